@@ -1,0 +1,81 @@
+import createError from '@fastify/error'
+import type { Reason } from './reasons.ts'
+
+/**
+ * Every error the API can answer, in one table: status, the sentence of `title`, and what the caller should do about it.
+ * The word is the `code` of the problem+json answer (RFC 9457).
+ */
+export const apiErrors = {
+  invalid_request: { status: 400, title: 'The request is not valid', advice: 'Correct the fields named in `errors` and send it again.' },
+  unauthenticated: { status: 401, title: 'No valid credentials', advice: 'Send `Authorization: Bearer <API key>` (or the client secret on the calls that take it).' },
+  forbidden: { status: 403, title: 'Not allowed with these credentials', advice: 'Use a key that has the scope named in `detail`.' },
+  not_found: { status: 404, title: 'Not found', advice: 'Check the path and the id.' },
+  method_not_allowed: { status: 405, title: 'Method not allowed', advice: 'Use one of the methods of the `Allow` header.' },
+  invalid_state: { status: 409, title: 'Not possible in this state', advice: 'Read the verification: `verificationStatus` tells where it stands.' },
+  verification_in_progress: { status: 409, title: 'A verification of this number is in progress', advice: 'Wait for `verificationId`, cancel it, or create with `onConflict: "replace"`.' },
+  idempotency_in_progress: { status: 409, title: 'The first request with this Idempotency-Key is still being worked on', advice: 'Retry after `Retry-After` seconds with the same key.' },
+  gone: { status: 410, title: 'No longer kept', advice: 'The verification was erased or its retention has passed.' },
+  payload_too_large: { status: 413, title: 'The body is too large', advice: 'Send less.' },
+  unsupported_media_type: { status: 415, title: 'Unsupported media type', advice: 'Send `application/json`.' },
+  invalid_phone_number: { status: 422, title: 'Not a phone number', advice: 'Send E.164 with a leading `+`, for example `+14155550100`.' },
+  method_unavailable: { status: 422, title: 'A method of the workflow is not available', advice: 'Choose from `GET /providers`.' },
+  no_eligible_method: { status: 422, title: 'No method can serve this request', advice: 'Give a phone number, or a workflow with a method that needs none.' },
+  idempotency_key_reused: { status: 422, title: 'This Idempotency-Key was used with another body', advice: 'Use a new key for a new request.' },
+  code_incorrect: { status: 422, title: 'The code is not right', advice: 'Ask the user again while `attemptsRemaining` is above zero.' },
+  country_not_allowed: { status: 422, title: 'Numbers of this country are not allowed', advice: 'The operator decides which countries an app may verify.' },
+  rate_limited: { status: 429, title: 'Too many requests', advice: 'Retry after `Retry-After` seconds.' },
+  internal_error: { status: 500, title: 'Something went wrong on our side', advice: 'Retry with the same Idempotency-Key; tell the operator the `requestId`.' },
+  overloaded: { status: 503, title: 'Too busy', advice: 'Retry after `Retry-After` seconds.' },
+  provider_unavailable: { status: 503, title: 'The provider cannot be reached', advice: 'Retry later.' },
+  store_unavailable: { status: 503, title: 'The store cannot be reached', advice: 'Retry after `Retry-After` seconds with the same Idempotency-Key.' },
+} as const satisfies Record<string, { status: number, title: string, advice: string }>
+
+export type ApiErrorCode = keyof typeof apiErrors
+export type FieldError = { field: string, message: string }
+export type ApiErrorExtra = {
+  errors?: FieldError[]
+  verificationStatus?: string
+  verificationId?: string
+  attemptsRemaining?: number
+  retryAfterSeconds?: number
+}
+
+const BaseError = createError('VERIGATE', '%s')
+
+/** An answer of the API that is not a success. `detail` is shown to the caller: no number, no secret, no vendor word. */
+export class ApiError extends BaseError {
+  readonly apiCode: ApiErrorCode
+  readonly extra: ApiErrorExtra
+  constructor (apiCode: ApiErrorCode, detail: string, extra: ApiErrorExtra = {}) {
+    super(detail)
+    this.apiCode = apiCode
+    this.extra = extra
+    this.statusCode = apiErrors[apiCode].status
+  }
+}
+
+/**
+ * The provider could not tell us: an outage, a timeout, an answer that breaks its contract, bad credentials.
+ * Never a "no" (that is an outcome). The message is provider, call and status; never body, query or headers.
+ */
+export class ProviderError extends Error {
+  readonly provider: string
+  readonly reason: Reason
+  readonly retryable: boolean
+  readonly status: number | null
+  readonly retryAfterMs: number | null
+  constructor (
+    provider: string,
+    call: string,
+    reason: Reason,
+    { retryable = false, status = null, retryAfterMs = null }: { retryable?: boolean, status?: number | null, retryAfterMs?: number | null } = {},
+  ) {
+    super(`${provider} ${call}: ${reason}${status === null ? '' : ` (status ${status})`}`)
+    this.name = 'ProviderError'
+    this.provider = provider
+    this.reason = reason
+    this.retryable = retryable
+    this.status = status
+    this.retryAfterMs = retryAfterMs
+  }
+}
