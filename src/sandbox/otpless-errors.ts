@@ -1,0 +1,47 @@
+import type { FastifyReply } from 'fastify'
+
+/** The error codes that the simulator answers, with their HTTP status. Texts are ours but for 7114 and 7301: nobody may match on them. */
+const errors = {
+  7002: [401, 'Access blocked', 'Invalid client credentials'],
+  7012: [401, 'Access blocked', 'Client credentials are empty'],
+  7101: [400, 'Invalid Request', 'Request error: Required parameters missing or invalid'],
+  7102: [400, 'Invalid Request', 'Request error: Invalid phone number'],
+  7103: [400, 'Invalid Request', 'Request error: Invalid phone channel'],
+  7104: [400, 'Invalid Request', 'Request error: Invalid email'],
+  7105: [400, 'Invalid Request', 'Request error: Invalid email channel'],
+  7106: [400, 'Invalid Request', 'Request error: Either phone number or email'],
+  7112: [400, 'Invalid Request', 'Request error: OTP is empty'],
+  7113: [400, 'Invalid Request', 'Request error: Invalid expiry'],
+  7114: [400, 'Invalid Request', 'Request error: Invalid token'],
+  7115: [400, 'Invalid Request', 'Request error: OTP is already verified'],
+  7116: [400, 'Invalid Request', 'Request error: Invalid OTP length'],
+  7118: [400, 'Invalid Request', 'Request error: Incorrect OTP'],
+  7119: [400, 'Invalid Request', 'Request error: Invalid request id'],
+  7136: [400, 'Invalid Request', 'Request error: Unknown request id'],
+  7301: [401, 'Expired', 'Request error: Token is expired'],
+  7303: [400, 'Expired', 'Request error: OTP is expired']
+} as const
+
+export type ErrorCode = keyof typeof errors
+
+/** Answers `{ message, errorCode, description }`; the code is a string on the wire. */
+export function sendError(reply: FastifyReply, errorCode: ErrorCode): FastifyReply {
+  const [status, message, description] = errors[errorCode]
+  return reply.code(status).send({ message, errorCode: String(errorCode), description })
+}
+
+const codeOfMember: Record<string, ErrorCode> = {
+  phoneNumber: 7102,
+  email: 7104,
+  channels: 7103,
+  expiry: 7113,
+  otpLength: 7116,
+  requestId: 7119,
+  otp: 7112,
+  token: 7114
+}
+
+/** The code for a body member that is missing or ill-formed. */
+export function codeFor(member: string): ErrorCode {
+  return (Object.hasOwn(codeOfMember, member) ? codeOfMember[member] : undefined) ?? 7101
+}

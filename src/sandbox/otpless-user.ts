@@ -1,0 +1,73 @@
+/** A user of the front-end SDK as validate/token shows it; the surroundings are those of the documented sample. */
+export type OtplessUser = { digits: string | undefined, email: string | undefined, verified: boolean, at: number }
+
+function timestamp(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19)}Z`
+}
+
+function identity(identityType: string, identityValue: string | undefined, method: string, { verified, at }: OtplessUser): object[] {
+  if (identityValue === undefined) return []
+  const verifiedAt = verified ? timestamp(at) : undefined
+  return [{ identityType, identityValue, channel: 'OAUTH', methods: [method], verified, verifiedAt }]
+}
+
+/** The identities, e-mail first: the order says nothing, and who takes the first one unseen is to notice. */
+export function readIdentities(user: OtplessUser): object[] {
+  return [...identity('EMAIL', user.email, 'GOOGLE', user), ...identity('MOBILE', user.digits, 'TRUE_CALLER', user)]
+}
+
+/** The successful answer of validate/token, from `now` (milliseconds). */
+export function describeUser(token: string, user: OtplessUser, now: number): object {
+  const identities = readIdentities(user)
+  return { token, status: 'SUCCESS', userId: 'MO-sandbox', timestamp: timestamp(now), identities, network, deviceInfo, secureInfo }
+}
+
+const network = {
+  ip: '192.0.2.146',
+  timezone: 'Asia/Kolkata',
+  ipLocation: {
+    accuracyRadius: 1000,
+    city: {},
+    subdivisions: {},
+    country: { code: 'IN', name: 'India' },
+    continent: { code: 'AS' },
+    latitude: 21.9974,
+    longitude: 79.0011,
+    asn: { asn: '64496', name: 'Example Internet Services', network: '192.0.2.0/24' }
+  }
+}
+
+const deviceInfo = {
+  userAgent: 'Mozilla/5.0 (Linux; Android 14; wv) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129.0 Mobile Safari/537.36 otplesssdk',
+  platform: 'Linux aarch64',
+  vendor: 'Google Inc.',
+  browser: 'Chrome',
+  connection: '4g',
+  language: 'en-GB',
+  cookieEnabled: true,
+  screenWidth: 360,
+  screenHeight: 800,
+  screenColorDepth: 24,
+  devicePixelRatio: 3,
+  timezoneOffset: -330,
+  cpuArchitecture: '8-core',
+  fontFamily: 'sans-serif',
+  deviceId: 'DEVICE_ID',
+  browserInfo: { browserName: 'Other', os: 'Android', osVersion: '14', device: 'Generic Smartphone' }
+}
+
+const secureInfo = {
+  incognito: false,
+  confidence: { score: 1, revision: 'v1.1' },
+  bot: { result: 'notDetected' },
+  rootApps: { result: false },
+  emulator: { result: false },
+  vpn: { result: true, originCountry: 'unknown', methods: { timezoneMismatch: false, publicVPN: true } },
+  tampering: { result: false, anomalyScore: 0 },
+  jailbroken: { result: false },
+  clonedApp: { result: false },
+  factoryReset: { time: '2024-10-09T10:53:31Z', timestamp: 1728471211 },
+  frida: { result: false },
+  suspectScore: { result: 5 },
+  privacySettings: { result: false }
+}

@@ -1,0 +1,43 @@
+/** Users whose number has 5…9 as third last digit have filled in nothing optional: those attributes are absent, never null. */
+function isSparse(digits: string): boolean {
+  return (digits.at(-3) ?? '0') >= '5'
+}
+
+const address = { city: 'Exampleville', street: '1 Example Street', zipcode: '1234567' }
+
+/** The profile as the web sign-up API of 2017 shows it: numbers are JSON numbers. */
+export function pushProfile(digits: string): Record<string, unknown> {
+  const name = { first: 'Ada', last: 'Example' }
+  if (isSparse(digits)) return { name, phoneNumbers: [Number(digits)] }
+  return {
+    name,
+    aboutMe: 'Just an example',
+    phoneNumbers: [Number(digits)],
+    onlineIdentity: { facebookId: '105056625245', twitterId: 'ada_example', email: 'ada@example.com', url: 'https://www.example.com' },
+    companyName: 'Example Ltd',
+    jobTitle: 'CEO',
+    addresses: [{ countryCode: 'se', ...address }],
+    gender: 'Female'
+  }
+}
+
+/** The profile as the mobile web SDK's page "Fetch user profile" shows it: numbers, times and `isActive` are strings. */
+export function webProfile(digits: string): Record<string, unknown> {
+  const name = { last: 'Example', first: 'Ada' }
+  const account = { isActive: 'True', createdTime: '1379314068000', type: 'Personal', id: '655574719', userId: '1319413476' }
+  if (isSparse(digits)) return { phoneNumbers: [digits], ...account, name }
+  return {
+    phoneNumbers: [digits],
+    addresses: [{ countryCode: 'in', ...address }],
+    avatarUrl: 'https://www.example.com/avatars/3',
+    aboutMe: 'About me',
+    jobTitle: 'CEO',
+    companyName: 'Example Ltd',
+    history: { name: { updateTime: '1508089888000' } },
+    gender: 'Female',
+    ...account,
+    onlineIdentities: { url: 'https://www.example.com', email: 'ada@example.com', facebookId: '105056625245' },
+    badges: ['verified', 'premium'],
+    name
+  }
+}

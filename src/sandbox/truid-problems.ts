@@ -1,0 +1,22 @@
+import type { FastifyReply } from 'fastify'
+
+/** The problem details of tru.ID's API reference, with their HTTP status; the last three rows are not documented and ours. */
+const problems = {
+  check_not_found: [404, 'Not Found', 'Check Not Found'],
+  bad_request: [400, 'Bad Request', 'The request body is invalid'],
+  phone_format_invalid: [400, 'Bad Request', 'Phone Number Validation Error'],
+  mno_not_supported: [400, 'Bad Request', 'Mobile Network Operator Not Supported'],
+  forbidden: [403, 'Forbidden', 'Forbidden'],
+  unauthorized: [401, 'Unauthorized', 'Unauthorized'],
+  unsupported_media_type: [415, 'Unsupported Media Type', 'The media type of the request is not supported'],
+  server_error: [500, 'Internal Server Error', 'Internal Server Error']
+} as const
+
+export type Problem = keyof typeof problems
+
+/** Answers `application/problem+json` with exactly `type`, `title` and `detail`. */
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  const [status, title, detail] = problems[problem]
+  const type = `https://developer.tru.id/docs/reference/api-errors#${problem}`
+  return reply.code(status).type('application/problem+json').send({ type, title, detail })
+}
