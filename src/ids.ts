@@ -1,0 +1,108 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import type { Sealer } from './seal.ts'
+
+/** Which door a callback key opens: the provider's server calls at one, the user's browser comes back through the other. */
+export type CallbackPurpose = 'callback' | 'redirect'
+
+/**
+ * Names that tell by themselves that we made them, so that nothing need be stored or asked to refuse a made-up one. All are base64url.
+ * An id is 16 random bytes, the partition (1 byte) and 5 bytes of MAC over both and the app; the other names carry it inside.
+ */
+export type Ids = {
+  /** `ver_` and 30 characters. The partition decides where the record lives. */
+  newId (appId: string, partition: number): string
+  /** Whether we made this id for this app. Constant time; every key is tried. */
+  checkId (id: string, appId: string): boolean
+  /** The partition an id names, or null when it is not written like an id. Says nothing of whether we made it. */
+  partitionOf (id: string): number | null
+  /** 48 characters: the id, the attempt's index (0 to 255) and 13 bytes of MAC. */
+  callbackKey (id: string, attemptIndex: number, purpose: CallbackPurpose): string
+  /** What a callback key names, or null when we did not make it for that purpose. */
+  readCallbackKey (key: string, purpose: CallbackPurpose): { id: string, attemptIndex: number } | null
+  /** `vcs_` and 51 characters: the id and 16 bytes of MAC. */
+  clientSecret (id: string): string
+  /** The id a client secret is for, or null when we did not make it. */
+  readClientSecret (secret: string): string | null
+  /** `att_` and 16 characters that reveal nothing. Keep it with the attempt: another first key of `SEAL_KEYS` makes another. */
+  attemptId (id: string, index: number): string
+}
+
+const randomLength = 16
+const idLength = randomLength + 1 + 5
+const idPrefix = 'ver_'
+const secretPrefix = 'vcs_'
+
+// Spare bits of the last character must be zero: else several texts would name one thing.
+const decode = (text: string, prefix: string, length: number): Buffer | null => {
+  if (!text.startsWith(prefix) || text.length !== prefix.length + Math.ceil(length * 4 / 3)) return null
+  const body = text.slice(prefix.length)
+  const bytes = Buffer.from(body, 'base64url')
+  return bytes.length === length && bytes.toString('base64url') === body ? bytes : null
+}
+
+const makeId = (bytes: Buffer): string => idPrefix + bytes.toString('base64url')
+
+const readId = (id: string): Buffer => {
+  const bytes = decode(id, idPrefix, idLength)
+  if (bytes === null) throw new TypeError('not an id')
+  return bytes
+}
+
+const sign = (key: KeyObject, label: string, bytes: Buffer): Buffer => createHmac('sha256', key).update(bytes).update(label).digest()
+
+const isSigned = (keys: readonly KeyObject[], label: string, bytes: Buffer, mac: Buffer): boolean =>
+  keys.reduce((found, key) => timingSafeEqual(sign(key, label, bytes).subarray(0, mac.length), mac) || found, false)
+
+/** The partition an id names, or null when it is not written like an id with one of `partitions` partitions. */
+export const partitionOf = (id: string, partitions: number): number | null => {
+  const partition = decode(id, idPrefix, idLength)?.[randomLength]
+  return partition === undefined || partition >= partitions ? null : partition
+}
+
+/** Makes and reads every name that Verigate gives out. `partitions` is at most 256. */
+export const createIds = (
+  sealer: Pick<Sealer, 'subkeys'>,
+  { partitions, randomBytes }: { partitions: number, randomBytes: (size: number) => Buffer },
+): Ids => {
+  const [idKeys, callbackKeys, secretKeys] = [sealer.subkeys('id'), sealer.subkeys('callback'), sealer.subkeys('secret')]
+  const first = (keys: readonly KeyObject[]): KeyObject => {
+    const [key] = keys
+    if (key === undefined) throw new TypeError('a sealer has at least one key')
+    return key
+  }
+  const [idKey, callbackKey, secretKey] = [first(idKeys), first(callbackKeys), first(secretKeys)]
+
+  return {
+    newId (appId, partition) {
+      if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) throw new RangeError('no such partition')
+      const bytes = Buffer.concat([randomBytes(randomLength), Buffer.from([partition])])
+      return makeId(Buffer.concat([bytes, sign(idKey, appId, bytes).subarray(0, idLength - bytes.length)]))
+    },
+    checkId (id, appId) {
+      const bytes = decode(id, idPrefix, idLength)
+      return bytes !== null && isSigned(idKeys, appId, bytes.subarray(0, randomLength + 1), bytes.subarray(randomLength + 1))
+    },
+    partitionOf: (id) => partitionOf(id, partitions),
+    callbackKey (id, attemptIndex, purpose) {
+      if (!Number.isInteger(attemptIndex) || attemptIndex < 0 || attemptIndex > 255) throw new RangeError('attempt index must be 0 to 255')
+      const bytes = Buffer.concat([readId(id), Buffer.from([attemptIndex])])
+      return Buffer.concat([bytes, sign(callbackKey, purpose, bytes).subarray(0, 13)]).toString('base64url')
+    },
+    readCallbackKey (key, purpose) {
+      const bytes = decode(key, '', idLength + 1 + 13)
+      if (bytes === null || !isSigned(callbackKeys, purpose, bytes.subarray(0, idLength + 1), bytes.subarray(idLength + 1))) return null
+      return { id: makeId(bytes.subarray(0, idLength)), attemptIndex: bytes.readUInt8(idLength) }
+    },
+    clientSecret (id) {
+      const bytes = readId(id)
+      return secretPrefix + Buffer.concat([bytes, sign(secretKey, '', bytes).subarray(0, 16)]).toString('base64url')
+    },
+    readClientSecret (secret) {
+      const bytes = decode(secret, secretPrefix, idLength + 16)
+      if (bytes === null || !isSigned(secretKeys, '', bytes.subarray(0, idLength), bytes.subarray(idLength))) return null
+      return makeId(bytes.subarray(0, idLength))
+    },
+    attemptId: (id, index) => `att_${createHash('sha256').update(`${id} ${index}`).digest().subarray(0, 12).toString('base64url')}`,
+  }
+}

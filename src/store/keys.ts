@@ -1,0 +1,28 @@
+/**
+ * How many partitions records are spread over: enough for eight masters to share the load, few enough that asking all of them stays cheap.
+ * It is part of every id and key: never lower it while records exist.
+ */
+export const partitions = 16
+
+/** The names of everything in Redis. All keys of a partition carry one hash tag, so that on Cluster one script may touch them together. */
+export type Keys = {
+  record (partition: number, id: string): string
+  /** Sorted set of ids by due time. */
+  due (partition: number): string
+  claim (partition: number, name: string): string
+  /** Sorted set of ids by score. */
+  index (partition: number, name: string): string
+  /** Where changes are announced. */
+  channel: string
+}
+
+// The tags {q0} to {qf} fall into evenly spaced slots; longer, more telling ones all land on half of eight masters.
+const place = (partition: number): string => `{q${partition.toString(16)}}`
+
+export const createKeys = (namespace: string): Keys => ({
+  record: (partition, id) => `${namespace}:${place(partition)}:r:${id}`,
+  due: (partition) => `${namespace}:${place(partition)}:due`,
+  claim: (partition, name) => `${namespace}:${place(partition)}:c:${name}`,
+  index: (partition, name) => `${namespace}:${place(partition)}:i:${name}`,
+  channel: `${namespace}:changes`,
+})

@@ -1,0 +1,190 @@
+import { readFileSync } from 'node:fs'
+import { Cluster, Redis } from 'ioredis'
+import type { ClusterOptions, DNSLookupFunction, RedisOptions, Result } from 'ioredis'
+
+/** A connection to Redis or Valkey: standalone, found through Sentinel, or a Cluster. */
+export type RedisClient = Redis | Cluster
+
+/** What a connection is for: requests fail fast, jobs wait for Redis to come back, a subscriber listens only. */
+export type RedisKind = 'api' | 'worker' | 'subscriber'
+
+export type RedisAddress = { host: string, port: number }
+
+/** `REDIS_URL`, read. */
+export type RedisTarget = {
+  form: 'standalone' | 'sentinel' | 'cluster'
+  tls: boolean
+  nodes: RedisAddress[]
+  username?: string
+  password?: string
+  db: number
+  /** Name of the master group; Sentinel only. */
+  masterName?: string
+  sentinelUsername?: string
+  sentinelPassword?: string
+}
+
+type Numbered = [numberOfKeys: number, ...keysAndArguments: (string | Buffer | number)[]]
+/** What create.lua and save.lua return: 1 written, 0 refused, or minus the number of the claim that is held and its value. */
+export type WriteReply = [result: number, held?: string]
+
+declare module 'ioredis' {
+  interface RedisCommander<Context> {
+    createRecord (...args: Numbered): Result<WriteReply, Context>
+    saveRecord (...args: Numbered): Result<WriteReply, Context>
+    eraseRecord (...args: Numbered): Result<number, Context>
+  }
+}
+
+const readScript = (name: string): { lua: string } => ({ lua: readFileSync(new URL(name, import.meta.url), 'utf8') })
+const scripts = { createRecord: readScript('create.lua'), saveRecord: readScript('save.lua'), eraseRecord: readScript('erase.lua') }
+
+const forms = 'redis://, rediss://, redis+sentinel://host:port,…/masterName or redis+cluster://host:port,…'
+const urlPattern = new RegExp([
+  '^redis(?<tls>s?)(?:[+](?<form>sentinel|cluster))?://',
+  '(?:(?<user>[^:@]*)(?::(?<pass>.*))?@)?(?<hosts>[^/?#@]+)(?<path>/[^?#]*)?(?:[?](?<query>[^#]*))?$',
+].join(''))
+const hostPattern = /^(?:\[(?<six>[0-9A-Fa-f:.]+)\]|(?<name>[A-Za-z0-9._-]+))(?::(?<port>\d{1,5}))?$/
+
+const refuse = (why: string): Error => new Error(`REDIS_URL ${why}; it is one of ${forms}`)
+
+const decodePart = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw refuse('has a % that is not an escape in its user or password')
+  }
+}
+
+const readAddress = (text: string, defaultPort: number): RedisAddress => {
+  const { six, name, port } = hostPattern.exec(text)?.groups ?? {}
+  const host = six ?? name
+  const number = port === undefined ? defaultPort : Number(port)
+  if (host === undefined || number < 1 || number > 65535) throw refuse('has a host that is not host or host:port')
+  return { host, port: number }
+}
+
+/**
+ * Reads `REDIS_URL`. The user and password (percent-encoded) are those of Redis itself; a Sentinel's own may be given as
+ * `?sentinelUsername=…&sentinelPassword=…`. Throws an `Error` that names REDIS_URL and shows nothing of its value.
+ */
+export const readRedisUrl = (url: string): RedisTarget => {
+  const parts = urlPattern.exec(url)?.groups
+  if (parts === undefined) throw refuse('cannot be read')
+  const form = parts.form === 'sentinel' || parts.form === 'cluster' ? parts.form : 'standalone'
+  const nodes = (parts.hosts ?? '').split(',').map((host) => readAddress(host, form === 'sentinel' ? 26379 : 6379))
+  if (form === 'standalone' && nodes.length > 1) throw refuse('has several hosts')
+
+  const path = (parts.path ?? '').split('/').filter((part) => part !== '')
+  const masterName = form === 'sentinel' ? path.shift() : undefined
+  if (form === 'sentinel' && masterName === undefined) throw refuse('names no master group')
+  const db = path.shift() ?? '0'
+  if (path.length > 0 || !/^\d{1,4}$/.test(db)) throw refuse('has a path that is not a database number')
+  if (form === 'cluster' && db !== '0') throw refuse('names a database, and a Cluster has only 0')
+
+  const query = new URLSearchParams(parts.query ?? '')
+  const sentinel = { sentinelUsername: query.get('sentinelUsername'), sentinelPassword: query.get('sentinelPassword') }
+  const unknown = [...query.keys()].filter((name) => form !== 'sentinel' || !Object.hasOwn(sentinel, name))
+  if (unknown.length > 0) throw refuse('has a parameter that is not known')
+  return {
+    form,
+    tls: parts.tls === 's',
+    nodes,
+    db: Number(db),
+    ...(parts.user ? { username: decodePart(parts.user) } : {}),
+    ...(parts.pass ? { password: decodePart(parts.pass) } : {}),
+    ...(masterName === undefined ? {} : { masterName }),
+    ...(sentinel.sentinelUsername ? { sentinelUsername: sentinel.sentinelUsername } : {}),
+    ...(sentinel.sentinelPassword ? { sentinelPassword: sentinel.sentinelPassword } : {}),
+  }
+}
+
+const retryDelay = (times: number): number => Math.min(50 * times, 1000)
+
+// A request is refused at once while there is no connection, and nothing is sent again behind its back. Jobs wait instead. A blocking
+// connection must have no timeout of its own (ioredis #1630); socketTimeout drops a peer that died without a word (#1021).
+const byKind = {
+  api: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 1000, socketTimeout: 5000 },
+  worker: { enableOfflineQueue: true, maxRetriesPerRequest: null },
+  subscriber: { enableOfflineQueue: true, maxRetriesPerRequest: null },
+} satisfies Record<RedisKind, RedisOptions>
+
+const optionsOf = ({ tls, username, password }: RedisTarget) => ({
+  keepAlive: 30_000,
+  connectTimeout: 5000,
+  ...(tls ? { tls: {} } : {}),
+  ...(username === undefined ? {} : { username }),
+  ...(password === undefined ? {} : { password }),
+} satisfies RedisOptions)
+
+const leaveName: DNSLookupFunction = (address, callback) => callback(null, address)
+
+const openCluster = (target: RedisTarget, kind: RedisKind): Cluster => {
+  const { enableOfflineQueue, ...forNodes } = byKind[kind]
+  const options = {
+    scripts,
+    enableOfflineQueue,
+    clusterRetryStrategy: retryDelay,
+    redisOptions: { ...optionsOf(target), ...forNodes },
+    // Six tries 100 ms apart: a lost node is looked for, yet a request ends within its second.
+    ...(kind === 'api' ? { maxRedirections: 6 } : {}),
+    // Certificates are made out to names: leave them unresolved.
+    ...(target.tls ? { dnsLookup: leaveName } : {}),
+  } satisfies ClusterOptions
+  const cluster = new Cluster(target.nodes, options)
+  // Nodes connect on their first command, and refuse those that come meanwhile.
+  if (kind === 'api') cluster.on('+node', (node: Redis) => { if (node.status === 'wait') node.connect().catch(() => {}) })
+  return cluster
+}
+
+const openRedis = (target: RedisTarget, kind: RedisKind): Redis => {
+  const options = {
+    ...optionsOf(target),
+    ...byKind[kind],
+    scripts,
+    db: target.db,
+    retryStrategy: retryDelay,
+    // After a failover the old master answers READONLY: the new one is found by connecting again.
+    reconnectOnError: (error) => error.message.includes('READONLY'),
+  } satisfies RedisOptions
+  if (target.form === 'standalone') return new Redis({ ...options, ...target.nodes[0] })
+  return new Redis({
+    ...options,
+    sentinels: target.nodes,
+    sentinelRetryStrategy: retryDelay,
+    sentinelCommandTimeout: 1000,
+    failoverDetector: true,
+    ...(target.masterName === undefined ? {} : { name: target.masterName }),
+    ...(target.sentinelUsername === undefined ? {} : { sentinelUsername: target.sentinelUsername }),
+    ...(target.sentinelPassword === undefined ? {} : { sentinelPassword: target.sentinelPassword }),
+    ...(target.tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
+  })
+}
+
+/**
+ * Connects to what `REDIS_URL` says, and goes on trying for ever. Returns at once: `untilReady` waits. `onError` gets every connection
+ * error, as a new `Error` with message and code only (ioredis attaches the command, and with it the password of a failed AUTH).
+ * Throws on a bad URL, naming REDIS_URL.
+ */
+export const connectRedis = (url: string, kind: RedisKind, { onError }: { onError: (error: Error) => void }): RedisClient => {
+  const target = readRedisUrl(url)
+  const redis = target.form === 'cluster' ? openCluster(target, kind) : openRedis(target, kind)
+  const report = (error: Error & { code?: unknown }): void =>
+    onError(Object.assign(new Error(`redis: ${error.message}`), typeof error.code === 'string' ? { code: error.code } : {}))
+  redis.on('error', report)
+  if (redis instanceof Cluster) redis.on('node error', report)
+  return redis
+}
+
+/** Resolves when the connection can be used; rejects when it is closed for good first. */
+export const untilReady = (redis: RedisClient): Promise<void> => new Promise((resolve, reject) => {
+  if (redis.status === 'ready') return resolve()
+  const settle = (): void => {
+    redis.off('ready', settle)
+    redis.off('end', settle)
+    if (redis.status === 'ready') resolve()
+    else reject(new Error('redis: connection closed'))
+  }
+  redis.on('ready', settle)
+  redis.on('end', settle)
+})

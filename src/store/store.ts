@@ -1,0 +1,202 @@
+import type { Json } from '../adapters/adapter.ts'
+import { partitionOf } from '../ids.ts'
+import { markOf } from '../seal.ts'
+import type { Sealer } from '../seal.ts'
+import { createKeys, partitions } from './keys.ts'
+import type { RedisClient, WriteReply } from './redis.ts'
+
+/** A key to give up, but only while it holds this value. `partition` is the record's own unless told. */
+export type Release = { name: string, value: string, partition?: number }
+/**
+ * A key that must be free, or hold this very value, for a write to happen; then it holds the value until `expiresAt`. Names are shown in
+ * Redis: make them by `tag`. List claims of other partitions first: on Cluster they are taken first.
+ */
+export type Claim = Release & { expiresAt: number }
+/** A place in a list of ids by `score`, ms since the epoch. It drops places `keepMs` older; the list ends `keepMs` after its newest. */
+export type IndexEntry = { name: string, score: number, keepMs: number }
+/**
+ * A claim that is held with another value; the value should tell by which id. Its record may not exist, yet or because its writer died:
+ * the caller then goes on by creating that id itself.
+ */
+export type Taken = { name: string, value: string }
+/** A record as it was read; `mark` is what `save` compares. */
+export type Stored<R> = { record: R, mark: string }
+
+export type CreateOptions = { expiresAt: number, dueAt: number | null, claims?: Claim[], indexes?: IndexEntry[] }
+export type SaveOptions = CreateOptions & { releases?: Release[], announce: string }
+export type EraseOptions = { releases?: Release[], indexes?: string[], announce: string }
+/** `exists`: a record with this id was written before, by an earlier try whose answer was lost or by somebody who went on with the id. */
+export type Created = { created: true, mark: string } | { created: false, exists: true } | { created: false, taken: Taken }
+export type Saved = { saved: true, mark: string } | { saved: false, conflict: true } | { saved: false, taken: Taken }
+
+const codes = [
+  'OOM', 'READONLY', 'LOADING', 'MISCONF', 'CLUSTERDOWN', 'MASTERDOWN', 'NOREPLICAS', 'TRYAGAIN', 'BUSY', 'NOAUTH', 'WRONGPASS', 'NOPERM',
+] as const
+export type UnavailableCode = typeof codes[number] | 'TIMEOUT' | 'DISCONNECTED' | 'ERROR'
+
+/**
+ * Redis did not do what was asked, or we cannot know whether it did: down, slow, full, read-only, loading. `code` says which
+ * (`ERROR`: it refused the command itself). Has no `cause`, because ioredis errors carry keys and values.
+ */
+export class StoreUnavailable extends Error {
+  readonly code: UnavailableCode
+  constructor (code: UnavailableCode) {
+    super(`store unavailable: ${code}`)
+    this.name = 'StoreUnavailable'
+    this.code = code
+  }
+}
+
+const codeOf = (error: unknown): UnavailableCode => {
+  if (!(error instanceof Error)) return 'ERROR'
+  if (error.message === 'Command timed out') return 'TIMEOUT'
+  // Inside a script an older Redis puts the word later in the sentence.
+  const code = codes.find((word) => new RegExp(`(^|[\\s-])${word}\\b`).test(error.message))
+  return code ?? (error.name === 'ReplyError' ? 'ERROR' : 'DISCONNECTED')
+}
+
+const ask = async <T>(answer: Promise<T>): Promise<T> => {
+  try {
+    return await answer
+  } catch (error) {
+    throw new StoreUnavailable(codeOf(error))
+  }
+}
+
+const splitBy = <T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] =>
+  [items.filter(isFirst), items.filter((item) => !isFirst(item))]
+
+/** Keeps records that it cannot read: sealed values with an id, a due time, claims and index entries. Times are ms since the epoch. */
+export type Store<R> = {
+  /** Writes a new record, or nothing at all. One round trip, and on Cluster one more for each claim of another partition. */
+  create (id: string, record: R, options: CreateOptions): Promise<Created>
+  /** Null: never written, expired or erased. One round trip. */
+  load (id: string): Promise<Stored<R> | null>
+  /** If the record is still the one that was read with `mark`: replaces it, moves its due time and announces it in one step. */
+  save (id: string, mark: string, record: R, options: SaveOptions): Promise<Saved>
+  /** Removes the record, its due time, its index entries and the claims it holds, whatever its state, and announces that. */
+  erase (id: string, options: EraseOptions): Promise<void>
+  claimOf (partition: number, name: string): Promise<string | null>
+  /** Ids of the partition whose due time has come, the longest due first. One whose record is gone stays until it is erased. */
+  due (partition: number, now: number, limit: number): Promise<string[]>
+  /** Moves the due time of a record that has one, and touches nothing else: for what cannot be read and must not stand in the way. */
+  postpone (id: string, dueAt: number): Promise<void>
+  /** Ids of an index (of several: the tags of one text under every key), newest first, of all partitions. Their records may be gone. */
+  find (names: string | readonly string[], limit: number): Promise<string[]>
+  ping (): Promise<void>
+}
+
+/**
+ * Opens the store. `read` judges what was sealed, also by an older version, and throws when it cannot. Methods throw `StoreUnavailable`,
+ * `SealBroken` when a record was tampered with, and `TypeError` for what is not written like an id.
+ */
+export const createStore = <R extends Json>({ redis, sealer, read, namespace = 'vg' }: {
+  redis: RedisClient
+  sealer: Pick<Sealer, 'seal' | 'open'>
+  read: (value: Json) => R
+  namespace?: string
+}): Store<R> => {
+  const keys = createKeys(namespace)
+
+  const place = (id: string): number => {
+    const partition = partitionOf(id, partitions)
+    if (partition === null) throw new TypeError('not an id')
+    return partition
+  }
+  const seal = (id: string, record: R): { sealed: Buffer, mark: Buffer } => {
+    const sealed = sealer.seal(record, id)
+    return { sealed, mark: markOf(sealed) }
+  }
+  const keyOf = (home: number, { name, partition = home }: Release): string => keys.claim(partition, name)
+  const keysOf = (home: number, claims: readonly Release[]): string[] => claims.map((claim) => keyOf(home, claim))
+  const isForeign = (home: number) => ({ partition = home }: Release): boolean => redis.isCluster && partition !== home
+  const indexKeys = (home: number, indexes: readonly IndexEntry[]): string[] => indexes.map(({ name }) => keys.index(home, name))
+  const indexValues = (indexes: readonly IndexEntry[]): number[] =>
+    indexes.flatMap(({ score, keepMs }) => [score, score - keepMs, score + keepMs])
+  const claimValues = (claims: readonly Claim[]): (string | number)[] => claims.flatMap(({ value, expiresAt }) => [value, expiresAt])
+
+  // What cannot be released expires by itself; what it was released after is done, and stays done.
+  const releaseForeign = (home: number, releases: readonly Release[]): Promise<unknown> =>
+    Promise.allSettled(releases.map((release) => redis.eraseRecord(1, keyOf(home, release), 0, 0, '', '', '', release.value)))
+
+  /**
+   * Takes the claims that the record's script cannot reach (another slot), then writes, and gives them back if the write is refused.
+   * When the answer is lost they stay: the write may have happened.
+   */
+  const claimAndWrite = async (home: number, claims: readonly Claim[], write: (local: Claim[]) => Promise<WriteReply>) => {
+    const [foreign, local] = splitBy(claims, isForeign(home))
+    const fresh: Claim[] = []
+    for (const claim of foreign) {
+      const held = await ask(redis.set(keyOf(home, claim), claim.value, 'PXAT', claim.expiresAt, 'NX', 'GET'))
+      if (held === null) fresh.push(claim)
+      else if (held !== claim.value) {
+        await releaseForeign(home, fresh)
+        return { taken: { name: claim.name, value: held } }
+      }
+    }
+    const [result, held] = await ask(write(local))
+    if (result === 1) return null
+    await releaseForeign(home, fresh)
+    const taken = local[-result - 1]
+    return taken === undefined || held === undefined ? 'refused' : { taken: { name: taken.name, value: held } }
+  }
+
+  return {
+    async create (id, record, { expiresAt, dueAt, claims = [], indexes = [] }) {
+      const home = place(id)
+      const { sealed, mark } = seal(id, record)
+      const refusal = await claimAndWrite(home, claims, (local) => redis.createRecord(
+        2 + local.length + indexes.length,
+        keys.record(home, id), keys.due(home), ...keysOf(home, local), ...indexKeys(home, indexes),
+        sealed, expiresAt, dueAt ?? '', id, local.length, ...claimValues(local), ...indexValues(indexes),
+      ))
+      if (refusal === null) return { created: true, mark: mark.toString('base64') }
+      return refusal === 'refused' ? { created: false, exists: true } : { created: false, ...refusal }
+    },
+    async load (id) {
+      const sealed = await ask(redis.getBuffer(keys.record(place(id), id)))
+      return sealed === null ? null : { record: read(sealer.open(sealed, id)), mark: markOf(sealed).toString('base64') }
+    },
+    async save (id, mark, record, { expiresAt, dueAt, claims = [], releases = [], indexes = [], announce }) {
+      const home = place(id)
+      const { sealed, mark: newMark } = seal(id, record)
+      const [away, here] = splitBy(releases, isForeign(home))
+      const refusal = await claimAndWrite(home, claims, (local) => redis.saveRecord(
+        2 + local.length + here.length + indexes.length,
+        keys.record(home, id), keys.due(home), ...keysOf(home, local), ...keysOf(home, here), ...indexKeys(home, indexes),
+        Buffer.from(mark, 'base64'), sealed, expiresAt, dueAt ?? '', id, keys.channel, `${id} ${announce}`, local.length, here.length,
+        ...claimValues(local), ...here.map(({ value }) => value), ...indexValues(indexes),
+      ))
+      if (refusal === 'refused') return { saved: false, conflict: true }
+      if (refusal !== null) return { saved: false, ...refusal }
+      await releaseForeign(home, away)
+      return { saved: true, mark: newMark.toString('base64') }
+    },
+    async erase (id, { releases = [], indexes = [], announce }) {
+      const home = place(id)
+      const [away, here] = splitBy(releases, isForeign(home))
+      await ask(redis.eraseRecord(
+        2 + indexes.length + here.length,
+        keys.record(home, id), keys.due(home), ...indexes.map((name) => keys.index(home, name)), ...keysOf(home, here),
+        1, 1 + indexes.length, id, keys.channel, `${id} ${announce}`, ...here.map(({ value }) => value),
+      ))
+      await releaseForeign(home, away)
+    },
+    claimOf: (partition, name) => ask(redis.get(keys.claim(partition, name))),
+    due: (partition, now, limit) => ask(redis.zrangebyscore(keys.due(partition), '-inf', now, 'LIMIT', 0, limit)),
+    async postpone (id, dueAt) {
+      await ask(redis.zadd(keys.due(place(id)), 'XX', dueAt, id))
+    },
+    async find (names, limit) {
+      const lists = [...new Set([names].flat())].flatMap((name) =>
+        Array.from({ length: partitions }, (_, partition) => keys.index(partition, name)))
+      const answers = await ask(Promise.all(lists.map((list) => redis.zrevrange(list, 0, limit - 1, 'WITHSCORES'))))
+      const scores = new Map(answers.flatMap((answer) =>
+        answer.flatMap((id, at): [string, number][] => at % 2 === 0 ? [[id, Number(answer[at + 1])]] : [])))
+      return [...scores].sort(([, a], [, b]) => b - a).slice(0, limit).map(([id]) => id)
+    },
+    async ping () {
+      await ask(redis.ping())
+    },
+  }
+}

@@ -1,0 +1,141 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { accessSync, constants } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { connectRedis, untilReady } from '../../src/store/redis.ts'
+import type { RedisClient, RedisKind } from '../../src/store/redis.ts'
+
+type Teardown = { teardown (run: () => unknown): void }
+
+/** A Redis of the test's own: on loopback, on a free port, keeping nothing. */
+export type TestRedis = {
+  url: string
+  port: number
+  /** Freezes the server (SIGSTOP): connections stay, answers stop. */
+  pause (): void
+  resume (): void
+  /** Ends the server at once, as a crash does. */
+  stop (): Promise<void>
+}
+
+const findServer = (): string => {
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  const candidates = ['redis-server', 'valkey-server'].flatMap((name) => folders.map((folder) => join(folder, name)))
+  const found = candidates.find((path) => {
+    try {
+      accessSync(path, constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+  if (found === undefined) throw new Error('the tests need redis-server or valkey-server on the PATH')
+  return found
+}
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+/** Asks until the answer is true; fails after `timeoutMs`. */
+export const until = async (isTrue: () => boolean | Promise<boolean>, what: string, timeoutMs = 10_000): Promise<void> => {
+  const deadline = performance.now() + timeoutMs
+  while (!await isTrue()) {
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`)
+    await delay(10)
+  }
+}
+
+// Somebody else may take a port between our looking and the server's listening: then the server ends, and another port is tried.
+const spawnServer = async (args: string[], tries = 5): Promise<{ child: ChildProcess, port: number }> => {
+  const port = await freePort()
+  const child = spawn(findServer(), [...args, '--port', String(port), '--bind', '127.0.0.1'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const isReady = await new Promise<boolean>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', () => resolve(false))
+    createInterface(child.stdout).on('line', (line) => { if (/Ready to accept connections|Sentinel ID is/.test(line)) resolve(true) })
+  })
+  if (isReady) return { child, port }
+  if (tries === 1) throw new Error('the Redis server does not start')
+  return spawnServer(args, tries - 1)
+}
+
+const start = async (t: Teardown, args: string[]): Promise<TestRedis> => {
+  const { child, port } = await spawnServer(args)
+  const kill = (): void => { child.kill('SIGKILL') }
+  process.once('exit', kill)
+  const stop = async (): Promise<void> => {
+    process.off('exit', kill)
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    kill()
+    await exited
+  }
+  t.teardown(stop)
+  return { url: `redis://127.0.0.1:${port}`, port, stop, pause: () => { child.kill('SIGSTOP') }, resume: () => { child.kill('SIGCONT') } }
+}
+
+const inFolder = async (t: Teardown): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), 'verigate-redis-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+const keepNothing = ['--save', '', '--appendonly', 'no']
+
+/** Starts a standalone Redis that ends with the test. */
+export const startRedis = async (t: Teardown, args: string[] = []): Promise<TestRedis> =>
+  start(t, [...keepNothing, '--dir', await inFolder(t), ...args])
+
+/** Starts a Sentinel that watches this master under the name `mymaster` and ends with the test. */
+export const startSentinel = async (t: Teardown, master: TestRedis, settings: string[] = []): Promise<TestRedis> => {
+  const folder = await inFolder(t)
+  const file = join(folder, 'sentinel.conf')
+  await writeFile(file, [`dir ${folder}`, `sentinel monitor mymaster 127.0.0.1 ${master.port} 1`, ...settings, ''].join('\n'))
+  return start(t, [file, '--sentinel'])
+}
+
+/** Starts a cluster of three masters that ends with the test. Takes over two seconds: a master waits so long before it serves. */
+export const startCluster = async (t: Teardown, extraArgs: string[] = []): Promise<{ url: string, nodes: TestRedis[] }> => {
+  const nodes = await Promise.all([0, 1, 2].map(async () => {
+    const [folder, busPort] = await Promise.all([inFolder(t), freePort()])
+    const args = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', '2000', '--dir', folder]
+    return { ...await start(t, [...keepNothing, ...args, ...extraArgs]), busPort }
+  }))
+  const clients = nodes.map(({ port }) => new Redis({ port, retryStrategy: null }).on('error', () => {}))
+  try {
+    const third = 16384 / 3
+    await Promise.all(clients.map((client, place) =>
+      client.call('CLUSTER', 'ADDSLOTSRANGE', String(Math.ceil(place * third)), String(Math.ceil((place + 1) * third) - 1))))
+    await Promise.all(nodes.slice(1).map(({ port, busPort }) =>
+      clients[0]?.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(busPort))))
+    await until(async () => {
+      const infos = await Promise.all(clients.map((client) => client.cluster('INFO')))
+      return infos.every((info) => ['cluster_state:ok', 'cluster_known_nodes:3', 'cluster_size:3'].every((line) => info.includes(line)))
+    }, 'the cluster forms')
+  } finally {
+    for (const client of clients) client.disconnect()
+  }
+  return { url: `redis+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`, nodes }
+}
+
+/** Connects as the gateway does, waits until the connection can be used, and closes it with the test. */
+export const connectTo = async (t: Teardown, url: string, kind: RedisKind = 'api'): Promise<RedisClient> => {
+  const redis = connectRedis(url, kind, { onError: () => {} })
+  t.teardown(() => redis.disconnect())
+  await untilReady(redis)
+  return redis
+}

@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto'
+import t from 'tap'
+import type { Json } from '../../src/adapters/adapter.ts'
+import { createIds } from '../../src/ids.ts'
+import { createSealer } from '../../src/seal.ts'
+import { createKeys, partitions } from '../../src/store/keys.ts'
+import { createStore } from '../../src/store/store.ts'
+import { connectTo, startCluster, startRedis } from '../helpers/redis.ts'
+
+const thing = (text: string): Json => ({ version: 1, text })
+
+const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
+const ids = createIds(sealer, { partitions, randomBytes })
+const newId = (partition = 3): string => ids.newId('app', partition)
+const hour = 3_600_000
+const later = { expiresAt: Date.now() + hour, dueAt: null }
+const newName = (): string => sealer.tag('test', randomBytes(8).toString('hex'))
+
+for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluster]] as const) {
+  t.test(name, async (t) => {
+    const { url } = await start(t)
+    const redis = await connectTo(t, url)
+    const store = createStore({ redis, sealer, read: (value) => value })
+    const keys = createKeys('vg')
+    const ttl = async (key: string): Promise<number> => redis.pexpiretime(key)
+
+    /** A record that exists, with its mark. */
+    const write = async (id: string, text = 'one', options = {}): Promise<string> => {
+      const created = await store.create(id, thing(text), { ...later, ...options })
+      if (!created.created) throw new Error('not created')
+      return created.mark
+    }
+
+    await t.test('of 20 creates with one claim exactly one is written', async (t) => {
+      const claim = { name: newName(), expiresAt: Date.now() + hour }
+      const own = Array.from({ length: 20 }, () => newId())
+      const results = await Promise.all(own.map((id) => store.create(id, thing(id), { ...later, claims: [{ ...claim, value: id }] })))
+      const winners = own.filter((_, at) => results[at]?.created)
+      t.equal(winners.length, 1)
+      const lost = { created: false, taken: { name: claim.name, value: winners[0] } }
+      for (const result of results) if (!result.created) t.strictSame(result, lost)
+      t.equal(await store.claimOf(3, claim.name), winners[0])
+      t.equal(await ttl(keys.claim(3, claim.name)), claim.expiresAt)
+      t.equal((await Promise.all(own.map((id) => store.load(id)))).filter((stored) => stored !== null).length, 1)
+    })
+
+    await t.test('a create or a save that meets a taken claim changes nothing', async (t) => {
+      const [free, held] = [newName(), newName()]
+      const holder = newId()
+      const heldClaim = { name: held, value: holder, expiresAt: Date.now() + hour }
+      await write(holder, 'holder', { claims: [heldClaim] })
+      const id = newId()
+      const claims = [free, held].map((name) => ({ name, value: id, expiresAt: Date.now() + hour }))
+      const indexes = [{ name: newName(), score: 1, keepMs: hour }]
+      const refused = await store.create(id, thing('one'), { ...later, dueAt: 1, claims, indexes })
+      t.strictSame(refused, { created: false, taken: { name: held, value: holder } })
+      t.equal(await store.load(id), null)
+      t.equal(await store.claimOf(3, free), null)
+      t.notOk((await store.due(3, 1, 10)).includes(id))
+      t.strictSame(await store.find(indexes[0]?.name ?? '', 10), [])
+
+      const mark = await write(id)
+      const saved = await store.save(id, mark, thing('two'), { ...later, dueAt: 1, claims, indexes, announce: '2' })
+      t.strictSame(saved, { saved: false, taken: { name: held, value: holder } })
+      t.strictSame(await store.load(id), { record: thing('one'), mark })
+      t.equal(await store.claimOf(3, free), null)
+
+      const holding = await store.load(holder)
+      const again = await store.save(holder, holding?.mark ?? '', thing('two'), { ...later, claims: [heldClaim], announce: '2' })
+      t.ok(again.saved, 'a claim that is held with the same value is no obstacle')
+    })
+
+    await t.test('saves take and release claims; only the holder\'s value releases', async (t) => {
+      const [mine, theirs, taken] = [newName(), newName(), newName()]
+      const [id, other] = [newId(), newId()]
+      const expiresAt = Date.now() + hour
+      await write(other, 'other', { claims: [{ name: theirs, value: other, expiresAt }] })
+      const mark = await write(id, 'one', { claims: [{ name: mine, value: id, expiresAt }] })
+      const saved = await store.save(id, mark, thing('two'), {
+        ...later,
+        claims: [{ name: taken, value: id, expiresAt }],
+        releases: [{ name: mine, value: id }, { name: theirs, value: id }],
+        announce: '2',
+      })
+      t.ok(saved.saved)
+      t.strictSame(await Promise.all([mine, theirs, taken].map((name) => store.claimOf(3, name))), [null, other, id])
+      await store.erase(id, { releases: [{ name: taken, value: id }, { name: theirs, value: id }], announce: 'gone' })
+      t.strictSame(await Promise.all([theirs, taken].map((name) => store.claimOf(3, name))), [other, null])
+    })
+
+    await t.test('claims of another partition: same answers on every kind of Redis', async (t) => {
+      const foreign = { name: newName(), expiresAt: Date.now() + hour, partition: 12 }
+      const local = { name: newName(), expiresAt: Date.now() + hour }
+      const own = Array.from({ length: 20 }, () => newId())
+      const results = await Promise.all(own.map((id) =>
+        store.create(id, thing(id), { ...later, claims: [{ ...foreign, value: id }, { ...local, value: id }] })))
+      const winner = own.find((_, at) => results[at]?.created) ?? ''
+      t.equal(results.filter((result) => result.created).length, 1)
+      const lost = { created: false, taken: { name: foreign.name, value: winner } }
+      for (const result of results) if (!result.created) t.strictSame(result, lost)
+      t.equal(await store.claimOf(12, foreign.name), winner)
+      t.equal(await store.claimOf(3, foreign.name), null)
+      t.equal(await ttl(keys.claim(12, foreign.name)), foreign.expiresAt)
+
+      const refused = { ...foreign, name: newName(), value: own[0] ?? '' }
+      const id = newId()
+      t.strictSame(await store.create(id, thing('x'), { ...later, claims: [refused, { ...local, value: id }] }),
+        { created: false, taken: { name: local.name, value: winner } })
+      t.equal(await store.claimOf(12, refused.name), null, 'given back when the record is refused')
+
+      const two = [{ ...refused, value: id }, { ...foreign, value: id }]
+      t.strictSame(await store.create(id, thing('x'), { ...later, claims: two }), lost)
+      t.equal(await store.claimOf(12, refused.name), null, 'given back when the next one is taken')
+
+      const held = [{ ...foreign, value: winner }]
+      t.strictSame(await store.create(winner, thing('x'), { ...later, claims: held }), { created: false, exists: true })
+      t.equal(await store.claimOf(12, foreign.name), winner, 'kept by the record that has it')
+
+      const stored = await store.load(winner)
+      const notHeld = [{ ...foreign, value: id }]
+      t.ok((await store.save(winner, stored?.mark ?? '', thing('two'), { ...later, releases: notHeld, announce: '2' })).saved)
+      t.equal(await store.claimOf(12, foreign.name), winner, 'not released with another value')
+      const late = { ...later, claims: [{ ...refused, value: id }], releases: held, announce: '3' }
+      t.strictSame(await store.save(winner, stored?.mark ?? '', thing('x'), late), { saved: false, conflict: true })
+      t.equal(await store.claimOf(12, foreign.name), winner, 'a conflict releases nothing')
+      t.equal(await store.claimOf(12, refused.name), null, 'and takes nothing')
+      const now = await store.load(winner)
+      t.ok((await store.save(winner, now?.mark ?? '', thing('three'), { ...later, releases: held, announce: '4' })).saved)
+      t.equal(await store.claimOf(12, foreign.name), null, 'released by a save')
+      await redis.set(keys.claim(12, foreign.name), winner)
+      await store.erase(winner, { releases: held, announce: 'gone' })
+      t.equal(await store.claimOf(12, foreign.name), null)
+    })
+
+    await t.test('a claim whose writer died before the record leads to its id, which the next caller creates', async (t) => {
+      const [dead, id] = [newId(), newId()]
+      const claim = { name: newName(), expiresAt: Date.now() + hour, partition: 12 }
+      await redis.set(keys.claim(12, claim.name), dead, 'PXAT', claim.expiresAt)
+      const refused = await store.create(id, thing('mine'), { ...later, claims: [{ ...claim, value: id }] })
+      t.strictSame(refused, { created: false, taken: { name: claim.name, value: dead } })
+      t.equal(await store.load(dead), null)
+      const adopted = { ...later, claims: [{ ...claim, value: dead }] }
+      const results = await Promise.all([1, 2].map((n) => store.create(dead, thing(`${n}`), adopted)))
+      t.equal(results.filter((result) => result.created).length, 1, 'two who go on with it do not both create it')
+      t.equal(await store.claimOf(12, claim.name), dead)
+    })
+  })
+}

@@ -1,0 +1,172 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, rm } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import { createIds } from '../../src/ids.ts'
+import { createSealer } from '../../src/seal.ts'
+import { createKeys, partitions } from '../../src/store/keys.ts'
+import { createStore, StoreUnavailable } from '../../src/store/store.ts'
+import { connectTo, startCluster, startRedis, until } from '../helpers/redis.ts'
+
+const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
+const ids = createIds(sealer, { partitions, randomBytes })
+const later = { expiresAt: Date.now() + 3_600_000, dueAt: 1 }
+const commandTimeoutMs = 1000
+
+const open = async (t: Test, url: string) => {
+  const redis = await connectTo(t, url)
+  return { redis, store: createStore({ redis, sealer, read: (value) => value }) }
+}
+
+const calls = (store: Awaited<ReturnType<typeof open>>['store']) => {
+  const id = ids.newId('app', 3)
+  const claims = [{ name: 'secret-name', value: 'secret-value', expiresAt: later.expiresAt }]
+  return {
+    create: () => store.create(id, 'secret-record', { ...later, claims }),
+    load: () => store.load(id),
+    save: () => store.save(id, 'AAAA', 'secret-record', { ...later, announce: 'secret-text' }),
+    erase: () => store.erase(id, { announce: 'secret-text' }),
+    claimOf: () => store.claimOf(3, 'secret-name'),
+    due: () => store.due(3, 1, 10),
+    postpone: () => store.postpone(id, 1),
+    find: () => store.find('secret-name', 10),
+    ping: () => store.ping(),
+  }
+}
+
+/** How much later than a timer of the command timeout, started with it, the work ends: a busy machine delays both. */
+const lateness = async (work: Promise<unknown>): Promise<number> => {
+  const ends = [work, delay(commandTimeoutMs)].map((part) => part.then(() => performance.now()))
+  const [end = 0, due = 0] = await Promise.all(ends)
+  return Math.round(end - due)
+}
+
+/** The error of a call that must fail; it must be of our class and show nothing. */
+const failureOf = async (t: Test, call: () => Promise<unknown>): Promise<StoreUnavailable | null> => {
+  try {
+    await call()
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error
+    t.notMatch(JSON.stringify({ ...error, stack: error.stack, cause: error.cause }), /secret|ver_|\{q/)
+    return error
+  }
+  t.fail('did not fail')
+  return null
+}
+
+t.test('a server that hangs: every call fails within the command timeout, and works when it goes on', async (t) => {
+  const server = await startRedis(t)
+  const { store } = await open(t, server.url)
+  server.pause()
+  const late = await lateness(Promise.all(Object.values(calls(store)).map(async (call) => {
+    t.equal((await failureOf(t, call))?.code, 'TIMEOUT')
+  })))
+  t.ok(late < 100, `${late} ms late`)
+  server.resume()
+  await until(() => store.ping().then(() => true, () => false), 'it works again', 2000)
+  t.ok((await calls(store).create()).created)
+})
+
+t.test('a server that is gone: every call fails at once', async (t) => {
+  const server = await startRedis(t)
+  const { redis, store } = await open(t, server.url)
+  const closed = new Promise((resolve) => { redis.once('close', resolve) })
+  await server.stop()
+  await closed
+  const startedAt = performance.now()
+  for (const call of Object.values(calls(store))) t.equal((await failureOf(t, call))?.code, 'DISCONNECTED')
+  t.ok(performance.now() - startedAt < 500, `${Math.round(performance.now() - startedAt)} ms`)
+})
+
+t.test('a command in flight when the connection breaks is not sent again', async (t) => {
+  const server = await startRedis(t)
+  const { redis, store } = await open(t, server.url)
+  server.pause()
+  const { create } = calls(store)
+  const failing = failureOf(t, create)
+  await new Promise((resolve) => { setImmediate(resolve) })
+  if (redis instanceof Redis) redis.stream.destroy()
+  t.equal((await failing)?.code, 'DISCONNECTED')
+  server.resume()
+  await until(() => store.ping().then(() => true, () => false), 'it works again')
+  t.match(await redis.info('commandstats'), /cmdstat_eval:calls=1,/)
+})
+
+t.test('a server that refuses', async (t) => {
+  const server = await startRedis(t)
+  const { redis, store } = await open(t, server.url)
+
+  await t.test('full', async (t) => {
+    await redis.config('SET', 'maxmemory', '1')
+    const { create, load } = calls(store)
+    t.equal((await failureOf(t, create))?.code, 'OOM')
+    t.equal(await load(), null, 'nothing was written, and reads go on')
+    await redis.config('SET', 'maxmemory', '0')
+  })
+
+  await t.test('too few replicas', async (t) => {
+    await redis.config('SET', 'min-replicas-to-write', '1')
+    const { create, erase } = calls(store)
+    for (const write of [create, erase]) t.equal((await failureOf(t, write))?.code, 'NOREPLICAS')
+    await redis.config('SET', 'min-replicas-to-write', '0')
+  })
+
+  await t.test('its disk is full', async (t) => {
+    const folder = (await redis.config('GET', 'dir') as string[])[1] ?? ''
+    await redis.config('SET', 'save', '3600 1')
+    // A folder in the place of the file: saving it fails.
+    await mkdir(`${folder}/dump.rdb/in-the-way`, { recursive: true })
+    await redis.set('something', 'changed')
+    await redis.bgsave().catch(() => {})
+    await until(async () => /rdb_last_bgsave_status:err/.test(await redis.info('persistence')), 'the failure')
+    const { create, erase } = calls(store)
+    for (const write of [create, erase]) t.equal((await failureOf(t, write))?.code, 'MISCONF')
+    await redis.config('SET', 'save', '')
+    await rm(`${folder}/dump.rdb`, { recursive: true })
+  })
+
+  await t.test('a key of another type is a refusal too, without its name', async (t) => {
+    await redis.lpush(createKeys('vg').claim(3, 'secret-name'), 'x')
+    const { claimOf, create } = calls(store)
+    t.equal((await failureOf(t, claimOf))?.code, 'ERROR')
+    t.equal((await failureOf(t, create))?.code, 'ERROR')
+  })
+
+  await t.test('without permission', async (t) => {
+    await redis.call('ACL', 'SETUSER', 'default', '-get')
+    t.equal((await failureOf(t, calls(store).load))?.code, 'NOPERM')
+    await redis.call('ACL', 'SETUSER', 'default', '+get')
+  })
+
+  await t.test('a replica', async (t) => {
+    const replica = await startRedis(t)
+    const other = await open(t, replica.url)
+    await other.redis.call('REPLICAOF', '127.0.0.1', String(server.port))
+    t.equal((await failureOf(t, calls(other.store).create))?.code, 'READONLY')
+  })
+})
+
+t.test('Cluster: slots without a master', async (t) => {
+  const { url, nodes } = await startCluster(t, ['--cluster-node-timeout', '1000'])
+  const { redis, store } = await open(t, url)
+  const keys = createKeys('vg')
+  const slot = Number(await redis.call('CLUSTER', 'KEYSLOT', keys.due(3)))
+  const third = Math.floor(slot / (16384 / 3))
+
+  nodes[third]?.pause()
+  const failing = failureOf(t, calls(store).create)
+  const late = await lateness(failing)
+  t.equal((await failing)?.code, 'TIMEOUT')
+  t.ok(late < 100, `${late} ms late`)
+  nodes[third]?.resume()
+  await until(() => calls(store).load().then(() => true, () => false), 'it works again')
+
+  await nodes[third]?.stop()
+  await until(async () => {
+    const from = performance.now()
+    const error = await failureOf(t, calls(store).create)
+    t.ok(performance.now() - from < 2 * commandTimeoutMs, `${Math.round(performance.now() - from)} ms`)
+    return error?.code === 'CLUSTERDOWN'
+  }, 'the cluster notices')
+})
