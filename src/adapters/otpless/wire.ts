@@ -1,0 +1,183 @@
+import { Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { readPhoneNumber } from '../../phone.ts'
+import type { Reason } from '../../reasons.ts'
+import type { Json, Profile } from '../adapter.ts'
+
+// https://otpless.com/docs/api-reference: validate token, initiate and verify OTP, error codes
+
+const requestId = Type.String({ minLength: 1, maxLength: 256 })
+const started = Compile(Type.Object({ requestId }))
+const stateOfOtp = Compile(Type.Object({ requestId }))
+const codeEvidence = Compile(Type.Object({ code: Type.String({ maxLength: 64 }) }))
+const tokenEvidence = Compile(Type.Object({ token: Type.String({ minLength: 1, maxLength: 4096 }) }))
+const otpAnswer = Compile(Type.Object({ requestId: Type.Optional(requestId), isOTPVerified: Type.Boolean() }))
+const errorAnswer = Compile(Type.Object({ errorCode: Type.Union([Type.String({ maxLength: 16 }), Type.Integer()]) }))
+const tokenAnswer = Compile(Type.Object({
+  status: Type.Literal('SUCCESS'),
+  identities: Type.Array(Type.Object({ identityType: Type.String() }), { maxItems: 64 }),
+  network: Type.Optional(Type.Unknown()),
+  deviceInfo: Type.Optional(Type.Unknown()),
+  secureInfo: Type.Optional(Type.Unknown()),
+}))
+const provenIdentity = Compile(Type.Object({
+  identityType: Type.Literal('MOBILE'),
+  identityValue: Type.Union([Type.String(), Type.Number()]),
+  verified: Type.Literal(true),
+}))
+const namedIdentity = Compile(Type.Object({ name: Type.String({ minLength: 1, maxLength: 256 }) }))
+const picturedIdentity = Compile(Type.Object({ picture: Type.String({ minLength: 1, maxLength: 1024 }) }))
+
+const maxSignalBytes = 8 * 1024
+
+/** https://otpless.com/docs/knowledge-base/error-codes, by HTTP status; the text of an error is never looked at. */
+const codes = new Map<string, Reason>([
+  // 401
+  ['7002', 'provider_misconfigured'], // invalid credentials
+  ['7011', 'provider_misconfigured'], // our IP is not on the allow-list
+  ['7012', 'provider_misconfigured'], // credentials empty
+  ['7019', 'provider_misconfigured'], // merchant blocked
+  ['7025', 'carrier_unsupported'], // SMS not enabled for the country
+  ['7035', 'carrier_unsupported'], // country unsupported
+  ['7038', 'evidence_invalid'], // authentication failed
+  ['7042', 'user_rejected'], // single sign-on rejected by the user
+  ['7301', 'evidence_expired'], // token expired
+  ['7415', 'evidence_invalid'], // session not active
+  // 429: read by status before any body is; here should they come with another one
+  ['7020', 'rate_limited_by_provider'],
+  ['7022', 'rate_limited_by_provider'], // identity
+  ['7023', 'rate_limited_by_provider'], // IP
+  ['7024', 'rate_limited_by_provider'], // app
+  ['7036', 'rate_limited_by_provider'],
+  ['7037', 'rate_limited_by_provider'],
+  ['7040', 'rate_limited_by_provider'],
+  ['7041', 'rate_limited_by_provider'],
+  ['7417', 'rate_limited_by_provider'],
+  // 400
+  ['7101', 'provider_bad_response'], // parameters: ours are right by the documents
+  ['7102', 'carrier_unsupported'], // phone number
+  ['7103', 'carrier_unsupported'], // channel cannot serve the phone number
+  ['7104', 'provider_bad_response'], // e-mail
+  ['7105', 'provider_bad_response'], // e-mail channel
+  ['7106', 'provider_bad_response'], // phone or e-mail
+  ['7112', 'evidence_invalid'], // OTP empty
+  ['7113', 'provider_bad_response'], // expiry
+  ['7114', 'evidence_invalid'], // token
+  ['7115', 'evidence_invalid'], // already verified
+  ['7116', 'evidence_invalid'], // OTP length
+  ['7118', 'evidence_invalid'], // OTP incorrect
+  ['7119', 'evidence_invalid'], // request id
+  ['7121', 'provider_misconfigured'], // app hash
+  ['7123', 'provider_misconfigured'], // smart auth required
+  ['7124', 'provider_misconfigured'], // SNA must come first
+  ['7136', 'evidence_invalid'], // request id
+  ['7158', 'provider_misconfigured'], // template
+  ['7160', 'provider_error'], // silent auth could not begin
+  ['7169', 'evidence_invalid'], // SNA already verified
+  ['7170', 'evidence_invalid'], // not started
+  ['7172', 'evidence_expired'], // request id expired
+  ['7302', 'evidence_expired'], // code expired
+  ['7303', 'evidence_expired'], // OTP expired
+  ['7304', 'evidence_expired'], // authentication expired
+  ['7414', 'evidence_invalid'], // session not present
+  // 404
+  ['7168', 'evidence_invalid'], // no data for the request id
+])
+/** The user typed a wrong code, of the right length or not. */
+const incorrect = ['7118', '7116', '7112']
+const alreadyVerified = '7115'
+
+export type Proof = { phoneNumber: string, profile?: Profile, signals?: { [name: string]: Json } }
+
+/** Why a 4xx. A 401 says bad credentials or an expired token: only its `errorCode` tells, and without one nothing is known. */
+export function readRefusal (body: unknown): Reason {
+  return codes.get(readErrorCode(body)) ?? 'provider_bad_response'
+}
+
+/** Why nothing was sent. There was no evidence yet, so a word about evidence makes no sense here. */
+export function readStartRefusal (body: unknown): Reason {
+  const reason = readRefusal(body)
+  return reason.startsWith('evidence_') ? 'provider_bad_response' : reason
+}
+
+/** The request id of an OTP that was sent. */
+export function readStarted (body: unknown): string | null {
+  return started.Check(body) ? body.requestId : null
+}
+
+export function readRequestId (state: unknown): string | null {
+  return stateOfOtp.Check(state) ? state.requestId : null
+}
+
+export function readCode (evidence: unknown): string | null {
+  return codeEvidence.Check(evidence) ? evidence.code : null
+}
+
+export function readToken (evidence: unknown): string | null {
+  return tokenEvidence.Check(evidence) ? evidence.token : null
+}
+
+/** A wrong code is a 400, not a 200 that says false; both are read. "Already verified" is a success if it was us, asking before. */
+export function judgeOtp (status: number, body: unknown, requestId: string, repeated: boolean): 'right' | 'incorrect' | Reason {
+  if (status >= 400) {
+    const code = readErrorCode(body)
+    if (incorrect.includes(code)) return 'incorrect'
+    return code === alreadyVerified && repeated ? 'right' : readRefusal(body)
+  }
+  if (!otpAnswer.Check(body) || (body.requestId ?? requestId) !== requestId) return 'provider_bad_response'
+  return body.isOTPVerified ? 'right' : 'incorrect'
+}
+
+/**
+ * What a token proves: a MOBILE identity that is verified, the expected one if it is among them. E-mail proves nothing here, and a number
+ * that OTPLESS did not verify is not the number.
+ */
+export function judgeToken (body: unknown, expected: string | null): Proof | Reason {
+  if (!tokenAnswer.Check(body)) return 'provider_bad_response'
+  const mobiles = body.identities.filter(({ identityType }) => identityType === 'MOBILE')
+  if (mobiles.length === 0) return 'evidence_invalid'
+  const verified = mobiles.filter(identity => provenIdentity.Check(identity))
+  if (verified.length === 0) return 'number_mismatch'
+  const readable = verified.flatMap(identity => {
+    const phoneNumber = readPhoneNumber(identity.identityValue)
+    return phoneNumber === null ? [] : [{ phoneNumber, profile: readProfile(identity) }]
+  })
+  const chosen = readable.find(({ phoneNumber }) => phoneNumber === expected) ?? readable[0]
+  if (chosen === undefined) return 'provider_bad_response'
+  const { phoneNumber, profile } = chosen
+  const proof: Proof = { phoneNumber }
+  const signals = readSignals({ network: body.network, device: body.deviceInfo, secure: body.secureInfo })
+  if (Object.keys(profile).length > 0) proof.profile = profile
+  if (Object.keys(signals).length > 0) proof.signals = signals
+  return proof
+}
+
+function readProfile (identity: unknown): Profile {
+  const profile: Profile = {}
+  // One display name; where it would have to be cut is not ours to know.
+  if (namedIdentity.Check(identity)) profile.name = { first: identity.name }
+  if (picturedIdentity.Check(identity)) profile.avatarUrl = identity.picture
+  return profile
+}
+
+function readSignals (from: { [name: string]: unknown }): { [name: string]: Json } {
+  const signals: { [name: string]: Json } = {}
+  for (const [name, value] of Object.entries(from)) {
+    const text = typeof value === 'object' && value !== null ? serialize(value) : null
+    if (text !== null && Buffer.byteLength(text) <= maxSignalBytes) signals[name] = JSON.parse(text)
+  }
+  return signals
+}
+
+/** Null for what is nested so deeply that it cannot be written. */
+function serialize (value: object): string | null {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return null
+  }
+}
+
+function readErrorCode (body: unknown): string {
+  return errorAnswer.Check(body) ? String(body.errorCode) : ''
+}

@@ -1,0 +1,167 @@
+import t from 'tap'
+import { isAccepted, isProfileUrl, readCallback, readGrant, readProfile, readRefusal } from '../../../src/adapters/truecaller/wire.ts'
+
+// The documented samples, word for word; the trailing commas and missing brackets of the documents are repaired.
+const profile2017 = `{
+ "name": { "first": "first_name_field_value3", "last": "last_name_field_value" },
+ "aboutMe": "status_message_field_value",
+ "phoneNumbers": [467601234567],
+ "onlineIdentity": {
+  "facebookId": "facebook_id_field_value", "twitterId": "twitter_id_field_value", "email": "", "url": "url_field_value"
+ },
+ "companyName": "w_company_name_field_value",
+ "jobTitle": "w_title_field_value",
+ "addresses": [{ "countryCode": "se", "city": "city_field_value", "street": "street_field_value", "zipcode": "1234567" }],
+ "gender": "Female"
+}`
+const profileToday = `{
+  "phoneNumbers": ["919999999999"],
+  "addresses": [{ "countryCode": "in", "city": "city_field_value", "street": "street_field_value", "zipcode": "1234567" }],
+  "avatarUrl": "https://s3-eu-west-1.amazonaws.com/images1.truecaller.com/myview/1/15a999e9806gh73834c87aaa0498020d/3",
+  "aboutMe":"About me", "jobTitle": "CEO", "companyName": "ABC",
+  "history": { "name": { "updateTime": "1508089888000" } },
+  "isActive": "True", "gender": "Male", "createdTime": "1379314068000",
+  "onlineIdentities": { "url": "https://www.truecaller.com", "email": "someone@example.com", "facebookId":"105056625245" },
+  "type": "Personal", "id": "655574719", "userId":"1319413476",
+  "badges": ["verified", "premium"],
+  "name": { "last": "Kapoor", "first": "Rajat" }
+}`
+
+t.test('the profile of 2017', async t => {
+  const profile = {
+    name: { first: 'first_name_field_value3', last: 'last_name_field_value' },
+    gender: 'Female',
+    company: 'w_company_name_field_value',
+    jobTitle: 'w_title_field_value',
+    about: 'status_message_field_value',
+    url: 'url_field_value',
+    addresses: [{ countryCode: 'se', city: 'city_field_value', street: 'street_field_value', zipcode: '1234567' }],
+  }
+  t.strictSame(readProfile(JSON.parse(profile2017)), { phoneNumber: '+467601234567', profile })
+  const fork = profile2017.replace('467601234567', '46760123456').replace('"email": ""', '"email": "someone@example.com"')
+  const withEmail = { ...profile, email: 'someone@example.com' }
+  t.strictSame(readProfile(JSON.parse(fork)), { phoneNumber: '+46760123456', profile: withEmail }, 'and of its fork')
+})
+
+t.test('the profile of today', async t => {
+  t.strictSame(readProfile(JSON.parse(profileToday)), {
+    phoneNumber: '+919999999999',
+    profile: {
+      name: { first: 'Rajat', last: 'Kapoor' },
+      email: 'someone@example.com',
+      gender: 'Male',
+      avatarUrl: 'https://s3-eu-west-1.amazonaws.com/images1.truecaller.com/myview/1/15a999e9806gh73834c87aaa0498020d/3',
+      company: 'ABC',
+      jobTitle: 'CEO',
+      about: 'About me',
+      url: 'https://www.truecaller.com',
+      addresses: [{ countryCode: 'in', city: 'city_field_value', street: 'street_field_value', zipcode: '1234567' }],
+      badges: ['verified', 'premium'],
+    },
+  })
+})
+
+t.test('what is absent, of another type or too long stays absent', async t => {
+  t.strictSame(readProfile({ phoneNumbers: ['+919999999999'] }), { phoneNumber: '+919999999999' })
+  const odd = {
+    phoneNumbers: [919999999999, 'x'], name: { first: 1, last: '' }, gender: null, companyName: 'x'.repeat(1025), jobTitle: ['a'],
+    aboutMe: {},
+    onlineIdentities: 'x', addresses: [null, {}, { city: 5 }, 'x'], badges: [1, null, ''],
+  }
+  t.strictSame(readProfile(odd), { phoneNumber: '+919999999999' })
+  const many = readProfile({ phoneNumbers: [919999999999], badges: Array.from({ length: 1000 }, () => 'a'), addresses: { length: 3 } })
+  t.equal(many?.profile?.badges?.length, 10)
+  t.equal(many?.profile?.addresses, undefined)
+})
+
+t.test('a profile without a number in its first place proves nothing', async t => {
+  const others = [
+    null, undefined, 'x', [], {}, { phoneNumbers: null }, { phoneNumbers: [] }, { phoneNumbers: {} }, { phoneNumbers: [null] },
+    { phoneNumbers: ['9999999999'] }, { phoneNumbers: [''] }, { phoneNumbers: ['x', '919999999999'] }, { phoneNumbers: [['919999999999']] },
+    { phoneNumbers: '919999999999' },
+  ]
+  for (const other of others) t.equal(readProfile(other), null, JSON.stringify(other))
+})
+
+t.test('the documented callbacks', async t => {
+  const granted = `{"requestId":"RL8YZ41FQMt5Jiak2sc_Ys0OgQA=","accessToken":"a1asX--8_yw-OF--E6Gj_DPyKelJIGUUeYB9U9MJhyeu4hOCbrl",
+    "endpoint":"https://profile4-noneu.truecaller.com/v1/default"}`
+  t.strictSame(readCallback(JSON.parse(granted)), {
+    keys: ['RL8YZ41FQMt5Jiak2sc_Ys0OgQA='],
+    says: 'granted',
+    grant: {
+      accessToken: 'a1asX--8_yw-OF--E6Gj_DPyKelJIGUUeYB9U9MJhyeu4hOCbrl',
+      endpoint: 'https://profile4-noneu.truecaller.com/v1/default',
+    },
+  })
+  t.strictSame(readCallback({
+    requestId: 'vXbyFPwqiCAHZyxAldA9M9DDXKk=',
+    accessToken: 'a3sAB0KnGANg4VZwIXfhUyFmPbzoONofl4FjIItac0JQSODp6niW8oBr33uOI-u7',
+    state: 'ne4_cRtzx73-alui_XDvzS5h',
+  }), {
+    keys: ['ne4_cRtzx73-alui_XDvzS5h', 'vXbyFPwqiCAHZyxAldA9M9DDXKk='],
+    says: 'granted',
+    grant: { accessToken: 'a3sAB0KnGANg4VZwIXfhUyFmPbzoONofl4FjIItac0JQSODp6niW8oBr33uOI-u7' },
+  })
+  const rejected = readCallback(JSON.parse('{"requestId":"WZqlS6PqY0ycO3mKlEuI=","status":"user_rejected"}'))
+  t.strictSame(rejected, { keys: ['WZqlS6PqY0ycO3mKlEuI='], says: 'denied', reason: 'user_rejected' })
+  t.match(readCallback({ requestId: 'a', status: 'flow_invoked', more: 1 }), { says: 'opened' })
+  const both = readCallback({ requestId: 'a', status: 'user_rejected', accessToken: 'b' })
+  t.match(both, { says: 'granted' }, 'a token is asked about, whatever is said beside it')
+  const others = [null, [], 'x', {}, { requestId: 'a' }, { requestId: 1, status: 'flow_invoked' }, { status: 5 }, { accessToken: {} }]
+  for (const other of others) t.equal(readCallback(other), null, JSON.stringify(other))
+})
+
+t.test('evidence is what a callback granted', async t => {
+  t.strictSame(readGrant({ accessToken: 'a' }), { accessToken: 'a' })
+  const others = [null, {}, { accessToken: 1 }, { accessToken: '' }, { accessToken: 'a', endpoint: 1 }, { code: '1' }]
+  for (const other of others) t.equal(readGrant(other), null)
+})
+
+t.test('the answers to a push request', async t => {
+  t.ok(isAccepted({ requestId: '92849748hueh9' }))
+  for (const other of [undefined, {}, { requestId: 1 }, { requestId: '' }]) t.notOk(isAccepted(other))
+  const forbidden = { code: 1008, message: 'Forbidden: It is forbidden to use sdk login for this phone number.' }
+  t.equal(readRefusal(403, forbidden), 'number_not_registered')
+  t.equal(readRefusal(403, { code: 1009 }), 'provider_bad_response')
+  t.equal(readRefusal(400, forbidden), 'provider_bad_response')
+  t.equal(readRefusal(404, { code: 404, message: 'Invalid partner credentials.' }), 'provider_misconfigured')
+  t.equal(readRefusal(401, undefined), 'provider_bad_response')
+})
+
+t.test('only the exact profile URL of a listed host gets the token', async t => {
+  const hosts = new Set(['profile4.truecaller.com', 'profile4-noneu.truecaller.com', '127.0.0.1:4001'])
+  t.ok(isProfileUrl('https://profile4.truecaller.com/v1/default', hosts, false))
+  t.ok(isProfileUrl('https://profile4-noneu.truecaller.com/v1/default', hosts, false))
+  const forged = [
+    'http://profile4.truecaller.com/v1/default', 'HTTPS://profile4.truecaller.com/v1/default', 'https://PROFILE4.truecaller.com/v1/default',
+    'https://profile4.truecaller.com./v1/default', 'https://profile4.truecaller.com:443/v1/default',
+    'https://profile4.truecaller.com:8443/v1/default',
+    'https://profile4.truecaller.com/v1/default/', 'https://profile4.truecaller.com/v1/default?',
+    'https://profile4.truecaller.com/v1/default?a=b',
+    'https://profile4.truecaller.com/v1/default#', 'https://profile4.truecaller.com/v1/../v1/default',
+    'https://profile4.truecaller.com//v1/default',
+    'https://profile4.truecaller.com/v1/%64efault', 'https://profile4.truecaller.com/V1/default', 'https://profile4.truecaller.com/v1',
+    'https://user@profile4.truecaller.com/v1/default', 'https://@profile4.truecaller.com/v1/default',
+    'https://:@profile4.truecaller.com/v1/default',
+    'https://profile4.truecaller.com@evil.example/v1/default', 'https://evil.example/v1/default',
+    'https://profile4.truecaller.com.evil.example/v1/default',
+    'https://evil.example\\@profile4.truecaller.com/v1/default', 'https://profile4.truecaller.com\\v1\\default',
+    'https:/profile4.truecaller.com/v1/default',
+    'https:profile4.truecaller.com/v1/default', ' https://profile4.truecaller.com/v1/default',
+    'https://profile4.truecaller.com/v1/default\n',
+    'https://profile4\t.truecaller.com/v1/default', 'https://profile4。truecaller.com/v1/default',
+    'https://ｐrofile4.truecaller.com/v1/default',
+    'https://profile4%2etruecaller.com/v1/default', 'https://2130706433/v1/default', 'https://127.0.0.1/v1/default',
+    'https://[::1]/v1/default',
+    'https://profile4-eu.truecaller.com/v1/default', 'javascript:alert(1)', '/v1/default', '//profile4.truecaller.com/v1/default', '',
+  ]
+  for (const url of forged) {
+    t.notOk(isProfileUrl(url, hosts, false), JSON.stringify(url))
+    if (!url.startsWith('http://profile4.')) t.notOk(isProfileUrl(url, hosts, true))
+  }
+  t.ok(isProfileUrl('http://127.0.0.1:4001/v1/default', hosts, true))
+  t.notOk(isProfileUrl('http://127.0.0.1:4001/v1/default', hosts, false))
+  t.notOk(isProfileUrl('http://127.0.0.1:4002/v1/default', hosts, true))
+  t.notOk(isProfileUrl('http://2130706433:4001/v1/default', hosts, true))
+})

@@ -1,0 +1,144 @@
+import t from 'tap'
+import {
+  isCallback, judgeCheck, readCheckRefusal, readCode, readCreated, readCreateRefusal, readExchangeRefusal, readReturnError, readState,
+  readToken, readTokenRefusal,
+} from '../../../src/adapters/truid/wire.ts'
+
+// The documented samples, word for word; `{data_residency}` is filled in.
+const id = 'c69bc0e6-a429-11ea-bb37-0242ac130002'
+const origin = 'https://eu.api.tru.id'
+const created = JSON.parse(`{"check_id": "c69bc0e6-a429-11ea-bb37-0242ac130002","status": "ACCEPTED","charge_amount": 1,
+ "charge_currency": "API","created_at": "2020-06-01T16:43:30+00:00","ttl": 60,"_links": {
+ "self": {"href": "https://eu.api.tru.id/phone_check/v0.1/checks/c69bc0e6-a429-11ea-bb37-0242ac130002"},
+ "check_url": {"href": "https://eu.api.tru.id/phone_check/v0.1/checks/c69bc0e6-a429-11ea-bb37-0242ac130002/redirect"}},
+ "snapshot_balance": 100}`)
+const completed = JSON.parse(`{"check_id": "c69bc0e6-a429-11ea-bb37-0242ac130002","status": "COMPLETED","match": true,
+ "charge_amount": 1,"charge_currency": "API","created_at": "2020-06-01T16:43:30+00:00","ttl": 60,"_links": {
+ "self": {"href": "https://eu.api.tru.id/phone_check/v0.1/checks/c69bc0e6-a429-11ea-bb37-0242ac130002"},
+ "check_url": {"href": "https://eu.api.tru.id/phone_check/v0.1/checks/c69bc0e6-a429-11ea-bb37-0242ac130002/redirect"}}}`)
+const exchanged = JSON.parse(`{
+ "check_id": "c69bc0e6-a429-11ea-bb37-0242ac130002", "status": "COMPLETED", "match": true, "charge_amount": 1, "charge_currency": "API",
+ "created_at": "2020-06-01T16:43:30+00:00", "updated_at": "2020-06-01T16:43:30+00:00"
+}`)
+const reference = 'https://developer.tru.id/docs/reference/api-errors'
+const problem = (type: string) => ({ type: `${reference}#${type}`, title: 'A title', detail: 'A detail' })
+
+t.test('the documented token answers', async t => {
+  const guide = `{"access_token": "2YotnFZFEjr1zCsicMWpAA","id_token": "eyJhbGciOiJSUzINiImtpZCI6InB1Ympx","expires_in": 3600,
+    "token_type": "bearer","scope": "phone_check"}`
+  const spec = '{ "access_token": "2YotnFZFEjr1zCsicMWpAA", "token_type": "bearer", "expires_in": 3600, "scope": "phone_check coverage" }'
+  for (const text of [guide, spec]) t.strictSame(readToken(JSON.parse(text)), { token: '2YotnFZFEjr1zCsicMWpAA', expiresIn: 3600 })
+  for (const other of [
+    null, {}, { access_token: '', expires_in: 1 }, { access_token: 'a', expires_in: '1' }, { access_token: 'a' },
+    { access_token: 'a', expires_in: -1 }, { access_token: 'a\r\nb', expires_in: 1 },
+  ]) t.equal(readToken(other), null)
+})
+
+t.test('without a token it is our credentials, or a breach of contract', async t => {
+  const refusals: [number, unknown, string][] = [
+    [401, { error: 'invalid_client' }, 'provider_misconfigured'], [401, undefined, 'provider_misconfigured'],
+    [400, { error: 'invalid_client' }, 'provider_misconfigured'], [400, { error: 'invalid_scope' }, 'provider_misconfigured'],
+    [400, { error: 'invalid_request' }, 'provider_bad_response'], [400, undefined, 'provider_bad_response'],
+    [404, null, 'provider_bad_response'],
+  ]
+  for (const [status, body, reason] of refusals) t.equal(readTokenRefusal(status, body), reason, `${status} ${JSON.stringify(body)}`)
+})
+
+t.test('the documented create answer', async t => {
+  const self = `${origin}/phone_check/v0.1/checks/${id}`
+  t.strictSame(readCreated(created, origin), { checkId: id, self, checkUrl: `${self}/redirect` })
+})
+
+t.test('links off the API\'s own origin are refused', async t => {
+  const links = (self: string, checkUrl: string) => ({ ...created, _links: { self: { href: self }, check_url: { href: checkUrl } } })
+  t.ok(readCreated(links(`${origin}/a`, `${origin}/b`), origin))
+  for (const link of [
+    'http://eu.api.tru.id/a', 'https://us.api.tru.id/a', 'https://eu.api.tru.id.evil.example/a', 'https://eu.api.tru.id@evil.example/a',
+    'https://u@eu.api.tru.id/a', 'https://eu.api.tru.id:8443/a', 'https://eu.api.tru.id./a', 'https://eu.api.tru.id\\@evil.example/a',
+    'https://eu.api.tru.id', 'https://eu.api.tru.id/a#b', 'HTTPS://eu.api.tru.id/a', '//eu.api.tru.id/a', '/a',
+    'https://eu.api.tru.id/a b', 'https://eu.api.tru.id/a\n', 'https://eu.api.tru.id/a/../b', 'javascript:alert(1)', '',
+  ]) {
+    t.equal(readCreated(links(link, `${origin}/b`), origin), null, `self ${link}`)
+    t.equal(readCreated(links(`${origin}/a`, link), origin), null, `check_url ${link}`)
+  }
+  for (const other of [null, {}, { ...created, check_id: 5 }, { ...created, _links: {} }, { ...created, _links: { self: origin } }]) {
+    t.equal(readCreated(other, origin), null)
+  }
+})
+
+t.test('what a check says', async t => {
+  t.equal(judgeCheck(completed, id), 'match')
+  t.equal(judgeCheck({ ...completed, network_id: '23599' }, id), 'match', 'with the member of the reference')
+  t.equal(judgeCheck(exchanged, id), 'match')
+  t.equal(judgeCheck({ ...completed, match: false }, id), 'number_mismatch')
+  t.equal(judgeCheck(created, id), 'pending')
+  t.equal(judgeCheck({ ...created, status: 'PENDING' }, id), 'pending')
+  t.equal(judgeCheck({ ...created, status: 'EXPIRED' }, id), 'evidence_expired')
+  const { match: _match, ...unmatched } = completed
+  t.equal(judgeCheck(unmatched, id), 'provider_bad_response', 'an absent match is neither true nor false')
+  for (const match of [null, 'true', 1]) t.equal(judgeCheck({ ...completed, match }, id), 'provider_bad_response', `match ${match}`)
+  t.equal(judgeCheck({ ...completed, status: 'completed' }, id), 'provider_bad_response')
+  t.equal(judgeCheck({ ...created, status: 'PENDING', match: true }, id), 'pending', 'a match before the end is none')
+  t.equal(judgeCheck({ ...completed, status: 'EXPIRED' }, id), 'evidence_expired', 'nor one after')
+  t.equal(judgeCheck(completed, 'another-check'), 'provider_bad_response')
+  for (const other of [undefined, null, [], {}, { check_id: id }, { status: 'COMPLETED', match: true }]) {
+    t.equal(judgeCheck(other, id), 'provider_bad_response')
+  }
+})
+
+t.test('every documented error code has a reason', async t => {
+  const reasons = {
+    not_mobile_ip: 'not_on_cellular', mno_not_supported: 'carrier_unsupported', mno_timeout: 'provider_timeout',
+    mno_user_not_found: 'carrier_unsupported', mno_response_error: 'provider_error', mno_server_error: 'provider_error',
+    mno_no_data_available: 'carrier_unsupported', ip_mismatch: 'device_mismatch', ip_msisdn_mismatch: 'device_mismatch',
+  }
+  for (const [code, reason] of Object.entries(reasons)) {
+    t.equal(judgeCheck({ ...created, status: 'ERROR', error_code: code }, id), reason, code)
+    t.equal(readReturnError(code), reason)
+  }
+  t.equal(judgeCheck({ ...created, status: 'ERROR', error_code: 'new' }, id), 'provider_error')
+  t.equal(judgeCheck({ ...created, status: 'ERROR', match: false }, id), 'provider_error', 'as the sandbox says it')
+  t.equal(judgeCheck({ ...created, status: 'ERROR', error_code: 'constructor' }, id), 'provider_error')
+})
+
+t.test('every documented problem has a reason, by its type and never by its text', async t => {
+  const problems: [number, string, string, string, string][] = [
+    // status, type, at create, at the exchange, at reading
+    [400, 'phone_format_invalid', 'carrier_unsupported', 'carrier_unsupported', 'carrier_unsupported'],
+    [400, 'bad_request', 'provider_bad_response', 'evidence_invalid', 'provider_bad_response'],
+    [400, 'mno_not_supported', 'carrier_unsupported', 'carrier_unsupported', 'carrier_unsupported'],
+    [404, 'check_not_found', 'provider_bad_response', 'evidence_invalid', 'provider_bad_response'],
+    [409, 'ip_msisdn_mismatch', 'device_mismatch', 'device_mismatch', 'device_mismatch'],
+    [412, 'not_mobile_ip', 'not_on_cellular', 'not_on_cellular', 'not_on_cellular'],
+    [403, 'forbidden', 'provider_misconfigured', 'provider_misconfigured', 'provider_misconfigured'],
+  ]
+  for (const [status, type, atCreate, atExchange, atRead] of problems) {
+    t.equal(readCreateRefusal(status, problem(type)), atCreate, `create ${type}`)
+    t.equal(readExchangeRefusal(status, problem(type)), atExchange, `exchange ${type}`)
+    t.equal(readCheckRefusal(status, problem(type)), atRead, `read ${type}`)
+  }
+  t.equal(readCreateRefusal(400, { title: 'Bad Request', detail: 'Country not supported' }), 'carrier_unsupported', 'an untyped 400')
+  t.equal(readCreateRefusal(409, undefined), 'device_mismatch')
+  t.equal(readCreateRefusal(412, undefined), 'not_on_cellular')
+  for (const status of [402, 403]) {
+    for (const read of [readCreateRefusal, readExchangeRefusal, readCheckRefusal]) {
+      t.equal(read(status, undefined), 'provider_misconfigured')
+    }
+  }
+  t.equal(readCreateRefusal(404, problem('constructor')), 'provider_bad_response')
+  t.equal(readReturnError('mno_redirect_unsupported'), 'carrier_unsupported')
+  t.equal(readReturnError('__proto__'), 'provider_error')
+})
+
+t.test('evidence, state and callbacks', async t => {
+  t.equal(readCode({ code: '94dae426fg' }), '94dae426fg')
+  t.equal(readCode({}), undefined)
+  t.equal(readCode({ callback: true }), undefined)
+  for (const code of ['', 5, null, 'x'.repeat(257)]) t.equal(readCode({ code }), null, `code ${code}`)
+  t.ok(readState({ checkId: id, self: origin, version: 'v0.2' }))
+  for (const other of [null, {}, { checkId: id, self: origin, version: 'v0.3' }]) t.equal(readState(other), null)
+  t.ok(isCallback({ check_id: id, reference_id: 'r', status: 'COMPLETED', match: true, network_id: '23599' }))
+  for (const other of [null, 'x', {}, { check_id: id }, { check_id: 1, status: 'COMPLETED' }, { check_id: 'x'.repeat(129), status: '' }]) {
+    t.notOk(isCallback(other))
+  }
+})

@@ -1,0 +1,233 @@
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import { isDeepStrictEqual, inspect } from 'node:util'
+import fc from 'fast-check'
+import type tap from 'tap'
+import type {
+  Action, Adapter, AdapterIo, AttemptContext, Callback, EvidenceKind, Json, Outcome, Provider, Received, Started,
+} from '../src/adapters/adapter.ts'
+import { ProviderError } from '../src/errors.ts'
+import { createHttp } from '../src/http.ts'
+import { digitsOf, parsePhoneNumber } from '../src/phone.ts'
+import { reasons } from '../src/reasons.ts'
+
+type Test = Pick<typeof tap, 'test' | 'teardown' | 'ok' | 'same'>
+type Owner = { teardown (run: () => unknown): void }
+export type Call = { method: string, path: string, headers: IncomingHttpHeaders, text: string, body: unknown }
+/** A text is sent as it is, anything else as JSON; no status is 200. */
+export type Answer = { status?: number, body?: unknown, headers?: Record<string, string> } | 'hang'
+export type Vendor = { origin: string, host: string, calls: Call[], answer: (call: Call) => Answer }
+export type Ending = Outcome | { started: Action, state: Json } | { failed: string, retryable: boolean }
+
+/** What an adapter promises about one method, for `contract` to hold it to. `$origin` in an action stands for the vendor's address. */
+export type Contract = {
+  provider: Provider
+  method: string
+  settings: (vendor: Vendor) => Record<string, string>
+  /** Never to be seen in an error. */
+  secrets: string[]
+  attempt: Partial<AttemptContext>
+  /** The vendor when all is well. */
+  vendor: (vendor: Vendor, call: Call) => Answer
+  action: (vendor: Vendor) => Action
+  /** Evidence that proves `phoneNumber` once the attempt has started. */
+  good: { evidence: Json, proven: { phoneNumber: string } & Record<string, unknown> }
+  bad: { name: string, evidence?: Json, vendor?: (call: Call) => Answer | null, repeated?: boolean, ends: Partial<Ending> }[]
+  /** Which ending a 4xx of the start or the result call (with `{}` as body) has, where it is not a bad response. */
+  refusals: { call: (call: Call) => boolean, phase: 'start' | 'resolve', ends: (status: number) => Partial<Ending> | null }[]
+  callbacks?: { callback: Partial<Callback>, received: Received | null }[]
+}
+
+export const callbackKey = 'AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdEfGhIj'
+const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`
+const badResponse = { failed: 'provider_bad_response', retryable: false }
+
+/** A provider's server: answers what the test says, keeps what it was asked. */
+export async function openVendor (t: Owner, answer: (vendor: Vendor, call: Call) => Answer): Promise<Vendor> {
+  const server = createServer(async (req, res) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of req) chunks.push(chunk)
+    const text = Buffer.concat(chunks).toString()
+    const call = { method: req.method ?? '', path: req.url ?? '', headers: req.headers, text, body: parse(text) }
+    vendor.calls.push(call)
+    const given = vendor.answer(call)
+    if (given === 'hang') return
+    const body = typeof given.body === 'string' ? given.body : JSON.stringify(given.body ?? {})
+    const status = given.status ?? 200
+    res.writeHead(status, given.headers).end(body)
+    // A vendor that thinks an interim status is an answer.
+    if (status < 200) res.socket?.end()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => new Promise(resolve => {
+    server.close(resolve)
+    server.closeAllConnections()
+  }))
+  const address = server.address()
+  const host = `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
+  const vendor: Vendor = { origin: `http://${host}`, host, calls: [], answer: call => answer(vendor, call) }
+  return vendor
+}
+
+function parse (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The network and the clock for an adapter under test. */
+export function openIo (t: Owner, { timeoutMs = 5000, now = Date.now }: { timeoutMs?: number, now?: () => number } = {}): AdapterIo {
+  const http = createHttp({ allowInsecure: true, timeoutMs, now })
+  t.teardown(http.close)
+  return { openHttp: http.openHttp, now, allowInsecure: true }
+}
+
+export function openAdapter (provider: Provider, settings: Record<string, string>, io: AdapterIo): Adapter {
+  const adapter = provider.open(settings, io)
+  if (adapter === null) throw new Error(`${provider.provider} is off`)
+  return adapter
+}
+
+export function anAttempt (more: Partial<AttemptContext>): AttemptContext {
+  return {
+    id: 'att_1', method: '', phoneNumber: null, options: {}, locale: null, device: {}, state: null, expiresAt: Date.now() + 300_000,
+    callbackKey, callbackUrl: `https://verify.example/callbacks/acme/${callbackKey}`, redirectUrl: null, ...more,
+  }
+}
+
+/** An outcome, what was started, or the reason of a `ProviderError`, which `keep` gets too; any other error is a bug and goes up. */
+export async function endingOf (work: Promise<Outcome | Started>, keep?: (error: ProviderError) => void): Promise<Ending> {
+  try {
+    const done = await work
+    return 'verdict' in done ? done : { started: done.action, state: done.state }
+  } catch (error) {
+    if (!(error instanceof ProviderError)) throw error
+    keep?.(error)
+    return { failed: error.reason, retryable: error.retryable }
+  }
+}
+
+/** Holds one method of an adapter to what every adapter promises. */
+export async function contract (t: Test, { provider, method, ...promised }: Contract): Promise<void> {
+  const errors: ProviderError[] = []
+  const vendor = await openVendor(t, promised.vendor)
+  const atItsBest = vendor.answer
+  const attempt = anAttempt({ method, ...promised.attempt })
+  const patient = openIo(t)
+  /** A fresh one remembers nothing: no token that would spare it a call. */
+  const open = (io = patient) => openAdapter(provider, promised.settings(vendor), io)
+  const adapter = open()
+
+  const { state } = await adapter.start(attempt)
+  const run = (phase: 'start' | 'resolve', { evidence = promised.good.evidence, repeated = false, by = adapter } = {}) => endingOf(
+    phase === 'start' ? by.start(attempt) : by.resolve({ ...attempt, state }, evidence, { repeated }),
+    error => errors.push(error),
+  )
+  const talks = { start: false, resolve: false }
+
+  await t.test('what is fixed about it is well-formed', async t => {
+    const facts = adapter.methods[method]
+    const kinds: EvidenceKind[] = ['code', 'token', 'authorizationCode', 'payload', 'none']
+    t.ok(facts !== undefined && facts.timeoutMs > 0 && facts.evidence.every(kind => kinds.includes(kind)))
+    t.match(facts?.options, { type: 'object', additionalProperties: false })
+    t.match(method, new RegExp(`^${provider.provider}\\.[a-z_]+$`))
+    t.equal(provider.open({}, openIo(t)), null, 'off without credentials')
+    for (const variable of Object.values(provider.settings.properties)) t.match(variable, { type: 'string', description: /\w/ })
+  })
+
+  await t.test('start gives the documented action, and a state that survives JSON', async t => {
+    vendor.calls.length = 0
+    const started = await adapter.start(attempt)
+    talks.start = vendor.calls.length > 0
+    t.same(started.action, promised.action(vendor))
+    t.ok(adapter.methods[method]?.nextActions.includes(started.action.type))
+    t.strictSame(JSON.parse(JSON.stringify(started.state)), started.state)
+  })
+
+  await t.test('good evidence proves the number', async t => {
+    vendor.calls.length = 0
+    const outcome = await run('resolve')
+    talks.resolve = vendor.calls.length > 0
+    t.same(outcome, { verdict: 'proven', ...promised.good.proven })
+    t.ok(parsePhoneNumber(promised.good.proven.phoneNumber))
+    t.strictSame(JSON.parse(JSON.stringify(outcome)), outcome)
+  })
+
+  await t.test('bad evidence does not', async t => {
+    for (const { name, evidence = promised.good.evidence, repeated = false, vendor: answer, ends } of promised.bad) {
+      vendor.answer = call => answer?.(call) ?? atItsBest(call)
+      t.match(await run('resolve', { evidence, repeated }), ends, name)
+    }
+    vendor.answer = atItsBest
+    const known = promised.bad.every(({ ends }) => !('reason' in ends) || Object.hasOwn(reasons, String(ends.reason)))
+    t.ok(known, 'with a known reason')
+  })
+
+  await t.test('evidence of any other form proves nothing', async () => {
+    const kinds = ['code', 'token', 'accessToken', 'endpoint', 'callback', 'requestId']
+    const evidences = fc.oneof(fc.jsonValue(), fc.dictionary(fc.constantFrom(...kinds), fc.jsonValue()))
+    vendor.answer = () => ({ status: 404 })
+    await fc.assert(fc.asyncProperty(evidences, fc.boolean(), async (evidence, repeated) => {
+      const ending = await run('resolve', { evidence: evidence as Json, repeated })
+      return !('verdict' in ending) || ending.verdict !== 'proven'
+    }), { numRuns: 60 })
+    vendor.answer = atItsBest
+  })
+
+  await t.test('answers of any other form prove nothing', async () => {
+    const bodies = fc.oneof(fc.jsonValue(), fc.constantFrom('', '<html></html>', deep, '{"status":', `"${'x'.repeat(300_000)}"`))
+    await fc.assert(fc.asyncProperty(bodies, fc.constantFrom('start' as const, 'resolve' as const), async (body, phase) => {
+      vendor.answer = () => ({ body })
+      const ending = await run(phase, { by: open() })
+      return !talks[phase] || ('failed' in ending) || ('verdict' in ending && ending.verdict !== 'proven')
+    }), { numRuns: 60 })
+    vendor.answer = atItsBest
+  })
+
+  for (const { call: isSwept, phase, ends } of promised.refusals) {
+    await t.test(`every status of the vendor's has its meaning: ${phase}`, async t => {
+      const broken: unknown[] = []
+      for (let status = 100; status < 600; status++) {
+        vendor.answer = call => isSwept(call) ? { status } : atItsBest(call)
+        const refusal = status >= 400 && status < 500 ? ends(status) : null
+        const expected = status === 429
+          ? { failed: 'rate_limited_by_provider', retryable: true }
+          : status >= 500 ? { failed: 'provider_error', retryable: true } : refusal ?? badResponse
+        const ending = await run(phase, { by: open() })
+        if (!isDeepStrictEqual({ ...ending, ...expected }, ending)) broken.push({ status, expected, ending })
+      }
+      t.same(broken, [])
+      vendor.answer = atItsBest
+    })
+
+    await t.test(`a vendor that hangs is given up in time: ${phase}`, async t => {
+      vendor.answer = call => isSwept(call) ? 'hang' : atItsBest(call)
+      const startedAt = performance.now()
+      t.same(await run(phase, { by: open(openIo(t, { timeoutMs: 100 })) }), { failed: 'provider_timeout', retryable: true })
+      t.ok(performance.now() - startedAt < 1000)
+      vendor.answer = atItsBest
+    })
+  }
+  t.same(new Set(promised.refusals.map(({ phase }) => phase)), new Set((['start', 'resolve'] as const).filter(phase => talks[phase])))
+
+  await t.test('a callback is read, and junk is not', async t => {
+    const none = { key: null, headers: {}, rawBody: Buffer.alloc(0), body: undefined }
+    for (const { callback, received } of promised.callbacks ?? []) {
+      t.same(adapter.receive?.({ ...none, ...callback }) ?? null, received, JSON.stringify(callback))
+    }
+    const words = ['requestId', 'state', 'status', 'accessToken', 'endpoint', 'check_id', '__proto__']
+    const junk = fc.oneof(fc.anything(), fc.dictionary(fc.constantFrom(...words), fc.oneof(fc.anything(), fc.string({ maxLength: 3000 }))))
+    fc.assert(fc.property(junk, fc.option(fc.string()), (body, key) => (adapter.receive?.({ ...none, key, body }) ?? null) === null))
+    const queries = fc.dictionary(fc.constantFrom('check_id', 'code', 'error', 'state', '__proto__'), fc.string())
+    fc.assert(fc.property(queries, query => (adapter.readReturn?.({ ...attempt, state }, query) ?? null) === null))
+  })
+
+  t.ok(errors.every(error => Object.hasOwn(reasons, error.reason) && error.provider === provider.provider))
+  const numbers = [promised.good.proven.phoneNumber, attempt.phoneNumber].filter(number => number !== null).map(digitsOf)
+  const hidden = [...promised.secrets, ...numbers, callbackKey, vendor.host]
+  const shown = new Set(errors.map(error => inspect(error, { depth: 10, showHidden: true })))
+  t.same([...shown].filter(text => hidden.some(word => text.includes(word))), [], 'no secret and no number is in an error')
+}
