@@ -1,0 +1,30 @@
+import { writeFileSync } from 'node:fs'
+import { Registry } from 'prom-client'
+import { pino } from 'pino'
+import type { Gateway } from '../src/gateway.ts'
+import type { Ids } from '../src/ids.ts'
+import { buildServer } from '../src/server.ts'
+
+const idle = (): never => { throw new Error('this server only describes itself') }
+const gateway: Gateway = {
+  create: idle, get: idle, watch: idle, submit: idle, next: idle, resend: idle, cancel: idle, erase: idle, find: idle, receive: idle,
+  readReturn: idle, providers: idle, resolve: idle, sweep: idle,
+}
+const ids: Ids = {
+  newId: idle, checkId: idle, partitionOf: idle, callbackKey: idle, readCallbackKey: idle, clientSecret: idle,
+  readClientSecret: idle, attemptId: idle,
+}
+
+/** The OpenAPI document, as text: `openapi/openapi.json`. Needs no store and no provider. */
+export async function buildOpenapi (): Promise<string> {
+  const server = await buildServer({
+    gateway, ids, apps: { byKey: idle }, config: { publicUrl: 'http://localhost', role: 'api' }, metrics: { registry: new Registry() },
+    log: pino({ level: 'silent' }), isReady: idle,
+  })
+  await server.ready()
+  const document = server.swagger()
+  await server.close()
+  return `${JSON.stringify(document, null, 2)}\n`
+}
+
+if (import.meta.main) writeFileSync(new URL('../openapi/openapi.json', import.meta.url), await buildOpenapi())

@@ -1,0 +1,185 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { access, constants, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { basename, delimiter, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { startChild } from './child.ts'
+import type { Child, Ending } from './child.ts'
+
+/** A Redis on loopback that ends with this process. */
+export type RunningRedis = {
+  url: string
+  pid: number
+  /** Resolves when it has ended, whoever ended it. */
+  ended: Promise<Ending>
+  stop (): Promise<void>
+}
+
+/** `dir` holds its data. Persistent is AOF, written to disk every second; else nothing is kept. `port` is a free one unless given. */
+export type LaunchOptions = { binary: string, dir: string, port?: number, persistent: boolean }
+
+type PackageManager = { command: string, asRoot: boolean, startsServices: boolean, packages: readonly string[], update: readonly string[] | null, install: readonly string[] }
+
+/** Only those that install without asking: Homebrew refuses to run as root, the others need it. */
+const packageManagers: readonly PackageManager[] = [
+  { command: 'apt-get', asRoot: true, startsServices: true, packages: ['redis-server', 'valkey-server'], update: ['-q', 'update'], install: ['-q', '-y', '--no-install-recommends', 'install'] },
+  { command: 'dnf', asRoot: true, startsServices: false, packages: ['redis', 'valkey'], update: null, install: ['-q', '-y', 'install'] },
+  { command: 'brew', asRoot: false, startsServices: false, packages: ['redis'], update: null, install: ['install', '--quiet'] },
+]
+
+const advice = 'install Redis (for example `sudo apt-get install redis-server` or `brew install redis`), then try again'
+
+/**
+ * The path of a `redis-server` or `valkey-server` on the search path; one is installed by the system's package manager
+ * where that asks no question. Throws an `Error` of one line that says what to install.
+ */
+export async function findRedis (searchPath: string = process.env['PATH'] ?? ''): Promise<string> {
+  const found = await findServer(searchPath)
+  if (found !== null) return found
+  const isRoot = process.getuid?.() === 0
+  for (const manager of packageManagers) {
+    const command = await findExecutable([manager.command], searchPath)
+    if (command === null || manager.asRoot !== isRoot) continue
+    process.stderr.write(`Neither redis-server nor valkey-server is on the PATH: installing one with ${manager.command}.\n`)
+    const failure = manager.startsServices ? await withoutServices(() => install(command, manager)) : await install(command, manager)
+    const installed = await findServer(searchPath)
+    if (installed !== null) return installed
+    throw new Error(`${manager.command} could not install Redis (${failure ?? 'no server came with it'}): ${advice}`)
+  }
+  throw new Error(`Neither redis-server nor valkey-server is on the PATH: ${advice}`)
+}
+
+/** Starts a Redis and waits until it answers. Throws with its last lines if it ends before that, or if another one already uses `dir`. */
+export async function launchRedis ({ binary, dir, port, persistent }: LaunchOptions): Promise<RunningRedis> {
+  await mkdir(dir, { recursive: true })
+  const data = await realpath(dir)
+  const portFile = join(data, 'port')
+  if (persistent) await refuseSecondOwner(data, portFile)
+  const chosen = port ?? await findFreePort()
+  const child = startChild(binary, [
+    '--bind', '127.0.0.1', '--port', String(chosen), '--dir', data, '--daemonize', 'no', '--save', '',
+    '--appendonly', persistent ? 'yes' : 'no', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction',
+  ], { cwd: data, stdio: ['ignore', 'pipe', 'pipe'] })
+  const lastLines = keepLastLines(child)
+  try {
+    await untilAnswering(child, chosen)
+    if (persistent) await writeFile(portFile, String(chosen))
+  } catch (error) {
+    await child.stop()
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(`${basename(binary)} did not start: ${reason}\n${lastLines().join('\n')}`)
+  }
+  return {
+    url: `redis://127.0.0.1:${chosen}`,
+    pid: child.pid ?? 0,
+    ended: child.ended,
+    async stop () {
+      await child.stop()
+      if (persistent) await rm(portFile, { force: true })
+    },
+  }
+}
+
+const findServer = (searchPath: string): Promise<string | null> => findExecutable(['redis-server', 'valkey-server'], searchPath)
+
+async function findExecutable (names: readonly string[], searchPath: string): Promise<string | null> {
+  const folders = searchPath.split(delimiter).filter(folder => folder !== '')
+  for (const path of names.flatMap(name => folders.map(folder => join(folder, name)))) {
+    if (await access(path, constants.X_OK).then(() => true, () => false)) return path
+  }
+  return null
+}
+
+/** The last line of the last failure, or null. */
+async function install (command: string, manager: PackageManager): Promise<string | null> {
+  if (manager.update !== null) await runQuietly(command, manager.update)
+  let failure: string | null = null
+  for (const name of manager.packages) {
+    failure = await runQuietly(command, [...manager.install, name])
+    if (failure === null) return null
+  }
+  return failure
+}
+
+async function runQuietly (command: string, args: readonly string[]): Promise<string | null> {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', NONINTERACTIVE: '1', HOMEBREW_NO_AUTO_UPDATE: '1' }
+  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const lines: string[] = []
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split('\n').filter(line => line.trim() !== '')))
+  const code = await new Promise<number | null>(resolve => child.once('error', () => resolve(null)).once('close', resolve))
+  return code === 0 ? null : lines.at(-1)?.trim() ?? `${basename(command)} ended with ${code}`
+}
+
+/**
+ * A Debian package starts its service at once unless this file forbids it (invoke-rc.d(8), deb-systemd-invoke(1)), and at every boot unless disabled.
+ * A file that is already there is the owner's own policy, and stays.
+ */
+async function withoutServices<T> (run: () => Promise<T>): Promise<T> {
+  const policy = '/usr/sbin/policy-rc.d'
+  const ours = await writeFile(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755, flag: 'wx' }).then(() => true, () => false)
+  try {
+    return await run()
+  } finally {
+    if (ours) await rm(policy, { force: true })
+    if (existsSync('/run/systemd/system')) {
+      for (const name of ['redis-server', 'valkey-server']) await runQuietly('systemctl', ['disable', '--now', name])
+    }
+  }
+}
+
+async function findFreePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no free port')
+  return address.port
+}
+
+/** Two servers that append to the same files destroy them. */
+async function refuseSecondOwner (data: string, portFile: string): Promise<void> {
+  const port = Number(await readFile(portFile, 'utf8').catch(() => '0'))
+  if (port > 0 && (await ask(port, 'CONFIG GET dir', 1000))?.includes(`\r\n${data}\r\n`)) {
+    throw new Error(`${data} is in use by another Redis (port ${port}): stop that one first, or set REDIS_URL`)
+  }
+}
+
+async function untilAnswering (child: Child, port: number): Promise<void> {
+  const abort = new AbortController()
+  const early = child.ended.then(({ code }) => { throw new Error(`it ended with ${code}`) })
+  const answering = async (): Promise<void> => {
+    const deadline = performance.now() + 30_000
+    // Another server on that port may answer, too, while ours is about to end for that reason.
+    while (!(await ask(port, 'PING', 1000))?.startsWith('+PONG') || !(await ask(port, 'INFO server', 1000))?.includes(`\r\nprocess_id:${child.pid}\r\n`)) {
+      if (performance.now() > deadline) throw new Error('it did not answer within 30 s')
+      await delay(10, undefined, { signal: abort.signal })
+    }
+  }
+  try {
+    await Promise.race([early, answering()])
+  } finally {
+    abort.abort()
+    early.catch(() => {})
+  }
+}
+
+/** One inline command (RESP); null if nobody answers. */
+function ask (port: number, command: string, timeoutMs: number): Promise<string | null> {
+  return new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(`${command}\r\n`)).setTimeout(timeoutMs).setEncoding('utf8')
+    const finish = (answer: string | null): void => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('data', answer => finish(String(answer))).once('timeout', () => finish(null)).once('error', () => finish(null)).once('close', () => finish(null))
+  })
+}
+
+function keepLastLines (child: Child): () => string[] {
+  let tail = ''
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => { tail = (tail + text).slice(-4096) })
+  return () => tail.trimEnd().split('\n').slice(-5)
+}
