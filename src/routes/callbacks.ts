@@ -1,0 +1,80 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { Gateway } from '../gateway.ts'
+import { acceptAnyBody, type RawBody } from '../plugins/bodies.ts'
+import { problems } from '../plugins/openapi.ts'
+import { CallbackParams, ProviderParams } from './schemas.ts'
+
+const tags = ['Callbacks']
+const Accepted = Type.Object({}, { description: 'Heard, whether or not it is of use: unknown ids get the same answer.' })
+const answers = {
+  200: Accepted, ...problems('invalid_request', 'not_found', 'payload_too_large', 'store_unavailable', 'internal_error', 'overloaded'),
+}
+
+/** Nothing of the request is in it, and no script. */
+const page = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Verification</title>
+<h1>You can return to the app</h1>
+<p>This page can be closed.</p>
+</html>
+`
+
+export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway }> = async (server, { gateway }) => {
+  acceptAnyBody(server)
+  const receive = async (request: FastifyRequest, provider: string, key: string | null): Promise<Record<string, never>> => {
+    const { rawBody, body } = readBody(request.body)
+    await gateway.receive(provider, { key, headers: request.headers, rawBody, body })
+    return {}
+  }
+
+  server.post('/callbacks/:provider', {
+    schema: {
+      tags, operationId: 'receiveCallback', summary: 'A provider calls about any attempt', params: ProviderParams, response: answers,
+    },
+  }, async request => receive(request, request.params.provider, null))
+
+  server.post('/callbacks/:provider/:key', {
+    schema: {
+      tags, operationId: 'receiveKeyedCallback', summary: 'A provider calls about the attempt that the key names', params: CallbackParams,
+      response: answers,
+    },
+  }, async request => receive(request, request.params.provider, request.params.key))
+
+  server.get('/callbacks/:provider/:key', {
+    schema: {
+      tags, operationId: 'returnFromProvider', summary: 'A browser comes back from a provider',
+      description: 'Sent on to the app\'s `returnUrl` with `code` (or `error`) and `verification`. `check` consumes, this does not.',
+      params: CallbackParams,
+      response: {
+        200: { description: 'There is nowhere to go: a small page says so.', content: { 'text/html': { schema: Type.String() } } },
+        303: { description: 'On to the app.', headers: { location: { type: 'string' } } },
+        ...problems('store_unavailable', 'internal_error', 'overloaded'),
+      },
+    },
+  }, async (request, reply) => {
+    const location = await gateway.readReturn(request.params.provider, request.params.key, readQuery(request.query))
+    reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer')
+    return location === null
+      ? reply.header('content-type', 'text/html; charset=utf-8').send(page)
+      : reply.code(303).header('location', location).send()
+  })
+}
+
+function readBody (body: unknown): RawBody {
+  return typeof body === 'object' && body !== null && 'rawBody' in body && Buffer.isBuffer(body.rawBody)
+    ? { rawBody: body.rawBody, body: 'body' in body ? body.body : undefined }
+    : { rawBody: Buffer.alloc(0), body: undefined }
+}
+
+/** Of a name that comes twice the first counts. */
+function readQuery (query: unknown): Record<string, string> {
+  return Object.fromEntries(Object.entries(query ?? {}).flatMap(([name, value]: [string, unknown]) => {
+    const first: unknown = Array.isArray(value) ? value[0] : value
+    return typeof first === 'string' ? [[name, first]] : []
+  }))
+}

@@ -1,0 +1,181 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { createApps, sandboxApp, type Scope } from '../../src/apps.ts'
+import type { Callback } from '../../src/adapters/adapter.ts'
+import { ApiError } from '../../src/errors.ts'
+import type { Gateway } from '../../src/gateway.ts'
+import { createIds, type Ids } from '../../src/ids.ts'
+import { createLogger } from '../../src/logger.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { createSealer } from '../../src/seal.ts'
+import { buildServer, type Server } from '../../src/server.ts'
+import { begin, decide, isFinal, type Event, type Verification } from '../../src/verification.ts'
+
+type Teardown = { teardown (run: () => unknown): void }
+
+export const apiKey = 'vgk_sandbox'
+export const phoneNumber = '+14155550100'
+export const json = { 'content-type': 'application/json' }
+export const authorization = { authorization: `Bearer ${apiKey}` }
+/** Where the memory gateway sends browsers that come back with this key. */
+export const returnKey = 'a-key-that-is-known'
+
+/** What the routes told the gateway, newest last. */
+export type Call = { name: string, args: unknown[] }
+
+/**
+ * A gateway in memory, on the real core: one method, `otpless.otp`, whose code is the last six digits of the number.
+ * It keeps the rules that the routes rely on, and no others.
+ */
+export function createMemoryGateway (ids: Ids) {
+  const records = new Map<string, Verification>()
+  const erased = new Set<string>()
+  const calls: Call[] = []
+  const listeners = new Set<() => void>()
+  let failure: Error | null = null
+
+  const note = (name: string, ...args: unknown[]): void => {
+    calls.push({ name, args })
+    if (failure !== null) throw failure
+  }
+  const load = (id: string): Verification => {
+    const record = records.get(id)
+    if (record === undefined) throw new ApiError('gone', 'This verification was erased or its retention has passed.')
+    return record
+  }
+  const keep = (record: Verification): Verification => {
+    records.set(record.id, record)
+    for (const listener of [...listeners]) listener()
+    return record
+  }
+  const apply = (id: string, event: Event): Verification => {
+    const decision = decide(load(id), event, Date.now())
+    if (decision === null) throw new ApiError('invalid_state', 'Not now.', { verificationStatus: load(id).status })
+    return keep(decision.next)
+  }
+
+  const gateway: Gateway = {
+    async create (app, request, idempotencyKey) {
+      note('create', app, request, idempotencyKey)
+      const now = Date.now()
+      const { next } = begin({
+        id: ids.newId(app.id, 0), appId: app.id, phoneNumber: request.phoneNumber ?? null, reference: request.reference ?? null,
+        metadata: request.metadata ?? {}, locale: request.locale ?? null, device: request.device ?? {},
+        returnUrl: request.returnUrl ?? null,
+        includeProfile: app.includeProfile === true, expiresAt: now + 600_000,
+        workflow: [{ method: 'otpless.otp', timeoutMs: 300_000, options: {}, isRepeatable: false, movesOnWhenRejected: false }],
+      }, now)
+      return apply(keep(next).id, {
+        type: 'attemptStarted', attempt: 0, state: null, action: { type: 'submitCode', length: 6, channels: ['SMS'] }, codesLeft: 3,
+        resend: { left: 2, availableAt: now, afterMs: 30_000 },
+      })
+    },
+    async get (id) {
+      note('get', id)
+      return load(id)
+    },
+    async watch (id, options) {
+      note('watch', id, options)
+      const revision = options.revision ?? load(id).revision
+      if (!isFinal(load(id)) && load(id).revision <= revision) {
+        await new Promise<void>(resolve => {
+          const timer = setTimeout(resolve, options.waitMs)
+          const listener = (): void => { listeners.delete(listener); clearTimeout(timer); resolve() }
+          listeners.add(listener)
+          options.signal.addEventListener('abort', listener)
+        })
+      }
+      return load(id)
+    },
+    async submit (id, evidence) {
+      note('submit', id, evidence)
+      apply(id, { type: 'evidenceReceived', attempt: 0, evidence: { from: 'app', value: evidence } })
+      if (!('code' in evidence)) return { verification: load(id), settled: false }
+      const number = load(id).phoneNumber ?? ''
+      if (evidence.code !== number.slice(-6)) {
+        apply(id, { type: 'codeRefused', attempt: 0 })
+        throw new ApiError('code_incorrect', 'The code is not right.', { attemptsRemaining: 2 })
+      }
+      return {
+        verification: apply(id, {
+          type: 'proven', attempt: 0, phoneNumber: number, profile: { email: 'a@example.com' }, signals: { line: number },
+        }),
+        settled: true,
+      }
+    },
+    async next (id, reason) {
+      note('next', id, reason)
+      return apply(id, { type: 'nextRequested', reason })
+    },
+    async resend (id) {
+      note('resend', id)
+      const decision = decide(load(id), { type: 'resendRequested', attempt: 0 }, Date.now())
+      if (decision === null) throw new ApiError('rate_limited', 'Too early.', { retryAfterSeconds: 29.2 })
+      return keep(decision.next)
+    },
+    async cancel (id) {
+      note('cancel', id)
+      return apply(id, { type: 'canceled', reason: 'app_canceled' })
+    },
+    async erase (id) {
+      note('erase', id)
+      load(id)
+      records.delete(id)
+      erased.add(id)
+    },
+    async find (app, by, limit) {
+      note('find', app, by, limit)
+      const isMeant = (record: Verification): boolean =>
+        'reference' in by ? record.reference === by.reference : record.phoneNumber === by.phoneNumber
+      return [...records.values()].filter(isMeant).slice(0, limit)
+    },
+    async receive (provider, callback: Callback) {
+      note('receive', provider, callback)
+      if (provider !== 'truid') throw new ApiError('not_found', 'There is no such provider.')
+    },
+    async readReturn (provider, key, query) {
+      note('readReturn', provider, key, query)
+      return key === returnKey ? `https://app.example/done?code=${encodeURIComponent(query['code'] ?? '')}` : null
+    },
+    providers: () => [{
+      provider: 'otpless', methods: [{ method: 'otpless.otp', needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'] }],
+      health: { breaker: 'closed', errorRate: 0, lastSuccessAt: null, lastFailure: null },
+    }],
+    async resolve () {},
+    async sweep () { return 0 },
+  }
+  return { gateway, calls, failWith: (error: Error | null) => { failure = error } }
+}
+
+export type TestServer = Awaited<ReturnType<typeof buildTestServer>>
+
+type Wishes = { isReady?: () => boolean, publicUrl?: string, role?: 'all' | 'worker' }
+
+/** The whole HTTP layer over the memory gateway, closed when the test ends. `lines` is what it logged. */
+export async function buildTestServer (t: Teardown, { isReady = () => true, publicUrl = 'http://localhost', role = 'all' }: Wishes = {}) {
+  const sealer = createSealer(`test:${Buffer.alloc(32, 'test').toString('base64')}`)
+  const ids = createIds(sealer, { partitions: 64, randomBytes })
+  const { gateway, calls, failWith } = createMemoryGateway(ids)
+  const app = (id: string, key: string, scopes: Scope[]) => ({
+    id, name: id, keys: [{ sha256: createHash('sha256').update(key).digest('hex'), scopes }],
+  })
+  const apps = createApps([
+    sandboxApp('http://localhost'),
+    app('other', 'vgk_other', ['verifications:read', 'verifications:write']),
+    app('reader', 'vgk_reader', ['verifications:read']),
+    app('nobody', 'vgk_nobody', []),
+  ])
+  const lines: string[] = []
+  const server: Server = await buildServer({
+    gateway, ids, apps, config: { publicUrl, role }, metrics: createMetrics({ otpless: ['otpless.otp'] }),
+    log: createLogger('debug', { write: line => { lines.push(line) } }), isReady,
+  })
+  t.teardown(() => server.close())
+  const create = async (body: object = { phoneNumber }): Promise<{ id: string, clientSecret: string, revision: number }> =>
+    (await server.inject({ method: 'POST', url: '/verifications', headers: authorization, payload: body })).json()
+  const listen = async (): Promise<number> => {
+    await server.listen({ host: '127.0.0.1', port: 0 })
+    return (server.server.address() as AddressInfo).port
+  }
+  return { server, gateway, ids, calls, failWith, lines, create, listen }
+}
