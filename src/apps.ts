@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { Type, type Static } from 'typebox'
+import Value from 'typebox/value'
+
+export const scopes = [
+  'verifications:read', 'verifications:write', 'webhooks:read', 'webhooks:write', 'providers:read', 'operations:read',
+] as const
+export type Scope = typeof scopes[number]
+
+const closed = { additionalProperties: false }
+
+/** One item of a workflow, as apps write it: `"truid.phone_check"` or `{ method, timeoutSeconds?, options? }`. */
+export const WorkflowItem = Type.Union([
+  Type.String({ pattern: '^[a-z]+\\.[a-z_]+$', maxLength: 64 }),
+  Type.Object({
+    method: Type.String({ pattern: '^[a-z]+\\.[a-z_]+$', maxLength: 64 }),
+    timeoutSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 3600 })),
+    options: Type.Optional(Type.Record(Type.String({ maxLength: 64 }), Type.Unknown())),
+  }, closed),
+])
+export type WorkflowItem = Static<typeof WorkflowItem>
+
+/** One app of `APPS_FILE`. */
+export const App = Type.Object({
+  id: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }),
+  name: Type.String({ minLength: 1, maxLength: 200 }),
+  keys: Type.Array(Type.Object({
+    sha256: Type.String({ pattern: '^[0-9a-fA-F]{64}$' }),
+    scopes: Type.Array(Type.Enum(scopes)),
+  }, closed)),
+  workflow: Type.Optional(Type.Array(WorkflowItem, { minItems: 1, maxItems: 10 })),
+  allowedCountries: Type.Optional(Type.Array(Type.String({ pattern: '^[A-Z]{2}$' }))),
+  allowedReturnUrls: Type.Optional(Type.Array(Type.String({ maxLength: 2048 }))),
+  allowedOrigins: Type.Optional(Type.Array(Type.String({ maxLength: 2048 }))),
+  webhook: Type.Optional(Type.Object({
+    url: Type.String({ maxLength: 2048 }),
+    secrets: Type.Array(Type.String()),
+    events: Type.Optional(Type.Array(Type.String())),
+  }, closed)),
+  limits: Type.Optional(Type.Record(Type.String(), Type.Number())),
+  includeProfile: Type.Optional(Type.Boolean()),
+}, closed)
+export type App = Static<typeof App>
+
+export type Apps = {
+  /** The app of an API key, and what that key may do; null when no app has it. */
+  byKey (key: string): { app: App, scopes: ReadonlySet<string> } | null
+  byId (id: string): App | null
+  /** Puts another set in place of this one. */
+  replace (apps: App[]): void
+}
+
+/** The sandbox's app; its API key is `vgk_sandbox`. */
+export function sandboxApp (publicUrl: string): App {
+  return {
+    id: 'sandbox', name: 'Sandbox', includeProfile: true, allowedReturnUrls: [`${publicUrl}/`, 'http://localhost/'],
+    keys: [{ sha256: createHash('sha256').update('vgk_sandbox').digest('hex'), scopes: [...scopes] }],
+  }
+}
+
+/** Keys are looked up by their hash, so a comparison can tell nothing about a key. */
+export function createApps (initial: App[]): Apps {
+  let keys = new Map<string, { app: App, scopes: ReadonlySet<string> }>()
+  let ids = new Map<string, App>()
+  const replace = (apps: App[]): void => {
+    ids = new Map(apps.map(app => [app.id, app]))
+    keys = new Map(apps.flatMap(app => app.keys.map(key => [key.sha256.toLowerCase(), { app, scopes: new Set<string>(key.scopes) }])))
+  }
+  replace(initial)
+  return {
+    byKey: key => keys.get(createHash('sha256').update(key).digest('hex')) ?? null,
+    byId: id => ids.get(id) ?? null,
+    replace,
+  }
+}
+
+/** Reads `APPS_FILE`. Throws an `Error` that names the variable and the place in the file, and shows no value. */
+export function readAppsFile (path: string): App[] {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    throw new Error(`APPS_FILE cannot be read: ${error instanceof SyntaxError ? 'it is not JSON' : (error as NodeJS.ErrnoException).code ?? 'unknown'}`)
+  }
+  const [problem] = Value.Errors(Type.Array(App), parsed)
+  if (problem !== undefined) throw new Error(`APPS_FILE${problem.instancePath} ${problem.message}`)
+  const apps = Value.Parse(Type.Array(App), parsed)
+  if (new Set(apps.map(app => app.id)).size < apps.length) throw new Error('APPS_FILE has two apps with the same id')
+  return apps
+}
+
+/** Whether a front end may be sent there: an allowed URL is met exactly (its query is free), or, when it ends in `/`, as a folder. */
+export function allowsReturnUrl (app: App, returnUrl: string): boolean {
+  const wanted = URL.parse(returnUrl)
+  if (wanted === null || wanted.username !== '' || wanted.password !== '') return false
+  return (app.allowedReturnUrls ?? []).some(allowed => {
+    const rule = URL.parse(allowed)
+    if (rule === null || rule.protocol !== wanted.protocol || rule.host !== wanted.host) return false
+    return wanted.pathname === rule.pathname || (rule.pathname.endsWith('/') && wanted.pathname.startsWith(rule.pathname))
+  })
+}

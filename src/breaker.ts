@@ -1,0 +1,130 @@
+import { BrokenCircuitError, circuitBreaker, CircuitState, handleAll, type IBreaker } from 'cockatiel'
+import type { Adapter, AttemptContext, Json, Outcome, Started } from './adapters/adapter.ts'
+import { ProviderError } from './errors.ts'
+import { reasons, type Reason } from './reasons.ts'
+
+/** How a provider has been answering lately, as this process saw it. */
+export type Health = {
+  breaker: 'closed' | 'open' | 'halfOpen'
+  /** Failed ÷ all calls of the last 30 seconds; 0 when there were none. */
+  errorRate: number
+  lastSuccessAt: number | null
+  lastFailure: { at: number, reason: Reason } | null
+}
+
+export type GuardedAdapter = Adapter & {
+  health (): Health
+  /** Calls are stopped for now: nothing should be started with this provider. */
+  isStopped (): boolean
+}
+
+/** How one call to a provider ended. `blame`: who has to mend it when it was no success. */
+export type ProviderCall = { provider: string, method: string, call: 'start' | 'resend' | 'resolve', result: 'ok' | 'denied' | 'error', reason: Reason | null, durationMs: number }
+
+const windowMs = 30_000
+const bucketMs = 5_000
+const halfOpenAfterMs = 5_000
+/** Below this many calls in the window a failure rate says nothing. */
+const minimumCalls = 10
+/** Longest whole call, however many requests the adapter makes in it. Shorter than the time its caller is trusted to be alive. */
+const callDeadlineMs = { start: 5_000, resend: 5_000, resolve: 7_000 }
+
+/**
+ * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker and a report of every call.
+ * The breaker opens when half of at least ten calls failed within 30 s, and at once on bad credentials; after 5 s one call probes.
+ */
+export function guardAdapter (adapter: Adapter, { now, report }: { now: () => number, report: (call: ProviderCall) => void }): GuardedAdapter {
+  const { provider } = adapter
+  const sample = createSample(now)
+  let openedAt = -Infinity
+  let lastSuccessAt: number | null = null
+  let lastFailure: Health['lastFailure'] = null
+  const breaker: IBreaker = {
+    state: undefined,
+    success: () => sample.count(true),
+    failure: () => {
+      sample.count(false)
+      const { calls, errorRate } = sample.read()
+      return lastFailure?.reason === 'provider_misconfigured' || (calls >= minimumCalls && errorRate >= 0.5)
+    },
+  }
+  const circuit = circuitBreaker(handleAll, { halfOpenAfter: halfOpenAfterMs, breaker })
+  circuit.onBreak(() => { openedAt = now() })
+
+  async function guard<T> (call: ProviderCall['call'], method: string, work: () => Promise<T>, resultOf: (value: T) => Pick<ProviderCall, 'result' | 'reason'>): Promise<T> {
+    const startedAt = now()
+    const done = (outcome: Pick<ProviderCall, 'result' | 'reason'>): void => report({ provider, method, call, ...outcome, durationMs: now() - startedAt })
+    // The circuit judges the provider: a documented "not for this number" is a good answer of a healthy provider.
+    const attempt = async (): Promise<{ value: T } | { refused: ProviderError }> => {
+      try {
+        const value = await withDeadline(work(), callDeadlineMs[call], () => new ProviderError(provider, call, 'provider_timeout', { retryable: true }))
+        lastSuccessAt = now()
+        return { value }
+      } catch (error) {
+        if (error instanceof ProviderError && !reasons[error.reason].blamesProvider) {
+          lastSuccessAt = now()
+          return { refused: error }
+        }
+        lastFailure = { at: now(), reason: error instanceof ProviderError ? error.reason : 'provider_error' }
+        throw error
+      }
+    }
+    try {
+      const answer = await circuit.execute(attempt)
+      if ('refused' in answer) throw answer.refused
+      done(resultOf(answer.value))
+      return answer.value
+    } catch (error) {
+      if (error instanceof BrokenCircuitError) throw new ProviderError(provider, call, 'provider_unavailable', { retryable: true })
+      done({ result: 'error', reason: error instanceof ProviderError ? error.reason : 'provider_error' })
+      throw error
+    }
+  }
+
+  const ok = (): Pick<ProviderCall, 'result' | 'reason'> => ({ result: 'ok', reason: null })
+  const { resend } = adapter
+  return {
+    ...adapter,
+    start: (attempt: AttemptContext) => guard('start', attempt.method, () => adapter.start(attempt), ok),
+    ...(resend === undefined ? {} : { resend: (attempt: AttemptContext): Promise<Started> => guard('resend', attempt.method, () => resend(attempt), ok) }),
+    resolve: (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }) => guard(
+      'resolve', attempt.method, () => adapter.resolve(attempt, evidence, call),
+      (outcome: Outcome) => outcome.verdict === 'denied' ? { result: 'denied', reason: outcome.reason } : ok(),
+    ),
+    health: () => ({ breaker: breakerWord(circuit.state), errorRate: sample.read().errorRate, lastSuccessAt, lastFailure }),
+    isStopped: () => circuit.state === CircuitState.Open && now() < openedAt + halfOpenAfterMs,
+  }
+}
+
+function breakerWord (state: CircuitState): Health['breaker'] {
+  if (state === CircuitState.Closed) return 'closed'
+  return state === CircuitState.HalfOpen ? 'halfOpen' : 'open'
+}
+
+/** Successes and failures of the last 30 seconds, in buckets of five. */
+function createSample (now: () => number): { count (isSuccess: boolean): void, read (): { calls: number, errorRate: number } } {
+  let buckets: { at: number, calls: number, failures: number }[] = []
+  const recent = (): typeof buckets => buckets = buckets.filter(({ at }) => at > now() - windowMs)
+  return {
+    count: isSuccess => {
+      const at = now() - now() % bucketMs
+      let bucket = recent().at(-1)
+      if (bucket?.at !== at) buckets.push(bucket = { at, calls: 0, failures: 0 })
+      bucket.calls += 1
+      if (!isSuccess) bucket.failures += 1
+    },
+    read: () => {
+      const calls = recent().reduce((sum, bucket) => sum + bucket.calls, 0)
+      return { calls, errorRate: calls === 0 ? 0 : buckets.reduce((sum, bucket) => sum + bucket.failures, 0) / calls }
+    },
+  }
+}
+
+async function withDeadline<T> (work: Promise<T>, deadlineMs: number, late: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await Promise.race([work, new Promise<never>((_resolve, reject) => { timer = setTimeout(() => reject(late()), deadlineMs) })])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,200 @@
+import type { Json } from './adapters/adapter.ts'
+import type { Attempts } from './attempts.ts'
+import { ApiError, ProviderError } from './errors.ts'
+import type { Logger } from './logger.ts'
+import type { Metrics } from './metrics.ts'
+import type { Sealer } from './seal.ts'
+import type { Claim, IndexEntry, Release, SaveOptions, Store, Stored } from './store/store.ts'
+import { begin, currentAttempt, decide, dueAt, isFinal, type Decision, type Effect, type Event, type Request, type Verification } from './verification.ts'
+import { route, type Surroundings } from './workflow.ts'
+
+export type Current = Stored<Verification>
+export type Change = { stored: Current, effects: Effect[], changed: boolean }
+
+/**
+ * How a decision gets into the store and what it owes gets done, whoever asks and however many ask at once.
+ * An effect is either taken on by the caller, or handed to a job in the same breath; the record's due time is the net below both.
+ */
+export type Changes = {
+  /** Throws `ApiError` gone. */
+  load (id: string): Promise<Current>
+  /** Writes a new verification and starts its first attempt; or tells which claim stood in the way. */
+  create (request: Request, claims: Claim[]): Promise<Current | { taken: { name: string, value: string } | null }>
+  /**
+   * Lets an event happen to the newest state. `begins`, `resolves`: the caller will start, or resolve, at once; else a job does.
+   * `changed: false`: the event does not apply.
+   */
+  apply (stored: Current, event: Event, options?: { begins?: boolean, resolves?: boolean }): Promise<Change>
+  /** Starts the attempt that the caller has begun, and the next ones while they fail and the budget lasts. */
+  start (stored: Current, effects: Effect[]): Promise<Current>
+  /** Asks the provider about evidence and applies the answer. Throws a retryable `ProviderError` unless it is the last try. */
+  settle (stored: Current, index: number, value: Json, call: { repeated: boolean, isLastTry: boolean }): Promise<{ stored: Current, event: Event }>
+  /** Puts the job into the queue that does what the verification owes. */
+  delegate (verification: Verification): Promise<void>
+  /** Removes it and everything that leads to it. */
+  erase (verification: Verification): Promise<void>
+  /** The claim that an app's live verification of a number holds. */
+  liveClaim (appId: string, phoneNumber: string): string
+}
+
+export type ChangesParts = {
+  store: Store<Verification>
+  sealer: Pick<Sealer, 'tag'>
+  attempts: Attempts
+  surroundings: Surroundings
+  /** Puts `resolve(id)` into the queue; the same name twice is one job. */
+  enqueue: (id: string, name: string) => Promise<void>
+  metrics: Metrics
+  log: Logger
+  now: () => number
+  retentionMs: number
+}
+
+/** How long a request goes on starting attempts; what is left is a job's. */
+const startBudgetMs = 7_000
+const conflictTries = 20
+/** Longest life of a verification: what is found by an index is kept this much longer than its retention. */
+const longestLifeMs = 86_400_000
+
+export function createChanges ({ store, sealer, attempts, surroundings, enqueue, metrics, log, now, retentionMs }: ChangesParts): Changes {
+  const liveClaim = (appId: string, phoneNumber: string): string => sealer.tag('live', `${appId} ${phoneNumber}`)
+  const indexNames = ({ appId, phoneNumber, reference }: Verification): string[] => [
+    ...(phoneNumber === null ? [] : [sealer.tag('number', `${appId} ${phoneNumber}`)]),
+    ...(reference === null ? [] : [sealer.tag('reference', `${appId} ${reference}`)]),
+  ]
+  const indexesOf = (verification: Verification): IndexEntry[] =>
+    indexNames(verification).map(name => ({ name, score: verification.createdAt, keepMs: longestLifeMs + retentionMs }))
+  const releasesOf = ({ id, appId, phoneNumber }: Verification): Release[] =>
+    phoneNumber === null ? [] : [{ name: liveClaim(appId, phoneNumber), value: id }]
+  const times = (verification: Verification): Pick<SaveOptions, 'expiresAt' | 'dueAt'> => ({
+    expiresAt: (isFinal(verification) ? verification.updatedAt : verification.expiresAt) + retentionMs,
+    dueAt: dueAt(verification),
+  })
+
+  /** The claim that makes a start the only one for its number; null when the method needs none. */
+  function startClaim ({ next, effects }: Decision): Claim | null {
+    const current = effects.includes('start') ? currentAttempt(next) : null
+    const everyMs = current === null ? undefined : surroundings.methods.get(current.attempt.method)?.oncePerNumberMs
+    if (current === null || everyMs === undefined || next.phoneNumber === null) return null
+    return { name: sealer.tag('once', `${current.attempt.method} ${next.phoneNumber}`), value: `${next.id} ${current.index}`, expiresAt: now() + everyMs }
+  }
+
+  /** The start that the decision owes is taken on by us, in the same write. */
+  function beginStart (decision: Decision): Decision {
+    const current = decision.effects.includes('start') ? currentAttempt(decision.next) : null
+    const begun = current === null ? null : decide(decision.next, { type: 'startBegun', attempt: current.index }, now())
+    return begun === null ? decision : { next: begun.next, effects: decision.effects }
+  }
+
+  /** The start was asked for too recently: the next attempt takes its place. */
+  function skipStart ({ next }: Decision): Decision {
+    const current = currentAttempt(next)
+    const skipped = current === null ? null : decide(next, { type: 'attemptSkipped', attempt: current.index, reason: 'recently_tried' }, now())
+    if (skipped === null) throw new TypeError('only a start makes a claim')
+    return route(skipped, surroundings, now())
+  }
+
+  function noteEnd (verification: Verification): void {
+    if (!isFinal(verification)) return
+    metrics.countEnd(verification)
+    const reason = 'reason' in verification ? verification.reason : null
+    log.info({ verificationId: verification.id, status: verification.status, reason, method: verification.attempts.at(-1)?.method }, 'verification ended')
+  }
+
+  async function load (id: string): Promise<Current> {
+    const stored = await store.load(id)
+    if (stored === null) throw new ApiError('gone', 'This verification was erased or its retention has passed.')
+    return stored
+  }
+
+  /** Null: somebody else wrote first. */
+  async function save (stored: Current, decision: Decision): Promise<Change | null> {
+    const { next, effects } = decision
+    const claim = startClaim(decision)
+    const result = await store.save(next.id, stored.mark, next, {
+      ...times(next),
+      claims: claim === null ? [] : [claim],
+      releases: isFinal(next) ? releasesOf(next) : [],
+      indexes: next.phoneNumber === stored.record.phoneNumber ? [] : indexesOf(next),
+      announce: String(next.revision),
+    })
+    if ('conflict' in result) return null
+    if ('taken' in result) return save(stored, skipStart(decision))
+    noteEnd(next)
+    return { stored: { record: next, mark: result.mark }, effects, changed: true }
+  }
+
+  async function apply (stored: Current, event: Event, { begins = false, resolves = false } = {}): Promise<Change> {
+    for (let tries = 0; tries < conflictTries; tries += 1) {
+      const decision = decide(stored.record, event, now())
+      if (decision === null) return { stored, effects: [], changed: false }
+      const routed = route(decision, surroundings, now())
+      const change = await save(stored, begins ? beginStart(routed) : routed)
+      if (change !== null) {
+        if (change.effects.some(effect => effect === 'start' ? !begins : !resolves)) await delegate(change.stored.record)
+        return change
+      }
+      stored = await load(stored.record.id)
+    }
+    throw new ApiError('overloaded', 'Too many changes to this verification at the same time.', { retryAfterSeconds: 1 })
+  }
+
+  async function delegate ({ id, revision }: Verification): Promise<void> {
+    try {
+      await enqueue(id, `${id}.${revision}`)
+    } catch (error) {
+      log.warn({ verificationId: id, cause: error instanceof Error ? error.name : 'unknown' }, 'job not queued, left to the sweeper')
+    }
+  }
+
+  async function start (stored: Current, effects: Effect[]): Promise<Current> {
+    const until = now() + startBudgetMs
+    while (effects.includes('start')) {
+      const current = currentAttempt(stored.record)
+      if (current === null) break
+      const event = await attempts.start(stored.record, current.index)
+      const begins = now() < until
+      const change = await apply(stored, event, { begins })
+      stored = change.stored
+      effects = begins ? change.effects : []
+    }
+    return stored
+  }
+
+  return {
+    load,
+    apply,
+    start,
+    delegate,
+    liveClaim,
+    async create (request, claims) {
+      let decision = beginStart(route(begin(request, now()), surroundings, now()))
+      for (;;) {
+        const { next, effects } = decision
+        const once = startClaim(decision)
+        const result = await store.create(next.id, next, {
+          ...times(next), claims: once === null ? claims : [...claims, once], indexes: indexesOf(next),
+        })
+        if (result.created) {
+          metrics.countCreate()
+          noteEnd(next)
+          return start({ record: next, mark: result.mark }, effects)
+        }
+        if ('exists' in result || result.taken.name !== once?.name) return { taken: 'taken' in result ? result.taken : null }
+        decision = beginStart(skipStart(decision))
+      }
+    },
+    async settle (stored, index, value, { repeated, isLastTry }) {
+      let event: Event
+      try {
+        event = await attempts.resolve(stored.record, index, value, repeated)
+      } catch (error) {
+        if (!(error instanceof ProviderError) || !isLastTry) throw error
+        event = { type: 'attemptFailed', attempt: index, reason: error.reason }
+      }
+      const change = await apply(stored, event, { begins: true })
+      return { stored: await start(change.stored, change.effects), event }
+    },
+    erase: verification => store.erase(verification.id, { releases: releasesOf(verification), indexes: indexNames(verification), announce: 'erased' }),
+  }
+}

@@ -1,0 +1,81 @@
+import { Type, type TProperties } from 'typebox'
+import Value from 'typebox/value'
+import { providers } from './adapters/index.ts'
+
+const text = (description: string) => Type.String({ minLength: 1, description })
+const flag = (description: string) => Type.Enum(['true', 'false'], { description })
+
+/** Every variable of our own; providers bring theirs (`adapters/<provider>`). The README's table comes from these descriptions. */
+const ownVariables = {
+  PORT: Type.String({ pattern: '^\\d{1,5}$', description: 'Port to listen on (3000).' }),
+  HOST: text('Address to listen on (0.0.0.0; in sandbox 127.0.0.1).'),
+  PUBLIC_URL: Type.String({ pattern: '^https?://[^\\s?#]+$', description: 'Where providers and browsers reach this gateway, for example `https://verify.example.com`. Required outside the sandbox.' }),
+  ROLE: Type.Enum(['all', 'api', 'worker'], { description: '`all` (default), `api` or `worker`.' }),
+  REDIS_URL: text('`redis://`, `rediss://`, `redis+sentinel://host:port,host:port/master` or `redis+cluster://host:port,host:port` (redis://127.0.0.1:6379).'),
+  APPS_FILE: text('JSON file of the apps and their hashed keys. Required outside the sandbox.'),
+  SEAL_KEYS: text('`id:base64,…`: 32-byte keys that seal what is stored; the first seals, all open. Required outside the sandbox.'),
+  LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { description: '`info` (default), `debug`, `warn`, …' }),
+  RETENTION_SECONDS: Type.String({ pattern: '^\\d{1,8}$', description: 'How long a final verification stays readable (86400).' }),
+  SANDBOX: flag('`true` starts simulators of all three providers and points the adapters at them. No account is needed anywhere.'),
+  SANDBOX_PORT: Type.String({ pattern: '^\\d{1,5}$', description: 'Port of the simulators (the gateway\'s port + 1).' }),
+  ALLOW_INSECURE_PROVIDERS: flag('`true` permits http, ports and loopback for provider hosts: sandbox and tests only.'),
+} satisfies TProperties
+
+/** All environment variables with their descriptions, in the order of the documentation. */
+export const variables: TProperties = Object.assign({}, ownVariables, ...providers.map(({ settings }) => settings.properties))
+
+const Environment = Type.Partial(Type.Object(ownVariables))
+const AllVariables = Type.Partial(Type.Object(variables))
+
+/** What the process runs with. `settings` are the providers' variables, as strings. */
+export type Config = Readonly<{
+  port: number
+  host: string
+  publicUrl: string
+  role: 'all' | 'api' | 'worker'
+  redisUrl: string
+  appsFile: string | null
+  sealKeys: string
+  logLevel: string
+  retentionMs: number
+  sandbox: boolean
+  sandboxPort: number
+  allowInsecureProviders: boolean
+  settings: Readonly<Record<string, string | undefined>>
+}>
+
+/** Not a secret: the sandbox holds invented numbers only, and its Redis may outlive the process. */
+const sandboxSealKeys = `sandbox:${Buffer.alloc(32, 'verigate sandbox').toString('base64')}`
+
+/** Reads and checks the environment, once, at start. Throws an `Error` that names each offending variable and shows no value. */
+export function readConfig (environment: Readonly<Record<string, string | undefined>>): Config {
+  const known = Object.keys(variables)
+  const given = Object.fromEntries(known.map(name => [name, environment[name]]).filter(([, value]) => value !== undefined && value !== ''))
+  const problems = Value.Errors(AllVariables, given).map(error => `${error.instancePath.slice(1)} ${error.message}`)
+  if (problems.length > 0) throw new Error(`Configuration: ${[...new Set(problems)].join('; ')}`)
+  const own = Value.Parse(Environment, Object.fromEntries(Object.entries(given).filter(([name]) => name in ownVariables)))
+
+  const sandbox = own.SANDBOX === 'true'
+  const port = Number(own.PORT ?? 3000)
+  const allowInsecureProviders = sandbox || own.ALLOW_INSECURE_PROVIDERS === 'true'
+  const required = (name: 'PUBLIC_URL' | 'APPS_FILE' | 'SEAL_KEYS', fallback: string | null): string => {
+    const value = own[name] ?? fallback
+    if (value === null) throw new Error(`Configuration: ${name} is required`)
+    return value
+  }
+  return Object.freeze({
+    port,
+    host: own.HOST ?? (sandbox ? '127.0.0.1' : '0.0.0.0'),
+    publicUrl: required('PUBLIC_URL', allowInsecureProviders ? `http://localhost:${port}` : null).replace(/\/+$/, ''),
+    role: own.ROLE ?? 'all',
+    redisUrl: own.REDIS_URL ?? 'redis://127.0.0.1:6379',
+    appsFile: sandbox ? own.APPS_FILE ?? null : required('APPS_FILE', null),
+    sealKeys: required('SEAL_KEYS', sandbox ? sandboxSealKeys : null),
+    logLevel: own.LOG_LEVEL ?? 'info',
+    retentionMs: Number(own.RETENTION_SECONDS ?? 86_400) * 1000,
+    sandbox,
+    sandboxPort: Number(own.SANDBOX_PORT ?? (port === 0 ? 0 : port + 1)),
+    allowInsecureProviders,
+    settings: Object.freeze(given),
+  })
+}

@@ -1,0 +1,49 @@
+import { watchFile } from 'node:fs'
+import closeWithGrace from 'close-with-grace'
+import { startApp } from './app.ts'
+import { readConfig, type Config } from './config.ts'
+import { createLogger } from './logger.ts'
+
+/** The process: environment → app → listen → graceful close. */
+async function main (): Promise<void> {
+  let config = readConfig(process.env)
+  const log = createLogger(config.logLevel)
+  const simulators = config.sandbox ? await (await import('./sandbox/simulators.ts')).startSimulators({
+    port: config.sandboxPort, gatewayUrl: config.publicUrl,
+    ...(config.settings.TRUECALLER_CALLBACK_KEY === undefined ? {} : { callbackKey: config.settings.TRUECALLER_CALLBACK_KEY }),
+    onError: message => log.warn({ cause: message }, 'simulator'),
+  }) : null
+  if (simulators !== null) config = pointAt(config, simulators.settings)
+
+  const app = await startApp(config, { log })
+  const reload = (): void => {
+    try {
+      app.reloadApps()
+      log.info('apps read again')
+    } catch (error) {
+      log.error({ cause: error instanceof Error ? error.message : 'unknown' }, 'apps not read again, the old ones stay')
+    }
+  }
+  process.on('SIGHUP', reload)
+  if (config.appsFile !== null) watchFile(config.appsFile, { interval: 2_000, persistent: false }, reload)
+
+  closeWithGrace({ delay: 9_000, skip: ['SIGHUP'], logger: { error: (...words: unknown[]) => log.error({ cause: words.filter(word => typeof word === 'string').join(' ') }, 'closing') } }, async ({ err }) => {
+    if (err !== undefined) log.fatal({ err }, 'stopped by an error')
+    await app.close()
+    await simulators?.close()
+  })
+  const address = await app.server.listen({ port: config.port, host: config.host })
+  log.info({ address, role: config.role, sandbox: config.sandbox, ...(simulators === null ? {} : { simulators: simulators.url }) }, 'listening')
+}
+
+/** The sandbox's own credentials and addresses take the place of any that the environment has. */
+function pointAt (config: Config, settings: Record<string, string>): Config {
+  return Object.freeze({ ...config, settings: Object.freeze({ ...config.settings, ...settings }) })
+}
+
+try {
+  await main()
+} catch (error) {
+  process.stderr.write(`${JSON.stringify({ level: 60, time: new Date().toISOString(), msg: 'not started', cause: error instanceof Error ? error.message : 'unknown' })}\n`)
+  process.exit(1)
+}

@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { allowsReturnUrl, createApps, readAppsFile, sandboxApp, type App } from '../src/apps.ts'
+
+const hash = (key: string): string => createHash('sha256').update(key).digest('hex')
+const app = (more: Partial<App> = {}): App => ({ id: 'shop', name: 'Shop', keys: [{ sha256: hash('vgk_one'), scopes: ['verifications:read'] }], ...more })
+
+t.test('keys are found by their hash', async t => {
+  const apps = createApps([app({ keys: [{ sha256: hash('vgk_one').toUpperCase(), scopes: ['verifications:read'] }, { sha256: hash('vgk_two'), scopes: [] }] })])
+  t.equal(apps.byKey('vgk_one')?.app.id, 'shop')
+  t.strictSame([...apps.byKey('vgk_one')?.scopes ?? []], ['verifications:read'])
+  t.strictSame([...apps.byKey('vgk_two')?.scopes ?? ['x']], [], 'two keys of one app, for rotation')
+  t.equal(apps.byKey('vgk_three'), null)
+  t.equal(apps.byKey(''), null)
+  t.equal(apps.byId('shop')?.name, 'Shop')
+  t.equal(apps.byId('bank'), null)
+  apps.replace([app({ id: 'bank', keys: [{ sha256: hash('vgk_four'), scopes: [] }] })])
+  t.equal(apps.byKey('vgk_one'), null, 'a key that was taken out is out at once')
+  t.equal(apps.byKey('vgk_four')?.app.id, 'bank')
+})
+
+t.test('the file', async t => {
+  const folder = t.testdir()
+  const read = (content: unknown): App[] => {
+    const path = join(folder, 'apps.json')
+    writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
+    return readAppsFile(path)
+  }
+  t.strictSame(read([app()]), [app()])
+  t.throws(() => read('{'), /^APPS_FILE cannot be read: it is not JSON/)
+  t.throws(() => readAppsFile(join(folder, 'absent')), /APPS_FILE cannot be read: ENOENT/)
+  t.throws(() => read([app(), app()]), /APPS_FILE has two apps with the same id/)
+  t.throws(() => read([{ ...app(), keys: [{ sha256: 'vgk_in_clear', scopes: [] }] }]), { message: /^APPS_FILE\/0\/keys\/0\/sha256 (?!.*vgk_in_clear)/ })
+  t.throws(() => read([{ ...app(), keys: [{ sha256: hash('a'), scopes: ['everything'] }] }]), /APPS_FILE\/0\/keys\/0\/scopes\/0/)
+  t.throws(() => read({ ...app() }), /APPS_FILE/)
+  t.throws(() => read([{ ...app(), colour: 'red' }]), /APPS_FILE\/0/)
+})
+
+t.test('where a front end may be sent', async t => {
+  const shop = app({ allowedReturnUrls: ['https://shop.example/verified', 'https://shop.example/app/', 'shop://verified'] })
+  for (const url of ['https://shop.example/verified', 'https://shop.example/verified?cart=7', 'https://shop.example/app/deep/page', 'shop://verified?x=1']) {
+    t.ok(allowsReturnUrl(shop, url), url)
+  }
+  for (const url of [
+    'https://shop.example/', 'https://shop.example/verified/more', 'http://shop.example/verified', 'https://shop.example.evil.example/verified', 'https://shop.example:8443/verified',
+    'https://user@shop.example/verified', 'https://evil.example/https://shop.example/verified', 'https://shop.example/app/../other', 'https://shop.example\\@evil.example/verified',
+    'javascript:alert(1)', 'shop://other', 'not a url', '//shop.example/verified',
+  ]) t.notOk(allowsReturnUrl(shop, url), url)
+  t.notOk(allowsReturnUrl(app(), 'https://shop.example/verified'), 'nothing is allowed unless it is listed')
+})
+
+t.test('the sandbox has an app of its own', async t => {
+  t.ok(createApps([sandboxApp('http://localhost:3000')]).byKey('vgk_sandbox')?.scopes.has('verifications:write'))
+})

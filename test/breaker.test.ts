@@ -1,0 +1,79 @@
+import t from 'tap'
+import type { Adapter, AttemptContext, Outcome, Started } from '../src/adapters/adapter.ts'
+import { guardAdapter, type GuardedAdapter, type ProviderCall } from '../src/breaker.ts'
+import { ProviderError } from '../src/errors.ts'
+import type { Reason } from '../src/reasons.ts'
+
+const attempt: AttemptContext = {
+  id: 'att_1', method: 'acme.otp', phoneNumber: '+14155550100', options: {}, locale: null, device: {}, state: null, expiresAt: 0,
+  callbackKey: 'k', callbackUrl: 'https://x.example/', redirectUrl: null,
+}
+const started: Started = { state: null, action: { type: 'answerCall' } }
+
+/** An adapter that answers as it is told, a clock that is set, and what was reported. */
+function bench (): { guarded: GuardedAdapter, calls: ProviderCall[], clock: { now: number }, say: { answer: () => Promise<Started>, outcome: () => Promise<Outcome> } } {
+  const clock = { now: Date.now() }
+  const calls: ProviderCall[] = []
+  const say = { answer: async () => started, outcome: async (): Promise<Outcome> => ({ verdict: 'incorrect' }) }
+  const adapter: Adapter = { provider: 'acme', methods: {}, start: () => say.answer(), resolve: () => say.outcome() }
+  return { guarded: guardAdapter(adapter, { now: () => clock.now, report: call => { calls.push(call) } }), calls, clock, say }
+}
+const failing = (reason: Reason) => async (): Promise<never> => { throw new ProviderError('acme', 'start', reason) }
+
+t.test('answers pass through and are reported', async t => {
+  const { guarded, calls, say } = bench()
+  t.equal(await guarded.start(attempt), started)
+  t.same(await guarded.resolve(attempt, {}, { repeated: false }), { verdict: 'incorrect' })
+  say.outcome = async () => ({ verdict: 'denied', reason: 'user_rejected' })
+  await guarded.resolve(attempt, {}, { repeated: false })
+  t.match(calls, [
+    { provider: 'acme', method: 'acme.otp', call: 'start', result: 'ok', reason: null },
+    { call: 'resolve', result: 'ok' },
+    { call: 'resolve', result: 'denied', reason: 'user_rejected' },
+  ])
+  t.match(guarded.health(), { breaker: 'closed', errorRate: 0, lastFailure: null })
+  t.notOk(guarded.isStopped())
+})
+
+t.test('it opens when half of at least ten calls failed', async t => {
+  const { guarded, calls, say } = bench()
+  for (let n = 0; n < 5; n += 1) await guarded.start(attempt)
+  say.answer = failing('provider_error')
+  for (let n = 0; n < 5; n += 1) {
+    t.equal(guarded.isStopped(), false)
+    await t.rejects(guarded.start(attempt), /: provider_error$/)
+  }
+  t.ok(guarded.isStopped())
+  t.match(guarded.health(), { breaker: 'open', errorRate: 0.5, lastFailure: { reason: 'provider_error' } })
+  const before = calls.length
+  await t.rejects(guarded.start(attempt), /: provider_unavailable$/)
+  t.equal(calls.length, before, 'nothing was called')
+})
+
+t.test('a documented no is a good answer of a healthy provider', async t => {
+  const { guarded, calls, say } = bench()
+  say.answer = failing('number_not_registered')
+  for (let n = 0; n < 30; n += 1) await t.rejects(guarded.start(attempt), /: number_not_registered$/)
+  t.match(guarded.health(), { breaker: 'closed', errorRate: 0 })
+  t.match(calls[0], { result: 'error', reason: 'number_not_registered' })
+})
+
+t.test('bad credentials open it at once; later one call probes', async t => {
+  const { guarded, clock, say } = bench()
+  say.answer = failing('provider_misconfigured')
+  await t.rejects(guarded.start(attempt), /: provider_misconfigured$/)
+  t.ok(guarded.isStopped())
+  clock.now += 5_000
+  t.notOk(guarded.isStopped(), 'a start is let through to probe')
+})
+
+t.test('old failures are forgotten', async t => {
+  const { guarded, clock, say } = bench()
+  say.answer = failing('provider_error')
+  for (let n = 0; n < 9; n += 1) await t.rejects(guarded.start(attempt))
+  t.equal(guarded.health().errorRate, 1)
+  clock.now += 36_000
+  t.equal(guarded.health().errorRate, 0)
+  await t.rejects(guarded.start(attempt))
+  t.notOk(guarded.isStopped())
+})

@@ -1,0 +1,48 @@
+import { randomBytes } from 'node:crypto'
+import t from 'tap'
+import { readConfig, variables } from '../src/config.ts'
+
+const production = { PUBLIC_URL: 'https://verify.example/', APPS_FILE: '/etc/apps.json', SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}` }
+
+function refusal (environment: Record<string, string>): string {
+  try {
+    readConfig(environment)
+    return ''
+  } catch (error) {
+    return error instanceof Error ? error.message : ''
+  }
+}
+
+t.test('production', async t => {
+  t.match(readConfig(production), {
+    port: 3000, host: '0.0.0.0', publicUrl: 'https://verify.example', role: 'all', redisUrl: 'redis://127.0.0.1:6379', appsFile: '/etc/apps.json',
+    logLevel: 'info', retentionMs: 86_400_000, sandbox: false, allowInsecureProviders: false,
+  })
+  t.match(readConfig({ ...production, PORT: '8080', ROLE: 'worker', RETENTION_SECONDS: '60', TRUECALLER_APP_KEY: 'key', UNRELATED: 'x' }), {
+    port: 8080, role: 'worker', retentionMs: 60_000, settings: { TRUECALLER_APP_KEY: 'key' },
+  })
+  t.equal(readConfig({ ...production, PORT: '' }).port, 3000, 'empty is absent')
+  t.throws(() => { Object.assign(readConfig(production), { port: 1 }) }, TypeError, 'frozen')
+})
+
+t.test('the sandbox needs nothing', async t => {
+  t.match(readConfig({ SANDBOX: 'true' }), { sandbox: true, host: '127.0.0.1', publicUrl: 'http://localhost:3000', appsFile: null, sandboxPort: 3001, allowInsecureProviders: true })
+})
+
+t.test('what is missing or wrong is named, and never shown', async t => {
+  for (const name of ['PUBLIC_URL', 'APPS_FILE', 'SEAL_KEYS']) {
+    t.throws(() => readConfig({ ...production, [name]: undefined }), new RegExp(`${name} is required`))
+  }
+  const secret = 'hunter2 hunter2'
+  for (const name of ['PORT', 'ROLE', 'SANDBOX', 'LOG_LEVEL', 'RETENTION_SECONDS', 'PUBLIC_URL', 'ALLOW_INSECURE_PROVIDERS']) {
+    const message = refusal({ ...production, [name]: secret })
+    t.match(message, name)
+    t.notMatch(message, secret)
+  }
+  t.throws(() => readConfig({ ...production, PORT: 'x', ROLE: 'y' }), /PORT.*ROLE/, 'all of them at once')
+})
+
+t.test('every variable is described', async t => {
+  for (const [name, schema] of Object.entries(variables)) t.ok('description' in schema && typeof schema.description === 'string' && schema.description !== '', name)
+  t.ok('TRUID_CLIENT_SECRET' in variables)
+})

@@ -1,0 +1,121 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { request } from 'undici'
+import { startApp, type RunningApp } from '../../src/app.ts'
+import { scopes, type App } from '../../src/apps.ts'
+import { readConfig } from '../../src/config.ts'
+import { createLogger } from '../../src/logger.ts'
+import { startSimulators, type SimulatorOptions, type Simulators } from '../../src/sandbox/simulators.ts'
+import { startRedis, until } from './redis.ts'
+
+type Teardown = { teardown (run: () => unknown): void }
+
+/** What an answer of the API came to; `body` is parsed JSON, or text. */
+export type Answer = { status: number, headers: Record<string, string | string[] | undefined>, body: Record<string, any> }
+
+/** A caller of the API over real HTTP, with one credential. */
+export type Client = {
+  call (method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  create (body: unknown, headers?: Record<string, string>): Promise<Answer>
+  /** Long-polls until the verification is final, or until it looks as wanted. */
+  waitFor (id: string, isWanted?: (verification: Record<string, any>) => boolean): Promise<Record<string, any>>
+}
+
+export const keys = { shop: 'vgk_test_shop', bank: 'vgk_test_bank', reader: 'vgk_test_reader' }
+const hash = (key: string): string => createHash('sha256').update(key).digest('hex')
+
+/** Two apps of which neither may see the other's verifications, and a key that may only read. */
+export const testApps: App[] = [
+  {
+    id: 'shop', name: 'Shop', includeProfile: true, allowedReturnUrls: ['https://shop.example/verified', 'https://shop.example/app/'],
+    keys: [{ sha256: hash(keys.shop), scopes: [...scopes] }, { sha256: hash(keys.reader), scopes: ['verifications:read'] }],
+  },
+  { id: 'bank', name: 'Bank', keys: [{ sha256: hash(keys.bank), scopes: [...scopes] }] },
+]
+
+export async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+export function clientOf (url: string, credential: string | null): Client {
+  const call: Client['call'] = async (method, path, body, headers = {}) => {
+    const answer = await request(new URL(path, url), {
+      method: method as 'GET',
+      headers: { ...(credential === null ? {} : { authorization: `Bearer ${credential}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    const text = await answer.body.text()
+    let parsed: Record<string, any>
+    try { parsed = JSON.parse(text) } catch { parsed = { text } }
+    return { status: answer.statusCode, headers: answer.headers, body: parsed }
+  }
+  return {
+    call,
+    create: (body, headers) => call('POST', '/verifications', body, headers),
+    async waitFor (id, isWanted = ({ status }) => status !== 'pending') {
+      let seen: Record<string, any> = {}
+      await until(async () => {
+        const revision = seen['revision'] === undefined ? '' : `&revision=${seen['revision']}`
+        seen = (await call('GET', `/verifications/${id}?wait=2${revision}`)).body
+        return isWanted(seen)
+      }, `verification becomes as wanted, last ${JSON.stringify(seen)}`, 20_000)
+      return seen
+    },
+  }
+}
+
+/** The environment of a gateway for tests: its own Redis, the simulators, two apps. */
+export async function testEnvironment (
+  t: Teardown, { redisUrl, simulatorOptions = {}, environment = {} }: { redisUrl?: string, simulatorOptions?: Partial<SimulatorOptions>, environment?: Record<string, string> } = {},
+): Promise<{ environment: Record<string, string>, url: string, simulators: Simulators }> {
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const folder = await mkdtemp(join(tmpdir(), 'verigate-apps-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const appsFile = join(folder, 'apps.json')
+  await writeFile(appsFile, JSON.stringify(testApps))
+  const simulators = await startSimulators({ gatewayUrl: url, handsetDelayMs: 20, slowMs: 1_500, ...simulatorOptions })
+  t.teardown(() => simulators.close())
+  return {
+    url, simulators,
+    environment: {
+      PORT: String(port), HOST: '127.0.0.1', PUBLIC_URL: url, REDIS_URL: redisUrl ?? (await startRedis(t)).url, APPS_FILE: appsFile,
+      SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`, ...simulators.settings, ...environment,
+    },
+  }
+}
+
+export type TestGateway = {
+  url: string
+  app: RunningApp
+  simulators: Simulators
+  /** Every line that was logged. */
+  logs: string[]
+  environment: Record<string, string>
+  shop: Client
+  bank: Client
+}
+
+/** A whole gateway in this process, over real HTTP, Redis and simulators; it ends with the test. `now` is its clock. */
+export async function startGateway (
+  t: Teardown, options: Parameters<typeof testEnvironment>[1] & { now?: () => number } = {},
+): Promise<TestGateway> {
+  const { environment, url, simulators } = await testEnvironment(t, options)
+  const logs: string[] = []
+  const log = createLogger('debug', { write: line => { logs.push(line) } })
+  const config = readConfig(environment)
+  const app = await startApp(config, { log, ...(options.now === undefined ? {} : { now: options.now }) })
+  t.teardown(() => app.close())
+  await app.server.listen({ port: config.port, host: config.host })
+  return { url, app, simulators, logs, environment, shop: clientOf(url, keys.shop), bank: clientOf(url, keys.bank) }
+}

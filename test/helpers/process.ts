@@ -1,0 +1,72 @@
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { startChild, type Ending } from '../../scripts/child.ts'
+import { variables } from '../../src/config.ts'
+
+type Teardown = { teardown (run: () => unknown): void }
+
+/** `node src/main.ts`, as an operator runs it. */
+export type GatewayProcess = {
+  pid: number
+  /** Resolves with the address of the log line "listening"; rejects, with what it said, if the process ends before. */
+  listening: Promise<string>
+  /** Every line it wrote to stdout. */
+  logs: string[]
+  /** Every line it wrote to stderr. */
+  complaints: string[]
+  /** Sends a signal to this process, by its pid. */
+  signal (name: NodeJS.Signals): void
+  /** SIGKILL; resolves once it is gone. */
+  kill (): Promise<Ending>
+  /** Resolves once it has ended and all it said was read: exit code, or 128 + n after signal n. */
+  ended: Promise<Ending>
+}
+
+const entry = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+/**
+ * Starts a gateway of its own with exactly this environment (see `testEnvironment`); it ends with the test, and with this process.
+ * `isMeasured`: it counts for the coverage of the test, which makes it slower to start.
+ */
+export function startProcess (t: Teardown, environment: Record<string, string>, { isMeasured = false } = {}): GatewayProcess {
+  const inherited = Object.entries(process.env).filter(([name]) => !(name in variables) && (isMeasured || name !== 'NODE_OPTIONS'))
+  const child = startChild(process.execPath, [entry], { env: { ...Object.fromEntries(inherited), ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const { pid, stdout, stderr, ended } = child
+  if (pid === undefined || stdout === null || stderr === null) throw new Error('the process could not be started')
+  t.teardown(() => child.stop(0))
+
+  const logs: string[] = []
+  const complaints: string[] = []
+  createInterface(stderr).on('line', line => complaints.push(line))
+  const listening = new Promise<string>((resolve, reject) => {
+    createInterface(stdout).on('line', line => {
+      logs.push(line)
+      if (!line.includes('"listening"')) return
+      const { msg, address } = readLine(line)
+      if (msg === 'listening' && typeof address === 'string') resolve(address)
+    })
+    void ended.then(({ code }) => reject(new Error(`ended with ${code} before it listened: ${[...logs, ...complaints].slice(-5).join('\n')}`)))
+  })
+  listening.catch(() => {})
+  const signal = (name: NodeJS.Signals): void => { process.kill(pid, name) }
+  return {
+    pid, listening, logs, complaints, ended, signal,
+    kill () {
+      signal('SIGKILL')
+      return ended
+    },
+  }
+}
+
+/** A log line as it was meant. */
+export function readLine (line: string): Record<string, unknown> {
+  const parsed: unknown = JSON.parse(line)
+  return typeof parsed === 'object' && parsed !== null ? { ...parsed } : {}
+}
+
+/** Starts it and waits until it listens. */
+export async function startListening (...args: Parameters<typeof startProcess>): Promise<GatewayProcess> {
+  const started = startProcess(...args)
+  await started.listening
+  return started
+}
