@@ -128,8 +128,8 @@ export type Adapter = {
   /** Reads the query of a browser redirect for this attempt. Pure. Null: not for this attempt. Throws nothing. */
   readReturn? (attempt: AttemptContext, query: Readonly<Record<string, string>>): Returned | null
   /**
-   * Turns evidence (what `receive` returned, or what the app submitted) into an outcome. `repeated`: we asked with the same evidence before and do
-   * not know the answer, so a provider's "already used" means that the first try succeeded.
+   * Turns evidence (what `receive` returned, or what the app submitted) into an outcome. `repeated`: we asked with the same evidence before and the
+   * answer was lost, so a provider's "already verified" means that the first try succeeded.
    */
   resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }): Promise<Outcome>
 }
