@@ -87,6 +87,8 @@ export function readAppsFile (path: string): App[] {
   if (problem !== undefined) throw new Error(`APPS_FILE${problem.instancePath} ${problem.message}`)
   const apps = Value.Parse(Type.Array(App), parsed)
   if (new Set(apps.map(app => app.id)).size < apps.length) throw new Error('APPS_FILE has two apps with the same id')
+  const hashes = apps.flatMap(app => app.keys.map(key => key.sha256.toLowerCase()))
+  if (new Set(hashes).size < hashes.length) throw new Error('APPS_FILE has the same key twice')
   return apps
 }
 

@@ -54,6 +54,7 @@ export function readConfig (environment: Readonly<Record<string, string | undefi
   const problems = Value.Errors(AllVariables, given).map(error => `${error.instancePath.slice(1)} ${error.message}`)
   if (problems.length > 0) throw new Error(`Configuration: ${[...new Set(problems)].join('; ')}`)
   const own = Value.Parse(Environment, Object.fromEntries(Object.entries(given).filter(([name]) => name in ownVariables)))
+  for (const name of ['PORT', 'SANDBOX_PORT'] as const) if (Number(own[name] ?? 0) > 65_535) throw new Error(`Configuration: ${name} must be at most 65535`)
 
   const sandbox = own.SANDBOX === 'true'
   const port = Number(own.PORT ?? 3000)

@@ -3,7 +3,7 @@ import type { ProviderCall } from './breaker.ts'
 import { providerOf, type Verification, type Status } from './verification.ts'
 
 /** How a callback ended: what was done with it, or why nothing was. */
-export const callbackResults = ['accepted', 'late', 'malformed', 'unknown', 'wrong_provider'] as const
+export const callbackResults = ['accepted', 'duplicate', 'late', 'malformed', 'unknown', 'wrong_provider'] as const
 export type CallbackResult = typeof callbackResults[number]
 
 export type Metrics = {

@@ -44,8 +44,12 @@ function planStep (item: Exclude<WorkflowItem, string>, index: number, methods: 
   const { [rejectionOption]: continues = false, ...options } = (item.options ?? {}) as { [name: string]: Json }
   const [problem] = typeof continues === 'boolean' ? Value.Errors(method.options, options) : [{ instancePath: `/${rejectionOption}`, message: 'must be boolean' }]
   if (problem !== undefined) {
-    const path = `${field}/options${problem.instancePath}`
-    throw new ApiError('invalid_request', `\`${path}\` ${problem.message}.`, { errors: [{ field: path, message: problem.message }] })
+    const name = problem.instancePath.split('/')[1] ?? ''
+    const isKnown = name === rejectionOption || Object.hasOwn(method.options.properties, name)
+    // A name of the caller's own may be anything, also a number: it is not repeated.
+    const path = `${field}/options/${isKnown ? name : '*'}`
+    const message = isKnown ? problem.message : 'is not an option of this method'
+    throw new ApiError('invalid_request', `\`${path}\` ${message}.`, { errors: [{ field: path, message }] })
   }
   return {
     method: item.method,

@@ -35,6 +35,6 @@ export function acceptAnyBody (server: FastifyInstance): void {
 
 /** `preValidation`: a body that was not sent is `{}`. */
 export function fillAbsentBody (request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
-  request.body ??= {}
+  if (request.body === undefined) request.body = {}
   done()
 }
