@@ -1,4 +1,3 @@
-import type { Json } from './adapters/adapter.ts'
 import type { Attempts } from './attempts.ts'
 import { ApiError, ProviderError } from './errors.ts'
 import type { Logger } from './logger.ts'
@@ -18,8 +17,8 @@ export type Change = { stored: Current, effects: Effect[], changed: boolean }
 export type Changes = {
   /** Throws `ApiError` gone. */
   load (id: string): Promise<Current>
-  /** Writes a new verification and starts its first attempt; or tells which claim stood in the way. */
-  create (request: Request, claims: Claim[]): Promise<Current | { taken: { name: string, value: string } | null }>
+  /** Writes a new verification and starts its first attempt; or tells which claim stood in the way. `live` is held while it is not final. */
+  create (request: Request, claims: { key: Claim | null, live: Claim | null }): Promise<Current | { taken: { name: string, value: string } | null }>
   /**
    * Lets an event happen to the newest state. `begins`, `resolves`: the caller will start, or resolve, at once; else a job does.
    * `changed: false`: the event does not apply.
@@ -27,10 +26,13 @@ export type Changes = {
   apply (stored: Current, event: Event, options?: { begins?: boolean, resolves?: boolean }): Promise<Change>
   /** Starts the attempt that the caller has begun, and the next ones while they fail and the budget lasts. */
   start (stored: Current, effects: Effect[]): Promise<Current>
-  /** Asks the provider about evidence and applies the answer. Throws a retryable `ProviderError` unless it is the last try. */
-  settle (stored: Current, index: number, value: Json, call: { repeated: boolean, isLastTry: boolean }): Promise<{ stored: Current, event: Event }>
+  /**
+   * Asks the provider about the evidence in hand and applies the answer. `isFirst`: the caller has just written that evidence, and asks at once.
+   * Throws a retryable `ProviderError` unless it is the last try.
+   */
+  settle (stored: Current, call: { isFirst: boolean, isLastTry: boolean }): Promise<{ stored: Current, event: Event | null }>
   /** Puts the job into the queue that does what the verification owes. */
-  delegate (verification: Verification): Promise<void>
+  delegate (verification: Verification, delayMs?: number): Promise<void>
   /** Removes it and everything that leads to it. */
   erase (verification: Verification): Promise<void>
   /** The claim that an app's live verification of a number holds. */
@@ -43,7 +45,7 @@ export type ChangesParts = {
   attempts: Attempts
   surroundings: Surroundings
   /** Puts `resolve(id)` into the queue; the same name twice is one job. */
-  enqueue: (id: string, name: string) => Promise<void>
+  enqueue: (id: string, name: string, delayMs: number) => Promise<void>
   metrics: Metrics
   log: Logger
   now: () => number
@@ -51,7 +53,7 @@ export type ChangesParts = {
 }
 
 /** How long a request goes on starting attempts; what is left is a job's. */
-const startBudgetMs = 7_000
+const startBudgetMs = 4_000
 const conflictTries = 20
 /** Longest life of a verification: what is found by an index is kept this much longer than its retention. */
 const longestLifeMs = 86_400_000
@@ -139,9 +141,9 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
     throw new ApiError('overloaded', 'Too many changes to this verification at the same time.', { retryAfterSeconds: 1 })
   }
 
-  async function delegate ({ id, revision }: Verification): Promise<void> {
+  async function delegate ({ id, revision }: Verification, delayMs = 0): Promise<void> {
     try {
-      await enqueue(id, `${id}.${revision}`)
+      await enqueue(id, `${id}.${revision}`, delayMs)
     } catch (error) {
       log.warn({ verificationId: id, cause: error instanceof Error ? error.name : 'unknown' }, 'job not queued, left to the sweeper')
     }
@@ -167,14 +169,13 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
     start,
     delegate,
     liveClaim,
-    async create (request, claims) {
+    async create (request, { key, live }) {
       let decision = beginStart(route(begin(request, now()), surroundings, now()))
       for (;;) {
         const { next, effects } = decision
         const once = startClaim(decision)
-        const result = await store.create(next.id, next, {
-          ...times(next), claims: once === null ? claims : [...claims, once], indexes: indexesOf(next),
-        })
+        const claims = [key, isFinal(next) ? null : live, once].filter(claim => claim !== null)
+        const result = await store.create(next.id, next, { ...times(next), claims, indexes: indexesOf(next) })
         if (result.created) {
           metrics.countCreate()
           noteEnd(next)
@@ -184,17 +185,30 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
         decision = beginStart(skipStart(decision))
       }
     },
-    async settle (stored, index, value, { repeated, isLastTry }) {
+    async settle (stored, { isFirst, isLastTry }) {
+      const current = currentAttempt(stored.record)
+      if (current?.attempt.phase !== 'resolving') return { stored, event: null }
+      const { index, attempt: { evidence, isAsked } } = current
+      const repeated = isAsked && !isFirst
+      // What the app brings is good for one answer: whether one may have been lost must be known also when we die now.
+      if (evidence.from === 'app' && !isAsked) stored = (await apply(stored, { type: 'asked', attempt: index })).stored
       let event: Event
       try {
-        event = await attempts.resolve(stored.record, index, value, repeated)
+        event = await attempts.resolve(stored.record, index, evidence.value, repeated)
       } catch (error) {
-        if (!(error instanceof ProviderError) || !isLastTry) throw error
+        if (!(error instanceof ProviderError)) throw error
+        if (!isLastTry) {
+          if (evidence.from === 'app' && isTurnedAway(error) && !repeated) await apply(stored, { type: 'turnedAway', attempt: index })
+          throw error
+        }
         event = { type: 'attemptFailed', attempt: index, reason: error.reason }
       }
       const change = await apply(stored, event, { begins: true })
       return { stored: await start(change.stored, change.effects), event }
     },
-    erase: verification => store.erase(verification.id, { releases: releasesOf(verification), indexes: indexNames(verification), announce: 'erased' }),
+    erase: verification => store.erase(verification.id, { releases: [...releasesOf(verification), ...verification.key === null ? [] : [verification.key]], indexes: indexNames(verification), announce: 'erased' }),
   }
 }
+
+/** The provider, or our own breaker, said in so many words that the question was not taken. */
+const isTurnedAway = ({ status, reason }: ProviderError): boolean => status !== null || reason === 'provider_unavailable'

@@ -12,7 +12,7 @@ import type { CreateRequest, Evidence, ProviderItem } from './routes/schemas.ts'
 import { SealBroken, type Sealer } from './seal.ts'
 import type { Announcements } from './store/announcements.ts'
 import { partitions } from './store/keys.ts'
-import { StoreUnavailable, type Claim, type Store } from './store/store.ts'
+import { StoreUnavailable, type Store } from './store/store.ts'
 import { availableActions, currentAttempt, isFinal, providerOf, type Event, type Verification } from './verification.ts'
 import { planWorkflow, type Methods } from './workflow.ts'
 
@@ -44,7 +44,7 @@ export type Gateway = {
 
 export type GatewayParts = {
   changes: Changes
-  store: Pick<Store<Verification>, 'load' | 'find' | 'due' | 'postpone' | 'erase'>
+  store: Pick<Store<Verification>, 'load' | 'find' | 'due' | 'postpone' | 'release' | 'erase'>
   ids: Ids
   sealer: Pick<Sealer, 'tag' | 'tags'>
   adapters: AdapterMap
@@ -59,7 +59,11 @@ export type GatewayParts = {
 
 /** How long an Idempotency-Key is remembered. */
 const idempotencyMs = 86_400_000
+/** When a job asks again what a provider could not answer, unless it said when. */
+const retryMs = 500
 const replayWaitMs = 6_000
+/** Whoever claimed a key this long ago and has written nothing will not write any more. */
+const unwrittenMs = 10_000
 const sweepBatch = 500
 /** A record that cannot be swept is tried again then. */
 const postponedMs = 60_000
@@ -68,15 +72,14 @@ export function createGateway ({ changes, store, ids, sealer, adapters, attempts
   const { load, apply } = changes
   const partitionOfTag = (tag: string): number => Buffer.from(tag, 'base64url').readUInt8(0) % partitions
 
-  /** What an earlier request with this key made; or, when it died before it could write, the id that it meant to make. */
-  async function replay (claimed: string, fingerprint: string): Promise<Verification | string> {
-    const [id = '', hash] = claimed.split(' ')
+  /** What an earlier request with this key made; `unwritten` when it may have died before it could write; `gone` when nothing is left of it. */
+  async function replay ({ id, hash, at }: KeyClaim, fingerprint: string): Promise<Verification | 'unwritten' | 'gone'> {
     if (hash !== fingerprint) throw new ApiError('idempotency_key_reused', 'This Idempotency-Key was used before with another body.')
     const until = now() + replayWaitMs
     for (;;) {
       const heard = announcements.waitFor(id, { timeoutMs: Math.max(1, until - now()) })
       const stored = await store.load(id)
-      if (stored === null) return id
+      if (stored === null) return now() - at < unwrittenMs ? 'unwritten' : 'gone'
       if (currentAttempt(stored.record)?.attempt.phase !== 'starting') return stored.record
       if (now() >= until) throw new ApiError('idempotency_in_progress', 'The first request with this Idempotency-Key is still being worked on.', { retryAfterSeconds: 1 })
       await heard
@@ -98,17 +101,19 @@ export function createGateway ({ changes, store, ids, sealer, adapters, attempts
       const fingerprint = keyName === null ? '' : sealer.tag('body', canonical(request))
       const liveName = phoneNumber === null ? null : changes.liveClaim(app.id, phoneNumber)
       const partition = phoneNumber === null ? randomBytes(1).readUInt8() % partitions : partitionOfTag(sealer.tag('place', phoneNumber))
-      let id = ids.newId(app.id, partition)
+      let own: KeyClaim = { id: ids.newId(app.id, partition), hash: fingerprint, at: now() }
 
       for (let tries = 0; tries < 5; tries += 1) {
+        const { id, at } = own
         const expiresAt = now() + (request.expiresInSeconds ?? 600) * 1000
-        const claims: Claim[] = []
-        if (keyName !== null) claims.push({ name: keyName, value: `${id} ${fingerprint}`, expiresAt: now() + idempotencyMs, partition: partitionOfTag(keyName) })
-        if (liveName !== null) claims.push({ name: liveName, value: id, expiresAt })
+        const key = keyName === null ? null : { name: keyName, value: writeKeyClaim(own), partition: partitionOfTag(keyName) }
         const made = await changes.create({
           id, appId: app.id, phoneNumber, reference: request.reference ?? null, metadata: request.metadata ?? {}, locale: request.locale ?? null,
-          device: request.device ?? {}, returnUrl: request.returnUrl ?? null, includeProfile: app.includeProfile === true, workflow, expiresAt,
-        }, claims)
+          device: request.device ?? {}, returnUrl: request.returnUrl ?? null, includeProfile: app.includeProfile === true, workflow, expiresAt, key,
+        }, {
+          key: key === null ? null : { ...key, expiresAt: at + idempotencyMs },
+          live: liveName === null ? null : { name: liveName, value: id, expiresAt },
+        })
         if ('record' in made) return made.record
         const { taken } = made
         if (taken !== null && taken.name === liveName) {
@@ -117,9 +122,11 @@ export function createGateway ({ changes, store, ids, sealer, adapters, attempts
           }
           await apply(await load(taken.value), { type: 'canceled', reason: 'superseded' })
         } else {
-          const earlier = await replay(taken?.value ?? `${id} ${fingerprint}`, fingerprint)
-          if (typeof earlier !== 'string') return earlier
-          id = earlier
+          const claimed = taken === null ? own : readKeyClaim(taken.value)
+          const earlier = await replay(claimed, fingerprint)
+          if (typeof earlier === 'object') return earlier
+          if (earlier === 'unwritten') own = claimed
+          else if (key !== null) await store.release({ ...key, value: writeKeyClaim(claimed) })
         }
       }
       throw new ApiError('overloaded', 'Too many requests for this number at the same time.', { retryAfterSeconds: 1 })
@@ -159,16 +166,16 @@ export function createGateway ({ changes, store, ids, sealer, adapters, attempts
         return { verification: received.stored.record, settled: false }
       }
       try {
-        const { stored: { record: after }, event } = await changes.settle(received.stored, wanted.index, value, { repeated: false, isLastTry: false })
-        if (event.type === 'codeRefused') {
+        const { stored: { record: after }, event } = await changes.settle(received.stored, { isFirst: true, isLastTry: false })
+        if (event?.type === 'codeRefused') {
           const current = currentAttempt(after)
           const left = current?.index === wanted.index && 'codesLeft' in current.attempt ? current.attempt.codesLeft ?? 0 : 0
           throw new ApiError('code_incorrect', left > 0 ? 'The code is not right.' : 'The code is not right, and no attempt is left.', { attemptsRemaining: left })
         }
-        return { verification: after, settled: event.type !== 'leftUndecided' }
+        return { verification: after, settled: event?.type !== 'leftUndecided' }
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error
-        await changes.delegate(received.stored.record)
+        await changes.delegate(received.stored.record, error.retryAfterMs ?? retryMs)
         return { verification: received.stored.record, settled: false }
       }
     },
@@ -230,8 +237,10 @@ export function createGateway ({ changes, store, ids, sealer, adapters, attempts
       if (received.type === 'noted') return count('accepted')
       const event: Event = received.type === 'evidence'
         ? { type: 'evidenceReceived', attempt, evidence: { from: 'provider', value: received.evidence } }
-        : received.type === 'denied' ? { type: 'attemptFailed', attempt, reason: received.reason } : { type: 'opened', attempt }
-      count((await apply(stored, event)).changed ? 'accepted' : 'late')
+        : received.type === 'denied' ? { type: 'declined', attempt, reason: received.reason } : { type: 'opened', attempt }
+      const { changed, stored: { record: after } } = await apply(stored, event)
+      if (changed) return count('accepted')
+      count(currentAttempt(after)?.index === attempt ? 'duplicate' : 'late')
     },
 
     async readReturn (provider, key, query) {
@@ -272,7 +281,7 @@ export function createGateway ({ changes, store, ids, sealer, adapters, attempts
         const begun = await apply(stored, { type: 'startBegun', attempt: index })
         if (begun.changed) await changes.start(begun.stored, ['start'])
       } else if (attempt.phase === 'resolving') {
-        await changes.settle(stored, index, attempt.evidence.value, { repeated: attempt.evidence.from === 'app', isLastTry })
+        await changes.settle(stored, { isFirst: false, isLastTry })
       }
     },
 
@@ -299,6 +308,14 @@ export function createGateway ({ changes, store, ids, sealer, adapters, attempts
       await store.postpone(id, now() + postponedMs)
     }
   }
+}
+
+/** What the claim of an Idempotency-Key tells: which id it is for, a hash of the body, and when it was claimed. */
+type KeyClaim = { id: string, hash: string, at: number }
+const writeKeyClaim = ({ id, hash, at }: KeyClaim): string => `${id} ${hash} ${at}`
+function readKeyClaim (value: string): KeyClaim {
+  const [id = '', hash = '', at] = value.split(' ')
+  return { id, hash, at: Number(at) }
 }
 
 function readNumber (text: string): { number: string, country: string | null } {

@@ -55,7 +55,11 @@ export type Waiting = {
   status: 'pending', phase: 'waiting', method: string, startedAt: number, endsAt: number
   state: Json, action: Action | null, codesLeft: number | null, resend: Resend | null
 }
-export type Resolving = Omit<Waiting, 'phase'> & { phase: 'resolving', evidence: Evidence, busyUntil: number }
+export type Resolving = Omit<Waiting, 'phase'> & {
+  phase: 'resolving', evidence: Evidence, busyUntil: number
+  /** The provider may have been asked with what the app brought, and its answer lost. */
+  isAsked: boolean
+}
 export type PendingAttempt = Starting | Waiting | Resolving
 export type EndedAttempt = {
   status: 'verified' | 'failed' | 'expired' | 'canceled' | 'skipped', method: string, startedAt: number, endedAt: number
@@ -75,6 +79,8 @@ type Common = {
   locale: string | null
   device: { ip?: string, userAgent?: string, platform?: string }
   returnUrl: string | null
+  /** The claim that its Idempotency-Key holds: given up when it is erased. */
+  key: { name: string, value: string, partition: number } | null
   /** The app wants the profile; without that wish it is not kept. */
   includeProfile: boolean
   workflow: Step[]
@@ -101,10 +107,13 @@ export type Event =
   | { type: 'attemptSkipped', attempt: number, reason: Reason | null }
   | { type: 'startFailed', attempt: number, reason: Reason }
   | { type: 'attemptFailed', attempt: number, reason: Reason }
+  | { type: 'declined', attempt: number, reason: Reason }
   | { type: 'opened', attempt: number }
   | { type: 'evidenceReceived', attempt: number, evidence: Evidence }
   | { type: 'proven', attempt: number, phoneNumber: string, profile: Profile | null, signals: { [name: string]: Json } | null }
   | { type: 'codeRefused', attempt: number }
+  | { type: 'asked', attempt: number }
+  | { type: 'turnedAway', attempt: number }
   | { type: 'leftUndecided', attempt: number, askAgainAt: number }
   | { type: 'nextRequested', reason: NextReason }
   | { type: 'resendRequested', attempt: number }
@@ -166,6 +175,10 @@ export function decide (verification: Verification, event: Event, now: number): 
       return failStart(verification, attempt, event.reason, now)
     case 'attemptFailed':
       return endAttempt(verification, 'failed', event.reason, now)
+    case 'declined':
+      // Callbacks come in any order: a grant that is being checked already is not taken back by one.
+      if (attempt.phase === 'resolving' || (attempt.phase === 'starting' && attempt.evidence !== null)) return null
+      return endAttempt(verification, 'failed', event.reason, now)
     case 'opened':
       if (attempt.phase !== 'waiting' || attempt.action?.type !== 'openDeepLink') return null
       return show(verification, { ...attempt, action: { type: 'approveOnDevice', app: providerOf(attempt.method) } }, now)
@@ -190,6 +203,10 @@ export function decide (verification: Verification, event: Event, now: number): 
         ? show(verification, waitAgain({ ...attempt, codesLeft }), now)
         : endAttempt(verification, 'failed', 'code_attempts_exhausted', now)
     }
+    case 'asked':
+    case 'turnedAway':
+      if (attempt.phase !== 'resolving' || attempt.isAsked === (event.type === 'asked')) return null
+      return keep(verification, { ...attempt, isAsked: event.type === 'asked' })
     case 'leftUndecided':
       if (attempt.phase !== 'resolving') return null
       return attempt.evidence.from === 'provider'
@@ -212,6 +229,12 @@ export function decide (verification: Verification, event: Event, now: number): 
     default:
       return event satisfies never
   }
+}
+
+/** What the front end must do now; null while there is nothing to do but wait. The device may have more to do although the provider is being asked. */
+export function actionOf (attempt: PendingAttempt): Action | null {
+  if (attempt.phase === 'starting' || (attempt.phase === 'resolving' && attempt.evidence.from !== 'nudge')) return null
+  return attempt.action
 }
 
 /** When the clock next has something to say: ms since the epoch, or null when it has nothing more to say. */
@@ -312,10 +335,11 @@ function startNext (verification: Pending, now: number): Decision {
 }
 
 function resolving (verification: Pending, attempt: Waiting | Resolving, evidence: Evidence, now: number): Decision {
-  return { ...show(verification, { ...attempt, phase: 'resolving', evidence, busyUntil: now + busyMs.resolve }, now), effects: ['resolve'] }
+  const next: Resolving = { ...attempt, phase: 'resolving', evidence, busyUntil: now + busyMs.resolve, isAsked: evidence.from === 'app' }
+  return { ...(evidence.from === 'nudge' ? keep(verification, next) : show(verification, next, now)), effects: ['resolve'] }
 }
 
-function waitAgain ({ evidence: _evidence, busyUntil: _busyUntil, ...attempt }: Resolving): Waiting {
+function waitAgain ({ evidence: _evidence, busyUntil: _busyUntil, isAsked: _isAsked, ...attempt }: Resolving): Waiting {
   return { ...attempt, phase: 'waiting' }
 }
 

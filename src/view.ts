@@ -1,6 +1,6 @@
 import { maskPhoneNumber } from './phone.ts'
 import type { NextAction, VerificationView } from './routes/schemas.ts'
-import { availableActions, currentAttempt, isFinal, providerOf, type Attempt, type Verification } from './verification.ts'
+import { actionOf, availableActions, currentAttempt, isFinal, providerOf, type Attempt, type Verification } from './verification.ts'
 
 export type ViewOptions = {
   /** The public id of attempt number `index`. */
@@ -51,10 +51,10 @@ function viewNextAction (verification: Verification): NextAction | null {
   if (isFinal(verification)) return null
   const attempt = currentAttempt(verification)?.attempt
   const expiresAt = viewTime(attempt?.endsAt ?? verification.expiresAt)
-  if (attempt?.phase !== 'waiting' || attempt.action === null) return { type: 'wait', expiresAt }
-  const { action, codesLeft } = attempt
-  return action.type === 'submitCode' && codesLeft !== null
-    ? { ...action, attemptsRemaining: codesLeft, expiresAt }
+  const action = attempt === undefined ? null : actionOf(attempt)
+  if (attempt === undefined || action === null) return { type: 'wait', expiresAt }
+  return action.type === 'submitCode' && 'codesLeft' in attempt && attempt.codesLeft !== null
+    ? { ...action, attemptsRemaining: attempt.codesLeft, expiresAt }
     : { ...action, expiresAt }
 }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { reasons, reasonWords } from '../src/reasons.ts'
 import {
-  availableActions, begin, busyMs, currentAttempt, decide, dueAt, isFinal, providerOf, readVerification,
+  actionOf, availableActions, begin, busyMs, currentAttempt, decide, dueAt, isFinal, providerOf, readVerification,
   type Decision, type Event, type Request, type Step, type Verification,
 } from '../src/verification.ts'
 
@@ -11,7 +11,7 @@ const start = 1_000_000
 const step = (method: string, more: Partial<Step> = {}): Step =>
   ({ method, timeoutMs: 60_000, options: {}, isRepeatable: false, movesOnWhenRejected: false, ...more })
 const request = (more: Partial<Request> = {}): Request => ({
-  id: 'ver_x', appId: 'shop', phoneNumber: asked, reference: null, metadata: {}, locale: null, device: {}, returnUrl: null, includeProfile: true,
+  id: 'ver_x', appId: 'shop', phoneNumber: asked, reference: null, metadata: {}, locale: null, device: {}, returnUrl: null, key: null, includeProfile: true,
   workflow: [step('truid.phone_check'), step('otpless.otp')], expiresAt: start + 600_000, ...more,
 })
 const apply = (verification: Verification, event: Event, now = start): Verification => {
@@ -27,6 +27,7 @@ const events = {
   attemptSkipped: { type: 'attemptSkipped', attempt: 0, reason: 'recently_tried' },
   startFailed: { type: 'startFailed', attempt: 0, reason: 'provider_error' },
   attemptFailed: { type: 'attemptFailed', attempt: 0, reason: 'carrier_unsupported' },
+  declined: { type: 'declined', attempt: 0, reason: 'user_rejected' },
   opened: { type: 'opened', attempt: 0 },
   evidenceApp: { type: 'evidenceReceived', attempt: 0, evidence: { from: 'app', value: { code: '1' } } },
   evidenceProvider: { type: 'evidenceReceived', attempt: 0, evidence: { from: 'provider', value: { callback: true } } },
@@ -34,6 +35,8 @@ const events = {
   proven: { type: 'proven', attempt: 0, phoneNumber: asked, profile: { name: { first: 'A' } }, signals: null },
   provenOther: { type: 'proven', attempt: 0, phoneNumber: '+14155550101', profile: null, signals: null },
   codeRefused: { type: 'codeRefused', attempt: 0 },
+  asked: { type: 'asked', attempt: 0 },
+  turnedAway: { type: 'turnedAway', attempt: 0 },
   leftUndecided: { type: 'leftUndecided', attempt: 0, askAgainAt: start + 1_000 },
   nextRequested: { type: 'nextRequested', reason: 'not_on_cellular' },
   resendRequested: { type: 'resendRequested', attempt: 0 },
@@ -75,24 +78,25 @@ const next = 'pending:1:starting +start'
 const wait = 'pending:0:waiting'
 const resolve = 'pending:0:resolving +resolve'
 const canceled = 'canceled/app_canceled'
+const declined = 'failed/user_rejected'
 const table: Record<StateName, Partial<Record<EventName, string>>> = {
-  owed: { startBegun: 'pending:0:starting', attemptStarted: wait, attemptSkipped: next, startFailed: next, attemptFailed: next, evidenceProvider: 'pending:0:starting', nextRequested: next, canceled },
-  starting: { attemptStarted: wait, attemptSkipped: next, startFailed: next, attemptFailed: next, evidenceProvider: 'pending:0:starting', nextRequested: next, canceled },
+  owed: { startBegun: 'pending:0:starting', declined, attemptStarted: wait, attemptSkipped: next, startFailed: next, attemptFailed: next, evidenceProvider: 'pending:0:starting', nextRequested: next, canceled },
+  starting: { declined, attemptStarted: wait, attemptSkipped: next, startFailed: next, attemptFailed: next, evidenceProvider: 'pending:0:starting', nextRequested: next, canceled },
   overtaken: { attemptStarted: resolve, attemptSkipped: next, startFailed: resolve, attemptFailed: next, nextRequested: next, canceled },
   waiting: {
-    attemptFailed: next, evidenceApp: resolve, evidenceProvider: resolve, evidenceNudge: resolve, nextRequested: next, resendRequested: wait, resent: wait, canceled,
+    declined, attemptFailed: next, evidenceApp: resolve, evidenceProvider: resolve, evidenceNudge: resolve, nextRequested: next, resendRequested: wait, resent: wait, canceled,
   },
   deepLink: {
-    attemptFailed: next, opened: wait, evidenceApp: resolve, evidenceProvider: resolve, evidenceNudge: resolve, nextRequested: next, resendRequested: wait, resent: wait, canceled,
+    declined, attemptFailed: next, opened: wait, evidenceApp: resolve, evidenceProvider: resolve, evidenceNudge: resolve, nextRequested: next, resendRequested: wait, resent: wait, canceled,
   },
   resolvingApp: {
-    attemptFailed: next, proven: 'verified', provenOther: 'failed/number_mismatch', codeRefused: wait, leftUndecided: 'pending:0:resolving', nextRequested: next, resent: 'pending:0:resolving', canceled,
+    turnedAway: 'pending:0:resolving', attemptFailed: next, proven: 'verified', provenOther: 'failed/number_mismatch', codeRefused: wait, leftUndecided: 'pending:0:resolving', nextRequested: next, resent: 'pending:0:resolving', canceled,
   },
   resolvingProvider: {
-    attemptFailed: next, evidenceApp: resolve, proven: 'verified', provenOther: 'failed/number_mismatch', codeRefused: wait, leftUndecided: wait, nextRequested: next, resent: 'pending:0:resolving', canceled,
+    asked: 'pending:0:resolving', attemptFailed: next, evidenceApp: resolve, proven: 'verified', provenOther: 'failed/number_mismatch', codeRefused: wait, leftUndecided: wait, nextRequested: next, resent: 'pending:0:resolving', canceled,
   },
   resolvingNudge: {
-    attemptFailed: next, evidenceApp: resolve, proven: 'verified', provenOther: 'failed/number_mismatch', codeRefused: wait, leftUndecided: 'pending:0:resolving', nextRequested: next, resent: 'pending:0:resolving', canceled,
+    asked: 'pending:0:resolving', attemptFailed: next, evidenceApp: resolve, proven: 'verified', provenOther: 'failed/number_mismatch', codeRefused: wait, leftUndecided: 'pending:0:resolving', nextRequested: next, resent: 'pending:0:resolving', canceled,
   },
   verified: {}, failed: {}, expired: {}, canceled: {},
 }
@@ -198,6 +202,17 @@ t.test('dueAt', async t => {
   for (const name of ['verified', 'failed', 'expired', 'canceled'] as const) t.equal(dueAt(states[name]), null)
 })
 
+t.test('the action stays in sight while the provider is only nudged', async t => {
+  const shown = (verification: Verification): string | undefined => {
+    const current = currentAttempt(verification)
+    return current === null ? undefined : actionOf(current.attempt)?.type
+  }
+  t.equal(shown(states.waiting), 'openUrlOnCellular')
+  t.equal(shown(states.resolvingNudge), 'openUrlOnCellular')
+  t.equal(states.resolvingNudge.revision, states.waiting.revision, 'nothing that anybody can see has changed')
+  for (const state of [states.resolvingApp, states.resolvingProvider, states.starting]) t.equal(shown(state), undefined)
+})
+
 t.test('small readers', async t => {
   t.equal(providerOf('truecaller.push'), 'truecaller')
   t.equal(readVerification(JSON.parse(JSON.stringify(states.waiting))).status, 'pending')
@@ -215,9 +230,12 @@ t.test('any interleaving and repetition ends in exactly one final state', async 
     fc.tuple(attempt, fc.constantFrom(...reasonWords)).map(([attempt, reason]) => ({ type: 'startFailed', attempt, reason } as const)),
     fc.tuple(attempt, fc.constantFrom(...reasonWords)).map(([attempt, reason]) => ({ type: 'attemptFailed', attempt, reason } as const)),
     attempt.map(attempt => ({ type: 'opened', attempt } as const)),
+    attempt.map(attempt => ({ ...events.declined, attempt })),
     fc.tuple(attempt, evidence).map(([attempt, evidence]) => ({ type: 'evidenceReceived', attempt, evidence } as const)),
     fc.tuple(attempt, fc.constantFrom(asked, '+14155550101')).map(([attempt, phoneNumber]) => ({ ...events.proven, attempt, phoneNumber })),
     attempt.map(attempt => ({ type: 'codeRefused', attempt } as const)),
+    attempt.map(attempt => ({ type: 'asked', attempt } as const)),
+    attempt.map(attempt => ({ type: 'turnedAway', attempt } as const)),
     fc.tuple(attempt, fc.integer({ min: 0, max: 700_000 })).map(([attempt, after]) => ({ type: 'leftUndecided', attempt, askAgainAt: start + after } as const)),
     fc.constant(events.nextRequested),
     attempt.map(attempt => ({ type: 'resendRequested', attempt } as const)),

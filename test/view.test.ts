@@ -19,7 +19,7 @@ const step = (method: string) => ({ method, timeoutMs: 60_000, options: { secret
 const created: Verification = begin({
   id: 'ver_1', appId: 'app', phoneNumber: '+14155550100', reference: 'signup-1', metadata: { plan: 'pro' },
   locale: null, device: { ip: '203.0.113.7' },
-  returnUrl: 'https://app.example/', includeProfile: true, workflow: [
+  returnUrl: 'https://app.example/', key: null, includeProfile: true, workflow: [
     step('otpless.otp'), step('truid.phone_check'),
   ], expiresAt: now + 600_000,
 }, now).next

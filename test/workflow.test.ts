@@ -52,7 +52,7 @@ t.test('what cannot be', async t => {
 
 t.test('route skips what cannot start', async t => {
   const start = (workflow: string[], phoneNumber: string | null, stopped: string[]): Verification => route(begin({
-    id: 'ver_x', appId: 'shop', phoneNumber, reference: null, metadata: {}, locale: null, device: {}, returnUrl: null, includeProfile: false,
+    id: 'ver_x', appId: 'shop', phoneNumber, reference: null, metadata: {}, locale: null, device: {}, returnUrl: null, key: null, includeProfile: false,
     workflow: workflow.map(name => ({ method: name, timeoutMs: 1_000, options: {}, isRepeatable: false, movesOnWhenRejected: false })), expiresAt: 600_000,
   }, 0), { methods, isStopped: provider => stopped.includes(provider) }, 0).next
   const told = ({ status, attempts }: Verification): unknown[] => [status, ...attempts.map(attempt => [attempt.method, attempt.status, 'reason' in attempt ? attempt.reason : null])]

@@ -3,6 +3,7 @@ import type { RedisClient } from '../store/redis.ts'
 
 /** BullMQ is a timer and a retry loop, never the record of truth: a job is the id of a verification, and what to do is in the record. */
 export const queueNames = { resolve: 'resolve', sweep: 'sweep' } as const
+export type QueueName = keyof typeof queueNames
 
 /** One hash tag for all queues: BullMQ's scripts touch several keys at once, also on Cluster. */
 export const queuePrefix = '{vg}'
@@ -14,11 +15,11 @@ export type ResolveData = { id: string }
 
 export type Queues = {
   /** Adds a `resolve` job; the same name twice, while the first is there, is one job. */
-  resolve (id: string, name: string): Promise<void>
+  resolve (id: string, name: string, delayMs?: number): Promise<void>
   /** Adds the sweep of this second, unless another process did. */
   sweep (now: number): Promise<void>
-  /** How many jobs nobody has taken up yet. */
-  waiting (): Promise<number>
+  /** How many jobs of the queue nobody has taken up yet. */
+  waiting (queue: QueueName): Promise<number>
   close (): Promise<void>
 }
 
@@ -32,9 +33,9 @@ export function openQueues (redis: RedisClient, onError: (error: Error) => void)
   const sweepQueue = new Queue<Record<string, never>>(queueNames.sweep, { ...options, defaultJobOptions: { ...defaults, removeOnComplete: { age: 10, count: 30 } } })
   for (const queue of [resolveQueue, sweepQueue]) queue.on('error', onError)
   return {
-    resolve: async (id, name) => { await resolveQueue.add('resolve', { id }, { jobId: name }) },
-    sweep: async now => { await sweepQueue.add('sweep', {}, { jobId: `sweep-${Math.floor(now / 1000)}` }) },
-    waiting: () => resolveQueue.getWaitingCount(),
+    resolve: async (id, name, delay = 0) => { await resolveQueue.add('resolve', { id }, { jobId: name, delay }) },
+    sweep: async now => { await sweepQueue.add('sweep', {}, { jobId: `sweep-${Math.floor(now / 1000)}`, timestamp: now }) },
+    waiting: queue => (queue === 'resolve' ? resolveQueue : sweepQueue).getWaitingCount(),
     close: async () => { await Promise.allSettled([resolveQueue.close(), sweepQueue.close()]) },
   }
 }

@@ -4,7 +4,7 @@ import type { Gateway } from '../gateway.ts'
 import type { Logger } from '../logger.ts'
 import type { Metrics } from '../metrics.ts'
 import type { RedisClient } from '../store/redis.ts'
-import { queueNames, queuePrefix, type Queues, type ResolveData } from './queues.ts'
+import { queueNames, queuePrefix, type QueueName, type Queues, type ResolveData } from './queues.ts'
 
 export type Workers = {
   /** Whether jobs are being taken up. */
@@ -27,29 +27,48 @@ const sweepEveryMs = 1_000
 /** A sweep that waited longer than this was overtaken by the next ones. */
 const staleSweepMs = 2_500
 const watchEveryMs = 5_000
+const connectionRetryMs = 1_000
 const longestBackoffMs = 60_000
 /** A job is run again about five seconds after its process died: seconds, since somebody is waiting in front of a screen. */
 const lock = { lockDuration: 5_000, stalledInterval: 2_000, maxStalledCount: 5 }
 
-export function startWorkers ({ redis, queues, gateway, metrics, log, now, concurrency = 50 }: WorkersParts): Workers {
-  let finished = 0
-  let running = new Set<Worker>()
-  const opened: Worker[] = []
+/** A worker and what it is seen to do. */
+type Watched = {
+  queue: QueueName
+  worker: Worker
+  concurrency: number
+  inHand: number
+  taken: number
+  /** At the last look: how many it had taken, if jobs were waiting that it could have taken. */
+  before: number | null
+}
 
-  function open (): void {
-    const options = { connection: redis, prefix: queuePrefix, skipVersionCheck: true, ...lock }
-    const resolve = new Worker<ResolveData>(queueNames.resolve, runResolve, { ...options, concurrency, settings: { backoffStrategy } })
-    const sweep = new Worker(queueNames.sweep, runSweep, options)
-    running = new Set<Worker>([resolve, sweep])
-    for (const worker of running) {
-      opened.push(worker)
-      worker.on('completed', () => { finished += 1 })
-      worker.on('failed', () => { finished += 1 })
-      worker.on('error', error => {
-        if (/missing lock|lock mismatch/i.test(error.message)) metrics.countLostLock()
-        else log.warn({ queue: worker.name, cause: error.name }, 'worker error')
-      })
+export function startWorkers ({ redis, queues, gateway, metrics, log, now, concurrency = 50 }: WorkersParts): Workers {
+  // BullMQ must know the server's version: for an unknown one it rounds every delay up to whole seconds.
+  const options = { connection: redis, prefix: queuePrefix, runRetryDelay: connectionRetryMs, ...lock }
+  const opened: Worker[] = []
+  let running: Watched[] = [open('resolve'), open('sweep')]
+  let isClosing = false
+
+  function open (queue: QueueName): Watched {
+    const most = queue === 'resolve' ? concurrency : 1
+    const work = async (job: Job): Promise<void> => {
+      watched.taken += 1
+      watched.inHand += 1
+      try {
+        await (queue === 'resolve' ? runResolve(job) : runSweep(job))
+      } finally {
+        watched.inHand -= 1
+      }
     }
+    const worker = new Worker(queueNames[queue], work, { ...options, concurrency: most, settings: { backoffStrategy } })
+    worker.on('error', error => {
+      if (/missing lock|lock mismatch/i.test(error.message)) metrics.countLostLock()
+      else log.warn({ queue, cause: error.name }, 'worker error')
+    })
+    opened.push(worker)
+    const watched: Watched = { queue, worker, concurrency: most, inHand: 0, taken: 0, before: null }
+    return watched
   }
 
   async function runResolve (job: Job<ResolveData>): Promise<void> {
@@ -67,34 +86,43 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
     if (now() - job.timestamp < staleSweepMs) await gateway.sweep()
   }
 
-  open()
   const sweeper = setInterval(() => {
     queues.sweep(now()).catch(error => log.warn({ cause: error instanceof Error ? error.name : 'unknown' }, 'sweep not queued'))
   }, sweepEveryMs)
 
-  // A blocking connection can be parked for ever by a failover (bullmq #3088, #4585): jobs wait, and nobody takes them up.
-  let before = { finished: -1, wasWaiting: false }
+  /** Whether jobs waited all the time since the last look, and it had hands free and took none. */
+  async function isStuck (watched: Watched): Promise<boolean> {
+    const isIdle = watched.inHand < watched.concurrency && await queues.waiting(watched.queue).then(count => count > 0, () => false)
+    const stuck = isIdle && watched.before === watched.taken
+    watched.before = isIdle ? watched.taken : null
+    return stuck
+  }
+
+  // A connection can be parked for ever by a failover or by a network that drops silently (bullmq #3088, #4585): jobs wait, and nobody takes them up.
   const watchdog = setInterval(async () => {
-    const isWaiting = await queues.waiting().then(count => count > 0, () => false)
-    const isStuck = isWaiting && before.wasWaiting && finished === before.finished
-    before = { finished, wasWaiting: isWaiting && !isStuck }
-    if (!isStuck) return
-    log.error('workers take no jobs, replaced')
-    for (const worker of running) worker.close(true).catch(() => {})
-    open()
+    const judged = await Promise.all(running.map(async watched => ({ watched, stuck: await isStuck(watched) })))
+    if (isClosing || !judged.some(({ stuck }) => stuck)) return
+    redis.disconnect(true)
+    running = judged.map(({ watched, stuck }) => {
+      if (!stuck) return watched
+      log.error({ queue: watched.queue }, 'worker takes no jobs, replaced')
+      watched.worker.close(true).catch(() => {})
+      return open(watched.queue)
+    })
   }, watchEveryMs)
 
   return {
-    isAlive: () => [...running].every(worker => worker.isRunning()),
+    isAlive: () => running.every(({ worker }) => worker.isRunning()),
     async close (deadlineMs) {
+      isClosing = true
       clearInterval(sweeper)
       clearInterval(watchdog)
       let timer: NodeJS.Timeout | undefined
       const deadline = new Promise<void>(resolve => { timer = setTimeout(resolve, deadlineMs) })
-      // `Worker.close()` never comes back while Redis is away (bullmq #4656).
-      await Promise.race([Promise.allSettled(opened.map(worker => worker.close())), deadline])
+      // Without Redis no job can tell that it finished, and a close that waits for it never comes back (bullmq #4656).
+      const isAway = redis.status !== 'ready'
+      await Promise.race([Promise.allSettled(opened.map(worker => worker.close(isAway))), deadline])
       clearTimeout(timer)
-      for (const worker of opened) worker.close(true).catch(() => {})
     },
   }
 }

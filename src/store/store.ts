@@ -77,6 +77,8 @@ export type Store<R> = {
   /** Removes the record, its due time, its index entries and the claims it holds, whatever its state, and announces that. */
   erase (id: string, options: EraseOptions): Promise<void>
   claimOf (partition: number, name: string): Promise<string | null>
+  /** Gives up one claim, but only while it holds this value. */
+  release (release: Required<Release>): Promise<void>
   /** Ids of the partition whose due time has come, the longest due first. One whose record is gone stays until it is erased. */
   due (partition: number, now: number, limit: number): Promise<string[]>
   /** Moves the due time of a record that has one, and touches nothing else: for what cannot be read and must not stand in the way. */
@@ -181,6 +183,9 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
         1, 1 + indexes.length, id, keys.channel, `${id} ${announce}`, ...here.map(({ value }) => value),
       ))
       await releaseForeign(home, away)
+    },
+    async release ({ partition, name, value }) {
+      await ask(redis.eraseRecord(1, keys.claim(partition, name), 0, 0, '', '', '', value))
     },
     claimOf: (partition, name) => ask(redis.get(keys.claim(partition, name))),
     due: (partition, now, limit) => ask(redis.zrangebyscore(keys.due(partition), '-inf', now, 'LIMIT', 0, limit)),

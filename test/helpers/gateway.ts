@@ -65,8 +65,7 @@ export function clientOf (url: string, credential: string | null): Client {
     async waitFor (id, isWanted = ({ status }) => status !== 'pending') {
       let seen: Record<string, any> = {}
       await until(async () => {
-        const revision = seen['revision'] === undefined ? '' : `&revision=${seen['revision']}`
-        seen = (await call('GET', `/verifications/${id}?wait=2${revision}`)).body
+        seen = (await call('GET', `/verifications/${id}?wait=2&revision=${seen['revision'] ?? 0}`)).body
         return isWanted(seen)
       }, `verification becomes as wanted, last ${JSON.stringify(seen)}`, 20_000)
       return seen

@@ -61,7 +61,7 @@ export function createMemoryGateway (ids: Ids) {
       const { next } = begin({
         id: ids.newId(app.id, 0), appId: app.id, phoneNumber: request.phoneNumber ?? null, reference: request.reference ?? null,
         metadata: request.metadata ?? {}, locale: request.locale ?? null, device: request.device ?? {},
-        returnUrl: request.returnUrl ?? null,
+        returnUrl: request.returnUrl ?? null, key: null,
         includeProfile: app.includeProfile === true, expiresAt: now + 600_000,
         workflow: [{ method: 'otpless.otp', timeoutMs: 300_000, options: {}, isRepeatable: false, movesOnWhenRejected: false }],
       }, now)
