@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { Test } from 'tap'
+import { startGateway } from '../helpers/gateway.ts'
+import { until } from '../helpers/redis.ts'
+import { startReceiver, type Received } from '../sandbox/receiver.ts'
+import { openDeepLink, post, readMetric } from './end-user.ts'
+
+const results = ['accepted', 'late', 'duplicate', 'malformed', 'unknown', 'wrong_provider'] as const
+type Counts = Record<(typeof results)[number], number>
+
+/** A gateway whose providers' callbacks come to the test first. */
+export async function startCaught (t: Test, environment: Record<string, string> = {}, callbackKey?: string) {
+  const receiver = await startReceiver(t)
+  const gateway = await startGateway(t, {
+    simulatorOptions: { gatewayUrl: receiver.url, ...callbackKey === undefined ? {} : { callbackKey } },
+    environment: { PUBLIC_URL: receiver.url, ...environment },
+  })
+  const { url, shop, simulators } = gateway
+  const catchOne = async (isWanted: (one: Received) => boolean): Promise<Received> => {
+    let found: Received | undefined
+    await until(() => (found = receiver.received.find(isWanted)) !== undefined, 'the callback comes')
+    if (found === undefined) throw new Error('no callback')
+    return found
+  }
+  const counts = async (provider = 'truecaller'): Promise<Counts> => {
+    const read = async (result: string) => readMetric(url, `verigate_callbacks_total{provider="${provider}",result="${result}"}`)
+    const [accepted = 0, late = 0, duplicate = 0, malformed = 0, unknown = 0, wrong_provider = 0] = await Promise.all(results.map(read))
+    return { accepted, late, duplicate, malformed, unknown, wrong_provider }
+  }
+  return {
+    ...gateway, catchOne,
+    /** Callbacks by result, as far as `work` brings them. */
+    async counted (work: () => Promise<unknown>, provider?: string): Promise<Partial<Counts>> {
+      const before = await counts(provider)
+      await work()
+      const after = await counts(provider)
+      return Object.fromEntries(results.map(result => [result, after[result] - before[result]] as const).filter(([, more]) => more > 0))
+    },
+    deliver: async ({ path, text }: Pick<Received, 'path' | 'text'>) => post(`${url}${path}`, text),
+    say: async (body: unknown, path = '/callbacks/truecaller') => post(`${url}${path}`, body),
+    revisionOf: async (id: string): Promise<number> => (await shop.call('GET', `/verifications/${id}`)).body['revision'],
+    /** A Truecaller verification that waits for its callback; `grant` is that callback, with a token good for `phone`. */
+    async approve (phone: string, request: object = {}) {
+      const { body } = await shop.create({ workflow: ['truecaller.web'], ...request })
+      const nonce = new URL(body['nextAction'].url).searchParams.get('requestNonce') ?? ''
+      await openDeepLink(simulators, body['nextAction'].url, phone)
+      return {
+        id: String(body['id']), revision: Number(body['revision']), nonce,
+        grant: await catchOne(one => one.body['requestId'] === nonce && 'accessToken' in one.body),
+      }
+    },
+  }
+}
+export type Caught = Awaited<ReturnType<typeof startCaught>>
+
+/** Somebody who speaks as Truecaller does, and knows every token; `start` gives the status of an answer to a push request. */
+export async function startStranger (
+  t: Test, phoneNumber: string, start: (body: Record<string, unknown>) => Promise<number> = async () => 200,
+) {
+  const readBody = async (request: IncomingMessage): Promise<Record<string, unknown>> =>
+    JSON.parse((await request.toArray()).join('') || '{}')
+  let count = 0
+  const server = createServer(async (request, response) => {
+    count += 1
+    const status = request.method === 'POST' ? await start(await readBody(request)) : 200
+    const body = { requestId: 'r', phoneNumbers: [Number(phoneNumber.slice(1))] }
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const address = server.address()
+  return { port: typeof address === 'object' ? address?.port ?? 0 : 0, count: () => count }
+}

@@ -1,0 +1,119 @@
+import { request } from 'undici'
+import { scenarioOf } from '../../src/sandbox/scenarios.ts'
+import type { Simulators } from '../../src/sandbox/simulators.ts'
+import type { Answer, Client, TestGateway } from '../helpers/gateway.ts'
+
+/** How opening a URL over mobile data ended: in JSON, or in a redirect that leaves the operator. */
+export type Arrival = { body: Record<string, unknown>, location: string | null }
+
+/** Opens a URL as a phone does: with cookies, through every redirect of the same origin. Null when `signal` ended it. */
+export async function walk (url: string, signal?: AbortSignal): Promise<Arrival | null> {
+  let cookie = ''
+  try {
+    for (let place = url; ;) {
+      const answer = await request(place, { headers: { cookie }, signal: signal ?? null })
+      cookie = [answer.headers['set-cookie'] ?? []].flat().map(line => line.split(';')[0]).join('; ') || cookie
+      const text = await answer.body.text()
+      const { location } = answer.headers
+      if (typeof location !== 'string') return { body: readObject(text), location: null }
+      place = new URL(location, place).href
+      if (new URL(place).origin !== new URL(url).origin) return { body: {}, location: place }
+    }
+  } catch (error) {
+    if (signal?.aborted) return null
+    throw error
+  }
+}
+
+/** Opens a Truecaller deep link on the phone with this number; `query` replaces what its callback would say. */
+export const openDeepLink = (simulators: Simulators, url: string, phoneNumber: string, query = ''): Promise<number> =>
+  post(`${simulators.url}/handset/open${query}`, { url, phoneNumber }).then(({ status }) => status)
+
+/** Signs in with the OTPLESS front-end SDK; null where the SDK never comes back. */
+export async function signIn (
+  simulators: Simulators, user: { phoneNumber?: string, email?: string, verified?: boolean },
+): Promise<string | null> {
+  const { body } = await post(`${simulators.url}/handset/otpless/token`, user)
+  return typeof body['token'] === 'string' ? body['token'] : null
+}
+
+let serial = 55_000
+/** A number of its own that ends in these two digits. */
+export const numberEnding = (suffix: string): string => `+1415${serial += 1}${suffix}`
+
+/** The code that a message to this number brings. */
+export const codeFor = (phoneNumber: string, length = 6): string => phoneNumber.slice(-length)
+
+/**
+ * Does what `nextAction` says, once, as the person with this number and the app's front end would; `bring` sees what the front end brings.
+ * Who is silent in the scenario table, or never gets a code, does nothing.
+ */
+export async function act (
+  client: Client, simulators: Simulators, { id, nextAction }: Answer['body'], phoneNumber: string,
+  { signal, bring = () => {} }: { signal?: AbortSignal, bring?: (evidence: string) => void } = {},
+): Promise<void> {
+  const check = (evidence: Record<string, string>): Promise<Answer> => {
+    Object.values(evidence).forEach(bring)
+    return client.call('POST', `/verifications/${id}/check`, evidence)
+  }
+  switch (nextAction?.type) {
+    case 'openDeepLink':
+      await openDeepLink(simulators, nextAction.url, phoneNumber)
+      return
+    case 'openUrlOnCellular': {
+      const code = (await walk(nextAction.url, signal))?.body['code']
+      if (typeof code === 'string') await check({ code })
+      return
+    }
+    case 'submitToken': {
+      const token = await signIn(simulators, { phoneNumber })
+      if (token !== null) await check({ token })
+      return
+    }
+    case 'submitCode': {
+      if (['silent', 'rejected'].includes(scenarioOf(phoneNumber))) return
+      for (let left = 1; left > 0;) left = (await check({ code: codeFor(phoneNumber, nextAction.length) })).body['attemptsRemaining'] ?? 0
+    }
+  }
+}
+
+/** A verification of its own by this method, and a way to bring evidence to it. */
+export async function begin (
+  { shop }: Pick<TestGateway, 'shop'>, method: string,
+  { phoneNumber = numberEnding('02'), ...request }: { phoneNumber?: string | null, workflow?: unknown[], onConflict?: string } = {},
+) {
+  const { status, body } = await shop.create({ workflow: [method], ...phoneNumber === null ? {} : { phoneNumber }, ...request })
+  if (status !== 201) throw new Error(`create answered ${status}`)
+  const path = `/verifications/${body['id']}`
+  return {
+    id: String(body['id']), phoneNumber: phoneNumber ?? '', url: String(body['nextAction'].url), revision: Number(body['revision']),
+    check: (evidence?: unknown): Promise<Answer> => shop.call('POST', `${path}/check`, evidence),
+    read: async () => (await shop.call('GET', path)).body,
+  }
+}
+
+/** Posts JSON, or a text as it is, with no credentials: what providers and strangers do. */
+export async function post (
+  url: string, body: unknown, headers: Record<string, string> = {},
+): Promise<{ status: number, body: Record<string, unknown> }> {
+  const answer = await request(url, {
+    method: 'POST', headers: { 'content-type': 'application/json', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  })
+  return { status: answer.statusCode, body: readObject(await answer.body.text()) }
+}
+
+/** One number of `/metrics`; 0 for a series that is not there. */
+export async function readMetric (url: string, series: string): Promise<number> {
+  const text = await (await request(`${url}/metrics`)).body.text()
+  return Number(text.split('\n').find(line => line.startsWith(`${series} `))?.slice(series.length) ?? 0)
+}
+
+function readObject (text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? { ...value } : {}
+  } catch {
+    return {}
+  }
+}

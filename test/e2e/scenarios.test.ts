@@ -1,0 +1,98 @@
+import t from 'tap'
+import { scenarios } from '../../src/sandbox/scenarios.ts'
+import { startGateway } from '../helpers/gateway.ts'
+import { act } from './end-user.ts'
+
+type Suffix = (typeof scenarios)[number]['suffix']
+/** Status, reason, and the attempt's own reason where it is another. `silence` ends by the clock. */
+type End = 'verified' | 'silence' | { status: string, reason: string, attempt?: string }
+type Journey = { method: string, options?: Record<string, unknown>, discovers?: true, ends: Record<Suffix, End> }
+
+const silenceSeconds = 2
+const failed = (reason: string, attempt = reason): End => ({ status: 'failed', reason, attempt })
+const noAnswer = failed('provider_unavailable', 'provider_error')
+const badAnswer = failed('provider_unavailable', 'provider_bad_response')
+const good = { 97: 'verified', 96: 'verified', 95: 'verified', 94: 'verified', 93: 'verified', 92: 'silence', even: 'verified' } as const
+
+const phoneCheck: Journey['ends'] = {
+  ...good, 99: noAnswer, 98: badAnswer, 96: noAnswer, 91: failed('carrier_unsupported'), 90: 'silence', odd: failed('number_mismatch'),
+}
+const journeys: Record<string, Journey> = {
+  'truecaller.push': {
+    method: 'truecaller.push',
+    ends: {
+      ...good, 99: noAnswer, 98: badAnswer, 96: noAnswer, 91: failed('number_not_registered'), 90: 'silence',
+      odd: failed('number_mismatch'),
+    },
+  },
+  // Its start asks nobody, so that 96 has nothing to refuse; with 99 the profile is never had, and time ends the asking.
+  'truecaller.web': {
+    method: 'truecaller.web',
+    ends: { ...good, 99: 'silence', 98: badAnswer, 91: 'silence', 90: failed('user_rejected'), odd: failed('number_mismatch') },
+  },
+  'truecaller.web, discovering': {
+    method: 'truecaller.web', discovers: true,
+    ends: { ...good, 99: 'silence', 98: badAnswer, 91: 'silence', 90: failed('user_rejected'), odd: 'verified' },
+  },
+  'truid.phone_check v0.2': { method: 'truid.phone_check', options: { version: 'v0.2' }, ends: phoneCheck },
+  'truid.phone_check v0.1': { method: 'truid.phone_check', options: { version: 'v0.1' }, ends: phoneCheck },
+  'otpless.token': {
+    method: 'otpless.token',
+    ends: { ...good, 99: 'silence', 98: badAnswer, 91: 'silence', 90: 'silence', odd: failed('number_mismatch') },
+  },
+  'otpless.otp': {
+    method: 'otpless.otp',
+    ends: {
+      ...good, 99: noAnswer, 98: badAnswer, 96: noAnswer, 91: failed('carrier_unsupported'), 90: 'silence',
+      odd: failed('code_attempts_exhausted'),
+    },
+  },
+}
+
+t.test('each method ends as the number\'s suffix says', async t => {
+  const { shop, simulators } = await startGateway(t)
+  const digitsOf = { odd: '01', even: '02' } as const
+
+  async function run ({ method, options = {}, discovers }: Journey, suffix: Suffix, number: string, end: End) {
+    const item = { method, options, ...(end === 'silence' ? { timeoutSeconds: silenceSeconds } : {}) }
+    const created = await shop.create({ workflow: [item], ...(discovers ? {} : { phoneNumber: number }), metadata: { suffix } })
+    const controller = new AbortController()
+    const acting = act(shop, simulators, created.body, number, { signal: controller.signal })
+    const verification = await shop.waitFor(created.body['id'])
+    controller.abort()
+    await acting
+    return { created, verification }
+  }
+
+  const rows = Object.entries(journeys).flatMap(([name, journey], place) => scenarios.map(({ suffix, meaning }) => {
+    const number = `+1415555${place}1${suffix === 'odd' || suffix === 'even' ? digitsOf[suffix] : suffix}`
+    const end = journey.ends[suffix]
+    return { name: `${name}, ${suffix}: ${meaning}`, journey, suffix, number, end, running: run(journey, suffix, number, end) }
+  }))
+  await Promise.all(rows.map(({ running }) => running))
+
+  for (const { name, journey, suffix, number, end, running } of rows) {
+    const { created, verification } = await running
+    t.test(name, async t => {
+      t.equal(created.status, 201)
+      const { attempts, nextAction, availableActions, metadata } = verification
+      const method = journey.method
+      t.strictSame([attempts.length, nextAction, availableActions, metadata], [1, null, [], { suffix }])
+      t.hasStrict(attempts[0], { method, provider: method.split('.')[0] })
+      t.equal(verification['verified'], verification['status'] === 'verified')
+      if (end === 'verified') {
+        const proven = journey.discovers && suffix === 'odd' ? `${number.slice(0, -1)}2` : number
+        t.hasStrict(verification, { status: 'verified', reason: null, phoneNumber: proven, result: { phoneNumber: proven, method } })
+        t.hasStrict(attempts[0], { status: 'verified', reason: null })
+      } else if (end === 'silence') {
+        t.hasStrict(verification, { status: 'expired', reason: 'attempt_timeout', result: null })
+        t.hasStrict(attempts[0], { status: 'expired', reason: 'attempt_timeout' })
+        const lateMs = Date.parse(attempts[0].endedAt) - Date.parse(attempts[0].startedAt) - silenceSeconds * 1000
+        t.ok(lateMs >= 0 && lateMs <= 2000, `ended ${lateMs} ms after its time`)
+      } else {
+        t.hasStrict(verification, { status: end.status, reason: end.reason, result: null, phoneNumber: journey.discovers ? null : number })
+        t.hasStrict(attempts[0], { status: 'failed', reason: end.attempt })
+      }
+    })
+  }
+})
