@@ -45,7 +45,7 @@ t.test('an absent body is nothing, or, where that may be, an empty object', asyn
     t.same((await post(payload, type)).json(), { body: 'nothing' })
     t.same((await post(payload, type, '/filled')).json(), { body: {} })
   }
-  t.same((await post('null', 'application/json', '/filled')).json(), { body: {} })
+  t.same((await post('null', 'application/json', '/filled')).json(), { body: null }, 'null is something')
   t.same((await post('{"a":1}', 'application/json', '/filled')).json(), { body: { a: 1 } })
 })
 
