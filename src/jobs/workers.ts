@@ -98,7 +98,7 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
     return stuck
   }
 
-  // A connection can be parked for ever by a failover or by a network that drops silently (bullmq #3088, #4585): jobs wait, and nobody takes them up.
+  // A connection can be parked for ever by a failover or a network that drops silently (bullmq #3088, #4585): jobs wait, nobody takes them.
   const watchdog = setInterval(async () => {
     const judged = await Promise.all(running.map(async watched => ({ watched, stuck: await isStuck(watched) })))
     if (isClosing || !judged.some(({ stuck }) => stuck)) return

@@ -30,7 +30,8 @@ const entry = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
  */
 export function startProcess (t: Teardown, environment: Record<string, string>, { isMeasured = false } = {}): GatewayProcess {
   const inherited = Object.entries(process.env).filter(([name]) => !(name in variables) && (isMeasured || name !== 'NODE_OPTIONS'))
-  const child = startChild(process.execPath, [entry], { env: { ...Object.fromEntries(inherited), ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const env = { ...Object.fromEntries(inherited), ...environment }
+  const child = startChild(process.execPath, [entry], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const { pid, stdout, stderr, ended } = child
   if (pid === undefined || stdout === null || stderr === null) throw new Error('the process could not be started')
   t.teardown(() => child.stop(0))
@@ -45,7 +46,10 @@ export function startProcess (t: Teardown, environment: Record<string, string>, 
       const { msg, address } = readLine(line)
       if (msg === 'listening' && typeof address === 'string') resolve(address)
     })
-    void ended.then(({ code }) => reject(new Error(`ended with ${code} before it listened: ${[...logs, ...complaints].slice(-5).join('\n')}`)))
+    void ended.then(({ code }) => {
+      const said = [...logs, ...complaints].slice(-5).join('\n')
+      reject(new Error(`ended with ${code} before it listened: ${said}`))
+    })
   })
   listening.catch(() => {})
   const signal = (name: NodeJS.Signals): void => { process.kill(pid, name) }

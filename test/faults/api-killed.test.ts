@@ -1,0 +1,140 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { request } from 'undici'
+import { clientOf, keys, testEnvironment } from '../helpers/gateway.ts'
+import { startListening, startProcess } from '../helpers/process.ts'
+import { startRedis, until } from '../helpers/redis.ts'
+import { codeOf, createOracle, insist, numberOf } from './oracle.ts'
+import { startProxy } from './proxy.ts'
+
+t.jobs = 3
+t.setTimeout(60_000)
+
+const initiate = '/auth/v1/initiate/otp'
+const verify = '/auth/v1/verify/otp'
+
+/** An api and a worker process, and a wire to OTPLESS that can lose answers. */
+async function startBoth (t: Test) {
+  const redis = await startRedis(t)
+  const { environment, url, simulators } = await testEnvironment(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.1 } })
+  const wire = await startProxy(t, simulators.url)
+  const common = { ...environment, OTPLESS_AUTH_URL: wire.url, OTPLESS_USER_AUTH_URL: wire.url }
+  const apiEnvironment = { ...common, ROLE: 'api' }
+  const [api] = await Promise.all([startListening(t, apiEnvironment), startListening(t, { ...common, ROLE: 'worker', PORT: '0' })])
+  const shop = clientOf(url, keys.shop)
+  const create = (n: number, method: string) =>
+    shop.create({ phoneNumber: numberOf(n, '10'), workflow: [method], reference: `order-${n}` }, { 'idempotency-key': `key-${n}` })
+  return {
+    api, apiEnvironment, shop, simulators, wire, create,
+    oracle: await createOracle(t, shop, redis.url),
+    check: (id: string, n: number) => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(numberOf(n, '10')) }),
+    /** What the provider was asked about this number. */
+    asked: (path: string, n: number) =>
+      wire.passed.filter(({ path: seen, body }) => seen === path && body['phoneNumber'] === numberOf(n, '10')).length,
+    /** Ids of the app's verifications with the `n`th reference. */
+    find: async (n: number): Promise<string[]> => {
+      const { body } = await shop.call('GET', `/verifications?reference=order-${n}`)
+      return body['data'].map(({ id }: { id: string }) => id)
+    },
+  }
+}
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
+
+/** Opens the URL as a phone does on mobile data, and brings back the code. */
+async function walk (url: string): Promise<string> {
+  let cookie = ''
+  for (let hops = 0; hops < 10; hops += 1) {
+    const answer = await request(url, { headers: { cookie } })
+    const body = await answer.body.text()
+    if (answer.statusCode === 200) return JSON.parse(body).code
+    cookie = String(answer.headers['set-cookie'] ?? cookie).split(';')[0] ?? ''
+    url = new URL(String(answer.headers.location), url).href
+  }
+  throw new Error('no end of redirects')
+}
+
+t.test('killed between accepting a create and the provider\'s answer', { buffered: true }, async t => {
+  const { api, apiEnvironment, create, shop, asked, find, wire, simulators, oracle } = await startBoth(t)
+  const count = 10
+  const methodOf = (n: number): string => n < count ? 'otpless.otp' : 'truid.phone_check'
+  wire.lose(initiate, count)
+  simulators.fail({ provider: 'truid', answer: 'hang', path: '/phone_check/', times: count })
+  const unheard = numbers(2 * count).map(n => create(n, methodOf(n)).then(({ status }) => status, () => null))
+  const isHeard = ({ status }: { status: number | null }): boolean => status !== null
+  const checks = (): number => simulators.requests.filter(({ path }) => path.startsWith('/phone_check/')).length
+  await until(() => wire.passed.filter(isHeard).length === count && checks() === count, 'all starts are under way')
+  await api.kill()
+  t.same(new Set(await Promise.all(unheard)), new Set([null]), 'nobody got an answer')
+  startProcess(t, apiEnvironment)
+
+  await Promise.all(numbers(2 * count).map(async n => {
+    const { status, body } = await insist(() => create(n, methodOf(n)))
+    t.equal(status, 201)
+    t.same(await find(n), [body['id']], 'one verification for one key')
+    if (n < count) {
+      // Whether the message went out nobody can know: it is not sent again.
+      oracle.accept(body['id'], 'failed/provider_unavailable')
+      t.equal(asked(initiate, n), 1, 'no second message')
+    } else {
+      // The user saw nothing of a check that was lost: a new one takes its place.
+      oracle.accept(body['id'], 'verified')
+      const code = await walk(body['nextAction'].url)
+      t.equal((await shop.call('POST', `/verifications/${body['id']}/check`, { code })).status, 200)
+    }
+  }))
+  await oracle.judge('api SIGKILLed between create and the provider\'s answer')
+})
+
+t.test('killed at any moment around its answer', { buffered: true }, async t => {
+  const { api, apiEnvironment, create, check, asked, find, wire, oracle } = await startBoth(t)
+  const count = 120
+  wire.delayMs = 10
+  let answered = 0
+  const first = (async () => {
+    for (const n of numbers(count)) {
+      void create(n, 'otpless.otp').then(() => { answered += 1 }, () => {})
+      await delay(2)
+    }
+  })()
+  await until(() => answered >= count / 4, 'some are answered')
+  await api.kill()
+  await first
+  startProcess(t, apiEnvironment)
+
+  const figures = { answered, goOn: 0, ended: 0 }
+  const odd: string[] = []
+  await Promise.all(numbers(count).map(async n => {
+    const { status, body } = await insist(() => create(n, 'otpless.otp'))
+    const found = status === 201 ? await find(n) : []
+    if (found.length !== 1 || found[0] !== body['id']) odd.push(`${n}: answered ${status}, ${found.length} verifications`)
+    if (asked(initiate, n) > 1) odd.push(`${n}: ${asked(initiate, n)} messages`)
+    oracle.accept(body['id'], ...(body['status'] === 'pending' ? ['verified'] as const : ['failed/provider_unavailable'] as const))
+    if (body['status'] !== 'pending') figures.ended += 1
+    else {
+      figures.goOn += 1
+      await insist(() => check(body['id'], n))
+    }
+  }))
+  t.same(odd, [], 'one verification and at most one message for one key')
+  t.comment(`${figures.answered} answered before the kill, ${figures.goOn} went on, ${figures.ended} had been begun by the dead process`)
+  await oracle.judge('api SIGKILLed around its answers')
+})
+
+t.test('killed after the provider said yes to a code', { buffered: true }, async t => {
+  const { api, apiEnvironment, create, check, wire, oracle } = await startBoth(t)
+  const count = 5
+  const ids = await Promise.all(numbers(count).map(async (n): Promise<string> => (await create(n, 'otpless.otp')).body['id']))
+  for (const id of ids) oracle.accept(id, 'verified')
+  wire.lose(verify, count)
+  const unheard = ids.map((id, n) => check(id, n).then(({ status }) => status, () => null))
+  const verifications = () => wire.passed.filter(({ path, status }) => path === verify && status !== null)
+  await until(() => verifications().length === count, 'the provider has answered all')
+  t.same(new Set(verifications().map(({ status }) => status)), new Set([200]), 'it said yes')
+  await api.kill()
+  t.same(new Set(await Promise.all(unheard)), new Set([null]), 'nobody got an answer')
+  startProcess(t, apiEnvironment)
+  await oracle.judge('api SIGKILLed after the provider said yes')
+  const told = verifications().slice(count).map(({ status }) => status)
+  t.same(told, Array(count).fill(400), 'asked once more, and told "already verified"')
+})

@@ -1,0 +1,60 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { request } from 'undici'
+
+type Teardown = { teardown (run: () => unknown): void }
+
+export type Passed = {
+  path: string
+  body: Record<string, unknown>
+  /** Status of the provider's answer; null until it came. */
+  status: number | null
+}
+
+/** A wire between the gateway and a provider that shows what passes and can lose answers: the provider did its work, nobody hears of it. */
+export type Proxy = {
+  url: string
+  passed: Passed[]
+  /** The answers to the next `times` requests whose path begins so are held back for ever. */
+  lose (path: string, times: number): void
+  /** Every answer takes this much longer. */
+  delayMs: number
+}
+
+export async function startProxy (t: Teardown, target: string): Promise<Proxy> {
+  const losses: { path: string, times: number }[] = []
+  const passed: Passed[] = []
+  const server = createServer((incoming, outgoing) => {
+    const { url: path = '/', method = 'GET' } = incoming
+    const { host: _host, connection: _connection, 'content-length': _length, ...headers } = incoming.headers
+    const pass = async (): Promise<void> => {
+      const sent = await text(incoming)
+      const entry: Passed = { path, body: sent === '' ? {} : JSON.parse(sent), status: null }
+      passed.push(entry)
+      const answer = await request(target + path, { method: method as 'GET', headers, ...(sent === '' ? {} : { body: sent }) })
+      const body = await answer.body.text()
+      entry.status = answer.statusCode
+      const loss = losses.find(one => one.times > 0 && path.startsWith(one.path))
+      if (loss !== undefined) {
+        loss.times -= 1
+        return
+      }
+      const type = String(answer.headers['content-type'] ?? 'text/plain')
+      setTimeout(() => outgoing.writeHead(answer.statusCode, { 'content-type': type }).end(body), proxy.delayMs)
+    }
+    pass().catch(() => outgoing.destroy())
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const proxy: Proxy = {
+    url: `http://127.0.0.1:${address.port}`, passed, delayMs: 0,
+    lose: (path, times) => { losses.push({ path, times }) },
+  }
+  return proxy
+}

@@ -1,0 +1,150 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import { findRedis, launchRedis } from '../../scripts/redis.ts'
+import { clientOf, keys, testEnvironment, type Answer } from '../helpers/gateway.ts'
+import { startListening } from '../helpers/process.ts'
+import { startRedis, until } from '../helpers/redis.ts'
+import { live } from './load.ts'
+import { codeOf, createOracle, insist, numberOf } from './oracle.ts'
+import { startProxy } from './proxy.ts'
+
+t.jobs = 4
+t.setTimeout(60_000)
+
+async function startOne (t: Test, redisUrl: string) {
+  const { environment, url, simulators } = await testEnvironment(t, { redisUrl, simulatorOptions: { retryScale: 0.1 } })
+  const wire = await startProxy(t, simulators.url)
+  const gateway = await startListening(t, { ...environment, TRUECALLER_API_URL: wire.url })
+  const shop = clientOf(url, keys.shop)
+  const admin = new Redis(redisUrl, { retryStrategy: () => 50, maxRetriesPerRequest: null }).on('error', () => {})
+  t.teardown(() => admin.disconnect())
+  return { gateway, shop, wire, admin, anybody: clientOf(url, null), oracle: await createOracle(t, shop, redisUrl) }
+}
+
+/** Runs lifecycles while something goes on, and waits for both. */
+async function runDuring (count: number, everyMs: number, one: (n: number) => Promise<void>, trouble: () => Promise<void>): Promise<void> {
+  const lives: Promise<void>[] = []
+  const troubling = trouble()
+  for (let n = 0; n < count; n += 1) {
+    lives.push(one(n))
+    await delay(everyMs)
+  }
+  await Promise.all([troubling, ...lives])
+}
+
+t.test('frozen', { buffered: true }, async t => {
+  const redis = await startRedis(t)
+  const { shop, anybody, wire, gateway, oracle } = await startOne(t, redis.url)
+  const { body: { id } } = await shop.create({ phoneNumber: numberOf(0, '92'), workflow: ['truecaller.push'] })
+  const state = wire.passed[0]?.body['state']
+  const callback = () => anybody.call('POST', '/callbacks/truecaller', { requestId: 'r', accessToken: 'a', state })
+  const timed = async (call: Promise<Answer>): Promise<Answer & { ms: number }> => {
+    const from = performance.now()
+    return { ...await call, ms: performance.now() - from }
+  }
+
+  const unheard = (round: number) =>
+    shop.create({ phoneNumber: numberOf(100 + round, '10'), workflow: ['otpless.otp'] }, { 'idempotency-key': `frozen-${round}` })
+
+  let created = 1
+  for (const [round, frozenMs] of [500, 6_000].entries()) {
+    const frozenAt = performance.now()
+    redis.pause()
+    const [ready, alive, ...refused] = await Promise.all([
+      anybody.call('GET', '/readyz'), timed(anybody.call('GET', '/livez')),
+      timed(unheard(round)),
+      timed(shop.call('GET', `/verifications/${id}`)), timed(shop.call('GET', `/verifications/${id}?wait=10`)),
+      timed(shop.call('POST', `/verifications/${id}/cancel`)), timed(shop.call('GET', '/verifications?reference=x')), timed(callback()),
+    ])
+    for (const [index, { status, body, headers, ms }] of refused.entries()) {
+      t.match({ status, body, headers }, { status: 503, body: { code: 'store_unavailable' }, headers: { 'retry-after': '1' } })
+      t.ok(ms < 1_500, `call ${index} after ${Math.round(ms)} ms`)
+    }
+    t.equal(ready.status, 503)
+    t.match(alive, { status: 200 })
+    t.ok(alive.ms < 500, `alive after ${Math.round(alive.ms)} ms`)
+    await until(() => performance.now() - frozenAt > frozenMs, 'frozen long enough')
+
+    redis.resume()
+    const resumedAt = performance.now()
+    let answer: Answer | null = null
+    await until(async () => {
+      answer = await shop.create({ phoneNumber: numberOf(created, '10'), workflow: ['truecaller.push'] })
+      created += 1
+      return answer.status === 201
+    }, 'it creates again', 3_000)
+    const ms = performance.now() - resumedAt
+    t.ok(ms < 1_500, `frozen for ${frozenMs} ms, works again ${Math.round(ms)} ms after it went on`)
+    oracle.accept((answer as Answer | null)?.body['id'], 'verified')
+    t.equal((await anybody.call('GET', '/readyz')).status, 200)
+  }
+  // Redis did what it was asked once it went on, when nobody waited any more: the retry finds that, and it ends.
+  for (const round of [0, 1]) {
+    const { status, body } = await insist(() => unheard(round))
+    t.equal(status, 201)
+    oracle.accept(body['id'], 'verified', 'failed/provider_unavailable')
+    const code = codeOf(numberOf(100 + round, '10'))
+    if (body['status'] === 'pending') await shop.call('POST', `/verifications/${body['id']}/check`, { code })
+  }
+  t.equal((await callback()).status, 200)
+  t.match(await shop.waitFor(id), { status: 'failed', reason: 'evidence_expired' })
+  await oracle.judge('Redis SIGSTOPped for 0.5 s and 6 s')
+  t.notMatch(gateway.logs.join('\n'), /take no jobs/)
+})
+
+t.test('killed, and started again with what it wrote', { buffered: true }, async t => {
+  const dir = await mkdtemp(join(tmpdir(), 'verigate-aof-'))
+  t.teardown(() => rm(dir, { recursive: true, force: true }))
+  const binary = await findRedis()
+  /** What is acknowledged is on its disk: how much a weaker setting loses is Redis's own word. */
+  const start = async (port?: number) => {
+    const redis = await launchRedis({ binary, dir, persistent: true, ...(port === undefined ? {} : { port }) })
+    t.teardown(redis.stop)
+    const admin = new Redis(redis.url)
+    await admin.config('SET', 'appendfsync', 'always')
+    admin.disconnect()
+    return redis
+  }
+  let redis = await start()
+  const { shop, oracle } = await startOne(t, redis.url)
+  const port = Number(new URL(redis.url).port)
+  await runDuring(60, 80, n => live(n, shop, oracle), async () => {
+    for (const awayMs of [0, 1_500]) {
+      await delay(1_000 + Math.random() * 300)
+      process.kill(redis.pid, 'SIGKILL')
+      await redis.ended
+      await delay(awayMs)
+      redis = await start(port)
+    }
+  })
+  await oracle.judge('Redis SIGKILLed twice, gone for 0 s and 1.5 s, started again from its AOF')
+})
+
+t.test('its scripts flushed', { buffered: true }, async t => {
+  const redis = await startRedis(t)
+  const { shop, oracle, admin } = await startOne(t, redis.url)
+  await runDuring(50, 40, n => live(n, shop, oracle), async () => {
+    for (let n = 0; n < 20; n += 1) {
+      await delay(100)
+      await admin.script('FLUSH')
+    }
+  })
+  await oracle.judge('SCRIPT FLUSH 20 times')
+})
+
+t.test('every connection killed, ten times', { buffered: true }, async t => {
+  const redis = await startRedis(t)
+  const { shop, oracle, admin } = await startOne(t, redis.url)
+  let killed = 0
+  await runDuring(100, 50, n => live(n, shop, oracle), async () => {
+    for (let n = 0; n < 10; n += 1) {
+      await delay(300 + Math.random() * 200)
+      for (const type of ['normal', 'pubsub']) killed += Number(await admin.call('CLIENT', 'KILL', 'TYPE', type, 'SKIPME', 'yes'))
+    }
+  })
+  await oracle.judge(`CLIENT KILL of ${killed} connections in ten rounds`)
+})

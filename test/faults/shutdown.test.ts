@@ -1,0 +1,141 @@
+import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { Agent, request } from 'undici'
+import { clientOf, keys, testEnvironment } from '../helpers/gateway.ts'
+import { readLine, startListening, type GatewayProcess } from '../helpers/process.ts'
+import { startRedis, until } from '../helpers/redis.ts'
+import { live } from './load.ts'
+import { createOracle, numberOf } from './oracle.ts'
+import { startProxy } from './proxy.ts'
+
+t.jobs = 4
+t.setTimeout(60_000)
+
+async function startOne (t: Test, overrides: Record<string, string> = {}) {
+  const redis = await startRedis(t)
+  const { environment, url, simulators } = await testEnvironment(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.1 } })
+  const wire = await startProxy(t, simulators.url)
+  const own = { ...environment, OTPLESS_AUTH_URL: wire.url, ...overrides }
+  const gateway = await startListening(t, own)
+  return { redis, gateway, simulators, wire, url, shop: clientOf(url, keys.shop), startAgain: () => startListening(t, own) }
+}
+
+/** Sends the signal, and tells how the process ended and after how long. */
+async function end (gateway: GatewayProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<{ code: number, ms: number }> {
+  const from = performance.now()
+  gateway.signal(signal)
+  return { ...await gateway.ended, ms: performance.now() - from }
+}
+
+t.test('SIGTERM under load', { buffered: true }, async t => {
+  const { redis, gateway, wire, shop, startAgain } = await startOne(t)
+  const oracle = await createOracle(t, shop, redis.url)
+  wire.delayMs = 300
+  const lives = Array.from({ length: 40 }, (_, n) => live(1_000 + 5 * n + 4, shop, oracle))
+  const loading = (async () => {
+    for (let n = 0; n < 60; n += 1) {
+      lives.push(live(n, shop, oracle))
+      await delay(20)
+    }
+  })()
+  await until(() => wire.passed.filter(({ status }) => status !== null).length >= 40, 'the provider has been asked')
+  const { code, ms } = await end(gateway)
+  t.equal(code, 0)
+  t.ok(ms < 10_000, `gone after ${Math.round(ms)} ms`)
+  await startAgain()
+  await loading
+  await Promise.all(lives)
+  await oracle.judge('SIGTERM under load')
+})
+
+t.test('SIGTERM: what was accepted is answered', { buffered: true }, async t => {
+  const { gateway, wire, url, shop } = await startOne(t)
+  // One connection each, kept alive, as a load balancer holds them.
+  const agent = new Agent({ connections: 100, pipelining: 1 })
+  t.teardown(() => agent.destroy())
+  wire.delayMs = 1_500
+  const create = async (n: number): Promise<number> => {
+    const answer = await request(`${url}/verifications`, {
+      method: 'POST', dispatcher: agent, headers: { authorization: `Bearer ${keys.shop}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ phoneNumber: numberOf(n, '10'), workflow: ['otpless.otp'] }),
+    })
+    await answer.body.dump()
+    return answer.statusCode
+  }
+  const answers = Promise.all(Array.from({ length: 50 }, (_, n) => create(n).catch((error: Error) => error.message)))
+  const { body: { id } } = await shop.create({ phoneNumber: numberOf(99, '92'), workflow: ['truecaller.push'] })
+  const polling = shop.call('GET', `/verifications/${id}?wait=30`).catch(() => null)
+  await shop.call('GET', '/livez')
+  await until(() => wire.passed.length === 50, 'the provider has been asked')
+  const ending = end(gateway)
+  const polledAt = performance.now()
+  const polled = await polling
+  const polledMs = performance.now() - polledAt
+  t.match(polled, { status: 200, body: { id, status: 'pending' } }, 'a long poll is answered with what there is')
+  t.ok(polledMs < 1_000, `after ${Math.round(polledMs)} ms`)
+  t.same(new Set(await answers), new Set([201]), 'all that was begun is answered')
+  const { code, ms } = await ending
+  t.equal(code, 0)
+  t.ok(ms < 5_000, `gone after ${Math.round(ms)} ms`)
+  t.comment('SIGTERM with 50 creates and a long poll of 30 s in hand: answered 51, failed 0')
+})
+
+t.test('SIGTERM with everything stuck', { buffered: true }, async t => {
+  const { gateway, simulators, wire, shop, url } = await startOne(t)
+  simulators.fail({ provider: 'truecaller', answer: 'hang', path: '/v1/default', times: 10 })
+  await shop.create({ phoneNumber: numberOf(1, '10'), workflow: ['truecaller.push'] })
+  wire.lose('/auth/', 10)
+  const answer = shop.create({ phoneNumber: numberOf(2, '10'), workflow: ['otpless.otp'] })
+  const silent = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {})
+  t.teardown(() => silent.destroy())
+  const isFetching = (): boolean => simulators.requests.some(({ path }) => path === '/v1/default')
+  await until(() => silent.readyState === 'open' && isFetching() && wire.passed.length === 1,
+    'a connection says nothing, a job and a request wait for a provider')
+  const { code, ms } = await end(gateway)
+  t.equal(code, 0)
+  t.ok(ms < 10_000, `gone after ${Math.round(ms)} ms`)
+  t.match(await answer, { status: 201, body: { status: 'failed', reason: 'provider_unavailable' } })
+})
+
+t.test('SIGTERM with Redis stopped', { buffered: true }, async t => {
+  for (const how of ['frozen', 'gone'] as const) {
+    const { redis, gateway, shop } = await startOne(t)
+    await shop.create({ phoneNumber: numberOf(1, '10'), workflow: ['truecaller.push'] })
+    const { body: { id } } = await shop.create({ phoneNumber: numberOf(2, '92'), workflow: ['truecaller.push'] })
+    const polling = shop.call('GET', `/verifications/${id}?wait=30`).then(({ status }) => status, () => null)
+    await shop.call('GET', '/livez')
+    if (how === 'frozen') redis.pause()
+    else await redis.stop()
+    const { code, ms } = await end(gateway)
+    t.equal(code, 0, how)
+    t.ok(ms < 10_000, `Redis ${how}: gone after ${Math.round(ms)} ms`)
+    t.equal(await polling, 503)
+  }
+})
+
+t.test('a second SIGTERM ends it at once', { buffered: true }, async t => {
+  const { gateway, wire, shop } = await startOne(t)
+  wire.lose('/auth/', 1)
+  const unheard = shop.create({ phoneNumber: numberOf(1, '10'), workflow: ['otpless.otp'] }).then(() => true, () => false)
+  await until(() => wire.passed.length === 1, 'a request is in hand')
+  gateway.signal('SIGTERM')
+  await until(async () => (await shop.call('GET', '/livez').then(({ status }) => status, () => null)) !== 200, 'it is closing')
+  const { code, ms } = await end(gateway)
+  t.equal(code, 1)
+  t.ok(ms < 1_000, `gone after ${Math.round(ms)} ms`)
+  t.equal(await unheard, false)
+  t.ok(gateway.logs.some(line => /second SIGTERM/.test(String(readLine(line)['cause']))), 'it says so')
+})
+
+t.test('SIGKILL leaves nothing behind that stands in the way', { buffered: true }, async t => {
+  const { redis, gateway, shop, startAgain } = await startOne(t)
+  const oracle = await createOracle(t, shop, redis.url)
+  await Promise.all(Array.from({ length: 20 }, (_, n) => live(n, shop, oracle)))
+  t.equal((await gateway.kill()).code, 137)
+  const from = performance.now()
+  await startAgain()
+  t.comment(`listens again after ${Math.round(performance.now() - from)} ms`)
+  await live(20, shop, oracle)
+  await oracle.judge('SIGKILL of the only process, started again')
+})

@@ -1,0 +1,94 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { clientOf, keys, testEnvironment } from '../helpers/gateway.ts'
+import { startListening, startProcess } from '../helpers/process.ts'
+import { startRedis, until } from '../helpers/redis.ts'
+import { live } from './load.ts'
+import { createOracle, insist, numberOf, type End } from './oracle.ts'
+
+// Most of the time passes in waiting for what a dead process left behind.
+t.jobs = 3
+t.setTimeout(60_000)
+
+/** An api process, simulators, and what a worker beside it needs. */
+async function startApi (t: Test) {
+  const redis = await startRedis(t)
+  const { environment, url, simulators } = await testEnvironment(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.1 } })
+  await startListening(t, { ...environment, ROLE: 'api' })
+  const shop = clientOf(url, keys.shop)
+  const oracle = await createOracle(t, shop, redis.url)
+  const accept = async (body: object, end: End): Promise<string> => {
+    const { status, body: { id } } = await insist(() => shop.create(body))
+    if (status !== 201) throw new Error(`answered ${status}`)
+    oracle.accept(id, end)
+    return id
+  }
+  return { shop, simulators, oracle, accept, workerEnvironment: { ...environment, ROLE: 'worker', PORT: '0' } }
+}
+
+t.test('killed in the middle of a profile fetch', { buffered: true }, async t => {
+  const { accept, simulators, oracle, workerEnvironment } = await startApi(t)
+  const worker = await startListening(t, workerEnvironment)
+  const count = 5
+  const fetches = (): number => simulators.requests.filter(({ path }) => path === '/v1/default').length
+  simulators.fail({ provider: 'truecaller', answer: 'hang', path: '/v1/default', times: count })
+  for (let n = 0; n < count; n += 1) await accept({ phoneNumber: numberOf(n, '10'), workflow: ['truecaller.push'] }, 'verified')
+  await until(() => fetches() === count, 'every profile is being fetched')
+
+  const killedAt = performance.now()
+  await worker.kill()
+  startProcess(t, workerEnvironment)
+  const settled = await oracle.judge('worker SIGKILLed in the middle of a profile fetch')
+  const seconds = (performance.now() - killedAt) / 1000
+  t.ok(seconds < 11, `all verified ${seconds.toFixed(1)} s after the kill`)
+  t.equal(fetches(), 2 * count, 'each profile was fetched once more')
+  for (const { verification } of settled) t.match(verification, { revision: 4, attempts: { length: 1 }, profileStatus: 'ready' })
+})
+
+t.test('killed in the middle of a sweep', { buffered: true }, async t => {
+  const { accept, oracle, workerEnvironment } = await startApi(t)
+  const count = 200
+  for (let n = 0; n < count; n += 25) {
+    await Promise.all(Array.from({ length: 25 }, (_, m) =>
+      accept({ phoneNumber: numberOf(n + m, '10'), workflow: [{ method: 'otpless.otp', timeoutSeconds: 1 }] }, 'expired/attempt_timeout')))
+  }
+  const createdAt = performance.now()
+  await until(() => performance.now() > createdAt + 1_000, 'all are due')
+  t.equal(oracle.reached(3), 0, 'nobody is there to end them')
+
+  const worker = await startListening(t, workerEnvironment)
+  await until(() => oracle.reached(3) > 0, 'the first ones end')
+  await worker.kill()
+  const ended = oracle.reached(3)
+  t.ok(ended < count, `${ended} of ${count} had ended when the worker was gone`)
+  startProcess(t, workerEnvironment)
+  const settled = await oracle.judge(`worker SIGKILLed in the middle of a sweep (${ended} of ${count} done)`)
+  t.same(new Set(settled.map(({ verification }) => verification['revision'])), new Set([3]))
+})
+
+t.test('killed at random moments, ten times', { buffered: true }, async t => {
+  const { shop, simulators, oracle, workerEnvironment } = await startApi(t)
+  const kills = 10
+  const start = () => startListening(t, workerEnvironment)
+  const killing = (async () => {
+    // Two are always on their way, as under a supervisor; who of them is at which job when the end comes is left to chance.
+    const crew = [start(), start()]
+    for (let n = 0; n < kills; n += 1) {
+      const worker = await crew.shift()
+      crew.push(start())
+      await delay(Math.random() * 300)
+      await worker?.kill()
+    }
+    await Promise.all(crew)
+  })()
+
+  for (let n = 0; n < 100; n += 1) {
+    if (n % 10 === 0) simulators.fail({ provider: 'truecaller', answer: 'hang', path: '/v1/default' })
+    await live(n, shop, oracle)
+    await delay(50)
+  }
+  await killing
+  const settled = await oracle.judge(`worker SIGKILLed ${kills} times at random`)
+  t.equal(settled.length, 100)
+  t.comment(`${simulators.requests.filter(({ path }) => path === '/v1/default').length} profile fetches`)
+})

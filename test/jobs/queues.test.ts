@@ -1,0 +1,65 @@
+import { Queue } from 'bullmq'
+import t, { type Test } from 'tap'
+import { openQueues, queuePrefix, resolveTries } from '../../src/jobs/queues.ts'
+import { connectTo, startRedis } from '../helpers/redis.ts'
+
+async function open (t: Test) {
+  const server = await startRedis(t)
+  const redis = await connectTo(t, server.url)
+  const queues = openQueues(redis, () => {})
+  t.teardown(() => queues.close())
+  const look = (name: string): Queue => {
+    const queue = new Queue(name, { connection: redis, prefix: queuePrefix })
+    t.teardown(() => queue.close())
+    return queue
+  }
+  return { server, redis, queues, look }
+}
+
+t.test('a name is one job while that job is there', async t => {
+  const { queues, look } = await open(t)
+  await queues.resolve('ver_a', 'ver_a.3')
+  await queues.resolve('ver_a', 'ver_a.3')
+  t.equal(await queues.waiting('resolve'), 1)
+  await queues.resolve('ver_a', 'ver_a.4')
+  await queues.resolve('ver_b', 'ver_b.3')
+  t.equal(await queues.waiting('resolve'), 3)
+  const jobs = await look('resolve').getJobs('waiting')
+  t.same(jobs.map(({ id }) => id).sort(), ['ver_a.3', 'ver_a.4', 'ver_b.3'])
+  await look('resolve').remove('ver_a.3')
+  await queues.resolve('ver_a', 'ver_a.3')
+  t.equal(await queues.waiting('resolve'), 3, 'and free again when it is gone')
+})
+
+t.test('a job is an id, and nothing else', async t => {
+  const { queues, redis } = await open(t)
+  await queues.resolve('ver_a', 'ver_a.3')
+  const { data, opts, ...rest } = await redis.hgetall(`${queuePrefix}:resolve:ver_a.3`)
+  t.equal(data, '{"id":"ver_a"}')
+  t.match(JSON.parse(opts ?? ''), { attempts: resolveTries, backoff: { type: 'custom' }, removeOnComplete: true, removeOnFail: true })
+  t.same(Object.keys(rest).sort(), ['delay', 'name', 'priority', 'timestamp'])
+  await queues.sweep(1_000)
+  t.equal(await redis.hget(`${queuePrefix}:sweep:sweep-1`, 'data'), '{}')
+  for (const key of await redis.keys('*')) t.ok(key.startsWith(`${queuePrefix}:`), 'all keys share a hash tag')
+})
+
+t.test('one sweep a second, whoever asks for it, dated by the clock that was given', async t => {
+  const { queues, look } = await open(t)
+  for (const now of [10_000, 10_400, 10_999, 11_000]) await queues.sweep(now)
+  const jobs = await look('sweep').getJobs('waiting', 0, -1, true)
+  t.same(jobs.map(({ id, timestamp }) => [id, timestamp]), [['sweep-10', 10_000], ['sweep-11', 11_000]])
+  t.equal(await queues.waiting('sweep'), 2)
+  t.equal(await queues.waiting('resolve'), 0)
+})
+
+t.test('fails fast while Redis is away, and leaves the connection to its owner', async t => {
+  const { server, redis, queues } = await open(t)
+  await queues.resolve('ver_a', 'ver_a.1')
+  server.pause()
+  const from = performance.now()
+  await Promise.all([t.rejects(queues.resolve('ver_a', 'ver_a.2')), t.rejects(queues.sweep(1)), t.rejects(queues.waiting('resolve'))])
+  t.ok(performance.now() - from < 1_300, `${Math.round(performance.now() - from)} ms`)
+  server.resume()
+  await queues.close()
+  t.equal(await redis.ping(), 'PONG')
+})

@@ -1,0 +1,145 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import t, { type Test } from 'tap'
+import { clientOf, keys, testEnvironment } from './helpers/gateway.ts'
+import { readLine, startProcess, type GatewayProcess } from './helpers/process.ts'
+import { startRedis, until } from './helpers/redis.ts'
+
+t.jobs = 3
+t.setTimeout(60_000)
+
+const start = (t: Test, environment: Record<string, string>): GatewayProcess => startProcess(t, environment, { isMeasured: true })
+
+const lineWith = ({ logs }: GatewayProcess, text: string) => readLine(logs.find(line => line.includes(text)) ?? '{}')
+const messages = ({ logs }: GatewayProcess): unknown[] => logs.map(line => readLine(line)['msg'])
+
+t.test('an environment that cannot be used ends it at once: one line, the name, no value', { buffered: true }, async t => {
+  const redis = await startRedis(t)
+  const { environment } = await testEnvironment(t, { redisUrl: redis.url })
+  const { SEAL_KEYS: _sealKeys, ...withoutKeys } = environment
+  const { APPS_FILE: _appsFile, ...withoutApps } = environment
+  const cases: { name: string, environment: Record<string, string> }[] = [
+    { name: 'PORT', environment: { ...environment, PORT: 'hunter2' } },
+    { name: 'ROLE', environment: { ...environment, ROLE: 'hunter2' } },
+    { name: 'PUBLIC_URL', environment: { ...environment, PUBLIC_URL: 'hunter2' } },
+    { name: 'REDIS_URL', environment: { ...environment, REDIS_URL: 'redis://:hunter2@h:port' } },
+    { name: 'SEAL_KEYS', environment: withoutKeys },
+    { name: 'SEAL_KEYS', environment: { ...environment, SEAL_KEYS: 'k1:hunter2' } },
+    { name: 'APPS_FILE', environment: withoutApps },
+    { name: 'APPS_FILE', environment: { ...environment, APPS_FILE: '/nowhere/hunter2.json' } },
+    { name: 'TRUID_CLIENT_SECRET', environment: { ...environment, TRUID_CLIENT_SECRET: '' } },
+    { name: 'TRUECALLER_API_URL', environment: { ...environment, TRUECALLER_API_URL: 'ftp://hunter2' } },
+  ]
+  for (const { name, environment } of cases) {
+    const refused = start(t, environment)
+    t.equal((await refused.ended).code, 1, name)
+    t.equal(refused.complaints.length, 1, 'one line')
+    const { msg, level, cause } = readLine(refused.complaints[0] ?? '{}')
+    t.match({ msg, level }, { msg: 'not started', level: 60 })
+    t.match(cause, name)
+    t.notMatch([...refused.complaints, ...refused.logs].join('\n'), /hunter2/)
+    t.notOk(messages(refused).includes('listening'))
+  }
+})
+
+t.test('a Redis that may evict ends it', { buffered: true }, async t => {
+  const redis = await startRedis(t, ['--maxmemory-policy', 'allkeys-lru'])
+  const refused = start(t, (await testEnvironment(t, { redisUrl: redis.url })).environment)
+  t.equal((await refused.ended).code, 1)
+  t.match(readLine(refused.complaints[0] ?? '{}')['cause'], /^REDIS_URL: maxmemory-policy must be noeviction, it is allkeys-lru$/)
+})
+
+t.test('a port that is taken ends it', { buffered: true }, async t => {
+  const { environment } = await testEnvironment(t)
+  const first = start(t, environment)
+  await first.listening
+  const second = start(t, environment)
+  t.equal((await second.ended).code, 1)
+  t.match(readLine(second.complaints[0] ?? '{}'), { msg: 'not started', cause: /EADDRINUSE/ })
+})
+
+t.test('it says where it listens, also on a port of the system\'s choice, and ends by SIGTERM and SIGINT', { buffered: true }, async t => {
+  const { environment } = await testEnvironment(t)
+  for (const [port, signal] of [[environment['PORT'] ?? '', 'SIGTERM'], ['0', 'SIGINT']] as const) {
+    const gateway = start(t, { ...environment, PORT: port, ROLE: 'api' })
+    const address = await gateway.listening
+    t.match(address, /^http:\/\/127\.0\.0\.1:[1-9]\d*$/)
+    if (port !== '0') t.equal(new URL(address).port, port)
+    t.match(lineWith(gateway, '"listening"'), { msg: 'listening', address, role: 'api', sandbox: false })
+    t.equal((await clientOf(address, null).call('GET', '/readyz')).status, 200)
+    gateway.signal(signal)
+    t.equal((await gateway.ended).code, 0)
+    t.same(gateway.complaints, [])
+  }
+})
+
+t.test('while Redis cannot be reached it waits, and says so', { buffered: true }, async t => {
+  const redis = await startRedis(t)
+  const { environment } = await testEnvironment(t, { redisUrl: redis.url })
+  await redis.stop()
+  const waiting = start(t, environment)
+  await until(() => messages(waiting).includes('redis'), 'it says so')
+  t.match(readLine(waiting.logs[0] ?? '{}'), { msg: 'redis', cause: /ECONNREFUSED/ })
+  waiting.signal('SIGTERM')
+  t.not((await waiting.ended).code, 1, 'and can be ended')
+})
+
+t.test('the apps are read again', { buffered: true }, async t => {
+  const { environment, url } = await testEnvironment(t)
+  const appsFile = environment['APPS_FILE'] ?? ''
+  const gateway = start(t, { ...environment, ROLE: 'api' })
+  await gateway.listening
+  const added = `vgk_${randomBytes(8).toString('hex')}`
+  const statusFor = async (key: string): Promise<number> => (await clientOf(url, key).call('GET', '/verifications?reference=x')).status
+  const count = (message: string): number => messages(gateway).filter(said => said === message).length
+  t.equal(await statusFor(added), 401)
+
+  const apps = JSON.parse(await readFile(appsFile, 'utf8'))
+  const sha256 = createHash('sha256').update(added).digest('hex')
+  apps.push({ id: 'new', name: 'New', keys: [{ sha256, scopes: ['verifications:read'] }] })
+  await writeFile(appsFile, JSON.stringify(apps))
+  gateway.signal('SIGHUP')
+  await until(() => count('apps read again') > 0, 'it says so')
+  t.equal(await statusFor(added), 200, 'a new key works')
+  t.equal(await statusFor(keys.shop), 200)
+
+  await writeFile(appsFile, '[{"id":"hunter2"}]')
+  gateway.signal('SIGHUP')
+  await until(() => count('apps not read again, the old ones stay') > 0, 'it says so')
+  t.match(gateway.logs.findLast(line => line.includes('not read again')), /APPS_FILE/)
+  t.notMatch(gateway.logs.join('\n'), /hunter2/)
+  t.equal(await statusFor(added), 200, 'the old set stays')
+
+  const before = count('apps read again')
+  await writeFile(appsFile, JSON.stringify(apps.slice(0, 2)))
+  await until(() => count('apps read again') > before, 'a change is noticed without a signal')
+  t.equal(await statusFor(added), 401, 'a key that was taken away is refused')
+  gateway.signal('SIGTERM')
+  t.equal((await gateway.ended).code, 0)
+})
+
+t.test('the sandbox needs nothing but a Redis', { buffered: true }, async t => {
+  const redis = await startRedis(t)
+  const callbackKey = randomBytes(16).toString('hex')
+  const gateway = start(t, { SANDBOX: 'true', PORT: '0', REDIS_URL: redis.url, TRUECALLER_CALLBACK_KEY: callbackKey, ROLE: 'api' })
+  const address = await gateway.listening
+  t.match(lineWith(gateway, '"listening"'), { sandbox: true, simulators: /^http:\/\/127\.0\.0\.1:\d+$/ })
+  const app = clientOf(address, 'vgk_sandbox')
+  const created = await app.create({ phoneNumber: '+14155550100', workflow: ['otpless.otp'] })
+  t.match(created, { status: 201, body: { nextAction: { type: 'submitCode' } } })
+  const checked = await app.call('POST', `/verifications/${created.body['id']}/check`, { code: '550100' })
+  t.match(checked, { status: 200, body: { status: 'verified' } })
+  gateway.signal('SIGTERM')
+  t.equal((await gateway.ended).code, 0)
+})
+
+t.test('an error that nobody caught ends it with 1, after what is in hand', { buffered: true }, async t => {
+  const { environment } = await testEnvironment(t)
+  const broken = 'data:text/javascript,process.on("SIGUSR2", () => { throw new Error("nobody caught this") })'
+  const options = `${process.env['NODE_OPTIONS'] ?? ''} --import=${encodeURI(broken)}`
+  const gateway = start(t, { ...environment, NODE_OPTIONS: options, ROLE: 'api' })
+  await gateway.listening
+  gateway.signal('SIGUSR2')
+  t.equal((await gateway.ended).code, 1)
+  t.ok(gateway.logs.some(line => line.includes('stopped by an error') && line.includes('nobody caught this')), 'it says why')
+})
