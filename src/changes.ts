@@ -1,9 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Attempts } from './attempts.ts'
 import { ApiError, ProviderError } from './errors.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import type { Sealer } from './seal.ts'
-import type { Claim, IndexEntry, Release, SaveOptions, Store, Stored } from './store/store.ts'
+import { StoreUnavailable, type Claim, type IndexEntry, type Release, type SaveOptions, type Store, type Stored } from './store/store.ts'
 import { begin, currentAttempt, decide, dueAt, isFinal, type Decision, type Effect, type Event, type Request, type Verification } from './verification.ts'
 import { route, type Surroundings } from './workflow.ts'
 
@@ -55,6 +56,7 @@ export type ChangesParts = {
 /** How long a request goes on starting attempts; what is left is a job's. */
 const startBudgetMs = 4_000
 const conflictTries = 20
+const storeRetryMs = 200
 /** Longest life of a verification: what is found by an index is kept this much longer than its retention. */
 const longestLifeMs = 86_400_000
 
@@ -141,6 +143,18 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
     throw new ApiError('overloaded', 'Too many changes to this verification at the same time.', { retryAfterSeconds: 1 })
   }
 
+  /** What a provider answered is known to nobody else: it is not given up because the store is away for a moment. */
+  async function insist<T> (write: () => Promise<T>, until: number): Promise<T> {
+    for (;;) {
+      try {
+        return await write()
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable) || now() >= until) throw error
+        await delay(storeRetryMs)
+      }
+    }
+  }
+
   async function delegate ({ id, revision }: Verification, delayMs = 0): Promise<void> {
     try {
       await enqueue(id, `${id}.${revision}`, delayMs)
@@ -156,7 +170,7 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
       if (current === null) break
       const event = await attempts.start(stored.record, current.index)
       const begins = now() < until
-      const change = await apply(stored, event, { begins })
+      const change = await insist(() => apply(stored, event, { begins }), until + startBudgetMs)
       stored = change.stored
       effects = begins ? change.effects : []
     }
@@ -203,7 +217,7 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
         }
         event = { type: 'attemptFailed', attempt: index, reason: error.reason }
       }
-      const change = await apply(stored, event, { begins: true })
+      const change = await insist(() => apply(stored, event, { begins: true }), now() + startBudgetMs)
       return { stored: await start(change.stored, change.effects), event }
     },
     erase: verification => store.erase(verification.id, { releases: [...releasesOf(verification), ...verification.key === null ? [] : [verification.key]], indexes: indexNames(verification), announce: 'erased' }),

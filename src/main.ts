@@ -1,6 +1,6 @@
 import { watchFile } from 'node:fs'
 import closeWithGrace from 'close-with-grace'
-import { startApp } from './app.ts'
+import { startApp, type RunningApp } from './app.ts'
 import { readConfig, type Config } from './config.ts'
 import { createLogger } from './logger.ts'
 
@@ -15,10 +15,10 @@ async function main (): Promise<void> {
   }) : null
   if (simulators !== null) config = pointAt(config, simulators.settings)
 
-  const app = await startApp(config, { log })
+  let app: RunningApp | null = null
   const reload = (): void => {
     try {
-      app.reloadApps()
+      app?.reloadApps()
       log.info('apps read again')
     } catch (error) {
       log.error({ cause: error instanceof Error ? error.message : 'unknown' }, 'apps not read again, the old ones stay')
@@ -29,9 +29,10 @@ async function main (): Promise<void> {
 
   closeWithGrace({ delay: 9_000, skip: ['SIGHUP'], logger: { error: (...words: unknown[]) => log.error({ cause: words.filter(word => typeof word === 'string').join(' ') }, 'closing') } }, async ({ err }) => {
     if (err !== undefined) log.fatal({ err }, 'stopped by an error')
-    await app.close()
+    await app?.close()
     await simulators?.close()
   })
+  app = await startApp(config, { log })
   const address = await app.server.listen({ port: config.port, host: config.host })
   log.info({ address, role: config.role, sandbox: config.sandbox, ...(simulators === null ? {} : { simulators: simulators.url }) }, 'listening')
 }

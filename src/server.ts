@@ -82,6 +82,9 @@ export async function buildServer ({ gateway, ids, apps, config, metrics, log, i
     reply.header('connection', 'close')
     done(new ApiError('overloaded', 'This process is stopping.', { retryAfterSeconds: 1 }))
   })
+  server.addHook('onSend', async (_request, reply) => {
+    if (isClosing) reply.header('connection', 'close')
+  })
   server.addHook('onResponse', (request, reply, done) => {
     logRequest(request, reply)
     done()

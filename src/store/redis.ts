@@ -105,7 +105,8 @@ const retryDelay = (times: number): number => Math.min(50 * times, 1000)
 // connection must have no timeout of its own (ioredis #1630); socketTimeout drops a peer that died without a word (#1021).
 const byKind = {
   api: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 1000, socketTimeout: 5000 },
-  worker: { enableOfflineQueue: true, maxRetriesPerRequest: null },
+  // A blocked worker hears something every ten seconds at the latest.
+  worker: { enableOfflineQueue: true, maxRetriesPerRequest: null, socketTimeout: 15_000 },
   subscriber: { enableOfflineQueue: true, maxRetriesPerRequest: null },
 } satisfies Record<RedisKind, RedisOptions>
 
