@@ -1,7 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { request } from 'undici'
@@ -10,7 +8,7 @@ import { scopes, type App } from '../../src/apps.ts'
 import { readConfig } from '../../src/config.ts'
 import { createLogger } from '../../src/logger.ts'
 import { startSimulators, type SimulatorOptions, type Simulators } from '../../src/sandbox/simulators.ts'
-import { startRedis, until } from './redis.ts'
+import { freePort, startRedis, until } from './redis.ts'
 
 type Teardown = { teardown (run: () => unknown): void }
 
@@ -36,16 +34,6 @@ export const testApps: App[] = [
   },
   { id: 'bank', name: 'Bank', keys: [{ sha256: hash(keys.bank), scopes: [...scopes] }] },
 ]
-
-export async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
-}
 
 export function clientOf (url: string, credential: string | null): Client {
   const call: Client['call'] = async (method, path, body, headers = {}) => {

@@ -40,7 +40,8 @@ const findServer = (): string => {
   return found
 }
 
-const freePort = async (): Promise<number> => {
+/** A loopback port that nobody listens on now. */
+export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
