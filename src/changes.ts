@@ -83,11 +83,17 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
     return { name: sealer.tag('once', `${current.attempt.method} ${next.phoneNumber}`), value: `${next.id} ${current.index}`, expiresAt: now() + everyMs }
   }
 
-  /** The start that the decision owes is taken on by us, in the same write. */
-  function beginStart (decision: Decision): Decision {
+  /** The start that the decision owes is taken on by us, in the same write; one that asks nobody is done in it, too. */
+  async function beginStart (decision: Decision): Promise<Decision> {
     const current = decision.effects.includes('start') ? currentAttempt(decision.next) : null
     const begun = current === null ? null : decide(decision.next, { type: 'startBegun', attempt: current.index }, now())
-    return begun === null ? decision : { next: begun.next, effects: decision.effects }
+    if (current === null || begun === null) return decision
+    const owed = { next: begun.next, effects: decision.effects }
+    if (surroundings.methods.get(current.attempt.method)?.startsLocally !== true) return owed
+    const started = decide(begun.next, await attempts.start(begun.next, current.index), now())
+    if (started === null) return owed
+    const { next, effects } = route(started, surroundings, now())
+    return beginStart({ next, effects: [...decision.effects.filter(effect => effect !== 'start'), ...effects] })
   }
 
   /** The start was asked for too recently: the next attempt takes its place. */
@@ -133,7 +139,7 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
       const decision = decide(stored.record, event, now())
       if (decision === null) return { stored, effects: [], changed: false }
       const routed = route(decision, surroundings, now())
-      const change = await save(stored, begins ? beginStart(routed) : routed)
+      const change = await save(stored, begins ? await beginStart(routed) : routed)
       if (change !== null) {
         if (change.effects.some(effect => effect === 'start' ? !begins : !resolves)) await delegate(change.stored.record)
         return change
@@ -184,7 +190,7 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
     delegate,
     liveClaim,
     async create (request, { key, live }) {
-      let decision = beginStart(route(begin(request, now()), surroundings, now()))
+      let decision = await beginStart(route(begin(request, now()), surroundings, now()))
       for (;;) {
         const { next, effects } = decision
         const once = startClaim(decision)
@@ -196,7 +202,7 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
           return start({ record: next, mark: result.mark }, effects)
         }
         if ('exists' in result || result.taken.name !== once?.name) return { taken: 'taken' in result ? result.taken : null }
-        decision = beginStart(skipStart(decision))
+        decision = await beginStart(skipStart(decision))
       }
     },
     async settle (stored, { isFirst, isLastTry }) {

@@ -34,6 +34,8 @@ export type Method = {
   options: TObject
   /** `start` may be done again when we cannot know whether it was done (our process died): nothing is sent to the user by it. */
   isRepeatable: boolean
+  /** `start` asks nobody: it is done in the same write that begins the attempt. */
+  startsLocally?: boolean
   /** Place in the default workflow, silent methods first; absent: only when asked for. */
   defaultRank?: number
   /** At most one start per phone number in this time, whatever became of the first. */

@@ -38,6 +38,7 @@ const token: Method = {
   timeoutMs: 300_000,
   options: Type.Object({}, { additionalProperties: false }),
   isRepeatable: true,
+  startsLocally: true,
   defaultRank: 5,
 }
 const otp: Method = {

@@ -65,6 +65,7 @@ const web: Method = {
   timeoutMs: 120_000,
   options: look,
   isRepeatable: true,
+  startsLocally: true,
   defaultRank: 4,
 }
 

@@ -1,0 +1,48 @@
+import { Redis } from 'ioredis'
+import t from 'tap'
+import { startGateway } from '../helpers/gateway.ts'
+import { startRedis, until } from '../helpers/redis.ts'
+
+t.test('what each request asks of Redis', async t => {
+  const server = await startRedis(t)
+  // The handset answers only when this test is over: nothing but the request in hand talks to the store.
+  const { shop, bank } = await startGateway(t, { redisUrl: server.url, simulatorOptions: { handsetDelayMs: 600_000 } })
+  const watcher = new Redis(server.url)
+  const monitor = await watcher.monitor()
+  t.teardown(() => {
+    monitor.disconnect()
+    watcher.disconnect()
+  })
+  let commands: string[] = []
+  monitor.on('monitor', (_time: string, args: string[], source: string) => {
+    const [name = ''] = args
+      // A script is sent whole the first time. What it does is inside its round trip; the sweeper asks for due times all the while; jobs have queues of their own.
+    if (source !== 'lua' && name.toLowerCase() !== 'zrangebyscore' && args.some(arg => arg.startsWith('vg:'))) commands.push(name.toLowerCase().replace(/^eval$/, 'evalsha'))
+  })
+  let marks = 0
+  async function count<T> (work: () => Promise<T>): Promise<{ answer: T, asked: string[] }> {
+    commands = []
+    const answer = await work()
+    const mark = `vg:mark ${marks += 1}`
+    await watcher.echo(mark)
+    await until(() => commands.includes('echo'), 'the monitor has caught up')
+    return { answer, asked: commands.filter(name => name !== 'echo') }
+  }
+
+  const web = await count(() => shop.create({ workflow: ['truecaller.web'], reference: 'r' }, { 'idempotency-key': 'k' }))
+  t.equal(web.answer.status, 201)
+  t.strictSame(web.asked, ['evalsha'], 'create without a provider call, all of it')
+  const otp = await count(() => shop.create({ phoneNumber: '+14155550100', workflow: ['otpless.otp'] }, { 'idempotency-key': 'o' }))
+  t.equal(otp.answer.status, 201)
+  t.strictSame(otp.asked, ['evalsha', 'evalsha'], 'create: one before the provider call, one after it')
+  const { id } = otp.answer.body
+  t.strictSame((await count(() => shop.call('GET', `/verifications/${id}`))).asked, ['get'], 'read')
+  t.strictSame((await count(() => bank.call('GET', `/verifications/${id}`))).asked, [], 'another app')
+  t.strictSame((await count(() => shop.call('GET', '/verifications/ver_made-up'))).asked, [], 'a made-up id')
+  t.strictSame((await count(() => shop.call('POST', '/callbacks/truecaller', { requestId: 'x'.repeat(48), accessToken: 'a' }))).asked, [], 'a forged callback')
+  t.strictSame((await count(() => shop.call('POST', `/verifications/${id}/check`, { code: '000000' }))).asked, ['get', 'evalsha', 'evalsha'], 'check: read, evidence, outcome')
+
+  const push = await count(() => shop.create({ phoneNumber: '+14155550102', workflow: ['truecaller.web'] }))
+  const nonce = new URL(push.answer.body.nextAction.url).searchParams.get('requestNonce')
+  t.strictSame((await count(() => shop.call('POST', '/callbacks/truecaller', { requestId: nonce, status: 'flow_invoked' }))).asked, ['get', 'evalsha'], 'a callback: one read, one write')
+})
