@@ -14,6 +14,8 @@ export type Attempts = {
   start (verification: Verification, index: number): Promise<Event>
   /** Throws the retryable `ProviderError`s: then nobody knows yet. */
   resolve (verification: Verification, index: number, evidence: Json, repeated: boolean): Promise<Event>
+  /** The profile of a verified user. Throws the retryable `ProviderError`s. */
+  readProfile (method: string, evidence: Json): Promise<Event>
   /** Throws `ProviderError`. */
   resend (verification: Verification, index: number): Promise<Event>
 }
@@ -70,7 +72,7 @@ export function createAttempts (
         const { adapter, context } = find(verification, index)
         const outcome = await adapter.resolve(context, evidence, { repeated })
         switch (outcome.verdict) {
-          case 'proven': return { type: 'proven', attempt: index, phoneNumber: outcome.phoneNumber, profile: outcome.profile ?? null, signals: outcome.signals ?? null }
+          case 'proven': return { type: 'proven', attempt: index, phoneNumber: outcome.phoneNumber, profile: outcome.profile ?? null, profileEvidence: outcome.profileEvidence ?? null, signals: outcome.signals ?? null }
           case 'denied': return { type: 'attemptFailed', attempt: index, reason: outcome.reason }
           case 'incorrect': return { type: 'codeRefused', attempt: index }
           case 'pending': return { type: 'leftUndecided', attempt: index, askAgainAt: now() + outcome.retryAfterMs }
@@ -78,6 +80,15 @@ export function createAttempts (
         }
       } catch (error) {
         if (error instanceof ProviderError && !error.retryable) return { type: 'attemptFailed', attempt: index, reason: error.reason }
+        throw error
+      }
+    },
+    readProfile: async (method, evidence) => {
+      try {
+        const profile = await adapters.get(providerOf(method))?.readProfile?.(evidence)
+        return profile === undefined ? { type: 'profileFailed' } : { type: 'profileRead', profile }
+      } catch (error) {
+        if (error instanceof ProviderError && !error.retryable) return { type: 'profileFailed' }
         throw error
       }
     },

@@ -19,7 +19,7 @@ export type GuardedAdapter = Adapter & {
 }
 
 /** How one call to a provider ended. `blame`: who has to mend it when it was no success. */
-export type ProviderCall = { provider: string, method: string, call: 'start' | 'resend' | 'resolve', result: 'ok' | 'denied' | 'error', reason: Reason | null, durationMs: number }
+export type ProviderCall = { provider: string, method: string, call: 'start' | 'resend' | 'resolve' | 'profile', result: 'ok' | 'denied' | 'error', reason: Reason | null, durationMs: number }
 
 const windowMs = 30_000
 const bucketMs = 5_000
@@ -27,7 +27,7 @@ const halfOpenAfterMs = 5_000
 /** Below this many calls in the window a failure rate says nothing. */
 const minimumCalls = 10
 /** Longest whole call, however many requests the adapter makes in it. Shorter than the time its caller is trusted to be alive. */
-const callDeadlineMs = { start: 5_000, resend: 5_000, resolve: 7_000 }
+const callDeadlineMs = { start: 5_000, resend: 5_000, resolve: 7_000, profile: 7_000 }
 
 /**
  * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker and a report of every call.
@@ -82,11 +82,12 @@ export function guardAdapter (adapter: Adapter, { now, report }: { now: () => nu
   }
 
   const ok = (): Pick<ProviderCall, 'result' | 'reason'> => ({ result: 'ok', reason: null })
-  const { resend } = adapter
+  const { resend, readProfile } = adapter
   return {
     ...adapter,
     start: (attempt: AttemptContext) => guard('start', attempt.method, () => adapter.start(attempt), ok),
     ...(resend === undefined ? {} : { resend: (attempt: AttemptContext): Promise<Started> => guard('resend', attempt.method, () => resend(attempt), ok) }),
+    ...(readProfile === undefined ? {} : { readProfile: (evidence: Json) => guard('profile', 'none', () => readProfile(evidence), ok) }),
     resolve: (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }) => guard(
       'resolve', attempt.method, () => adapter.resolve(attempt, evidence, call),
       (outcome: Outcome) => outcome.verdict === 'denied' ? { result: 'denied', reason: outcome.reason } : ok(),

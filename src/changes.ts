@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Attempts } from './attempts.ts'
 import { ApiError, ProviderError } from './errors.ts'
+import type { Queues } from './jobs/queues.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import type { Sealer } from './seal.ts'
@@ -32,10 +33,10 @@ export type Changes = {
    * Throws a retryable `ProviderError` unless it is the last try.
    */
   settle (stored: Current, call: { isFirst: boolean, isLastTry: boolean }): Promise<{ stored: Current, event: Event | null }>
-  /** Puts the job into the queue that does what the verification owes. */
-  delegate (verification: Verification, delayMs?: number): Promise<void>
-  /** Removes it and everything that leads to it. */
-  erase (verification: Verification): Promise<void>
+  /** Puts the jobs into their queues that do what the verification owes. */
+  delegate (verification: Verification, effects: readonly Effect[], delayMs?: number): Promise<void>
+  /** Removes it and everything that leads to it, and in the same step its deliveries. */
+  erase (verification: Verification, deliveries: string[]): Promise<void>
   /** The claim that an app's live verification of a number holds. */
   liveClaim (appId: string, phoneNumber: string): string
 }
@@ -45,8 +46,8 @@ export type ChangesParts = {
   sealer: Pick<Sealer, 'tag'>
   attempts: Attempts
   surroundings: Surroundings
-  /** Puts `resolve(id)` into the queue; the same name twice is one job. */
-  enqueue: (id: string, name: string, delayMs: number) => Promise<void>
+  /** Jobs: `resolve(id)` and `notify(id)` of the gateway. */
+  queues: Pick<Queues, 'resolve' | 'notify'>
   metrics: Metrics
   log: Logger
   now: () => number
@@ -55,12 +56,14 @@ export type ChangesParts = {
 
 /** How long a request goes on starting attempts; what is left is a job's. */
 const startBudgetMs = 4_000
+/** What is still to be told is kept at least this long. */
+const newsMs = 3_600_000
 const conflictTries = 20
 const storeRetryMs = 200
 /** Longest life of a verification: what is found by an index is kept this much longer than its retention. */
 const longestLifeMs = 86_400_000
 
-export function createChanges ({ store, sealer, attempts, surroundings, enqueue, metrics, log, now, retentionMs }: ChangesParts): Changes {
+export function createChanges ({ store, sealer, attempts, surroundings, queues, metrics, log, now, retentionMs }: ChangesParts): Changes {
   const liveClaim = (appId: string, phoneNumber: string): string => sealer.tag('live', `${appId} ${phoneNumber}`)
   const indexNames = ({ appId, phoneNumber, reference }: Verification): string[] => [
     ...(phoneNumber === null ? [] : [sealer.tag('number', `${appId} ${phoneNumber}`)]),
@@ -71,9 +74,11 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
   const releasesOf = ({ id, appId, phoneNumber }: Verification): Release[] =>
     phoneNumber === null ? [] : [{ name: liveClaim(appId, phoneNumber), value: id }]
   const times = (verification: Verification): Pick<SaveOptions, 'expiresAt' | 'dueAt'> => ({
-    expiresAt: (isFinal(verification) ? verification.updatedAt : verification.expiresAt) + retentionMs,
+    expiresAt: (isFinal(verification) ? verification.updatedAt : verification.expiresAt) + (owesNews(verification) ? Math.max(retentionMs, newsMs) : retentionMs),
     dueAt: dueAt(verification),
   })
+
+  const owesNews = ({ news }: Verification): boolean => news !== null && news.owed.length > 0
 
   /** The claim that makes a start the only one for its number; null when the method needs none. */
   function startClaim ({ next, effects }: Decision): Claim | null {
@@ -141,7 +146,7 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
       const routed = route(decision, surroundings, now())
       const change = await save(stored, begins ? await beginStart(routed) : routed)
       if (change !== null) {
-        if (change.effects.some(effect => effect === 'start' ? !begins : !resolves)) await delegate(change.stored.record)
+        await delegate(change.stored.record, change.effects.filter(effect => !(effect === 'start' && begins) && !(effect === 'resolve' && resolves)))
         return change
       }
       stored = await load(stored.record.id)
@@ -161,9 +166,11 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
     }
   }
 
-  async function delegate ({ id, revision }: Verification, delayMs = 0): Promise<void> {
+  async function delegate ({ id, revision }: Verification, effects: readonly Effect[], delayMs = 0): Promise<void> {
     try {
-      await enqueue(id, `${id}.${revision}`, delayMs)
+      // Named by revision: asked for again while it is there, it is the same job.
+      if (effects.includes('notify')) await queues.notify(id, `${id}.${revision}`)
+      if (effects.some(effect => effect !== 'notify')) await queues.resolve(id, `${id}.${revision}`, delayMs)
     } catch (error) {
       log.warn({ verificationId: id, cause: error instanceof Error ? error.name : 'unknown' }, 'job not queued, left to the sweeper')
     }
@@ -199,6 +206,7 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
         if (result.created) {
           metrics.countCreate()
           noteEnd(next)
+          await delegate(next, effects.filter(effect => effect !== 'start'))
           return start({ record: next, mark: result.mark }, effects)
         }
         if ('exists' in result || result.taken.name !== once?.name) return { taken: 'taken' in result ? result.taken : null }
@@ -226,7 +234,9 @@ export function createChanges ({ store, sealer, attempts, surroundings, enqueue,
       const change = await insist(() => apply(stored, event, { begins: true }), now() + startBudgetMs)
       return { stored: await start(change.stored, change.effects), event }
     },
-    erase: verification => store.erase(verification.id, { releases: [...releasesOf(verification), ...verification.key === null ? [] : [verification.key]], indexes: indexNames(verification), announce: 'erased' }),
+    erase: (verification, deliveries) => store.erase(verification.id, {
+      also: deliveries, releases: [...releasesOf(verification), ...verification.key === null ? [] : [verification.key]], indexes: indexNames(verification), announce: 'erased',
+    }),
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Action, Json, Profile } from './adapters/adapter.ts'
+import { newsOf, owe, remind, take, type NewsType, type Owing } from './news.ts'
 import { reasons, type NextReason, type Reason } from './reasons.ts'
 
 /**
@@ -85,6 +86,8 @@ type Common = {
   includeProfile: boolean
   workflow: Step[]
   attempts: Attempt[]
+  /** What the app is still to be told; null when it has no webhook. */
+  news: Owing | null
   revision: number
   createdAt: number
   updatedAt: number
@@ -96,7 +99,9 @@ export type Result = {
   profile: Profile | null, signals: { [name: string]: Json } | null
 }
 export type Pending = Common & { status: 'pending' }
-export type Verified = Common & { status: 'verified', result: Result }
+/** A profile that comes from a call of its own, after the proof: what the adapter needs for it, who is at it, and when it is given up. */
+export type ProfileSearch = { evidence: Json, busyUntil: number, until: number }
+export type Verified = Common & { status: 'verified', result: Result, profileSearch: ProfileSearch | 'failed' | null }
 export type Ended = Common & { status: 'failed' | 'expired' | 'canceled', reason: Reason }
 export type Verification = Pending | Verified | Ended
 
@@ -110,7 +115,10 @@ export type Event =
   | { type: 'declined', attempt: number, reason: Reason }
   | { type: 'opened', attempt: number }
   | { type: 'evidenceReceived', attempt: number, evidence: Evidence }
-  | { type: 'proven', attempt: number, phoneNumber: string, profile: Profile | null, signals: { [name: string]: Json } | null }
+  | { type: 'proven', attempt: number, phoneNumber: string, profile: Profile | null, profileEvidence?: Json, signals: { [name: string]: Json } | null }
+  | { type: 'profileRead', profile: Profile }
+  | { type: 'profileFailed' }
+  | { type: 'newsTaken', revision: number }
   | { type: 'codeRefused', attempt: number }
   | { type: 'asked', attempt: number }
   | { type: 'turnedAway', attempt: number }
@@ -121,13 +129,15 @@ export type Event =
   | { type: 'canceled', reason: 'app_canceled' | 'superseded' | 'blocked' }
   | { type: 'ticked' }
 
-/** What the shell owes after the change is written: begin the attempt in hand, or turn its evidence into an outcome. */
-export type Effect = 'start' | 'resolve'
+/** What the shell owes after the change is written: begin the attempt in hand, turn its evidence into an outcome, read the profile, tell the app. */
+export type Effect = 'start' | 'resolve' | 'profile' | 'notify'
 
 export type Decision = { next: Verification, effects: Effect[] }
 
 /** How long the one who starts an attempt, or resolves evidence, is trusted to be alive. Longer than the calls it may make. */
-export const busyMs = { start: 8_000, resolve: 8_000 }
+export const busyMs = { start: 8_000, resolve: 8_000, profile: 8_000 }
+/** How long a profile is sought after the proof: what it is read with lives ten minutes at the most. */
+const profileMs = 600_000
 
 export const isFinal = (verification: Verification): verification is Verified | Ended => verification.status !== 'pending'
 
@@ -138,12 +148,16 @@ export function currentAttempt (verification: Verification): { index: number, at
   return attempt?.status === 'pending' ? { index, attempt } : null
 }
 
-export type Request = Omit<Common, 'format' | 'attempts' | 'revision' | 'createdAt' | 'updatedAt'>
+export type Request = Omit<Common, 'format' | 'attempts' | 'news' | 'revision' | 'createdAt' | 'updatedAt'> & {
+  /** What the app is to be told; absent when it has no webhook. */
+  wants?: readonly NewsType[]
+}
 
 /** A new verification, its first attempt about to start. `workflow` has at least one step. */
-export function begin (request: Request, now: number): Decision {
-  const empty: Pending = { ...request, format: 1, status: 'pending', attempts: [], revision: 0, createdAt: now, updatedAt: now }
-  return startNext(empty, now)
+export function begin ({ wants, ...request }: Request, now: number): Decision {
+  const news = wants === undefined ? null : { wanted: [...wants], owed: [], dueAt: 0 }
+  const empty: Pending = { ...request, news, format: 1, status: 'pending', attempts: [], revision: 0, createdAt: now, updatedAt: now }
+  return withNews(startNext(empty, now), 'created', now)
 }
 
 /**
@@ -151,7 +165,40 @@ export function begin (request: Request, now: number): Decision {
  * this is the whole idempotency rule.
  */
 export function decide (verification: Verification, event: Event, now: number): Decision | null {
-  if (isFinal(verification)) return null
+  if (event.type === 'newsTaken') return renew(verification, take(verification.news, event.revision), [])
+  const decision = isFinal(verification) ? decideFinal(verification, event, now) : decidePending(verification, event, now)
+  if (decision !== null) return withNews(decision, newsOf(verification, decision.next), now)
+  return event.type === 'ticked' ? renew(verification, remind(verification.news, now), ['notify']) : null
+}
+
+function withNews (decision: Decision, type: NewsType | null, now: number): Decision {
+  const news = type === null ? null : owe(decision.next.news, { type, revision: decision.next.revision }, now)
+  return news === null ? decision : { next: { ...decision.next, news }, effects: [...decision.effects, 'notify'] }
+}
+
+const renew = (verification: Verification, news: Owing | null, effects: Effect[]): Decision | null =>
+  news === null ? null : { next: { ...verification, news }, effects }
+
+/** After the end only the profile can still come; the outcome is never touched. */
+function decideFinal (verification: Verified | Ended, event: Event, now: number): Decision | null {
+  if (verification.status !== 'verified' || verification.profileSearch === null || verification.profileSearch === 'failed') return null
+  const { profileSearch, result } = verification
+  const told = { ...verification, revision: verification.revision + 1, updatedAt: now }
+  switch (event.type) {
+    case 'profileRead':
+      return { next: { ...told, profileSearch: null, result: { ...result, profile: event.profile } }, effects: [] }
+    case 'profileFailed':
+      return { next: { ...told, profileSearch: 'failed' }, effects: [] }
+    case 'ticked':
+      if (now >= profileSearch.until) return { next: { ...told, profileSearch: 'failed' }, effects: [] }
+      if (now < profileSearch.busyUntil) return null
+      return { next: { ...verification, profileSearch: { ...profileSearch, busyUntil: now + busyMs.profile } }, effects: ['profile'] }
+    default:
+      return null
+  }
+}
+
+function decidePending (verification: Pending, event: Event, now: number): Decision | null {
   const current = currentAttempt(verification)
   if (current === null || ('attempt' in event && event.attempt !== current.index)) return null
   const attempt = current.attempt
@@ -226,6 +273,10 @@ export function decide (verification: Verification, event: Event, now: number): 
       return finish(endLast(verification, 'canceled', event.reason, now), 'canceled', event.reason, now)
     case 'ticked':
       return tick(verification, attempt, now)
+    case 'profileRead':
+    case 'profileFailed':
+    case 'newsTaken':
+      return null
     default:
       return event satisfies never
   }
@@ -239,10 +290,15 @@ export function actionOf (attempt: PendingAttempt): Action | null {
 
 /** When the clock next has something to say: ms since the epoch, or null when it has nothing more to say. */
 export function dueAt (verification: Verification): number | null {
-  const current = currentAttempt(verification)
-  if (current === null) return isFinal(verification) ? null : verification.expiresAt
-  const { attempt } = current
-  return Math.min(verification.expiresAt, attempt.endsAt, attempt.phase === 'waiting' ? Infinity : attempt.busyUntil)
+  const times = [verification.news !== null && verification.news.owed.length > 0 ? verification.news.dueAt : Infinity]
+  const attempt = currentAttempt(verification)?.attempt
+  if (attempt !== undefined) times.push(attempt.endsAt, attempt.phase === 'waiting' ? Infinity : attempt.busyUntil)
+  if (!isFinal(verification)) times.push(verification.expiresAt)
+  if (verification.status === 'verified' && verification.profileSearch !== null && verification.profileSearch !== 'failed') {
+    times.push(verification.profileSearch.busyUntil, verification.profileSearch.until)
+  }
+  const first = Math.min(...times)
+  return first === Infinity ? null : first
 }
 
 export type AvailableAction = { action: 'next' | 'resend', availableAt: number, remaining?: number }
@@ -292,12 +348,16 @@ function failStart (verification: Pending, attempt: Starting, reason: Reason, no
 }
 
 function verify (verification: Pending, attempt: Resolving, event: Event & { type: 'proven' }, now: number): Decision {
-  const { phoneNumber, signals } = event
-  const result: Result = {
-    phoneNumber, method: attempt.method, verifiedAt: now, profile: verification.includeProfile ? event.profile : null, signals,
-  }
+  const { phoneNumber, signals, profileEvidence = null } = event
+  const profile = verification.includeProfile ? event.profile : null
+  const isSought = verification.includeProfile && profile === null && profileEvidence !== null
   const ended = endLast(verification, 'verified', null, now)
-  return { next: { ...ended, status: 'verified', phoneNumber, result, revision: ended.revision + 1, updatedAt: now }, effects: [] }
+  const next: Verified = {
+    ...ended, status: 'verified', phoneNumber, revision: ended.revision + 1, updatedAt: now,
+    result: { phoneNumber, method: attempt.method, verifiedAt: now, profile, signals },
+    profileSearch: isSought ? { evidence: profileEvidence, busyUntil: now + busyMs.profile, until: now + profileMs } : null,
+  }
+  return { next, effects: isSought ? ['profile'] : [] }
 }
 
 /** Ends the attempt in hand and lets the next one start, if the reason (or the caller, by `movesOn`) says so and one is left. */

@@ -108,10 +108,11 @@ export type Profile = {
 
 /**
  * What evidence proves. `proven` names the number that was proven; whether it is the number that was asked for is not the adapter's to judge.
+ * A profile that takes a call of its own is left to `readProfile`, with `profileEvidence`: the proof never waits for it.
  * "Could not find out" is no outcome: throw `ProviderError`.
  */
 export type Outcome =
-  | { verdict: 'proven', phoneNumber: string, profile?: Profile, signals?: { [name: string]: Json } }
+  | { verdict: 'proven', phoneNumber: string, profile?: Profile, profileEvidence?: Json, signals?: { [name: string]: Json } }
   | { verdict: 'denied', reason: Reason }
   /** The user may try again with another code. */
   | { verdict: 'incorrect' }
@@ -134,6 +135,8 @@ export type Adapter = {
    * answer was lost, so a provider's "already verified" means that the first try succeeded.
    */
   resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }): Promise<Outcome>
+  /** Reads the profile of a user who is verified already, from the `profileEvidence` of the outcome. */
+  readProfile? (evidence: Json): Promise<Profile>
 }
 
 export type ProviderRequest = {

@@ -4,7 +4,7 @@ import type { Gateway } from '../gateway.ts'
 import type { Logger } from '../logger.ts'
 import type { Metrics } from '../metrics.ts'
 import type { RedisClient } from '../store/redis.ts'
-import { queueNames, queuePrefix, type QueueName, type Queues, type ResolveData } from './queues.ts'
+import { queueNames, queuePrefix, type JobData, type QueueName, type Queues } from './queues.ts'
 
 export type Workers = {
   /** Whether jobs are being taken up. */
@@ -16,7 +16,7 @@ export type Workers = {
 export type WorkersParts = {
   redis: RedisClient
   queues: Queues
-  gateway: Pick<Gateway, 'resolve' | 'sweep'>
+  gateway: Pick<Gateway, 'resolve' | 'notify' | 'sweep'>
   metrics: Pick<Metrics, 'countLostLock'>
   log: Logger
   now: () => number
@@ -47,16 +47,16 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
   // BullMQ must know the server's version: for an unknown one it rounds every delay up to whole seconds.
   const options = { connection: redis, prefix: queuePrefix, runRetryDelay: connectionRetryMs, ...lock }
   const opened: Worker[] = []
-  let running: Watched[] = [open('resolve'), open('sweep')]
+  let running: Watched[] = [open('resolve'), open('notify'), open('sweep')]
   let isClosing = false
 
   function open (queue: QueueName): Watched {
-    const most = queue === 'resolve' ? concurrency : 1
+    const most = queue === 'sweep' ? 1 : concurrency
     const work = async (job: Job): Promise<void> => {
       watched.taken += 1
       watched.inHand += 1
       try {
-        await (queue === 'resolve' ? runResolve(job) : runSweep(job))
+        await perform(queue, job)
       } finally {
         watched.inHand -= 1
       }
@@ -71,19 +71,23 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
     return watched
   }
 
-  async function runResolve (job: Job<ResolveData>): Promise<void> {
-    try {
-      await gateway.resolve(job.data.id, job.attemptsMade + 1 >= (job.opts.attempts ?? 1))
-    } catch (error) {
-      if (error instanceof ProviderError) throw error
-      log.error({ verificationId: job.data.id, err: error }, 'job failed')
-      // BullMQ keeps the message in Redis: only words of ours may go there.
-      throw new Error(error instanceof Error ? error.name : 'unknown')
+  async function perform (queue: QueueName, job: Job<JobData>): Promise<void> {
+    switch (queue) {
+      case 'resolve': return guard(job, () => gateway.resolve(job.data.id, job.attemptsMade + 1 >= (job.opts.attempts ?? 1)))
+      case 'notify': return guard(job, () => gateway.notify(job.data.id))
+      case 'sweep': if (now() - job.timestamp < staleSweepMs) await gateway.sweep()
     }
   }
 
-  async function runSweep (job: Job): Promise<void> {
-    if (now() - job.timestamp < staleSweepMs) await gateway.sweep()
+  async function guard (job: Job<JobData>, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (error instanceof ProviderError) throw error
+      log.error({ id: job.data.id, err: error }, 'job failed')
+      // BullMQ keeps the message in Redis: only words of ours may go there.
+      throw new Error(error instanceof Error ? error.name : 'unknown')
+    }
   }
 
   const sweeper = setInterval(() => {

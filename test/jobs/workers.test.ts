@@ -31,6 +31,7 @@ async function start (t: Test, { resolve = async () => {}, sweep = async () => 0
     metrics: { countLostLock: () => { lostLocks += 1 } },
     gateway: {
       sweep,
+      notify: async () => {},
       resolve: async (id, isLastTry) => {
         const run = { id, isLastTry, at: performance.now() }
         runs.push(run)
@@ -190,7 +191,7 @@ t.test('workers whose connections fell silent are replaced', { buffered: true },
   const { queues, runs, logs, workers } = await start(t, { server, workerUrl: wire.url, sweep: async () => { sweeps += 1; return 0 } })
   await queues.resolve('ver_a', 'ver_a.1')
   await until(() => runs.length === 1 && sweeps > 0, 'they work')
-  t.equal(wire.silence(), 3)
+  t.equal(wire.silence(), 4)
   const [from, before] = [performance.now(), sweeps]
   await queues.resolve('ver_b', 'ver_b.1')
   await until(() => runs.length === 2 && sweeps > before + 1, 'they work again', 25_000)
