@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Type, type Static } from 'typebox'
 import Value from 'typebox/value'
+import { newsTypes } from './news.ts'
+import { readSecret, readWebhookUrl } from './webhook.ts'
 
 export const scopes = [
   'verifications:read', 'verifications:write', 'webhooks:read', 'webhooks:write', 'providers:read', 'operations:read',
@@ -35,8 +37,8 @@ export const App = Type.Object({
   allowedOrigins: Type.Optional(Type.Array(Type.String({ maxLength: 2048 }))),
   webhook: Type.Optional(Type.Object({
     url: Type.String({ maxLength: 2048 }),
-    secrets: Type.Array(Type.String()),
-    events: Type.Optional(Type.Array(Type.String())),
+    secrets: Type.Array(Type.String(), { minItems: 1, maxItems: 5 }),
+    events: Type.Optional(Type.Array(Type.Enum([...newsTypes]))),
   }, closed)),
   limits: Type.Optional(Type.Record(Type.String(), Type.Number())),
   includeProfile: Type.Optional(Type.Boolean()),
@@ -47,6 +49,7 @@ export type Apps = {
   /** The app of an API key, and what that key may do; null when no app has it. */
   byKey (key: string): { app: App, scopes: ReadonlySet<string> } | null
   byId (id: string): App | null
+  all (): Iterable<App>
   /** Puts another set in place of this one. */
   replace (apps: App[]): void
 }
@@ -71,6 +74,7 @@ export function createApps (initial: App[]): Apps {
   return {
     byKey: key => keys.get(createHash('sha256').update(key).digest('hex')) ?? null,
     byId: id => ids.get(id) ?? null,
+    all: () => ids.values(),
     replace,
   }
 }
@@ -86,6 +90,13 @@ export function readAppsFile (path: string): App[] {
   const [problem] = Value.Errors(Type.Array(App), parsed)
   if (problem !== undefined) throw new Error(`APPS_FILE${problem.instancePath} ${problem.message}`)
   const apps = Value.Parse(Type.Array(App), parsed)
+  for (const [at, { webhook }] of apps.entries()) {
+    if (webhook === undefined) continue
+    const place = `APPS_FILE/${at}/webhook`
+    if (readWebhookUrl(webhook.url) === null) throw new Error(`${place}/url must be an https URL (http only to private addresses) without user info`)
+    const wrong = webhook.secrets.findIndex(secret => readSecret(secret) === null)
+    if (wrong >= 0) throw new Error(`${place}/secrets/${wrong} must be whsec_ and the base64 of 24 to 64 bytes`)
+  }
   if (new Set(apps.map(app => app.id)).size < apps.length) throw new Error('APPS_FILE has two apps with the same id')
   const hashes = apps.flatMap(app => app.keys.map(key => key.sha256.toLowerCase()))
   if (new Set(hashes).size < hashes.length) throw new Error('APPS_FILE has the same key twice')

@@ -135,8 +135,8 @@ function readFailure (error: unknown): Failure {
   return failures.get('code' in error ? error.code : undefined) ?? outage
 }
 
-/** Seconds or an HTTP date (RFC 9110 section 10.2.3); null when it is neither. */
-function readRetryAfter (value: string | string[] | undefined, nowMs: number): number | null {
+/** Milliseconds that a `Retry-After` asks for, at most a day: it holds seconds or an HTTP date (RFC 9110 section 10.2.3). Null when it is neither. */
+export function readRetryAfter (value: string | string[] | undefined, nowMs: number): number | null {
   if (typeof value !== 'string') return null
   const afterMs = /^\d+$/.test(value) ? Number(value) * 1000 : value.endsWith('GMT') ? Date.parse(value) - nowMs : NaN
   return Number.isNaN(afterMs) ? null : Math.min(Math.max(0, afterMs), maxRetryAfterMs)

@@ -14,8 +14,12 @@ export type Ids = {
   newId (appId: string, partition: number): string
   /** Whether we made this id for this app. Constant time; every key is tried. */
   checkId (id: string, appId: string): boolean
-  /** The partition an id names, or null when it is not written like an id. Says nothing of whether we made it. */
+  /** The partition an id (or that of a delivery) names, or null when it is not written like one. Says nothing of whether we made it. */
   partitionOf (id: string): number | null
+  /** `whd_`, the 30 characters of the verification's id, `_` and the revision (0 to 999 999 999) it tells of: a delivery lives in its verification's partition. */
+  deliveryId (id: string, revision: number): string
+  /** What a delivery's id names, or null when it is not written like one. Whether we made the id inside, `checkId` says. */
+  readDeliveryId (text: string): { id: string, revision: number } | null
   /** 48 characters: the id, the attempt's index (0 to 255) and 13 bytes of MAC. */
   callbackKey (id: string, attemptIndex: number, purpose: CallbackPurpose): string
   /** What a callback key names, or null when we did not make it for that purpose. */
@@ -32,6 +36,8 @@ const randomLength = 16
 const idLength = randomLength + 1 + 5
 const idPrefix = 'ver_'
 const secretPrefix = 'vcs_'
+const deliveryPrefix = 'whd_'
+const deliveryPattern = /^whd_([A-Za-z0-9_-]{30})_(0|[1-9]\d{0,8})$/
 
 // Spare bits of the last character must be zero: else several texts would name one thing.
 const decode = (text: string, prefix: string, length: number): Buffer | null => {
@@ -54,9 +60,15 @@ const sign = (key: KeyObject, label: string, bytes: Buffer): Buffer => createHma
 const isSigned = (keys: readonly KeyObject[], label: string, bytes: Buffer, mac: Buffer): boolean =>
   keys.reduce((found, key) => timingSafeEqual(sign(key, label, bytes).subarray(0, mac.length), mac) || found, false)
 
-/** The partition an id names, or null when it is not written like an id with one of `partitions` partitions. */
+const readDeliveryId = (text: string): { id: string, revision: number } | null => {
+  const [, body, revision] = deliveryPattern.exec(text) ?? []
+  const id = idPrefix + (body ?? '')
+  return decode(id, idPrefix, idLength) === null ? null : { id, revision: Number(revision) }
+}
+
+/** The partition an id, or that of a delivery, names; null when it is not written like one with one of `partitions` partitions. */
 export const partitionOf = (id: string, partitions: number): number | null => {
-  const partition = decode(id, idPrefix, idLength)?.[randomLength]
+  const partition = decode(readDeliveryId(id)?.id ?? id, idPrefix, idLength)?.[randomLength]
   return partition === undefined || partition >= partitions ? null : partition
 }
 
@@ -84,6 +96,12 @@ export const createIds = (
       return bytes !== null && isSigned(idKeys, appId, bytes.subarray(0, randomLength + 1), bytes.subarray(randomLength + 1))
     },
     partitionOf: (id) => partitionOf(id, partitions),
+    deliveryId (id, revision) {
+      readId(id)
+      if (!Number.isInteger(revision) || revision < 0 || revision > 999_999_999) throw new RangeError('revision must be 0 to 999999999')
+      return `${deliveryPrefix}${id.slice(idPrefix.length)}_${revision}`
+    },
+    readDeliveryId,
     callbackKey (id, attemptIndex, purpose) {
       if (!Number.isInteger(attemptIndex) || attemptIndex < 0 || attemptIndex > 255) throw new RangeError('attempt index must be 0 to 255')
       const bytes = Buffer.concat([readId(id), Buffer.from([attemptIndex])])

@@ -6,6 +6,10 @@ import { providerOf, type Verification, type Status } from './verification.ts'
 export const callbackResults = ['accepted', 'duplicate', 'late', 'malformed', 'unknown', 'wrong_provider'] as const
 export type CallbackResult = typeof callbackResults[number]
 
+/** What came of one try of a webhook. */
+export const webhookResults = ['delivered', 'retry', 'failed'] as const
+export type WebhookResult = typeof webhookResults[number]
+
 export type Metrics = {
   registry: Registry
   /** The verification reached a final state. */
@@ -15,6 +19,10 @@ export type Metrics = {
   countCallback (provider: string, result: CallbackResult): void
   countLostLock (): void
   countUnreadable (): void
+  /** `durationMs` is null when nothing was sent. */
+  countWebhookTry (result: WebhookResult, durationMs: number | null): void
+  countDisabledEndpoint (): void
+  countExhaustedWebhook (): void
 }
 
 const finals: Status[] = ['verified', 'failed', 'expired', 'canceled']
@@ -34,10 +42,17 @@ export function createMetrics (providers: Record<string, string[]>): Metrics {
   const callbacks = new Counter({ name: 'verigate_callbacks_total', help: 'Callbacks of providers', labelNames: ['provider', 'result'], registers })
   const lostLocks = new Counter({ name: 'verigate_jobs_lost_lock_total', help: 'Jobs that ran longer than their lock and were run again', registers })
   const unreadable = new Counter({ name: 'verigate_records_unreadable_total', help: 'Records that could not be opened: a seal key is missing or the data was changed', registers })
+  const webhookTries = new Counter({ name: 'verigate_webhook_tries_total', help: 'Tries of webhooks, by what came of them', labelNames: ['result'], registers })
+  const webhookSeconds = new Histogram({
+    name: 'verigate_webhook_try_seconds', help: 'Duration of tries of webhooks', buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10], registers,
+  })
+  const disabledEndpoints = new Counter({ name: 'verigate_webhook_endpoints_disabled_total', help: 'Webhook endpoints that answered 410 and get nothing more', registers })
+  const exhaustedWebhooks = new Counter({ name: 'verigate_webhook_exhausted_total', help: 'Webhooks given up after the last try', registers })
 
+  for (const result of webhookResults) webhookTries.inc({ result }, 0)
   for (const [provider, methods] of Object.entries(providers)) {
     for (const result of callbackResults) callbacks.inc({ provider, result }, 0)
-    for (const call of ['start', 'resend', 'resolve']) {
+    for (const call of ['start', 'resend', 'resolve', 'profile']) {
       seconds.zero({ provider, call })
       for (const method of methods) calls.inc({ provider, method, call, result: 'ok', reason: 'none' }, 0)
     }
@@ -57,6 +72,12 @@ export function createMetrics (providers: Record<string, string[]>): Metrics {
     countCallback: (provider, result) => callbacks.inc({ provider, result }),
     countLostLock: () => lostLocks.inc(),
     countUnreadable: () => unreadable.inc(),
+    countWebhookTry: (result, durationMs) => {
+      webhookTries.inc({ result })
+      if (durationMs !== null) webhookSeconds.observe(durationMs / 1000)
+    },
+    countDisabledEndpoint: () => disabledEndpoints.inc(),
+    countExhaustedWebhook: () => exhaustedWebhooks.inc(),
   }
 }
 

@@ -38,6 +38,32 @@ t.test('the file', async t => {
   t.throws(() => read([{ ...app(), colour: 'red' }]), /APPS_FILE\/0/)
 })
 
+t.test('webhooks of the file', async t => {
+  const folder = t.testdir()
+  const read = (webhook: unknown): App[] => {
+    const path = join(folder, 'apps.json')
+    writeFileSync(path, JSON.stringify([app({ id: 'bank', keys: [] }), { ...app(), webhook }]))
+    return readAppsFile(path)
+  }
+  const secret = (length: number): string => `whsec_${Buffer.alloc(length, 'top secret').toString('base64')}`
+  const url = 'https://shop.example/hooks?token=of-the-shop'
+  for (const good of [
+    { url, secrets: [secret(24)] }, { url: 'http://10.0.0.7:8080/hooks', secrets: [secret(64), secret(32)], events: ['verified', 'created'] }, { url: 'http://hooks.internal/', secrets: [secret(25)], events: [] },
+  ]) t.match(read(good)[1]?.webhook, good)
+  const wrong: [unknown, RegExp][] = [
+    [{ url: 'ftp://shop.example/top-secret', secrets: [secret(24)] }, /\/url must be an https URL/], [{ url: 'top-secret', secrets: [secret(24)] }, /\/url/],
+    [{ url: 'https://user:top-secret@shop.example/', secrets: [secret(24)] }, /\/url/], [{ url: 'https://top-secret@shop.example/', secrets: [secret(24)] }, /\/url/],
+    [{ url, secrets: [] }, /\/secrets/], [{ url, secrets: Array(6).fill(secret(24)) }, /\/secrets/], [{ url }, /\/webhook/],
+    [{ url, secrets: [secret(24), secret(23)] }, /\/secrets\/1 must be whsec_ and the base64 of 24 to 64 bytes/], [{ url, secrets: [secret(65)] }, /\/secrets\/0/],
+    [{ url, secrets: [secret(24).slice(6)] }, /\/secrets\/0/], [{ url, secrets: ['whsec_top-secret'] }, /\/secrets\/0/], [{ url, secrets: [7] }, /\/secrets\/0/],
+    [{ url, secrets: [secret(24)], events: ['verification.verified'] }, /\/events\/0/],
+  ]
+  for (const [webhook, place] of wrong) {
+    t.throws(() => read(webhook), { message: place })
+    t.throws(() => read(webhook), { message: /^APPS_FILE\/1\/webhook(?!.*(top-secret|of-the-shop|dG9wIHN))/ }, 'no value is shown')
+  }
+})
+
 t.test('where a front end may be sent', async t => {
   const shop = app({ allowedReturnUrls: ['https://shop.example/verified', 'https://shop.example/app/', 'shop://verified'] })
   for (const url of ['https://shop.example/verified', 'https://shop.example/verified?cart=7', 'https://shop.example/app/deep/page', 'shop://verified?x=1']) {

@@ -89,3 +89,25 @@ t.test('an attempt id is stable and shows nothing of the verification', async (t
   t.notOk(ids.attemptId(id, 0).includes(id.slice(4, 10)))
   t.equal(rotated.attemptId(id, 0), ids.attemptId(id, 0), 'also under another key')
 })
+
+t.test('a delivery is named after its verification and the revision it tells of', async (t) => {
+  const id = ids.newId('app', 7)
+  for (const revision of [0, 1, 10, 999_999_999]) {
+    const deliveryId = ids.deliveryId(id, revision)
+    t.equal(deliveryId, `whd_${id.slice(4)}_${revision}`)
+    t.same(ids.readDeliveryId(deliveryId), { id, revision })
+    t.equal(ids.partitionOf(deliveryId), 7, 'it lives beside its verification')
+    t.notOk(ids.checkId(deliveryId, 'app'), 'yet it is none')
+  }
+  const deliveryId = ids.deliveryId(id, 12)
+  const others = [
+    '', id, `${id}_12`, `whd_${id.slice(4)}`, `whd_${id.slice(4)}_`, `whd_${id.slice(4)}_012`, `whd_${id.slice(4)}_-1`, `whd_${id.slice(4)}_1.5`, `whd_${id.slice(4)}_1e3`,
+    `whd_${id.slice(4)}_1000000000`, `whd_${id.slice(5)}_12`, `${deliveryId}\n`, ` ${deliveryId}`, `${deliveryId}_1`, deliveryId.replace('whd_', 'ver_'),
+  ]
+  for (const other of others) {
+    t.equal(ids.readDeliveryId(other), null, other)
+    if (other !== id) t.equal(ids.partitionOf(other), null, other)
+  }
+  for (const revision of [-1, 0.5, NaN, 1_000_000_000]) t.throws(() => ids.deliveryId(id, revision), RangeError)
+  t.throws(() => ids.deliveryId(deliveryId, 1), { message: 'not an id' })
+})

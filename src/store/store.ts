@@ -24,7 +24,10 @@ export type Stored<R> = { record: R, mark: string }
 
 export type CreateOptions = { expiresAt: number, dueAt: number | null, claims?: Claim[], indexes?: IndexEntry[] }
 export type SaveOptions = CreateOptions & { releases?: Release[], announce: string }
-export type EraseOptions = { releases?: Release[], indexes?: string[], announce: string }
+/** `also`: ids of records of the same partition that go in the same step; their due times and places in lists lead nowhere from then on. */
+export type EraseOptions = { releases?: Release[], indexes?: string[], also?: string[], announce: string }
+/** A place in a list, as it was entered; places with the same score are ordered by id. */
+export type Place = { id: string, score: number }
 /** `exists`: a record with this id was written before, by an earlier try whose answer was lost or by somebody who went on with the id. */
 export type Created = { created: true, mark: string } | { created: false, exists: true } | { created: false, taken: Taken }
 export type Saved = { saved: true, mark: string } | { saved: false, conflict: true } | { saved: false, taken: Taken }
@@ -85,6 +88,8 @@ export type Store<R> = {
   postpone (id: string, dueAt: number): Promise<void>
   /** Ids of an index (of several: the tags of one text under every key), newest first, of all partitions. Their records may be gone. */
   find (names: string | readonly string[], limit: number): Promise<string[]>
+  /** Places of an index likewise, with their scores; those that come after `before`, or the first. */
+  page (names: string | readonly string[], options: { limit: number, before: Place | null }): Promise<Place[]>
   ping (): Promise<void>
 }
 
@@ -143,6 +148,22 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
     return taken === undefined || held === undefined ? 'refused' : { taken: { name: taken.name, value: held } }
   }
 
+  const page: Store<R>['page'] = async (names, { limit, before }) => {
+    const lists = [...new Set([names].flat())].flatMap((name) =>
+      Array.from({ length: partitions }, (_, partition) => keys.index(partition, name)))
+    const score = before?.score ?? Infinity
+    const ranges = lists.flatMap((list) => [
+      redis.zrange(list, before === null ? '+inf' : `(${score}`, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, limit, 'WITHSCORES'),
+      ...before === null ? [] : [redis.zrangebyscore(list, score, score, 'WITHSCORES')],
+    ])
+    const scores = new Map((await ask(Promise.all(ranges))).flatMap((answer) =>
+      answer.flatMap((id, at): [string, number][] => at % 2 === 0 ? [[id, Number(answer[at + 1])]] : [])))
+    return [...scores].map(([id, score]) => ({ id, score }))
+      .filter((place) => before === null || place.score < score || place.id < before.id)
+      .sort((a, b) => b.score - a.score || (a.id < b.id ? 1 : -1))
+      .slice(0, limit)
+  }
+
   return {
     async create (id, record, { expiresAt, dueAt, claims = [], indexes = [] }) {
       const home = place(id)
@@ -174,13 +195,13 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
       await releaseForeign(home, away)
       return { saved: true, mark: newMark.toString('base64') }
     },
-    async erase (id, { releases = [], indexes = [], announce }) {
+    async erase (id, { releases = [], indexes = [], also = [], announce }) {
       const home = place(id)
       const [away, here] = splitBy(releases, isForeign(home))
       await ask(redis.eraseRecord(
-        2 + indexes.length + here.length,
-        keys.record(home, id), keys.due(home), ...indexes.map((name) => keys.index(home, name)), ...keysOf(home, here),
-        1, 1 + indexes.length, id, keys.channel, `${id} ${announce}`, ...here.map(({ value }) => value),
+        2 + also.length + indexes.length + here.length,
+        keys.record(home, id), ...also.map((other) => keys.record(home, other)), keys.due(home), ...indexes.map((name) => keys.index(home, name)), ...keysOf(home, here),
+        1 + also.length, 1 + indexes.length, id, keys.channel, `${id} ${announce}`, ...here.map(({ value }) => value),
       ))
       await releaseForeign(home, away)
     },
@@ -192,14 +213,8 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
     async postpone (id, dueAt) {
       await ask(redis.zadd(keys.due(place(id)), 'XX', dueAt, id))
     },
-    async find (names, limit) {
-      const lists = [...new Set([names].flat())].flatMap((name) =>
-        Array.from({ length: partitions }, (_, partition) => keys.index(partition, name)))
-      const answers = await ask(Promise.all(lists.map((list) => redis.zrevrange(list, 0, limit - 1, 'WITHSCORES'))))
-      const scores = new Map(answers.flatMap((answer) =>
-        answer.flatMap((id, at): [string, number][] => at % 2 === 0 ? [[id, Number(answer[at + 1])]] : [])))
-      return [...scores].sort(([, a], [, b]) => b - a).slice(0, limit).map(([id]) => id)
-    },
+    find: async (names, limit) => (await page(names, { limit, before: null })).map(({ id }) => id),
+    page,
     async ping () {
       await ask(redis.ping())
     },

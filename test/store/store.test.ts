@@ -7,7 +7,7 @@ import { createIds } from '../../src/ids.ts'
 import { createSealer, SealBroken } from '../../src/seal.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import type { RedisClient } from '../../src/store/redis.ts'
-import { createStore } from '../../src/store/store.ts'
+import { createStore, type Place } from '../../src/store/store.ts'
 import { connectTo, startCluster, startRedis, until } from '../helpers/redis.ts'
 
 const Thing = Type.Object({ version: Type.Literal(1), text: Type.String() })
@@ -112,6 +112,39 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
 
       await store.erase(own[19] ?? '', { indexes: [index, second], announce: 'gone' })
       t.notOk((await store.find(index, 100)).includes(own[19] ?? ''))
+    })
+
+    await t.test('an index page by page, also where many came at once', async (t) => {
+      const [index, second] = [newName(), newName()]
+      const at = Date.now()
+      const places = await Promise.all(Array.from({ length: 30 }, async (_, n) => {
+        const place = { id: newId(n % 5), score: at + Math.floor(n / 10) }
+        await write(place.id, 'one', { indexes: [{ name: n % 3 === 0 ? second : index, score: place.score, keepMs: hour }] })
+        return place
+      }))
+      const newest = places.toSorted((a, b) => b.score - a.score || (a.id < b.id ? 1 : -1))
+      for (const limit of [1, 4, 10, 29, 30, 31]) {
+        const seen: Place[] = []
+        for (let before: Place | null = null; ;) {
+          const page: Place[] = await store.page([index, second], { limit, before })
+          seen.push(...page)
+          if (page.length < limit) break
+          before = page.at(-1) ?? null
+        }
+        t.strictSame(seen, newest, `${limit} at a time`)
+      }
+      t.strictSame(await store.page([index, second], { limit: 3, before: { id: 'ver_', score: at + 1 } }), newest.slice(20, 23), 'the place need not be there')
+    })
+
+    await t.test('records that go with another', async (t) => {
+      const index = newName()
+      const [own, first, last, other] = [newId(4), newId(4), newId(4), newId(4)]
+      for (const id of [own, first, last, other]) await write(id, 'one', { dueAt: 1000, indexes: [{ name: index, score: Date.now(), keepMs: hour }] })
+      await store.erase(own, { also: [first, newId(4), last], indexes: [index], announce: 'gone' })
+      t.strictSame(await Promise.all([own, first, last].map((id) => store.load(id))), [null, null, null])
+      t.not(await store.load(other), null)
+      t.strictSame((await store.due(4, 1000, 10)).filter((id) => [own, first, last, other].includes(id)).toSorted(), [first, last, other].toSorted(), 'due until somebody looks')
+      t.notOk((await store.find(index, 10)).includes(own))
     })
 
     await t.test('a save and an erasure are announced, a refused save is not', async (t) => {

@@ -1,0 +1,231 @@
+import type { App, Apps } from './apps.ts'
+import {
+  isFinalNo, isMade, isSuccess, longestScheduleMs, replayDelivery, settleTry, showUrl, type Delivery, type DeliveryStatus, type TryError, type TryResult,
+} from './delivery.ts'
+import { ApiError } from './errors.ts'
+import type { Ids } from './ids.ts'
+import type { Queues } from './jobs/queues.ts'
+import type { Logger } from './logger.ts'
+import type { Metrics } from './metrics.ts'
+import type { News } from './news.ts'
+import type { VerificationView } from './routes/schemas.ts'
+import type { Sealer } from './seal.ts'
+import { partitions } from './store/keys.ts'
+import type { Place, Release, SaveOptions, Store, Stored } from './store/store.ts'
+import type { Verification } from './verification.ts'
+import type { WebhookSender } from './webhook.ts'
+
+/** Webhooks on their way. What is owed is in the records; the queue only makes it quick. */
+export type Deliveries = {
+  /** Takes one news over: from now on it is tried until it is delivered or given up. Again for the same news: nothing, and the same id. */
+  open (verification: Verification, news: News): Promise<string>
+  /** Tries a delivery, if it is pending and its time has come. */
+  attempt (id: string): Promise<void>
+  /** Its time has come: puts `attempt` into the queue. */
+  remind (id: string): Promise<void>
+  /** Removes the record. */
+  drop (id: string): Promise<void>
+  /**
+   * The app's, newest first. A page may be shorter than `limit`; only a `nextCursor` that is null says that it was the last.
+   * Throws `ApiError` invalid_request for a cursor that is none.
+   */
+  list (app: App, options: { cursor?: string, limit: number, status?: DeliveryStatus }): Promise<{ data: Delivery[], nextCursor: string | null }>
+  /** Tries it again at once, whatever became of it, and then by the schedule. Throws `ApiError` not_found, and invalid_state without an endpoint. */
+  replay (app: App, id: string): Promise<Delivery>
+  /** Sends an event that tells nothing. Throws `ApiError` invalid_state without an endpoint. */
+  test (app: App): Promise<Delivery>
+}
+
+export type DeliveriesParts = {
+  store: Pick<Store<Delivery>, 'create' | 'load' | 'save' | 'erase' | 'postpone' | 'claimOf' | 'page'>
+  apps: Pick<Apps, 'byId'>
+  ids: Pick<Ids, 'newId' | 'checkId' | 'deliveryId' | 'readDeliveryId'>
+  sealer: Pick<Sealer, 'tag' | 'tags'>
+  send: WebhookSender['send']
+  queues: Pick<Queues, 'notify'>
+  metrics: Pick<Metrics, 'countWebhookTry' | 'countDisabledEndpoint' | 'countExhaustedWebhook'>
+  log: Logger
+  now: () => number
+  randomBytes: (size: number) => Buffer
+  retentionMs: number
+  viewOf: (verification: Verification) => VerificationView
+}
+
+/** Whoever is to try it has had the time for that by then: longer than one try takes. */
+const takeOverMs = 15_000
+const remindedMs = 20_000
+/** How long what is pending outlives its next try while no worker runs. */
+const outageMs = 30 * 86_400_000
+/** How long an endpoint that answered 410 is left alone, unless its URL changes or the app asks. */
+const disabledMs = 365 * 86_400_000
+const disabledBy = '410'
+/** One slow receiver must not hold all the hands there are. */
+const mostAtOnce = 25
+const crowdedMs = 2_000
+const mostPages = 10
+
+export function createDeliveries (parts: DeliveriesParts): Deliveries {
+  const { store, apps, ids, sealer, send, queues, metrics, log, now, randomBytes, retentionMs, viewOf } = parts
+  const inHand = new Map<string, number>()
+
+  const times = ({ nextTryAt }: Delivery): Pick<SaveOptions, 'expiresAt' | 'dueAt'> =>
+    nextTryAt === null ? { expiresAt: now() + retentionMs, dueAt: null } : { expiresAt: nextTryAt + outageMs + retentionMs, dueAt: nextTryAt }
+  /** Whoever writes it tries it at once, or asks for that: the due time is for when he dies. */
+  const timesInHand = (delivery: Delivery) => ({ ...times(delivery), dueAt: now() + takeOverMs })
+
+  async function write (
+    told: Pick<Delivery, 'id' | 'appId' | 'type' | 'verificationId' | 'isAsked'>, { timestamp, data }: { timestamp: number, data: unknown },
+  ): Promise<Delivery> {
+    const at = now()
+    const delivery: Delivery = {
+      ...told, format: 1, webhookId: webhookIdOf(told.id), url: showUrl(apps.byId(told.appId)?.webhook?.url ?? ''),
+      body: JSON.stringify({ type: told.type, timestamp: new Date(timestamp).toISOString(), data }),
+      status: 'pending', tries: [], step: 0, nextTryAt: at, createdAt: at,
+    }
+    const index = { name: sealer.tag('deliveries', told.appId), score: at, keepMs: longestScheduleMs + retentionMs }
+    await store.create(told.id, delivery, { ...timesInHand(delivery), indexes: [index] })
+    return delivery
+  }
+
+  // Named by its time: asked for again while it is there, it is the same job.
+  const enqueue = ({ id, nextTryAt }: Delivery): Promise<void> => queues.notify(id, `${id}.${nextTryAt}`)
+
+  async function enqueueOrLeave (delivery: Delivery): Promise<Delivery> {
+    await enqueue(delivery).catch(error => {
+      log.warn({ deliveryId: delivery.id, cause: error instanceof Error ? error.name : 'unknown' }, 'job not queued, left to the sweeper')
+    })
+    return delivery
+  }
+
+  /** The claim by which an endpoint is disabled, with the key that it is held under; null when it is enabled. */
+  async function findDisabled (names: readonly string[]): Promise<Required<Release> | null> {
+    for (const name of names) {
+      const partition = partitionOfTag(name)
+      if (await store.claimOf(partition, name) !== null) return { name, value: disabledBy, partition }
+    }
+    return null
+  }
+
+  async function tryNow (stored: Stored<Delivery>): Promise<void> {
+    const { appId, webhookId, body, isAsked, id } = stored.record
+    const webhook = apps.byId(appId)?.webhook
+    if (webhook === undefined) return keep(stored, unmade('no_endpoint'), '')
+    const { url, secrets } = webhook
+    const names = sealer.tags('endpoint', `${appId} ${url}`)
+    const disabled = await findDisabled(names)
+    if (disabled !== null && !isAsked) return keep(stored, unmade('endpoint_disabled'), url)
+
+    const result = await send({ url, secrets, webhookId, body, now: now() })
+    if (result.statusCode !== 410) return keep(stored, result, url, disabled !== null && isSuccess(result) ? { releases: [disabled] } : {})
+    const [name = ''] = names
+    await keep(stored, result, url, { claims: [{ name, value: disabledBy, partition: partitionOfTag(name), expiresAt: now() + disabledMs }] })
+    if (disabled !== null) return
+    metrics.countDisabledEndpoint()
+    log.warn({ app: appId, deliveryId: id }, 'webhook endpoint disabled: it answered 410')
+  }
+
+  /** Writes what came of a try, also when somebody else wrote in the meantime. */
+  async function keep (first: Stored<Delivery>, result: TryResult, url: string, options: Pick<SaveOptions, 'claims' | 'releases'> = {}): Promise<void> {
+    const tried = { url, at: now(), share: randomBytes(4).readUInt32BE() / 0xffff_ffff }
+    for (let stored: Stored<Delivery> | null = first; stored?.record.status === 'pending'; stored = await store.load(first.record.id)) {
+      const next = settleTry(stored.record, result, tried)
+      const saved = await store.save(next.id, stored.mark, next, { ...times(next), ...options, announce: next.status })
+      if (saved.saved) return note(next, result)
+    }
+  }
+
+  function note ({ id, appId, type, status, tries }: Delivery, result: TryResult): void {
+    const { statusCode, error, durationMs } = result
+    metrics.countWebhookTry(status === 'pending' ? 'retry' : status, isMade(result) ? durationMs : null)
+    log.info({ deliveryId: id, app: appId, type, status, statusCode, error, durationMs, tries: tries.length }, 'webhook')
+    if (status !== 'failed' || isFinalNo(result)) return
+    metrics.countExhaustedWebhook()
+    log.error({ deliveryId: id, app: appId, type, tries: tries.length }, 'webhook given up: every try failed')
+  }
+
+  return {
+    async open (verification, { type, revision }) {
+      const { id: verificationId, appId, updatedAt } = verification
+      const id = ids.deliveryId(verificationId, revision)
+      // Told late, it shows the newest state; yet its place in the order is that of the change it tells of.
+      const data = { ...viewOf(verification), revision }
+      await write({ id, appId, verificationId, type: `verification.${type}`, isAsked: false }, { timestamp: updatedAt, data })
+      return id
+    },
+
+    async attempt (id) {
+      const stored = await store.load(id)
+      const at = stored?.record.nextTryAt ?? null
+      if (stored === null || at === null || now() < at) return
+      const { appId } = stored.record
+      const others = inHand.get(appId) ?? 0
+      if (others >= mostAtOnce) return store.postpone(id, now() + crowdedMs)
+      inHand.set(appId, others + 1)
+      try {
+        await tryNow(stored)
+      } finally {
+        inHand.set(appId, (inHand.get(appId) ?? 1) - 1)
+      }
+    },
+
+    async remind (id) {
+      const stored = await store.load(id)
+      if (stored === null) return store.erase(id, { announce: 'erased' })
+      await enqueue(stored.record)
+      await store.postpone(id, now() + remindedMs)
+    },
+
+    drop: id => store.erase(id, { announce: 'erased' }),
+
+    async list (app, { cursor, limit, status }) {
+      let before = cursor === undefined ? null : readCursor(cursor)
+      const data: Delivery[] = []
+      for (let pages = 0; pages < mostPages; pages += 1) {
+        const places = await store.page(sealer.tags('deliveries', app.id), { limit: limit + 1, before })
+        const records = await Promise.all(places.map(({ id }) => store.load(id)))
+        for (const [at, place] of places.entries()) {
+          if (data.length === limit) return { data, nextCursor: writeCursor(before) }
+          before = place
+          const record = records[at]?.record
+          if (record?.appId === app.id && (status === undefined || record.status === status)) data.push(record)
+        }
+        if (places.length <= limit) return { data, nextCursor: null }
+      }
+      return { data, nextCursor: writeCursor(before) }
+    },
+
+    async replay (app, id) {
+      const named = ids.readDeliveryId(id)
+      if (named === null || !ids.checkId(named.id, app.id)) throw unknownDelivery()
+      for (let stored = await store.load(id); stored !== null; stored = await store.load(id)) {
+        if (app.webhook === undefined) throw noEndpoint()
+        const next = replayDelivery(stored.record, now())
+        const { saved } = await store.save(id, stored.mark, next, { ...timesInHand(next), announce: next.status })
+        if (saved) return enqueueOrLeave(next)
+      }
+      throw unknownDelivery()
+    },
+
+    async test (app) {
+      if (app.webhook === undefined) throw noEndpoint()
+      const id = ids.deliveryId(ids.newId(app.id, randomBytes(1).readUInt8() % partitions), 0)
+      const told = { id, appId: app.id, verificationId: null, type: 'webhook.test', isAsked: true }
+      return enqueueOrLeave(await write(told, { timestamp: now(), data: { app: app.id } }))
+    },
+  }
+}
+
+const unmade = (error: TryError): TryResult => ({ statusCode: null, durationMs: 0, error, retryAfterMs: null })
+/** Standard Webhooks signs `id.timestamp.body`, so it has no dot. */
+const webhookIdOf = (deliveryId: string): string => deliveryId.replace('whd_', 'msg_')
+const partitionOfTag = (tag: string): number => Buffer.from(tag, 'base64url').readUInt8(0) % partitions
+const noEndpoint = (): ApiError => new ApiError('invalid_state', 'This app has no webhook.')
+const unknownDelivery = (): ApiError => new ApiError('not_found', 'There is no such delivery.')
+
+const writeCursor = (place: Place | null): string | null => place === null ? null : Buffer.from(`${place.score} ${place.id}`).toString('base64url')
+
+function readCursor (cursor: string): Place {
+  const [, score, id] = /^(\d{1,15}) (whd_[A-Za-z0-9_-]{1,60})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? []
+  if (score !== undefined && id !== undefined) return { id, score: Number(score) }
+  throw new ApiError('invalid_request', '`cursor` is not one that we gave out.', { errors: [{ field: 'cursor', message: 'is not one that we gave out' }] })
+}

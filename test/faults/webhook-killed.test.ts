@@ -1,0 +1,111 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import { clientOf, keys, testEnvironment, withWebhook } from '../helpers/gateway.ts'
+import { startListening, startProcess } from '../helpers/process.ts'
+import { startRedis, until } from '../helpers/redis.ts'
+import { startReceiver, type Received } from '../sandbox/receiver.ts'
+
+// Most of the time passes in waiting until somebody dead is taken for dead.
+t.jobs = 4
+t.setTimeout(60_000)
+
+let serial = 55_100
+/** An app whose webhook is `receiver`, a Redis, and the environments of the processes. */
+async function start (t: Test, answer?: (received: Received) => number | undefined) {
+  const receiver = await startReceiver(t, answer)
+  const { url: redisUrl } = await startRedis(t)
+  const { environment, url } = await testEnvironment(t, { redisUrl, apps: withWebhook(receiver.url) })
+  const redis = new Redis(redisUrl)
+  t.teardown(() => redis.disconnect())
+  const shop = clientOf(url, keys.shop)
+  return {
+    receiver, redis, shop,
+    api: { ...environment, ROLE: 'api' }, worker: { ...environment, ROLE: 'worker', PORT: '0' },
+    /** Something to tell: a verification that was canceled. */
+    async cancel (): Promise<string> {
+      const { body: { id } } = await shop.create({ phoneNumber: `+1415${serial += 1}02`, workflow: ['otpless.otp'] })
+      const { status } = await shop.call('POST', `/verifications/${id}/cancel`)
+      if (status !== 200) throw new Error(`cancel answered ${status}`)
+      return id
+    },
+    deliveries: async (): Promise<Record<string, any>[]> => (await shop.call('GET', '/webhooks/deliveries?limit=100')).body['data'],
+  }
+}
+const idOf = ({ body }: Received): string => String(Object(body['data'])['id'])
+const isSame = (received: Received[]): boolean => new Set(received.map(({ text, headers }) => `${String(headers['webhook-id'])} ${text}`)).size === 1
+
+t.test('killed between two tries', { buffered: true }, async t => {
+  const { receiver, api, worker, cancel, deliveries } = await start(t, () => receiver.received.length === 1 ? 500 : 200)
+  await startListening(t, api)
+  const first = await startListening(t, worker)
+  await cancel()
+  await until(async () => (await deliveries())[0]?.['tries'].length === 1, 'the first try is recorded')
+  await first.kill()
+  startProcess(t, worker)
+  await until(async () => (await deliveries())[0]?.['status'] === 'delivered', 'it is delivered', 20_000)
+  t.match(await deliveries(), [{ tries: [{ statusCode: 500 }, { statusCode: 200 }] }])
+  t.equal(receiver.received.length, 2)
+  t.ok(isSame(receiver.received))
+})
+
+t.test('killed when the receiver has it and nothing is recorded', { buffered: true }, async t => {
+  const { receiver, api, worker, cancel, deliveries } = await start(t, () => receiver.received.length === 1 ? undefined : 200)
+  await startListening(t, api)
+  const first = await startListening(t, worker)
+  await cancel()
+  await receiver.first(1, 10_000)
+  await first.kill()
+  t.match(await deliveries(), [{ status: 'pending', tries: [] }])
+  startProcess(t, worker)
+  await until(async () => (await deliveries())[0]?.['status'] === 'delivered', 'it is delivered', 30_000)
+  t.equal(receiver.received.length, 2)
+  t.ok(isSame(receiver.received), 'the receiver can know the repetition')
+})
+
+t.test('killed between the change of state and the queue', { buffered: true }, async t => {
+  const { receiver, redis, api, worker, cancel, deliveries } = await start(t)
+  const first = await startListening(t, api)
+  // Whatever is added to the queue is refused: of the two steps only the first happens.
+  const obstacle = '{vg}:notify:id'
+  await redis.set(obstacle, 'in the way')
+  const id = await cancel()
+  await until(() => first.logs.some(line => line.includes('left to the sweeper')), 'it is told that the job is not in the queue')
+  await first.kill()
+  await redis.del(obstacle)
+  t.strictSame(await redis.keys('{vg}:notify:*.*'), [], 'and no job is')
+  startProcess(t, worker)
+  await startListening(t, api)
+  t.strictSame((await receiver.first(1, 20_000)).map(idOf), [id])
+  await until(async () => (await deliveries())[0]?.['status'] === 'delivered', 'it is recorded')
+  t.equal(receiver.received.length, 1)
+})
+
+t.test('killed at random moments', { buffered: true }, async t => {
+  const { receiver, api, worker, cancel, deliveries } = await start(t)
+  await startListening(t, api)
+  let isOver = false
+  const killing = (async () => {
+    const crew = [startListening(t, worker), startListening(t, worker)]
+    for (let count = 0; count < 6; count += 1) {
+      const victim = await crew.shift()
+      crew.push(startListening(t, worker))
+      await delay(Math.random() * 200)
+      await victim?.kill()
+    }
+    await Promise.all(crew)
+    isOver = true
+  })()
+  const owed: string[] = []
+  while (!isOver) {
+    owed.push(await cancel())
+    await delay(20)
+  }
+  await killing
+  const missing = (): string[] => owed.filter(id => !receiver.received.some(one => idOf(one) === id))
+  await until(() => missing().length === 0, 'all that is owed is told', 40_000)
+  await until(async () => (await deliveries()).every(({ status }) => status === 'delivered'), 'and recorded', 40_000)
+  const repeated = Map.groupBy(receiver.received, idOf)
+  t.ok(repeated.values().every(isSame))
+  t.comment(`${owed.length} owed, ${receiver.received.length} sent`)
+})
