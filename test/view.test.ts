@@ -89,6 +89,15 @@ t.test('a verified one shows its result', async t => {
   t.match(view(withoutProfile), { profileStatus: 'none', result: { profile: null, signals: null } })
 })
 
+t.test('a profile that comes after the proof is pending, then ready or failed', async t => {
+  const sought = after(checking, { type: 'proven', attempt: 0, phoneNumber: '+14155550100', profile: null, profileEvidence: 'sealed', signals: null })
+  const shown = view(sought)
+  t.match(shown, { status: 'verified', verified: true, profileStatus: 'pending', result: { profile: null } })
+  t.notMatch(JSON.stringify(shown), /sealed/)
+  t.match(view(after(sought, { type: 'profileRead', profile })), { profileStatus: 'ready', result: { profile } })
+  t.match(view(after(sought, { type: 'profileFailed' })), { verified: true, profileStatus: 'failed', result: { profile: null } })
+})
+
 t.test('the others show their reason', async t => {
   t.match(view(after(created, { type: 'canceled', reason: 'app_canceled' })), {
     status: 'canceled', verified: false, reason: 'app_canceled', nextAction: null, result: null,

@@ -22,17 +22,23 @@ export type Auth = {
   byApp (scope: Scope): Hook
   /** `onRequest`: an API key with this scope, or the client secret of the verification that the path names. */
   byAppOrClient (scope: Scope): Hook
+  /** The same; the client secret may also be the query's `clientSecret`, for a browser's `EventSource`, which can send no header. */
+  byAppOrClientInQuery (scope: Scope): Hook
 }
+
+type Credential = 'key' | 'secret' | 'secretInQuery'
 
 /** Nothing here asks the store: keys are looked up by hash, ids and client secrets carry their own proof. */
 export function createAuth ({ apps, ids }: { apps: Pick<Apps, 'byKey'>, ids: Pick<Ids, 'checkId' | 'readClientSecret'> }): Auth {
-  const authenticate = (scope: Scope, takesClient: boolean): Hook => (request, _reply, done) => {
-    const credential = readBearer(request.headers.authorization)
+  const authenticate = (scope: Scope, taken: readonly Credential[]): Hook => (request, _reply, done) => {
+    const inQuery = taken.includes('secretInQuery') && request.headers.authorization === undefined ? readSecret(request.query) : null
+    const credential = inQuery ?? readBearer(request.headers.authorization)
     const clientOf = ids.readClientSecret(credential)
-    const known = clientOf === null ? apps.byKey(credential) : null
+    // An API key must not be written into an address: there it opens nothing.
+    const known = clientOf === null && inQuery === null ? apps.byKey(credential) : null
     const id = readId(request.params)
     if (clientOf !== null) {
-      if (!takesClient) throw new ApiError('forbidden', 'A client secret does not open this call: it takes an API key.')
+      if (!taken.includes('secret')) throw new ApiError('forbidden', 'A client secret does not open this call: it takes an API key.')
       if (id !== clientOf) throw notFound()
       request.caller = { clientOf }
     } else {
@@ -45,8 +51,9 @@ export function createAuth ({ apps, ids }: { apps: Pick<Apps, 'byKey'>, ids: Pic
     done()
   }
   return {
-    byApp: scope => authenticate(scope, false),
-    byAppOrClient: scope => authenticate(scope, true),
+    byApp: scope => authenticate(scope, ['key']),
+    byAppOrClient: scope => authenticate(scope, ['key', 'secret']),
+    byAppOrClientInQuery: scope => authenticate(scope, ['key', 'secret', 'secretInQuery']),
   }
 }
 
@@ -62,6 +69,10 @@ function readBearer (header: string | undefined): string {
   const credential = /^Bearer +([\x21-\x7e]+)$/i.exec(header ?? '')?.[1]
   if (credential === undefined) throw new ApiError('unauthenticated', 'Send `Authorization: Bearer <API key>`.')
   return credential
+}
+
+function readSecret (query: unknown): string | null {
+  return typeof query === 'object' && query !== null && 'clientSecret' in query && typeof query.clientSecret === 'string' ? query.clientSecret : null
 }
 
 function readId (params: unknown): string | null {

@@ -57,6 +57,7 @@ export async function describeApi (server: FastifyInstance, version: string): Pr
       servers: [{ url: '/' }],
       tags: [
         { name: 'Verifications', description: 'Create, follow and finish a verification.' },
+        { name: 'Webhooks', description: 'What is sent to the app by itself, and what came of it.' },
         { name: 'Providers', description: 'What is configured, and how it is doing.' },
         { name: 'Callbacks', description: 'Where providers call, and where they send browsers.' },
         { name: 'Operations', description: 'Health and metrics.' },
@@ -65,7 +66,7 @@ export async function describeApi (server: FastifyInstance, version: string): Pr
         securitySchemes: {
           apiKey: {
             type: 'http', scheme: 'bearer',
-            description: 'The app\'s API key: for servers only. Scopes: `verifications:read`, `verifications:write`, `providers:read`.',
+            description: 'The app\'s API key: for servers only. Scopes: `verifications:read`, `verifications:write`, `webhooks:read`, `webhooks:write`, `providers:read`.',
           },
           clientSecret: {
             type: 'http', scheme: 'bearer',

@@ -1,5 +1,6 @@
 import { Type, type Static, type TSchema, type TSchemaOptions } from 'typebox'
 import type { Action, EvidenceKind } from '../adapters/adapter.ts'
+import { deliveryStatuses, tryErrors } from '../delivery.ts'
 import { apiErrors, type ApiErrorCode } from '../errors.ts'
 import { reasonWords } from '../reasons.ts'
 import type { Status } from '../verification.ts'
@@ -111,6 +112,24 @@ export const CreatedView = Type.Object({
 export const VerificationList = Type.Object({
   data: Type.Array(VerificationView), nextCursor: orNull(Type.String()),
 }, { title: 'VerificationList', description: 'Newest first.' })
+
+export const DeliveryView = Type.Object({
+  id: Type.String({ examples: ['whd_Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQ_5'] }),
+  webhookId: Type.String({ description: 'The header `webhook-id`: the same on every try and replay.', examples: ['msg_Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQ_5'] }),
+  type: Type.String({ examples: ['verification.verified', 'webhook.test'] }),
+  verificationId: orNull(Type.String(), { description: 'Null for a test.' }),
+  url: Type.String({ description: 'Where it was sent, without the query.', examples: ['https://shop.example/webhooks'] }),
+  status: words(deliveryStatuses, { description: '`failed`: no try is left, or none is of use.' }),
+  tries: Type.Array(Type.Object({
+    at: time('When.'), statusCode: orNull(Type.Integer(), { description: 'Null when no answer came.' }), durationMs: Type.Integer(),
+    error: orNull(words(tryErrors), { description: 'Why no answer came. `endpoint_disabled`: it answered 410 before; `no_endpoint`: the app has no webhook any more.' }),
+  }), { description: 'The newest last, at most fifty.' }),
+  nextTryAt: orNull(time('The next try.'), { description: 'Null when none is to come.' }),
+}, { title: 'Delivery', description: 'One event on its way to the app.' })
+export type DeliveryView = Static<typeof DeliveryView>
+export const DeliveryList = Type.Object({ data: Type.Array(DeliveryView), nextCursor: orNull(Type.String()) }, {
+  title: 'DeliveryList', description: 'Newest first.',
+})
 
 const evidenceKinds = ['code', 'token', 'authorizationCode', 'payload', 'none'] as const satisfies readonly EvidenceKind[]
 export const ProviderItem = Type.Object({

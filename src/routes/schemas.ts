@@ -1,4 +1,5 @@
 import { Type, type Static, type TSchemaOptions } from 'typebox'
+import { deliveryStatuses } from '../delivery.ts'
 import { nextReasons } from '../reasons.ts'
 import { Method, words } from './answers.ts'
 
@@ -115,6 +116,10 @@ export const CallbackParams = Type.Object({
   ...ProviderParams.properties, key: Type.String({ description: 'Ours, single attempt, unguessable.' }),
 }, closed)
 
+export const DeliveryParams = Type.Object({
+  deliveryId: Type.String({ description: 'The delivery\'s id.', examples: ['whd_Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQ_5'] }),
+}, closed)
+
 export const CreateHeaders = Type.Object({
   'idempotency-key': Type.Optional(Type.String({
     pattern: '^[\\x21-\\x7e]{1,255}$',
@@ -128,8 +133,23 @@ export const GetQuery = Type.Object({
     minimum: 0, description: 'The revision the caller has; answered at once when it has passed.', examples: [3],
   })),
 }, closed)
+/** Closed as the others, but a browser's `EventSource` can say nothing except by the address. */
+export const EventsQuery = Type.Object({
+  clientSecret: Type.Optional(Type.String({ maxLength: 200, description: 'The client secret, where no header can be sent: a browser\'s `EventSource`.' })),
+  lastEventId: Type.Optional(Type.Integer({
+    minimum: 0, description: 'The revision the caller has, as `Last-Event-ID` where no header can be sent.', examples: [3],
+  })),
+}, closed)
+export const EventsHeaders = Type.Object({
+  'last-event-id': Type.Optional(Type.String({ description: 'The revision the caller has: sent by an `EventSource` that reconnects.' })),
+})
 export const ListQuery = Type.Object({
   reference: Type.Optional(line(255, { description: 'The app\'s own id.' })),
   phoneNumber: Type.Optional(line(32, { description: 'E.164 with `+` (`%2B`).' })),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'At most so many.' })),
+}, closed)
+export const DeliveriesQuery = Type.Object({
+  cursor: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{1,200}$', description: '`nextCursor` of the page before.' })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'At most so many.' })),
+  status: Type.Optional(words(deliveryStatuses, { description: 'Only those.' })),
 }, closed)

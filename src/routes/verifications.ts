@@ -5,7 +5,7 @@ import type { Gateway } from '../gateway.ts'
 import type { Ids } from '../ids.ts'
 import { callingApp, type Auth } from '../plugins/auth.ts'
 import { acceptJson, fillAbsentBody } from '../plugins/bodies.ts'
-import { openLive } from '../plugins/live.ts'
+import type { Live } from '../plugins/live.ts'
 import { absentBodyAllowed, apiProblems, byAppKey, byAppKeyOrClientSecret } from '../plugins/openapi.ts'
 import { invalidRequest } from '../plugins/validation.ts'
 import type { Verification } from '../verification.ts'
@@ -16,15 +16,15 @@ import {
 } from './schemas.ts'
 
 const tags = ['Verifications']
+const forFrontEnds = { config: { forFrontEnds: true } }
 /** Longest `wait` and what answering takes. */
 const waitTimeoutMs = 40_000
 const defaultLimit = 20
 
 export const verificationRoutes: FastifyPluginAsyncTypebox<{
-  gateway: Gateway, ids: Ids, auth: Auth,
-}> = async (server, { gateway, ids, auth }) => {
+  gateway: Gateway, live: Live, ids: Ids, auth: Auth,
+}> = async (server, { gateway, live, ids, auth }) => {
   acceptJson(server)
-  const live = openLive(server, gateway)
   const view = (verification: Verification, request: FastifyRequest): VerificationView =>
     viewVerification(verification, { attemptId: ids.attemptId, masked: request.caller === null || 'clientOf' in request.caller })
 
@@ -78,7 +78,7 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
   })
 
   server.get('/verifications/:id', {
-    onRequest: auth.byAppOrClient('verifications:read'),
+    onRequest: auth.byAppOrClient('verifications:read'), ...forFrontEnds,
     handlerTimeout: waitTimeoutMs,
     schema: {
       tags, security: byAppKeyOrClientSecret, operationId: 'getVerification', summary: 'Read a verification, or wait for its next change',
@@ -89,7 +89,7 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
   }, async (request, reply) => view(await live.read(request.params.id, request.query, reply), request))
 
   server.post('/verifications/:id/check', {
-    onRequest: auth.byAppOrClient('verifications:write'), preValidation: fillAbsentBody,
+    onRequest: auth.byAppOrClient('verifications:write'), preValidation: fillAbsentBody, ...forFrontEnds,
     schema: {
       ...absentBodyAllowed,
       tags, security: byAppKeyOrClientSecret, operationId: 'checkVerification',
@@ -112,7 +112,7 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
   })
 
   server.post('/verifications/:id/next', {
-    onRequest: auth.byAppOrClient('verifications:write'), preValidation: fillAbsentBody,
+    onRequest: auth.byAppOrClient('verifications:write'), preValidation: fillAbsentBody, ...forFrontEnds,
     schema: {
       ...absentBodyAllowed,
       tags, security: byAppKeyOrClientSecret, operationId: 'startNextAttempt', summary: 'Give up the current attempt, start the next one',
@@ -126,7 +126,7 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
   }, async request => view(await gateway.next(request.params.id, request.body.reason ?? 'abandoned'), request))
 
   server.post('/verifications/:id/resend', {
-    onRequest: auth.byAppOrClient('verifications:write'), preValidation: fillAbsentBody,
+    onRequest: auth.byAppOrClient('verifications:write'), preValidation: fillAbsentBody, ...forFrontEnds,
     schema: {
       ...absentBodyAllowed,
       tags, security: byAppKeyOrClientSecret, operationId: 'resendAttempt', summary: 'Send the same attempt again',

@@ -111,8 +111,8 @@ t.test('paths and methods that there are not', async t => {
   }
   for (const [method, url, allow] of [
     ['PUT', '/verifications', 'GET, HEAD, POST'], [
-      'PATCH', '/verifications/ver_x?a=1', 'DELETE, GET, HEAD',
-    ], ['GET', '/verifications/ver_x/check', 'POST'],
+      'PATCH', '/verifications/ver_x?a=1', 'DELETE, GET, HEAD, OPTIONS',
+    ], ['GET', '/verifications/ver_x/check', 'OPTIONS, POST'],
     ['DELETE', '/callbacks/truid', 'POST'], ['OPTIONS', '/providers', 'GET, HEAD'],
     ['PROPFIND', '/livez', 'GET, HEAD'], ['POST', '/metrics', 'GET, HEAD'],
   ]) {

@@ -16,13 +16,14 @@ t.test('the document is served, and describes every route', async t => {
   const { server } = await buildTestServer(t)
   const document = (await server.inject('/openapi.json')).json<Document>()
   t.equal(document.openapi, '3.1.0')
-  t.same(document.tags.map(({ name }) => name), ['Verifications', 'Providers', 'Callbacks', 'Operations'])
+  t.same(document.tags.map(({ name }) => name), ['Verifications', 'Webhooks', 'Providers', 'Callbacks', 'Operations'])
   t.same(Object.entries(document.paths).flatMap(([path, item]) => Object.keys(item).map(method => `${method} ${path}`)).sort(), [
     'delete /verifications/{id}', 'get /callbacks/{provider}/{key}', 'get /livez', 'get /metrics', 'get /providers', 'get /readyz',
     'get /verifications',
-    'get /verifications/{id}', 'post /callbacks/{provider}', 'post /callbacks/{provider}/{key}', 'post /verifications',
+    'get /verifications/{id}', 'get /verifications/{id}/events', 'get /webhooks/deliveries', 'post /callbacks/{provider}', 'post /callbacks/{provider}/{key}', 'post /verifications',
     'post /verifications/{id}/cancel',
     'post /verifications/{id}/check', 'post /verifications/{id}/next', 'post /verifications/{id}/resend',
+    'post /webhooks/deliveries/{deliveryId}/replay', 'post /webhooks/test',
   ])
   const operations = Object.values(document.paths).flatMap(item => Object.values(item))
   t.equal(new Set(operations.map(({ operationId }) => operationId)).size, operations.length)
