@@ -7,18 +7,18 @@ import { buildServer } from '../src/server.ts'
 
 const idle = (): never => { throw new Error('this server only describes itself') }
 const gateway: Gateway = {
-  create: idle, get: idle, watch: idle, submit: idle, next: idle, resend: idle, cancel: idle, erase: idle, find: idle, receive: idle,
-  readReturn: idle, providers: idle, resolve: idle, sweep: idle,
+  create: idle, get: idle, listen: idle, submit: idle, next: idle, resend: idle, cancel: idle, erase: idle, find: idle, receive: idle,
+  readReturn: idle, providers: idle, resolve: idle, notify: idle, sweep: idle,
 }
 const ids: Ids = {
-  newId: idle, checkId: idle, partitionOf: idle, callbackKey: idle, readCallbackKey: idle, clientSecret: idle,
+  newId: idle, checkId: idle, partitionOf: idle, deliveryId: idle, readDeliveryId: idle, callbackKey: idle, readCallbackKey: idle, clientSecret: idle,
   readClientSecret: idle, attemptId: idle,
 }
 
 /** The OpenAPI document, as text: `openapi/openapi.json`. Needs no store and no provider. */
 export async function buildOpenapi (): Promise<string> {
   const server = await buildServer({
-    gateway, ids, apps: { byKey: idle }, config: { publicUrl: 'http://localhost', role: 'api' }, metrics: { registry: new Registry() },
+    gateway, deliveries: { list: idle, replay: idle, test: idle }, ids, apps: { byKey: idle, all: idle }, config: { publicUrl: 'http://localhost', role: 'api' }, metrics: { registry: new Registry() },
     log: pino({ level: 'silent' }), isReady: idle,
   })
   await server.ready()

@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { providers } from './adapters/index.ts'
+import type { Provider } from './adapters/adapter.ts'
+import { providers as allProviders } from './adapters/index.ts'
 import { createApps, readAppsFile, sandboxApp, type Apps } from './apps.ts'
 import { createAttempts } from './attempts.ts'
 import { guardAdapter } from './breaker.ts'
 import { createChanges } from './changes.ts'
 import type { Config } from './config.ts'
+import { createDeliveries } from './deliveries.ts'
+import { readDelivery } from './delivery.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import { createHttp } from './http.ts'
 import { createIds } from './ids.ts'
@@ -13,6 +16,7 @@ import { openQueues } from './jobs/queues.ts'
 import { startWorkers, type Workers } from './jobs/workers.ts'
 import type { Logger } from './logger.ts'
 import { byProvider, createMetrics } from './metrics.ts'
+import type { LiveOptions } from './plugins/live.ts'
 import { createSealer } from './seal.ts'
 import { buildServer, type Server } from './server.ts'
 import { createAnnouncements } from './store/announcements.ts'
@@ -21,6 +25,8 @@ import { createKeys, partitions } from './store/keys.ts'
 import { connectRedis, untilReady } from './store/redis.ts'
 import { createStore } from './store/store.ts'
 import { readVerification } from './verification.ts'
+import { viewVerification } from './view.ts'
+import { createWebhookSender, type WebhookOptions } from './webhook.ts'
 import { collectMethods } from './workflow.ts'
 
 export type RunningApp = {
@@ -37,10 +43,19 @@ export type RunningApp = {
 const requestsGraceMs = 7_000
 const jobsGraceMs = 5_000
 
-export type AppOptions = { log: Logger, now?: () => number }
+export type AppOptions = {
+  log: Logger
+  now?: () => number
+  /** The registry, or another list of providers. */
+  providers?: readonly Provider[]
+  live?: LiveOptions
+  webhooks?: WebhookOptions
+}
 
 /** The whole composition on one page: connections, then the core's shell, then routes and workers as the role says. Does not listen yet. */
-export async function startApp (config: Config, { log, now = Date.now }: AppOptions): Promise<RunningApp> {
+export async function startApp (
+  config: Config, { log, now = Date.now, providers = allProviders, live = {}, webhooks: webhookOptions = {} }: AppOptions,
+): Promise<RunningApp> {
   const onError = (error: Error): void => log.warn({ cause: error.message }, 'redis')
   const redis = connectRedis(config.redisUrl, 'api', { onError })
   const subscriber = connectRedis(config.redisUrl, 'subscriber', { onError })
@@ -74,8 +89,13 @@ export async function startApp (config: Config, { log, now = Date.now }: AppOpti
   const queues = openQueues(redis, onError)
   const attempts = createAttempts({ adapters, ids, publicUrl: config.publicUrl, now })
   const surroundings = { methods, isStopped: (provider: string) => adapters.get(provider)?.isStopped() ?? true }
-  const changes = createChanges({ store, sealer, attempts, surroundings, enqueue: queues.resolve, metrics, log, now, retentionMs: config.retentionMs })
-  const gateway = createGateway({ changes, store, ids, sealer, adapters, attempts, methods, announcements, metrics, log, now, randomBytes })
+  const changes = createChanges({ store, sealer, attempts, surroundings, queues, metrics, log, now, retentionMs: config.retentionMs })
+  const webhooks = createWebhookSender(webhookOptions)
+  const deliveries = createDeliveries({
+    store: createStore({ redis, sealer, read: readDelivery }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, now, randomBytes,
+    retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
+  })
+  const gateway = createGateway({ changes, store, ids, sealer, adapters, attempts, deliveries, methods, announcements, metrics, log, now, randomBytes })
 
   let workers: Workers | null = null
   let workerRedis: ReturnType<typeof connectRedis> | null = null
@@ -88,7 +108,7 @@ export async function startApp (config: Config, { log, now = Date.now }: AppOpti
     if (isDraining || workers?.isAlive() === false) return false
     return store.ping().then(() => true, () => false)
   }
-  const server = await buildServer({ gateway, ids, apps, config, metrics, log, isReady })
+  const server = await buildServer({ gateway, deliveries, ids, apps, config, metrics, log, isReady, live })
 
   return {
     server,
@@ -111,7 +131,7 @@ export async function startApp (config: Config, { log, now = Date.now }: AppOpti
       }
       // At once, not in turn: together they must stay below the time that a supervisor grants.
       await Promise.all([stopServing(), workers?.close(jobsGraceMs)])
-      await Promise.race([Promise.all([queues.close(), http.close()]), delay(500, undefined, { ref: false })])
+      await Promise.race([Promise.all([queues.close(), http.close(), webhooks.close()]), delay(500, undefined, { ref: false })])
       for (const connection of [redis, subscriber, workerRedis]) connection?.disconnect()
     },
   }

@@ -1,19 +1,20 @@
 import type { Callback, EvidenceKind, Json } from './adapters/adapter.ts'
 import { allowsReturnUrl, type App } from './apps.ts'
-import { takes, type AdapterMap, type Attempts } from './attempts.ts'
+import { takes, type Attempts } from './attempts.ts'
+import { createCallbacks, type CallbacksParts } from './callbacks.ts'
 import type { Changes } from './changes.ts'
+import { createDuties, type DutiesParts } from './duties.ts'
 import { ApiError, ProviderError } from './errors.ts'
 import type { Ids } from './ids.ts'
-import type { Logger } from './logger.ts'
-import type { CallbackResult, Metrics } from './metrics.ts'
 import { parsePhoneNumber } from './phone.ts'
+import { defaultNews } from './news.ts'
 import type { NextReason } from './reasons.ts'
 import type { CreateRequest, Evidence, ProviderItem } from './routes/schemas.ts'
-import { SealBroken, type Sealer } from './seal.ts'
-import type { Announcements } from './store/announcements.ts'
+import type { Sealer } from './seal.ts'
+import type { Announcements, Listener } from './store/announcements.ts'
 import { partitions } from './store/keys.ts'
-import { StoreUnavailable, type Store } from './store/store.ts'
-import { availableActions, currentAttempt, isFinal, providerOf, type Event, type Verification } from './verification.ts'
+import type { Store } from './store/store.ts'
+import { availableActions, currentAttempt, isFinal, type Verification } from './verification.ts'
 import { planWorkflow, type Methods } from './workflow.ts'
 
 /** THE SHELL: one method for each thing that can happen. Routes and jobs only translate to it; ids that reach it are known to be ours. */
@@ -21,8 +22,8 @@ export type Gateway = {
   /** A new verification, its first attempt started; or the one that an earlier request with the same key made. */
   create (app: App, request: CreateRequest, idempotencyKey: string | null): Promise<Verification>
   get (id: string): Promise<Verification>
-  /** Waits until the revision is above `revision` (null: the present one), it is final, or the time is over. */
-  watch (id: string, options: { revision: number | null, waitMs: number, signal: AbortSignal }): Promise<Verification>
+  /** Calls the listener when the verification may have changed, or was erased, in whatever process; until the returned function is called. */
+  listen (id: string, listener: Listener): () => void
   /** `settled: false`: the evidence is still being checked. */
   submit (id: string, evidence: Evidence): Promise<{ verification: Verification, settled: boolean }>
   next (id: string, reason: NextReason): Promise<Verification>
@@ -38,22 +39,20 @@ export type Gateway = {
   providers (): ProviderItem[]
   /** Does what the verification owes: begins its attempt, resolves its evidence. Throws a retryable `ProviderError` unless it is the last try. */
   resolve (id: string, isLastTry: boolean): Promise<void>
+  /** Takes the verification's news over for delivery and tries to deliver them; or, with the id of a delivery, tries that again. */
+  notify (id: string): Promise<void>
   /** Tells every verification whose time has come what time it is. Returns how many there were. */
   sweep (): Promise<number>
 }
 
-export type GatewayParts = {
+export type GatewayParts = CallbacksParts & DutiesParts & {
   changes: Changes
   store: Pick<Store<Verification>, 'load' | 'find' | 'due' | 'postpone' | 'release' | 'erase'>
   ids: Ids
   sealer: Pick<Sealer, 'tag' | 'tags'>
-  adapters: AdapterMap
   attempts: Attempts
   methods: Methods
-  announcements: Pick<Announcements, 'waitFor'>
-  metrics: Metrics
-  log: Logger
-  now: () => number
+  announcements: Pick<Announcements, 'waitFor' | 'watch'>
   randomBytes: (size: number) => Buffer
 }
 
@@ -64,11 +63,11 @@ const retryMs = 500
 const replayWaitMs = 6_000
 /** Whoever claimed a key this long ago and has written nothing will not write any more. */
 const unwrittenMs = 10_000
-const sweepBatch = 500
-/** A record that cannot be swept is tried again then. */
-const postponedMs = 60_000
+/** More changes than a verification sees between being read and being erased. */
+const meanwhileRevisions = 8
 
-export function createGateway ({ changes, store, ids, sealer, adapters, attempts, methods, announcements, metrics, log, now, randomBytes }: GatewayParts): Gateway {
+export function createGateway (parts: GatewayParts): Gateway {
+  const { changes, store, ids, sealer, adapters, attempts, methods, announcements, now, randomBytes } = parts
   const { load, apply } = changes
   const partitionOfTag = (tag: string): number => Buffer.from(tag, 'base64url').readUInt8(0) % partitions
 
@@ -87,6 +86,9 @@ export function createGateway ({ changes, store, ids, sealer, adapters, attempts
   }
 
   return {
+    ...createCallbacks(parts),
+    ...createDuties(parts),
+
     async create (app, request, idempotencyKey) {
       const asked = request.phoneNumber === undefined ? null : readNumber(request.phoneNumber)
       const phoneNumber = asked?.number ?? null
@@ -110,6 +112,7 @@ export function createGateway ({ changes, store, ids, sealer, adapters, attempts
         const made = await changes.create({
           id, appId: app.id, phoneNumber, reference: request.reference ?? null, metadata: request.metadata ?? {}, locale: request.locale ?? null,
           device: request.device ?? {}, returnUrl: request.returnUrl ?? null, includeProfile: app.includeProfile === true, workflow, expiresAt, key,
+          ...(app.webhook === undefined ? {} : { wants: app.webhook.events ?? defaultNews }),
         }, {
           key: key === null ? null : { ...key, expiresAt: at + idempotencyMs },
           live: liveName === null ? null : { name: liveName, value: id, expiresAt },
@@ -134,16 +137,7 @@ export function createGateway ({ changes, store, ids, sealer, adapters, attempts
 
     get: async id => (await load(id)).record,
 
-    async watch (id, { revision, waitMs, signal }) {
-      const until = now() + waitMs
-      for (;;) {
-        const heard = announcements.waitFor(id, { timeoutMs: Math.max(1, until - now()), signal })
-        const { record } = await load(id)
-        revision ??= record.revision
-        if (isFinal(record) || record.revision > revision || signal.aborted || now() >= until) return record
-        await heard
-      }
-    },
+    listen: announcements.watch,
 
     async submit (id, submitted) {
       const stored = await load(id)
@@ -175,7 +169,7 @@ export function createGateway ({ changes, store, ids, sealer, adapters, attempts
         return { verification: after, settled: event?.type !== 'leftUndecided' }
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error
-        await changes.delegate(received.stored.record, error.retryAfterMs ?? retryMs)
+        await changes.delegate(received.stored.record, ['resolve'], error.retryAfterMs ?? retryMs)
         return { verification: received.stored.record, settled: false }
       }
     },
@@ -210,53 +204,17 @@ export function createGateway ({ changes, store, ids, sealer, adapters, attempts
       return stored.record
     },
 
-    erase: async id => changes.erase((await load(id)).record),
+    async erase (id) {
+      const { record } = await load(id)
+      const revisions = record.news === null ? [] : Array.from({ length: record.revision + meanwhileRevisions }, (_, index) => index + 1)
+      await changes.erase(record, revisions.map(revision => ids.deliveryId(id, revision)))
+    },
 
     async find (app, by, limit) {
       const text = 'reference' in by ? by.reference : readNumber(by.phoneNumber).number
       const names = sealer.tags('reference' in by ? 'reference' : 'number', `${app.id} ${text}`)
       const found = await Promise.all((await store.find(names, limit)).map(id => store.load(id)))
       return found.flatMap(stored => stored?.record.appId === app.id ? [stored.record] : [])
-    },
-
-    async receive (provider, callback) {
-      const adapter = adapters.get(provider)
-      if (adapter === undefined) throw new ApiError('not_found', 'There is no such provider.')
-      const count = (result: CallbackResult): void => {
-        metrics.countCallback(provider, result)
-        log.info({ provider, result }, 'callback')
-      }
-      const received = adapter.receive?.(callback) ?? null
-      if (received === null) return count('malformed')
-      const named = ids.readCallbackKey(received.key, 'callback')
-      const stored = named === null ? null : await store.load(named.id)
-      if (named === null || stored === null) return count('unknown')
-      const { attemptIndex: attempt } = named
-      const method = stored.record.workflow[attempt]?.method
-      if (method === undefined || providerOf(method) !== provider) return count('wrong_provider')
-      if (received.type === 'noted') return count('accepted')
-      const event: Event = received.type === 'evidence'
-        ? { type: 'evidenceReceived', attempt, evidence: { from: 'provider', value: received.evidence } }
-        : received.type === 'denied' ? { type: 'declined', attempt, reason: received.reason } : { type: 'opened', attempt }
-      const { changed, stored: { record: after } } = await apply(stored, event)
-      if (changed) return count('accepted')
-      count(currentAttempt(after)?.index === attempt ? 'duplicate' : 'late')
-    },
-
-    async readReturn (provider, key, query) {
-      const adapter = adapters.get(provider)
-      const named = ids.readCallbackKey(key, 'redirect')
-      const record = named === null ? null : (await store.load(named.id))?.record ?? null
-      if (named === null || record === null || record.returnUrl === null || adapter?.readReturn === undefined) return null
-      const { attemptIndex } = named
-      if (providerOf(record.workflow[attemptIndex]?.method ?? '.') !== provider) return null
-      const returned = currentAttempt(record)?.index === attemptIndex
-        ? adapter.readReturn(attempts.describe(record, attemptIndex), query) ?? { error: 'evidence_invalid' }
-        : { error: 'evidence_expired' }
-      const url = new URL(record.returnUrl)
-      for (const [name, value] of Object.entries(returned)) url.searchParams.set(name, value)
-      url.searchParams.set('verification', record.id)
-      return url.href
     },
 
     providers: () => [...adapters.values()].map(adapter => {
@@ -271,42 +229,6 @@ export function createGateway ({ changes, store, ids, sealer, adapters, attempts
         },
       }
     }),
-
-    async resolve (id, isLastTry) {
-      const stored = await store.load(id)
-      const current = stored === null ? null : currentAttempt(stored.record)
-      if (stored === null || current === null) return
-      const { index, attempt } = current
-      if (attempt.phase === 'starting') {
-        const begun = await apply(stored, { type: 'startBegun', attempt: index })
-        if (begun.changed) await changes.start(begun.stored, ['start'])
-      } else if (attempt.phase === 'resolving') {
-        await changes.settle(stored, { isFirst: false, isLastTry })
-      }
-    },
-
-    async sweep () {
-      const swept = await Promise.all(Array.from({ length: partitions }, async (_, partition) => {
-        const due = await store.due(partition, now(), sweepBatch)
-        for (const id of due) await tick(id)
-        return due.length
-      }))
-      return swept.reduce((sum, count) => sum + count, 0)
-    },
-  }
-
-  /** One verification that cannot be read or written must not stand in the way of the others. */
-  async function tick (id: string): Promise<void> {
-    try {
-      const stored = await store.load(id)
-      if (stored === null) await store.erase(id, { announce: 'erased' })
-      else await apply(stored, { type: 'ticked' })
-    } catch (error) {
-      if (error instanceof StoreUnavailable) throw error
-      if (error instanceof SealBroken) metrics.countUnreadable()
-      log.error({ verificationId: id, err: error }, 'verification not swept')
-      await store.postpone(id, now() + postponedMs)
-    }
   }
 }
 

@@ -6,17 +6,22 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyReply, type
 import manifest from '../package.json' with { type: 'json' }
 import type { Apps } from './apps.ts'
 import type { Config } from './config.ts'
+import type { Deliveries } from './deliveries.ts'
 import { ApiError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
 import type { Ids } from './ids.ts'
 import type { Metrics } from './metrics.ts'
 import { createAuth } from './plugins/auth.ts'
+import { allowOrigins } from './plugins/cors.ts'
 import { answerClientError, answerErrors, sendProblem } from './plugins/errors.ts'
+import { openLive, type LiveOptions } from './plugins/live.ts'
 import { describeApi } from './plugins/openapi.ts'
 import { compileValidator } from './plugins/validation.ts'
 import { callbackRoutes } from './routes/callbacks.ts'
+import { eventRoutes } from './routes/events.ts'
 import { opsRoutes } from './routes/ops.ts'
 import { verificationRoutes } from './routes/verifications.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 
 const bodyLimit = 64 * 1024
 /** `headersTimeout` and the interval must be set with it: alone, `requestTimeout` lets a slow body live for a minute. */
@@ -37,19 +42,21 @@ const httpsHeaders = { 'strict-transport-security': 'max-age=31536000' }
 
 export type ServerParts = {
   gateway: Gateway
+  deliveries: Pick<Deliveries, 'list' | 'replay' | 'test'>
   ids: Ids
-  apps: Pick<Apps, 'byKey'>
+  apps: Pick<Apps, 'byKey' | 'all'>
   config: Pick<Config, 'publicUrl' | 'role'>
   metrics: Pick<Metrics, 'registry'>
   log: FastifyBaseLogger
   /** Whether traffic should be sent here. */
   isReady: () => boolean | Promise<boolean>
+  live?: LiveOptions
 }
 
 export type Server = Awaited<ReturnType<typeof buildServer>>
 
 /** The HTTP server, ready to listen: every plugin and every route on one page. */
-export async function buildServer ({ gateway, ids, apps, config, metrics, log, isReady }: ServerParts) {
+export async function buildServer ({ gateway, deliveries, ids, apps, config, metrics, log, isReady, live: liveOptions }: ServerParts) {
   const server = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -73,6 +80,7 @@ export async function buildServer ({ gateway, ids, apps, config, metrics, log, i
   server.decorateRequest('verificationId', null)
   answerErrors(server)
 
+  allowOrigins(server, { apps, ids })
   let isClosing = false
   server.addHook('preClose', async () => { isClosing = true })
   const headers = config.publicUrl.startsWith('https:') ? { ...safeHeaders, ...httpsHeaders } : safeHeaders
@@ -95,7 +103,10 @@ export async function buildServer ({ gateway, ids, apps, config, metrics, log, i
   const auth = createAuth({ apps, ids })
   // A worker is asked for its health and its metrics only.
   if (config.role !== 'worker') {
-    await server.register(verificationRoutes, { gateway, ids, auth })
+    const live = openLive(server, gateway, liveOptions)
+    await server.register(verificationRoutes, { gateway, live, ids, auth })
+    await server.register(eventRoutes, { live, ids, auth })
+    await server.register(webhookRoutes, { deliveries, auth })
     await server.register(callbackRoutes, { gateway })
   }
   await server.register(opsRoutes, { gateway, auth, metrics, isReady })

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { request } from 'undici'
-import { startApp, type RunningApp } from '../../src/app.ts'
+import { startApp, type AppOptions, type RunningApp } from '../../src/app.ts'
 import { scopes, type App } from '../../src/apps.ts'
 import { readConfig } from '../../src/config.ts'
 import { createLogger } from '../../src/logger.ts'
@@ -29,11 +29,17 @@ const hash = (key: string): string => createHash('sha256').update(key).digest('h
 /** Two apps of which neither may see the other's verifications, and a key that may only read. */
 export const testApps: App[] = [
   {
-    id: 'shop', name: 'Shop', includeProfile: true, allowedReturnUrls: ['https://shop.example/verified', 'https://shop.example/app/'],
+    id: 'shop', name: 'Shop', includeProfile: true, allowedOrigins: ['https://shop.example'], allowedReturnUrls: ['https://shop.example/verified', 'https://shop.example/app/'],
     keys: [{ sha256: hash(keys.shop), scopes: [...scopes] }, { sha256: hash(keys.reader), scopes: ['verifications:read'] }],
   },
   { id: 'bank', name: 'Bank', keys: [{ sha256: hash(keys.bank), scopes: [...scopes] }] },
 ]
+
+export const webhookSecret = `whsec_${Buffer.alloc(32, 'of the shop').toString('base64')}`
+
+/** The two apps, the first with a webhook; `events` unless it shall get what every app gets. */
+export const withWebhook = (url: string, events?: NonNullable<App['webhook']>['events']): App[] => testApps.map(app =>
+  app.id === 'shop' ? { ...app, webhook: { url, secrets: [webhookSecret], ...(events === undefined ? {} : { events }) } } : app)
 
 export function clientOf (url: string, credential: string | null): Client {
   const call: Client['call'] = async (method, path, body, headers = {}) => {
@@ -61,16 +67,16 @@ export function clientOf (url: string, credential: string | null): Client {
   }
 }
 
-/** The environment of a gateway for tests: its own Redis, the simulators, two apps. */
+/** The environment of a gateway for tests: its own Redis, the simulators, two apps unless the test brings its own. */
 export async function testEnvironment (
-  t: Teardown, { redisUrl, simulatorOptions = {}, environment = {} }: { redisUrl?: string, simulatorOptions?: Partial<SimulatorOptions>, environment?: Record<string, string> } = {},
+  t: Teardown, { redisUrl, simulatorOptions = {}, environment = {}, apps = testApps }: { redisUrl?: string, simulatorOptions?: Partial<SimulatorOptions>, environment?: Record<string, string>, apps?: App[] } = {},
 ): Promise<{ environment: Record<string, string>, url: string, simulators: Simulators }> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const folder = await mkdtemp(join(tmpdir(), 'verigate-apps-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const appsFile = join(folder, 'apps.json')
-  await writeFile(appsFile, JSON.stringify(testApps))
+  await writeFile(appsFile, JSON.stringify(apps))
   const simulators = await startSimulators({ gatewayUrl: url, handsetDelayMs: 20, slowMs: 1_500, ...simulatorOptions })
   t.teardown(() => simulators.close())
   return {
@@ -95,13 +101,13 @@ export type TestGateway = {
 
 /** A whole gateway in this process, over real HTTP, Redis and simulators; it ends with the test. `now` is its clock. */
 export async function startGateway (
-  t: Teardown, options: Parameters<typeof testEnvironment>[1] & { now?: () => number } = {},
+  t: Teardown, options: Parameters<typeof testEnvironment>[1] & Omit<AppOptions, 'log'> = {},
 ): Promise<TestGateway> {
   const { environment, url, simulators } = await testEnvironment(t, options)
   const logs: string[] = []
   const log = createLogger('debug', { write: line => { logs.push(line) } })
   const config = readConfig(environment)
-  const app = await startApp(config, { log, ...(options.now === undefined ? {} : { now: options.now }) })
+  const app = await startApp(config, { ...options, log })
   t.teardown(() => app.close())
   await app.server.listen({ port: config.port, host: config.host })
   return { url, app, simulators, logs, environment, shop: clientOf(url, keys.shop), bank: clientOf(url, keys.bank) }

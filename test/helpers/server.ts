@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createApps, sandboxApp, type Scope } from '../../src/apps.ts'
 import type { Callback } from '../../src/adapters/adapter.ts'
+import type { Deliveries } from '../../src/deliveries.ts'
 import { ApiError } from '../../src/errors.ts'
 import type { Gateway } from '../../src/gateway.ts'
 import { createIds, type Ids } from '../../src/ids.ts'
@@ -9,7 +10,9 @@ import { createLogger } from '../../src/logger.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createSealer } from '../../src/seal.ts'
 import { buildServer, type Server } from '../../src/server.ts'
-import { begin, decide, isFinal, type Event, type Verification } from '../../src/verification.ts'
+import type { LiveOptions } from '../../src/plugins/live.ts'
+import type { Listener } from '../../src/store/announcements.ts'
+import { begin, decide, type Event, type Verification } from '../../src/verification.ts'
 
 type Teardown = { teardown (run: () => unknown): void }
 
@@ -17,6 +20,8 @@ export const apiKey = 'vgk_sandbox'
 export const phoneNumber = '+14155550100'
 export const json = { 'content-type': 'application/json' }
 export const authorization = { authorization: `Bearer ${apiKey}` }
+/** Of the sandbox's app. */
+export const allowedOrigins = ['https://shop.example', 'http://localhost:8080']
 /** Where the memory gateway sends browsers that come back with this key. */
 export const returnKey = 'a-key-that-is-known'
 
@@ -31,12 +36,16 @@ export function createMemoryGateway (ids: Ids) {
   const records = new Map<string, Verification>()
   const erased = new Set<string>()
   const calls: Call[] = []
-  const listeners = new Set<() => void>()
+  const listeners = new Map<string, Set<Listener>>()
+  let listened = 0
   let failure: Error | null = null
 
   const note = (name: string, ...args: unknown[]): void => {
     calls.push({ name, args })
     if (failure !== null) throw failure
+  }
+  const announce = (id: string, text: string | null): void => {
+    for (const listener of [...listeners.get(id) ?? []]) listener(text)
   }
   const load = (id: string): Verification => {
     const record = records.get(id)
@@ -45,7 +54,7 @@ export function createMemoryGateway (ids: Ids) {
   }
   const keep = (record: Verification): Verification => {
     records.set(record.id, record)
-    for (const listener of [...listeners]) listener()
+    announce(record.id, String(record.revision))
     return record
   }
   const apply = (id: string, event: Event): Verification => {
@@ -74,18 +83,11 @@ export function createMemoryGateway (ids: Ids) {
       note('get', id)
       return load(id)
     },
-    async watch (id, options) {
-      note('watch', id, options)
-      const revision = options.revision ?? load(id).revision
-      if (!isFinal(load(id)) && load(id).revision <= revision) {
-        await new Promise<void>(resolve => {
-          const timer = setTimeout(resolve, options.waitMs)
-          const listener = (): void => { listeners.delete(listener); clearTimeout(timer); resolve() }
-          listeners.add(listener)
-          options.signal.addEventListener('abort', listener)
-        })
-      }
-      return load(id)
+    listen (id, listener) {
+      listened += 1
+      const own = listeners.get(id) ?? new Set()
+      listeners.set(id, own.add(listener))
+      return () => { own.delete(listener) }
     },
     async submit (id, evidence) {
       note('submit', id, evidence)
@@ -122,6 +124,7 @@ export function createMemoryGateway (ids: Ids) {
       load(id)
       records.delete(id)
       erased.add(id)
+      announce(id, 'erased')
     },
     async find (app, by, limit) {
       note('find', app, by, limit)
@@ -142,33 +145,47 @@ export function createMemoryGateway (ids: Ids) {
       health: { breaker: 'closed', errorRate: 0, lastSuccessAt: null, lastFailure: null },
     }],
     async resolve () {},
+    async notify () {},
     async sweep () { return 0 },
   }
-  return { gateway, calls, failWith: (error: Error | null) => { failure = error } }
+  return {
+    gateway, calls, records, announce, keep, apply,
+    /** How many listeners there are now, and how many there ever were. */
+    listening: () => ({ now: [...listeners.values()].reduce((sum, { size }) => sum + size, 0), ever: listened }),
+    failWith: (error: Error | null) => { failure = error },
+  }
+}
+
+/** What an app without a webhook sees. */
+const noDeliveries: Pick<Deliveries, 'list' | 'replay' | 'test'> = {
+  list: async () => ({ data: [], nextCursor: null }),
+  replay: async () => { throw new ApiError('not_found', 'There is no such delivery.') },
+  test: async () => { throw new ApiError('invalid_state', 'This app has no webhook.') },
 }
 
 export type TestServer = Awaited<ReturnType<typeof buildTestServer>>
 
-type Wishes = { isReady?: () => boolean, publicUrl?: string, role?: 'all' | 'worker' }
+type Wishes = { isReady?: () => boolean, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions }
 
 /** The whole HTTP layer over the memory gateway, closed when the test ends. `lines` is what it logged. */
-export async function buildTestServer (t: Teardown, { isReady = () => true, publicUrl = 'http://localhost', role = 'all' }: Wishes = {}) {
+export async function buildTestServer (t: Teardown, { isReady = () => true, publicUrl = 'http://localhost', role = 'all', live = {} }: Wishes = {}) {
   const sealer = createSealer(`test:${Buffer.alloc(32, 'test').toString('base64')}`)
   const ids = createIds(sealer, { partitions: 64, randomBytes })
-  const { gateway, calls, failWith } = createMemoryGateway(ids)
+  const memory = createMemoryGateway(ids)
+  const { gateway } = memory
   const app = (id: string, key: string, scopes: Scope[]) => ({
-    id, name: id, keys: [{ sha256: createHash('sha256').update(key).digest('hex'), scopes }],
+    id, name: id, allowedOrigins: [`https://${id}.example`], keys: [{ sha256: createHash('sha256').update(key).digest('hex'), scopes }],
   })
   const apps = createApps([
-    sandboxApp('http://localhost'),
+    { ...sandboxApp('http://localhost'), allowedOrigins },
     app('other', 'vgk_other', ['verifications:read', 'verifications:write']),
     app('reader', 'vgk_reader', ['verifications:read']),
     app('nobody', 'vgk_nobody', []),
   ])
   const lines: string[] = []
   const server: Server = await buildServer({
-    gateway, ids, apps, config: { publicUrl, role }, metrics: createMetrics({ otpless: ['otpless.otp'] }),
-    log: createLogger('debug', { write: line => { lines.push(line) } }), isReady,
+    gateway, deliveries: noDeliveries, ids, apps, config: { publicUrl, role }, metrics: createMetrics({ otpless: ['otpless.otp'] }),
+    log: createLogger('debug', { write: line => { lines.push(line) } }), isReady, live,
   })
   t.teardown(() => server.close())
   const create = async (body: object = { phoneNumber }): Promise<{ id: string, clientSecret: string, revision: number }> =>
@@ -177,5 +194,5 @@ export async function buildTestServer (t: Teardown, { isReady = () => true, publ
     await server.listen({ host: '127.0.0.1', port: 0 })
     return (server.server.address() as AddressInfo).port
   }
-  return { server, gateway, ids, calls, failWith, lines, create, listen }
+  return { ...memory, server, ids, lines, create, listen }
 }

@@ -1,0 +1,64 @@
+import type { AdapterMap, Attempts } from './attempts.ts'
+import type { Changes } from './changes.ts'
+import { ApiError } from './errors.ts'
+import type { Gateway } from './gateway.ts'
+import type { Ids } from './ids.ts'
+import type { Logger } from './logger.ts'
+import type { CallbackResult, Metrics } from './metrics.ts'
+import type { Store } from './store/store.ts'
+import { currentAttempt, providerOf, type Event, type Verification } from './verification.ts'
+
+export type CallbacksParts = {
+  changes: Pick<Changes, 'apply'>
+  store: Pick<Store<Verification>, 'load'>
+  ids: Pick<Ids, 'readCallbackKey'>
+  adapters: AdapterMap
+  attempts: Pick<Attempts, 'describe'>
+  metrics: Pick<Metrics, 'countCallback'>
+  log: Logger
+}
+
+/** What comes from the providers' side: their servers' calls, and browsers on their way back. */
+export function createCallbacks ({ changes, store, ids, adapters, attempts, metrics, log }: CallbacksParts): Pick<Gateway, 'receive' | 'readReturn'> {
+  return {
+    async receive (provider, callback) {
+      const adapter = adapters.get(provider)
+      if (adapter === undefined) throw new ApiError('not_found', 'There is no such provider.')
+      const count = (result: CallbackResult): void => {
+        metrics.countCallback(provider, result)
+        log.info({ provider, result }, 'callback')
+      }
+      const received = adapter.receive?.(callback) ?? null
+      if (received === null) return count('malformed')
+      const named = ids.readCallbackKey(received.key, 'callback')
+      const stored = named === null ? null : await store.load(named.id)
+      if (named === null || stored === null) return count('unknown')
+      const { attemptIndex: attempt } = named
+      const method = stored.record.workflow[attempt]?.method
+      if (method === undefined || providerOf(method) !== provider) return count('wrong_provider')
+      if (received.type === 'noted') return count('accepted')
+      const event: Event = received.type === 'evidence'
+        ? { type: 'evidenceReceived', attempt, evidence: { from: 'provider', value: received.evidence } }
+        : received.type === 'denied' ? { type: 'declined', attempt, reason: received.reason } : { type: 'opened', attempt }
+      const { changed, stored: { record: after } } = await changes.apply(stored, event)
+      if (changed) return count('accepted')
+      count(currentAttempt(after)?.index === attempt ? 'duplicate' : 'late')
+    },
+
+    async readReturn (provider, key, query) {
+      const adapter = adapters.get(provider)
+      const named = ids.readCallbackKey(key, 'redirect')
+      const record = named === null ? null : (await store.load(named.id))?.record ?? null
+      if (named === null || record === null || record.returnUrl === null || adapter?.readReturn === undefined) return null
+      const { attemptIndex } = named
+      if (providerOf(record.workflow[attemptIndex]?.method ?? '.') !== provider) return null
+      const returned = currentAttempt(record)?.index === attemptIndex
+        ? adapter.readReturn(attempts.describe(record, attemptIndex), query) ?? { error: 'evidence_invalid' }
+        : { error: 'evidence_expired' }
+      const url = new URL(record.returnUrl)
+      for (const [name, value] of Object.entries(returned)) url.searchParams.set(name, value)
+      url.searchParams.set('verification', record.id)
+      return url.href
+    },
+  }
+}

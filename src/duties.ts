@@ -1,0 +1,101 @@
+import type { Attempts } from './attempts.ts'
+import type { Change, Changes } from './changes.ts'
+import type { Deliveries } from './deliveries.ts'
+import { ApiError, ProviderError } from './errors.ts'
+import type { Gateway } from './gateway.ts'
+import type { Ids } from './ids.ts'
+import type { Logger } from './logger.ts'
+import type { Metrics } from './metrics.ts'
+import { SealBroken } from './seal.ts'
+import { partitions } from './store/keys.ts'
+import { StoreUnavailable, type Store, type Stored } from './store/store.ts'
+import { currentAttempt, type Event, type Verification, type Verified } from './verification.ts'
+
+export type DutiesParts = {
+  changes: Pick<Changes, 'apply' | 'start' | 'settle'>
+  store: Pick<Store<Verification>, 'load' | 'due' | 'postpone' | 'erase'>
+  ids: Pick<Ids, 'readDeliveryId'>
+  attempts: Pick<Attempts, 'readProfile'>
+  deliveries: Pick<Deliveries, 'open' | 'attempt' | 'remind' | 'drop'>
+  metrics: Pick<Metrics, 'countUnreadable'>
+  log: Logger
+  now: () => number
+}
+
+const sweepBatch = 500
+/** A record that cannot be swept is tried again then. */
+const postponedMs = 60_000
+
+/** What jobs do: whatever a record owes. The record is the truth, so each may be asked for twice, late or in vain. */
+export function createDuties ({ changes, store, ids, attempts, deliveries, metrics, log, now }: DutiesParts): Pick<Gateway, 'resolve' | 'notify' | 'sweep'> {
+  const { apply } = changes
+  return {
+    async resolve (id, isLastTry) {
+      const stored = await store.load(id)
+      if (stored?.record.status === 'verified') return findProfile(stored, stored.record, isLastTry)
+      const current = stored === null ? null : currentAttempt(stored.record)
+      if (stored === null || current === null) return
+      const { index, attempt } = current
+      if (attempt.phase === 'starting') {
+        const begun = await apply(stored, { type: 'startBegun', attempt: index })
+        if (begun.changed) await changes.start(begun.stored, ['start'])
+      } else if (attempt.phase === 'resolving') {
+        await changes.settle(stored, { isFirst: false, isLastTry })
+      }
+    },
+
+    async notify (id) {
+      if (ids.readDeliveryId(id) !== null) return deliveries.attempt(id)
+      let stored = await store.load(id)
+      for (const news of stored?.record.news?.owed ?? []) {
+        if (stored === null) return
+        const deliveryId = await deliveries.open(stored.record, news)
+        try {
+          const taken: Change = await apply(stored, { type: 'newsTaken', revision: news.revision })
+          stored = taken.stored
+          if (taken.changed) await deliveries.attempt(deliveryId)
+        } catch (error) {
+          // Erased meanwhile: what was just written goes with it.
+          if (!(error instanceof ApiError && error.apiCode === 'gone')) throw error
+          return deliveries.drop(deliveryId)
+        }
+      }
+    },
+
+    async sweep () {
+      const swept = await Promise.all(Array.from({ length: partitions }, async (_, partition) => {
+        const due = await store.due(partition, now(), sweepBatch)
+        for (const id of due) await tick(id)
+        return due.length
+      }))
+      return swept.reduce((sum, count) => sum + count, 0)
+    },
+  }
+
+  async function findProfile (stored: Stored<Verification>, { profileSearch, result }: Verified, isLastTry: boolean): Promise<void> {
+    if (profileSearch === null || profileSearch === 'failed') return
+    let event: Event
+    try {
+      event = await attempts.readProfile(result.method, profileSearch.evidence)
+    } catch (error) {
+      if (!(error instanceof ProviderError) || !isLastTry) throw error
+      event = { type: 'profileFailed' }
+    }
+    await apply(stored, event)
+  }
+
+  /** One verification that cannot be read or written must not stand in the way of the others. */
+  async function tick (id: string): Promise<void> {
+    try {
+      if (ids.readDeliveryId(id) !== null) return await deliveries.remind(id)
+      const stored = await store.load(id)
+      if (stored === null) await store.erase(id, { announce: 'erased' })
+      else await apply(stored, { type: 'ticked' })
+    } catch (error) {
+      if (error instanceof StoreUnavailable) throw error
+      if (error instanceof SealBroken) metrics.countUnreadable()
+      log.error({ verificationId: id, err: error }, 'verification not swept')
+      await store.postpone(id, now() + postponedMs)
+    }
+  }
+}
