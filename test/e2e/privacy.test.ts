@@ -3,7 +3,7 @@ import t from 'tap'
 import { request } from 'undici'
 import { provenDigits, scenarios } from '../../src/sandbox/scenarios.ts'
 import { clientOf, keys, startGateway, type Answer, type TestGateway } from '../helpers/gateway.ts'
-import { startRedis } from '../helpers/redis.ts'
+import { startRedis, watchCommands } from '../helpers/redis.ts'
 import { startReceiver } from '../sandbox/receiver.ts'
 import { act, codeFor, post } from './end-user.ts'
 
@@ -66,10 +66,9 @@ function show (value: unknown): string {
 t.test('neither Redis nor the logs show who was verified, or how', async t => {
   const { url: redisUrl } = await startRedis(t)
   const redis = new Redis(redisUrl)
-  const monitor = await redis.monitor()
-  t.teardown(() => { for (const connection of [redis, monitor]) connection.disconnect() })
+  t.teardown(() => redis.disconnect())
   const commands: string[] = []
-  monitor.on('monitor', (_time: string, args: string[]) => commands.push(args.join(' ')))
+  await watchCommands(t, Number(new URL(redisUrl).port), args => { commands.push(args.join(' ')) })
 
   const secrets = new Set<string>([...Object.values(keys), ...personal, ...Object.values(entrusted), 'access_token', 'Bearer '])
   const forwarded: Promise<unknown>[] = []

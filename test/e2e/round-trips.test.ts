@@ -1,22 +1,18 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { startGateway } from '../helpers/gateway.ts'
-import { startRedis, until } from '../helpers/redis.ts'
+import { startRedis, until, watchCommands } from '../helpers/redis.ts'
 
 t.test('what each request asks of Redis', async t => {
   const server = await startRedis(t)
   // The handset answers only when this test is over: nothing but the request in hand talks to the store.
   const { shop, bank } = await startGateway(t, { redisUrl: server.url, simulatorOptions: { handsetDelayMs: 600_000 } })
   const watcher = new Redis(server.url)
-  const monitor = await watcher.monitor()
-  t.teardown(() => {
-    monitor.disconnect()
-    watcher.disconnect()
-  })
+  t.teardown(() => watcher.disconnect())
   let commands: string[] = []
-  monitor.on('monitor', (_time: string, args: string[], source: string) => {
+  await watchCommands(t, server.port, (args, source) => {
     const [name = ''] = args
-      // A script is sent whole the first time. What it does is inside its round trip; the sweeper asks for due times all the while; jobs have queues of their own.
+    // A script is sent whole the first time. What it does is inside its round trip; the sweeper asks for due times all the while; jobs have queues of their own.
     if (source !== 'lua' && name.toLowerCase() !== 'zrangebyscore' && args.some(arg => arg.startsWith('vg:'))) commands.push(name.toLowerCase().replace(/^eval$/, 'evalsha'))
   })
   let marks = 0

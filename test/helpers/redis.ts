@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -139,4 +139,20 @@ export const connectTo = async (t: Teardown, url: string, kind: RedisKind = 'api
   t.teardown(() => redis.disconnect())
   await untilReady(redis)
   return redis
+}
+
+/** Tells every command that the server is given from now on, `source` being `lua` inside a script. (ioredis mixes up replies when commands come too early.) */
+export const watchCommands = async (t: Teardown, port: number, onCommand: (args: string[], source: string) => void): Promise<void> => {
+  const socket = connect(port, '127.0.0.1').setEncoding('latin1')
+  t.teardown(() => socket.destroy())
+  socket.write('MONITOR\r\n')
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', reject)
+    createInterface(socket).on('line', (line) => {
+      const [, source, text] = /^\+[\d.]+ \[\d+ ([^\]]+)\] (.*)$/.exec(line) ?? []
+      if (source === undefined || text === undefined) return resolve()
+      onCommand([...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, arg = '']) => arg.replace(/\\(x[0-9a-f]{2}|.)/g, (_, code: string) =>
+        code.startsWith('x') ? String.fromCharCode(parseInt(code.slice(1), 16)) : ({ n: '\n', r: '\r', t: '\t' })[code] ?? code)), source)
+    })
+  })
 }

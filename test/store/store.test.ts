@@ -8,7 +8,7 @@ import { createSealer, SealBroken } from '../../src/seal.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import type { RedisClient } from '../../src/store/redis.ts'
 import { createStore, type Place } from '../../src/store/store.ts'
-import { connectTo, startCluster, startRedis, until } from '../helpers/redis.ts'
+import { connectTo, startCluster, startRedis, until, watchCommands } from '../helpers/redis.ts'
 
 const Thing = Type.Object({ version: Type.Literal(1), text: Type.String() })
 const thing = (text: string): Static<typeof Thing> => ({ version: 1, text })
@@ -190,9 +190,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       await once(id, 'warm')
       const sent: string[] = []
       for (const node of nodesOf(redis)) {
-        const monitor = await node.monitor()
-        t.teardown(() => monitor.disconnect())
-        monitor.on('monitor', (_time: string, [command = '', ...args]: string[], source: string) => {
+        await watchCommands(t, node.options.port ?? 0, ([command = '', ...args], source) => {
           const touched = args.join(' ')
           if (source !== 'lua' && touched.includes('{q3}')) sent.push(touched.endsWith(':cold') ? 'end' : command.toLowerCase())
         })
