@@ -32,6 +32,7 @@ t.test('the file', async t => {
   t.throws(() => read('{'), /^APPS_FILE cannot be read: it is not JSON/)
   t.throws(() => readAppsFile(join(folder, 'absent')), /APPS_FILE cannot be read: ENOENT/)
   t.throws(() => read([app(), app()]), /APPS_FILE has two apps with the same id/)
+  t.throws(() => read([app(), app({ id: 'bank' })]), /APPS_FILE has the same key twice/)
   t.throws(() => read([{ ...app(), keys: [{ sha256: 'vgk_in_clear', scopes: [] }] }]), { message: /^APPS_FILE\/0\/keys\/0\/sha256 (?!.*vgk_in_clear)/ })
   t.throws(() => read([{ ...app(), keys: [{ sha256: hash('a'), scopes: ['everything'] }] }]), /APPS_FILE\/0\/keys\/0\/scopes\/0/)
   t.throws(() => read({ ...app() }), /APPS_FILE/)

@@ -1,0 +1,63 @@
+import { Type } from 'typebox'
+import t from 'tap'
+import type { Provider } from '../../src/adapters/adapter.ts'
+import { ProviderError } from '../../src/errors.ts'
+import { startGateway } from '../helpers/gateway.ts'
+import { until } from '../helpers/redis.ts'
+import { numberEnding } from './end-user.ts'
+
+t.test('only an answer that was lost makes the next question a repetition', async t => {
+  const repetitions: boolean[] = []
+  const failures = [
+    new ProviderError('acme', 'check', 'provider_error', { retryable: true, status: 500 }),
+    new ProviderError('acme', 'check', 'rate_limited_by_provider', { retryable: true, status: 429 }),
+    new ProviderError('acme', 'check', 'provider_timeout', { retryable: true }),
+  ]
+  const acme: Provider = {
+    provider: 'acme', settings: Type.Object({}),
+    open: () => ({
+      provider: 'acme',
+      methods: {
+        'acme.otp': {
+          needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false, codeAttempts: 5,
+          options: Type.Object({}, { additionalProperties: false }),
+        },
+      },
+      start: async () => ({ state: null, action: { type: 'submitCode', length: 6, channels: ['SMS'] } }),
+      resolve: async (_attempt, _evidence, { repeated }) => {
+        repetitions.push(repeated)
+        const failure = failures[repetitions.length - 1]
+        if (failure !== undefined) throw failure
+        return { verdict: 'denied', reason: 'evidence_invalid' }
+      },
+    }),
+  }
+  const { shop } = await startGateway(t, { providers: [acme] })
+  const { id } = (await shop.create({ phoneNumber: numberEnding('00'), workflow: ['acme.otp'] })).body
+  t.equal((await shop.call('POST', `/verifications/${id}/check`, { code: '000000' })).status, 202)
+  await until(() => repetitions.length === 4, 'it was asked four times', 20_000)
+  t.strictSame(repetitions, [false, false, false, true])
+  t.match(await shop.waitFor(id), { status: 'failed', reason: 'evidence_invalid' })
+})
+
+t.test('what is over holds nothing', async t => {
+  const { shop } = await startGateway(t)
+
+  t.test('a verification that was final at creation leaves its number free', async t => {
+    const phoneNumber = numberEnding('02')
+    const push = { phoneNumber, workflow: ['truecaller.push'] }
+    await shop.waitFor((await shop.create(push)).body['id'])
+    t.match(await shop.create(push), { status: 201, body: { status: 'failed', reason: 'recently_tried' } })
+    t.match(await shop.create({ phoneNumber, workflow: ['otpless.otp'] }), { status: 201, body: { status: 'pending' } })
+  })
+
+  t.test('an erased id never comes back by its Idempotency-Key', async t => {
+    const create = () => shop.create({ phoneNumber: numberEnding('04'), workflow: ['otpless.otp'] }, { 'idempotency-key': 'once' })
+    const { id } = (await create()).body
+    t.equal((await shop.call('DELETE', `/verifications/${id}`)).status, 204)
+    const again = await create()
+    t.equal(again.status, 201)
+    t.not(again.body['id'], id)
+    t.equal((await shop.call('GET', `/verifications/${id}`)).status, 410)
+  })
+})
