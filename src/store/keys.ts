@@ -10,6 +10,7 @@ export type Keys = {
   /** Sorted set of ids by due time. */
   due (partition: number): string
   claim (partition: number, name: string): string
+  counter (partition: number, name: string): string
   /** Sorted set of ids by score. */
   index (partition: number, name: string): string
   /** Where changes are announced. */
@@ -23,6 +24,10 @@ export const createKeys = (namespace: string): Keys => ({
   record: (partition, id) => `${namespace}:${place(partition)}:r:${id}`,
   due: (partition) => `${namespace}:${place(partition)}:due`,
   claim: (partition, name) => `${namespace}:${place(partition)}:c:${name}`,
+  counter: (partition, name) => `${namespace}:${place(partition)}:n:${name}`,
   index: (partition, name) => `${namespace}:${place(partition)}:i:${name}`,
   channel: `${namespace}:changes`,
 })
+
+/** Spreads what has no record of its own over the partitions: by a tag, which is as good as random. */
+export const partitionOfTag = (tag: string): number => Buffer.from(tag, 'base64url').readUInt8(0) % partitions

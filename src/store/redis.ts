@@ -25,19 +25,18 @@ export type RedisTarget = {
 }
 
 type Numbered = [numberOfKeys: number, ...keysAndArguments: (string | Buffer | number)[]]
-/** What create.lua and save.lua return: 1 written, 0 refused, or minus the number of the claim that is held and its value. */
+/** What write.lua returns: 1 written, 0 refused, or minus the number of the claim that is held, or of the counter that is full, and its word. */
 export type WriteReply = [result: number, held?: string]
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
-    createRecord (...args: Numbered): Result<WriteReply, Context>
-    saveRecord (...args: Numbered): Result<WriteReply, Context>
+    writeRecord (...args: Numbered): Result<WriteReply, Context>
     eraseRecord (...args: Numbered): Result<number, Context>
   }
 }
 
 const readScript = (name: string): { lua: string } => ({ lua: readFileSync(new URL(name, import.meta.url), 'utf8') })
-const scripts = { createRecord: readScript('create.lua'), saveRecord: readScript('save.lua'), eraseRecord: readScript('erase.lua') }
+const scripts = { writeRecord: readScript('write.lua'), eraseRecord: readScript('erase.lua') }
 
 const forms = 'redis://, rediss://, redis+sentinel://host:port,…/masterName or redis+cluster://host:port,…'
 const urlPattern = new RegExp([

@@ -12,6 +12,11 @@ export type Release = { name: string, value: string, partition?: number }
  * Redis: make them by `tag`. List claims of other partitions first: on Cluster they are taken first.
  */
 export type Claim = Release & { expiresAt: number }
+/**
+ * A count beside the records, exact however many write at once. `below`: the write happens only while it is less than that. `add` is added by a
+ * write that happens; it ends at the `expiresAt` of its first addition. Names are shown in Redis. Foreign partitions as for claims.
+ */
+export type Counter = { name: string, add: number, below: number | null, expiresAt: number, partition?: number }
 /** A place in a list of ids by `score`, ms since the epoch. It drops places `keepMs` older; the list ends `keepMs` after its newest. */
 export type IndexEntry = { name: string, score: number, keepMs: number }
 /**
@@ -19,18 +24,20 @@ export type IndexEntry = { name: string, score: number, keepMs: number }
  * the caller then goes on by creating that id itself.
  */
 export type Taken = { name: string, value: string }
+/** A counter that is not below what it must be, and when it ends. */
+export type Full = { name: string, retryAfterMs: number }
 /** A record as it was read; `mark` is what `save` compares. */
 export type Stored<R> = { record: R, mark: string }
 
-export type CreateOptions = { expiresAt: number, dueAt: number | null, claims?: Claim[], indexes?: IndexEntry[] }
+export type CreateOptions = { expiresAt: number, dueAt: number | null, claims?: Claim[], counters?: Counter[], indexes?: IndexEntry[] }
 export type SaveOptions = CreateOptions & { releases?: Release[], announce: string }
-/** `also`: ids of records of the same partition that go in the same step; their due times and places in lists lead nowhere from then on. */
+/** `also`: ids of records of the same partition that go in the same step. */
 export type EraseOptions = { releases?: Release[], indexes?: string[], also?: string[], announce: string }
 /** A place in a list, as it was entered; places with the same score are ordered by id. */
 export type Place = { id: string, score: number }
 /** `exists`: a record with this id was written before, by an earlier try whose answer was lost or by somebody who went on with the id. */
-export type Created = { created: true, mark: string } | { created: false, exists: true } | { created: false, taken: Taken }
-export type Saved = { saved: true, mark: string } | { saved: false, conflict: true } | { saved: false, taken: Taken }
+export type Created = { created: true, mark: string } | { created: false, exists: true } | { created: false, taken: Taken } | { created: false, full: Full }
+export type Saved = { saved: true, mark: string } | { saved: false, conflict: true } | { saved: false, taken: Taken } | { saved: false, full: Full }
 
 const codes = [
   'OOM', 'READONLY', 'LOADING', 'MISCONF', 'CLUSTERDOWN', 'MASTERDOWN', 'NOREPLICAS', 'TRYAGAIN', 'BUSY', 'NOAUTH', 'WRONGPASS', 'NOPERM',
@@ -71,13 +78,13 @@ const splitBy = <T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T
 
 /** Keeps records that it cannot read: sealed values with an id, a due time, claims and index entries. Times are ms since the epoch. */
 export type Store<R> = {
-  /** Writes a new record, or nothing at all. One round trip, and on Cluster one more for each claim of another partition. */
+  /** Writes a new record, or nothing at all. One round trip, and on Cluster one more for each claim and counter of another partition. */
   create (id: string, record: R, options: CreateOptions): Promise<Created>
   /** Null: never written, expired or erased. One round trip. */
   load (id: string): Promise<Stored<R> | null>
   /** If the record is still the one that was read with `mark`: replaces it, moves its due time and announces it in one step. */
   save (id: string, mark: string, record: R, options: SaveOptions): Promise<Saved>
-  /** Removes the record, its due time, its index entries and the claims it holds, whatever its state, and announces that. */
+  /** Removes the records, their due times and index entries and the claims they hold, whatever their state, and announces that. */
   erase (id: string, options: EraseOptions): Promise<void>
   claimOf (partition: number, name: string): Promise<string | null>
   /** Gives up one claim, but only while it holds this value. */
@@ -116,36 +123,86 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
   }
   const keyOf = (home: number, { name, partition = home }: Release): string => keys.claim(partition, name)
   const keysOf = (home: number, claims: readonly Release[]): string[] => claims.map((claim) => keyOf(home, claim))
-  const isForeign = (home: number) => ({ partition = home }: Release): boolean => redis.isCluster && partition !== home
+  const isForeign = (home: number) => ({ partition = home }: { partition?: number }): boolean => redis.isCluster && partition !== home
   const indexKeys = (home: number, indexes: readonly IndexEntry[]): string[] => indexes.map(({ name }) => keys.index(home, name))
   const indexValues = (indexes: readonly IndexEntry[]): number[] =>
     indexes.flatMap(({ score, keepMs }) => [score, score - keepMs, score + keepMs])
   const claimValues = (claims: readonly Claim[]): (string | number)[] => claims.flatMap(({ value, expiresAt }) => [value, expiresAt])
+  const counterKey = (home: number, { name, partition = home }: Counter): string => keys.counter(partition, name)
+  const counterValues = (counters: readonly Counter[]): (string | number)[] =>
+    counters.flatMap(({ add, below, expiresAt }) => [add, below ?? '', expiresAt])
 
   // What cannot be released expires by itself; what it was released after is done, and stays done.
   const releaseForeign = (home: number, releases: readonly Release[]): Promise<unknown> =>
-    Promise.allSettled(releases.map((release) => redis.eraseRecord(1, keyOf(home, release), 0, 0, '', '', '', release.value)))
+    Promise.allSettled(releases.map((release) => redis.eraseRecord(1, keyOf(home, release), 0, 0, 0, '', '', release.value)))
+
+  const uncount = (home: number, counters: readonly Counter[]): Promise<unknown> =>
+    Promise.allSettled(counters.map((counter) => {
+      const key = counterKey(home, counter)
+      return redis.multi().decrby(key, counter.add).pexpireat(key, counter.expiresAt, 'NX').exec()
+    }))
+
+  /** Adds first and looks then, so that however many come at once none is let through too many. */
+  const countForeign = async (home: number, counter: Counter): Promise<Full | null> => {
+    const { name, add, below, expiresAt } = counter
+    const key = counterKey(home, counter)
+    const transaction = redis.multi().incrby(key, add).pexpireat(key, expiresAt, 'NX').pttl(key)
+    const [[, count] = [], , [, leftMs] = []] = await ask(transaction.exec()) ?? []
+    if (below === null || Number(count) - add < below) return null
+    await uncount(home, [counter])
+    return { name, retryAfterMs: Math.max(0, Number(leftMs)) }
+  }
+
+  type Refusal = { taken: Taken } | { full: Full } | 'refused'
 
   /**
-   * Takes the claims that the record's script cannot reach (another slot), then writes, and gives them back if the write is refused.
-   * When the answer is lost they stay: the write may have happened.
+   * Takes the claims and counts the counters that the record's script cannot reach (another slot), then writes, and gives them back if the
+   * write is refused. When the answer is lost they stay: the write may have happened.
    */
-  const claimAndWrite = async (home: number, claims: readonly Claim[], write: (local: Claim[]) => Promise<WriteReply>) => {
+  const writeWith = async (
+    home: number, { claims = [], counters = [] }: Pick<CreateOptions, 'claims' | 'counters'>, write: (local: Claim[], here: Counter[]) => Promise<WriteReply>,
+  ): Promise<Refusal | null> => {
     const [foreign, local] = splitBy(claims, isForeign(home))
-    const fresh: Claim[] = []
+    const [away, here] = splitBy(counters, isForeign(home))
+    const taken: Claim[] = []
+    const counted: Counter[] = []
+    const giveBack = async <R extends Refusal>(refusal: R): Promise<R> => {
+      await Promise.all([releaseForeign(home, taken), uncount(home, counted)])
+      return refusal
+    }
     for (const claim of foreign) {
       const held = await ask(redis.set(keyOf(home, claim), claim.value, 'PXAT', claim.expiresAt, 'NX', 'GET'))
-      if (held === null) fresh.push(claim)
-      else if (held !== claim.value) {
-        await releaseForeign(home, fresh)
-        return { taken: { name: claim.name, value: held } }
-      }
+      if (held === null) taken.push(claim)
+      else if (held !== claim.value) return giveBack({ taken: { name: claim.name, value: held } })
     }
-    const [result, held] = await ask(write(local))
+    for (const counter of away) {
+      const full = await countForeign(home, counter)
+      if (full !== null) return giveBack({ full })
+      counted.push(counter)
+    }
+    const [result, word = ''] = await ask(write(local, here))
     if (result === 1) return null
-    await releaseForeign(home, fresh)
-    const taken = local[-result - 1]
-    return taken === undefined || held === undefined ? 'refused' : { taken: { name: taken.name, value: held } }
+    const claim = local[-result - 1]
+    if (claim !== undefined) return giveBack({ taken: { name: claim.name, value: word } })
+    const counter = here[-result - local.length - 1]
+    return giveBack(counter === undefined ? 'refused' : { full: { name: counter.name, retryAfterMs: Number(word) } })
+  }
+
+  type Change = SaveOptions & { mark: Buffer | '', sealed: Buffer }
+
+  const write = async (id: string, { mark, sealed, expiresAt, dueAt, releases = [], indexes = [], announce, ...options }: Change): Promise<Refusal | null> => {
+    const home = place(id)
+    const [away, here] = splitBy(releases, isForeign(home))
+    const refusal = await writeWith(home, options, (claims, counters) => redis.writeRecord(
+      2 + claims.length + here.length + counters.length + indexes.length,
+      keys.record(home, id), keys.due(home), ...keysOf(home, claims), ...keysOf(home, here),
+      ...counters.map((counter) => counterKey(home, counter)), ...indexKeys(home, indexes),
+      mark, sealed, expiresAt, dueAt ?? '', id, announce === '' ? '' : keys.channel, `${id} ${announce}`,
+      claims.length, here.length, counters.length,
+      ...claimValues(claims), ...here.map(({ value }) => value), ...counterValues(counters), ...indexValues(indexes),
+    ))
+    if (refusal === null) await releaseForeign(home, away)
+    return refusal
   }
 
   const page: Store<R>['page'] = async (names, { limit, before }) => {
@@ -165,14 +222,9 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
   }
 
   return {
-    async create (id, record, { expiresAt, dueAt, claims = [], indexes = [] }) {
-      const home = place(id)
+    async create (id, record, options) {
       const { sealed, mark } = seal(id, record)
-      const refusal = await claimAndWrite(home, claims, (local) => redis.createRecord(
-        2 + local.length + indexes.length,
-        keys.record(home, id), keys.due(home), ...keysOf(home, local), ...indexKeys(home, indexes),
-        sealed, expiresAt, dueAt ?? '', id, local.length, ...claimValues(local), ...indexValues(indexes),
-      ))
+      const refusal = await write(id, { ...options, mark: '', sealed, announce: '' })
       if (refusal === null) return { created: true, mark: mark.toString('base64') }
       return refusal === 'refused' ? { created: false, exists: true } : { created: false, ...refusal }
     },
@@ -180,20 +232,11 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
       const sealed = await ask(redis.getBuffer(keys.record(place(id), id)))
       return sealed === null ? null : { record: read(sealer.open(sealed, id)), mark: markOf(sealed).toString('base64') }
     },
-    async save (id, mark, record, { expiresAt, dueAt, claims = [], releases = [], indexes = [], announce }) {
-      const home = place(id)
+    async save (id, mark, record, options) {
       const { sealed, mark: newMark } = seal(id, record)
-      const [away, here] = splitBy(releases, isForeign(home))
-      const refusal = await claimAndWrite(home, claims, (local) => redis.saveRecord(
-        2 + local.length + here.length + indexes.length,
-        keys.record(home, id), keys.due(home), ...keysOf(home, local), ...keysOf(home, here), ...indexKeys(home, indexes),
-        Buffer.from(mark, 'base64'), sealed, expiresAt, dueAt ?? '', id, keys.channel, `${id} ${announce}`, local.length, here.length,
-        ...claimValues(local), ...here.map(({ value }) => value), ...indexValues(indexes),
-      ))
-      if (refusal === 'refused') return { saved: false, conflict: true }
-      if (refusal !== null) return { saved: false, ...refusal }
-      await releaseForeign(home, away)
-      return { saved: true, mark: newMark.toString('base64') }
+      const refusal = await write(id, { ...options, mark: Buffer.from(mark, 'base64'), sealed })
+      if (refusal === null) return { saved: true, mark: newMark.toString('base64') }
+      return refusal === 'refused' ? { saved: false, conflict: true } : { saved: false, ...refusal }
     },
     async erase (id, { releases = [], indexes = [], also = [], announce }) {
       const home = place(id)
@@ -201,12 +244,12 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
       await ask(redis.eraseRecord(
         2 + also.length + indexes.length + here.length,
         keys.record(home, id), ...also.map((other) => keys.record(home, other)), keys.due(home), ...indexes.map((name) => keys.index(home, name)), ...keysOf(home, here),
-        1 + also.length, 1 + indexes.length, id, keys.channel, `${id} ${announce}`, ...here.map(({ value }) => value),
+        1 + also.length, 1 + indexes.length, 1 + also.length, keys.channel, `${id} ${announce}`, id, ...also, ...here.map(({ value }) => value),
       ))
       await releaseForeign(home, away)
     },
     async release ({ partition, name, value }) {
-      await ask(redis.eraseRecord(1, keys.claim(partition, name), 0, 0, '', '', '', value))
+      await ask(redis.eraseRecord(1, keys.claim(partition, name), 0, 0, 0, '', '', value))
     },
     claimOf: (partition, name) => ask(redis.get(keys.claim(partition, name))),
     due: (partition, now, limit) => ask(redis.zrangebyscore(keys.due(partition), '-inf', now, 'LIMIT', 0, limit)),
