@@ -18,8 +18,9 @@ const ids: Ids = {
 /** The OpenAPI document, as text: `openapi/openapi.json`. Needs no store and no provider. */
 export async function buildOpenapi (): Promise<string> {
   const server = await buildServer({
-    gateway, deliveries: { list: idle, replay: idle, test: idle }, ids, apps: { byKey: idle, all: idle }, config: { publicUrl: 'http://localhost', role: 'api' }, metrics: { registry: new Registry() },
-    log: pino({ level: 'silent' }), isReady: idle,
+    gateway, deliveries: { list: idle, replay: idle, test: idle }, ids, apps: { byKey: idle, all: idle }, tallies: { add: idle },
+    config: { publicUrl: 'http://localhost', role: 'api', trustedProxies: [], clientRequestsPerMinute: 1, ipRequestsPerMinute: 1 },
+    metrics: { registry: new Registry(), countRefused: idle }, log: pino({ level: 'silent' }), now: idle, isReady: idle,
   })
   await server.ready()
   const document = server.swagger()

@@ -5,6 +5,7 @@ import { providers as allProviders } from './adapters/index.ts'
 import { createApps, readAppsFile, sandboxApp, type Apps } from './apps.ts'
 import { createAttempts } from './attempts.ts'
 import { guardAdapter } from './breaker.ts'
+import { createBudget } from './budget.ts'
 import { createChanges } from './changes.ts'
 import type { Config } from './config.ts'
 import { createDeliveries } from './deliveries.ts'
@@ -14,16 +15,20 @@ import { createHttp } from './http.ts'
 import { createIds } from './ids.ts'
 import { openQueues } from './jobs/queues.ts'
 import { startWorkers, type Workers } from './jobs/workers.ts'
+import { createLimits } from './limits.ts'
 import type { Logger } from './logger.ts'
 import { byProvider, createMetrics } from './metrics.ts'
 import type { LiveOptions } from './plugins/live.ts'
+import { createPolicy } from './policy.ts'
 import { createSealer } from './seal.ts'
 import { buildServer, type Server } from './server.ts'
 import { createAnnouncements } from './store/announcements.ts'
 import { checkRedis } from './store/check.ts'
+import { createCounts } from './store/counts.ts'
 import { createKeys, partitions } from './store/keys.ts'
 import { connectRedis, untilReady } from './store/redis.ts'
 import { createStore } from './store/store.ts'
+import { createTallies } from './tallies.ts'
 import { readVerification } from './verification.ts'
 import { viewVerification } from './view.ts'
 import { createWebhookSender, type WebhookOptions } from './webhook.ts'
@@ -33,7 +38,7 @@ export type RunningApp = {
   server: Server
   gateway: Gateway
   apps: Apps
-  /** Reads `APPS_FILE` again; if it is not valid the old set stays, and the error is thrown. */
+  /** Reads `APPS_FILE` again; if it is not valid the old set stays, and a metric and the log say so. */
   reloadApps (): void
   /** Stops taking requests and jobs, lets those in hand finish, and leaves; within about eight seconds, also when Redis is away. */
   close (): Promise<void>
@@ -89,13 +94,17 @@ export async function startApp (
   const queues = openQueues(redis, onError)
   const attempts = createAttempts({ adapters, ids, publicUrl: config.publicUrl, now })
   const surroundings = { methods, isStopped: (provider: string) => adapters.get(provider)?.isStopped() ?? true }
-  const changes = createChanges({ store, sealer, attempts, surroundings, queues, metrics, log, now, retentionMs: config.retentionMs })
+  const counts = createCounts({ redis, sealer })
+  const limits = createLimits({ sealer, now })
+  const budget = createBudget({ counts, now, onError: () => log.debug('traffic not shared, tried again') })
+  const policy = createPolicy({ budget, sealer, metrics, log })
+  const changes = createChanges({ store, sealer, apps, attempts, limits, budget, surroundings, queues, metrics, log, now, retentionMs: config.retentionMs })
   const webhooks = createWebhookSender(webhookOptions)
   const deliveries = createDeliveries({
     store: createStore({ redis, sealer, read: readDelivery }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, now, randomBytes,
     retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
   })
-  const gateway = createGateway({ changes, store, ids, sealer, adapters, attempts, deliveries, methods, announcements, metrics, log, now, randomBytes })
+  const gateway = createGateway({ changes, store, ids, sealer, adapters, attempts, deliveries, methods, limits, policy, announcements, metrics, log, now, randomBytes })
 
   let workers: Workers | null = null
   let workerRedis: ReturnType<typeof connectRedis> | null = null
@@ -108,13 +117,23 @@ export async function startApp (
     if (isDraining || workers?.isAlive() === false) return false
     return store.ping().then(() => true, () => false)
   }
-  const server = await buildServer({ gateway, deliveries, ids, apps, config, metrics, log, isReady, live })
+  const tallies = createTallies({ share: counts.add, now })
+  const server = await buildServer({ gateway, deliveries, ids, apps, tallies, config, metrics, log, now, isReady, live })
 
   return {
     server,
     gateway,
     apps,
-    reloadApps: () => apps.replace(loadApps()),
+    reloadApps () {
+      try {
+        apps.replace(loadApps())
+        metrics.countAppsReload('ok')
+        log.info({ audit: 'operator_action', action: 'apps_read' }, 'apps read again')
+      } catch (error) {
+        metrics.countAppsReload('invalid')
+        log.error({ audit: 'operator_action', action: 'apps_read', cause: error instanceof Error ? error.message : 'unknown' }, 'apps not read again, the old ones stay')
+      }
+    },
     async close () {
       isDraining = true
       announcements.close()
@@ -131,7 +150,7 @@ export async function startApp (
       }
       // At once, not in turn: together they must stay below the time that a supervisor grants.
       await Promise.all([stopServing(), workers?.close(jobsGraceMs)])
-      await Promise.race([Promise.all([queues.close(), http.close(), webhooks.close()]), delay(500, undefined, { ref: false })])
+      await Promise.race([Promise.all([budget.close(), queues.close(), http.close(), webhooks.close()]), delay(500, undefined, { ref: false })])
       for (const connection of [redis, subscriber, workerRedis]) connection?.disconnect()
     },
   }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Type, type Static } from 'typebox'
 import Value from 'typebox/value'
@@ -23,6 +23,31 @@ export const WorkflowItem = Type.Union([
 ])
 export type WorkflowItem = Static<typeof WorkflowItem>
 
+const most = () => Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]))
+
+/** How much an app may ask for; null is no limit. Those per hour count from the first one on. */
+export const Limits = Type.Object({
+  requestsPerMinute: most(),
+  createsPerMinute: most(),
+  createsPerNumberPerHour: most(),
+  /** Whatever the verification: asking for a new code does not begin anew. */
+  wrongCodesPerNumberPerHour: most(),
+  /** By `device.ip`; an IPv6 network of 64 bits counts as one. */
+  createsPerIpPerHour: most(),
+  /** A prefix is the number without its last four digits. */
+  createsPerPrefixPerHour: most(),
+  createsPerCountryPerHour: most(),
+}, closed)
+export type LimitName = keyof Static<typeof Limits>
+
+export const defaultLimits: Readonly<Record<LimitName, number | null>> = {
+  requestsPerMinute: 6000, createsPerMinute: 600, createsPerNumberPerHour: 10, wrongCodesPerNumberPerHour: 15, createsPerIpPerHour: null,
+  createsPerPrefixPerHour: 100, createsPerCountryPerHour: null,
+}
+
+/** ISO 3166-1 alpha-2, or `001` for numbers of no country (satellite and other global services, and ranges that no country has). */
+const Country = Type.String({ pattern: '^([A-Z]{2}|001)$' })
+
 /** One app of `APPS_FILE`. */
 export const App = Type.Object({
   id: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }),
@@ -32,7 +57,16 @@ export const App = Type.Object({
     scopes: Type.Array(Type.Enum(scopes)),
   }, closed)),
   workflow: Type.Optional(Type.Array(WorkflowItem, { minItems: 1, maxItems: 10 })),
-  allowedCountries: Type.Optional(Type.Array(Type.String({ pattern: '^[A-Z]{2}$' }))),
+  allowedCountries: Type.Optional(Type.Array(Country)),
+  deniedCountries: Type.Optional(Type.Array(Country)),
+  /** `monitor`: creates that the lists would refuse are counted and logged only. */
+  countryMode: Type.Optional(Type.Enum(['enforce', 'monitor'])),
+  /** Refuses creates of a country that run far above its verified traffic; see `budget.ts`. */
+  unverifiedBudget: Type.Optional(Type.Object({
+    mode: Type.Enum(['off', 'monitor', 'enforce']),
+    share: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
+    leastPerDay: Type.Optional(Type.Integer({ minimum: 0 })),
+  }, closed)),
   allowedReturnUrls: Type.Optional(Type.Array(Type.String({ maxLength: 2048 }))),
   allowedOrigins: Type.Optional(Type.Array(Type.String({ maxLength: 2048 }))),
   webhook: Type.Optional(Type.Object({
@@ -40,7 +74,7 @@ export const App = Type.Object({
     secrets: Type.Array(Type.String(), { minItems: 1, maxItems: 5 }),
     events: Type.Optional(Type.Array(Type.Enum([...newsTypes]))),
   }, closed)),
-  limits: Type.Optional(Type.Record(Type.String(), Type.Number())),
+  limits: Type.Optional(Limits),
   includeProfile: Type.Optional(Type.Boolean()),
 }, closed)
 export type App = Static<typeof App>
@@ -58,26 +92,41 @@ export type Apps = {
 export function sandboxApp (publicUrl: string): App {
   return {
     id: 'sandbox', name: 'Sandbox', includeProfile: true, allowedReturnUrls: [`${publicUrl}/`, 'http://localhost/'],
-    keys: [{ sha256: createHash('sha256').update('vgk_sandbox').digest('hex'), scopes: [...scopes] }],
+    keys: [{ sha256: hashKey('vgk_sandbox').toString('hex'), scopes: [...scopes] }],
+    // Who tries things out takes the same number again and again.
+    limits: { createsPerNumberPerHour: null, wrongCodesPerNumberPerHour: null, createsPerPrefixPerHour: null },
   }
 }
 
-/** Keys are looked up by their hash, so a comparison can tell nothing about a key. */
+/** SHA-256 of an API key: it has 256 random bits, so no slow hash is needed. */
+export const hashKey = (key: string): Buffer => createHash('sha256').update(key).digest()
+
+/** Of a limit that the app does not set, or of an app that is no more, the default. */
+export const limitOf = (app: App | null, name: LimitName): number | null => app?.limits?.[name] === undefined ? defaultLimits[name] : app.limits[name]
+
+/** Keys are found by the beginning of their hash and compared in constant time: nothing can be learnt from how long it takes. */
 export function createApps (initial: App[]): Apps {
-  let keys = new Map<string, { app: App, scopes: ReadonlySet<string> }>()
+  type Known = { hash: Buffer, app: App, scopes: ReadonlySet<string> }
+  let keys = new Map<string, Known[]>()
   let ids = new Map<string, App>()
   const replace = (apps: App[]): void => {
     ids = new Map(apps.map(app => [app.id, app]))
-    keys = new Map(apps.flatMap(app => app.keys.map(key => [key.sha256.toLowerCase(), { app, scopes: new Set<string>(key.scopes) }])))
+    const known = apps.flatMap(app => app.keys.map(({ sha256, scopes }): Known => ({ hash: Buffer.from(sha256, 'hex'), app, scopes: new Set<string>(scopes) })))
+    keys = Map.groupBy(known, ({ hash }) => beginningOf(hash))
   }
   replace(initial)
   return {
-    byKey: key => keys.get(createHash('sha256').update(key).digest('hex')) ?? null,
+    byKey: key => {
+      const asked = hashKey(key)
+      return keys.get(beginningOf(asked))?.find(({ hash }) => timingSafeEqual(hash, asked)) ?? null
+    },
     byId: id => ids.get(id) ?? null,
     all: () => ids.values(),
     replace,
   }
 }
+
+const beginningOf = (hash: Buffer): string => hash.toString('hex', 0, 4)
 
 /** Reads `APPS_FILE`. Throws an `Error` that names the variable and the place in the file, and shows no value. */
 export function readAppsFile (path: string): App[] {

@@ -1,11 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Apps } from './apps.ts'
 import type { Attempts } from './attempts.ts'
+import type { Budget } from './budget.ts'
 import { ApiError, ProviderError } from './errors.ts'
 import type { Queues } from './jobs/queues.ts'
+import type { Limits } from './limits.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import type { Sealer } from './seal.ts'
-import { StoreUnavailable, type Claim, type IndexEntry, type Release, type SaveOptions, type Store, type Stored } from './store/store.ts'
+import { partitionOfTag } from './store/keys.ts'
+import { StoreUnavailable, type Claim, type Counter, type Full, type IndexEntry, type Release, type SaveOptions, type Store, type Stored } from './store/store.ts'
 import { begin, currentAttempt, decide, dueAt, isFinal, type Decision, type Effect, type Event, type Request, type Verification } from './verification.ts'
 import { route, type Surroundings } from './workflow.ts'
 
@@ -19,11 +23,11 @@ export type Change = { stored: Current, effects: Effect[], changed: boolean }
 export type Changes = {
   /** Throws `ApiError` gone. */
   load (id: string): Promise<Current>
-  /** Writes a new verification and starts its first attempt; or tells which claim stood in the way. `live` is held while it is not final. */
-  create (request: Request, claims: { key: Claim | null, live: Claim | null }): Promise<Current | { taken: { name: string, value: string } | null }>
+  /** Writes a new verification and starts its first attempt; or tells which claim, or counter, stood in the way. `live` is held while it is not final. */
+  create (request: Request, bounds: { key: Claim | null, live: Claim[], counters: Counter[] }): Promise<Current | { taken: { name: string, value: string } | null } | { full: Full }>
   /**
    * Lets an event happen to the newest state. `begins`, `resolves`: the caller will start, or resolve, at once; else a job does.
-   * `changed: false`: the event does not apply.
+   * `changed: false`: the event does not apply. Throws `ApiError` rate_limited for a code when too many were wrong.
    */
   apply (stored: Current, event: Event, options?: { begins?: boolean, resolves?: boolean }): Promise<Change>
   /** Starts the attempt that the caller has begun, and the next ones while they fail and the budget lasts. */
@@ -35,16 +39,28 @@ export type Changes = {
   settle (stored: Current, call: { isFirst: boolean, isLastTry: boolean }): Promise<{ stored: Current, event: Event | null }>
   /** Puts the jobs into their queues that do what the verification owes. */
   delegate (verification: Verification, effects: readonly Effect[], delayMs?: number): Promise<void>
-  /** Removes it and everything that leads to it, and in the same step its deliveries. */
-  erase (verification: Verification, deliveries: string[]): Promise<void>
-  /** The claim that an app's live verification of a number holds. */
-  liveClaim (appId: string, phoneNumber: string): string
+  /** Removes it and everything that leads to it, and in the same step what else of its partition is named. */
+  erase (verification: Verification, others?: Traces): Promise<void>
+  /** Its retention has passed: to everybody outside it is gone already. */
+  isOutdated (verification: Verification): boolean
+  /**
+   * The names that an app's verifications of a number have in common, of their list, their counters and the claim that the live one holds; the first with the
+   * partition where they live now, the others as older keys of `SEAL_KEYS` make them.
+   */
+  placesOf (appId: string, phoneNumber: string): [Place, ...Place[]]
 }
+
+export type Place = { name: string, partition: number }
+/** Ids of records that go with another one, and lists that they stand in. */
+export type Traces = { also: string[], indexes: string[] }
 
 export type ChangesParts = {
   store: Store<Verification>
-  sealer: Pick<Sealer, 'tag'>
+  sealer: Pick<Sealer, 'tag' | 'tags'>
+  apps: Pick<Apps, 'byId'>
   attempts: Attempts
+  limits: Pick<Limits, 'ofCode' | 'ofWrongCode' | 'refuse'>
+  budget: Pick<Budget, 'count'>
   surroundings: Surroundings
   /** Jobs: `resolve(id)` and `notify(id)` of the gateway. */
   queues: Pick<Queues, 'resolve' | 'notify'>
@@ -56,29 +72,44 @@ export type ChangesParts = {
 
 /** How long a request goes on starting attempts; what is left is a job's. */
 const startBudgetMs = 4_000
-/** What is still to be told is kept at least this long. */
-const newsMs = 3_600_000
+/** How long what is not done outlives its time while no worker runs. */
+const outageMs = 30 * 86_400_000
 const conflictTries = 20
 const storeRetryMs = 200
 /** Longest life of a verification: what is found by an index is kept this much longer than its retention. */
 const longestLifeMs = 86_400_000
+/** How long the sweeper has to erase what nobody may read any more. */
+const eraseMs = 3_600_000
 
-export function createChanges ({ store, sealer, attempts, surroundings, queues, metrics, log, now, retentionMs }: ChangesParts): Changes {
-  const liveClaim = (appId: string, phoneNumber: string): string => sealer.tag('live', `${appId} ${phoneNumber}`)
+export function createChanges ({ store, sealer, apps, attempts, limits, budget, surroundings, queues, metrics, log, now, retentionMs }: ChangesParts): Changes {
+  const numberNames = (appId: string, phoneNumber: string): string[] => sealer.tags('number', `${appId} ${phoneNumber}`)
+  const numberName = (appId: string, phoneNumber: string): string => sealer.tag('number', `${appId} ${phoneNumber}`)
+  function placesOf (appId: string, phoneNumber: string): [Place, ...Place[]] {
+    const names = numberNames(appId, phoneNumber)
+    const [first, ...others] = sealer.tags('place', phoneNumber).map((tag, at) => ({ name: names[at] ?? '', partition: partitionOfTag(tag) }))
+    if (first === undefined) throw new TypeError('a sealer has at least one key')
+    return [first, ...others]
+  }
   const indexNames = ({ appId, phoneNumber, reference }: Verification): string[] => [
-    ...(phoneNumber === null ? [] : [sealer.tag('number', `${appId} ${phoneNumber}`)]),
-    ...(reference === null ? [] : [sealer.tag('reference', `${appId} ${reference}`)]),
+    ...(phoneNumber === null ? [] : numberNames(appId, phoneNumber)),
+    ...(reference === null ? [] : sealer.tags('reference', `${appId} ${reference}`)),
   ]
-  const indexesOf = (verification: Verification): IndexEntry[] =>
-    indexNames(verification).map(name => ({ name, score: verification.createdAt, keepMs: longestLifeMs + retentionMs }))
+  const indexesOf = ({ appId, phoneNumber, reference, createdAt }: Verification): IndexEntry[] => [
+    ...(phoneNumber === null ? [] : [numberName(appId, phoneNumber)]),
+    ...(reference === null ? [] : [sealer.tag('reference', `${appId} ${reference}`)]),
+  ].map(name => ({ name, score: createdAt, keepMs: longestLifeMs + retentionMs }))
   const releasesOf = ({ id, appId, phoneNumber }: Verification): Release[] =>
-    phoneNumber === null ? [] : [{ name: liveClaim(appId, phoneNumber), value: id }]
-  const times = (verification: Verification): Pick<SaveOptions, 'expiresAt' | 'dueAt'> => ({
-    expiresAt: (isFinal(verification) ? verification.updatedAt : verification.expiresAt) + (owesNews(verification) ? Math.max(retentionMs, newsMs) : retentionMs),
-    dueAt: dueAt(verification),
-  })
-
+    phoneNumber === null ? [] : placesOf(appId, phoneNumber).map(place => ({ ...place, value: id }))
   const owesNews = ({ news }: Verification): boolean => news !== null && news.owed.length > 0
+  /** Nothing is left to do with it but to keep it readable for a while. */
+  const isDone = (verification: Verification): boolean => isFinal(verification) && !owesNews(verification)
+  const keptUntil = (verification: Verification): number => (isFinal(verification) ? verification.updatedAt : verification.expiresAt) + retentionMs
+  const isOutdated = (verification: Verification): boolean => isDone(verification) && now() >= keptUntil(verification)
+  // The sweeper erases it with all its traces; should no worker be there for long, it goes by itself.
+  const times = (verification: Verification): Pick<SaveOptions, 'expiresAt' | 'dueAt'> => ({
+    expiresAt: keptUntil(verification) + (isDone(verification) ? eraseMs : outageMs),
+    dueAt: dueAt(verification) ?? keptUntil(verification),
+  })
 
   /** The claim that makes a start the only one for its number; null when the method needs none. */
   function startClaim ({ next, effects }: Decision): Claim | null {
@@ -109,32 +140,44 @@ export function createChanges ({ store, sealer, attempts, surroundings, queues, 
     return route(skipped, surroundings, now())
   }
 
+  /** What the user types is looked at only while the number has tries left; a wrong code counts for the number, whatever the verification. */
+  function countCodes ({ appId, phoneNumber, attempts }: Verification, event: Event): Counter[] {
+    if (phoneNumber === null) return []
+    if (event.type === 'codeRefused') return limits.ofWrongCode(numberName(appId, phoneNumber))
+    const attempt = event.type === 'evidenceReceived' && event.evidence.from === 'app' ? attempts.at(-1) : undefined
+    const isTyped = attempt !== undefined && 'codesLeft' in attempt && attempt.codesLeft !== null
+    return isTyped ? limits.ofCode(apps.byId(appId), numberName(appId, phoneNumber)) : []
+  }
+
   function noteEnd (verification: Verification): void {
     if (!isFinal(verification)) return
     metrics.countEnd(verification)
+    if (verification.status === 'verified' && verification.country !== undefined) budget.count(verification.appId, verification.country, 'verified')
     const reason = 'reason' in verification ? verification.reason : null
     log.info({ verificationId: verification.id, status: verification.status, reason, method: verification.attempts.at(-1)?.method }, 'verification ended')
   }
 
   async function load (id: string): Promise<Current> {
     const stored = await store.load(id)
-    if (stored === null) throw new ApiError('gone', 'This verification was erased or its retention has passed.')
+    if (stored === null || isOutdated(stored.record)) throw new ApiError('gone', 'This verification was erased or its retention has passed.')
     return stored
   }
 
   /** Null: somebody else wrote first. */
-  async function save (stored: Current, decision: Decision): Promise<Change | null> {
+  async function save (stored: Current, decision: Decision, event: Event): Promise<Change | null> {
     const { next, effects } = decision
     const claim = startClaim(decision)
     const result = await store.save(next.id, stored.mark, next, {
       ...times(next),
       claims: claim === null ? [] : [claim],
+      counters: countCodes(stored.record, event),
       releases: isFinal(next) ? releasesOf(next) : [],
       indexes: next.phoneNumber === stored.record.phoneNumber ? [] : indexesOf(next),
       announce: String(next.revision),
     })
     if ('conflict' in result) return null
-    if ('taken' in result) return save(stored, skipStart(decision))
+    if ('full' in result) throw limits.refuse(result.full, next.phoneNumber)
+    if ('taken' in result) return save(stored, skipStart(decision), event)
     noteEnd(next)
     return { stored: { record: next, mark: result.mark }, effects, changed: true }
   }
@@ -144,7 +187,7 @@ export function createChanges ({ store, sealer, attempts, surroundings, queues, 
       const decision = decide(stored.record, event, now())
       if (decision === null) return { stored, effects: [], changed: false }
       const routed = route(decision, surroundings, now())
-      const change = await save(stored, begins ? await beginStart(routed) : routed)
+      const change = await save(stored, begins ? await beginStart(routed) : routed, event)
       if (change !== null) {
         await delegate(change.stored.record, change.effects.filter(effect => !(effect === 'start' && begins) && !(effect === 'resolve' && resolves)))
         return change
@@ -168,9 +211,10 @@ export function createChanges ({ store, sealer, attempts, surroundings, queues, 
 
   async function delegate ({ id, revision }: Verification, effects: readonly Effect[], delayMs = 0): Promise<void> {
     try {
-      // Named by revision: asked for again while it is there, it is the same job.
-      if (effects.includes('notify')) await queues.notify(id, `${id}.${revision}`)
-      if (effects.some(effect => effect !== 'notify')) await queues.resolve(id, `${id}.${revision}`, delayMs)
+      // Named by revision: asked for again while it is there, it is the same job. By a tag, since BullMQ remembers names longer than jobs.
+      const name = sealer.tag('job', `${id} ${revision}`)
+      if (effects.includes('notify')) await queues.notify(id, name)
+      if (effects.some(effect => effect !== 'notify')) await queues.resolve(id, name, delayMs)
     } catch (error) {
       log.warn({ verificationId: id, cause: error instanceof Error ? error.name : 'unknown' }, 'job not queued, left to the sweeper')
     }
@@ -195,20 +239,23 @@ export function createChanges ({ store, sealer, attempts, surroundings, queues, 
     apply,
     start,
     delegate,
-    liveClaim,
-    async create (request, { key, live }) {
+    isOutdated,
+    placesOf,
+    async create (request, { key, live, counters }) {
       let decision = await beginStart(route(begin(request, now()), surroundings, now()))
       for (;;) {
         const { next, effects } = decision
         const once = startClaim(decision)
-        const claims = [key, isFinal(next) ? null : live, once].filter(claim => claim !== null)
-        const result = await store.create(next.id, next, { ...times(next), claims, indexes: indexesOf(next) })
+        const claims = [key, ...isFinal(next) ? [] : live, once].filter(claim => claim !== null)
+        const result = await store.create(next.id, next, { ...times(next), claims, counters, indexes: indexesOf(next) })
         if (result.created) {
           metrics.countCreate()
+          if (next.country !== undefined) budget.count(next.appId, next.country, 'created')
           noteEnd(next)
           await delegate(next, effects.filter(effect => effect !== 'start'))
           return start({ record: next, mark: result.mark }, effects)
         }
+        if ('full' in result) return result
         if ('exists' in result || result.taken.name !== once?.name) return { taken: 'taken' in result ? result.taken : null }
         decision = await beginStart(skipStart(decision))
       }
@@ -234,8 +281,9 @@ export function createChanges ({ store, sealer, attempts, surroundings, queues, 
       const change = await insist(() => apply(stored, event, { begins: true }), now() + startBudgetMs)
       return { stored: await start(change.stored, change.effects), event }
     },
-    erase: (verification, deliveries) => store.erase(verification.id, {
-      also: deliveries, releases: [...releasesOf(verification), ...verification.key === null ? [] : [verification.key]], indexes: indexNames(verification), announce: 'erased',
+    erase: (verification, { also, indexes } = { also: [], indexes: [] }) => store.erase(verification.id, {
+      also, releases: [...releasesOf(verification), ...verification.key === null ? [] : [verification.key]],
+      indexes: [...indexNames(verification), ...indexes], announce: 'erased',
     }),
   }
 }

@@ -1,8 +1,10 @@
+import { isIP } from 'node:net'
 import { Type, type TProperties } from 'typebox'
 import Value from 'typebox/value'
 import { providers } from './adapters/index.ts'
 
 const text = (description: string) => Type.String({ minLength: 1, description })
+const count = (description: string) => Type.String({ pattern: '^[1-9]\\d{0,8}$', description })
 const flag = (description: string) => Type.Enum(['true', 'false'], { description })
 
 /** Every variable of our own; providers bring theirs (`adapters/<provider>`). The README's table comes from these descriptions. */
@@ -18,6 +20,12 @@ const ownVariables = {
   RETENTION_SECONDS: Type.String({ pattern: '^\\d{1,8}$', description: 'How long a final verification stays readable (86400).' }),
   SANDBOX: flag('`true` starts simulators of all three providers and points the adapters at them. No account is needed anywhere.'),
   SANDBOX_PORT: Type.String({ pattern: '^\\d{1,5}$', description: 'Port of the simulators (the gateway\'s port + 1).' }),
+  TRUSTED_PROXIES: Type.String({
+    pattern: '^[0-9A-Fa-f:./,\\s]+$',
+    description: 'Comma-separated addresses or networks (CIDR) of your own proxies: only what they say in `X-Forwarded-For` is believed (none).',
+  }),
+  CLIENT_REQUESTS_PER_MINUTE: count('Requests per minute with one client secret (120).'),
+  IP_REQUESTS_PER_MINUTE: count('Requests per minute without an API key from one public IP address (600).'),
   ALLOW_INSECURE_PROVIDERS: flag('`true` permits http, ports and loopback for provider hosts: sandbox and tests only.'),
 } satisfies TProperties
 
@@ -41,6 +49,9 @@ export type Config = Readonly<{
   sandbox: boolean
   sandboxPort: number
   allowInsecureProviders: boolean
+  trustedProxies: readonly string[]
+  clientRequestsPerMinute: number
+  ipRequestsPerMinute: number
   settings: Readonly<Record<string, string | undefined>>
 }>
 
@@ -77,6 +88,19 @@ export function readConfig (environment: Readonly<Record<string, string | undefi
     sandbox,
     sandboxPort: Number(own.SANDBOX_PORT ?? (port === 0 ? 0 : port + 1)),
     allowInsecureProviders,
+    trustedProxies: readNetworks(own.TRUSTED_PROXIES ?? ''),
+    clientRequestsPerMinute: Number(own.CLIENT_REQUESTS_PER_MINUTE ?? 120),
+    ipRequestsPerMinute: Number(own.IP_REQUESTS_PER_MINUTE ?? 600),
     settings: Object.freeze(given),
   })
+}
+
+function readNetworks (text: string): string[] {
+  const networks = text.split(',').map(network => network.trim()).filter(network => network !== '')
+  for (const network of networks) {
+    const [, address = '', bits = '0'] = /^([0-9A-Fa-f:.]+)(?:\/(\d{1,3}))?$/.exec(network) ?? []
+    const version = isIP(address)
+    if (version === 0 || Number(bits) > (version === 4 ? 32 : 128)) throw new Error('Configuration: TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, with commas between')
+  }
+  return networks
 }

@@ -2,6 +2,7 @@ import type { App, Apps } from './apps.ts'
 import {
   isFinalNo, isMade, isSuccess, longestScheduleMs, replayDelivery, settleTry, showUrl, type Delivery, type DeliveryStatus, type TryError, type TryResult,
 } from './delivery.ts'
+import type { Traces } from './changes.ts'
 import { ApiError } from './errors.ts'
 import type { Ids } from './ids.ts'
 import type { Queues } from './jobs/queues.ts'
@@ -10,7 +11,7 @@ import type { Metrics } from './metrics.ts'
 import type { News } from './news.ts'
 import type { VerificationView } from './routes/schemas.ts'
 import type { Sealer } from './seal.ts'
-import { partitions } from './store/keys.ts'
+import { partitionOfTag, partitions } from './store/keys.ts'
 import type { Place, Release, SaveOptions, Store, Stored } from './store/store.ts'
 import type { Verification } from './verification.ts'
 import type { WebhookSender } from './webhook.ts'
@@ -23,8 +24,10 @@ export type Deliveries = {
   attempt (id: string): Promise<void>
   /** Its time has come: puts `attempt` into the queue. */
   remind (id: string): Promise<void>
-  /** Removes the record. */
-  drop (id: string): Promise<void>
+  /** Removes one that was opened in vain. */
+  drop (appId: string, id: string): Promise<void>
+  /** All deliveries that a verification may have had, and the lists they stand in. */
+  tracesOf (verification: Verification): Traces
   /**
    * The app's, newest first. A page may be shorter than `limit`; only a `nextCursor` that is null says that it was the last.
    * Throws `ApiError` invalid_request for a cursor that is none.
@@ -54,6 +57,10 @@ export type DeliveriesParts = {
 /** Whoever is to try it has had the time for that by then: longer than one try takes. */
 const takeOverMs = 15_000
 const remindedMs = 20_000
+/** How long the sweeper has to erase one that nobody may read any more. */
+const eraseMs = 3_600_000
+/** More changes than a verification sees between being read and being erased. */
+const meanwhileRevisions = 8
 /** How long what is pending outlives its next try while no worker runs. */
 const outageMs = 30 * 86_400_000
 /** How long an endpoint that answered 410 is left alone, unless its URL changes or the app asks. */
@@ -69,7 +76,10 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   const inHand = new Map<string, number>()
 
   const times = ({ nextTryAt }: Delivery): Pick<SaveOptions, 'expiresAt' | 'dueAt'> =>
-    nextTryAt === null ? { expiresAt: now() + retentionMs, dueAt: null } : { expiresAt: nextTryAt + outageMs + retentionMs, dueAt: nextTryAt }
+    nextTryAt === null
+      // Then the sweeper erases it with its place in the list.
+      ? { expiresAt: now() + retentionMs + eraseMs, dueAt: now() + retentionMs }
+      : { expiresAt: nextTryAt + outageMs + retentionMs, dueAt: nextTryAt }
   /** Whoever writes it tries it at once, or asks for that: the due time is for when he dies. */
   const timesInHand = (delivery: Delivery) => ({ ...times(delivery), dueAt: now() + takeOverMs })
 
@@ -87,8 +97,10 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     return delivery
   }
 
-  // Named by its time: asked for again while it is there, it is the same job.
-  const enqueue = ({ id, nextTryAt }: Delivery): Promise<void> => queues.notify(id, `${id}.${nextTryAt}`)
+  // Named by its time: asked for again while it is there, it is the same job. By a tag, since BullMQ remembers names longer than jobs.
+  const enqueue = ({ id, nextTryAt }: Delivery): Promise<void> => queues.notify(id, sealer.tag('job', `${id} ${nextTryAt}`))
+  const listsOf = (appId: string): string[] => sealer.tags('deliveries', appId)
+  const erase = (appId: string, id: string): Promise<void> => store.erase(id, { indexes: listsOf(appId), announce: 'erased' })
 
   async function enqueueOrLeave (delivery: Delivery): Promise<Delivery> {
     await enqueue(delivery).catch(error => {
@@ -171,17 +183,23 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     async remind (id) {
       const stored = await store.load(id)
       if (stored === null) return store.erase(id, { announce: 'erased' })
+      if (stored.record.nextTryAt === null) return erase(stored.record.appId, id)
       await enqueue(stored.record)
       await store.postpone(id, now() + remindedMs)
     },
 
-    drop: id => store.erase(id, { announce: 'erased' }),
+    drop: erase,
+
+    tracesOf: ({ id, appId, news, revision }) => {
+      const revisions = news === null ? [] : Array.from({ length: revision + meanwhileRevisions }, (_, index) => index + 1)
+      return { also: revisions.map(each => ids.deliveryId(id, each)), indexes: news === null ? [] : listsOf(appId) }
+    },
 
     async list (app, { cursor, limit, status }) {
       let before = cursor === undefined ? null : readCursor(cursor)
       const data: Delivery[] = []
       for (let pages = 0; pages < mostPages; pages += 1) {
-        const places = await store.page(sealer.tags('deliveries', app.id), { limit: limit + 1, before })
+        const places = await store.page(listsOf(app.id), { limit: limit + 1, before })
         const records = await Promise.all(places.map(({ id }) => store.load(id)))
         for (const [at, place] of places.entries()) {
           if (data.length === limit) return { data, nextCursor: writeCursor(before) }
@@ -218,7 +236,6 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
 const unmade = (error: TryError): TryResult => ({ statusCode: null, durationMs: 0, error, retryAfterMs: null })
 /** Standard Webhooks signs `id.timestamp.body`, so it has no dot. */
 const webhookIdOf = (deliveryId: string): string => deliveryId.replace('whd_', 'msg_')
-const partitionOfTag = (tag: string): number => Buffer.from(tag, 'base64url').readUInt8(0) % partitions
 const noEndpoint = (): ApiError => new ApiError('invalid_state', 'This app has no webhook.')
 const unknownDelivery = (): ApiError => new ApiError('not_found', 'There is no such delivery.')
 

@@ -12,11 +12,11 @@ import { StoreUnavailable, type Store, type Stored } from './store/store.ts'
 import { currentAttempt, type Event, type Verification, type Verified } from './verification.ts'
 
 export type DutiesParts = {
-  changes: Pick<Changes, 'apply' | 'start' | 'settle'>
+  changes: Pick<Changes, 'apply' | 'start' | 'settle' | 'isOutdated' | 'erase'>
   store: Pick<Store<Verification>, 'load' | 'due' | 'postpone' | 'erase'>
   ids: Pick<Ids, 'readDeliveryId'>
   attempts: Pick<Attempts, 'readProfile'>
-  deliveries: Pick<Deliveries, 'open' | 'attempt' | 'remind' | 'drop'>
+  deliveries: Pick<Deliveries, 'open' | 'attempt' | 'remind' | 'drop' | 'tracesOf'>
   metrics: Pick<Metrics, 'countUnreadable'>
   log: Logger
   now: () => number
@@ -57,7 +57,7 @@ export function createDuties ({ changes, store, ids, attempts, deliveries, metri
         } catch (error) {
           // Erased meanwhile: what was just written goes with it.
           if (!(error instanceof ApiError && error.apiCode === 'gone')) throw error
-          return deliveries.drop(deliveryId)
+          return deliveries.drop(stored.record.appId, deliveryId)
         }
       }
     },
@@ -90,6 +90,7 @@ export function createDuties ({ changes, store, ids, attempts, deliveries, metri
       if (ids.readDeliveryId(id) !== null) return await deliveries.remind(id)
       const stored = await store.load(id)
       if (stored === null) await store.erase(id, { announce: 'erased' })
+      else if (changes.isOutdated(stored.record)) await changes.erase(stored.record)
       else await apply(stored, { type: 'ticked' })
     } catch (error) {
       if (error instanceof StoreUnavailable) throw error

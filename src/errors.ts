@@ -31,6 +31,15 @@ export const apiErrors = {
 } as const satisfies Record<string, { status: number, title: string, advice: string }>
 
 export type ApiErrorCode = keyof typeof apiErrors
+/** Why a request was refused: a closed vocabulary for metrics and the audit log. */
+export const refusalCauses = [
+  'unauthenticated', 'forbidden', 'invalid_request', 'rate_limited_app', 'rate_limited_ip', 'rate_limited_client', 'rate_limited_creates', 'number_limit',
+  'code_limit', 'ip_limit', 'prefix_limit', 'country_limit', 'country_not_allowed', 'unverified_budget', 'overloaded', 'store_unavailable', 'payload_too_large',
+] as const
+export type RefusalCause = typeof refusalCauses[number]
+/** What the audit log tells of a refusal by policy; `numberTag` is that of the number's log lines. Not shown to the caller. */
+export type Refusal = { cause: RefusalCause, numberTag?: string }
+
 export type FieldError = { field: string, message: string }
 export type ApiErrorExtra = {
   errors?: FieldError[]
@@ -38,6 +47,7 @@ export type ApiErrorExtra = {
   verificationId?: string
   attemptsRemaining?: number
   retryAfterSeconds?: number
+  refusal?: Refusal
 }
 
 const BaseError = createError('VERIGATE', '%s')

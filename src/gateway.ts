@@ -6,13 +6,15 @@ import type { Changes } from './changes.ts'
 import { createDuties, type DutiesParts } from './duties.ts'
 import { ApiError, ProviderError } from './errors.ts'
 import type { Ids } from './ids.ts'
+import type { Limits } from './limits.ts'
 import { parsePhoneNumber } from './phone.ts'
 import { defaultNews } from './news.ts'
+import { noCountry, type Policy } from './policy.ts'
 import type { NextReason } from './reasons.ts'
 import type { CreateRequest, Evidence, ProviderItem } from './routes/schemas.ts'
 import type { Sealer } from './seal.ts'
 import type { Announcements, Listener } from './store/announcements.ts'
-import { partitions } from './store/keys.ts'
+import { partitionOfTag, partitions } from './store/keys.ts'
 import type { Store } from './store/store.ts'
 import { availableActions, currentAttempt, isFinal, type Verification } from './verification.ts'
 import { planWorkflow, type Methods } from './workflow.ts'
@@ -52,6 +54,8 @@ export type GatewayParts = CallbacksParts & DutiesParts & {
   sealer: Pick<Sealer, 'tag' | 'tags'>
   attempts: Attempts
   methods: Methods
+  limits: Pick<Limits, 'ofCreate' | 'refuse'>
+  policy: Pick<Policy, 'judge'>
   announcements: Pick<Announcements, 'waitFor' | 'watch'>
   randomBytes: (size: number) => Buffer
 }
@@ -63,13 +67,10 @@ const retryMs = 500
 const replayWaitMs = 6_000
 /** Whoever claimed a key this long ago and has written nothing will not write any more. */
 const unwrittenMs = 10_000
-/** More changes than a verification sees between being read and being erased. */
-const meanwhileRevisions = 8
 
 export function createGateway (parts: GatewayParts): Gateway {
-  const { changes, store, ids, sealer, adapters, attempts, methods, announcements, now, randomBytes } = parts
+  const { changes, store, ids, sealer, adapters, attempts, methods, limits, policy, deliveries, announcements, now, randomBytes } = parts
   const { load, apply } = changes
-  const partitionOfTag = (tag: string): number => Buffer.from(tag, 'base64url').readUInt8(0) % partitions
 
   /** What an earlier request with this key made; `unwritten` when it may have died before it could write; `gone` when nothing is left of it. */
   async function replay ({ id, hash, at }: KeyClaim, fingerprint: string): Promise<Verification | 'unwritten' | 'gone'> {
@@ -92,17 +93,18 @@ export function createGateway (parts: GatewayParts): Gateway {
     async create (app, request, idempotencyKey) {
       const asked = request.phoneNumber === undefined ? null : readNumber(request.phoneNumber)
       const phoneNumber = asked?.number ?? null
-      if (asked !== null && app.allowedCountries?.includes(asked.country ?? '') === false) {
-        throw new ApiError('country_not_allowed', 'This app may not verify numbers of this country.', { errors: [{ field: 'phoneNumber', message: 'is of a country that is not allowed' }] })
-      }
       if (request.returnUrl !== undefined && !allowsReturnUrl(app, request.returnUrl)) {
         throw new ApiError('invalid_request', '`returnUrl` is not one of the app\'s allowed return URLs.', { errors: [{ field: 'returnUrl', message: 'is not allowed for this app' }] })
       }
       const workflow = planWorkflow(request.workflow ?? app.workflow, phoneNumber, methods)
+      if (asked !== null) policy.judge(app, asked)
       const keyName = idempotencyKey === null ? null : sealer.tag('key', `${app.id} ${idempotencyKey}`)
       const fingerprint = keyName === null ? '' : sealer.tag('body', canonical(request))
-      const liveName = phoneNumber === null ? null : changes.liveClaim(app.id, phoneNumber)
-      const partition = phoneNumber === null ? randomBytes(1).readUInt8() % partitions : partitionOfTag(sealer.tag('place', phoneNumber))
+      const places = phoneNumber === null ? [] : changes.placesOf(app.id, phoneNumber)
+      const country = asked === null ? null : asked.country ?? noCountry
+      const takesCodes = workflow.some(({ method }) => methods.get(method)?.codeAttempts !== undefined)
+      const counters = limits.ofCreate(app, { phoneNumber, numberName: places[0]?.name ?? null, country, ip: request.device?.ip ?? null, takesCodes })
+      const partition = places[0]?.partition ?? randomBytes(1).readUInt8() % partitions
       let own: KeyClaim = { id: ids.newId(app.id, partition), hash: fingerprint, at: now() }
 
       for (let tries = 0; tries < 5; tries += 1) {
@@ -112,14 +114,17 @@ export function createGateway (parts: GatewayParts): Gateway {
         const made = await changes.create({
           id, appId: app.id, phoneNumber, reference: request.reference ?? null, metadata: request.metadata ?? {}, locale: request.locale ?? null,
           device: request.device ?? {}, returnUrl: request.returnUrl ?? null, includeProfile: app.includeProfile === true, workflow, expiresAt, key,
+          ...(country === null ? {} : { country }),
           ...(app.webhook === undefined ? {} : { wants: app.webhook.events ?? defaultNews }),
         }, {
           key: key === null ? null : { ...key, expiresAt: at + idempotencyMs },
-          live: liveName === null ? null : { name: liveName, value: id, expiresAt },
+          live: places.map(place => ({ ...place, value: id, expiresAt })),
+          counters,
         })
         if ('record' in made) return made.record
+        if ('full' in made) throw limits.refuse(made.full, phoneNumber)
         const { taken } = made
-        if (taken !== null && taken.name === liveName) {
+        if (taken !== null && places.some(({ name }) => name === taken.name)) {
           if (request.onConflict !== 'replace') {
             throw new ApiError('verification_in_progress', 'This app already has a live verification of this number.', { verificationId: taken.value })
           }
@@ -206,15 +211,14 @@ export function createGateway (parts: GatewayParts): Gateway {
 
     async erase (id) {
       const { record } = await load(id)
-      const revisions = record.news === null ? [] : Array.from({ length: record.revision + meanwhileRevisions }, (_, index) => index + 1)
-      await changes.erase(record, revisions.map(revision => ids.deliveryId(id, revision)))
+      await changes.erase(record, deliveries.tracesOf(record))
     },
 
     async find (app, by, limit) {
       const text = 'reference' in by ? by.reference : readNumber(by.phoneNumber).number
       const names = sealer.tags('reference' in by ? 'reference' : 'number', `${app.id} ${text}`)
       const found = await Promise.all((await store.find(names, limit)).map(id => store.load(id)))
-      return found.flatMap(stored => stored?.record.appId === app.id ? [stored.record] : [])
+      return found.flatMap(stored => stored?.record.appId === app.id && !changes.isOutdated(stored.record) ? [stored.record] : [])
     },
 
     providers: () => [...adapters.values()].map(adapter => {

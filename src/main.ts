@@ -16,14 +16,7 @@ async function main (): Promise<void> {
   if (simulators !== null) config = pointAt(config, simulators.settings)
 
   let app: RunningApp | null = null
-  const reload = (): void => {
-    try {
-      app?.reloadApps()
-      log.info('apps read again')
-    } catch (error) {
-      log.error({ cause: error instanceof Error ? error.message : 'unknown' }, 'apps not read again, the old ones stay')
-    }
-  }
+  const reload = (): void => app?.reloadApps()
   process.on('SIGHUP', reload)
   if (config.appsFile !== null) watchFile(config.appsFile, { interval: 2_000, persistent: false }, reload)
 

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
 import type { ProviderCall } from './breaker.ts'
+import { refusalCauses, type RefusalCause } from './errors.ts'
 import { providerOf, type Verification, type Status } from './verification.ts'
 
 /** How a callback ended: what was done with it, or why nothing was. */
@@ -23,6 +24,12 @@ export type Metrics = {
   countWebhookTry (result: WebhookResult, durationMs: number | null): void
   countDisabledEndpoint (): void
   countExhaustedWebhook (): void
+  /** A request was refused. */
+  countRefused (cause: RefusalCause): void
+  /** It would have been refused, were the app not in monitor mode. */
+  countMonitored (cause: RefusalCause): void
+  /** `APPS_FILE` was read again: `invalid` leaves the old set in force. */
+  countAppsReload (result: 'ok' | 'invalid'): void
 }
 
 const finals: Status[] = ['verified', 'failed', 'expired', 'canceled']
@@ -49,6 +56,12 @@ export function createMetrics (providers: Record<string, string[]>): Metrics {
   const disabledEndpoints = new Counter({ name: 'verigate_webhook_endpoints_disabled_total', help: 'Webhook endpoints that answered 410 and get nothing more', registers })
   const exhaustedWebhooks = new Counter({ name: 'verigate_webhook_exhausted_total', help: 'Webhooks given up after the last try', registers })
 
+  const refused = new Counter({ name: 'verigate_refused_requests_total', help: 'Requests that were refused', labelNames: ['cause'], registers })
+  const monitored = new Counter({ name: 'verigate_monitored_requests_total', help: 'Requests that would have been refused, were the app not in monitor mode', labelNames: ['cause'], registers })
+  const reloads = new Counter({ name: 'verigate_apps_reloads_total', help: 'Times that APPS_FILE was read again; an invalid one leaves the old set in force', labelNames: ['result'], registers })
+
+  for (const cause of refusalCauses) for (const counter of [refused, monitored]) counter.inc({ cause }, 0)
+  for (const result of ['ok', 'invalid']) reloads.inc({ result }, 0)
   for (const result of webhookResults) webhookTries.inc({ result }, 0)
   for (const [provider, methods] of Object.entries(providers)) {
     for (const result of callbackResults) callbacks.inc({ provider, result }, 0)
@@ -78,6 +91,9 @@ export function createMetrics (providers: Record<string, string[]>): Metrics {
     },
     countDisabledEndpoint: () => disabledEndpoints.inc(),
     countExhaustedWebhook: () => exhaustedWebhooks.inc(),
+    countRefused: cause => refused.inc({ cause }),
+    countMonitored: cause => monitored.inc({ cause }),
+    countAppsReload: result => reloads.inc({ result }),
   }
 }
 

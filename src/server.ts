@@ -14,6 +14,7 @@ import type { Metrics } from './metrics.ts'
 import { createAuth } from './plugins/auth.ts'
 import { allowOrigins } from './plugins/cors.ts'
 import { answerClientError, answerErrors, sendProblem } from './plugins/errors.ts'
+import { openRequestLimits } from './plugins/limits.ts'
 import { openLive, type LiveOptions } from './plugins/live.ts'
 import { describeApi } from './plugins/openapi.ts'
 import { compileValidator } from './plugins/validation.ts'
@@ -22,6 +23,7 @@ import { eventRoutes } from './routes/events.ts'
 import { opsRoutes } from './routes/ops.ts'
 import { verificationRoutes } from './routes/verifications.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
+import type { Tallies } from './tallies.ts'
 
 const bodyLimit = 64 * 1024
 /** `headersTimeout` and the interval must be set with it: alone, `requestTimeout` lets a slow body live for a minute. */
@@ -45,9 +47,11 @@ export type ServerParts = {
   deliveries: Pick<Deliveries, 'list' | 'replay' | 'test'>
   ids: Ids
   apps: Pick<Apps, 'byKey' | 'all'>
-  config: Pick<Config, 'publicUrl' | 'role'>
-  metrics: Pick<Metrics, 'registry'>
+  tallies: Tallies
+  config: Pick<Config, 'publicUrl' | 'role' | 'trustedProxies' | 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>
+  metrics: Pick<Metrics, 'registry' | 'countRefused'>
   log: FastifyBaseLogger
+  now: () => number
   /** Whether traffic should be sent here. */
   isReady: () => boolean | Promise<boolean>
   live?: LiveOptions
@@ -56,7 +60,7 @@ export type ServerParts = {
 export type Server = Awaited<ReturnType<typeof buildServer>>
 
 /** The HTTP server, ready to listen: every plugin and every route on one page. */
-export async function buildServer ({ gateway, deliveries, ids, apps, config, metrics, log, isReady, live: liveOptions }: ServerParts) {
+export async function buildServer ({ gateway, deliveries, ids, apps, tallies, config, metrics, log, now, isReady, live: liveOptions }: ServerParts) {
   const server = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -65,6 +69,8 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
     // Fastify's own 503 is no problem+json: the first hook below says it instead.
     return503OnClosing: false,
     routerOptions: { maxParamLength },
+    // A number of hops would be believed of anybody (CVE-2026-16732): only addresses are.
+    trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
     frameworkErrors: (error, request, reply) => {
       sendProblem(error, request, reply)
       logRequest(request, reply)
@@ -78,7 +84,7 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
   server.removeAllContentTypeParsers()
   server.decorateRequest('caller', null)
   server.decorateRequest('verificationId', null)
-  answerErrors(server)
+  answerErrors(server, { metrics })
 
   allowOrigins(server, { apps, ids })
   let isClosing = false
@@ -100,14 +106,15 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
   await server.register(underPressure, { maxEventLoopDelay, retryAfter: 1 })
   await describeApi(server, manifest.version)
 
-  const auth = createAuth({ apps, ids })
+  const limits = await openRequestLimits(server, { tallies, config, now })
+  const auth = createAuth({ apps, ids, limits })
   // A worker is asked for its health and its metrics only.
   if (config.role !== 'worker') {
     const live = openLive(server, gateway, liveOptions)
-    await server.register(verificationRoutes, { gateway, live, ids, auth })
+    await server.register(verificationRoutes, { gateway, live, ids, auth, limits })
     await server.register(eventRoutes, { live, ids, auth })
     await server.register(webhookRoutes, { deliveries, auth })
-    await server.register(callbackRoutes, { gateway })
+    await server.register(callbackRoutes, { gateway, limits })
   }
   await server.register(opsRoutes, { gateway, auth, metrics, isReady })
   return server

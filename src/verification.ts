@@ -75,6 +75,8 @@ type Common = {
   id: string
   appId: string
   phoneNumber: string | null
+  /** Of the number that was asked for (ISO 3166-1 alpha-2, `001` for none); absent when none was asked for. */
+  country?: string
   reference: string | null
   metadata: { [name: string]: string }
   locale: string | null

@@ -1,7 +1,8 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { lookup as systemLookup, type LookupAddress } from 'node:dns'
-import { BlockList, isIP, type LookupFunction } from 'node:net'
+import { isIP, type LookupFunction } from 'node:net'
 import { Agent, errors, type Dispatcher } from 'undici'
+import { isPrivateAddress, listAddresses } from './addresses.ts'
 import { readRetryAfter } from './http.ts'
 
 /** Why no answer came. A closed vocabulary: never a message, since messages carry addresses. */
@@ -73,28 +74,18 @@ export function readWebhookUrl (text: string): URL | null {
   return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' ? url : null
 }
 
-function listAddresses (subnets: [address: string, prefix: number][]): BlockList {
-  const list = new BlockList()
-  for (const [address, prefix] of subnets) list.addSubnet(address, prefix, isIP(address) === 6 ? 'ipv6' : 'ipv4')
-  return list
-}
-
 /** Link-local, also as NAT64 (RFC 6052) or IPv4-compatible addresses write it, and what else clouds serve their metadata at. IPv4-mapped forms are known to `BlockList`. */
 const neverAllowed = listAddresses([
   ['169.254.0.0', 16], ['64:ff9b::a9fe:0', 112], ['::a9fe:0', 112], ['fe80::', 10],
   ['100.100.100.200', 32], ['64:ff9b::6464:64c8', 128], ['192.0.0.192', 32], ['fd00:ec2::254', 128], ['fd20:ce::254', 128],
 ])
-const loopbackOrPrivate = listAddresses([
-  ['127.0.0.0', 8], ['10.0.0.0', 8], ['172.16.0.0', 12], ['192.168.0.0', 16], ['::1', 128], ['fc00::', 7],
-])
-
 /** Whether a webhook may go to this address: link-local never, without TLS only to loopback and private ones. */
 export function allowsAddress (protocol: string, address: string): boolean {
   const [bare = ''] = address.split('%')
   const version = isIP(bare)
   if (version === 0) return false
   const family = version === 6 ? 'ipv6' : 'ipv4'
-  return !neverAllowed.check(bare, family) && (protocol === 'https:' || loopbackOrPrivate.check(bare, family))
+  return !neverAllowed.check(bare, family) && (protocol === 'https:' || isPrivateAddress(bare))
 }
 
 const notAllowed = (): Error => Object.assign(new Error('address not allowed'), { code: 'ADDRESS_NOT_ALLOWED' })

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { App, Apps, Scope } from '../apps.ts'
 import { ApiError } from '../errors.ts'
 import type { Ids } from '../ids.ts'
+import type { RequestLimits } from './limits.ts'
 
 /** Who asks: an app with its API key, or the front end of one verification with its client secret. */
 export type Caller = { app: App } | { clientOf: string }
@@ -15,10 +16,10 @@ declare module 'fastify' {
   }
 }
 
-type Hook = (request: FastifyRequest, reply: FastifyReply, done: () => void) => void
+type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
 export type Auth = {
-  /** `onRequest`: only an API key with this scope. */
+  /** `onRequest`: only an API key with this scope. Each of the three also counts the request: see `RequestLimits`. */
   byApp (scope: Scope): Hook
   /** `onRequest`: an API key with this scope, or the client secret of the verification that the path names. */
   byAppOrClient (scope: Scope): Hook
@@ -29,27 +30,38 @@ export type Auth = {
 type Credential = 'key' | 'secret' | 'secretInQuery'
 
 /** Nothing here asks the store: keys are looked up by hash, ids and client secrets carry their own proof. */
-export function createAuth ({ apps, ids }: { apps: Pick<Apps, 'byKey'>, ids: Pick<Ids, 'checkId' | 'readClientSecret'> }): Auth {
-  const authenticate = (scope: Scope, taken: readonly Credential[]): Hook => (request, _reply, done) => {
+export function createAuth (
+  { apps, ids, limits }: { apps: Pick<Apps, 'byKey'>, ids: Pick<Ids, 'checkId' | 'readClientSecret'>, limits: RequestLimits },
+): Auth {
+  const authenticate = (scope: Scope, taken: readonly Credential[]): Hook => async (request, reply) => {
+    const refusal = identify(request, scope, taken)
+    await (request.caller === null ? limits.ofStranger : limits.ofCaller)(request, reply)
+    if (refusal !== null) throw refusal
+  }
+
+  /** Finds out who asks; what is returned is why the call is not theirs. */
+  function identify (request: FastifyRequest, scope: Scope, taken: readonly Credential[]): ApiError | null {
     const inQuery = taken.includes('secretInQuery') && request.headers.authorization === undefined ? readSecret(request.query) : null
     const credential = inQuery ?? readBearer(request.headers.authorization)
+    if (credential === null) return new ApiError('unauthenticated', 'Send `Authorization: Bearer <API key>`.')
     const clientOf = ids.readClientSecret(credential)
     // An API key must not be written into an address: there it opens nothing.
     const known = clientOf === null && inQuery === null ? apps.byKey(credential) : null
     const id = readId(request.params)
     if (clientOf !== null) {
-      if (!taken.includes('secret')) throw new ApiError('forbidden', 'A client secret does not open this call: it takes an API key.')
-      if (id !== clientOf) throw notFound()
       request.caller = { clientOf }
+      if (!taken.includes('secret')) return new ApiError('forbidden', 'A client secret does not open this call: it takes an API key.')
+      if (id !== clientOf) return notFound()
     } else {
-      if (known === null) throw new ApiError('unauthenticated', 'These credentials are not known.')
-      if (!known.scopes.has(scope)) throw new ApiError('forbidden', `This key lacks the scope \`${scope}\`.`)
-      if (id !== null && !ids.checkId(id, known.app.id)) throw notFound()
+      if (known === null) return new ApiError('unauthenticated', 'These credentials are not known.')
       request.caller = { app: known.app }
+      if (!known.scopes.has(scope)) return new ApiError('forbidden', `This key lacks the scope \`${scope}\`.`)
+      if (id !== null && !ids.checkId(id, known.app.id)) return notFound()
     }
     request.verificationId = id
-    done()
+    return null
   }
+
   return {
     byApp: scope => authenticate(scope, ['key']),
     byAppOrClient: scope => authenticate(scope, ['key', 'secret']),
@@ -63,13 +75,15 @@ export function callingApp ({ caller }: FastifyRequest): App {
   return caller.app
 }
 
+/** The audit line of something that an operator, or an app in its stead, did on purpose. */
+export function noteAction (request: FastifyRequest, action: 'verification_erased' | 'webhook_replayed' | 'webhook_tested'): void {
+  const { verificationId } = request
+  request.log.info({ audit: 'operator_action', action, app: callingApp(request).id, ...(verificationId === null ? {} : { verificationId }) }, 'audit')
+}
+
 const notFound = (): ApiError => new ApiError('not_found', 'There is no such verification.')
 
-function readBearer (header: string | undefined): string {
-  const credential = /^Bearer +([\x21-\x7e]+)$/i.exec(header ?? '')?.[1]
-  if (credential === undefined) throw new ApiError('unauthenticated', 'Send `Authorization: Bearer <API key>`.')
-  return credential
-}
+const readBearer = (header: string | undefined): string | null => /^Bearer +([\x21-\x7e]+)$/i.exec(header ?? '')?.[1] ?? null
 
 function readSecret (query: unknown): string | null {
   return typeof query === 'object' && query !== null && 'clientSecret' in query && typeof query.clientSecret === 'string' ? query.clientSecret : null

@@ -10,7 +10,7 @@ declare module 'fastify' {
 }
 
 const requestHeaders = 'authorization, content-type, last-event-id, x-request-id'
-const answerHeaders = 'x-request-id, retry-after'
+const answerHeaders = 'x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset'
 const preflightSeconds = 600
 
 /**

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { METHODS, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { ApiError, apiErrors, type ApiErrorCode } from '../errors.ts'
+import { ApiError, apiErrors, refusalCauses, type ApiErrorCode, type RefusalCause } from '../errors.ts'
+import type { Metrics } from '../metrics.ts'
 import type { Problem } from '../routes/schemas.ts'
 import { StoreUnavailable } from '../store/store.ts'
 
@@ -12,13 +13,29 @@ const overloadRetrySeconds = 1
 
 /** The RFC 9457 body of an error. `status` only where HTTP has a finer word than the error's own (408, 431). */
 export function buildProblem ({ apiCode: code, message: detail, extra }: ApiError, requestId: string, status?: number): Problem {
-  const { retryAfterSeconds: _retryAfterSeconds, ...members } = extra
+  const { retryAfterSeconds: _retryAfterSeconds, refusal: _refusal, ...members } = extra
   const { title, status: ownStatus } = apiErrors[code]
   return { type: `urn:verigate:error:${code}`, title, status: status ?? ownStatus, detail, code, requestId, ...members }
 }
 
-/** Every error of every route becomes problem+json; so do unknown paths (404) and known paths with another method (405, `Allow`). */
-export function answerErrors (server: FastifyInstance): void {
+/**
+ * Every error of every route becomes problem+json; so do unknown paths (404) and known paths with another method (405, `Allow`).
+ * What was refused is counted; a key or secret that opened nothing, and what a policy refused, leaves a line in the audit log.
+ */
+export function answerErrors (server: FastifyInstance, { metrics }: { metrics: Pick<Metrics, 'countRefused'> }): void {
+  server.addHook('onError', (request, _reply, error, done) => {
+    const { apiCode, extra: { refusal } } = readError(error)
+    const cause = refusal?.cause ?? refusalCauses.find(known => known === apiCode)
+    if (cause !== undefined) metrics.countRefused(cause)
+    if (cause !== undefined && (refusal !== undefined || isAboutCredentials(cause))) {
+      const { caller, verificationId, routeOptions: { url: route = null } } = request
+      const app = caller !== null && 'app' in caller ? caller.app.id : null
+      request.log.warn({
+        audit: 'refused', cause, app, route, ...(verificationId === null ? {} : { verificationId }), ...(refusal?.numberTag === undefined ? {} : { numberTag: refusal.numberTag }),
+      }, 'audit')
+    }
+    done()
+  })
   server.setErrorHandler<FastifyError>((error, request, reply) => sendProblem(error, request, reply))
   server.setNotFoundHandler((request, reply) => {
     const path = request.url.split(/[?#;]/, 1)[0] ?? '/'
@@ -32,6 +49,8 @@ export function answerErrors (server: FastifyInstance): void {
     )
   })
 }
+
+const isAboutCredentials = (cause: RefusalCause): boolean => cause === 'unauthenticated' || cause === 'forbidden'
 
 /** Answers with a problem. What is not ours to explain is logged, once, with its stack, and says nothing outside. */
 export function sendProblem (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Gateway } from '../gateway.ts'
 import { acceptAnyBody, type RawBody } from '../plugins/bodies.ts'
+import type { RequestLimits } from '../plugins/limits.ts'
 import { problems } from '../plugins/openapi.ts'
 import { CallbackParams, ProviderParams } from './schemas.ts'
 
@@ -24,7 +25,7 @@ const page = `<!doctype html>
 </html>
 `
 
-export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway }> = async (server, { gateway }) => {
+export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway, limits: Pick<RequestLimits, 'ofStranger'> }> = async (server, { gateway, limits }) => {
   acceptAnyBody(server)
   const receive = async (request: FastifyRequest, provider: string, key: string | null): Promise<Record<string, never>> => {
     const { rawBody, body } = readBody(request.body)
@@ -46,6 +47,7 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway }> = a
   }, async request => receive(request, request.params.provider, request.params.key))
 
   server.get('/callbacks/:provider/:key', {
+    onRequest: limits.ofStranger,
     schema: {
       tags, operationId: 'returnFromProvider', summary: 'A browser comes back from a provider',
       description: 'Sent on to the app\'s `returnUrl` with `code` (or `error`) and `verification`. `check` consumes, this does not.',
@@ -53,7 +55,7 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway }> = a
       response: {
         200: { description: 'There is nowhere to go: a small page says so.', content: { 'text/html': { schema: Type.String() } } },
         303: { description: 'On to the app.', headers: { location: { type: 'string' } } },
-        ...problems('store_unavailable', 'internal_error', 'overloaded'),
+        ...problems('rate_limited', 'store_unavailable', 'internal_error', 'overloaded'),
       },
     },
   }, async (request, reply) => {

@@ -3,8 +3,9 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Gateway } from '../gateway.ts'
 import type { Ids } from '../ids.ts'
-import { callingApp, type Auth } from '../plugins/auth.ts'
+import { callingApp, noteAction, type Auth } from '../plugins/auth.ts'
 import { acceptJson, fillAbsentBody } from '../plugins/bodies.ts'
+import type { RequestLimits } from '../plugins/limits.ts'
 import type { Live } from '../plugins/live.ts'
 import { absentBodyAllowed, apiProblems, byAppKey, byAppKeyOrClientSecret } from '../plugins/openapi.ts'
 import { invalidRequest } from '../plugins/validation.ts'
@@ -22,14 +23,14 @@ const waitTimeoutMs = 40_000
 const defaultLimit = 20
 
 export const verificationRoutes: FastifyPluginAsyncTypebox<{
-  gateway: Gateway, live: Live, ids: Ids, auth: Auth,
-}> = async (server, { gateway, live, ids, auth }) => {
+  gateway: Gateway, live: Live, ids: Ids, auth: Auth, limits: Pick<RequestLimits, 'ofCreate'>,
+}> = async (server, { gateway, live, ids, auth, limits }) => {
   acceptJson(server)
   const view = (verification: Verification, request: FastifyRequest): VerificationView =>
     viewVerification(verification, { attemptId: ids.attemptId, masked: request.caller === null || 'clientOf' in request.caller })
 
   server.post('/verifications', {
-    onRequest: auth.byApp('verifications:write'),
+    onRequest: [auth.byApp('verifications:write'), limits.ofCreate],
     schema: {
       tags, security: byAppKey, operationId: 'createVerification', summary: 'Create a verification and start its first attempt',
       description: 'When every method fails at once, the answer is 201 with a `failed` verification: an outcome is no error.',
@@ -164,6 +165,7 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
     },
   }, async (request, reply) => {
     await gateway.erase(request.params.id)
+    noteAction(request, 'verification_erased')
     return reply.code(204).send(null)
   })
 }

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Deliveries } from '../deliveries.ts'
 import { viewDelivery } from '../delivery.ts'
-import { callingApp, type Auth } from '../plugins/auth.ts'
+import { callingApp, noteAction, type Auth } from '../plugins/auth.ts'
 import { acceptJson, fillAbsentBody } from '../plugins/bodies.ts'
 import { absentBodyAllowed, apiProblems, byAppKey } from '../plugins/openapi.ts'
 import { DeliveriesQuery, DeliveryList, DeliveryParams, DeliveryView, EmptyBody } from './schemas.ts'
@@ -40,7 +40,11 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (s
         202: Accepted, ...apiProblems('not_found', 'invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
       },
     },
-  }, async (request, reply) => reply.code(202).send(viewDelivery(await deliveries.replay(callingApp(request), request.params.deliveryId))))
+  }, async (request, reply) => {
+    const delivery = await deliveries.replay(callingApp(request), request.params.deliveryId)
+    noteAction(request, 'webhook_replayed')
+    return reply.code(202).send(viewDelivery(delivery))
+  })
 
   server.post('/webhooks/test', {
     onRequest: auth.byApp('webhooks:write'), preValidation: fillAbsentBody,
@@ -51,5 +55,9 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (s
       body: EmptyBody,
       response: { 202: Accepted, ...apiProblems('invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited') },
     },
-  }, async (request, reply) => reply.code(202).send(viewDelivery(await deliveries.test(callingApp(request)))))
+  }, async (request, reply) => {
+    const delivery = await deliveries.test(callingApp(request))
+    noteAction(request, 'webhook_tested')
+    return reply.code(202).send(viewDelivery(delivery))
+  })
 }

@@ -26,13 +26,16 @@ export type Client = {
 export const keys = { shop: 'vgk_test_shop', bank: 'vgk_test_bank', reader: 'vgk_test_reader' }
 const hash = (key: string): string => createHash('sha256').update(key).digest('hex')
 
+/** Tests take the same few numbers again and again. */
+const noLimits = { createsPerNumberPerHour: null, wrongCodesPerNumberPerHour: null, createsPerPrefixPerHour: null, createsPerMinute: null, requestsPerMinute: null }
+
 /** Two apps of which neither may see the other's verifications, and a key that may only read. */
 export const testApps: App[] = [
   {
-    id: 'shop', name: 'Shop', includeProfile: true, allowedOrigins: ['https://shop.example'], allowedReturnUrls: ['https://shop.example/verified', 'https://shop.example/app/'],
+    id: 'shop', name: 'Shop', limits: noLimits, includeProfile: true, allowedOrigins: ['https://shop.example'], allowedReturnUrls: ['https://shop.example/verified', 'https://shop.example/app/'],
     keys: [{ sha256: hash(keys.shop), scopes: [...scopes] }, { sha256: hash(keys.reader), scopes: ['verifications:read'] }],
   },
-  { id: 'bank', name: 'Bank', keys: [{ sha256: hash(keys.bank), scopes: [...scopes] }] },
+  { id: 'bank', name: 'Bank', limits: noLimits, keys: [{ sha256: hash(keys.bank), scopes: [...scopes] }] },
 ]
 
 export const webhookSecret = `whsec_${Buffer.alloc(32, 'of the shop').toString('base64')}`

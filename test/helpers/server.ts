@@ -12,6 +12,7 @@ import { createSealer } from '../../src/seal.ts'
 import { buildServer, type Server } from '../../src/server.ts'
 import type { LiveOptions } from '../../src/plugins/live.ts'
 import type { Listener } from '../../src/store/announcements.ts'
+import { createTallies } from '../../src/tallies.ts'
 import { begin, decide, type Event, type Verification } from '../../src/verification.ts'
 
 type Teardown = { teardown (run: () => unknown): void }
@@ -165,10 +166,10 @@ const noDeliveries: Pick<Deliveries, 'list' | 'replay' | 'test'> = {
 
 export type TestServer = Awaited<ReturnType<typeof buildTestServer>>
 
-type Wishes = { isReady?: () => boolean, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions }
+type Wishes = { isReady?: () => boolean, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions, trustedProxies?: string[] }
 
 /** The whole HTTP layer over the memory gateway, closed when the test ends. `lines` is what it logged. */
-export async function buildTestServer (t: Teardown, { isReady = () => true, publicUrl = 'http://localhost', role = 'all', live = {} }: Wishes = {}) {
+export async function buildTestServer (t: Teardown, { isReady = () => true, publicUrl = 'http://localhost', role = 'all', live = {}, trustedProxies = [] }: Wishes = {}) {
   const sealer = createSealer(`test:${Buffer.alloc(32, 'test').toString('base64')}`)
   const ids = createIds(sealer, { partitions: 64, randomBytes })
   const memory = createMemoryGateway(ids)
@@ -183,8 +184,16 @@ export async function buildTestServer (t: Teardown, { isReady = () => true, publ
     app('nobody', 'vgk_nobody', []),
   ])
   const lines: string[] = []
+  // Alone: what it shares, nobody else adds to.
+  const shared = new Map<string, number>()
+  const share = async (name: string, count: number): Promise<number> => {
+    const sum = (shared.get(name) ?? 0) + count
+    shared.set(name, sum)
+    return sum
+  }
+  const tallies = createTallies({ share, now: Date.now })
   const server: Server = await buildServer({
-    gateway, deliveries: noDeliveries, ids, apps, config: { publicUrl, role }, metrics: createMetrics({ otpless: ['otpless.otp'] }),
+    gateway, deliveries: noDeliveries, ids, apps, tallies, now: Date.now, config: { publicUrl, role, trustedProxies, clientRequestsPerMinute: 120, ipRequestsPerMinute: 600 }, metrics: createMetrics({ otpless: ['otpless.otp'] }),
     log: createLogger('debug', { write: line => { lines.push(line) } }), isReady, live,
   })
   t.teardown(() => server.close())

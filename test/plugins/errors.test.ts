@@ -7,6 +7,7 @@ import { Compile } from 'typebox/compile'
 import { ApiError, apiErrors, type ApiErrorCode } from '../../src/errors.ts'
 import { createLogger } from '../../src/logger.ts'
 import { answerClientError, answerErrors, buildProblem } from '../../src/plugins/errors.ts'
+import { createMetrics } from '../../src/metrics.ts'
 import { Problem } from '../../src/routes/schemas.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
 import { buildTestServer } from '../helpers/server.ts'
@@ -18,7 +19,9 @@ const build = (t: { teardown (run: () => unknown): void }) => {
   let thrown: unknown
   const loggerInstance: FastifyBaseLogger = createLogger('warn', { write: line => { lines.push(line) } })
   const server = Fastify({ loggerInstance })
-  answerErrors(server)
+  server.decorateRequest('caller', null)
+  server.decorateRequest('verificationId', null)
+  answerErrors(server, { metrics: createMetrics({}) })
   server.get('/', async () => { throw thrown })
   t.teardown(() => server.close())
   return { lines, ask: async (error: unknown) => { thrown = error; return server.inject('/') } }
@@ -37,7 +40,9 @@ t.test('every error of the table', async t => {
     })
     t.equal(answer.headers['x-request-id'], answer.json().requestId)
   }
-  t.equal(lines.length, 1, 'only the one that is our fault is logged')
+  t.strictSame(lines.map(line => JSON.parse(line)).map(({ msg, cause = null }) => [msg, cause]), [
+    ['audit', 'unauthenticated'], ['audit', 'forbidden'], ['unexpected error', null],
+  ], 'logged are the one that is our fault, and whoever was turned away at the door')
 })
 
 t.test('members and headers', async t => {
