@@ -166,10 +166,10 @@ const noDeliveries: Pick<Deliveries, 'list' | 'replay' | 'test'> = {
 
 export type TestServer = Awaited<ReturnType<typeof buildTestServer>>
 
-type Wishes = { isReady?: () => boolean, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions, trustedProxies?: string[] }
+type Wishes = { isReady?: () => boolean, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions, trustedProxies?: string[], ipRequestsPerMinute?: number, now?: () => number }
 
 /** The whole HTTP layer over the memory gateway, closed when the test ends. `lines` is what it logged. */
-export async function buildTestServer (t: Teardown, { isReady = () => true, publicUrl = 'http://localhost', role = 'all', live = {}, trustedProxies = [] }: Wishes = {}) {
+export async function buildTestServer (t: Teardown, { isReady = () => true, publicUrl = 'http://localhost', role = 'all', live = {}, trustedProxies = [], ipRequestsPerMinute = 600, now = Date.now }: Wishes = {}) {
   const sealer = createSealer(`test:${Buffer.alloc(32, 'test').toString('base64')}`)
   const ids = createIds(sealer, { partitions: 64, randomBytes })
   const memory = createMemoryGateway(ids)
@@ -183,6 +183,9 @@ export async function buildTestServer (t: Teardown, { isReady = () => true, publ
     app('reader', 'vgk_reader', ['verifications:read']),
     app('nobody', 'vgk_nobody', []),
   ])
+  const metrics = createMetrics({ otpless: ['otpless.otp'] })
+  const refused = async (cause: string): Promise<number> =>
+    Number(new RegExp(`^verigate_refused_requests_total\\{cause="${cause}"\\} (\\d+)$`, 'm').exec(await metrics.registry.metrics())?.[1])
   const lines: string[] = []
   // Alone: what it shares, nobody else adds to.
   const shared = new Map<string, number>()
@@ -191,9 +194,9 @@ export async function buildTestServer (t: Teardown, { isReady = () => true, publ
     shared.set(name, sum)
     return sum
   }
-  const tallies = createTallies({ share, now: Date.now })
+  const tallies = createTallies({ share, now })
   const server: Server = await buildServer({
-    gateway, deliveries: noDeliveries, ids, apps, tallies, now: Date.now, config: { publicUrl, role, trustedProxies, clientRequestsPerMinute: 120, ipRequestsPerMinute: 600 }, metrics: createMetrics({ otpless: ['otpless.otp'] }),
+    gateway, deliveries: noDeliveries, ids, apps, tallies, now, config: { publicUrl, role, trustedProxies, clientRequestsPerMinute: 120, ipRequestsPerMinute }, metrics,
     log: createLogger('debug', { write: line => { lines.push(line) } }), isReady, live,
   })
   t.teardown(() => server.close())
@@ -203,5 +206,5 @@ export async function buildTestServer (t: Teardown, { isReady = () => true, publ
     await server.listen({ host: '127.0.0.1', port: 0 })
     return (server.server.address() as AddressInfo).port
   }
-  return { ...memory, server, ids, lines, create, listen }
+  return { ...memory, server, ids, apps, lines, refused, create, listen }
 }
