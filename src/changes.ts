@@ -116,7 +116,7 @@ export function createChanges ({ store, sealer, apps, attempts, limits, budget, 
     const current = effects.includes('start') ? currentAttempt(next) : null
     const everyMs = current === null ? undefined : surroundings.methods.get(current.attempt.method)?.oncePerNumberMs
     if (current === null || everyMs === undefined || next.phoneNumber === null) return null
-    return { name: sealer.tag('once', `${current.attempt.method} ${next.phoneNumber}`), value: `${next.id} ${current.index}`, expiresAt: now() + everyMs }
+    return { name: sealer.tag('once', `${current.attempt.method} ${next.phoneNumber}`), value: sealer.tag('holder', `${next.id} ${current.index}`), expiresAt: now() + everyMs }
   }
 
   /** The start that the decision owes is taken on by us, in the same write; one that asks nobody is done in it, too. */

@@ -30,6 +30,8 @@ const bodyLimit = 64 * 1024
 const requestTimeout = 5000
 const http = { headersTimeout: 3000, requestTimeout, connectionsCheckingInterval: 1000 }
 const handlerTimeout = 10_000
+/** Twice the streams that one process carries; more would run out of file descriptors in the middle of something. */
+const maxConnections = 20_000
 const maxEventLoopDelay = 1000
 /** A name in the path that is longer names nothing. */
 const maxParamLength = 512
@@ -78,6 +80,7 @@ export async function buildServer ({ gateway, deliveries, ids, apps, tallies, co
     clientErrorHandler: answerClientError,
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  server.server.maxConnections = maxConnections
   server.setValidatorCompiler(compileValidator)
   // Views are exact already; the answer's schemas are for the document and for the tests.
   server.setSerializerCompiler(() => value => JSON.stringify(value))

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import t from 'tap'
+import { until } from './helpers/redis.ts'
 import { authorization, buildTestServer, json, phoneNumber } from './helpers/server.ts'
 
 /** Sends bytes, never ends; what came back, and after how long the other side closed. */
@@ -119,6 +120,22 @@ t.test('the slow are closed', async t => {
     t.match(answer, /^HTTP\/1.1 408 [\s\S]*"status":408/)
   }
   t.equal((await server.inject('/livez')).statusCode, 200)
+})
+
+t.test('connections that say nothing, or nothing more, are closed, and stand in nobody\'s way', async t => {
+  const { listen, server } = await buildTestServer(t)
+  const port = await listen()
+  const texts = ['', 'P', 'POST /verifications HTTP/1.1\r\nHost: x\r\n', head('POST /verifications HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 9')]
+  const idle = Promise.all(texts.flatMap(text => Array.from({ length: 250 }, () => speak(port, text))))
+  const isFull = async (): Promise<boolean> => await new Promise<number>(done => { server.server.getConnections((_error, count) => done(count)) }) >= 1000
+  await until(isFull, 'all of them are there')
+  const startedAt = performance.now()
+  const [answer] = await Promise.all([fetch(`http://127.0.0.1:${port}/livez`), fetch(`http://127.0.0.1:${port}/livez`)])
+  t.equal(answer.status, 200)
+  t.ok(performance.now() - startedAt < 2_000)
+  const closed = (await idle).map(({ closedAfterMs }) => closedAfterMs)
+  t.ok(Math.max(...closed) < 8_000, `the last after ${Math.round(Math.max(...closed))} ms`)
+  t.equal(server.server.maxConnections, 20_000)
 })
 
 t.test('a body that is cut off, and a head that asks for more than the limit', async t => {

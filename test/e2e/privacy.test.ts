@@ -4,6 +4,7 @@ import { request } from 'undici'
 import { provenDigits, scenarios } from '../../src/sandbox/scenarios.ts'
 import { clientOf, keys, startGateway, type Answer, type TestGateway } from '../helpers/gateway.ts'
 import { startRedis, watchCommands } from '../helpers/redis.ts'
+import { dump } from '../helpers/scan.ts'
 import { startReceiver } from '../sandbox/receiver.ts'
 import { act, codeFor, post } from './end-user.ts'
 
@@ -37,31 +38,6 @@ function spellings (phoneNumber: string): string[] {
 /** The secrets that a text shows. A code of six digits counts only where no other digit stands beside it. */
 const findIn = (text: string, secrets: Iterable<string>): string[] =>
   [...secrets].filter(secret => /^\d{4,6}$/.test(secret) ? new RegExp(`(?<!\\d)${secret}(?!\\d)`).test(text) : text.includes(secret))
-
-/** Every key and every value of a Redis, whatever its type, as Latin-1 text. */
-async function dump (redis: Redis): Promise<{ text: string, types: Set<string>, count: number }> {
-  const readers: Record<string, (key: string) => Promise<unknown>> = {
-    string: key => redis.getBuffer(key), hash: key => redis.callBuffer('HGETALL', key), list: key => redis.lrangeBuffer(key, 0, -1),
-    set: key => redis.smembersBuffer(key),
-    zset: key => redis.callBuffer('ZRANGE', key, '0', '-1', 'WITHSCORES'), stream: key => redis.callBuffer('XRANGE', key, '-', '+'),
-  }
-  const names = await redis.keys('*')
-  const types = new Set<string>()
-  const parts = await Promise.all(names.map(async name => {
-    const type = await redis.type(name)
-    // Claims and finished jobs may expire in between.
-    if (type === 'none') return name
-    const read = readers[type]
-    if (read === undefined) throw new Error(`a key of type ${type}`)
-    types.add(type)
-    return `${name} ${show(await read(name))}`
-  }))
-  return { text: parts.join('\n'), types, count: names.length }
-}
-function show (value: unknown): string {
-  if (Buffer.isBuffer(value)) return value.toString('latin1')
-  return Array.isArray(value) ? value.map(show).join(' ') : String(value)
-}
 
 t.test('neither Redis nor the logs show who was verified, or how', async t => {
   const { url: redisUrl } = await startRedis(t)

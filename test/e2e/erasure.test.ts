@@ -1,0 +1,81 @@
+import { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import { clientOf, startGateway, withWebhook } from '../helpers/gateway.ts'
+import { startRedis, until } from '../helpers/redis.ts'
+import { dump } from '../helpers/scan.ts'
+import { startReceiver } from '../sandbox/receiver.ts'
+import { act, numberEnding } from './end-user.ts'
+
+t.setTimeout(90_000)
+
+const day = 86_400_000
+
+/** Verifications that ended in every way, were told of, and left whatever they leave. */
+async function runMany (t: Test) {
+  const { url: redisUrl } = await startRedis(t)
+  const redis = new Redis(redisUrl)
+  t.teardown(() => redis.disconnect())
+  let refuses = 1
+  const receiver = await startReceiver(t, () => refuses-- > 0 ? 500 : 200)
+  let passed = 0
+  const gateway = await startGateway(t, {
+    redisUrl, apps: withWebhook(receiver.url, ['created', 'action_required', 'verified', 'failed', 'expired', 'canceled']),
+    now: () => Date.now() + passed, environment: { RETENTION_SECONDS: '7200' },
+  })
+  const { shop, simulators, url } = gateway
+  const numbers = ['02', '04', '06', '08', '10', '12'].map(numberEnding)
+  const made = await Promise.all(numbers.map(async (phoneNumber, n) => {
+    const method = ['otpless.otp', 'truecaller.push', 'truid.phone_check'][n % 3] ?? ''
+    const { body } = await shop.create({ phoneNumber, workflow: [method], reference: `order-${n}`, metadata: { n: String(n) } }, { 'idempotency-key': `key-${n}` })
+    if (n === 3) await shop.call('POST', `/verifications/${body['id']}/cancel`)
+    else {
+      if (n === 0) await shop.call('POST', `/verifications/${body['id']}/check`, { code: '000000' })
+      await act(clientOf(url, body['clientSecret']), simulators, body, phoneNumber)
+    }
+    const { status } = await shop.waitFor(body['id'])
+    return { id: String(body['id']), status }
+  }))
+  t.strictSame(made.map(({ status }) => status), ['verified', 'verified', 'verified', 'canceled', 'verified', 'verified'])
+  const told = async (): Promise<number> => (await shop.call('GET', '/webhooks/deliveries?status=delivered&limit=100')).body['data'].length
+  await until(async () => await told() >= 2 * made.length - 1, 'all but one are told at once, and it is created in them')
+  await until(async () => receiver.received.length > await told(), 'one try failed')
+  /** Which verifications Redis still names, in whatever key or value: by what no other text has in common with their ids. */
+  const named = async (): Promise<string[]> => {
+    const { text } = await dump(redis)
+    return made.filter(({ id }) => text.includes(id.slice(4))).map(({ id }) => id)
+  }
+  return { ...gateway, redis, ids: made.map(({ id }) => id), named, pass: (ms: number) => { passed += ms } }
+}
+
+/** What is left of them: counts, marks of what was used, and BullMQ's own book-keeping. */
+const leftOver = async (redis: Redis): Promise<string[]> => (await redis.keys('*'))
+  .filter(key => !/^vg:\{q[0-9a-f]\}:n:/.test(key) && !/^\{vg\}:(resolve|notify|sweep):/.test(key)).sort()
+
+t.test('what is erased leaves nothing but counters', async t => {
+  const { shop, ids, named, redis } = await runMany(t)
+  t.strictSame(await named(), ids, 'they are there')
+  const [kept = '', ...others] = ids
+  for (const id of others) t.equal((await shop.call('DELETE', `/verifications/${id}`)).status, 204)
+  await until(async () => (await named()).length === 1, 'jobs in hand end')
+  t.strictSame(await named(), [kept])
+  t.strictSame((await shop.call('GET', '/webhooks/deliveries?limit=100')).body['data'].filter((one: Record<string, unknown>) => one['verificationId'] !== kept), [])
+  await shop.call('DELETE', `/verifications/${kept}`)
+  await until(async () => (await named()).length === 0, 'the last one')
+  const left = await leftOver(redis)
+  t.strictSame(left.filter(key => !/:c:/.test(key)), [])
+  t.ok(left.length <= 4, 'the locks of five minutes of a push')
+  for (const id of ids) t.equal((await shop.call('GET', `/verifications/${id}`)).status, 410)
+  for (const n of ids.keys()) t.strictSame((await shop.call('GET', `/verifications?reference=order-${n}`)).body['data'], [])
+})
+
+t.test('so does what was kept long enough', async t => {
+  const { shop, ids, named, pass, redis } = await runMany(t)
+  pass(7_000_000)
+  t.equal((await shop.call('GET', `/verifications/${ids[0]}`)).status, 200)
+  pass(201_000)
+  for (const id of ids) t.equal((await shop.call('GET', `/verifications/${id}`)).status, 410, 'gone for everybody, swept or not')
+  await until(async () => (await shop.call('GET', '/webhooks/deliveries?status=pending')).body['data'].length === 0, 'what was still to be told is told')
+  pass(2 * day)
+  await until(async () => (await named()).length === 0, 'the sweeper erases them', 20_000)
+  t.strictSame((await leftOver(redis)).filter(key => !/:c:/.test(key)), [])
+})
