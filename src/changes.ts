@@ -24,7 +24,7 @@ export type Changes = {
   /** Throws `ApiError` gone. */
   load (id: string): Promise<Current>
   /** Writes a new verification and starts its first attempt; or tells which claim, or counter, stood in the way. `live` is held while it is not final. */
-  create (request: Request, bounds: { key: Claim | null, live: Claim[], counters: Counter[] }): Promise<Current | { taken: { name: string, value: string } | null } | { full: Full }>
+  create (request: Request, bounds: { keys: Claim[], live: Claim[], counters: Counter[] }): Promise<Current | { taken: { name: string, value: string } | null } | { full: Full }>
   /**
    * Lets an event happen to the newest state. `begins`, `resolves`: the caller will start, or resolve, at once; else a job does.
    * `changed: false`: the event does not apply. Throws `ApiError` rate_limited for a code when too many were wrong.
@@ -241,12 +241,12 @@ export function createChanges ({ store, sealer, apps, attempts, limits, budget, 
     delegate,
     isOutdated,
     placesOf,
-    async create (request, { key, live, counters }) {
+    async create (request, { keys, live, counters }) {
       let decision = await beginStart(route(begin(request, now()), surroundings, now()))
       for (;;) {
         const { next, effects } = decision
         const once = startClaim(decision)
-        const claims = [key, ...isFinal(next) ? [] : live, once].filter(claim => claim !== null)
+        const claims = [...keys, ...isFinal(next) ? [] : live, once].filter(claim => claim !== null)
         const result = await store.create(next.id, next, { ...times(next), claims, counters, indexes: indexesOf(next) })
         if (result.created) {
           metrics.countCreate()
@@ -282,7 +282,7 @@ export function createChanges ({ store, sealer, apps, attempts, limits, budget, 
       return { stored: await start(change.stored, change.effects), event }
     },
     erase: (verification, { also, indexes } = { also: [], indexes: [] }) => store.erase(verification.id, {
-      also, releases: [...releasesOf(verification), ...verification.key === null ? [] : [verification.key]],
+      also, releases: [...releasesOf(verification), ...verification.key === null ? [] : [verification.key], ...verification.spareKeys ?? []],
       indexes: [...indexNames(verification), ...indexes], announce: 'erased',
     }),
   }

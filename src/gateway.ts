@@ -16,7 +16,7 @@ import type { Sealer } from './seal.ts'
 import type { Announcements, Listener } from './store/announcements.ts'
 import { partitionOfTag, partitions } from './store/keys.ts'
 import type { Store } from './store/store.ts'
-import { availableActions, currentAttempt, isFinal, type Verification } from './verification.ts'
+import { availableActions, currentAttempt, isFinal, type KeyHold, type Verification } from './verification.ts'
 import { planWorkflow, type Methods } from './workflow.ts'
 
 /** THE SHELL: one method for each thing that can happen. Routes and jobs only translate to it; ids that reach it are known to be ours. */
@@ -73,8 +73,8 @@ export function createGateway (parts: GatewayParts): Gateway {
   const { load, apply } = changes
 
   /** What an earlier request with this key made; `unwritten` when it may have died before it could write; `gone` when nothing is left of it. */
-  async function replay ({ id, hash, at }: KeyClaim, fingerprint: string): Promise<Verification | 'unwritten' | 'gone'> {
-    if (hash !== fingerprint) throw new ApiError('idempotency_key_reused', 'This Idempotency-Key was used before with another body.')
+  async function replay ({ id, hash, at }: KeyClaim, fingerprints: readonly string[]): Promise<Verification | 'unwritten' | 'gone'> {
+    if (!fingerprints.includes(hash)) throw new ApiError('idempotency_key_reused', 'This Idempotency-Key was used before with another body.')
     const until = now() + replayWaitMs
     for (;;) {
       const heard = announcements.waitFor(id, { timeoutMs: Math.max(1, until - now()) })
@@ -98,26 +98,29 @@ export function createGateway (parts: GatewayParts): Gateway {
       }
       const workflow = planWorkflow(request.workflow ?? app.workflow, phoneNumber, methods)
       if (asked !== null) policy.judge(app, asked)
-      const keyName = idempotencyKey === null ? null : sealer.tag('key', `${app.id} ${idempotencyKey}`)
-      const fingerprint = keyName === null ? '' : sealer.tag('body', canonical(request))
+      // Under each key of `SEAL_KEYS`: while they rotate, processes differ in which one is the first.
+      const keyNames = idempotencyKey === null ? [] : sealer.tags('key', `${app.id} ${idempotencyKey}`)
+      const fingerprints = idempotencyKey === null ? [''] : sealer.tags('body', canonical(request))
       const places = phoneNumber === null ? [] : changes.placesOf(app.id, phoneNumber)
       const country = asked === null ? null : asked.country ?? noCountry
       const takesCodes = workflow.some(({ method }) => methods.get(method)?.codeAttempts !== undefined)
       const counters = limits.ofCreate(app, { phoneNumber, numberName: places[0]?.name ?? null, country, ip: request.device?.ip ?? null, takesCodes })
       const partition = places[0]?.partition ?? randomBytes(1).readUInt8() % partitions
-      let own: KeyClaim = { id: ids.newId(app.id, partition), hash: fingerprint, at: now() }
+      let own: KeyClaim = { id: ids.newId(app.id, partition), hash: fingerprints[0] ?? '', at: now() }
 
       for (let tries = 0; tries < 5; tries += 1) {
         const { id, at } = own
         const expiresAt = now() + (request.expiresInSeconds ?? 600) * 1000
-        const key = keyName === null ? null : { name: keyName, value: writeKeyClaim(own), partition: partitionOfTag(keyName) }
+        const holdKeys = (claim: KeyClaim): KeyHold[] => keyNames.map(name => ({ name, value: writeKeyClaim(claim), partition: partitionOfTag(name) }))
+        const [key = null, ...spareKeys] = holdKeys(own)
         const made = await changes.create({
           id, appId: app.id, phoneNumber, reference: request.reference ?? null, metadata: request.metadata ?? {}, locale: request.locale ?? null,
           device: request.device ?? {}, returnUrl: request.returnUrl ?? null, includeProfile: app.includeProfile === true, workflow, expiresAt, key,
+          ...(spareKeys.length === 0 ? {} : { spareKeys }),
           ...(country === null ? {} : { country }),
           ...(app.webhook === undefined ? {} : { wants: app.webhook.events ?? defaultNews }),
         }, {
-          key: key === null ? null : { ...key, expiresAt: at + idempotencyMs },
+          keys: holdKeys(own).map(hold => ({ ...hold, expiresAt: at + idempotencyMs })),
           live: places.map(place => ({ ...place, value: id, expiresAt })),
           counters,
         })
@@ -131,10 +134,10 @@ export function createGateway (parts: GatewayParts): Gateway {
           await apply(await load(taken.value), { type: 'canceled', reason: 'superseded' })
         } else {
           const claimed = taken === null ? own : readKeyClaim(taken.value)
-          const earlier = await replay(claimed, fingerprint)
+          const earlier = await replay(claimed, fingerprints)
           if (typeof earlier === 'object') return earlier
           if (earlier === 'unwritten') own = claimed
-          else if (key !== null) await store.release({ ...key, value: writeKeyClaim(claimed) })
+          else await Promise.all(holdKeys(claimed).map(hold => store.release(hold)))
         }
       }
       throw new ApiError('overloaded', 'Too many requests for this number at the same time.', { retryAfterSeconds: 1 })

@@ -69,6 +69,8 @@ export type EndedAttempt = {
 }
 export type Attempt = PendingAttempt | EndedAttempt
 
+export type KeyHold = { name: string, value: string, partition: number }
+
 type Common = {
   /** Of the record's shape; two versions running side by side read each other's. */
   format: 1
@@ -83,7 +85,9 @@ type Common = {
   device: { ip?: string, userAgent?: string, platform?: string }
   returnUrl: string | null
   /** The claim that its Idempotency-Key holds: given up when it is erased. */
-  key: { name: string, value: string, partition: number } | null
+  key: KeyHold | null
+  /** The same under older keys of `SEAL_KEYS`: absent but for a rotation. */
+  spareKeys?: KeyHold[]
   /** The app wants the profile; without that wish it is not kept. */
   includeProfile: boolean
   workflow: Step[]
