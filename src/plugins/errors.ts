@@ -36,8 +36,7 @@ export function answerErrors (server: FastifyInstance, { metrics }: { metrics: P
     }
     done()
   })
-  server.setErrorHandler<FastifyError>((error, request, reply) => sendProblem(error, request, reply))
-  server.setNotFoundHandler((request, reply) => {
+  const answerNothing = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split(/[?#;]/, 1)[0] ?? '/'
     const allowed = METHODS.filter(method => method !== request.method && server.findRoute({ method, url: path }) !== null)
     if (allowed.length > 0) reply.header('allow', allowed.join(', '))
@@ -47,7 +46,10 @@ export function answerErrors (server: FastifyInstance, { metrics }: { metrics: P
         : new ApiError('not_found', 'There is nothing at this path.'),
       request, reply,
     )
-  })
+  }
+  server.setNotFoundHandler(answerNothing)
+  // Whatever is wrong with what was sent: nobody is here to take it.
+  server.setErrorHandler<FastifyError>((error, request, reply) => request.is404 ? answerNothing(request, reply) : sendProblem(error, request, reply))
 }
 
 const isAboutCredentials = (cause: RefusalCause): boolean => cause === 'unauthenticated' || cause === 'forbidden'

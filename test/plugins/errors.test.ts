@@ -159,3 +159,13 @@ t.test('what Node cannot read is answered on the bare socket', async t => {
 t.test('the status of HTTP itself may be finer than the code', async t => {
   t.match(buildProblem(new ApiError('invalid_request', 'Late.'), 'r', 408), { status: 408, code: 'invalid_request', requestId: 'r' })
 })
+
+t.test('where nobody is, it does not matter what was sent', async t => {
+  const { server } = await buildTestServer(t)
+  const ask = (method: 'QUERY' | 'POST' | 'PUT', url: string, payload?: string) =>
+    server.inject({ method: method as 'POST', url, ...payload === undefined ? {} : { payload, headers: { 'content-type': 'application/json' } } })
+  t.match(await ask('QUERY', '/livez'), { statusCode: 405, headers: { allow: /GET/ } }, 'a QUERY without a content type')
+  t.match((await ask('QUERY', '/nothing')).json(), { code: 'not_found' })
+  t.match((await ask('PUT', '/providers', '{')).json(), { code: 'method_not_allowed' }, 'a body that is no JSON')
+  t.match((await ask('POST', '/nothing', 'x'.repeat(100_000))).json(), { code: 'not_found' }, 'one that is too large')
+})
