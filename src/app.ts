@@ -9,6 +9,7 @@ import { createChanges } from './changes.ts'
 import type { Config } from './config.ts'
 import { createDeliveries } from './deliveries.ts'
 import { readDelivery } from './delivery.ts'
+import { openGauges } from './gauges.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import { createHttp } from './http.ts'
 import { createIds } from './ids.ts'
@@ -64,7 +65,6 @@ export async function startApp (
 
   const sealer = createSealer(config.sealKeys)
   const ids = createIds(sealer, { partitions, randomBytes })
-  const store = createStore({ redis, sealer, read: readVerification })
   const announcements = createAnnouncements(subscriber, createKeys('vg').channel)
   const loadApps = () => [
     ...(config.appsFile === null ? [] : readAppsFile(config.appsFile)),
@@ -77,6 +77,8 @@ export async function startApp (
     provider.open(config.settings, { openHttp: http.openHttp, now, allowInsecure: config.allowInsecureProviders }) ?? [])
   const methods = collectMethods(opened)
   const metrics = createMetrics(byProvider(methods.keys()))
+  metrics.noteApps(now())
+  const store = createStore({ redis, sealer, read: readVerification, report: metrics.countRoundTrip })
   const adapters = new Map(opened.map(adapter => [adapter.provider, guardAdapter(adapter, {
     now,
     report: call => {
@@ -92,10 +94,12 @@ export async function startApp (
   const changes = createChanges({ store, sealer, attempts, surroundings, queues, metrics, log, now, retentionMs: config.retentionMs })
   const webhooks = createWebhookSender(webhookOptions)
   const deliveries = createDeliveries({
-    store: createStore({ redis, sealer, read: readDelivery }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, now, randomBytes,
+    store: createStore({ redis, sealer, read: readDelivery, report: metrics.countRoundTrip }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, now, randomBytes,
     retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
   })
   const gateway = createGateway({ changes, store, ids, sealer, adapters, attempts, deliveries, methods, announcements, metrics, log, now, randomBytes })
+
+  openGauges(metrics.registry, { adapters, queues, store, deliveries, now })
 
   let workers: Workers | null = null
   let workerRedis: ReturnType<typeof connectRedis> | null = null
@@ -114,7 +118,16 @@ export async function startApp (
     server,
     gateway,
     apps,
-    reloadApps: () => apps.replace(loadApps()),
+    reloadApps () {
+      try {
+        apps.replace(loadApps())
+      } catch (error) {
+        metrics.countReload('invalid')
+        throw error
+      }
+      metrics.countReload('ok')
+      metrics.noteApps(now())
+    },
     async close () {
       isDraining = true
       announcements.close()

@@ -48,7 +48,7 @@ export type ChangesParts = {
   surroundings: Surroundings
   /** Jobs: `resolve(id)` and `notify(id)` of the gateway. */
   queues: Pick<Queues, 'resolve' | 'notify'>
-  metrics: Metrics
+  metrics: Pick<Metrics, 'countChange'>
   log: Logger
   now: () => number
   retentionMs: number
@@ -109,11 +109,12 @@ export function createChanges ({ store, sealer, attempts, surroundings, queues, 
     return route(skipped, surroundings, now())
   }
 
-  function noteEnd (verification: Verification): void {
-    if (!isFinal(verification)) return
-    metrics.countEnd(verification)
-    const reason = 'reason' in verification ? verification.reason : null
-    log.info({ verificationId: verification.id, status: verification.status, reason, method: verification.attempts.at(-1)?.method }, 'verification ended')
+  /** What was written, and what it replaced; null when it is new. */
+  function note (before: Verification | null, after: Verification): void {
+    metrics.countChange(before, after)
+    if (!isFinal(after) || (before !== null && isFinal(before))) return
+    const reason = 'reason' in after ? after.reason : null
+    log.info({ verificationId: after.id, status: after.status, reason, method: after.attempts.at(-1)?.method }, 'verification ended')
   }
 
   async function load (id: string): Promise<Current> {
@@ -135,7 +136,7 @@ export function createChanges ({ store, sealer, attempts, surroundings, queues, 
     })
     if ('conflict' in result) return null
     if ('taken' in result) return save(stored, skipStart(decision))
-    noteEnd(next)
+    note(stored.record, next)
     return { stored: { record: next, mark: result.mark }, effects, changed: true }
   }
 
@@ -204,8 +205,7 @@ export function createChanges ({ store, sealer, attempts, surroundings, queues, 
         const claims = [key, isFinal(next) ? null : live, once].filter(claim => claim !== null)
         const result = await store.create(next.id, next, { ...times(next), claims, indexes: indexesOf(next) })
         if (result.created) {
-          metrics.countCreate()
-          noteEnd(next)
+          note(null, next)
           await delegate(next, effects.filter(effect => effect !== 'start'))
           return start({ record: next, mark: result.mark }, effects)
         }

@@ -3,17 +3,34 @@ import { getCountries, getCountryCallingCode, parsePhoneNumberFromString } from 
 const globalCallingCodes = ['800', '808', '870', '878', '881', '882', '883', '888', '979']
 const callingCodes = new Set<string>([...getCountries().map(country => getCountryCallingCode(country)), ...globalCallingCodes])
 
+type Parsed = { number: string, country: string | null }
+
+/** A request asks about its number several times, and reading one takes longer than anything else done with it here. */
+const lately = new Map<string, Parsed>()
+const mostLately = 256
+
 /**
  * Reads strict E.164: `+`, digits, nothing else, of a length that its calling code has. Whether the number is assigned is not asked, so
  * that ranges reserved for fiction pass. `country` (ISO 3166-1 alpha-2) is null where several share the calling code and the range is of
  * none of them. Null: not a number.
  */
-export function parsePhoneNumber (text: string): { number: string, country: string | null } | null {
+export function parsePhoneNumber (text: string): Parsed | null {
+  const known = lately.get(text)
+  if (known !== undefined) return known
   if (!/^\+[1-9][0-9]{5,14}$/.test(text)) return null
   const parsed = parsePhoneNumberFromString(text)
   // A number that the library rewrites (a trunk 0 after the calling code) is a second spelling of another one.
   if (parsed === undefined || parsed.number !== text || !parsed.isPossible()) return null
-  return { number: text, country: parsed.country ?? null }
+  const read = { number: text, country: parsed.country ?? null }
+  const [oldest] = lately.keys()
+  if (lately.size >= mostLately && oldest !== undefined) lately.delete(oldest)
+  lately.set(text, read)
+  return read
+}
+
+/** ISO 3166-1 alpha-2; null where several countries share the range, or none has it. */
+export function countryOf (number: string): string | null {
+  return parsePhoneNumber(number)?.country ?? null
 }
 
 /**

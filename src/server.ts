@@ -46,7 +46,7 @@ export type ServerParts = {
   ids: Ids
   apps: Pick<Apps, 'byKey' | 'all'>
   config: Pick<Config, 'publicUrl' | 'role'>
-  metrics: Pick<Metrics, 'registry'>
+  metrics: Pick<Metrics, 'registry' | 'openRoute' | 'countRequest' | 'countRefused'>
   log: FastifyBaseLogger
   /** Whether traffic should be sent here. */
   isReady: () => boolean | Promise<boolean>
@@ -57,6 +57,11 @@ export type Server = Awaited<ReturnType<typeof buildServer>>
 
 /** The HTTP server, ready to listen: every plugin and every route on one page. */
 export async function buildServer ({ gateway, deliveries, ids, apps, config, metrics, log, isReady, live: liveOptions }: ServerParts) {
+  const noteRequest = (request: FastifyRequest, reply: FastifyReply): void => {
+    const { method, routeOptions: { url: route = null } } = request
+    metrics.countRequest({ method, route, statusCode: reply.statusCode, durationMs: reply.elapsedTime })
+    logRequest(request, reply)
+  }
   const server = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -66,8 +71,8 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
     return503OnClosing: false,
     routerOptions: { maxParamLength },
     frameworkErrors: (error, request, reply) => {
-      sendProblem(error, request, reply)
-      logRequest(request, reply)
+      sendProblem(error, request, reply, metrics)
+      noteRequest(request, reply)
     },
     clientErrorHandler: answerClientError,
   }).withTypeProvider<TypeBoxTypeProvider>()
@@ -78,7 +83,8 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
   server.removeAllContentTypeParsers()
   server.decorateRequest('caller', null)
   server.decorateRequest('verificationId', null)
-  answerErrors(server)
+  answerErrors(server, metrics)
+  server.addHook('onRoute', ({ method, url }) => { for (const verb of [method].flat()) if (verb !== 'HEAD') metrics.openRoute(verb, url) })
 
   allowOrigins(server, { apps, ids })
   let isClosing = false
@@ -94,7 +100,7 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
     if (isClosing) reply.header('connection', 'close')
   })
   server.addHook('onResponse', (request, reply, done) => {
-    logRequest(request, reply)
+    noteRequest(request, reply)
     done()
   })
   await server.register(underPressure, { maxEventLoopDelay, retryAfter: 1 })

@@ -3,10 +3,15 @@ import { METHODS, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { ApiError, apiErrors, type ApiErrorCode } from '../errors.ts'
+import type { Metrics, RefusalCause } from '../metrics.ts'
 import type { Problem } from '../routes/schemas.ts'
 import { StoreUnavailable } from '../store/store.ts'
 
 const mediaType = 'application/problem+json'
+/** The refusals that the code alone tells; whoever refuses for another cause counts it himself. */
+const causes = [
+  'unauthenticated', 'forbidden', 'invalid_request', 'overloaded', 'store_unavailable', 'payload_too_large',
+] as const satisfies readonly (RefusalCause & ApiErrorCode)[]
 const storeRetrySeconds = 1
 const overloadRetrySeconds = 1
 
@@ -18,8 +23,8 @@ export function buildProblem ({ apiCode: code, message: detail, extra }: ApiErro
 }
 
 /** Every error of every route becomes problem+json; so do unknown paths (404) and known paths with another method (405, `Allow`). */
-export function answerErrors (server: FastifyInstance): void {
-  server.setErrorHandler<FastifyError>((error, request, reply) => sendProblem(error, request, reply))
+export function answerErrors (server: FastifyInstance, metrics: Pick<Metrics, 'countRefused'>): void {
+  server.setErrorHandler<FastifyError>((error, request, reply) => sendProblem(error, request, reply, metrics))
   server.setNotFoundHandler((request, reply) => {
     const path = request.url.split(/[?#;]/, 1)[0] ?? '/'
     const allowed = METHODS.filter(method => method !== request.method && server.findRoute({ method, url: path }) !== null)
@@ -28,14 +33,16 @@ export function answerErrors (server: FastifyInstance): void {
       allowed.length > 0
         ? new ApiError('method_not_allowed', 'This path takes other methods: see `Allow`.')
         : new ApiError('not_found', 'There is nothing at this path.'),
-      request, reply,
+      request, reply, metrics,
     )
   })
 }
 
 /** Answers with a problem. What is not ours to explain is logged, once, with its stack, and says nothing outside. */
-export function sendProblem (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function sendProblem (error: unknown, request: FastifyRequest, reply: FastifyReply, metrics: Pick<Metrics, 'countRefused'>): FastifyReply {
   const apiError = readError(error)
+  const cause = causes.find(code => code === apiError.apiCode)
+  if (cause !== undefined) metrics.countRefused(cause)
   if (apiError.apiCode === 'internal_error') {
     const { name, message, stack } = error instanceof Error ? error : new Error('something that is no Error was thrown')
     request.log.error({ error: { type: name, message, stack } }, 'unexpected error')

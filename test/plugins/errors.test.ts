@@ -18,10 +18,11 @@ const build = (t: { teardown (run: () => unknown): void }) => {
   let thrown: unknown
   const loggerInstance: FastifyBaseLogger = createLogger('warn', { write: line => { lines.push(line) } })
   const server = Fastify({ loggerInstance })
-  answerErrors(server)
+  const refused: string[] = []
+  answerErrors(server, { countRefused: cause => { refused.push(cause) } })
   server.get('/', async () => { throw thrown })
   t.teardown(() => server.close())
-  return { lines, ask: async (error: unknown) => { thrown = error; return server.inject('/') } }
+  return { lines, refused, ask: async (error: unknown) => { thrown = error; return server.inject('/') } }
 }
 
 t.test('every error of the table', async t => {
@@ -38,6 +39,16 @@ t.test('every error of the table', async t => {
     t.equal(answer.headers['x-request-id'], answer.json().requestId)
   }
   t.equal(lines.length, 1, 'only the one that is our fault is logged')
+})
+
+t.test('what the code alone tells is counted as refused', async t => {
+  const { ask, refused } = build(t)
+  for (const code of Object.keys(apiErrors) as ApiErrorCode[]) await ask(new ApiError(code, 'What happened.'))
+  t.strictSame(refused.toSorted(), ['forbidden', 'invalid_request', 'overloaded', 'payload_too_large', 'store_unavailable', 'unauthenticated'])
+  refused.length = 0
+  await ask(new StoreUnavailable('TIMEOUT'))
+  await ask(new Error('a bug'))
+  t.strictSame(refused, ['store_unavailable'])
 })
 
 t.test('members and headers', async t => {
