@@ -84,7 +84,6 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
   server.decorateRequest('caller', null)
   server.decorateRequest('verificationId', null)
   answerErrors(server, metrics)
-  server.addHook('onRoute', ({ method, url }) => { for (const verb of [method].flat()) if (verb !== 'HEAD') metrics.openRoute(verb, url) })
 
   allowOrigins(server, { apps, ids })
   let isClosing = false
@@ -105,6 +104,10 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
   })
   await server.register(underPressure, { maxEventLoopDelay, retryAfter: 1 })
   await describeApi(server, manifest.version)
+  // From here on the routes are ours.
+  server.addHook('onRoute', ({ method, url }) => {
+    for (const verb of [method].flat()) if (verb !== 'HEAD') metrics.openRoute(verb, url)
+  })
 
   const auth = createAuth({ apps, ids })
   // A worker is asked for its health and its metrics only.

@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { digitsOf, maskPhoneNumber, parsePhoneNumber, readPhoneNumber } from '../src/phone.ts'
+import { countryOf, digitsOf, maskPhoneNumber, parsePhoneNumber, readPhoneNumber } from '../src/phone.ts'
 
 t.test('strict E.164 is a number, in ranges reserved for fiction too', async t => {
   const numbers: [string, string | null][] = [
@@ -37,6 +37,16 @@ t.test('reading what providers send never throws, and what it gives is E.164', a
     const number = readPhoneNumber(value)
     return number === null || parsePhoneNumber(number)?.number === number
   }))
+})
+
+t.test('a number that was read lately is read again as before, and so is one that was forgotten', async t => {
+  const numbers = Array.from({ length: 600 }, (_, index) => `+1415555${String(index).padStart(4, '0')}`)
+  for (const number of [...numbers, ...numbers.slice(-10), ...numbers]) {
+    if (parsePhoneNumber(number)?.number !== number || countryOf(number) !== 'US') t.fail(number)
+  }
+  for (const text of ['+1415555010', 'x', '+14155550100 ', '']) t.equal(parsePhoneNumber(text), null)
+  t.equal(countryOf('+447400123456'), 'GB')
+  t.equal(countryOf('+80012345678'), null, 'of no country')
 })
 
 t.test('a masked number keeps its calling code and its last two digits', async t => {
