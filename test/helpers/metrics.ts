@@ -6,7 +6,7 @@ export type Series = { name: string, labels: Record<string, string>, value: numb
 /** Reads the text exposition format; what is no series is passed over. */
 export function readSeries (text: string): Series[] {
   return text.split('\n').flatMap(line => {
-    const { name, labels = '', value } = /^(?<name>[a-z_]+)(?:\{(?<labels>.*)\})? (?<value>\S+)$/i.exec(line)?.groups ?? {}
+    const { name, labels = '', value } = /^(?<name>[a-z_][a-z0-9_]*)(?:\{(?<labels>.*)\})? (?<value>\S+)$/i.exec(line)?.groups ?? {}
     if (name === undefined || value === undefined) return []
     return [{ name, labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label = '', text = '']) => [label, text])), value: Number(value) }]
   })
