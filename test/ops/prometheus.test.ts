@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { request } from 'undici'
 import { parse } from 'yaml'
 import { findExecutable } from '../../scripts/install.ts'
 import { startGateway } from '../helpers/gateway.ts'
@@ -21,15 +22,30 @@ const ruleTests = tests.flatMap(({ alert_rule_test: all }) => all)
 const promtool = await findExecutable(['promtool'])
 const without = promtool === null ? 'promtool is not on the PATH' : false
 
-for (const [what, ...args] of [['the rules can be loaded', 'check', 'rules', 'alerts.yaml'], ['the rules fire and are silent as their tests say', 'test', 'rules', 'alerts.test.yaml']] as const) {
-  t.test(what, { skip: without }, async t => {
-    const [code, output] = await new Promise<[unknown, string]>(resolve => {
-      execFile(promtool ?? '', args, { cwd: folder }, (error, stdout, stderr) => resolve([error?.code ?? 0, stdout + stderr]))
-    })
-    t.equal(code, 0, output)
-    t.match(output, /SUCCESS/)
-  })
-}
+const run = (args: readonly string[], input = ''): Promise<{ code: unknown, output: string }> => new Promise(resolve => {
+  const child = execFile(promtool ?? '', args, { cwd: folder }, (error, stdout, stderr) => resolve({ code: error?.code ?? 0, output: stdout + stderr }))
+  child.stdin?.end(input)
+})
+
+t.test('the rules can be loaded', { skip: without }, async t => {
+  const { code, output } = await run(['check', 'rules', 'alerts.yaml'])
+  t.equal(code, 0, output)
+  t.match(output, `${alerts.length} rules found`)
+})
+
+t.test('the rules fire and are silent as their tests say', { skip: without }, async t => {
+  const { code, output } = await run(['test', 'rules', 'alerts.test.yaml'])
+  t.equal(code, 0, output)
+  t.match(output, /SUCCESS/)
+})
+
+t.test('what a gateway tells is as Prometheus wants it', { skip: without }, async t => {
+  const { url } = await startGateway(t)
+  const text = await (await request(`${url}/metrics`)).body.text()
+  const ours = text.split('\n').filter(line => line.includes('verigate_')).join('\n')
+  t.ok(ours.split('\n').length > 500)
+  t.strictSame(await run(['check', 'metrics'], `${ours}\n`), { code: 0, output: '' })
+})
 
 t.test('every alert tells how urgent it is, what it means and where help is', async t => {
   t.equal(new Set(alerts.map(({ alert }) => alert)).size, alerts.length, 'no name twice')
