@@ -412,6 +412,7 @@ t.test('since when the one that is pending longest is', async t => {
   t.equal(await deliveries.pendingSince(), first)
   answerWith(() => 204)
   t.equal((await next(id)).status, 'delivered')
+  t.equal((await store.oldest('pending'))?.id, second, 'what is settled leaves the list')
   t.equal(await deliveries.pendingSince(), later)
   t.equal((await next(second)).status, 'delivered')
   t.equal(await deliveries.pendingSince(), null)
@@ -441,7 +442,7 @@ t.test('since when the one that is pending longest is', async t => {
     await redis.set(createKeys('vg').record(3, real), Buffer.alloc(64))
     t.equal(await deliveries.pendingSince(), at, 'one that cannot be read is not delivered')
     await deliveries.drop(real)
-    t.equal(await deliveries.pendingSince(), null)
+    t.equal(await store.oldest('pending'), null, 'what is erased leaves the list')
   })
 })
 

@@ -69,7 +69,8 @@ t.test('tells how full each queue is, and since when the first could have been t
   t.strictSame(sweep, { queue: 'sweep', jobs: { ...none, waiting: 1 }, oldestAt: 5_000 })
 
   await look('resolve').getJob('ver_a.1').then(job => job?.promote())
-  t.equal((await queues.look())[0]?.jobs.waiting, 1)
+  t.match((await queues.look())[0], { jobs: { waiting: 1, delayed: 0 }, oldestAt: Number })
+  t.ok(Number((await queues.look())[0]?.oldestAt) >= from + 60_000, 'the delay that was asked for is no waiting')
   await redis.hset(`${queuePrefix}:notify:ver_0.1`, 'timestamp', '1000', 'atm', '1')
   t.not((await queues.look())[1]?.oldestAt, 1_000, 'of one that was tried before nobody knows since when it waits again')
 })
