@@ -20,7 +20,7 @@ export async function buildOpenapi (): Promise<string> {
   const server = await buildServer({
     gateway, deliveries: { list: idle, replay: idle, test: idle }, ids, apps: { byKey: idle, all: idle }, tallies: { add: idle },
     config: { publicUrl: 'http://localhost', role: 'api', trustedProxies: [], clientRequestsPerMinute: 1, ipRequestsPerMinute: 1 },
-    metrics: { registry: new Registry(), countRefused: idle }, log: pino({ level: 'silent' }), now: idle, isReady: idle,
+    metrics: { registry: new Registry(), openRoute: () => {}, countRequest: idle, countRefused: idle }, log: pino({ level: 'silent' }), now: idle, isReady: idle,
   })
   await server.ready()
   const document = server.swagger()

@@ -1,12 +1,11 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { access, constants, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
-import { basename, delimiter, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startChild } from './child.ts'
 import type { Child, Ending } from './child.ts'
+import { findExecutable, install } from './install.ts'
 
 /** A Redis on loopback that ends with this process. */
 export type RunningRedis = {
@@ -20,15 +19,6 @@ export type RunningRedis = {
 /** `dir` holds its data. Persistent is AOF, written to disk every second; else nothing is kept. `port` is a free one unless given. */
 export type LaunchOptions = { binary: string, dir: string, port?: number, persistent: boolean }
 
-type PackageManager = { command: string, asRoot: boolean, startsServices: boolean, packages: readonly string[], update: readonly string[] | null, install: readonly string[] }
-
-/** Only those that install without asking: Homebrew refuses to run as root, the others need it. */
-const packageManagers: readonly PackageManager[] = [
-  { command: 'apt-get', asRoot: true, startsServices: true, packages: ['redis-server', 'valkey-server'], update: ['-q', 'update'], install: ['-q', '-y', '--no-install-recommends', 'install'] },
-  { command: 'dnf', asRoot: true, startsServices: false, packages: ['redis', 'valkey'], update: null, install: ['-q', '-y', 'install'] },
-  { command: 'brew', asRoot: false, startsServices: false, packages: ['redis'], update: null, install: ['install', '--quiet'] },
-]
-
 const advice = 'install Redis (for example `sudo apt-get install redis-server` or `brew install redis`), then try again'
 
 /**
@@ -36,19 +26,14 @@ const advice = 'install Redis (for example `sudo apt-get install redis-server` o
  * where that asks no question. Throws an `Error` of one line that says what to install.
  */
 export async function findRedis (searchPath: string = process.env['PATH'] ?? ''): Promise<string> {
-  const found = await findServer(searchPath)
+  const servers = ['redis-server', 'valkey-server']
+  const found = await findExecutable(servers, searchPath)
   if (found !== null) return found
-  const isRoot = process.getuid?.() === 0
-  for (const manager of packageManagers) {
-    const command = await findExecutable([manager.command], searchPath)
-    if (command === null || manager.asRoot !== isRoot) continue
-    process.stderr.write(`Neither redis-server nor valkey-server is on the PATH: installing one with ${manager.command}.\n`)
-    const failure = manager.startsServices ? await withoutServices(() => install(command, manager)) : await install(command, manager)
-    const installed = await findServer(searchPath)
-    if (installed !== null) return installed
-    throw new Error(`${manager.command} could not install Redis (${failure ?? 'no server came with it'}): ${advice}`)
-  }
-  throw new Error(`Neither redis-server nor valkey-server is on the PATH: ${advice}`)
+  const packages = { 'apt-get': servers, dnf: ['redis', 'valkey'], brew: ['redis'] }
+  const installed = await install({ programs: servers, packages, services: servers, searchPath })
+  if (installed === null) throw new Error(`Neither redis-server nor valkey-server is on the PATH: ${advice}`)
+  if (installed.path === null) throw new Error(`${installed.manager} could not install Redis (${installed.failure}): ${advice}`)
+  return installed.path
 }
 
 /** Starts a Redis and waits until it answers. Throws with its last lines if it ends before that, or if another one already uses `dir`. */
@@ -79,53 +64,6 @@ export async function launchRedis ({ binary, dir, port, persistent }: LaunchOpti
       await child.stop()
       if (persistent) await rm(portFile, { force: true })
     },
-  }
-}
-
-const findServer = (searchPath: string): Promise<string | null> => findExecutable(['redis-server', 'valkey-server'], searchPath)
-
-async function findExecutable (names: readonly string[], searchPath: string): Promise<string | null> {
-  const folders = searchPath.split(delimiter).filter(folder => folder !== '')
-  for (const path of names.flatMap(name => folders.map(folder => join(folder, name)))) {
-    if (await access(path, constants.X_OK).then(() => true, () => false)) return path
-  }
-  return null
-}
-
-/** The last line of the last failure, or null. */
-async function install (command: string, manager: PackageManager): Promise<string | null> {
-  if (manager.update !== null) await runQuietly(command, manager.update)
-  let failure: string | null = null
-  for (const name of manager.packages) {
-    failure = await runQuietly(command, [...manager.install, name])
-    if (failure === null) return null
-  }
-  return failure
-}
-
-async function runQuietly (command: string, args: readonly string[]): Promise<string | null> {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', NONINTERACTIVE: '1', HOMEBREW_NO_AUTO_UPDATE: '1' }
-  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  const lines: string[] = []
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split('\n').filter(line => line.trim() !== '')))
-  const code = await new Promise<number | null>(resolve => child.once('error', () => resolve(null)).once('close', resolve))
-  return code === 0 ? null : lines.at(-1)?.trim() ?? `${basename(command)} ended with ${code}`
-}
-
-/**
- * A Debian package starts its service at once unless this file forbids it (invoke-rc.d(8), deb-systemd-invoke(1)), and at every boot unless disabled.
- * A file that is already there is the owner's own policy, and stays.
- */
-async function withoutServices<T> (run: () => Promise<T>): Promise<T> {
-  const policy = '/usr/sbin/policy-rc.d'
-  const ours = await writeFile(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755, flag: 'wx' }).then(() => true, () => false)
-  try {
-    return await run()
-  } finally {
-    if (ours) await rm(policy, { force: true })
-    if (existsSync('/run/systemd/system')) {
-      for (const name of ['redis-server', 'valkey-server']) await runQuietly('systemctl', ['disable', '--now', name])
-    }
   }
 }
 

@@ -4,6 +4,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Parser } from 'tap-parser'
 import type { FinalResults, Result } from 'tap-parser'
+import { findPromtool } from './promtool.ts'
 import { findRedis } from './redis.ts'
 
 /** Assertions of a run. What is marked `todo` counts as skipped. */
@@ -44,6 +45,7 @@ export async function test (args: readonly string[]): Promise<boolean> {
   const problems: string[] = []
   try {
     await findRedis()
+    if (existsSync(join('ops', 'prometheus'))) await findPromtool()
     await buildTap()
     const types = await run('tsc', ['-p', '.'])
     await rm(tapStream, { force: true })

@@ -10,6 +10,7 @@ import { createChanges } from './changes.ts'
 import type { Config } from './config.ts'
 import { createDeliveries } from './deliveries.ts'
 import { readDelivery } from './delivery.ts'
+import { openGauges } from './gauges.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import { createHttp } from './http.ts'
 import { createIds } from './ids.ts'
@@ -69,7 +70,6 @@ export async function startApp (
 
   const sealer = createSealer(config.sealKeys)
   const ids = createIds(sealer, { partitions, randomBytes })
-  const store = createStore({ redis, sealer, read: readVerification })
   const announcements = createAnnouncements(subscriber, createKeys('vg').channel)
   const loadApps = () => [
     ...(config.appsFile === null ? [] : readAppsFile(config.appsFile)),
@@ -82,6 +82,8 @@ export async function startApp (
     provider.open(config.settings, { openHttp: http.openHttp, now, allowInsecure: config.allowInsecureProviders }) ?? [])
   const methods = collectMethods(opened)
   const metrics = createMetrics(byProvider(methods.keys()))
+  metrics.noteApps(now())
+  const store = createStore({ redis, sealer, read: readVerification, report: metrics.countRoundTrip })
   const adapters = new Map(opened.map(adapter => [adapter.provider, guardAdapter(adapter, {
     now,
     report: call => {
@@ -101,10 +103,12 @@ export async function startApp (
   const changes = createChanges({ store, sealer, apps, attempts, limits, budget, surroundings, queues, metrics, log, now, retentionMs: config.retentionMs })
   const webhooks = createWebhookSender(webhookOptions)
   const deliveries = createDeliveries({
-    store: createStore({ redis, sealer, read: readDelivery }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, now, randomBytes,
+    store: createStore({ redis, sealer, read: readDelivery, report: metrics.countRoundTrip }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, now, randomBytes,
     retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
   })
   const gateway = createGateway({ changes, store, ids, sealer, adapters, attempts, deliveries, methods, limits, policy, announcements, metrics, log, now, randomBytes })
+
+  openGauges(metrics.registry, { adapters, queues, store, deliveries, now })
 
   let workers: Workers | null = null
   let workerRedis: ReturnType<typeof connectRedis> | null = null
@@ -127,10 +131,11 @@ export async function startApp (
     reloadApps () {
       try {
         apps.replace(loadApps())
-        metrics.countAppsReload('ok')
+        metrics.countReload('ok')
+        metrics.noteApps(now())
         log.info({ audit: 'operator_action', action: 'apps_read' }, 'apps read again')
       } catch (error) {
-        metrics.countAppsReload('invalid')
+        metrics.countReload('invalid')
         log.error({ audit: 'operator_action', action: 'apps_read', cause: error instanceof Error ? error.message : 'unknown' }, 'apps not read again, the old ones stay')
       }
     },

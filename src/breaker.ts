@@ -1,7 +1,7 @@
 import { BrokenCircuitError, circuitBreaker, CircuitState, handleAll, type IBreaker } from 'cockatiel'
 import type { Adapter, AttemptContext, Json, Outcome, Started } from './adapters/adapter.ts'
 import { ProviderError } from './errors.ts'
-import { reasons, type Reason } from './reasons.ts'
+import { blameOf, reasons, type Blame, type Reason } from './reasons.ts'
 
 /** How a provider has been answering lately, as this process saw it. */
 export type Health = {
@@ -19,7 +19,7 @@ export type GuardedAdapter = Adapter & {
 }
 
 /** How one call to a provider ended. `blame`: who has to mend it when it was no success. */
-export type ProviderCall = { provider: string, method: string, call: 'start' | 'resend' | 'resolve' | 'profile', result: 'ok' | 'denied' | 'error', reason: Reason | null, durationMs: number }
+export type ProviderCall = { provider: string, method: string, call: 'start' | 'resend' | 'resolve' | 'profile', result: 'ok' | 'denied' | 'error', reason: Reason | null, blame: Blame, durationMs: number }
 
 const windowMs = 30_000
 const bucketMs = 5_000
@@ -53,7 +53,8 @@ export function guardAdapter (adapter: Adapter, { now, report }: { now: () => nu
 
   async function guard<T> (call: ProviderCall['call'], method: string, work: () => Promise<T>, resultOf: (value: T) => Pick<ProviderCall, 'result' | 'reason'>): Promise<T> {
     const startedAt = now()
-    const done = (outcome: Pick<ProviderCall, 'result' | 'reason'>): void => report({ provider, method, call, ...outcome, durationMs: now() - startedAt })
+    const done = (outcome: Pick<ProviderCall, 'result' | 'reason'>, blame = blameOf(outcome.reason)): void =>
+      report({ provider, method, call, ...outcome, blame, durationMs: now() - startedAt })
     // The circuit judges the provider: a documented "not for this number" is a good answer of a healthy provider.
     const attempt = async (): Promise<{ value: T } | { refused: ProviderError }> => {
       try {
@@ -76,7 +77,8 @@ export function guardAdapter (adapter: Adapter, { now, report }: { now: () => nu
       return answer.value
     } catch (error) {
       if (error instanceof BrokenCircuitError) throw new ProviderError(provider, call, 'provider_unavailable', { retryable: true })
-      done({ result: 'error', reason: error instanceof ProviderError ? error.reason : 'provider_error' })
+      if (error instanceof ProviderError) done({ result: 'error', reason: error.reason })
+      else done({ result: 'error', reason: 'provider_error' }, 'us')
       throw error
     }
   }

@@ -64,7 +64,7 @@ export type ChangesParts = {
   surroundings: Surroundings
   /** Jobs: `resolve(id)` and `notify(id)` of the gateway. */
   queues: Pick<Queues, 'resolve' | 'notify'>
-  metrics: Metrics
+  metrics: Pick<Metrics, 'countChange'>
   log: Logger
   now: () => number
   retentionMs: number
@@ -149,12 +149,15 @@ export function createChanges ({ store, sealer, apps, attempts, limits, budget, 
     return isTyped ? limits.ofCode(apps.byId(appId), numberName(appId, phoneNumber)) : []
   }
 
-  function noteEnd (verification: Verification): void {
-    if (!isFinal(verification)) return
-    metrics.countEnd(verification)
-    if (verification.status === 'verified' && verification.country !== undefined) budget.count(verification.appId, verification.country, 'verified')
-    const reason = 'reason' in verification ? verification.reason : null
-    log.info({ verificationId: verification.id, status: verification.status, reason, method: verification.attempts.at(-1)?.method }, 'verification ended')
+  /** What was written, and what it replaced; null when it is new. */
+  function note (before: Verification | null, after: Verification): void {
+    metrics.countChange(before, after)
+    const { appId, country } = after
+    if (before === null && country !== undefined) budget.count(appId, country, 'created')
+    if (!isFinal(after) || (before !== null && isFinal(before))) return
+    if (after.status === 'verified' && country !== undefined) budget.count(appId, country, 'verified')
+    const reason = 'reason' in after ? after.reason : null
+    log.info({ verificationId: after.id, status: after.status, reason, method: after.attempts.at(-1)?.method }, 'verification ended')
   }
 
   async function load (id: string): Promise<Current> {
@@ -178,7 +181,7 @@ export function createChanges ({ store, sealer, apps, attempts, limits, budget, 
     if ('conflict' in result) return null
     if ('full' in result) throw limits.refuse(result.full, next.phoneNumber)
     if ('taken' in result) return save(stored, skipStart(decision), event)
-    noteEnd(next)
+    note(stored.record, next)
     return { stored: { record: next, mark: result.mark }, effects, changed: true }
   }
 
@@ -249,9 +252,7 @@ export function createChanges ({ store, sealer, apps, attempts, limits, budget, 
         const claims = [...keys, ...isFinal(next) ? [] : live, once].filter(claim => claim !== null)
         const result = await store.create(next.id, next, { ...times(next), claims, counters, indexes: indexesOf(next) })
         if (result.created) {
-          metrics.countCreate()
-          if (next.country !== undefined) budget.count(next.appId, next.country, 'created')
-          noteEnd(next)
+          note(null, next)
           await delegate(next, effects.filter(effect => effect !== 'start'))
           return start({ record: next, mark: result.mark }, effects)
         }

@@ -12,7 +12,7 @@ import type { News } from './news.ts'
 import type { VerificationView } from './routes/schemas.ts'
 import type { Sealer } from './seal.ts'
 import { partitionOfTag, partitions } from './store/keys.ts'
-import type { Place, Release, SaveOptions, Store, Stored } from './store/store.ts'
+import { StoreUnavailable, type IndexEntry, type Place, type Release, type SaveOptions, type Store, type Stored } from './store/store.ts'
 import type { Verification } from './verification.ts'
 import type { WebhookSender } from './webhook.ts'
 
@@ -37,10 +37,12 @@ export type Deliveries = {
   replay (app: App, id: string): Promise<Delivery>
   /** Sends an event that tells nothing. Throws `ApiError` invalid_state without an endpoint. */
   test (app: App): Promise<Delivery>
+  /** Since when the delivery that is pending longest is: ms since the epoch, of a replay its own; null when none is. */
+  pendingSince (): Promise<number | null>
 }
 
 export type DeliveriesParts = {
-  store: Pick<Store<Delivery>, 'create' | 'load' | 'save' | 'erase' | 'postpone' | 'claimOf' | 'page'>
+  store: Pick<Store<Delivery>, 'create' | 'load' | 'save' | 'erase' | 'postpone' | 'claimOf' | 'page' | 'oldest' | 'unlist'>
   apps: Pick<Apps, 'byId'>
   ids: Pick<Ids, 'newId' | 'checkId' | 'deliveryId' | 'readDeliveryId'>
   sealer: Pick<Sealer, 'tag' | 'tags'>
@@ -70,6 +72,9 @@ const disabledBy = '410'
 const mostAtOnce = 25
 const crowdedMs = 2_000
 const mostPages = 10
+/** The list of what is pending. Whatever came between a write and leaving it, who reads it first finds out. */
+const pending = 'pending'
+const mostLeftovers = 20
 
 export function createDeliveries (parts: DeliveriesParts): Deliveries {
   const { store, apps, ids, sealer, send, queues, metrics, log, now, randomBytes, retentionMs, viewOf } = parts
@@ -93,13 +98,15 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       status: 'pending', tries: [], step: 0, nextTryAt: at, createdAt: at,
     }
     const index = { name: sealer.tag('deliveries', told.appId), score: at, keepMs: longestScheduleMs + retentionMs }
-    await store.create(told.id, delivery, { ...timesInHand(delivery), indexes: [index] })
+    await store.create(told.id, delivery, { ...timesInHand(delivery), indexes: [index, pendingFrom(at)] })
     return delivery
   }
 
+  const pendingFrom = (score: number): IndexEntry => ({ name: pending, score, keepMs: longestScheduleMs + outageMs })
+
   // Named by its time: asked for again while it is there, it is the same job. By a tag, since BullMQ remembers names longer than jobs.
   const enqueue = ({ id, nextTryAt }: Delivery): Promise<void> => queues.notify(id, sealer.tag('job', `${id} ${nextTryAt}`))
-  const listsOf = (appId: string): string[] => sealer.tags('deliveries', appId)
+  const listsOf = (appId: string): string[] => [pending, ...sealer.tags('deliveries', appId)]
   const erase = (appId: string, id: string): Promise<void> => store.erase(id, { indexes: listsOf(appId), announce: 'erased' })
 
   async function enqueueOrLeave (delivery: Delivery): Promise<Delivery> {
@@ -142,7 +149,10 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     for (let stored: Stored<Delivery> | null = first; stored?.record.status === 'pending'; stored = await store.load(first.record.id)) {
       const next = settleTry(stored.record, result, tried)
       const saved = await store.save(next.id, stored.mark, next, { ...times(next), ...options, announce: next.status })
-      if (saved.saved) return note(next, result)
+      if (!saved.saved) continue
+      note(next, result)
+      if (next.status !== 'pending') await store.unlist(next.id, pending).catch(() => {})
+      return
     }
   }
 
@@ -154,6 +164,12 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     metrics.countExhaustedWebhook()
     log.error({ deliveryId: id, app: appId, type, tries: tries.length }, 'webhook given up: every try failed')
   }
+
+  /** What cannot be read cannot be delivered either. */
+  const isPending = (id: string): Promise<boolean> => store.load(id).then(stored => stored?.record.status === 'pending', error => {
+    if (error instanceof StoreUnavailable) throw error
+    return true
+  })
 
   return {
     async open (verification, { type, revision }) {
@@ -182,7 +198,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
 
     async remind (id) {
       const stored = await store.load(id)
-      if (stored === null) return store.erase(id, { announce: 'erased' })
+      if (stored === null) return store.erase(id, { indexes: [pending], announce: 'erased' })
       if (stored.record.nextTryAt === null) return erase(stored.record.appId, id)
       await enqueue(stored.record)
       await store.postpone(id, now() + remindedMs)
@@ -218,7 +234,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       for (let stored = await store.load(id); stored !== null; stored = await store.load(id)) {
         if (app.webhook === undefined) throw noEndpoint()
         const next = replayDelivery(stored.record, now())
-        const { saved } = await store.save(id, stored.mark, next, { ...timesInHand(next), announce: next.status })
+        const { saved } = await store.save(id, stored.mark, next, { ...timesInHand(next), indexes: [pendingFrom(now())], announce: next.status })
         if (saved) return enqueueOrLeave(next)
       }
       throw unknownDelivery()
@@ -229,6 +245,15 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       const id = ids.deliveryId(ids.newId(app.id, randomBytes(1).readUInt8() % partitions), 0)
       const told = { id, appId: app.id, verificationId: null, type: 'webhook.test', isAsked: true }
       return enqueueOrLeave(await write(told, { timestamp: now(), data: { app: app.id } }))
+    },
+
+    async pendingSince () {
+      for (let leftovers = 0; leftovers < mostLeftovers; leftovers += 1) {
+        const place = await store.oldest(pending)
+        if (place === null || await isPending(place.id)) return place?.score ?? null
+        await store.unlist(place.id, pending)
+      }
+      return null
     },
   }
 }

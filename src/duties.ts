@@ -17,7 +17,7 @@ export type DutiesParts = {
   ids: Pick<Ids, 'readDeliveryId'>
   attempts: Pick<Attempts, 'readProfile'>
   deliveries: Pick<Deliveries, 'open' | 'attempt' | 'remind' | 'drop' | 'tracesOf'>
-  metrics: Pick<Metrics, 'countUnreadable'>
+  metrics: Pick<Metrics, 'countUnreadable' | 'noteSweep'>
   log: Logger
   now: () => number
 }
@@ -68,6 +68,7 @@ export function createDuties ({ changes, store, ids, attempts, deliveries, metri
         for (const id of due) await tick(id)
         return due.length
       }))
+      metrics.noteSweep(now())
       return swept.reduce((sum, count) => sum + count, 0)
     },
   }

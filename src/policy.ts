@@ -3,6 +3,7 @@ import type { Budget } from './budget.ts'
 import { ApiError, type RefusalCause } from './errors.ts'
 import { tagNumber, type Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
+import { noCountry } from './phone.ts'
 import type { Sealer } from './seal.ts'
 
 /** Which numbers an app may have verified. */
@@ -17,9 +18,6 @@ export type PolicyParts = {
   metrics: Pick<Metrics, 'countMonitored'>
   log: Logger
 }
-
-/** Satellites and other global services, and ranges that no country has. */
-export const noCountry = '001'
 
 /** Whether the app's lists let numbers of this country pass. */
 export const allowsCountry = ({ allowedCountries, deniedCountries }: App, country: string): boolean =>

@@ -33,6 +33,15 @@ export type Reason = keyof typeof table
 /** What the router needs to know of a reason. */
 export const reasons: Readonly<Record<Reason, { movesOn: boolean, blamesProvider: boolean }>> = table
 
+/** Who has to mend it. `us`: a fault in this program, which no reason tells. */
+export type Blame = 'none' | 'user' | 'provider' | 'operator' | 'us'
+
+export function blameOf (reason: Reason | null): Blame {
+  if (reason === null) return 'none'
+  if (reason === 'provider_misconfigured') return 'operator'
+  return reasons[reason].blamesProvider ? 'provider' : 'user'
+}
+
 /** Every word, in the order of the documentation. */
 export const reasonWords = Object.keys(table) as Reason[]
 

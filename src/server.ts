@@ -51,7 +51,7 @@ export type ServerParts = {
   apps: Pick<Apps, 'byKey' | 'all'>
   tallies: Tallies
   config: Pick<Config, 'publicUrl' | 'role' | 'trustedProxies' | 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>
-  metrics: Pick<Metrics, 'registry' | 'countRefused'>
+  metrics: Pick<Metrics, 'registry' | 'openRoute' | 'countRequest' | 'countRefused'>
   log: FastifyBaseLogger
   now: () => number
   /** Whether traffic should be sent here. */
@@ -63,6 +63,11 @@ export type Server = Awaited<ReturnType<typeof buildServer>>
 
 /** The HTTP server, ready to listen: every plugin and every route on one page. */
 export async function buildServer ({ gateway, deliveries, ids, apps, tallies, config, metrics, log, now, isReady, live: liveOptions }: ServerParts) {
+  const noteRequest = (request: FastifyRequest, reply: FastifyReply): void => {
+    const { method, routeOptions: { url: route = null } } = request
+    metrics.countRequest({ method, route, statusCode: reply.statusCode, durationMs: reply.elapsedTime })
+    logRequest(request, reply)
+  }
   const server = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -75,7 +80,7 @@ export async function buildServer ({ gateway, deliveries, ids, apps, tallies, co
     trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
     frameworkErrors: (error, request, reply) => {
       sendProblem(error, request, reply)
-      logRequest(request, reply)
+      noteRequest(request, reply)
     },
     clientErrorHandler: answerClientError,
   }).withTypeProvider<TypeBoxTypeProvider>()
@@ -103,11 +108,15 @@ export async function buildServer ({ gateway, deliveries, ids, apps, tallies, co
     if (isClosing) reply.header('connection', 'close')
   })
   server.addHook('onResponse', (request, reply, done) => {
-    logRequest(request, reply)
+    noteRequest(request, reply)
     done()
   })
   await server.register(underPressure, { maxEventLoopDelay, retryAfter: 1 })
   await describeApi(server, manifest.version)
+  // From here on the routes are ours.
+  server.addHook('onRoute', ({ method, url }) => {
+    for (const verb of [method].flat()) if (verb !== 'HEAD') metrics.openRoute(verb, url)
+  })
 
   const limits = await openRequestLimits(server, { tallies, config, now })
   const auth = createAuth({ apps, ids, limits })

@@ -35,6 +35,20 @@ t.test('answers pass through and are reported', async t => {
   t.notOk(guarded.isStopped())
 })
 
+t.test('each report says who has to mend it', async t => {
+  const { guarded, calls, say } = bench()
+  await guarded.start(attempt)
+  for (const reason of ['carrier_unsupported', 'provider_timeout', 'provider_misconfigured'] as const) {
+    say.answer = failing(reason)
+    await t.rejects(guarded.start(attempt))
+  }
+  t.strictSame(calls.map(({ blame }) => blame), ['none', 'user', 'provider', 'operator'])
+  const faulty = bench()
+  faulty.say.answer = async () => { throw new TypeError('a bug of ours') }
+  await t.rejects(faulty.guarded.start(attempt), TypeError)
+  t.match(faulty.calls, [{ result: 'error', reason: 'provider_error', blame: 'us' }])
+})
+
 t.test('it opens when half of at least ten calls failed', async t => {
   const { guarded, calls, say } = bench()
   for (let n = 0; n < 5; n += 1) await guarded.start(attempt)

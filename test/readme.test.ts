@@ -13,5 +13,5 @@ t.test('the README leaves nothing out and says what the code says', async t => {
   const suffixes = scenarios.map(({ suffix }) => suffix).filter(suffix => /^\d+$/.test(suffix))
   for (const word of [...reasonWords, ...Object.keys(apiErrors), ...suffixes]) t.ok(readme.includes(`\`${word}\``), word)
   for (const { provider } of providers) t.ok(readme.includes(`\`${provider}.`), provider)
-  for (const [, path = ''] of readme.matchAll(/\]\((src\/[^)]+|openapi\/[^)]+|LICENSE)\)/g)) t.doesNotThrow(() => readFileSync(new URL(`../${path}`, import.meta.url)), path)
+  for (const [, path = ''] of readme.matchAll(/\]\((src\/[^)]+|openapi\/[^)]+|ops\/[^)]+|LICENSE)\)/g)) t.doesNotThrow(() => readFileSync(new URL(`../${path}`, import.meta.url)), path)
 })

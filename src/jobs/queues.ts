@@ -14,6 +14,12 @@ export const resolveTries = 16
 /** Of a verification, or (to notify) of a delivery. */
 export type JobData = { id: string }
 
+/** `oldestAt`: since when the job that has waited longest could have been taken up; ms since the epoch, null when none waits. */
+export type QueueState = { queue: string, jobs: { waiting: number, active: number, delayed: number }, oldestAt: number | null }
+
+/** Of the jobs that have waited longest, how many are looked at. */
+const mostLooked = 10
+
 export type Queues = {
   /** Adds a `resolve` job; the same name twice, while the first is there, is one job. */
   resolve (id: string, name: string, delayMs?: number): Promise<void>
@@ -23,6 +29,8 @@ export type Queues = {
   sweep (now: number): Promise<void>
   /** How many jobs of the queue nobody has taken up yet. */
   waiting (queue: QueueName): Promise<number>
+  /** How full each queue is. Asks for so many things, however many jobs there are. */
+  look (): Promise<QueueState[]>
   close (): Promise<void>
 }
 
@@ -42,6 +50,12 @@ export function openQueues (redis: RedisClient, onError: (error: Error) => void)
     notify: async (id, name) => { await queues.notify.add('notify', { id }, { jobId: name }) },
     sweep: async now => { await queues.sweep.add('sweep', {}, { jobId: `sweep-${Math.floor(now / 1000)}`, timestamp: now }) },
     waiting: queue => queues[queue].getWaitingCount(),
+    look: () => Promise.all(Object.values(queues).map(async queue => {
+      const [{ waiting = 0, active = 0, delayed = 0 }, first] = await Promise.all([queue.getJobCounts('waiting', 'active', 'delayed'), queue.getWaiting(0, mostLooked - 1)])
+      // Nobody knows since when one waits that was tried before; but it waits longer than those behind it.
+      const times = first.filter(({ attemptsMade }) => attemptsMade === 0).map(({ timestamp, opts: { delay = 0 } }) => timestamp + delay)
+      return { queue: queue.name, jobs: { waiting, active, delayed }, oldestAt: times.length === 0 ? null : Math.min(...times) }
+    })),
     close: async () => { await Promise.allSettled(Object.values(queues).map(queue => queue.close())) },
   }
 }

@@ -17,7 +17,7 @@ export type WorkersParts = {
   redis: RedisClient
   queues: Queues
   gateway: Pick<Gateway, 'resolve' | 'notify' | 'sweep'>
-  metrics: Pick<Metrics, 'countLostLock'>
+  metrics: Pick<Metrics, 'countLostLock' | 'countStalled'>
   log: Logger
   now: () => number
   concurrency?: number
@@ -66,6 +66,7 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
       if (/missing lock|lock mismatch/i.test(error.message)) metrics.countLostLock()
       else log.warn({ queue, cause: error.name }, 'worker error')
     })
+    worker.on('stalled', () => metrics.countStalled(queue))
     opened.push(worker)
     const watched: Watched = { queue, worker, concurrency: most, inHand: 0, taken: 0, before: null }
     return watched

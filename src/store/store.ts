@@ -42,7 +42,9 @@ export type Saved = { saved: true, mark: string } | { saved: false, conflict: tr
 const codes = [
   'OOM', 'READONLY', 'LOADING', 'MISCONF', 'CLUSTERDOWN', 'MASTERDOWN', 'NOREPLICAS', 'TRYAGAIN', 'BUSY', 'NOAUTH', 'WRONGPASS', 'NOPERM',
 ] as const
-export type UnavailableCode = typeof codes[number] | 'TIMEOUT' | 'DISCONNECTED' | 'ERROR'
+/** Every way in which Redis can fail us. */
+export const unavailableCodes = [...codes, 'TIMEOUT', 'DISCONNECTED', 'ERROR'] as const
+export type UnavailableCode = typeof unavailableCodes[number]
 
 /**
  * Redis did not do what was asked, or we cannot know whether it did: down, slow, full, read-only, loading. `code` says which
@@ -65,14 +67,6 @@ const codeOf = (error: unknown): UnavailableCode => {
   return code ?? (error.name === 'ReplyError' ? 'ERROR' : 'DISCONNECTED')
 }
 
-const ask = async <T>(answer: Promise<T>): Promise<T> => {
-  try {
-    return await answer
-  } catch (error) {
-    throw new StoreUnavailable(codeOf(error))
-  }
-}
-
 const splitBy = <T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] =>
   [items.filter(isFirst), items.filter((item) => !isFirst(item))]
 
@@ -91,26 +85,46 @@ export type Store<R> = {
   release (release: Required<Release>): Promise<void>
   /** Ids of the partition whose due time has come, the longest due first. One whose record is gone stays until it is erased. */
   due (partition: number, now: number, limit: number): Promise<string[]>
+  /** The earliest due time there is. */
+  firstDue (): Promise<number | null>
   /** Moves the due time of a record that has one, and touches nothing else: for what cannot be read and must not stand in the way. */
   postpone (id: string, dueAt: number): Promise<void>
   /** Ids of an index (of several: the tags of one text under every key), newest first, of all partitions. Their records may be gone. */
   find (names: string | readonly string[], limit: number): Promise<string[]>
   /** Places of an index likewise, with their scores; those that come after `before`, or the first. */
   page (names: string | readonly string[], options: { limit: number, before: Place | null }): Promise<Place[]>
+  /** The oldest place of an index, of all partitions. */
+  oldest (name: string): Promise<Place | null>
+  /** Takes a record out of an index, in a step of its own. */
+  unlist (id: string, name: string): Promise<void>
   ping (): Promise<void>
 }
 
 /**
  * Opens the store. `read` judges what was sealed, also by an older version, and throws when it cannot. Methods throw `StoreUnavailable`,
- * `SealBroken` when a record was tampered with, and `TypeError` for what is not written like an id.
+ * `SealBroken` when a record was tampered with, and `TypeError` for what is not written like an id. `report` hears of every round trip.
  */
-export const createStore = <R extends Json>({ redis, sealer, read, namespace = 'vg' }: {
+export const createStore = <R extends Json>({ redis, sealer, read, namespace = 'vg', report = () => {} }: {
   redis: RedisClient
   sealer: Pick<Sealer, 'seal' | 'open'>
   read: (value: Json) => R
   namespace?: string
+  report?: (durationMs: number, code: UnavailableCode | null) => void
 }): Store<R> => {
   const keys = createKeys(namespace)
+
+  const ask = async <T>(answer: Promise<T>): Promise<T> => {
+    const askedAt = performance.now()
+    try {
+      const value = await answer
+      report(performance.now() - askedAt, null)
+      return value
+    } catch (error) {
+      const code = codeOf(error)
+      report(performance.now() - askedAt, code)
+      throw new StoreUnavailable(code)
+    }
+  }
 
   const place = (id: string): number => {
     const partition = partitionOf(id, partitions)
@@ -221,6 +235,13 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
       .slice(0, limit)
   }
 
+  /** The first member of a sorted set of each partition, and of those the first. */
+  const first = async (keyOfSet: (partition: number) => string): Promise<Place | null> => {
+    const heads = await ask(Promise.all(Array.from({ length: partitions }, (_, partition) => redis.zrange(keyOfSet(partition), '0', '0', 'WITHSCORES'))))
+    const places = heads.flatMap(([id, score]) => id === undefined ? [] : [{ id, score: Number(score) }])
+    return places.sort((a, b) => a.score - b.score)[0] ?? null
+  }
+
   return {
     async create (id, record, options) {
       const { sealed, mark } = seal(id, record)
@@ -258,6 +279,11 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
     },
     find: async (names, limit) => (await page(names, { limit, before: null })).map(({ id }) => id),
     page,
+    firstDue: async () => (await first(keys.due))?.score ?? null,
+    oldest: (name) => first((partition) => keys.index(partition, name)),
+    async unlist (id, name) {
+      await ask(redis.zrem(keys.index(place(id), name), id))
+    },
     async ping () {
       await ask(redis.ping())
     },

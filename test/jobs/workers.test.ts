@@ -24,11 +24,12 @@ async function start (t: Test, { resolve = async () => {}, sweep = async () => 0
   const runs: Run[] = []
   const logs: string[] = []
   let lostLocks = 0
+  const stalled: string[] = []
   const parts: WorkersParts = {
     queues, now,
     redis: await connectTo(t, workerUrl ?? server.url, 'worker'),
     log: createLogger('debug', { write: line => { logs.push(line) } }),
-    metrics: { countLostLock: () => { lostLocks += 1 } },
+    metrics: { countLostLock: () => { lostLocks += 1 }, countStalled: queue => { stalled.push(queue) } },
     gateway: {
       sweep,
       notify: async () => {},
@@ -45,7 +46,7 @@ async function start (t: Test, { resolve = async () => {}, sweep = async () => 0
     await workers.close(2_000)
     await Promise.all([queue.close(), queues.close()])
   })
-  return { server, redis, queues, queue, runs, logs, parts, workers, lostLocks: () => lostLocks }
+  return { server, redis, queues, queue, runs, logs, parts, workers, stalled, lostLocks: () => lostLocks }
 }
 
 const isEmpty = async (queue: Queue): Promise<boolean> =>
@@ -111,8 +112,9 @@ t.test('a job whose process died runs again within seconds', { buffered: true },
   await dead.close(true)
 
   const from = performance.now()
-  const { queue, runs } = await start(t, { server })
+  const { queue, runs, stalled } = await start(t, { server })
   await until(async () => runs.length === 1 && await isEmpty(queue), 'it runs again')
+  t.strictSame(stalled, ['resolve'], 'and is counted')
   const seconds = ((runs[0]?.at ?? 0) - from) / 1000
   t.ok(seconds > 2 && seconds < 9, `after ${seconds.toFixed(1)} s`)
 })

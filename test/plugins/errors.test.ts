@@ -7,7 +7,6 @@ import { Compile } from 'typebox/compile'
 import { ApiError, apiErrors, type ApiErrorCode } from '../../src/errors.ts'
 import { createLogger } from '../../src/logger.ts'
 import { answerClientError, answerErrors, buildProblem } from '../../src/plugins/errors.ts'
-import { createMetrics } from '../../src/metrics.ts'
 import { Problem } from '../../src/routes/schemas.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
 import { buildTestServer } from '../helpers/server.ts'
@@ -21,10 +20,11 @@ const build = (t: { teardown (run: () => unknown): void }) => {
   const server = Fastify({ loggerInstance })
   server.decorateRequest('caller', null)
   server.decorateRequest('verificationId', null)
-  answerErrors(server, { metrics: createMetrics({}) })
+  const refused: string[] = []
+  answerErrors(server, { metrics: { countRefused: cause => { refused.push(cause) } } })
   server.get('/', async () => { throw thrown })
   t.teardown(() => server.close())
-  return { lines, ask: async (error: unknown) => { thrown = error; return server.inject('/') } }
+  return { lines, refused, ask: async (error: unknown) => { thrown = error; return server.inject('/') } }
 }
 
 t.test('every error of the table', async t => {
@@ -43,6 +43,16 @@ t.test('every error of the table', async t => {
   t.strictSame(lines.map(line => JSON.parse(line)).map(({ msg, cause = null }) => [msg, cause]), [
     ['audit', 'unauthenticated'], ['audit', 'forbidden'], ['unexpected error', null],
   ], 'logged are the one that is our fault, and whoever was turned away at the door')
+})
+
+t.test('what the code alone tells is counted as refused', async t => {
+  const { ask, refused } = build(t)
+  for (const code of Object.keys(apiErrors) as ApiErrorCode[]) await ask(new ApiError(code, 'What happened.'))
+  t.strictSame(refused.toSorted(), ['country_not_allowed', 'forbidden', 'invalid_request', 'overloaded', 'payload_too_large', 'store_unavailable', 'unauthenticated'])
+  refused.length = 0
+  await ask(new StoreUnavailable('TIMEOUT'))
+  await ask(new Error('a bug'))
+  t.strictSame(refused, ['store_unavailable'])
 })
 
 t.test('members and headers', async t => {

@@ -16,7 +16,12 @@ const commandTimeoutMs = 1000
 
 const open = async (t: Test, url: string) => {
   const redis = await connectTo(t, url)
-  return { redis, store: createStore({ redis, sealer, read: (value) => value }) }
+  const reported: (string | null)[] = []
+  const report = (durationMs: number, code: string | null): void => {
+    if (!(durationMs >= 0 && durationMs < 60_000)) throw new RangeError(`${durationMs} ms`)
+    reported.push(code)
+  }
+  return { redis, reported, store: createStore({ redis, sealer, read: (value) => value, report }) }
 }
 
 const calls = (store: Awaited<ReturnType<typeof open>>['store']) => {
@@ -31,6 +36,9 @@ const calls = (store: Awaited<ReturnType<typeof open>>['store']) => {
     due: () => store.due(3, 1, 10),
     postpone: () => store.postpone(id, 1),
     find: () => store.find('secret-name', 10),
+    firstDue: () => store.firstDue(),
+    oldest: () => store.oldest('secret-name'),
+    unlist: () => store.unlist(id, 'secret-name'),
     ping: () => store.ping(),
   }
 }
@@ -57,15 +65,18 @@ const failureOf = async (t: Test, call: () => Promise<unknown>): Promise<StoreUn
 
 t.test('a server that hangs: every call fails within the command timeout, and works when it goes on', async (t) => {
   const server = await startRedis(t)
-  const { store } = await open(t, server.url)
+  const { store, reported } = await open(t, server.url)
   server.pause()
   const late = await lateness(Promise.all(Object.values(calls(store)).map(async (call) => {
     t.equal((await failureOf(t, call))?.code, 'TIMEOUT')
   })))
   t.ok(late < 100, `${late} ms late`)
+  t.strictSame(reported, Object.keys(calls(store)).map(() => 'TIMEOUT'), 'each is reported')
   server.resume()
   await until(() => store.ping().then(() => true, () => false), 'it works again', 2000)
+  reported.length = 0
   t.ok((await calls(store).create()).created)
+  t.strictSame(reported, [null])
 })
 
 t.test('a server that is gone: every call fails at once', async (t) => {

@@ -136,6 +136,27 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.strictSame(await store.page([index, second], { limit: 3, before: { id: 'ver_', score: at + 1 } }), newest.slice(20, 23), 'the place need not be there')
     })
 
+    await t.test('the first of all partitions: what is longest due, and the oldest place of an index', async (t) => {
+      const name = newName()
+      for (let partition = 0; partition < partitions; partition += 1) await redis.del(keys.due(partition))
+      t.equal(await store.firstDue(), null)
+      t.equal(await store.oldest(name), null)
+      const recent = Date.now() - 60_000
+      const inOrder: Place[] = []
+      for (const [partition, after] of [[12, 10], [1, 20], [5, 30], [1, 40]] as const) {
+        const place = { id: newId(partition), score: recent + after }
+        await write(place.id, 'one', { dueAt: place.score + 1_000, indexes: [{ name, score: place.score, keepMs: hour }] })
+        inOrder.push(place)
+      }
+      t.equal(await store.firstDue(), recent + 1_010)
+      for (const place of inOrder) {
+        t.strictSame(await store.oldest(name), place)
+        await store.unlist(place.id, name)
+      }
+      t.equal(await store.oldest(name), null)
+      t.equal((await store.load(inOrder[0]?.id ?? ''))?.record.text, 'one', 'the record stays')
+    })
+
     await t.test('records that go with another', async (t) => {
       const index = newName()
       const [own, first, last, other] = [newId(4), newId(4), newId(4), newId(4)]

@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { access, constants, rm, writeFile } from 'node:fs/promises'
+import { basename, delimiter, join } from 'node:path'
+
+type PackageManager = { name: 'apt-get' | 'dnf' | 'brew', asRoot: boolean, startsServices: boolean, update: readonly string[] | null, install: readonly string[] }
+
+/** Only those that install without asking: Homebrew refuses to run as root, the others need it. */
+const packageManagers: readonly PackageManager[] = [
+  { name: 'apt-get', asRoot: true, startsServices: true, update: ['-q', 'update'], install: ['-q', '-y', '--no-install-recommends', 'install'] },
+  { name: 'dnf', asRoot: true, startsServices: false, update: null, install: ['-q', '-y', 'install'] },
+  { name: 'brew', asRoot: false, startsServices: false, update: null, install: ['install', '--quiet'] },
+]
+
+/** A program that a system's package manager can bring. `packages`: the first that can be installed will do. */
+export type Wanted = {
+  /** The names it may have on the search path. */
+  programs: readonly string[]
+  packages: { [manager in PackageManager['name']]?: readonly string[] }
+  /** What its packages would start at once. */
+  services: readonly string[]
+  searchPath: string
+}
+
+/** The path of the first of these programs that can be run; null when there is none. */
+export async function findExecutable (names: readonly string[], searchPath: string = process.env['PATH'] ?? ''): Promise<string | null> {
+  const folders = searchPath.split(delimiter).filter(folder => folder !== '')
+  for (const path of names.flatMap(name => folders.map(folder => join(folder, name)))) {
+    if (await access(path, constants.X_OK).then(() => true, () => false)) return path
+  }
+  return null
+}
+
+/**
+ * Installs it with the system's package manager, where that asks no question, and says so. Null: there is no such package manager.
+ * A `path` of null: it could not, and `failure` is the last line that it said.
+ */
+export async function install ({ programs, packages, services, searchPath }: Wanted): Promise<{ manager: string, path: string | null, failure: string } | null> {
+  const isRoot = process.getuid?.() === 0
+  for (const manager of packageManagers) {
+    const names = packages[manager.name] ?? []
+    const command = await findExecutable([manager.name], searchPath)
+    if (command === null || names.length === 0 || manager.asRoot !== isRoot) continue
+    process.stderr.write(`${programs.join(' or ')} is not on the PATH: installing it with ${manager.name}.\n`)
+    const work = (): Promise<string | null> => installFirst(command, manager, names)
+    const failure = manager.startsServices ? await withoutServices(services, searchPath, work) : await work()
+    return { manager: manager.name, path: await findExecutable(programs, searchPath), failure: failure ?? 'it did not come with it' }
+  }
+  return null
+}
+
+/** The last line of the last failure, or null. */
+async function installFirst (command: string, manager: PackageManager, names: readonly string[]): Promise<string | null> {
+  if (manager.update !== null) await runQuietly(command, manager.update)
+  let failure: string | null = null
+  for (const name of names) {
+    failure = await runQuietly(command, [...manager.install, name])
+    if (failure === null) return null
+  }
+  return failure
+}
+
+async function runQuietly (command: string, args: readonly string[]): Promise<string | null> {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', NONINTERACTIVE: '1', HOMEBREW_NO_AUTO_UPDATE: '1' }
+  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const lines: string[] = []
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split('\n').filter(line => line.trim() !== '')))
+  const code = await new Promise<number | null>(resolve => child.once('error', () => resolve(null)).once('close', resolve))
+  return code === 0 ? null : lines.at(-1)?.trim() ?? `${basename(command)} ended with ${code}`
+}
+
+/**
+ * A Debian package starts its service at once unless this file forbids it (invoke-rc.d(8), deb-systemd-invoke(1)), and at every boot unless disabled.
+ * A file that is already there is the owner's own policy, and stays.
+ */
+async function withoutServices<T> (services: readonly string[], searchPath: string, run: () => Promise<T>): Promise<T> {
+  const policy = '/usr/sbin/policy-rc.d'
+  const ours = await writeFile(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755, flag: 'wx' }).then(() => true, () => false)
+  try {
+    return await run()
+  } finally {
+    if (ours) await rm(policy, { force: true })
+    const systemctl = existsSync('/run/systemd/system') ? await findExecutable(['systemctl'], searchPath) : null
+    if (systemctl !== null) for (const name of services) await runQuietly(systemctl, ['disable', '--now', name])
+  }
+}

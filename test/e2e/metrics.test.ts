@@ -1,0 +1,201 @@
+import { writeFile } from 'node:fs/promises'
+import t from 'tap'
+import { request } from 'undici'
+import { startApp } from '../../src/app.ts'
+import { readConfig } from '../../src/config.ts'
+import { createLogger } from '../../src/logger.ts'
+import { provenDigits, scenarios } from '../../src/sandbox/scenarios.ts'
+import { clientOf, startGateway, withWebhook } from '../helpers/gateway.ts'
+import { identify, scrape, sumOf } from '../helpers/metrics.ts'
+import { freePort, startRedis, until, watchCommands } from '../helpers/redis.ts'
+import { startReceiver } from '../sandbox/receiver.ts'
+import { act, begin, codeFor, numberEnding, post } from './end-user.ts'
+
+const methods = ['truecaller.push', 'truecaller.web', 'truid.phone_check', 'otpless.token', 'otpless.otp']
+
+t.test('every method with every suffix: ends and calls are told by method, and no series has a name of a user\'s making', async t => {
+  const gateway = await startGateway(t, { simulatorOptions: { slowMs: 300 } })
+  const { shop, simulators, url } = gateway
+  const before = new Set((await scrape(url)).map(identify))
+  const numbers: string[] = []
+  const ends = await Promise.all(methods.flatMap((method, place) => scenarios.map(async ({ suffix }) => {
+    const phoneNumber = `+1415${place + 2}56${place + 3}4${suffix === 'odd' ? '71' : suffix === 'even' ? '72' : suffix}`
+    numbers.push(phoneNumber.slice(1), provenDigits(phoneNumber), codeFor(phoneNumber))
+    const { body } = await shop.create({ phoneNumber, workflow: [{ method, timeoutSeconds: 2 }], reference: `r-${phoneNumber}`, metadata: { phoneNumber } })
+    const controller = new AbortController()
+    const acting = act(shop, simulators, body, phoneNumber, { signal: controller.signal })
+    const { status } = await shop.waitFor(body['id'])
+    controller.abort()
+    await acting
+    return `${method} ${status}`
+  })))
+  // What strangers send.
+  for (const number of numbers.slice(0, 6)) {
+    await shop.create({ phoneNumber: number, workflow: [number] })
+    await shop.call('GET', `/${number}`)
+    await shop.call('PUT', `/verifications/${number}`)
+    await clientOf(url, number).call('GET', `/verifications/${number}`)
+    await post(`${url}/callbacks/${number}`, { requestId: number })
+    await post(`${url}/callbacks/truecaller/${number}`, { requestId: number, accessToken: number })
+  }
+
+  const series = await scrape(url)
+  const total = methods.length * scenarios.length
+  t.equal(sumOf(series, 'verigate_verifications_created_total'), total)
+  t.equal(sumOf(series, 'verigate_verifications_ended_total'), total)
+  t.equal(sumOf(series, 'verigate_attempts_total'), total)
+  for (const method of methods) {
+    for (const status of ['verified', 'failed', 'expired']) {
+      const count = ends.filter(end => end === `${method} ${status}`).length
+      t.equal(sumOf(series, 'verigate_verifications_ended_total', { method, status }), count, `${method} ${status}`)
+      t.equal(sumOf(series, 'verigate_attempts_total', { method, status }), count)
+      if (status === 'verified') t.equal(sumOf(series, 'verigate_verification_seconds_count', { method }), count)
+    }
+  }
+  t.equal(sumOf(series, 'verigate_verifications_by_country_total', { country: 'US', status: 'created' }), total)
+  t.ok(sumOf(series, 'verigate_provider_calls_total', { blame: 'provider', provider: 'truid', call: 'start', reason: 'provider_error' }), 'an outage is the provider\'s')
+  t.ok(sumOf(series, 'verigate_provider_calls_total', { blame: 'user', reason: 'number_mismatch', result: 'denied' }), 'a "no" is the user\'s')
+  t.equal(sumOf(series, 'verigate_provider_calls_total', { blame: 'us' }), 0)
+  t.ok(sumOf(series, 'verigate_refused_requests_total', { cause: 'unauthenticated' }))
+  t.ok(sumOf(series, 'verigate_refused_requests_total', { cause: 'invalid_request' }))
+  t.equal(sumOf(series, 'verigate_http_requests_total', { route: '/verifications', method: 'POST', status_class: '2xx' }), total)
+
+  const added = series.filter(one => one.name.startsWith('verigate_') && !before.has(identify(one)))
+  t.strictSame(
+    new Set(added.map(({ name, labels }) => `${name} ${labels['country'] ?? labels['route'] ?? JSON.stringify(labels)}`)),
+    new Set(['verigate_verifications_by_country_total US', ...['requests_total', 'request_seconds_bucket', 'request_seconds_sum', 'request_seconds_count'].map(name => `verigate_http_${name} none`)]),
+    'only the country, and what matches no route',
+  )
+  const text = JSON.stringify(series)
+  t.strictSame(numbers.filter(number => text.includes(number)), [])
+  t.notMatch(text, /ver_|att_|whd_|127\.0\.0\.1|https?:/)
+})
+
+t.test('a fallback, and a verification that waits for its webhook, are each counted once', async t => {
+  const receiver = await startReceiver(t)
+  const { shop, url } = await startGateway(t, { apps: withWebhook(receiver.url) })
+  const phoneNumber = numberEnding('02')
+  const { id } = await begin({ shop }, 'truid.phone_check', { phoneNumber, workflow: ['truid.phone_check', 'otpless.otp'] })
+  await shop.call('POST', `/verifications/${id}/next`, { reason: 'not_on_cellular' })
+  await shop.call('POST', `/verifications/${id}/check`, { code: codeFor(phoneNumber) })
+  await receiver.first(1)
+  await until(async () => sumOf(await scrape(url), 'verigate_webhook_tries_total', { result: 'delivered' }) === 1, 'it is told')
+  const series = await scrape(url)
+  t.equal(sumOf(series, 'verigate_verifications_ended_total', { method: 'otpless.otp', status: 'verified' }), 1)
+  t.equal(sumOf(series, 'verigate_verifications_ended_total'), 1)
+  t.equal(sumOf(series, 'verigate_fallbacks_total', { method: 'truid.phone_check', reason: 'not_on_cellular' }), 1)
+  t.equal(sumOf(series, 'verigate_fallbacks_total'), 1)
+})
+
+t.test('the age of the oldest webhook grows while its receiver is down, whoever is asked, also after a restart', async t => {
+  let ahead = 0
+  const now = (): number => Date.now() + ahead
+  let isDown = true
+  const receiver = await startReceiver(t, () => isDown ? 503 : 204)
+  const { url: redisUrl } = await startRedis(t)
+  const first = await startGateway(t, { redisUrl, now, apps: withWebhook(receiver.url) })
+  const age = async (url: string): Promise<number> => sumOf(await scrape(url), 'verigate_webhook_oldest_undelivered_seconds') ?? NaN
+  t.equal(await age(first.url), 0)
+  const { id } = await begin(first, 'otpless.otp')
+  await first.shop.call('POST', `/verifications/${id}/cancel`)
+  await receiver.first(1)
+  ahead += 120_000
+  await until(async () => await age(first.url) >= 120, 'it is two minutes old')
+  await first.app.close()
+
+  // Another process: nothing of it is in its memory.
+  const log = createLogger('silent', { write: () => {} })
+  const open = async (ROLE: string): Promise<string> => {
+    const port = await freePort()
+    const app = await startApp(readConfig({ ...first.environment, ROLE, PORT: String(port) }), { log, now })
+    t.teardown(() => app.close())
+    await app.server.listen({ port, host: '127.0.0.1' })
+    return `http://127.0.0.1:${port}`
+  }
+  const api = await open('api')
+  ahead += 60_000
+  await until(async () => await age(api) >= 180, 'three minutes, and there is no worker')
+  isDown = false
+  const worker = await open('worker')
+  t.ok(await age(worker) >= 180 || receiver.received.length > 1, 'as the worker sees it')
+  await until(async () => await age(worker) === 0 && await age(api) === 0, 'it was delivered')
+
+  const series = await scrape(worker)
+  t.ok(Number(sumOf(series, 'verigate_sweep_last_success_timestamp_seconds')) > now() / 1000 - 30, 'a worker sweeps')
+  t.equal(sumOf(await scrape(api), 'verigate_sweep_last_success_timestamp_seconds'), 0, 'and the other one never did')
+  t.equal(sumOf(series, 'verigate_webhook_tries_total', { result: 'delivered' }), 1)
+})
+
+t.test('nobody sweeps: the lag tells', async t => {
+  let ahead = 0
+  const { shop, url } = await startGateway(t, { now: () => Date.now() + ahead, environment: { ROLE: 'api' } })
+  await shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'], expiresInSeconds: 30 })
+  t.equal(sumOf(await scrape(url), 'verigate_sweep_lag_seconds'), 0)
+  ahead += 90_000
+  await until(async () => Number(sumOf(await scrape(url), 'verigate_sweep_lag_seconds')) >= 60, 'it is a minute late')
+  t.pass()
+})
+
+t.test('a scrape asks Redis as much, whatever there is, and without Redis it tells the rest', async t => {
+  const server = await startRedis(t)
+  const { shop, url } = await startGateway(t, { redisUrl: server.url, environment: { ROLE: 'api' } })
+  let asked: string[] = []
+  // What is counted together is shared now and then, scrape or not.
+  const isShared = (name: string): boolean => ['hgetall', 'hincrby', 'incrby', 'pexpireat'].includes(name)
+  await watchCommands(t, server.port, ([name = ''], source) => { if (source !== 'lua' && !isShared(name.toLowerCase())) asked.push(name.toLowerCase()) })
+  const count = async (): Promise<number> => {
+    await until(async () => {
+      asked = []
+      await scrape(url)
+      return asked.length > 0
+    }, 'what was known is a second old')
+    return asked.length
+  }
+  const few = await count()
+  await Promise.all(Array.from({ length: 300 }, () => shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })))
+  t.equal(await count(), few, `${few} commands`)
+  t.ok(few < 60)
+  const times: number[] = []
+  for (let n = 0; n < 5; n += 1) {
+    const from = performance.now()
+    await scrape(url)
+    times.push(performance.now() - from)
+  }
+  t.comment(`scrapes took ${times.map(ms => ms.toFixed(1)).join(', ')} ms`)
+  t.ok(Math.min(...times) < 50)
+
+  server.pause()
+  await until(async () => sumOf(await scrape(url), 'verigate_redis_up') === 0, 'it notices', 5_000)
+  const from = performance.now()
+  const frozen = await scrape(url)
+  t.ok(performance.now() - from < 2_000)
+  t.equal(sumOf(frozen, 'verigate_verifications_created_total'), 300)
+  t.equal(sumOf(frozen, 'verigate_sweep_lag_seconds'), null)
+  await shop.create({ phoneNumber: numberEnding('02') })
+  const errors = await scrape(url)
+  t.ok(Number(sumOf(errors, 'verigate_redis_errors_total', { code: 'TIMEOUT' })) > 0)
+  t.equal(sumOf(errors, 'verigate_refused_requests_total', { cause: 'store_unavailable' }), 1)
+  server.resume()
+  await until(async () => sumOf(await scrape(url), 'verigate_redis_up') === 1, 'it is there again')
+  await server.stop()
+  await until(async () => sumOf(await scrape(url), 'verigate_redis_up') === 0, 'it is gone')
+  t.equal((await request(`${url}/metrics`)).statusCode, 200)
+})
+
+t.test('an apps file that is not valid', async t => {
+  const gateway = await startGateway(t)
+  const state = async () => {
+    const series = await scrape(gateway.url)
+    return [sumOf(series, 'verigate_apps_reloads_total', { result: 'invalid' }), sumOf(series, 'verigate_apps_reloads_total', { result: 'ok' }), sumOf(series, 'verigate_apps_last_reload_successful')]
+  }
+  t.strictSame(await state(), [0, 0, 1])
+  const loaded = Number(sumOf(await scrape(gateway.url), 'verigate_apps_loaded_timestamp_seconds'))
+  t.ok(Math.abs(Date.now() / 1000 - loaded) < 60)
+  await writeFile(gateway.environment['APPS_FILE'] ?? '', '{')
+  gateway.app.reloadApps()
+  t.match(gateway.logs.findLast(line => line.includes('apps not read again')), /APPS_FILE/)
+  t.strictSame(await state(), [1, 0, 0])
+  await writeFile(gateway.environment['APPS_FILE'] ?? '', '[]')
+  gateway.app.reloadApps()
+  t.strictSame(await state(), [1, 1, 1])
+})
