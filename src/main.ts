@@ -9,7 +9,7 @@ async function main (): Promise<void> {
   let config = readConfig(process.env)
   const log = createLogger(config.logLevel)
   const simulators = config.sandbox ? await (await import('./sandbox/simulators.ts')).startSimulators({
-    port: config.sandboxPort, gatewayUrl: config.publicUrl,
+    port: config.sandboxPort, host: config.host, gatewayUrl: config.publicUrl,
     ...(config.settings.TRUECALLER_CALLBACK_KEY === undefined ? {} : { callbackKey: config.settings.TRUECALLER_CALLBACK_KEY }),
     onError: message => log.warn({ cause: message }, 'simulator'),
   }) : null

@@ -1,0 +1,98 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { networkInterfaces, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
+import t from 'tap'
+import { request } from 'undici'
+import { walk } from '../e2e/end-user.ts'
+import { clientOf } from '../helpers/gateway.ts'
+import { freePort, startRedis, until } from '../helpers/redis.ts'
+import { buildImage, readInstructions } from './dockerfile.ts'
+
+t.setTimeout(240_000)
+
+const context = resolve(import.meta.dirname, '../..')
+
+t.test('what the Dockerfile copies is all that Docker is given', async t => {
+  const copied = readInstructions(await readFile(join(context, 'Dockerfile'), 'utf8'))
+    .filter(({ name, words }) => name === 'COPY' && !words.startsWith('--from='))
+    .flatMap(({ words }) => words.split(' ').slice(0, -1))
+  const [first, ...rest] = (await readFile(join(context, '.dockerignore'), 'utf8')).trim().split('\n')
+  t.equal(first, '*')
+  t.strictSame(rest.sort(), [...new Set(copied)].map(name => `!${name}`).sort())
+})
+
+t.test('the image starts, works and stops: as its user, without a file of development, and without writing one', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'verigate-image-'))
+  t.teardown(async () => {
+    await run('chmod', ['-R', 'u+w', folder])
+    await rm(folder, { recursive: true })
+  })
+  // tap and npm hand themselves down to every process by these.
+  const inherited = Object.entries(process.env).filter(([name]) => name !== 'NODE_OPTIONS' && !/^_?TAP|^npm_(?!config_cache)/.test(name))
+  const image = await buildImage(context, folder, { ...Object.fromEntries(inherited), npm_config_prefer_offline: 'true', npm_config_update_notifier: 'false' })
+  const [uid = 0, gid = 0] = image.user.split(':').map(Number)
+  t.ok(uid > 0 && gid > 0, 'the user is a number, and not root')
+  t.strictSame([image.exposed, image.stopSignal], ['3000', 'SIGTERM'])
+
+  const workdir = join(image.root, image.workdir)
+  const locked = JSON.parse(await readFile(join(context, 'package-lock.json'), 'utf8')).packages
+  const installed = Object.keys(JSON.parse(await readFile(join(workdir, 'node_modules', '.package-lock.json'), 'utf8')).packages)
+  t.ok(installed.includes('node_modules/fastify'))
+  t.strictSame(installed.filter(path => locked[path].dev === true), [], 'no package of development')
+
+  const binaries = join(folder, 'bin')
+  await mkdir(binaries)
+  await cp(process.execPath, join(binaries, 'node'))
+  await run('chmod', ['-R', 'a-w', image.root])
+  await chmod(folder, 0o755)
+
+  const redis = await startRedis(t)
+  const [port, sandboxPort] = [await freePort(), await freePort()]
+  const environment = {
+    ...image.environment, PATH: binaries, SANDBOX: 'true', PORT: String(port), SANDBOX_PORT: String(sandboxPort), REDIS_URL: redis.url,
+    // Node then refuses to write a file, wherever.
+    NODE_OPTIONS: '--permission --allow-fs-read=*',
+  }
+  // By `env`, since tap puts itself into the environment of every process that is spawned.
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
+  const options = { cwd: workdir, ...(process.getuid?.() === 0 ? { uid, gid } : {}) }
+  const started = spawn('env', ['-i', ...variables, ...image.command], { ...options, stdio: ['ignore', 'ignore', 'pipe'] })
+  t.teardown(() => started.kill('SIGKILL'))
+  const complaints = text(started.stderr)
+  const ended = once(started, 'exit')
+
+  const url = `http://127.0.0.1:${port}`
+  const isReady = async (): Promise<boolean> => {
+    if (started.exitCode !== null) throw new Error(`ended with ${started.exitCode}: ${await complaints}`)
+    return await request(`${url}/readyz`).then(({ statusCode }) => statusCode === 200, () => false)
+  }
+  await until(isReady, '/readyz is 200', 60_000)
+  const check = (): Promise<number> => run('env', ['-i', ...variables, ...image.healthcheck], options)
+  t.equal(await check(), 0, 'healthy')
+
+  const app = clientOf(url, 'vgk_sandbox')
+  for (const [last, method] of ['truecaller.push', 'truid.phone_check'].entries()) {
+    const { status, body } = await app.create({ phoneNumber: `+1415555010${2 * last}`, workflow: [method] })
+    t.equal(status, 201)
+    if (method === 'truid.phone_check') {
+      const arrival = await walk(body['nextAction'].url)
+      await app.call('POST', `/verifications/${body['id']}/check`, { code: arrival?.body['code'] })
+    }
+    t.equal((await app.waitFor(body['id']))['status'], 'verified', method)
+  }
+  const outside = Object.values(networkInterfaces()).flat().find(one => one?.family === 'IPv4' && !one.internal)?.address ?? '127.0.0.2'
+  for (const port of [environment.PORT, environment.SANDBOX_PORT]) t.ok((await request(`http://${outside}:${port}/`)).statusCode > 0, 'reached from outside the container')
+
+  started.kill('SIGTERM')
+  t.strictSame(await ended, [0, null])
+  t.equal(await check(), 1, 'and is not healthy any more')
+})
+
+/** The exit code. */
+async function run (command: string, args: string[], options: { cwd?: string, uid?: number, gid?: number } = {}): Promise<number> {
+  const [code] = await once(spawn(command, args, { ...options, stdio: 'ignore' }), 'exit')
+  return Number(code)
+}
