@@ -19,7 +19,7 @@ const ids: Ids = {
 export async function buildOpenapi (): Promise<string> {
   const server = await buildServer({
     gateway, deliveries: { list: idle, replay: idle, test: idle }, ids, apps: { byKey: idle, all: idle }, config: { publicUrl: 'http://localhost', role: 'api' }, metrics: { registry: new Registry() },
-    log: pino({ level: 'silent' }), isReady: idle,
+    log: pino({ level: 'silent' }), health: { live: idle, ready: idle },
   })
   await server.ready()
   const document = server.swagger()

@@ -10,6 +10,7 @@ import type { Config } from './config.ts'
 import { createDeliveries } from './deliveries.ts'
 import { readDelivery } from './delivery.ts'
 import { createGateway, type Gateway } from './gateway.ts'
+import { createHealth } from './health.ts'
 import { createHttp } from './http.ts'
 import { createIds } from './ids.ts'
 import { openQueues } from './jobs/queues.ts'
@@ -103,12 +104,8 @@ export async function startApp (
     workerRedis = connectRedis(config.redisUrl, 'worker', { onError })
     workers = startWorkers({ redis: workerRedis, queues, gateway, metrics, log, now })
   }
-  let isDraining = false
-  const isReady = async (): Promise<boolean> => {
-    if (isDraining || workers?.isAlive() === false) return false
-    return store.ping().then(() => true, () => false)
-  }
-  const server = await buildServer({ gateway, deliveries, ids, apps, config, metrics, log, isReady, live })
+  const health = createHealth({ store, workers, isSlow: () => server.isUnderPressure(), now })
+  const server = await buildServer({ gateway, deliveries, ids, apps, config, metrics, log, health, live })
 
   return {
     server,
@@ -116,7 +113,7 @@ export async function startApp (
     apps,
     reloadApps: () => apps.replace(loadApps()),
     async close () {
-      isDraining = true
+      health.drain()
       announcements.close()
       const stopServing = async (): Promise<void> => {
         // Closing waits for every connection: also for those that stay open after their last answer, or never carried a request.

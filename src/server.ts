@@ -9,6 +9,7 @@ import type { Config } from './config.ts'
 import type { Deliveries } from './deliveries.ts'
 import { ApiError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
+import type { Health } from './health.ts'
 import type { Ids } from './ids.ts'
 import type { Metrics } from './metrics.ts'
 import { createAuth } from './plugins/auth.ts'
@@ -48,15 +49,14 @@ export type ServerParts = {
   config: Pick<Config, 'publicUrl' | 'role'>
   metrics: Pick<Metrics, 'registry'>
   log: FastifyBaseLogger
-  /** Whether traffic should be sent here. */
-  isReady: () => boolean | Promise<boolean>
+  health: Pick<Health, 'live' | 'ready'>
   live?: LiveOptions
 }
 
 export type Server = Awaited<ReturnType<typeof buildServer>>
 
 /** The HTTP server, ready to listen: every plugin and every route on one page. */
-export async function buildServer ({ gateway, deliveries, ids, apps, config, metrics, log, isReady, live: liveOptions }: ServerParts) {
+export async function buildServer ({ gateway, deliveries, ids, apps, config, metrics, log, health, live: liveOptions }: ServerParts) {
   const server = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -109,7 +109,7 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
     await server.register(webhookRoutes, { deliveries, auth })
     await server.register(callbackRoutes, { gateway })
   }
-  await server.register(opsRoutes, { gateway, auth, metrics, isReady })
+  await server.register(opsRoutes, { gateway, auth, metrics, health })
   return server
 }
 

@@ -5,6 +5,7 @@ import type { Callback } from '../../src/adapters/adapter.ts'
 import type { Deliveries } from '../../src/deliveries.ts'
 import { ApiError } from '../../src/errors.ts'
 import type { Gateway } from '../../src/gateway.ts'
+import { createHealth } from '../../src/health.ts'
 import { createIds, type Ids } from '../../src/ids.ts'
 import { createLogger } from '../../src/logger.ts'
 import { createMetrics } from '../../src/metrics.ts'
@@ -165,10 +166,10 @@ const noDeliveries: Pick<Deliveries, 'list' | 'replay' | 'test'> = {
 
 export type TestServer = Awaited<ReturnType<typeof buildTestServer>>
 
-type Wishes = { isReady?: () => boolean, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions }
+type Wishes = { health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions }
 
 /** The whole HTTP layer over the memory gateway, closed when the test ends. `lines` is what it logged. */
-export async function buildTestServer (t: Teardown, { isReady = () => true, publicUrl = 'http://localhost', role = 'all', live = {} }: Wishes = {}) {
+export async function buildTestServer (t: Teardown, { health = {}, publicUrl = 'http://localhost', role = 'all', live = {} }: Wishes = {}) {
   const sealer = createSealer(`test:${Buffer.alloc(32, 'test').toString('base64')}`)
   const ids = createIds(sealer, { partitions: 64, randomBytes })
   const memory = createMemoryGateway(ids)
@@ -185,7 +186,8 @@ export async function buildTestServer (t: Teardown, { isReady = () => true, publ
   const lines: string[] = []
   const server: Server = await buildServer({
     gateway, deliveries: noDeliveries, ids, apps, config: { publicUrl, role }, metrics: createMetrics({ otpless: ['otpless.otp'] }),
-    log: createLogger('debug', { write: line => { lines.push(line) } }), isReady, live,
+    log: createLogger('debug', { write: line => { lines.push(line) } }), live,
+    health: createHealth({ store: { ping: async () => {} }, workers: null, isSlow: () => server.isUnderPressure(), now: Date.now, ...health }),
   })
   t.teardown(() => server.close())
   const create = async (body: object = { phoneNumber }): Promise<{ id: string, clientSecret: string, revision: number }> =>
