@@ -81,6 +81,10 @@ export function guardAdapter (adapter: Adapter, { now, report }: { now: () => nu
     }
   }
 
+  const isStopped = (): boolean => circuit.state === CircuitState.Open && now() < openedAt + halfOpenAfterMs
+  /** The circuit half-opens by the call that probes; that one will be let through is known before. */
+  const breakerWord = (): Health['breaker'] => circuit.state === CircuitState.Closed ? 'closed' : isStopped() ? 'open' : 'halfOpen'
+
   const ok = (): Pick<ProviderCall, 'result' | 'reason'> => ({ result: 'ok', reason: null })
   const { resend, readProfile } = adapter
   return {
@@ -92,14 +96,9 @@ export function guardAdapter (adapter: Adapter, { now, report }: { now: () => nu
       'resolve', attempt.method, () => adapter.resolve(attempt, evidence, call),
       (outcome: Outcome) => outcome.verdict === 'denied' ? { result: 'denied', reason: outcome.reason } : ok(),
     ),
-    health: () => ({ breaker: breakerWord(circuit.state), errorRate: sample.read().errorRate, lastSuccessAt, lastFailure }),
-    isStopped: () => circuit.state === CircuitState.Open && now() < openedAt + halfOpenAfterMs,
+    health: () => ({ breaker: breakerWord(), errorRate: sample.read().errorRate, lastSuccessAt, lastFailure }),
+    isStopped,
   }
-}
-
-function breakerWord (state: CircuitState): Health['breaker'] {
-  if (state === CircuitState.Closed) return 'closed'
-  return state === CircuitState.HalfOpen ? 'halfOpen' : 'open'
 }
 
 /** Successes and failures of the last 30 seconds, in buckets of five. */

@@ -63,8 +63,10 @@ t.test('bad credentials open it at once; later one call probes', async t => {
   say.answer = failing('provider_misconfigured')
   await t.rejects(guarded.start(attempt), /: provider_misconfigured$/)
   t.ok(guarded.isStopped())
+  t.equal(guarded.health().breaker, 'open')
   clock.now += 5_000
   t.notOk(guarded.isStopped(), 'a start is let through to probe')
+  t.match(guarded.health(), { breaker: 'halfOpen', lastSuccessAt: null, lastFailure: { at: clock.now - 5_000, reason: 'provider_misconfigured' } })
 })
 
 t.test('old failures are forgotten', async t => {
