@@ -19,7 +19,7 @@ import type { Logger } from './logger.ts'
 import { byProvider, createMetrics } from './metrics.ts'
 import type { LiveOptions } from './plugins/live.ts'
 import { createSealer } from './seal.ts'
-import { buildServer, type Server } from './server.ts'
+import { buildOperationsServer, buildServer, type Server } from './server.ts'
 import { createAnnouncements } from './store/announcements.ts'
 import { checkRedis } from './store/check.ts'
 import { createKeys, partitions } from './store/keys.ts'
@@ -32,6 +32,8 @@ import { collectMethods } from './workflow.ts'
 
 export type RunningApp = {
   server: Server
+  /** Null unless `OPERATIONS_PORT` is set. */
+  operations: Server | null
   gateway: Gateway
   apps: Apps
   /** Reads `APPS_FILE` again; if it is not valid the old set stays, and the error is thrown. */
@@ -43,6 +45,7 @@ export type RunningApp = {
 /** How long requests, and jobs, in hand are waited for when the process stops. What is cut off is taken up again by the sweeper. */
 const requestsGraceMs = 7_000
 const jobsGraceMs = 5_000
+const operationsGraceMs = 500
 
 export type AppOptions = {
   log: Logger
@@ -106,30 +109,34 @@ export async function startApp (
   }
   const health = createHealth({ store, workers, isSlow: () => server.isUnderPressure(), now })
   const server = await buildServer({ gateway, deliveries, ids, apps, config, metrics, log, health, live })
+  const operations = config.operations === null ? null : await buildOperationsServer(server, { config, metrics, log, health })
 
   return {
     server,
+    operations,
     gateway,
     apps,
     reloadApps: () => apps.replace(loadApps()),
     async close () {
       health.drain()
       announcements.close()
-      const stopServing = async (): Promise<void> => {
-        // Closing waits for every connection: also for those that stay open after their last answer, or never carried a request.
-        const untangle = setInterval(() => server.server.closeIdleConnections(), 100)
-        const cutOff = setTimeout(() => server.server.closeAllConnections(), requestsGraceMs)
-        try {
-          await server.close()
-        } finally {
-          clearInterval(untangle)
-          clearTimeout(cutOff)
-        }
-      }
       // At once, not in turn: together they must stay below the time that a supervisor grants.
-      await Promise.all([stopServing(), workers?.close(jobsGraceMs)])
+      await Promise.all([stopServing(server, requestsGraceMs), workers?.close(jobsGraceMs)])
+      if (operations !== null) await stopServing(operations, operationsGraceMs)
       await Promise.race([Promise.all([queues.close(), http.close(), webhooks.close()]), delay(500, undefined, { ref: false })])
       for (const connection of [redis, subscriber, workerRedis]) connection?.disconnect()
     },
+  }
+}
+
+async function stopServing (server: Server, graceMs: number): Promise<void> {
+  // Closing waits for every connection: also for those that stay open after their last answer, or never carried a request.
+  const untangle = setInterval(() => server.server.closeIdleConnections(), 100)
+  const cutOff = setTimeout(() => server.server.closeAllConnections(), graceMs)
+  try {
+    await server.close()
+  } finally {
+    clearInterval(untangle)
+    clearTimeout(cutOff)
   }
 }

@@ -9,6 +9,8 @@ const flag = (description: string) => Type.Enum(['true', 'false'], { description
 const ownVariables = {
   PORT: Type.String({ pattern: '^\\d{1,5}$', description: 'Port to listen on (3000).' }),
   HOST: text('Address to listen on (0.0.0.0; in sandbox 127.0.0.1).'),
+  OPERATIONS_PORT: Type.String({ pattern: '^\\d{1,5}$', description: 'Port of its own for `/metrics`, `/docs` and `/openapi.json` (`PORT`, like all the rest); `/livez` and `/readyz` are on both.' }),
+  OPERATIONS_HOST: text('Address to listen on there (`HOST`).'),
   PUBLIC_URL: Type.String({ pattern: '^https?://[^\\s?#]+$', description: 'Where providers and browsers reach this gateway, for example `https://verify.example.com`. Required outside the sandbox.' }),
   ROLE: Type.Enum(['all', 'api', 'worker'], { description: '`all` (default), `api` or `worker`.' }),
   REDIS_URL: text('`redis://`, `rediss://`, `redis+sentinel://host:port,host:port/master` or `redis+cluster://host:port,host:port` (redis://127.0.0.1:6379).'),
@@ -31,6 +33,8 @@ const AllVariables = Type.Partial(Type.Object(variables))
 export type Config = Readonly<{
   port: number
   host: string
+  /** Where what is for operators only is served; null: where all the rest is. */
+  operations: Readonly<{ port: number, host: string }> | null
   publicUrl: string
   role: 'all' | 'api' | 'worker'
   redisUrl: string
@@ -54,10 +58,11 @@ export function readConfig (environment: Readonly<Record<string, string | undefi
   const problems = Value.Errors(AllVariables, given).map(error => `${error.instancePath.slice(1)} ${error.message}`)
   if (problems.length > 0) throw new Error(`Configuration: ${[...new Set(problems)].join('; ')}`)
   const own = Value.Parse(Environment, Object.fromEntries(Object.entries(given).filter(([name]) => name in ownVariables)))
-  for (const name of ['PORT', 'SANDBOX_PORT'] as const) if (Number(own[name] ?? 0) > 65_535) throw new Error(`Configuration: ${name} must be at most 65535`)
+  for (const name of ['PORT', 'OPERATIONS_PORT', 'SANDBOX_PORT'] as const) if (Number(own[name] ?? 0) > 65_535) throw new Error(`Configuration: ${name} must be at most 65535`)
 
   const sandbox = own.SANDBOX === 'true'
   const port = Number(own.PORT ?? 3000)
+  const host = own.HOST ?? (sandbox ? '127.0.0.1' : '0.0.0.0')
   const allowInsecureProviders = sandbox || own.ALLOW_INSECURE_PROVIDERS === 'true'
   const required = (name: 'PUBLIC_URL' | 'APPS_FILE' | 'SEAL_KEYS', fallback: string | null): string => {
     const value = own[name] ?? fallback
@@ -66,7 +71,8 @@ export function readConfig (environment: Readonly<Record<string, string | undefi
   }
   return Object.freeze({
     port,
-    host: own.HOST ?? (sandbox ? '127.0.0.1' : '0.0.0.0'),
+    host,
+    operations: own.OPERATIONS_PORT === undefined ? null : Object.freeze({ port: Number(own.OPERATIONS_PORT), host: own.OPERATIONS_HOST ?? host }),
     publicUrl: required('PUBLIC_URL', allowInsecureProviders ? `http://localhost:${port}` : null).replace(/\/+$/, ''),
     role: own.ROLE ?? 'all',
     redisUrl: own.REDIS_URL ?? 'redis://127.0.0.1:6379',

@@ -34,7 +34,8 @@ async function main (): Promise<void> {
   })
   app = await startApp(config, { log })
   const address = await app.server.listen({ port: config.port, host: config.host })
-  log.info({ address, role: config.role, sandbox: config.sandbox, ...(simulators === null ? {} : { simulators: simulators.url }) }, 'listening')
+  const operations = config.operations === null ? null : await app.operations?.listen({ ...config.operations })
+  log.info({ address, ...(operations === null ? {} : { operations }), role: config.role, sandbox: config.sandbox, ...(simulators === null ? {} : { simulators: simulators.url }) }, 'listening')
 }
 
 /** The sandbox's own credentials and addresses take the place of any that the environment has. */

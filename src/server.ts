@@ -16,11 +16,11 @@ import { createAuth } from './plugins/auth.ts'
 import { allowOrigins } from './plugins/cors.ts'
 import { answerClientError, answerErrors, sendProblem } from './plugins/errors.ts'
 import { openLive, type LiveOptions } from './plugins/live.ts'
-import { describeApi } from './plugins/openapi.ts'
+import { describeApi, describeOther, serveDocs } from './plugins/openapi.ts'
 import { compileValidator } from './plugins/validation.ts'
 import { callbackRoutes } from './routes/callbacks.ts'
 import { eventRoutes } from './routes/events.ts'
-import { opsRoutes } from './routes/ops.ts'
+import { healthRoutes, metricsRoutes, providerRoutes } from './routes/ops.ts'
 import { verificationRoutes } from './routes/verifications.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 
@@ -46,17 +46,17 @@ export type ServerParts = {
   deliveries: Pick<Deliveries, 'list' | 'replay' | 'test'>
   ids: Ids
   apps: Pick<Apps, 'byKey' | 'all'>
-  config: Pick<Config, 'publicUrl' | 'role'>
+  config: Pick<Config, 'publicUrl' | 'role' | 'operations'>
   metrics: Pick<Metrics, 'registry'>
   log: FastifyBaseLogger
   health: Pick<Health, 'live' | 'ready'>
   live?: LiveOptions
 }
 
-export type Server = Awaited<ReturnType<typeof buildServer>>
+export type Server = ReturnType<typeof openServer>
 
-/** The HTTP server, ready to listen: every plugin and every route on one page. */
-export async function buildServer ({ gateway, deliveries, ids, apps, config, metrics, log, health, live: liveOptions }: ServerParts) {
+/** A Fastify that reads, answers and fails as all of ours do. */
+function openServer (log: FastifyBaseLogger) {
   const server = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -79,8 +79,11 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
   server.decorateRequest('caller', null)
   server.decorateRequest('verificationId', null)
   answerErrors(server)
+  return server
+}
 
-  allowOrigins(server, { apps, ids })
+/** What every answer carries, what is said while it stops, and one line a request. */
+function addHooks (server: Server, config: Pick<Config, 'publicUrl'>): void {
   let isClosing = false
   server.addHook('preClose', async () => { isClosing = true })
   const headers = config.publicUrl.startsWith('https:') ? { ...safeHeaders, ...httpsHeaders } : safeHeaders
@@ -97,6 +100,13 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
     logRequest(request, reply)
     done()
   })
+}
+
+/** The HTTP server, ready to listen: every plugin and every route on one page. */
+export async function buildServer ({ gateway, deliveries, ids, apps, config, metrics, log, health, live: liveOptions }: ServerParts) {
+  const server = openServer(log)
+  allowOrigins(server, { apps, ids })
+  addHooks(server, config)
   await server.register(underPressure, { maxEventLoopDelay, retryAfter: 1 })
   await describeApi(server, manifest.version)
 
@@ -109,8 +119,27 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
     await server.register(webhookRoutes, { deliveries, auth })
     await server.register(callbackRoutes, { gateway })
   }
-  await server.register(opsRoutes, { gateway, auth, metrics, health })
+  await server.register(providerRoutes, { gateway, auth })
+  await server.register(healthRoutes, { health })
+  if (config.operations === null) await serveOperations(server, { metrics })
   return server
+}
+
+/** The server of `OPERATIONS_PORT`: what is for operators only, away from the public door. The API's document is that of `api`. */
+export async function buildOperationsServer (
+  api: Server, { config, metrics, log, health }: Pick<ServerParts, 'config' | 'metrics' | 'log' | 'health'>,
+): Promise<Server> {
+  const server = openServer(log)
+  addHooks(server, config)
+  await describeOther(server, api, config.publicUrl)
+  await server.register(healthRoutes, { health })
+  await serveOperations(server, { metrics })
+  return server
+}
+
+async function serveOperations (server: Server, { metrics }: Pick<ServerParts, 'metrics'>): Promise<void> {
+  await serveDocs(server)
+  await server.register(metricsRoutes, { metrics })
 }
 
 /** One line a request: the route's pattern, never the path, and nothing that was sent. */

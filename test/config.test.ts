@@ -22,6 +22,9 @@ t.test('production', async t => {
     port: 8080, role: 'worker', retentionMs: 60_000, settings: { TRUECALLER_APP_KEY: 'key' },
   })
   t.equal(readConfig({ ...production, PORT: '' }).port, 3000, 'empty is absent')
+  t.equal(readConfig(production).operations, null)
+  t.same(readConfig({ ...production, HOST: '10.0.0.1', OPERATIONS_PORT: '9000' }).operations, { port: 9000, host: '10.0.0.1' })
+  t.same(readConfig({ ...production, OPERATIONS_PORT: '9000', OPERATIONS_HOST: '127.0.0.1' }).operations, { port: 9000, host: '127.0.0.1' })
   t.throws(() => { Object.assign(readConfig(production), { port: 1 }) }, TypeError, 'frozen')
 })
 
@@ -34,7 +37,7 @@ t.test('what is missing or wrong is named, and never shown', async t => {
     t.throws(() => readConfig({ ...production, [name]: undefined }), new RegExp(`${name} is required`))
   }
   const secret = 'hunter2 hunter2'
-  for (const name of ['PORT', 'ROLE', 'SANDBOX', 'LOG_LEVEL', 'RETENTION_SECONDS', 'PUBLIC_URL', 'ALLOW_INSECURE_PROVIDERS']) {
+  for (const name of ['PORT', 'ROLE', 'SANDBOX', 'LOG_LEVEL', 'RETENTION_SECONDS', 'OPERATIONS_PORT', 'PUBLIC_URL', 'ALLOW_INSECURE_PROVIDERS']) {
     const message = refusal({ ...production, [name]: secret })
     t.match(message, name)
     t.notMatch(message, secret)

@@ -12,11 +12,7 @@ const tags = ['Operations']
 const quiet = { pressureHandler: () => undefined }
 const answer = (description: string, schema: typeof Liveness | typeof Readiness) => ({ description, content: { 'application/json': { schema } } })
 
-export type OpsOptions = {
-  gateway: Pick<Gateway, 'providers'>, auth: Auth, metrics: Pick<Metrics, 'registry'>, health: Pick<Health, 'live' | 'ready'>,
-}
-
-export const opsRoutes: FastifyPluginAsyncTypebox<OpsOptions> = async (server, { gateway, auth, metrics, health }) => {
+export const providerRoutes: FastifyPluginAsyncTypebox<{ gateway: Pick<Gateway, 'providers'>, auth: Auth }> = async (server, { gateway, auth }) => {
   server.get('/providers', {
     onRequest: auth.byApp('providers:read'),
     schema: {
@@ -25,7 +21,9 @@ export const opsRoutes: FastifyPluginAsyncTypebox<OpsOptions> = async (server, {
       response: { 200: ProviderList, ...apiProblems('rate_limited') },
     },
   }, async () => ({ data: gateway.providers(), nextCursor: null }))
+}
 
+export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Pick<Health, 'live' | 'ready'> }> = async (server, { health }) => {
   server.get('/livez', {
     config: quiet, logLevel: 'warn',
     schema: {
@@ -47,7 +45,9 @@ export const opsRoutes: FastifyPluginAsyncTypebox<OpsOptions> = async (server, {
     const readiness = await health.ready()
     return reply.code(readiness.status === 'ready' ? 200 : 503).send(readiness)
   })
+}
 
+export const metricsRoutes: FastifyPluginAsyncTypebox<{ metrics: Pick<Metrics, 'registry'> }> = async (server, { metrics }) => {
   server.get('/metrics', {
     config: quiet, logLevel: 'warn',
     schema: {

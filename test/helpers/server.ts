@@ -10,7 +10,7 @@ import { createIds, type Ids } from '../../src/ids.ts'
 import { createLogger } from '../../src/logger.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createSealer } from '../../src/seal.ts'
-import { buildServer, type Server } from '../../src/server.ts'
+import { buildOperationsServer, buildServer, type Server, type ServerParts } from '../../src/server.ts'
 import type { LiveOptions } from '../../src/plugins/live.ts'
 import type { Listener } from '../../src/store/announcements.ts'
 import { begin, decide, type Event, type Verification } from '../../src/verification.ts'
@@ -166,10 +166,10 @@ const noDeliveries: Pick<Deliveries, 'list' | 'replay' | 'test'> = {
 
 export type TestServer = Awaited<ReturnType<typeof buildTestServer>>
 
-type Wishes = { health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions }
+type Wishes = { health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions, operations?: { port: number, host: string } | null }
 
 /** The whole HTTP layer over the memory gateway, closed when the test ends. `lines` is what it logged. */
-export async function buildTestServer (t: Teardown, { health = {}, publicUrl = 'http://localhost', role = 'all', live = {} }: Wishes = {}) {
+export async function buildTestServer (t: Teardown, { health = {}, publicUrl = 'http://localhost', role = 'all', live = {}, operations = null }: Wishes = {}) {
   const sealer = createSealer(`test:${Buffer.alloc(32, 'test').toString('base64')}`)
   const ids = createIds(sealer, { partitions: 64, randomBytes })
   const memory = createMemoryGateway(ids)
@@ -184,17 +184,20 @@ export async function buildTestServer (t: Teardown, { health = {}, publicUrl = '
     app('nobody', 'vgk_nobody', []),
   ])
   const lines: string[] = []
-  const server: Server = await buildServer({
-    gateway, deliveries: noDeliveries, ids, apps, config: { publicUrl, role }, metrics: createMetrics({ otpless: ['otpless.otp'] }),
+  const parts: ServerParts = {
+    gateway, deliveries: noDeliveries, ids, apps, config: { publicUrl, role, operations }, metrics: createMetrics({ otpless: ['otpless.otp'] }),
     log: createLogger('debug', { write: line => { lines.push(line) } }), live,
     health: createHealth({ store: { ping: async () => {} }, workers: null, isSlow: () => server.isUnderPressure(), now: Date.now, ...health }),
-  })
+  }
+  const server: Server = await buildServer(parts)
   t.teardown(() => server.close())
+  const operationsServer = await buildOperationsServer(server, parts)
+  t.teardown(() => operationsServer.close())
   const create = async (body: object = { phoneNumber }): Promise<{ id: string, clientSecret: string, revision: number }> =>
     (await server.inject({ method: 'POST', url: '/verifications', headers: authorization, payload: body })).json()
   const listen = async (): Promise<number> => {
     await server.listen({ host: '127.0.0.1', port: 0 })
     return (server.server.address() as AddressInfo).port
   }
-  return { ...memory, server, ids, lines, create, listen }
+  return { ...memory, server, operationsServer, ids, lines, create, listen }
 }
