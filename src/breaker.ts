@@ -1,7 +1,8 @@
 import { BrokenCircuitError, circuitBreaker, CircuitState, handleAll, type IBreaker } from 'cockatiel'
-import type { Adapter, AttemptContext, Json, Outcome, Started } from './adapters/adapter.ts'
+import type { Adapter, AttemptContext, Json, Outcome, Profile, Started } from './adapters/adapter.ts'
 import { ProviderError } from './errors.ts'
 import { reasons, type Reason } from './reasons.ts'
+import type { Verification } from './verification.ts'
 
 /** How a provider has been answering lately, as this process saw it. */
 export type Health = {
@@ -12,14 +13,26 @@ export type Health = {
   lastFailure: { at: number, reason: Reason } | null
 }
 
-export type GuardedAdapter = Adapter & {
+/** Which verification a call is for: told in the report, and to no adapter. */
+export type Subject = Pick<Verification, 'id'>
+
+/** An adapter, with the verification that each call is for. */
+export type GuardedAdapter = Omit<Adapter, 'start' | 'resend' | 'readProfile' | 'resolve'> & {
+  start (attempt: AttemptContext, subject: Subject): Promise<Started>
+  resend?: (attempt: AttemptContext, subject: Subject) => Promise<Started>
+  readProfile?: (evidence: Json, subject: Subject) => Promise<Profile>
+  resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }, subject: Subject): Promise<Outcome>
   health (): Health
   /** Calls are stopped for now: nothing should be started with this provider. */
   isStopped (): boolean
 }
 
 /** How one call to a provider ended. `blame`: who has to mend it when it was no success. */
-export type ProviderCall = { provider: string, method: string, call: 'start' | 'resend' | 'resolve' | 'profile', result: 'ok' | 'denied' | 'error', reason: Reason | null, durationMs: number }
+export type ProviderCall = {
+  provider: string, method: string, call: 'start' | 'resend' | 'resolve' | 'profile', verificationId: string
+  result: 'ok' | 'denied' | 'error', reason: Reason | null, durationMs: number
+}
+type Asked = Pick<ProviderCall, 'method' | 'call'> & { subject: Subject }
 
 const windowMs = 30_000
 const bucketMs = 5_000
@@ -51,9 +64,9 @@ export function guardAdapter (adapter: Adapter, { now, report }: { now: () => nu
   const circuit = circuitBreaker(handleAll, { halfOpenAfter: halfOpenAfterMs, breaker })
   circuit.onBreak(() => { openedAt = now() })
 
-  async function guard<T> (call: ProviderCall['call'], method: string, work: () => Promise<T>, resultOf: (value: T) => Pick<ProviderCall, 'result' | 'reason'>): Promise<T> {
+  async function guard<T> ({ call, method, subject }: Asked, work: () => Promise<T>, resultOf: (value: T) => Pick<ProviderCall, 'result' | 'reason'>): Promise<T> {
     const startedAt = now()
-    const done = (outcome: Pick<ProviderCall, 'result' | 'reason'>): void => report({ provider, method, call, ...outcome, durationMs: now() - startedAt })
+    const done = (outcome: Pick<ProviderCall, 'result' | 'reason'>): void => report({ provider, method, call, verificationId: subject.id, ...outcome, durationMs: now() - startedAt })
     // The circuit judges the provider: a documented "not for this number" is a good answer of a healthy provider.
     const attempt = async (): Promise<{ value: T } | { refused: ProviderError }> => {
       try {
@@ -89,11 +102,15 @@ export function guardAdapter (adapter: Adapter, { now, report }: { now: () => nu
   const { resend, readProfile } = adapter
   return {
     ...adapter,
-    start: (attempt: AttemptContext) => guard('start', attempt.method, () => adapter.start(attempt), ok),
-    ...(resend === undefined ? {} : { resend: (attempt: AttemptContext): Promise<Started> => guard('resend', attempt.method, () => resend(attempt), ok) }),
-    ...(readProfile === undefined ? {} : { readProfile: (evidence: Json) => guard('profile', 'none', () => readProfile(evidence), ok) }),
-    resolve: (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }) => guard(
-      'resolve', attempt.method, () => adapter.resolve(attempt, evidence, call),
+    start: (attempt, subject) => guard({ call: 'start', method: attempt.method, subject }, () => adapter.start(attempt), ok),
+    ...(resend === undefined ? {} : {
+      resend: (attempt: AttemptContext, subject: Subject) => guard({ call: 'resend', method: attempt.method, subject }, () => resend(attempt), ok),
+    }),
+    ...(readProfile === undefined ? {} : {
+      readProfile: (evidence: Json, subject: Subject) => guard({ call: 'profile', method: 'none', subject }, () => readProfile(evidence), ok),
+    }),
+    resolve: (attempt, evidence, call, subject) => guard(
+      { call: 'resolve', method: attempt.method, subject }, () => adapter.resolve(attempt, evidence, call),
       (outcome: Outcome) => outcome.verdict === 'denied' ? { result: 'denied', reason: outcome.reason } : ok(),
     ),
     health: () => ({ breaker: breakerWord(), errorRate: sample.read().errorRate, lastSuccessAt, lastFailure }),

@@ -5,7 +5,7 @@ import type { Gateway } from './gateway.ts'
 import type { Ids } from './ids.ts'
 import type { Logger } from './logger.ts'
 import type { CallbackResult, Metrics } from './metrics.ts'
-import type { Store } from './store/store.ts'
+import type { Store, Stored } from './store/store.ts'
 import { currentAttempt, providerOf, type Event, type Verification } from './verification.ts'
 
 export type CallbacksParts = {
@@ -24,14 +24,15 @@ export function createCallbacks ({ changes, store, ids, adapters, attempts, metr
     async receive (provider, callback) {
       const adapter = adapters.get(provider)
       if (adapter === undefined) throw new ApiError('not_found', 'There is no such provider.')
+      let stored: Stored<Verification> | null = null
       const count = (result: CallbackResult): void => {
         metrics.countCallback(provider, result)
-        log.info({ provider, result }, 'callback')
+        log.info({ provider, result, ...(stored === null ? {} : { verificationId: stored.record.id }) }, 'callback')
       }
       const received = adapter.receive?.(callback) ?? null
       if (received === null) return count('malformed')
       const named = ids.readCallbackKey(received.key, 'callback')
-      const stored = named === null ? null : await store.load(named.id)
+      stored = named === null ? null : await store.load(named.id)
       if (named === null || stored === null) return count('unknown')
       const { attemptIndex: attempt } = named
       const method = stored.record.workflow[attempt]?.method

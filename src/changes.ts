@@ -109,11 +109,15 @@ export function createChanges ({ store, sealer, attempts, surroundings, queues, 
     return route(skipped, surroundings, now())
   }
 
+  /** Of the number a tag, by which support can search the log (`npm run tag`). */
+  const tellWhich = ({ id, appId, phoneNumber }: Verification) =>
+    ({ verificationId: id, app: appId, numberTag: phoneNumber === null ? null : sealer.tag('log', phoneNumber) })
+
   function noteEnd (verification: Verification): void {
     if (!isFinal(verification)) return
     metrics.countEnd(verification)
     const reason = 'reason' in verification ? verification.reason : null
-    log.info({ verificationId: verification.id, status: verification.status, reason, method: verification.attempts.at(-1)?.method }, 'verification ended')
+    log.info({ ...tellWhich(verification), status: verification.status, reason, method: verification.attempts.at(-1)?.method }, 'verification ended')
   }
 
   async function load (id: string): Promise<Current> {
@@ -205,6 +209,7 @@ export function createChanges ({ store, sealer, attempts, surroundings, queues, 
         const result = await store.create(next.id, next, { ...times(next), claims, indexes: indexesOf(next) })
         if (result.created) {
           metrics.countCreate()
+          log.info({ ...tellWhich(next), method: next.attempts.at(-1)?.method }, 'verification created')
           noteEnd(next)
           await delegate(next, effects.filter(effect => effect !== 'start'))
           return start({ record: next, mark: result.mark }, effects)

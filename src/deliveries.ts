@@ -134,13 +134,13 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     }
   }
 
-  function note ({ id, appId, type, status, tries }: Delivery, result: TryResult): void {
+  function note ({ id, verificationId, appId, type, status, tries }: Delivery, result: TryResult): void {
     const { statusCode, error, durationMs } = result
     metrics.countWebhookTry(status === 'pending' ? 'retry' : status, isMade(result) ? durationMs : null)
-    log.info({ deliveryId: id, app: appId, type, status, statusCode, error, durationMs, tries: tries.length }, 'webhook')
+    log.info({ deliveryId: id, verificationId, app: appId, type, status, statusCode, error, durationMs, tries: tries.length }, 'webhook')
     if (status !== 'failed' || isFinalNo(result)) return
     metrics.countExhaustedWebhook()
-    log.error({ deliveryId: id, app: appId, type, tries: tries.length }, 'webhook given up: every try failed')
+    log.error({ deliveryId: id, verificationId, app: appId, type, tries: tries.length }, 'webhook given up: every try failed')
   }
 
   return {

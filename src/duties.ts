@@ -72,11 +72,12 @@ export function createDuties ({ changes, store, ids, attempts, deliveries, metri
     },
   }
 
-  async function findProfile (stored: Stored<Verification>, { profileSearch, result }: Verified, isLastTry: boolean): Promise<void> {
+  async function findProfile (stored: Stored<Verification>, verified: Verified, isLastTry: boolean): Promise<void> {
+    const { profileSearch } = verified
     if (profileSearch === null || profileSearch === 'failed') return
     let event: Event
     try {
-      event = await attempts.readProfile(result.method, profileSearch.evidence)
+      event = await attempts.readProfile(verified, profileSearch.evidence)
     } catch (error) {
       if (!(error instanceof ProviderError) || !isLastTry) throw error
       event = { type: 'profileFailed' }
