@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import type { Gateway } from '../src/gateway.ts'
 import type { Ids } from '../src/ids.ts'
 import { buildServer } from '../src/server.ts'
+import { noTracing } from '../src/tracing.ts'
 
 const idle = (): never => { throw new Error('this server only describes itself') }
 const gateway: Gateway = {
@@ -19,7 +20,7 @@ const ids: Ids = {
 export async function buildOpenapi (): Promise<string> {
   const server = await buildServer({
     gateway, deliveries: { list: idle, replay: idle, test: idle }, ids, apps: { byKey: idle, all: idle }, config: { publicUrl: 'http://localhost', role: 'api', operations: null }, metrics: { registry: new Registry() },
-    log: pino({ level: 'silent' }), health: { live: idle, ready: idle },
+    log: pino({ level: 'silent' }), tracing: noTracing, health: { live: idle, ready: idle },
   })
   await server.ready()
   const document = server.swagger()

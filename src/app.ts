@@ -27,6 +27,7 @@ import { connectRedis, untilReady } from './store/redis.ts'
 import { createStore } from './store/store.ts'
 import { readVerification } from './verification.ts'
 import { viewVerification } from './view.ts'
+import { noTracing, type Tracing } from './tracing.ts'
 import { createWebhookSender, type WebhookOptions } from './webhook.ts'
 import { collectMethods } from './workflow.ts'
 
@@ -49,6 +50,7 @@ const operationsGraceMs = 500
 
 export type AppOptions = {
   log: Logger
+  tracing?: Tracing
   now?: () => number
   /** The registry, or another list of providers. */
   providers?: readonly Provider[]
@@ -58,7 +60,7 @@ export type AppOptions = {
 
 /** The whole composition on one page: connections, then the core's shell, then routes and workers as the role says. Does not listen yet. */
 export async function startApp (
-  config: Config, { log, now = Date.now, providers = allProviders, live = {}, webhooks: webhookOptions = {} }: AppOptions,
+  config: Config, { log, tracing = noTracing, now = Date.now, providers = allProviders, live = {}, webhooks: webhookOptions = {} }: AppOptions,
 ): Promise<RunningApp> {
   const onError = (error: Error): void => log.warn({ cause: error.message }, 'redis')
   const redis = connectRedis(config.redisUrl, 'api', { onError })
@@ -82,7 +84,7 @@ export async function startApp (
   const methods = collectMethods(opened)
   const metrics = createMetrics(byProvider(methods.keys()))
   const adapters = new Map(opened.map(adapter => [adapter.provider, guardAdapter(adapter, {
-    now,
+    now, tracing,
     report: call => {
       metrics.countCall(call)
       log.info(call, 'provider call')
@@ -96,10 +98,10 @@ export async function startApp (
   const changes = createChanges({ store, sealer, attempts, surroundings, queues, metrics, log, now, retentionMs: config.retentionMs })
   const webhooks = createWebhookSender(webhookOptions)
   const deliveries = createDeliveries({
-    store: createStore({ redis, sealer, read: readDelivery }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, now, randomBytes,
+    store: createStore({ redis, sealer, read: readDelivery }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, tracing, now, randomBytes,
     retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
   })
-  const gateway = createGateway({ changes, store, ids, sealer, adapters, attempts, deliveries, methods, announcements, metrics, log, now, randomBytes })
+  const gateway = createGateway({ changes, store, ids, sealer, adapters, attempts, deliveries, methods, announcements, metrics, log, tracing, now, randomBytes })
 
   let workers: Workers | null = null
   let workerRedis: ReturnType<typeof connectRedis> | null = null
@@ -108,7 +110,7 @@ export async function startApp (
     workers = startWorkers({ redis: workerRedis, queues, gateway, metrics, log, now })
   }
   const health = createHealth({ store, workers, isSlow: () => server.isUnderPressure(), now })
-  const server = await buildServer({ gateway, deliveries, ids, apps, config, metrics, log, health, live })
+  const server = await buildServer({ gateway, deliveries, ids, apps, config, metrics, log, tracing, health, live })
   const operations = config.operations === null ? null : await buildOperationsServer(server, { config, metrics, log, health })
 
   return {

@@ -2,6 +2,7 @@ import { BrokenCircuitError, circuitBreaker, CircuitState, handleAll, type IBrea
 import type { Adapter, AttemptContext, Json, Outcome, Profile, Started } from './adapters/adapter.ts'
 import { ProviderError } from './errors.ts'
 import { reasons, type Reason } from './reasons.ts'
+import { about, type Attributes, type Tracing } from './tracing.ts'
 import type { Verification } from './verification.ts'
 
 /** How a provider has been answering lately, as this process saw it. */
@@ -13,8 +14,8 @@ export type Health = {
   lastFailure: { at: number, reason: Reason } | null
 }
 
-/** Which verification a call is for: told in the report, and to no adapter. */
-export type Subject = Pick<Verification, 'id'>
+/** Which verification a call is for: told in the report and in the span, and to no adapter. */
+export type Subject = Pick<Verification, 'id' | 'traceparent'>
 
 /** An adapter, with the verification that each call is for. */
 export type GuardedAdapter = Omit<Adapter, 'start' | 'resend' | 'readProfile' | 'resolve'> & {
@@ -32,6 +33,7 @@ export type ProviderCall = {
   provider: string, method: string, call: 'start' | 'resend' | 'resolve' | 'profile', verificationId: string
   result: 'ok' | 'denied' | 'error', reason: Reason | null, durationMs: number
 }
+type CallOutcome = Pick<ProviderCall, 'result' | 'reason'>
 type Asked = Pick<ProviderCall, 'method' | 'call'> & { subject: Subject }
 
 const windowMs = 30_000
@@ -43,10 +45,12 @@ const minimumCalls = 10
 const callDeadlineMs = { start: 5_000, resend: 5_000, resolve: 7_000, profile: 7_000 }
 
 /**
- * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker and a report of every call.
+ * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker, a report and a span of every call.
  * The breaker opens when half of at least ten calls failed within 30 s, and at once on bad credentials; after 5 s one call probes.
  */
-export function guardAdapter (adapter: Adapter, { now, report }: { now: () => number, report: (call: ProviderCall) => void }): GuardedAdapter {
+export function guardAdapter (
+  adapter: Adapter, { now, report, tracing }: { now: () => number, report: (call: ProviderCall) => void, tracing: Pick<Tracing, 'trace'> },
+): GuardedAdapter {
   const { provider } = adapter
   const sample = createSample(now)
   let openedAt = -Infinity
@@ -64,32 +68,37 @@ export function guardAdapter (adapter: Adapter, { now, report }: { now: () => nu
   const circuit = circuitBreaker(handleAll, { halfOpenAfter: halfOpenAfterMs, breaker })
   circuit.onBreak(() => { openedAt = now() })
 
-  async function guard<T> ({ call, method, subject }: Asked, work: () => Promise<T>, resultOf: (value: T) => Pick<ProviderCall, 'result' | 'reason'>): Promise<T> {
+  async function guard<T> ({ call, method, subject }: Asked, work: () => Promise<T>, resultOf: (value: T) => CallOutcome): Promise<T> {
     const startedAt = now()
-    const done = (outcome: Pick<ProviderCall, 'result' | 'reason'>): void => report({ provider, method, call, verificationId: subject.id, ...outcome, durationMs: now() - startedAt })
     // The circuit judges the provider: a documented "not for this number" is a good answer of a healthy provider.
-    const attempt = async (): Promise<{ value: T } | { refused: ProviderError }> => {
+    const attempt = async (tell: (attributes: Attributes) => void): Promise<{ value: T } | { refused: ProviderError }> => {
+      const done = ({ result, reason }: CallOutcome): void => {
+        tell({ 'verigate.result': result, ...(reason === null ? {} : { 'verigate.reason': reason }) })
+        report({ provider, method, call, verificationId: subject.id, result, reason, durationMs: now() - startedAt })
+      }
       try {
         const value = await withDeadline(work(), callDeadlineMs[call], () => new ProviderError(provider, call, 'provider_timeout', { retryable: true }))
         lastSuccessAt = now()
+        done(resultOf(value))
         return { value }
       } catch (error) {
-        if (error instanceof ProviderError && !reasons[error.reason].blamesProvider) {
+        const reason = error instanceof ProviderError ? error.reason : 'provider_error'
+        done({ result: 'error', reason })
+        if (error instanceof ProviderError && !reasons[reason].blamesProvider) {
           lastSuccessAt = now()
           return { refused: error }
         }
-        lastFailure = { at: now(), reason: error instanceof ProviderError ? error.reason : 'provider_error' }
+        lastFailure = { at: now(), reason }
         throw error
       }
     }
     try {
-      const answer = await circuit.execute(attempt)
+      const span = about(subject, { 'verigate.provider': provider, 'verigate.method': method })
+      const answer = await circuit.execute(() => tracing.trace(`${provider} ${call}`, { kind: 'client', ...span }, attempt))
       if ('refused' in answer) throw answer.refused
-      done(resultOf(answer.value))
       return answer.value
     } catch (error) {
       if (error instanceof BrokenCircuitError) throw new ProviderError(provider, call, 'provider_unavailable', { retryable: true })
-      done({ result: 'error', reason: error instanceof ProviderError ? error.reason : 'provider_error' })
       throw error
     }
   }
@@ -98,7 +107,7 @@ export function guardAdapter (adapter: Adapter, { now, report }: { now: () => nu
   /** The circuit half-opens by the call that probes; that one will be let through is known before. */
   const breakerWord = (): Health['breaker'] => circuit.state === CircuitState.Closed ? 'closed' : isStopped() ? 'open' : 'halfOpen'
 
-  const ok = (): Pick<ProviderCall, 'result' | 'reason'> => ({ result: 'ok', reason: null })
+  const ok = (): CallOutcome => ({ result: 'ok', reason: null })
   const { resend, readProfile } = adapter
   return {
     ...adapter,

@@ -6,6 +6,7 @@ import type { Ids } from './ids.ts'
 import type { Logger } from './logger.ts'
 import type { CallbackResult, Metrics } from './metrics.ts'
 import type { Store, Stored } from './store/store.ts'
+import { about, type Tracing } from './tracing.ts'
 import { currentAttempt, providerOf, type Event, type Verification } from './verification.ts'
 
 export type CallbacksParts = {
@@ -16,10 +17,11 @@ export type CallbacksParts = {
   attempts: Pick<Attempts, 'describe'>
   metrics: Pick<Metrics, 'countCallback'>
   log: Logger
+  tracing: Tracing
 }
 
 /** What comes from the providers' side: their servers' calls, and browsers on their way back. */
-export function createCallbacks ({ changes, store, ids, adapters, attempts, metrics, log }: CallbacksParts): Pick<Gateway, 'receive' | 'readReturn'> {
+export function createCallbacks ({ changes, store, ids, adapters, attempts, metrics, log, tracing }: CallbacksParts): Pick<Gateway, 'receive' | 'readReturn'> {
   return {
     async receive (provider, callback) {
       const adapter = adapters.get(provider)
@@ -41,9 +43,13 @@ export function createCallbacks ({ changes, store, ids, adapters, attempts, metr
       const event: Event = received.type === 'evidence'
         ? { type: 'evidenceReceived', attempt, evidence: { from: 'provider', value: received.evidence } }
         : received.type === 'denied' ? { type: 'declined', attempt, reason: received.reason } : { type: 'opened', attempt }
-      const { changed, stored: { record: after } } = await changes.apply(stored, event)
-      if (changed) return count('accepted')
-      count(currentAttempt(after)?.index === attempt ? 'duplicate' : 'late')
+      const current = stored
+      return tracing.trace(`callback ${provider}`, { kind: 'internal', ...about(current.record) }, async tell => {
+        const { changed, stored: { record: after } } = await changes.apply(current, event)
+        const result = changed ? 'accepted' : currentAttempt(after)?.index === attempt ? 'duplicate' : 'late'
+        tell({ 'verigate.result': result })
+        count(result)
+      })
     },
 
     async readReturn (provider, key, query) {

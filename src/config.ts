@@ -17,6 +17,11 @@ const ownVariables = {
   APPS_FILE: text('JSON file of the apps and their hashed keys. Required outside the sandbox.'),
   SEAL_KEYS: text('`id:base64,…`: 32-byte keys that seal what is stored; the first seals, all open. Required outside the sandbox.'),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { description: '`info` (default), `debug`, `warn`, …' }),
+  OTEL_TRACES_EXPORTER: Type.Enum(['otlp', 'none'], { description: 'Traces (OpenTelemetry): `otlp` or `none` (`otlp` where an endpoint is given, else `none`).' }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.String({ pattern: '^https?://[^\\s?#]+$', description: 'Collector that traces are sent to, as OTLP over HTTP (http://localhost:4318). The other `OTEL_EXPORTER_OTLP_…` variables (headers, timeout, compression, certificates) do what OpenTelemetry says.' }),
+  OTEL_SERVICE_NAME: text('Name of this service in its traces (verigate).'),
+  OTEL_TRACES_SAMPLER: Type.Enum(['parentbased_always_on', 'parentbased_traceidratio'], { description: '`parentbased_always_on` (default) or `parentbased_traceidratio`. What a caller decided in its `traceparent` comes first.' }),
+  OTEL_TRACES_SAMPLER_ARG: Type.String({ pattern: '^(0|1|0?\\.\\d+)$', description: 'Share of the traces that is kept with `parentbased_traceidratio`, 0 to 1 (1).' }),
   RETENTION_SECONDS: Type.String({ pattern: '^\\d{1,8}$', description: 'How long a final verification stays readable (86400).' }),
   SANDBOX: flag('`true` starts simulators of all three providers and points the adapters at them. No account is needed anywhere.'),
   SANDBOX_PORT: Type.String({ pattern: '^\\d{1,5}$', description: 'Port of the simulators (the gateway\'s port + 1).' }),
@@ -41,6 +46,8 @@ export type Config = Readonly<{
   appsFile: string | null
   sealKeys: string
   logLevel: string
+  /** Where traces go, and how many; null: tracing is off. */
+  tracing: Readonly<{ endpoint: string, serviceName: string, sampleRatio: number }> | null
   retentionMs: number
   sandbox: boolean
   sandboxPort: number
@@ -79,6 +86,11 @@ export function readConfig (environment: Readonly<Record<string, string | undefi
     appsFile: sandbox ? own.APPS_FILE ?? null : required('APPS_FILE', null),
     sealKeys: required('SEAL_KEYS', sandbox ? sandboxSealKeys : null),
     logLevel: own.LOG_LEVEL ?? 'info',
+    tracing: (own.OTEL_TRACES_EXPORTER ?? (own.OTEL_EXPORTER_OTLP_ENDPOINT === undefined ? 'none' : 'otlp')) === 'none' ? null : Object.freeze({
+      endpoint: own.OTEL_EXPORTER_OTLP_ENDPOINT ?? 'http://localhost:4318',
+      serviceName: own.OTEL_SERVICE_NAME ?? 'verigate',
+      sampleRatio: own.OTEL_TRACES_SAMPLER === 'parentbased_traceidratio' ? Number(own.OTEL_TRACES_SAMPLER_ARG ?? 1) : 1,
+    }),
     retentionMs: Number(own.RETENTION_SECONDS ?? 86_400) * 1000,
     sandbox,
     sandboxPort: Number(own.SANDBOX_PORT ?? (port === 0 ? 0 : port + 1)),

@@ -67,7 +67,7 @@ const unwrittenMs = 10_000
 const meanwhileRevisions = 8
 
 export function createGateway (parts: GatewayParts): Gateway {
-  const { changes, store, ids, sealer, adapters, attempts, methods, announcements, now, randomBytes } = parts
+  const { changes, store, ids, sealer, adapters, attempts, methods, announcements, tracing, now, randomBytes } = parts
   const { load, apply } = changes
   const partitionOfTag = (tag: string): number => Buffer.from(tag, 'base64url').readUInt8(0) % partitions
 
@@ -103,6 +103,7 @@ export function createGateway (parts: GatewayParts): Gateway {
       const fingerprint = keyName === null ? '' : sealer.tag('body', canonical(request))
       const liveName = phoneNumber === null ? null : changes.liveClaim(app.id, phoneNumber)
       const partition = phoneNumber === null ? randomBytes(1).readUInt8() % partitions : partitionOfTag(sealer.tag('place', phoneNumber))
+      const traceparent = tracing.traceparent()
       let own: KeyClaim = { id: ids.newId(app.id, partition), hash: fingerprint, at: now() }
 
       for (let tries = 0; tries < 5; tries += 1) {
@@ -112,6 +113,7 @@ export function createGateway (parts: GatewayParts): Gateway {
         const made = await changes.create({
           id, appId: app.id, phoneNumber, reference: request.reference ?? null, metadata: request.metadata ?? {}, locale: request.locale ?? null,
           device: request.device ?? {}, returnUrl: request.returnUrl ?? null, includeProfile: app.includeProfile === true, workflow, expiresAt, key,
+          ...(traceparent === null ? {} : { traceparent }),
           ...(app.webhook === undefined ? {} : { wants: app.webhook.events ?? defaultNews }),
         }, {
           key: key === null ? null : { ...key, expiresAt: at + idempotencyMs },

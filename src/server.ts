@@ -17,12 +17,14 @@ import { allowOrigins } from './plugins/cors.ts'
 import { answerClientError, answerErrors, sendProblem } from './plugins/errors.ts'
 import { openLive, type LiveOptions } from './plugins/live.ts'
 import { describeApi, describeOther, serveDocs } from './plugins/openapi.ts'
+import { traceRequests } from './plugins/tracing.ts'
 import { compileValidator } from './plugins/validation.ts'
 import { callbackRoutes } from './routes/callbacks.ts'
 import { eventRoutes } from './routes/events.ts'
 import { healthRoutes, metricsRoutes, providerRoutes } from './routes/ops.ts'
 import { verificationRoutes } from './routes/verifications.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
+import type { Tracing } from './tracing.ts'
 
 const bodyLimit = 64 * 1024
 /** `headersTimeout` and the interval must be set with it: alone, `requestTimeout` lets a slow body live for a minute. */
@@ -49,6 +51,7 @@ export type ServerParts = {
   config: Pick<Config, 'publicUrl' | 'role' | 'operations'>
   metrics: Pick<Metrics, 'registry'>
   log: FastifyBaseLogger
+  tracing: Tracing
   health: Pick<Health, 'live' | 'ready'>
   live?: LiveOptions
 }
@@ -103,8 +106,9 @@ function addHooks (server: Server, config: Pick<Config, 'publicUrl'>): void {
 }
 
 /** The HTTP server, ready to listen: every plugin and every route on one page. */
-export async function buildServer ({ gateway, deliveries, ids, apps, config, metrics, log, health, live: liveOptions }: ServerParts) {
+export async function buildServer ({ gateway, deliveries, ids, apps, config, metrics, log, tracing, health, live: liveOptions }: ServerParts) {
   const server = openServer(log)
+  traceRequests(server, tracing)
   allowOrigins(server, { apps, ids })
   addHooks(server, config)
   await server.register(underPressure, { maxEventLoopDelay, retryAfter: 1 })

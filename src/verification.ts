@@ -84,6 +84,8 @@ type Common = {
   key: { name: string, value: string, partition: number } | null
   /** The app wants the profile; without that wish it is not kept. */
   includeProfile: boolean
+  /** W3C `traceparent` of the create; absent when that was not traced. */
+  traceparent?: string
   workflow: Step[]
   attempts: Attempt[]
   /** What the app is still to be told; null when it has no webhook. */

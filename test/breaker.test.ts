@@ -3,6 +3,7 @@ import type { Adapter, AttemptContext, Outcome, Started } from '../src/adapters/
 import { guardAdapter, type GuardedAdapter, type ProviderCall } from '../src/breaker.ts'
 import { ProviderError } from '../src/errors.ts'
 import type { Reason } from '../src/reasons.ts'
+import { noTracing } from '../src/tracing.ts'
 
 const attempt: AttemptContext = {
   id: 'att_1', method: 'acme.otp', phoneNumber: '+14155550100', options: {}, locale: null, device: {}, state: null, expiresAt: 0,
@@ -17,7 +18,7 @@ function bench (): { guarded: GuardedAdapter, calls: ProviderCall[], clock: { no
   const calls: ProviderCall[] = []
   const say = { answer: async () => started, outcome: async (): Promise<Outcome> => ({ verdict: 'incorrect' }) }
   const adapter: Adapter = { provider: 'acme', methods: {}, start: () => say.answer(), resolve: () => say.outcome() }
-  return { guarded: guardAdapter(adapter, { now: () => clock.now, report: call => { calls.push(call) } }), calls, clock, say }
+  return { guarded: guardAdapter(adapter, { now: () => clock.now, report: call => { calls.push(call) }, tracing: noTracing }), calls, clock, say }
 }
 const failing = (reason: Reason) => async (): Promise<never> => { throw new ProviderError('acme', 'start', reason) }
 

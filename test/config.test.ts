@@ -28,6 +28,20 @@ t.test('production', async t => {
   t.throws(() => { Object.assign(readConfig(production), { port: 1 }) }, TypeError, 'frozen')
 })
 
+t.test('tracing is off unless it is configured', async t => {
+  t.equal(readConfig(production).tracing, null)
+  const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }
+  t.same(readConfig({ ...production, ...endpoint }).tracing, { endpoint: 'http://collector:4318', serviceName: 'verigate', sampleRatio: 1 })
+  t.equal(readConfig({ ...production, ...endpoint, OTEL_TRACES_EXPORTER: 'none' }).tracing, null)
+  t.match(readConfig({ ...production, OTEL_TRACES_EXPORTER: 'otlp', OTEL_SERVICE_NAME: 'verify', OTEL_TRACES_SAMPLER_ARG: '0.1' }).tracing, {
+    endpoint: 'http://localhost:4318', serviceName: 'verify', sampleRatio: 1,
+  })
+  t.equal(readConfig({ ...production, ...endpoint, OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' }).tracing?.sampleRatio, 0.1)
+  for (const [name, value] of [['OTEL_TRACES_EXPORTER', 'console'], ['OTEL_TRACES_SAMPLER_ARG', '1.5'], ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318']] as const) {
+    t.match(refusal({ ...production, [name]: value }), name)
+  }
+})
+
 t.test('the sandbox needs nothing', async t => {
   t.match(readConfig({ SANDBOX: 'true' }), { sandbox: true, host: '127.0.0.1', publicUrl: 'http://localhost:3000', appsFile: null, sandboxPort: 3001, allowInsecureProviders: true })
 })

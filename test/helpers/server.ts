@@ -13,6 +13,7 @@ import { createSealer } from '../../src/seal.ts'
 import { buildOperationsServer, buildServer, type Server, type ServerParts } from '../../src/server.ts'
 import type { LiveOptions } from '../../src/plugins/live.ts'
 import type { Listener } from '../../src/store/announcements.ts'
+import { noTracing, type Tracing } from '../../src/tracing.ts'
 import { begin, decide, type Event, type Verification } from '../../src/verification.ts'
 
 type Teardown = { teardown (run: () => unknown): void }
@@ -166,10 +167,10 @@ const noDeliveries: Pick<Deliveries, 'list' | 'replay' | 'test'> = {
 
 export type TestServer = Awaited<ReturnType<typeof buildTestServer>>
 
-type Wishes = { health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions, operations?: { port: number, host: string } | null }
+type Wishes = { health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions, operations?: { port: number, host: string } | null, tracing?: Tracing }
 
 /** The whole HTTP layer over the memory gateway, closed when the test ends. `lines` is what it logged. */
-export async function buildTestServer (t: Teardown, { health = {}, publicUrl = 'http://localhost', role = 'all', live = {}, operations = null }: Wishes = {}) {
+export async function buildTestServer (t: Teardown, { health = {}, publicUrl = 'http://localhost', role = 'all', live = {}, operations = null, tracing = noTracing }: Wishes = {}) {
   const sealer = createSealer(`test:${Buffer.alloc(32, 'test').toString('base64')}`)
   const ids = createIds(sealer, { partitions: 64, randomBytes })
   const memory = createMemoryGateway(ids)
@@ -185,7 +186,7 @@ export async function buildTestServer (t: Teardown, { health = {}, publicUrl = '
   ])
   const lines: string[] = []
   const parts: ServerParts = {
-    gateway, deliveries: noDeliveries, ids, apps, config: { publicUrl, role, operations }, metrics: createMetrics({ otpless: ['otpless.otp'] }),
+    gateway, deliveries: noDeliveries, ids, apps, config: { publicUrl, role, operations }, metrics: createMetrics({ otpless: ['otpless.otp'] }), tracing,
     log: createLogger('debug', { write: line => { lines.push(line) } }), live,
     health: createHealth({ store: { ping: async () => {} }, workers: null, isSlow: () => server.isUnderPressure(), now: Date.now, ...health }),
   }
