@@ -110,8 +110,9 @@ export async function startApp (
     workers = startWorkers({ redis: workerRedis, queues, gateway, metrics, log, now })
   }
   const health = createHealth({ store, workers, isSlow: () => server.isUnderPressure(), now })
-  const server = await buildServer({ gateway, deliveries, ids, apps, config, metrics, log, tracing, health, live })
-  const operations = config.operations === null ? null : await buildOperationsServer(server, { config, metrics, log, health })
+  const parts = { gateway, deliveries, ids, apps, config, metrics, log, tracing, health, live, queues: config.queuesPage ? queues : undefined }
+  const server = await buildServer(parts)
+  const operations = config.operations === null ? null : await buildOperationsServer(server, parts)
 
   return {
     server,

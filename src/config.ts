@@ -9,8 +9,9 @@ const flag = (description: string) => Type.Enum(['true', 'false'], { description
 const ownVariables = {
   PORT: Type.String({ pattern: '^\\d{1,5}$', description: 'Port to listen on (3000).' }),
   HOST: text('Address to listen on (0.0.0.0; in sandbox 127.0.0.1).'),
-  OPERATIONS_PORT: Type.String({ pattern: '^\\d{1,5}$', description: 'Port of its own for `/metrics`, `/docs` and `/openapi.json` (`PORT`, like all the rest); `/livez` and `/readyz` are on both.' }),
+  OPERATIONS_PORT: Type.String({ pattern: '^\\d{1,5}$', description: 'Port of its own for `/metrics`, `/docs`, `/openapi.json` and `/admin/queues` (`PORT`, like all the rest); `/livez` and `/readyz` are on both.' }),
   OPERATIONS_HOST: text('Address to listen on there (`HOST`).'),
+  QUEUES_PAGE: flag('`true` shows the queues at `/admin/queues` to API keys with the scope `operations:read` (in a browser: as the password); nothing can be changed there.'),
   PUBLIC_URL: Type.String({ pattern: '^https?://[^\\s?#]+$', description: 'Where providers and browsers reach this gateway, for example `https://verify.example.com`. Required outside the sandbox.' }),
   ROLE: Type.Enum(['all', 'api', 'worker'], { description: '`all` (default), `api` or `worker`.' }),
   REDIS_URL: text('`redis://`, `rediss://`, `redis+sentinel://host:port,host:port/master` or `redis+cluster://host:port,host:port` (redis://127.0.0.1:6379).'),
@@ -40,6 +41,7 @@ export type Config = Readonly<{
   host: string
   /** Where what is for operators only is served; null: where all the rest is. */
   operations: Readonly<{ port: number, host: string }> | null
+  queuesPage: boolean
   publicUrl: string
   role: 'all' | 'api' | 'worker'
   redisUrl: string
@@ -80,6 +82,7 @@ export function readConfig (environment: Readonly<Record<string, string | undefi
     port,
     host,
     operations: own.OPERATIONS_PORT === undefined ? null : Object.freeze({ port: Number(own.OPERATIONS_PORT), host: own.OPERATIONS_HOST ?? host }),
+    queuesPage: own.QUEUES_PAGE === 'true',
     publicUrl: required('PUBLIC_URL', allowInsecureProviders ? `http://localhost:${port}` : null).replace(/\/+$/, ''),
     role: own.ROLE ?? 'all',
     redisUrl: own.REDIS_URL ?? 'redis://127.0.0.1:6379',

@@ -11,12 +11,14 @@ import { ApiError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
 import type { Health } from './health.ts'
 import type { Ids } from './ids.ts'
+import type { Queues } from './jobs/queues.ts'
 import type { Metrics } from './metrics.ts'
-import { createAuth } from './plugins/auth.ts'
+import { createAuth, type Auth } from './plugins/auth.ts'
 import { allowOrigins } from './plugins/cors.ts'
 import { answerClientError, answerErrors, sendProblem } from './plugins/errors.ts'
 import { openLive, type LiveOptions } from './plugins/live.ts'
 import { describeApi, describeOther, serveDocs } from './plugins/openapi.ts'
+import { openQueuesPage } from './plugins/queues-page.ts'
 import { traceRequests } from './plugins/tracing.ts'
 import { compileValidator } from './plugins/validation.ts'
 import { callbackRoutes } from './routes/callbacks.ts'
@@ -53,6 +55,8 @@ export type ServerParts = {
   log: FastifyBaseLogger
   tracing: Tracing
   health: Pick<Health, 'live' | 'ready'>
+  /** Shown at `/admin/queues`; without them there is no such page. */
+  queues?: Pick<Queues, 'opened'> | undefined
   live?: LiveOptions
 }
 
@@ -106,7 +110,7 @@ function addHooks (server: Server, config: Pick<Config, 'publicUrl'>): void {
 }
 
 /** The HTTP server, ready to listen: every plugin and every route on one page. */
-export async function buildServer ({ gateway, deliveries, ids, apps, config, metrics, log, tracing, health, live: liveOptions }: ServerParts) {
+export async function buildServer ({ gateway, deliveries, ids, apps, config, metrics, log, tracing, health, queues, live: liveOptions }: ServerParts) {
   const server = openServer(log)
   traceRequests(server, tracing)
   allowOrigins(server, { apps, ids })
@@ -125,25 +129,26 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
   }
   await server.register(providerRoutes, { gateway, auth })
   await server.register(healthRoutes, { health })
-  if (config.operations === null) await serveOperations(server, { metrics })
+  if (config.operations === null) await serveOperations(server, { auth, metrics, queues })
   return server
 }
 
 /** The server of `OPERATIONS_PORT`: what is for operators only, away from the public door. The API's document is that of `api`. */
 export async function buildOperationsServer (
-  api: Server, { config, metrics, log, health }: Pick<ServerParts, 'config' | 'metrics' | 'log' | 'health'>,
+  api: Server, { config, ids, apps, metrics, log, health, queues }: Pick<ServerParts, 'config' | 'ids' | 'apps' | 'metrics' | 'log' | 'health' | 'queues'>,
 ): Promise<Server> {
   const server = openServer(log)
   addHooks(server, config)
   await describeOther(server, api, config.publicUrl)
   await server.register(healthRoutes, { health })
-  await serveOperations(server, { metrics })
+  await serveOperations(server, { auth: createAuth({ apps, ids }), metrics, queues })
   return server
 }
 
-async function serveOperations (server: Server, { metrics }: Pick<ServerParts, 'metrics'>): Promise<void> {
+async function serveOperations (server: Server, { auth, metrics, queues }: Pick<ServerParts, 'metrics' | 'queues'> & { auth: Auth }): Promise<void> {
   await serveDocs(server)
   await server.register(metricsRoutes, { metrics })
+  if (queues !== undefined) await openQueuesPage(server, { queues, auth })
 }
 
 /** One line a request: the route's pattern, never the path, and nothing that was sent. */

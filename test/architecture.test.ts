@@ -32,6 +32,7 @@ t.test('every line knows its room', async t => {
   t.strictSame(outside(importers(/^bullmq$/), /^jobs\//), [], 'BullMQ')
   t.strictSame(importers(/^@opentelemetry\//), ['otel.ts'], 'OpenTelemetry')
   t.match(imports.filter(({ what }) => what === 'otel.ts'), [{ file: 'main.ts', isDynamic: true }], 'which is loaded only when tracing is on')
+  t.ok(imports.filter(({ what }) => what.startsWith('@bull-board/')).every(({ file, isDynamic }) => file === 'plugins/queues-page.ts' && isDynamic), 'the page of the queues')
   t.strictSame(outside(importers(/^ioredis$/), /^store\//), [], 'Redis')
   t.strictSame(outside(importers(/^sandbox\//), /^sandbox\//, /^main\.ts$/), [], 'the simulators')
   t.strictSame(imports.filter(({ file, what }) => file.startsWith('sandbox/') && /\.ts$/.test(what) && !what.startsWith('sandbox/')), [], 'simulators know nothing of the gateway')

@@ -23,6 +23,8 @@ export type Queues = {
   sweep (now: number): Promise<void>
   /** How many jobs of the queue nobody has taken up yet. */
   waiting (queue: QueueName): Promise<number>
+  /** All of them, to be looked at. */
+  opened: readonly Queue[]
   close (): Promise<void>
 }
 
@@ -42,6 +44,7 @@ export function openQueues (redis: RedisClient, onError: (error: Error) => void)
     notify: async (id, name) => { await queues.notify.add('notify', { id }, { jobId: name }) },
     sweep: async now => { await queues.sweep.add('sweep', {}, { jobId: `sweep-${Math.floor(now / 1000)}`, timestamp: now }) },
     waiting: queue => queues[queue].getWaitingCount(),
+    opened: Object.values(queues),
     close: async () => { await Promise.allSettled(Object.values(queues).map(queue => queue.close())) },
   }
 }

@@ -41,7 +41,7 @@ export function sendProblem (error: unknown, request: FastifyRequest, reply: Fas
     request.log.error({ error: { type: name, message, stack } }, 'unexpected error')
   }
   if (apiError.extra.retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(apiError.extra.retryAfterSeconds))
-  if (apiError.apiCode === 'unauthenticated') reply.header('www-authenticate', 'Bearer')
+  if (apiError.apiCode === 'unauthenticated' && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer')
   return reply
     .code(apiErrors[apiError.apiCode].status)
     .header('content-type', mediaType)

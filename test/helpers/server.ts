@@ -167,10 +167,10 @@ const noDeliveries: Pick<Deliveries, 'list' | 'replay' | 'test'> = {
 
 export type TestServer = Awaited<ReturnType<typeof buildTestServer>>
 
-type Wishes = { health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions, operations?: { port: number, host: string } | null, tracing?: Tracing }
+type Wishes = { health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions, operations?: { port: number, host: string } | null, tracing?: Tracing, queues?: ServerParts['queues'] }
 
 /** The whole HTTP layer over the memory gateway, closed when the test ends. `lines` is what it logged. */
-export async function buildTestServer (t: Teardown, { health = {}, publicUrl = 'http://localhost', role = 'all', live = {}, operations = null, tracing = noTracing }: Wishes = {}) {
+export async function buildTestServer (t: Teardown, { health = {}, publicUrl = 'http://localhost', role = 'all', live = {}, operations = null, tracing = noTracing, queues }: Wishes = {}) {
   const sealer = createSealer(`test:${Buffer.alloc(32, 'test').toString('base64')}`)
   const ids = createIds(sealer, { partitions: 64, randomBytes })
   const memory = createMemoryGateway(ids)
@@ -186,7 +186,7 @@ export async function buildTestServer (t: Teardown, { health = {}, publicUrl = '
   ])
   const lines: string[] = []
   const parts: ServerParts = {
-    gateway, deliveries: noDeliveries, ids, apps, config: { publicUrl, role, operations }, metrics: createMetrics({ otpless: ['otpless.otp'] }), tracing,
+    gateway, deliveries: noDeliveries, ids, apps, config: { publicUrl, role, operations }, metrics: createMetrics({ otpless: ['otpless.otp'] }), tracing, queues,
     log: createLogger('debug', { write: line => { lines.push(line) } }), live,
     health: createHealth({ store: { ping: async () => {} }, workers: null, isSlow: () => server.isUnderPressure(), now: Date.now, ...health }),
   }
