@@ -20,7 +20,7 @@ const ids: Ids = {
 export async function buildOpenapi (): Promise<string> {
   const server = await buildServer({
     gateway, deliveries: { list: idle, replay: idle, test: idle }, ids, apps: { byKey: idle, all: idle }, config: { publicUrl: 'http://localhost', role: 'api', operations: null }, metrics: { registry: new Registry() },
-    log: pino({ level: 'silent' }), tracing: noTracing, health: { live: idle, ready: idle },
+    log: pino({ level: 'silent' }), tracing: noTracing, health: { live: idle, ready: idle, isDraining: idle },
   })
   await server.ready()
   const document = server.swagger()

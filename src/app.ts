@@ -39,8 +39,11 @@ export type RunningApp = {
   apps: Apps
   /** Reads `APPS_FILE` again; if it is not valid the old set stays, and the error is thrown. */
   reloadApps (): void
-  /** Stops taking requests and jobs, lets those in hand finish, and leaves; within about eight seconds, also when Redis is away. */
-  close (): Promise<void>
+  /**
+   * Says that it is not ready, and after `delayMs` stops taking requests and jobs, lets those in hand finish, and leaves; within about eight
+   * seconds more, also when Redis is away.
+   */
+  close (delayMs?: number): Promise<void>
 }
 
 /** How long requests, and jobs, in hand are waited for when the process stops. What is cut off is taken up again by the sweeper. */
@@ -120,8 +123,9 @@ export async function startApp (
     gateway,
     apps,
     reloadApps: () => apps.replace(loadApps()),
-    async close () {
+    async close (delayMs = 0) {
       health.drain()
+      if (delayMs > 0) await delay(delayMs)
       announcements.close()
       // At once, not in turn: together they must stay below the time that a supervisor grants.
       await Promise.all([stopServing(server, requestsGraceMs), workers?.close(jobsGraceMs)])

@@ -24,6 +24,7 @@ const ownVariables = {
   OTEL_TRACES_SAMPLER: Type.Enum(['parentbased_always_on', 'parentbased_traceidratio'], { description: '`parentbased_always_on` (default) or `parentbased_traceidratio`. What a caller decided in its `traceparent` comes first.' }),
   OTEL_TRACES_SAMPLER_ARG: Type.String({ pattern: '^(0|1|0?\\.\\d+)$', description: 'Share of the traces that is kept with `parentbased_traceidratio`, 0 to 1 (1).' }),
   RETENTION_SECONDS: Type.String({ pattern: '^\\d{1,8}$', description: 'How long a final verification stays readable (86400).' }),
+  SHUTDOWN_DELAY_SECONDS: Type.String({ pattern: '^\\d{1,3}$', description: 'How long requests are still taken after SIGTERM while `/readyz` says no: as long as balancers need to notice (0).' }),
   SANDBOX: flag('`true` starts simulators of all three providers and points the adapters at them. No account is needed anywhere.'),
   SANDBOX_PORT: Type.String({ pattern: '^\\d{1,5}$', description: 'Port of the simulators (the gateway\'s port + 1).' }),
   ALLOW_INSECURE_PROVIDERS: flag('`true` permits http, ports and loopback for provider hosts: sandbox and tests only.'),
@@ -51,6 +52,7 @@ export type Config = Readonly<{
   /** Where traces go, and how many; null: tracing is off. */
   tracing: Readonly<{ endpoint: string, serviceName: string, sampleRatio: number }> | null
   retentionMs: number
+  shutdownDelayMs: number
   sandbox: boolean
   sandboxPort: number
   allowInsecureProviders: boolean
@@ -95,6 +97,7 @@ export function readConfig (environment: Readonly<Record<string, string | undefi
       sampleRatio: own.OTEL_TRACES_SAMPLER === 'parentbased_traceidratio' ? Number(own.OTEL_TRACES_SAMPLER_ARG ?? 1) : 1,
     }),
     retentionMs: Number(own.RETENTION_SECONDS ?? 86_400) * 1000,
+    shutdownDelayMs: Number(own.SHUTDOWN_DELAY_SECONDS ?? 0) * 1000,
     sandbox,
     sandboxPort: Number(own.SANDBOX_PORT ?? (port === 0 ? 0 : port + 1)),
     allowInsecureProviders,

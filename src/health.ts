@@ -10,6 +10,7 @@ export type Health = {
   ready (): Promise<Readiness>
   /** From now on it is not ready. */
   drain (): void
+  isDraining (): boolean
 }
 
 export type HealthParts = {
@@ -53,5 +54,6 @@ export function createHealth ({ store, workers, isSlow, now }: HealthParts): Hea
       return { status: isReady ? 'ready' : 'unavailable', checks }
     },
     drain: () => { isDraining = true },
+    isDraining: () => isDraining,
   }
 }

@@ -32,9 +32,10 @@ async function main (): Promise<void> {
   process.on('SIGHUP', reload)
   if (config.appsFile !== null) watchFile(config.appsFile, { interval: 2_000, persistent: false }, reload)
 
-  closeWithGrace({ delay: 9_000, skip: ['SIGHUP'], logger: { error: (...words: unknown[]) => log.error({ cause: words.filter(word => typeof word === 'string').join(' ') }, 'closing') } }, async ({ err }) => {
+  closeWithGrace({ delay: config.shutdownDelayMs + 9_000, skip: ['SIGHUP'], logger: { error: (...words: unknown[]) => log.error({ cause: words.filter(word => typeof word === 'string').join(' ') }, 'closing') } }, async ({ err }) => {
     if (err !== undefined) log.fatal({ err }, 'stopped by an error')
-    await app?.close()
+    // After an error that nobody caught nothing more is taken.
+    await app?.close(err === undefined ? config.shutdownDelayMs : 0)
     await tracing.close()
     await simulators?.close()
   })

@@ -54,7 +54,7 @@ export type ServerParts = {
   metrics: Pick<Metrics, 'registry'>
   log: FastifyBaseLogger
   tracing: Tracing
-  health: Pick<Health, 'live' | 'ready'>
+  health: Pick<Health, 'live' | 'ready' | 'isDraining'>
   /** Shown at `/admin/queues`; without them there is no such page. */
   queues?: Pick<Queues, 'opened'> | undefined
   live?: LiveOptions
@@ -90,7 +90,7 @@ function openServer (log: FastifyBaseLogger) {
 }
 
 /** What every answer carries, what is said while it stops, and one line a request. */
-function addHooks (server: Server, config: Pick<Config, 'publicUrl'>): void {
+function addHooks (server: Server, { config, health }: Pick<ServerParts, 'config' | 'health'>): void {
   let isClosing = false
   server.addHook('preClose', async () => { isClosing = true })
   const headers = config.publicUrl.startsWith('https:') ? { ...safeHeaders, ...httpsHeaders } : safeHeaders
@@ -101,7 +101,7 @@ function addHooks (server: Server, config: Pick<Config, 'publicUrl'>): void {
     done(new ApiError('overloaded', 'This process is stopping.', { retryAfterSeconds: 1 }))
   })
   server.addHook('onSend', async (_request, reply) => {
-    if (isClosing) reply.header('connection', 'close')
+    if (isClosing || health.isDraining()) reply.header('connection', 'close')
   })
   server.addHook('onResponse', (request, reply, done) => {
     logRequest(request, reply)
@@ -114,7 +114,7 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
   const server = openServer(log)
   traceRequests(server, tracing)
   allowOrigins(server, { apps, ids })
-  addHooks(server, config)
+  addHooks(server, { config, health })
   await server.register(underPressure, { maxEventLoopDelay, retryAfter: 1 })
   await describeApi(server, manifest.version)
 
@@ -138,7 +138,7 @@ export async function buildOperationsServer (
   api: Server, { config, ids, apps, metrics, log, health, queues }: Pick<ServerParts, 'config' | 'ids' | 'apps' | 'metrics' | 'log' | 'health' | 'queues'>,
 ): Promise<Server> {
   const server = openServer(log)
-  addHooks(server, config)
+  addHooks(server, { config, health })
   await describeOther(server, api, config.publicUrl)
   await server.register(healthRoutes, { health })
   await serveOperations(server, { auth: createAuth({ apps, ids }), metrics, queues })

@@ -18,8 +18,8 @@ t.test('production', async t => {
     port: 3000, host: '0.0.0.0', publicUrl: 'https://verify.example', role: 'all', redisUrl: 'redis://127.0.0.1:6379', appsFile: '/etc/apps.json',
     logLevel: 'info', retentionMs: 86_400_000, sandbox: false, allowInsecureProviders: false,
   })
-  t.match(readConfig({ ...production, PORT: '8080', ROLE: 'worker', RETENTION_SECONDS: '60', TRUECALLER_APP_KEY: 'key', UNRELATED: 'x' }), {
-    port: 8080, role: 'worker', retentionMs: 60_000, settings: { TRUECALLER_APP_KEY: 'key' },
+  t.match(readConfig({ ...production, PORT: '8080', ROLE: 'worker', RETENTION_SECONDS: '60', SHUTDOWN_DELAY_SECONDS: '5', TRUECALLER_APP_KEY: 'key', UNRELATED: 'x' }), {
+    port: 8080, role: 'worker', retentionMs: 60_000, shutdownDelayMs: 5_000, settings: { TRUECALLER_APP_KEY: 'key' },
   })
   t.equal(readConfig({ ...production, PORT: '' }).port, 3000, 'empty is absent')
   t.equal(readConfig(production).operations, null)
