@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import type { Gateway } from '../src/gateway.ts'
 import type { Ids } from '../src/ids.ts'
 import { buildServer } from '../src/server.ts'
+import { noTracing } from '../src/tracing.ts'
 
 const idle = (): never => { throw new Error('this server only describes itself') }
 const gateway: Gateway = {
@@ -19,8 +20,9 @@ const ids: Ids = {
 export async function buildOpenapi (): Promise<string> {
   const server = await buildServer({
     gateway, deliveries: { list: idle, replay: idle, test: idle }, ids, apps: { byKey: idle, all: idle }, tallies: { add: idle },
-    config: { publicUrl: 'http://localhost', role: 'api', trustedProxies: [], clientRequestsPerMinute: 1, ipRequestsPerMinute: 1 },
-    metrics: { registry: new Registry(), openRoute: () => {}, countRequest: idle, countRefused: idle }, log: pino({ level: 'silent' }), now: idle, isReady: idle,
+    config: { publicUrl: 'http://localhost', role: 'api', operations: null, trustedProxies: [], clientRequestsPerMinute: 1, ipRequestsPerMinute: 1 },
+    metrics: { registry: new Registry(), openRoute: () => {}, countRequest: idle, countRefused: idle }, log: pino({ level: 'silent' }),
+    tracing: noTracing, health: { live: idle, ready: idle, isDraining: idle }, now: idle,
   })
   await server.ready()
   const document = server.swagger()

@@ -12,6 +12,7 @@ import { createDeliveries } from './deliveries.ts'
 import { readDelivery } from './delivery.ts'
 import { openGauges } from './gauges.ts'
 import { createGateway, type Gateway } from './gateway.ts'
+import { createHealth } from './health.ts'
 import { createHttp } from './http.ts'
 import { createIds } from './ids.ts'
 import { openQueues } from './jobs/queues.ts'
@@ -22,7 +23,7 @@ import { byProvider, createMetrics } from './metrics.ts'
 import type { LiveOptions } from './plugins/live.ts'
 import { createPolicy } from './policy.ts'
 import { createSealer } from './seal.ts'
-import { buildServer, type Server } from './server.ts'
+import { buildOperationsServer, buildServer, type Server } from './server.ts'
 import { createAnnouncements } from './store/announcements.ts'
 import { checkRedis } from './store/check.ts'
 import { createCounts } from './store/counts.ts'
@@ -32,25 +33,33 @@ import { createStore } from './store/store.ts'
 import { createTallies } from './tallies.ts'
 import { readVerification } from './verification.ts'
 import { viewVerification } from './view.ts'
+import { noTracing, type Tracing } from './tracing.ts'
 import { createWebhookSender, type WebhookOptions } from './webhook.ts'
 import { collectMethods } from './workflow.ts'
 
 export type RunningApp = {
   server: Server
+  /** Null unless `OPERATIONS_PORT` is set. */
+  operations: Server | null
   gateway: Gateway
   apps: Apps
   /** Reads `APPS_FILE` again; if it is not valid the old set stays, and a metric and the log say so. */
   reloadApps (): void
-  /** Stops taking requests and jobs, lets those in hand finish, and leaves; within about eight seconds, also when Redis is away. */
-  close (): Promise<void>
+  /**
+   * Says that it is not ready, and after `delayMs` stops taking requests and jobs, lets those in hand finish, and leaves; within about eight
+   * seconds more, also when Redis is away.
+   */
+  close (delayMs?: number): Promise<void>
 }
 
 /** How long requests, and jobs, in hand are waited for when the process stops. What is cut off is taken up again by the sweeper. */
 const requestsGraceMs = 7_000
 const jobsGraceMs = 5_000
+const operationsGraceMs = 500
 
 export type AppOptions = {
   log: Logger
+  tracing?: Tracing
   now?: () => number
   /** The registry, or another list of providers. */
   providers?: readonly Provider[]
@@ -60,7 +69,7 @@ export type AppOptions = {
 
 /** The whole composition on one page: connections, then the core's shell, then routes and workers as the role says. Does not listen yet. */
 export async function startApp (
-  config: Config, { log, now = Date.now, providers = allProviders, live = {}, webhooks: webhookOptions = {} }: AppOptions,
+  config: Config, { log, tracing = noTracing, now = Date.now, providers = allProviders, live = {}, webhooks: webhookOptions = {} }: AppOptions,
 ): Promise<RunningApp> {
   const onError = (error: Error): void => log.warn({ cause: error.message }, 'redis')
   const redis = connectRedis(config.redisUrl, 'api', { onError })
@@ -85,7 +94,7 @@ export async function startApp (
   metrics.noteApps(now())
   const store = createStore({ redis, sealer, read: readVerification, report: metrics.countRoundTrip })
   const adapters = new Map(opened.map(adapter => [adapter.provider, guardAdapter(adapter, {
-    now,
+    now, tracing,
     report: call => {
       metrics.countCall(call)
       log.info(call, 'provider call')
@@ -103,10 +112,12 @@ export async function startApp (
   const changes = createChanges({ store, sealer, apps, attempts, limits, budget, surroundings, queues, metrics, log, now, retentionMs: config.retentionMs })
   const webhooks = createWebhookSender(webhookOptions)
   const deliveries = createDeliveries({
-    store: createStore({ redis, sealer, read: readDelivery, report: metrics.countRoundTrip }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, now, randomBytes,
-    retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
+    store: createStore({ redis, sealer, read: readDelivery, report: metrics.countRoundTrip }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, tracing, now,
+    randomBytes, retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
   })
-  const gateway = createGateway({ changes, store, ids, sealer, adapters, attempts, deliveries, methods, limits, policy, announcements, metrics, log, now, randomBytes })
+  const gateway = createGateway({
+    changes, store, ids, sealer, adapters, attempts, deliveries, methods, limits, policy, announcements, metrics, log, tracing, now, randomBytes,
+  })
 
   openGauges(metrics.registry, { adapters, queues, store, deliveries, now })
 
@@ -116,16 +127,15 @@ export async function startApp (
     workerRedis = connectRedis(config.redisUrl, 'worker', { onError })
     workers = startWorkers({ redis: workerRedis, queues, gateway, metrics, log, now })
   }
-  let isDraining = false
-  const isReady = async (): Promise<boolean> => {
-    if (isDraining || workers?.isAlive() === false) return false
-    return store.ping().then(() => true, () => false)
-  }
+  const health = createHealth({ store, workers, isSlow: () => server.isUnderPressure(), now })
   const tallies = createTallies({ share: counts.add, now })
-  const server = await buildServer({ gateway, deliveries, ids, apps, tallies, config, metrics, log, now, isReady, live })
+  const parts = { gateway, deliveries, ids, apps, tallies, config, metrics, log, tracing, health, live, now, queues: config.queuesPage ? queues : undefined }
+  const server = await buildServer(parts)
+  const operations = config.operations === null ? null : await buildOperationsServer(server, parts)
 
   return {
     server,
+    operations,
     gateway,
     apps,
     reloadApps () {
@@ -139,24 +149,27 @@ export async function startApp (
         log.error({ audit: 'operator_action', action: 'apps_read', cause: error instanceof Error ? error.message : 'unknown' }, 'apps not read again, the old ones stay')
       }
     },
-    async close () {
-      isDraining = true
+    async close (delayMs = 0) {
+      health.drain()
+      if (delayMs > 0) await delay(delayMs)
       announcements.close()
-      const stopServing = async (): Promise<void> => {
-        // Closing waits for every connection: also for those that stay open after their last answer, or never carried a request.
-        const untangle = setInterval(() => server.server.closeIdleConnections(), 100)
-        const cutOff = setTimeout(() => server.server.closeAllConnections(), requestsGraceMs)
-        try {
-          await server.close()
-        } finally {
-          clearInterval(untangle)
-          clearTimeout(cutOff)
-        }
-      }
       // At once, not in turn: together they must stay below the time that a supervisor grants.
-      await Promise.all([stopServing(), workers?.close(jobsGraceMs)])
+      await Promise.all([stopServing(server, requestsGraceMs), workers?.close(jobsGraceMs)])
+      if (operations !== null) await stopServing(operations, operationsGraceMs)
       await Promise.race([Promise.all([budget.close(), queues.close(), http.close(), webhooks.close()]), delay(500, undefined, { ref: false })])
       for (const connection of [redis, subscriber, workerRedis]) connection?.disconnect()
     },
+  }
+}
+
+async function stopServing (server: Server, graceMs: number): Promise<void> {
+  // Closing waits for every connection: also for those that stay open after their last answer, or never carried a request.
+  const untangle = setInterval(() => server.server.closeIdleConnections(), 100)
+  const cutOff = setTimeout(() => server.server.closeAllConnections(), graceMs)
+  try {
+    await server.close()
+  } finally {
+    clearInterval(untangle)
+    clearTimeout(cutOff)
   }
 }

@@ -2,7 +2,7 @@ import type { AttemptContext, Json, Method } from './adapters/adapter.ts'
 import type { GuardedAdapter } from './breaker.ts'
 import { ProviderError } from './errors.ts'
 import type { Ids } from './ids.ts'
-import { currentAttempt, providerOf, type Event, type Verification } from './verification.ts'
+import { currentAttempt, providerOf, type Event, type Verification, type Verified } from './verification.ts'
 
 export type AdapterMap = ReadonlyMap<string, GuardedAdapter>
 
@@ -15,7 +15,7 @@ export type Attempts = {
   /** Throws the retryable `ProviderError`s: then nobody knows yet. */
   resolve (verification: Verification, index: number, evidence: Json, repeated: boolean): Promise<Event>
   /** The profile of a verified user. Throws the retryable `ProviderError`s. */
-  readProfile (method: string, evidence: Json): Promise<Event>
+  readProfile (verification: Verified, evidence: Json): Promise<Event>
   /** Throws `ProviderError`. */
   resend (verification: Verification, index: number): Promise<Event>
 }
@@ -54,7 +54,7 @@ export function createAttempts (
     start: async (verification, index) => {
       try {
         const { adapter, method, context } = find(verification, index)
-        const { state, action } = await adapter.start(context)
+        const { state, action } = await adapter.start(context, verification)
         const { resend, codeAttempts = null } = method
         return {
           type: 'attemptStarted', attempt: index, state, action, codesLeft: codeAttempts,
@@ -70,7 +70,7 @@ export function createAttempts (
     resolve: async (verification, index, evidence, repeated) => {
       try {
         const { adapter, context } = find(verification, index)
-        const outcome = await adapter.resolve(context, evidence, { repeated })
+        const outcome = await adapter.resolve(context, evidence, { repeated }, verification)
         switch (outcome.verdict) {
           case 'proven': return { type: 'proven', attempt: index, phoneNumber: outcome.phoneNumber, profile: outcome.profile ?? null, profileEvidence: outcome.profileEvidence ?? null, signals: outcome.signals ?? null }
           case 'denied': return { type: 'attemptFailed', attempt: index, reason: outcome.reason }
@@ -83,9 +83,9 @@ export function createAttempts (
         throw error
       }
     },
-    readProfile: async (method, evidence) => {
+    readProfile: async (verification, evidence) => {
       try {
-        const profile = await adapters.get(providerOf(method))?.readProfile?.(evidence)
+        const profile = await adapters.get(providerOf(verification.result.method))?.readProfile?.(evidence, verification)
         return profile === undefined ? { type: 'profileFailed' } : { type: 'profileRead', profile }
       } catch (error) {
         if (error instanceof ProviderError && !error.retryable) return { type: 'profileFailed' }
@@ -95,7 +95,7 @@ export function createAttempts (
     resend: async (verification, index) => {
       const { adapter, context } = find(verification, index)
       if (adapter.resend === undefined) throw new ProviderError(adapter.provider, 'resend', 'provider_misconfigured')
-      const { state, action } = await adapter.resend(context)
+      const { state, action } = await adapter.resend(context, verification)
       return { type: 'resent', attempt: index, state, action }
     },
   }

@@ -1,7 +1,9 @@
 import { BrokenCircuitError, circuitBreaker, CircuitState, handleAll, type IBreaker } from 'cockatiel'
-import type { Adapter, AttemptContext, Json, Outcome, Started } from './adapters/adapter.ts'
+import type { Adapter, AttemptContext, Json, Outcome, Profile, Started } from './adapters/adapter.ts'
 import { ProviderError } from './errors.ts'
 import { blameOf, reasons, type Blame, type Reason } from './reasons.ts'
+import { about, type Attributes, type Tracing } from './tracing.ts'
+import type { Verification } from './verification.ts'
 
 /** How a provider has been answering lately, as this process saw it. */
 export type Health = {
@@ -12,14 +14,27 @@ export type Health = {
   lastFailure: { at: number, reason: Reason } | null
 }
 
-export type GuardedAdapter = Adapter & {
+/** Which verification a call is for: told in the report and in the span, and to no adapter. */
+export type Subject = Pick<Verification, 'id' | 'traceparent'>
+
+/** An adapter, with the verification that each call is for. */
+export type GuardedAdapter = Omit<Adapter, 'start' | 'resend' | 'readProfile' | 'resolve'> & {
+  start (attempt: AttemptContext, subject: Subject): Promise<Started>
+  resend?: (attempt: AttemptContext, subject: Subject) => Promise<Started>
+  readProfile?: (evidence: Json, subject: Subject) => Promise<Profile>
+  resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }, subject: Subject): Promise<Outcome>
   health (): Health
   /** Calls are stopped for now: nothing should be started with this provider. */
   isStopped (): boolean
 }
 
 /** How one call to a provider ended. `blame`: who has to mend it when it was no success. */
-export type ProviderCall = { provider: string, method: string, call: 'start' | 'resend' | 'resolve' | 'profile', result: 'ok' | 'denied' | 'error', reason: Reason | null, blame: Blame, durationMs: number }
+export type ProviderCall = {
+  provider: string, method: string, call: 'start' | 'resend' | 'resolve' | 'profile', verificationId: string
+  result: 'ok' | 'denied' | 'error', reason: Reason | null, blame: Blame, durationMs: number
+}
+type CallOutcome = Pick<ProviderCall, 'result' | 'reason'>
+type Asked = Pick<ProviderCall, 'method' | 'call'> & { subject: Subject }
 
 const windowMs = 30_000
 const bucketMs = 5_000
@@ -30,10 +45,12 @@ const minimumCalls = 10
 const callDeadlineMs = { start: 5_000, resend: 5_000, resolve: 7_000, profile: 7_000 }
 
 /**
- * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker and a report of every call.
+ * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker, a report and a span of every call.
  * The breaker opens when half of at least ten calls failed within 30 s, and at once on bad credentials; after 5 s one call probes.
  */
-export function guardAdapter (adapter: Adapter, { now, report }: { now: () => number, report: (call: ProviderCall) => void }): GuardedAdapter {
+export function guardAdapter (
+  adapter: Adapter, { now, report, tracing }: { now: () => number, report: (call: ProviderCall) => void, tracing: Pick<Tracing, 'trace'> },
+): GuardedAdapter {
   const { provider } = adapter
   const sample = createSample(now)
   let openedAt = -Infinity
@@ -51,57 +68,63 @@ export function guardAdapter (adapter: Adapter, { now, report }: { now: () => nu
   const circuit = circuitBreaker(handleAll, { halfOpenAfter: halfOpenAfterMs, breaker })
   circuit.onBreak(() => { openedAt = now() })
 
-  async function guard<T> (call: ProviderCall['call'], method: string, work: () => Promise<T>, resultOf: (value: T) => Pick<ProviderCall, 'result' | 'reason'>): Promise<T> {
+  async function guard<T> ({ call, method, subject }: Asked, work: () => Promise<T>, resultOf: (value: T) => CallOutcome): Promise<T> {
     const startedAt = now()
-    const done = (outcome: Pick<ProviderCall, 'result' | 'reason'>, blame = blameOf(outcome.reason)): void =>
-      report({ provider, method, call, ...outcome, blame, durationMs: now() - startedAt })
     // The circuit judges the provider: a documented "not for this number" is a good answer of a healthy provider.
-    const attempt = async (): Promise<{ value: T } | { refused: ProviderError }> => {
+    const attempt = async (tell: (attributes: Attributes) => void): Promise<{ value: T } | { refused: ProviderError }> => {
+      const done = ({ result, reason }: CallOutcome, blame = blameOf(reason)): void => {
+        tell({ 'verigate.result': result, ...(reason === null ? {} : { 'verigate.reason': reason }) })
+        report({ provider, method, call, verificationId: subject.id, result, reason, blame, durationMs: now() - startedAt })
+      }
       try {
         const value = await withDeadline(work(), callDeadlineMs[call], () => new ProviderError(provider, call, 'provider_timeout', { retryable: true }))
         lastSuccessAt = now()
+        done(resultOf(value))
         return { value }
       } catch (error) {
-        if (error instanceof ProviderError && !reasons[error.reason].blamesProvider) {
+        const reason = error instanceof ProviderError ? error.reason : 'provider_error'
+        done({ result: 'error', reason }, error instanceof ProviderError ? blameOf(reason) : 'us')
+        if (error instanceof ProviderError && !reasons[reason].blamesProvider) {
           lastSuccessAt = now()
           return { refused: error }
         }
-        lastFailure = { at: now(), reason: error instanceof ProviderError ? error.reason : 'provider_error' }
+        lastFailure = { at: now(), reason }
         throw error
       }
     }
     try {
-      const answer = await circuit.execute(attempt)
+      const span = about(subject, { 'verigate.provider': provider, 'verigate.method': method })
+      const answer = await circuit.execute(() => tracing.trace(`${provider} ${call}`, { kind: 'client', ...span }, attempt))
       if ('refused' in answer) throw answer.refused
-      done(resultOf(answer.value))
       return answer.value
     } catch (error) {
       if (error instanceof BrokenCircuitError) throw new ProviderError(provider, call, 'provider_unavailable', { retryable: true })
-      if (error instanceof ProviderError) done({ result: 'error', reason: error.reason })
-      else done({ result: 'error', reason: 'provider_error' }, 'us')
       throw error
     }
   }
 
-  const ok = (): Pick<ProviderCall, 'result' | 'reason'> => ({ result: 'ok', reason: null })
+  const isStopped = (): boolean => circuit.state === CircuitState.Open && now() < openedAt + halfOpenAfterMs
+  /** The circuit half-opens by the call that probes; that one will be let through is known before. */
+  const breakerWord = (): Health['breaker'] => circuit.state === CircuitState.Closed ? 'closed' : isStopped() ? 'open' : 'halfOpen'
+
+  const ok = (): CallOutcome => ({ result: 'ok', reason: null })
   const { resend, readProfile } = adapter
   return {
     ...adapter,
-    start: (attempt: AttemptContext) => guard('start', attempt.method, () => adapter.start(attempt), ok),
-    ...(resend === undefined ? {} : { resend: (attempt: AttemptContext): Promise<Started> => guard('resend', attempt.method, () => resend(attempt), ok) }),
-    ...(readProfile === undefined ? {} : { readProfile: (evidence: Json) => guard('profile', 'none', () => readProfile(evidence), ok) }),
-    resolve: (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }) => guard(
-      'resolve', attempt.method, () => adapter.resolve(attempt, evidence, call),
+    start: (attempt, subject) => guard({ call: 'start', method: attempt.method, subject }, () => adapter.start(attempt), ok),
+    ...(resend === undefined ? {} : {
+      resend: (attempt: AttemptContext, subject: Subject) => guard({ call: 'resend', method: attempt.method, subject }, () => resend(attempt), ok),
+    }),
+    ...(readProfile === undefined ? {} : {
+      readProfile: (evidence: Json, subject: Subject) => guard({ call: 'profile', method: 'none', subject }, () => readProfile(evidence), ok),
+    }),
+    resolve: (attempt, evidence, call, subject) => guard(
+      { call: 'resolve', method: attempt.method, subject }, () => adapter.resolve(attempt, evidence, call),
       (outcome: Outcome) => outcome.verdict === 'denied' ? { result: 'denied', reason: outcome.reason } : ok(),
     ),
-    health: () => ({ breaker: breakerWord(circuit.state), errorRate: sample.read().errorRate, lastSuccessAt, lastFailure }),
-    isStopped: () => circuit.state === CircuitState.Open && now() < openedAt + halfOpenAfterMs,
+    health: () => ({ breaker: breakerWord(), errorRate: sample.read().errorRate, lastSuccessAt, lastFailure }),
+    isStopped,
   }
-}
-
-function breakerWord (state: CircuitState): Health['breaker'] {
-  if (state === CircuitState.Closed) return 'closed'
-  return state === CircuitState.HalfOpen ? 'halfOpen' : 'open'
 }
 
 /** Successes and failures of the last 30 seconds, in buckets of five. */

@@ -5,7 +5,8 @@ import type { Gateway } from './gateway.ts'
 import type { Ids } from './ids.ts'
 import type { Logger } from './logger.ts'
 import type { CallbackResult, Metrics } from './metrics.ts'
-import type { Store } from './store/store.ts'
+import type { Store, Stored } from './store/store.ts'
+import { about, type Tracing } from './tracing.ts'
 import { currentAttempt, providerOf, type Event, type Verification } from './verification.ts'
 
 export type CallbacksParts = {
@@ -16,22 +17,24 @@ export type CallbacksParts = {
   attempts: Pick<Attempts, 'describe'>
   metrics: Pick<Metrics, 'countCallback'>
   log: Logger
+  tracing: Tracing
 }
 
 /** What comes from the providers' side: their servers' calls, and browsers on their way back. */
-export function createCallbacks ({ changes, store, ids, adapters, attempts, metrics, log }: CallbacksParts): Pick<Gateway, 'receive' | 'readReturn'> {
+export function createCallbacks ({ changes, store, ids, adapters, attempts, metrics, log, tracing }: CallbacksParts): Pick<Gateway, 'receive' | 'readReturn'> {
   return {
     async receive (provider, callback) {
       const adapter = adapters.get(provider)
       if (adapter === undefined) throw new ApiError('not_found', 'There is no such provider.')
+      let stored: Stored<Verification> | null = null
       const count = (result: CallbackResult): void => {
         metrics.countCallback(provider, result)
-        log.info({ provider, result }, 'callback')
+        log.info({ provider, result, ...(stored === null ? {} : { verificationId: stored.record.id }) }, 'callback')
       }
       const received = adapter.receive?.(callback) ?? null
       if (received === null) return count('malformed')
       const named = ids.readCallbackKey(received.key, 'callback')
-      const stored = named === null ? null : await store.load(named.id)
+      stored = named === null ? null : await store.load(named.id)
       if (named === null || stored === null) return count('unknown')
       const { attemptIndex: attempt } = named
       const method = stored.record.workflow[attempt]?.method
@@ -40,9 +43,13 @@ export function createCallbacks ({ changes, store, ids, adapters, attempts, metr
       const event: Event = received.type === 'evidence'
         ? { type: 'evidenceReceived', attempt, evidence: { from: 'provider', value: received.evidence } }
         : received.type === 'denied' ? { type: 'declined', attempt, reason: received.reason } : { type: 'opened', attempt }
-      const { changed, stored: { record: after } } = await changes.apply(stored, event)
-      if (changed) return count('accepted')
-      count(currentAttempt(after)?.index === attempt ? 'duplicate' : 'late')
+      const current = stored
+      return tracing.trace(`callback ${provider}`, { kind: 'internal', ...about(current.record) }, async tell => {
+        const { changed, stored: { record: after } } = await changes.apply(current, event)
+        const result = changed ? 'accepted' : currentAttempt(after)?.index === attempt ? 'duplicate' : 'late'
+        tell({ 'verigate.result': result })
+        count(result)
+      })
     },
 
     async readReturn (provider, key, query) {

@@ -5,7 +5,7 @@ import type { Budget } from './budget.ts'
 import { ApiError, ProviderError } from './errors.ts'
 import type { Queues } from './jobs/queues.ts'
 import type { Limits } from './limits.ts'
-import type { Logger } from './logger.ts'
+import { tagNumber, type Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import type { Sealer } from './seal.ts'
 import { partitionOfTag } from './store/keys.ts'
@@ -149,15 +149,23 @@ export function createChanges ({ store, sealer, apps, attempts, limits, budget, 
     return isTyped ? limits.ofCode(apps.byId(appId), numberName(appId, phoneNumber)) : []
   }
 
+  /** Of the number a tag, by which support can search the log (`npm run tag`). */
+  const tellWhich = ({ id, appId, phoneNumber }: Verification) =>
+    ({ verificationId: id, app: appId, numberTag: phoneNumber === null ? null : tagNumber(sealer, phoneNumber) })
+
   /** What was written, and what it replaced; null when it is new. */
   function note (before: Verification | null, after: Verification): void {
     metrics.countChange(before, after)
     const { appId, country } = after
-    if (before === null && country !== undefined) budget.count(appId, country, 'created')
+    const method = after.attempts.at(-1)?.method
+    if (before === null) {
+      if (country !== undefined) budget.count(appId, country, 'created')
+      log.info({ ...tellWhich(after), method }, 'verification created')
+    }
     if (!isFinal(after) || (before !== null && isFinal(before))) return
     if (after.status === 'verified' && country !== undefined) budget.count(appId, country, 'verified')
     const reason = 'reason' in after ? after.reason : null
-    log.info({ verificationId: after.id, status: after.status, reason, method: after.attempts.at(-1)?.method }, 'verification ended')
+    log.info({ ...tellWhich(after), status: after.status, reason, method }, 'verification ended')
   }
 
   async function load (id: string): Promise<Current> {

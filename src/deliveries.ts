@@ -13,6 +13,7 @@ import type { VerificationView } from './routes/schemas.ts'
 import type { Sealer } from './seal.ts'
 import { partitionOfTag, partitions } from './store/keys.ts'
 import { StoreUnavailable, type IndexEntry, type Place, type Release, type SaveOptions, type Store, type Stored } from './store/store.ts'
+import type { Attributes, Tracing } from './tracing.ts'
 import type { Verification } from './verification.ts'
 import type { WebhookSender } from './webhook.ts'
 
@@ -50,6 +51,7 @@ export type DeliveriesParts = {
   queues: Pick<Queues, 'notify'>
   metrics: Pick<Metrics, 'countWebhookTry' | 'countDisabledEndpoint' | 'countExhaustedWebhook'>
   log: Logger
+  tracing: Tracing
   now: () => number
   randomBytes: (size: number) => Buffer
   retentionMs: number
@@ -77,7 +79,7 @@ const pending = 'pending'
 const mostLeftovers = 20
 
 export function createDeliveries (parts: DeliveriesParts): Deliveries {
-  const { store, apps, ids, sealer, send, queues, metrics, log, now, randomBytes, retentionMs, viewOf } = parts
+  const { store, apps, ids, sealer, send, queues, metrics, log, tracing, now, randomBytes, retentionMs, viewOf } = parts
   const inHand = new Map<string, number>()
 
   const times = ({ nextTryAt }: Delivery): Pick<SaveOptions, 'expiresAt' | 'dueAt'> =>
@@ -89,7 +91,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   const timesInHand = (delivery: Delivery) => ({ ...times(delivery), dueAt: now() + takeOverMs })
 
   async function write (
-    told: Pick<Delivery, 'id' | 'appId' | 'type' | 'verificationId' | 'isAsked'>, { timestamp, data }: { timestamp: number, data: unknown },
+    told: Pick<Delivery, 'id' | 'appId' | 'type' | 'verificationId' | 'isAsked' | 'traceparent'>, { timestamp, data }: { timestamp: number, data: unknown },
   ): Promise<Delivery> {
     const at = now()
     const delivery: Delivery = {
@@ -125,7 +127,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     return null
   }
 
-  async function tryNow (stored: Stored<Delivery>): Promise<void> {
+  async function tryNow (stored: Stored<Delivery>, tell: (attributes: Attributes) => void): Promise<void> {
     const { appId, webhookId, body, isAsked, id } = stored.record
     const webhook = apps.byId(appId)?.webhook
     if (webhook === undefined) return keep(stored, unmade('no_endpoint'), '')
@@ -134,8 +136,13 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     const disabled = await findDisabled(names)
     if (disabled !== null && !isAsked) return keep(stored, unmade('endpoint_disabled'), url)
 
-    const result = await send({ url, secrets, webhookId, body, now: now() })
-    if (result.statusCode !== 410) return keep(stored, result, url, disabled !== null && isSuccess(result) ? { releases: [disabled] } : {})
+    const result = await send({ url, secrets, webhookId, body, now: now(), traceparent: tracing.traceparent() })
+    const { statusCode, error } = result
+    tell({
+      ...(statusCode === null ? {} : { 'http.response.status_code': statusCode }),
+      ...(isSuccess(result) ? {} : { 'error.type': error ?? String(statusCode) }),
+    })
+    if (statusCode !== 410) return keep(stored, result, url, disabled !== null && isSuccess(result) ? { releases: [disabled] } : {})
     const [name = ''] = names
     await keep(stored, result, url, { claims: [{ name, value: disabledBy, partition: partitionOfTag(name), expiresAt: now() + disabledMs }] })
     if (disabled !== null) return
@@ -156,13 +163,13 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     }
   }
 
-  function note ({ id, appId, type, status, tries }: Delivery, result: TryResult): void {
+  function note ({ id, verificationId, appId, type, status, tries }: Delivery, result: TryResult): void {
     const { statusCode, error, durationMs } = result
     metrics.countWebhookTry(status === 'pending' ? 'retry' : status, isMade(result) ? durationMs : null)
-    log.info({ deliveryId: id, app: appId, type, status, statusCode, error, durationMs, tries: tries.length }, 'webhook')
+    log.info({ deliveryId: id, verificationId, app: appId, type, status, statusCode, error, durationMs, tries: tries.length }, 'webhook')
     if (status !== 'failed' || isFinalNo(result)) return
     metrics.countExhaustedWebhook()
-    log.error({ deliveryId: id, app: appId, type, tries: tries.length }, 'webhook given up: every try failed')
+    log.error({ deliveryId: id, verificationId, app: appId, type, tries: tries.length }, 'webhook given up: every try failed')
   }
 
   /** What cannot be read cannot be delivered either. */
@@ -173,11 +180,11 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
 
   return {
     async open (verification, { type, revision }) {
-      const { id: verificationId, appId, updatedAt } = verification
+      const { id: verificationId, appId, updatedAt, traceparent } = verification
       const id = ids.deliveryId(verificationId, revision)
       // Told late, it shows the newest state; yet its place in the order is that of the change it tells of.
       const data = { ...viewOf(verification), revision }
-      await write({ id, appId, verificationId, type: `verification.${type}`, isAsked: false }, { timestamp: updatedAt, data })
+      await write({ id, appId, verificationId, type: `verification.${type}`, isAsked: false, ...(traceparent === undefined ? {} : { traceparent }) }, { timestamp: updatedAt, data })
       return id
     },
 
@@ -185,12 +192,15 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       const stored = await store.load(id)
       const at = stored?.record.nextTryAt ?? null
       if (stored === null || at === null || now() < at) return
-      const { appId } = stored.record
+      const { appId, type, verificationId, traceparent } = stored.record
       const others = inHand.get(appId) ?? 0
       if (others >= mostAtOnce) return store.postpone(id, now() + crowdedMs)
       inHand.set(appId, others + 1)
       try {
-        await tryNow(stored)
+        await tracing.trace(`webhook ${type}`, {
+          kind: 'client', traceparent,
+          attributes: { 'verigate.delivery.id': id, ...(verificationId === null ? {} : { 'verigate.verification.id': verificationId }) },
+        }, tell => tryNow(stored, tell))
       } finally {
         inHand.set(appId, (inHand.get(appId) ?? 1) - 1)
       }
@@ -243,7 +253,8 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     async test (app) {
       if (app.webhook === undefined) throw noEndpoint()
       const id = ids.deliveryId(ids.newId(app.id, randomBytes(1).readUInt8() % partitions), 0)
-      const told = { id, appId: app.id, verificationId: null, type: 'webhook.test', isAsked: true }
+      const traceparent = tracing.traceparent()
+      const told = { id, appId: app.id, verificationId: null, type: 'webhook.test', isAsked: true, ...(traceparent === null ? {} : { traceparent }) }
       return enqueueOrLeave(await write(told, { timestamp: now(), data: { app: app.id } }))
     },
 

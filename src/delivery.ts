@@ -23,6 +23,8 @@ export type Delivery = {
   /** `verification.<news>`, or `webhook.test`. */
   type: string
   verificationId: string | null
+  /** W3C `traceparent` of what it tells of; absent when that was not traced. */
+  traceparent?: string
   /** Where the last try went, without the query. */
   url: string
   /** The JSON text of the event, the same on every try. */

@@ -9,6 +9,7 @@ import type { Metrics } from './metrics.ts'
 import { SealBroken } from './seal.ts'
 import { partitions } from './store/keys.ts'
 import { StoreUnavailable, type Store, type Stored } from './store/store.ts'
+import { about, type Tracing } from './tracing.ts'
 import { currentAttempt, type Event, type Verification, type Verified } from './verification.ts'
 
 export type DutiesParts = {
@@ -19,6 +20,7 @@ export type DutiesParts = {
   deliveries: Pick<Deliveries, 'open' | 'attempt' | 'remind' | 'drop' | 'tracesOf'>
   metrics: Pick<Metrics, 'countUnreadable' | 'noteSweep'>
   log: Logger
+  tracing: Tracing
   now: () => number
 }
 
@@ -27,39 +29,18 @@ const sweepBatch = 500
 const postponedMs = 60_000
 
 /** What jobs do: whatever a record owes. The record is the truth, so each may be asked for twice, late or in vain. */
-export function createDuties ({ changes, store, ids, attempts, deliveries, metrics, log, now }: DutiesParts): Pick<Gateway, 'resolve' | 'notify' | 'sweep'> {
+export function createDuties ({ changes, store, ids, attempts, deliveries, metrics, log, tracing, now }: DutiesParts): Pick<Gateway, 'resolve' | 'notify' | 'sweep'> {
   const { apply } = changes
   return {
     async resolve (id, isLastTry) {
       const stored = await store.load(id)
-      if (stored?.record.status === 'verified') return findProfile(stored, stored.record, isLastTry)
-      const current = stored === null ? null : currentAttempt(stored.record)
-      if (stored === null || current === null) return
-      const { index, attempt } = current
-      if (attempt.phase === 'starting') {
-        const begun = await apply(stored, { type: 'startBegun', attempt: index })
-        if (begun.changed) await changes.start(begun.stored, ['start'])
-      } else if (attempt.phase === 'resolving') {
-        await changes.settle(stored, { isFirst: false, isLastTry })
-      }
+      if (stored !== null) await tracing.trace('job resolve', { kind: 'consumer', ...about(stored.record) }, () => settle(stored, isLastTry))
     },
 
     async notify (id) {
       if (ids.readDeliveryId(id) !== null) return deliveries.attempt(id)
-      let stored = await store.load(id)
-      for (const news of stored?.record.news?.owed ?? []) {
-        if (stored === null) return
-        const deliveryId = await deliveries.open(stored.record, news)
-        try {
-          const taken: Change = await apply(stored, { type: 'newsTaken', revision: news.revision })
-          stored = taken.stored
-          if (taken.changed) await deliveries.attempt(deliveryId)
-        } catch (error) {
-          // Erased meanwhile: what was just written goes with it.
-          if (!(error instanceof ApiError && error.apiCode === 'gone')) throw error
-          return deliveries.drop(stored.record.appId, deliveryId)
-        }
-      }
+      const stored = await store.load(id)
+      if (stored !== null) await tracing.trace('job notify', { kind: 'consumer', ...about(stored.record) }, () => tell(stored))
     },
 
     async sweep () {
@@ -73,11 +54,38 @@ export function createDuties ({ changes, store, ids, attempts, deliveries, metri
     },
   }
 
-  async function findProfile (stored: Stored<Verification>, { profileSearch, result }: Verified, isLastTry: boolean): Promise<void> {
+  async function settle (stored: Stored<Verification>, isLastTry: boolean): Promise<void> {
+    if (stored.record.status === 'verified') return findProfile(stored, stored.record, isLastTry)
+    const current = currentAttempt(stored.record)
+    if (current?.attempt.phase === 'starting') {
+      const begun = await apply(stored, { type: 'startBegun', attempt: current.index })
+      if (begun.changed) await changes.start(begun.stored, ['start'])
+    } else if (current?.attempt.phase === 'resolving') {
+      await changes.settle(stored, { isFirst: false, isLastTry })
+    }
+  }
+
+  async function tell (stored: Stored<Verification>): Promise<void> {
+    for (const news of stored.record.news?.owed ?? []) {
+      const deliveryId = await deliveries.open(stored.record, news)
+      try {
+        const taken: Change = await apply(stored, { type: 'newsTaken', revision: news.revision })
+        stored = taken.stored
+        if (taken.changed) await deliveries.attempt(deliveryId)
+      } catch (error) {
+        // Erased meanwhile: what was just written goes with it.
+        if (!(error instanceof ApiError && error.apiCode === 'gone')) throw error
+        return deliveries.drop(stored.record.appId, deliveryId)
+      }
+    }
+  }
+
+  async function findProfile (stored: Stored<Verification>, verified: Verified, isLastTry: boolean): Promise<void> {
+    const { profileSearch } = verified
     if (profileSearch === null || profileSearch === 'failed') return
     let event: Event
     try {
-      event = await attempts.readProfile(result.method, profileSearch.evidence)
+      event = await attempts.readProfile(verified, profileSearch.evidence)
     } catch (error) {
       if (!(error instanceof ProviderError) || !isLastTry) throw error
       event = { type: 'profileFailed' }
@@ -92,7 +100,7 @@ export function createDuties ({ changes, store, ids, attempts, deliveries, metri
       const stored = await store.load(id)
       if (stored === null) await store.erase(id, { announce: 'erased' })
       else if (changes.isOutdated(stored.record)) await changes.erase(stored.record)
-      else await apply(stored, { type: 'ticked' })
+      else await tracing.trace('tick', { kind: 'internal', ...about(stored.record) }, () => apply(stored, { type: 'ticked' }))
     } catch (error) {
       if (error instanceof StoreUnavailable) throw error
       if (error instanceof SealBroken) metrics.countUnreadable()

@@ -69,7 +69,7 @@ const replayWaitMs = 6_000
 const unwrittenMs = 10_000
 
 export function createGateway (parts: GatewayParts): Gateway {
-  const { changes, store, ids, sealer, adapters, attempts, methods, limits, policy, deliveries, announcements, now, randomBytes } = parts
+  const { changes, store, ids, sealer, adapters, attempts, methods, limits, policy, deliveries, announcements, tracing, now, randomBytes } = parts
   const { load, apply } = changes
 
   /** What an earlier request with this key made; `unwritten` when it may have died before it could write; `gone` when nothing is left of it. */
@@ -106,6 +106,7 @@ export function createGateway (parts: GatewayParts): Gateway {
       const takesCodes = workflow.some(({ method }) => methods.get(method)?.codeAttempts !== undefined)
       const counters = limits.ofCreate(app, { phoneNumber, numberName: places[0]?.name ?? null, country, ip: request.device?.ip ?? null, takesCodes })
       const partition = places[0]?.partition ?? randomBytes(1).readUInt8() % partitions
+      const traceparent = tracing.traceparent()
       let own: KeyClaim = { id: ids.newId(app.id, partition), hash: fingerprints[0] ?? '', at: now() }
 
       for (let tries = 0; tries < 5; tries += 1) {
@@ -118,6 +119,7 @@ export function createGateway (parts: GatewayParts): Gateway {
           device: request.device ?? {}, returnUrl: request.returnUrl ?? null, includeProfile: app.includeProfile === true, workflow, expiresAt, key,
           ...(spareKeys.length === 0 ? {} : { spareKeys }),
           ...(country === null ? {} : { country }),
+          ...(traceparent === null ? {} : { traceparent }),
           ...(app.webhook === undefined ? {} : { wants: app.webhook.events ?? defaultNews }),
         }, {
           keys: holdKeys(own).map(hold => ({ ...hold, expiresAt: at + idempotencyMs })),

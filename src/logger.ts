@@ -9,12 +9,21 @@ export const tagNumber = (sealer: Pick<Sealer, 'tag'>, phoneNumber: string): str
 /**
  * One JSON line an event. Nothing that a person or a provider gave us is ever passed to it: ids, closed words, counts and durations only;
  * the redaction is a second fence, not the first.
+ * `traceId`: of the span that a line belongs to, if any.
  */
-export function createLogger (level: string, destination?: { write (line: string): void }): Logger {
+export function createLogger (
+  level: string, destination: { write (line: string): void } = pino.destination({ dest: 1, sync: false }), traceId?: () => string | null,
+): Logger {
   return pino({
     level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     redact: { paths: ['req', 'res', 'headers', 'body', 'query', 'url', 'phoneNumber', 'clientSecret', 'token', 'code', '*.authorization'], remove: true },
-  }, destination ?? pino.destination({ dest: 1, sync: false }))
+    ...(traceId === undefined ? {} : {
+      mixin: () => {
+        const id = traceId()
+        return id === null ? {} : { traceId: id }
+      },
+    }),
+  }, destination)
 }

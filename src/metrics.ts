@@ -21,7 +21,7 @@ export type Metrics = {
   registry: Registry
   /** A verification was written; `before` is what it replaced, null when it is new. Tells which attempts ended by it, and whether it did. */
   countChange (before: Verification | null, after: Verification): void
-  countCall (call: ProviderCall): void
+  countCall (call: Omit<ProviderCall, 'verificationId'>): void
   countCallback (provider: string, result: CallbackResult): void
   /** A route that may be asked, by its pattern: its series begin at zero. */
   openRoute (method: string, route: string): void

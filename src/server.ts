@@ -9,21 +9,26 @@ import type { Config } from './config.ts'
 import type { Deliveries } from './deliveries.ts'
 import { ApiError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
+import type { Health } from './health.ts'
 import type { Ids } from './ids.ts'
+import type { Queues } from './jobs/queues.ts'
 import type { Metrics } from './metrics.ts'
-import { createAuth } from './plugins/auth.ts'
+import { createAuth, type Auth } from './plugins/auth.ts'
 import { allowOrigins } from './plugins/cors.ts'
 import { answerClientError, answerErrors, sendProblem } from './plugins/errors.ts'
 import { openRequestLimits } from './plugins/limits.ts'
 import { openLive, type LiveOptions } from './plugins/live.ts'
-import { describeApi } from './plugins/openapi.ts'
+import { describeApi, describeOther, serveDocs } from './plugins/openapi.ts'
+import { openQueuesPage } from './plugins/queues-page.ts'
+import { traceRequests } from './plugins/tracing.ts'
 import { compileValidator } from './plugins/validation.ts'
 import { callbackRoutes } from './routes/callbacks.ts'
 import { eventRoutes } from './routes/events.ts'
-import { opsRoutes } from './routes/ops.ts'
+import { healthRoutes, metricsRoutes, providerRoutes } from './routes/ops.ts'
 import { verificationRoutes } from './routes/verifications.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 import type { Tallies } from './tallies.ts'
+import type { Tracing } from './tracing.ts'
 
 const bodyLimit = 64 * 1024
 /** `headersTimeout` and the interval must be set with it: alone, `requestTimeout` lets a slow body live for a minute. */
@@ -50,24 +55,21 @@ export type ServerParts = {
   ids: Ids
   apps: Pick<Apps, 'byKey' | 'all'>
   tallies: Tallies
-  config: Pick<Config, 'publicUrl' | 'role' | 'trustedProxies' | 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>
+  config: Pick<Config, 'publicUrl' | 'role' | 'operations' | 'trustedProxies' | 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>
   metrics: Pick<Metrics, 'registry' | 'openRoute' | 'countRequest' | 'countRefused'>
   log: FastifyBaseLogger
+  tracing: Tracing
+  health: Pick<Health, 'live' | 'ready' | 'isDraining'>
   now: () => number
-  /** Whether traffic should be sent here. */
-  isReady: () => boolean | Promise<boolean>
+  /** Shown at `/admin/queues`; without them there is no such page. */
+  queues?: Pick<Queues, 'opened'> | undefined
   live?: LiveOptions
 }
 
-export type Server = Awaited<ReturnType<typeof buildServer>>
+export type Server = ReturnType<typeof openServer>
 
-/** The HTTP server, ready to listen: every plugin and every route on one page. */
-export async function buildServer ({ gateway, deliveries, ids, apps, tallies, config, metrics, log, now, isReady, live: liveOptions }: ServerParts) {
-  const noteRequest = (request: FastifyRequest, reply: FastifyReply): void => {
-    const { method, routeOptions: { url: route = null } } = request
-    metrics.countRequest({ method, route, statusCode: reply.statusCode, durationMs: reply.elapsedTime })
-    logRequest(request, reply)
-  }
+/** A Fastify that reads, answers and fails as all of ours do. */
+function openServer ({ config, metrics, log }: Pick<ServerParts, 'config' | 'metrics' | 'log'>) {
   const server = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -80,7 +82,7 @@ export async function buildServer ({ gateway, deliveries, ids, apps, tallies, co
     trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
     frameworkErrors: (error, request, reply) => {
       sendProblem(error, request, reply)
-      noteRequest(request, reply)
+      noteRequest(request, reply, metrics)
     },
     clientErrorHandler: answerClientError,
   }).withTypeProvider<TypeBoxTypeProvider>()
@@ -93,8 +95,11 @@ export async function buildServer ({ gateway, deliveries, ids, apps, tallies, co
   server.decorateRequest('caller', null)
   server.decorateRequest('verificationId', null)
   answerErrors(server, { metrics })
+  return server
+}
 
-  allowOrigins(server, { apps, ids })
+/** What every answer carries, what is said while it stops, and one line a request. */
+function addHooks (server: Server, { config, metrics, health }: Pick<ServerParts, 'config' | 'metrics' | 'health'>): void {
   let isClosing = false
   server.addHook('preClose', async () => { isClosing = true })
   const headers = config.publicUrl.startsWith('https:') ? { ...safeHeaders, ...httpsHeaders } : safeHeaders
@@ -105,12 +110,21 @@ export async function buildServer ({ gateway, deliveries, ids, apps, tallies, co
     done(new ApiError('overloaded', 'This process is stopping.', { retryAfterSeconds: 1 }))
   })
   server.addHook('onSend', async (_request, reply) => {
-    if (isClosing) reply.header('connection', 'close')
+    if (isClosing || health.isDraining()) reply.header('connection', 'close')
   })
   server.addHook('onResponse', (request, reply, done) => {
-    noteRequest(request, reply)
+    noteRequest(request, reply, metrics)
     done()
   })
+}
+
+/** The HTTP server, ready to listen: every plugin and every route on one page. */
+export async function buildServer (parts: ServerParts) {
+  const { gateway, deliveries, ids, apps, tallies, config, metrics, tracing, health, queues, now, live: liveOptions } = parts
+  const server = openServer(parts)
+  traceRequests(server, tracing)
+  allowOrigins(server, { apps, ids })
+  addHooks(server, parts)
   await server.register(underPressure, { maxEventLoopDelay, retryAfter: 1 })
   await describeApi(server, manifest.version)
   // From here on the routes are ours.
@@ -128,8 +142,35 @@ export async function buildServer ({ gateway, deliveries, ids, apps, tallies, co
     await server.register(webhookRoutes, { deliveries, auth })
     await server.register(callbackRoutes, { gateway, limits })
   }
-  await server.register(opsRoutes, { gateway, auth, metrics, isReady })
+  await server.register(providerRoutes, { gateway, auth })
+  await server.register(healthRoutes, { health })
+  if (config.operations === null) await serveOperations(server, { auth, metrics, queues })
   return server
+}
+
+/** The server of `OPERATIONS_PORT`: what is for operators only, away from the public door. The API's document is that of `api`. */
+export async function buildOperationsServer (
+  api: Server, parts: Pick<ServerParts, 'config' | 'ids' | 'apps' | 'tallies' | 'metrics' | 'log' | 'health' | 'queues' | 'now'>,
+): Promise<Server> {
+  const { config, ids, apps, metrics, health, queues } = parts
+  const server = openServer(parts)
+  addHooks(server, parts)
+  await describeOther(server, api, config.publicUrl)
+  await server.register(healthRoutes, { health })
+  await serveOperations(server, { auth: createAuth({ apps, ids, limits: await openRequestLimits(server, parts) }), metrics, queues })
+  return server
+}
+
+async function serveOperations (server: Server, { auth, metrics, queues }: Pick<ServerParts, 'metrics' | 'queues'> & { auth: Auth }): Promise<void> {
+  await serveDocs(server)
+  await server.register(metricsRoutes, { metrics })
+  if (queues !== undefined) await openQueuesPage(server, { queues, auth, metrics })
+}
+
+function noteRequest (request: FastifyRequest, reply: FastifyReply, metrics: Pick<Metrics, 'countRequest'>): void {
+  const { method, routeOptions: { url: route = null } } = request
+  metrics.countRequest({ method, route, statusCode: reply.statusCode, durationMs: reply.elapsedTime })
+  logRequest(request, reply)
 }
 
 /** One line a request: the route's pattern, never the path, and nothing that was sent. */

@@ -90,6 +90,8 @@ type Common = {
   spareKeys?: KeyHold[]
   /** The app wants the profile; without that wish it is not kept. */
   includeProfile: boolean
+  /** W3C `traceparent` of the create; absent when that was not traced. */
+  traceparent?: string
   workflow: Step[]
   attempts: Attempt[]
   /** What the app is still to be told; null when it has no webhook. */

@@ -20,6 +20,8 @@ export type Webhook = {
   body: string
   /** Milliseconds since the epoch. */
   now: number
+  /** W3C Trace Context, sent as it is: the app may continue the trace. */
+  traceparent?: string | null
 }
 
 /** One try. `statusCode` is that of the answer, whatever it was; without an answer `error` says why. */
@@ -110,13 +112,13 @@ export function createWebhookSender ({ lookup = systemLookup, timeoutMs = 10_000
   let isClosed = false
   const agents = new Map(['http:', 'https:'].map(protocol => [protocol, openAgent(protocol)]))
 
-  async function exchange (url: URL, { body, ...signed }: Webhook, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  async function exchange (url: URL, { body, traceparent = null, ...signed }: Webhook, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const host = url.hostname.replace(/^\[|\]$/g, '')
     const agent = agents.get(url.protocol)
     if (agent === undefined || (isIP(host) !== 0 && !allowsAddress(url.protocol, host))) throw notAllowed()
     return agent.request({
       origin: url.origin, path: url.pathname + url.search, method: 'POST', body, signal,
-      headers: { 'content-type': 'application/json', 'user-agent': 'verigate', ...signWebhook({ body, ...signed }) },
+      headers: { 'content-type': 'application/json', 'user-agent': 'verigate', ...(traceparent === null ? {} : { traceparent }), ...signWebhook({ body, ...signed }) },
     })
   }
 

@@ -9,7 +9,8 @@ const imports = globSync('**/*.ts', { cwd: root }).flatMap(file => {
   const text = readFileSync(join(root, file), 'utf8')
   return [...text.matchAll(/^(?:import|export) (?<type>type )?[^'\n]*?(?:\n(?![^\n]*from)[^\n]*)*?from '(?<what>[^']+)'|import\('(?<dynamic>[^']+)'\)/gm)].map(({ groups = {} }) => {
     const what = groups.what ?? groups.dynamic ?? ''
-    return { file, what: what.startsWith('.') ? relative(root, join(root, dirname(file), what)) : what, isType: groups.type !== undefined }
+    const isDynamic = groups.dynamic !== undefined
+    return { file, isDynamic, what: what.startsWith('.') ? relative(root, join(root, dirname(file), what)) : what, isType: groups.type !== undefined }
   })
 })
 const importers = (what: RegExp): string[] => [...new Set(imports.filter(entry => what.test(entry.what)).map(({ file }) => file))].sort()
@@ -29,6 +30,9 @@ t.test('the core imports nothing but itself', async t => {
 t.test('every line knows its room', async t => {
   t.strictSame(outside(importers(/^(fastify|@fastify\/)(?!error)/), /^plugins\//, /^routes\//, /^sandbox\//, /^server\.ts$/), [], 'Fastify')
   t.strictSame(outside(importers(/^bullmq$/), /^jobs\//), [], 'BullMQ')
+  t.strictSame(importers(/^@opentelemetry\//), ['otel.ts'], 'OpenTelemetry')
+  t.match(imports.filter(({ what }) => what === 'otel.ts'), [{ file: 'main.ts', isDynamic: true }], 'which is loaded only when tracing is on')
+  t.ok(imports.filter(({ what }) => what.startsWith('@bull-board/')).every(({ file, isDynamic }) => file === 'plugins/queues-page.ts' && isDynamic), 'the page of the queues')
   t.strictSame(outside(importers(/^ioredis$/), /^store\//), [], 'Redis')
   t.strictSame(outside(importers(/^sandbox\//), /^sandbox\//, /^main\.ts$/), [], 'the simulators')
   t.strictSame(imports.filter(({ file, what }) => file.startsWith('sandbox/') && /\.ts$/.test(what) && !what.startsWith('sandbox/')), [], 'simulators know nothing of the gateway')

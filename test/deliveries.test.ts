@@ -10,6 +10,7 @@ import { createMetrics } from '../src/metrics.ts'
 import { createSealer } from '../src/seal.ts'
 import { createKeys, partitions } from '../src/store/keys.ts'
 import { createStore } from '../src/store/store.ts'
+import { noTracing } from '../src/tracing.ts'
 import { begin, decide, type Verification } from '../src/verification.ts'
 import { viewVerification } from '../src/view.ts'
 import { createWebhookSender } from '../src/webhook.ts'
@@ -46,7 +47,7 @@ async function start (t: Test, { sealKeys = `k1:${randomBytes(32).toString('base
         jobs.push([id, name])
       },
     },
-    log: createLogger('debug', { write: line => { lines.push(line) } }),
+    log: createLogger('debug', { write: line => { lines.push(line) } }), tracing: noTracing,
     viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
   })
 

@@ -73,6 +73,21 @@ t.test('it says where it listens, also on a port of the system\'s choice, and en
   }
 })
 
+t.test('operations on a port of their own', { buffered: true }, async t => {
+  const { environment } = await testEnvironment(t)
+  const gateway = start(t, { ...environment, ROLE: 'api', OPERATIONS_PORT: '0' })
+  const address = await gateway.listening
+  const operations = String(lineWith(gateway, '"listening"')['operations'])
+  t.match(operations, /^http:\/\/127\.0\.0\.1:[1-9]\d*$/)
+  const statuses = async (url: string): Promise<number[]> =>
+    Promise.all(['/readyz', '/metrics'].map(async path => (await clientOf(url, null).call('GET', path)).status))
+  t.same(await statuses(address), [200, 404])
+  t.same(await statuses(operations), [200, 200])
+  gateway.signal('SIGTERM')
+  t.equal((await gateway.ended).code, 0)
+  await t.rejects(statuses(operations), /ECONNREFUSED/)
+})
+
 t.test('while Redis cannot be reached it waits, and says so', { buffered: true }, async t => {
   const redis = await startRedis(t)
   const { environment } = await testEnvironment(t, { redisUrl: redis.url })

@@ -174,3 +174,19 @@ t.test('a worker answers for its health and its metrics only', async t => {
     t.equal((await server.inject({ method: 'POST', url, headers: authorization, payload: {} })).statusCode, 404, url)
   }
 })
+
+t.test('operations can have a port of their own', async t => {
+  const { server, operationsServer, lines } = await buildTestServer(t, { publicUrl: 'https://verify.example', operations: { port: 0, host: '127.0.0.1' } })
+  for (const url of ['/metrics', '/docs', '/docs/json', '/openapi.json']) {
+    t.equal((await server.inject(url)).statusCode, 404, `${url} is not at the public door`)
+    t.equal((await operationsServer.inject(url)).statusCode, 200, url)
+  }
+  for (const one of [server, operationsServer]) for (const url of ['/livez', '/readyz']) t.equal((await one.inject(url)).statusCode, 200, url)
+  for (const url of ['/verifications?reference=a', '/providers', '/verifications/ver_a']) {
+    t.match(await operationsServer.inject({ url, headers: authorization }), { statusCode: 404, headers: { 'content-type': 'application/problem+json' } }, url)
+  }
+  const document = (await operationsServer.inject('/openapi.json')).json()
+  t.same(document.servers, [{ url: 'https://verify.example' }], 'calls go to the public door')
+  t.ok('/verifications' in document.paths && document.openapi === '3.1.0')
+  t.notMatch(lines.join(''), /"level":50/)
+})

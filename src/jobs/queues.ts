@@ -31,6 +31,8 @@ export type Queues = {
   waiting (queue: QueueName): Promise<number>
   /** How full each queue is. Asks for so many things, however many jobs there are. */
   look (): Promise<QueueState[]>
+  /** All of them, to be looked at. */
+  opened: readonly Queue[]
   close (): Promise<void>
 }
 
@@ -56,6 +58,7 @@ export function openQueues (redis: RedisClient, onError: (error: Error) => void)
       const times = first.filter(({ attemptsMade }) => attemptsMade === 0).map(({ timestamp, opts: { delay = 0 } }) => timestamp + delay)
       return { queue: queue.name, jobs: { waiting, active, delayed }, oldestAt: times.length === 0 ? null : Math.min(...times) }
     })),
+    opened: Object.values(queues),
     close: async () => { await Promise.allSettled(Object.values(queues).map(queue => queue.close())) },
   }
 }

@@ -9,6 +9,8 @@ import { queueNames, queuePrefix, type JobData, type QueueName, type Queues } fr
 export type Workers = {
   /** Whether jobs are being taken up. */
   isAlive (): boolean
+  /** Whether jobs wait that no worker takes, however often it was replaced. */
+  isStuck (): boolean
   /** Lets the jobs in hand finish, for at most this long. Never hangs, also when Redis is away. */
   close (deadlineMs: number): Promise<void>
 }
@@ -21,12 +23,13 @@ export type WorkersParts = {
   log: Logger
   now: () => number
   concurrency?: number
+  watchEveryMs?: number
 }
 
 const sweepEveryMs = 1_000
 /** A sweep that waited longer than this was overtaken by the next ones. */
 const staleSweepMs = 2_500
-const watchEveryMs = 5_000
+const hopelessReplacements = 3
 const connectionRetryMs = 1_000
 const longestBackoffMs = 60_000
 /** A job is run again about five seconds after its process died: seconds, since somebody is waiting in front of a screen. */
@@ -41,16 +44,18 @@ type Watched = {
   taken: number
   /** At the last look: how many it had taken, if jobs were waiting that it could have taken. */
   before: number | null
+  /** How many before it, one after the other, were replaced in vain. */
+  replaced: number
 }
 
-export function startWorkers ({ redis, queues, gateway, metrics, log, now, concurrency = 50 }: WorkersParts): Workers {
+export function startWorkers ({ redis, queues, gateway, metrics, log, now, concurrency = 50, watchEveryMs = 5_000 }: WorkersParts): Workers {
   // BullMQ must know the server's version: for an unknown one it rounds every delay up to whole seconds.
   const options = { connection: redis, prefix: queuePrefix, runRetryDelay: connectionRetryMs, ...lock }
   const opened: Worker[] = []
   let running: Watched[] = [open('resolve'), open('notify'), open('sweep')]
   let isClosing = false
 
-  function open (queue: QueueName): Watched {
+  function open (queue: QueueName, replaced = 0): Watched {
     const most = queue === 'sweep' ? 1 : concurrency
     const work = async (job: Job): Promise<void> => {
       watched.taken += 1
@@ -68,7 +73,7 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
     })
     worker.on('stalled', () => metrics.countStalled(queue))
     opened.push(worker)
-    const watched: Watched = { queue, worker, concurrency: most, inHand: 0, taken: 0, before: null }
+    const watched: Watched = { queue, worker, concurrency: most, inHand: 0, taken: 0, before: null, replaced }
     return watched
   }
 
@@ -100,6 +105,7 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
     const isIdle = watched.inHand < watched.concurrency && await queues.waiting(watched.queue).then(count => count > 0, () => false)
     const stuck = isIdle && watched.before === watched.taken
     watched.before = isIdle ? watched.taken : null
+    if (!isIdle || watched.taken > 0) watched.replaced = 0
     return stuck
   }
 
@@ -112,12 +118,13 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
       if (!stuck) return watched
       log.error({ queue: watched.queue }, 'worker takes no jobs, replaced')
       watched.worker.close(true).catch(() => {})
-      return open(watched.queue)
+      return open(watched.queue, watched.replaced + 1)
     })
   }, watchEveryMs)
 
   return {
     isAlive: () => running.every(({ worker }) => worker.isRunning()),
+    isStuck: () => running.some(({ replaced }) => replaced >= hopelessReplacements),
     async close (deadlineMs) {
       isClosing = true
       clearInterval(sweeper)

@@ -76,7 +76,7 @@ export function callingApp ({ caller }: FastifyRequest): App {
 }
 
 /** The audit line of something that an operator, or an app in its stead, did on purpose. */
-export function noteAction (request: FastifyRequest, action: 'verification_erased' | 'webhook_replayed' | 'webhook_tested'): void {
+export function noteAction (request: FastifyRequest, action: 'verification_erased' | 'webhook_replayed' | 'webhook_tested' | 'queues_opened'): void {
   const { verificationId } = request
   request.log.info({ audit: 'operator_action', action, app: callingApp(request).id, ...(verificationId === null ? {} : { verificationId }) }, 'audit')
 }

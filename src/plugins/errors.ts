@@ -24,16 +24,7 @@ export function buildProblem ({ apiCode: code, message: detail, extra }: ApiErro
  */
 export function answerErrors (server: FastifyInstance, { metrics }: { metrics: Pick<Metrics, 'countRefused'> }): void {
   server.addHook('onError', (request, _reply, error, done) => {
-    const { apiCode, extra: { refusal } } = readError(error)
-    const cause = refusal?.cause ?? refusalCauses.find(known => known === apiCode)
-    if (cause !== undefined) metrics.countRefused(cause)
-    if (cause !== undefined && (refusal !== undefined || isAboutCredentials(cause))) {
-      const { caller, verificationId, routeOptions: { url: route = null } } = request
-      const app = caller !== null && 'app' in caller ? caller.app.id : null
-      request.log.warn({
-        audit: 'refused', cause, app, route, ...(verificationId === null ? {} : { verificationId }), ...(refusal?.numberTag === undefined ? {} : { numberTag: refusal.numberTag }),
-      }, 'audit')
-    }
+    noteRefusal(error, request, metrics)
     done()
   })
   const answerNothing = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
@@ -52,6 +43,19 @@ export function answerErrors (server: FastifyInstance, { metrics }: { metrics: P
   server.setErrorHandler<FastifyError>((error, request, reply) => request.is404 ? answerNothing(request, reply) : sendProblem(error, request, reply))
 }
 
+/** Counts what was refused, and tells the audit log. */
+export function noteRefusal (error: unknown, request: FastifyRequest, metrics: Pick<Metrics, 'countRefused'>): void {
+  const { apiCode, extra: { refusal } } = readError(error)
+  const cause = refusal?.cause ?? refusalCauses.find(known => known === apiCode)
+  if (cause === undefined) return
+  metrics.countRefused(cause)
+  if (refusal === undefined && !isAboutCredentials(cause)) return
+  const { caller, verificationId, routeOptions: { url: route = null } } = request
+  const app = caller !== null && 'app' in caller ? caller.app.id : null
+  const about = { ...(verificationId === null ? {} : { verificationId }), ...(refusal?.numberTag === undefined ? {} : { numberTag: refusal.numberTag }) }
+  request.log.warn({ audit: 'refused', cause, app, route, ...about }, 'audit')
+}
+
 const isAboutCredentials = (cause: RefusalCause): boolean => cause === 'unauthenticated' || cause === 'forbidden'
 
 /** Answers with a problem. What is not ours to explain is logged, once, with its stack, and says nothing outside. */
@@ -62,7 +66,7 @@ export function sendProblem (error: unknown, request: FastifyRequest, reply: Fas
     request.log.error({ error: { type: name, message, stack } }, 'unexpected error')
   }
   if (apiError.extra.retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(apiError.extra.retryAfterSeconds))
-  if (apiError.apiCode === 'unauthenticated') reply.header('www-authenticate', 'Bearer')
+  if (apiError.apiCode === 'unauthenticated' && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer')
   return reply
     .code(apiErrors[apiError.apiCode].status)
     .header('content-type', mediaType)

@@ -48,7 +48,7 @@ const docsPolicy = [
   'font-src \'self\' data:', 'connect-src \'self\'', 'base-uri \'none\'', 'form-action \'none\'', 'frame-ancestors \'none\'',
 ].join('; ')
 
-/** `/openapi.json` and the documentation at `/docs`, served from the package's own files. Routes registered after it are described. */
+/** Makes the OpenAPI document (`server.swagger()`). Routes registered after it are described. */
 export async function describeApi (server: FastifyInstance, version: string): Promise<void> {
   await server.register(swagger, {
     openapi: {
@@ -81,6 +81,15 @@ export async function describeApi (server: FastifyInstance, version: string): Pr
       return shareSchemas(documentObject.openapiObject)
     },
   })
+}
+
+/** Gives a server the document of another one, which is found at `publicUrl`. */
+export async function describeOther (server: FastifyInstance, other: FastifyInstance, publicUrl: string): Promise<void> {
+  await server.register(swagger, { openapi: { openapi: '3.1.0' }, transformObject: () => ({ ...other.swagger(), servers: [{ url: publicUrl }] }) })
+}
+
+/** `/openapi.json` and the documentation at `/docs`, served from the package's own files. */
+export async function serveDocs (server: FastifyInstance): Promise<void> {
   await server.register(async pages => {
     await pages.register(helmet, { contentSecurityPolicy: false, strictTransportSecurity: false })
     await pages.register(swaggerUi, {

@@ -148,6 +148,25 @@ export const ProviderList = Type.Object({ data: Type.Array(ProviderItem), nextCu
   title: 'ProviderList', description: 'What is configured.',
 })
 
+const workersCheck = (word: 'stuck' | 'stopped') => words(['ok', word, 'none'], { description: '`none`: this process does no jobs.' })
+export const Liveness = Type.Object({
+  status: words(['ok', 'stuck']),
+  checks: Type.Object({
+    eventLoop: words(['ok', 'stuck'], { description: '`stuck`: each turn took over a second, for a minute.' }), workers: workersCheck('stuck'),
+  }),
+}, { title: 'Liveness' })
+export type Liveness = Static<typeof Liveness>
+
+export const Readiness = Type.Object({
+  status: words(['ready', 'unavailable']),
+  checks: Type.Object({
+    redis: words(['ok', 'unreachable'], { description: 'Whether a script of ours can be run.' }), workers: workersCheck('stopped'),
+    eventLoop: words(['ok', 'slow'], { description: '`slow`: requests are refused.' }),
+    draining: Type.Boolean({ description: 'It is about to stop.' }),
+  }),
+}, { title: 'Readiness', description: 'Providers are no part of it: their outages are told by `GET /providers`.' })
+export type Readiness = Static<typeof Readiness>
+
 export const Problem = Type.Object({
   type: Type.String({ examples: ['urn:verigate:error:invalid_request'] }),
   title: Type.String(),

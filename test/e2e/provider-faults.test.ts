@@ -38,6 +38,12 @@ t.test('a provider that fails while it is asked', async t => {
   await shop.call('POST', `/verifications/${slow.id}/cancel`)
   t.hasStrict(await checking, { body: { status: 'canceled', verified: false } }, 'canceled while it was asked')
   t.hasStrict(await slow.read(), { status: 'canceled', verified: false, result: null })
+
+  const { body: { data } } = await shop.call('GET', '/providers')
+  const otpless = data.find(({ provider }: { provider: string }) => provider === 'otpless')
+  t.match(otpless.health, { breaker: 'closed', lastSuccessAt: /^20.*Z$/, lastFailure: { at: /^20.*Z$/, reason: 'provider_error' } }, 'the operator sees it')
+  t.ok(otpless.health.errorRate > 0 && otpless.health.errorRate < 1)
+  t.equal((await shop.call('GET', '/readyz')).status, 200, 'and traffic is sent here all the same')
 })
 
 t.test('a provider that hangs', async t => {

@@ -38,6 +38,7 @@ t.test('what each request asks of Redis', async t => {
   t.strictSame((await count(() => shop.call('GET', `/verifications/${id}`))).asked, ['get'], 'read')
   t.strictSame((await count(() => bank.call('GET', `/verifications/${id}`))).asked, [], 'another app')
   t.strictSame((await count(() => shop.call('GET', '/verifications/ver_made-up'))).asked, [], 'a made-up id')
+  t.strictSame((await count(() => shop.call('GET', '/readyz'))).asked, ['evalsha'], 'readiness')
   t.strictSame((await count(() => shop.call('POST', '/callbacks/truecaller', { requestId: 'x'.repeat(48), accessToken: 'a' }))).asked, [], 'a forged callback')
   t.strictSame((await count(() => shop.call('POST', `/verifications/${id}/check`, { code: '000000' }))).asked, ['get', 'evalsha', 'evalsha'], 'check: read, evidence, outcome')
 

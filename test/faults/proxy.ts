@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { request } from 'undici'
 
@@ -7,6 +7,7 @@ type Teardown = { teardown (run: () => unknown): void }
 
 export type Passed = {
   path: string
+  headers: IncomingHttpHeaders
   body: Record<string, unknown>
   /** Status of the provider's answer; null until it came. */
   status: number | null
@@ -30,7 +31,7 @@ export async function startProxy (t: Teardown, target: string): Promise<Proxy> {
     const { host: _host, connection: _connection, 'content-length': _length, ...headers } = incoming.headers
     const pass = async (): Promise<void> => {
       const sent = await text(incoming)
-      const entry: Passed = { path, body: sent === '' ? {} : JSON.parse(sent), status: null }
+      const entry: Passed = { path, headers: incoming.headers, body: sent === '' ? {} : JSON.parse(sent), status: null }
       passed.push(entry)
       const answer = await request(target + path, { method: method as 'GET', headers, ...(sent === '' ? {} : { body: sent }) })
       const body = await answer.body.text()

@@ -2,9 +2,10 @@ import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Agent, request } from 'undici'
+import { openEvents } from '../helpers/events.ts'
 import { clientOf, keys, testEnvironment } from '../helpers/gateway.ts'
 import { readLine, startListening, type GatewayProcess } from '../helpers/process.ts'
-import { startRedis, until } from '../helpers/redis.ts'
+import { freePort, startRedis, until } from '../helpers/redis.ts'
 import { live } from './load.ts'
 import { createOracle, numberOf } from './oracle.ts'
 import { startProxy } from './proxy.ts'
@@ -79,6 +80,31 @@ t.test('SIGTERM: what was accepted is answered', { buffered: true }, async t => 
   t.equal(code, 0)
   t.ok(ms < 5_000, `gone after ${Math.round(ms)} ms`)
   t.comment('SIGTERM with 50 creates and a long poll of 30 s in hand: answered 51, failed 0')
+})
+
+t.test('SIGTERM: unready at once, and as useful as before until balancers have noticed', { buffered: true }, async t => {
+  const operationsPort = await freePort()
+  const { gateway, url, shop } = await startOne(t, { SHUTDOWN_DELAY_SECONDS: '5', OPERATIONS_PORT: String(operationsPort) })
+  const operations = clientOf(`http://127.0.0.1:${operationsPort}`, null)
+  const { body: { id } } = await shop.create({ phoneNumber: numberOf(1, '92'), workflow: ['truecaller.push'] })
+  const stream = await openEvents(t, `${url}/verifications/${id}/events`, { authorization: `Bearer ${keys.shop}` })
+  await stream.told(0)
+  t.notOk('close' === (await shop.call('GET', '/readyz')).headers['connection'])
+  const ending = end(gateway)
+  await until(async () => (await shop.call('GET', '/readyz')).status === 503, 'it says so at once')
+  for (const client of [shop, operations]) {
+    t.match(await client.call('GET', '/readyz'), { status: 503, headers: { connection: 'close' }, body: { status: 'unavailable', checks: { draining: true, redis: 'ok', workers: 'ok' } } })
+    t.match(await client.call('GET', '/livez'), { status: 200 }, 'it is not to be killed')
+  }
+  const otp = await shop.create({ phoneNumber: numberOf(2, '10'), workflow: ['otpless.otp'] })
+  t.match(otp, { status: 201, headers: { connection: 'close' } }, 'what still comes is done')
+  const push = await shop.create({ phoneNumber: numberOf(3, '10'), workflow: ['truecaller.push'] })
+  t.match(await shop.waitFor(push.body.id), { status: 'verified' }, 'also by jobs')
+  t.equal(stream.hasEnded(), false)
+  const { code, ms } = await ending
+  t.equal(code, 0)
+  t.ok(ms >= 5_000 && ms < 15_000, `gone after ${Math.round(ms)} ms`)
+  t.equal(await stream.ended, 'ended', 'a stream ends as HTTP wants it')
 })
 
 t.test('SIGTERM with everything stuck', { buffered: true }, async t => {

@@ -5,14 +5,16 @@ import type { Callback } from '../../src/adapters/adapter.ts'
 import type { Deliveries } from '../../src/deliveries.ts'
 import { ApiError } from '../../src/errors.ts'
 import type { Gateway } from '../../src/gateway.ts'
+import { createHealth } from '../../src/health.ts'
 import { createIds, type Ids } from '../../src/ids.ts'
 import { createLogger } from '../../src/logger.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createSealer } from '../../src/seal.ts'
-import { buildServer, type Server } from '../../src/server.ts'
+import { buildOperationsServer, buildServer, type Server, type ServerParts } from '../../src/server.ts'
 import type { LiveOptions } from '../../src/plugins/live.ts'
 import type { Listener } from '../../src/store/announcements.ts'
 import { createTallies } from '../../src/tallies.ts'
+import { noTracing, type Tracing } from '../../src/tracing.ts'
 import { begin, decide, type Event, type Verification } from '../../src/verification.ts'
 
 type Teardown = { teardown (run: () => unknown): void }
@@ -166,10 +168,15 @@ const noDeliveries: Pick<Deliveries, 'list' | 'replay' | 'test'> = {
 
 export type TestServer = Awaited<ReturnType<typeof buildTestServer>>
 
-type Wishes = { isReady?: () => boolean, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions, trustedProxies?: string[], ipRequestsPerMinute?: number, now?: () => number }
+type Wishes = {
+  health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions, operations?: { port: number, host: string } | null
+  tracing?: Tracing, queues?: ServerParts['queues'], trustedProxies?: string[], ipRequestsPerMinute?: number, now?: () => number
+}
 
 /** The whole HTTP layer over the memory gateway, closed when the test ends. `lines` is what it logged. */
-export async function buildTestServer (t: Teardown, { isReady = () => true, publicUrl = 'http://localhost', role = 'all', live = {}, trustedProxies = [], ipRequestsPerMinute = 600, now = Date.now }: Wishes = {}) {
+export async function buildTestServer (t: Teardown, wishes: Wishes = {}) {
+  const { health = {}, publicUrl = 'http://localhost', role = 'all', live = {}, operations = null, tracing = noTracing, queues } = wishes
+  const { trustedProxies = [], ipRequestsPerMinute = 600, now = Date.now } = wishes
   const sealer = createSealer(`test:${Buffer.alloc(32, 'test').toString('base64')}`)
   const ids = createIds(sealer, { partitions: 64, randomBytes })
   const memory = createMemoryGateway(ids)
@@ -194,17 +201,21 @@ export async function buildTestServer (t: Teardown, { isReady = () => true, publ
     shared.set(name, sum)
     return sum
   }
-  const tallies = createTallies({ share, now })
-  const server: Server = await buildServer({
-    gateway, deliveries: noDeliveries, ids, apps, tallies, now, config: { publicUrl, role, trustedProxies, clientRequestsPerMinute: 120, ipRequestsPerMinute }, metrics,
-    log: createLogger('debug', { write: line => { lines.push(line) } }), isReady, live,
-  })
+  const parts: ServerParts = {
+    gateway, deliveries: noDeliveries, ids, apps, tallies: createTallies({ share, now }), now, metrics, tracing, queues, live,
+    config: { publicUrl, role, operations, trustedProxies, clientRequestsPerMinute: 120, ipRequestsPerMinute },
+    log: createLogger('debug', { write: line => { lines.push(line) } }),
+    health: createHealth({ store: { ping: async () => {} }, workers: null, isSlow: () => server.isUnderPressure(), now: Date.now, ...health }),
+  }
+  const server: Server = await buildServer(parts)
   t.teardown(() => server.close())
+  const operationsServer = await buildOperationsServer(server, parts)
+  t.teardown(() => operationsServer.close())
   const create = async (body: object = { phoneNumber }): Promise<{ id: string, clientSecret: string, revision: number }> =>
     (await server.inject({ method: 'POST', url: '/verifications', headers: authorization, payload: body })).json()
   const listen = async (): Promise<number> => {
     await server.listen({ host: '127.0.0.1', port: 0 })
     return (server.server.address() as AddressInfo).port
   }
-  return { ...memory, server, ids, apps, lines, refused, create, listen }
+  return { ...memory, server, operationsServer, ids, apps, lines, refused, create, listen }
 }

@@ -13,8 +13,8 @@ t.setTimeout(60_000)
 
 type Run = { id: string, isLastTry: boolean, at: number }
 /** Workers on a Redis of their own; `resolve` and `sweep` are what jobs come to. `workerUrl`: another way to the same Redis. */
-async function start (t: Test, { resolve = async () => {}, sweep = async () => 0, now = Date.now, concurrency, server, workerUrl }: {
-  resolve?: (run: Run) => Promise<void>, sweep?: () => Promise<number>, now?: () => number, concurrency?: number
+async function start (t: Test, { resolve = async () => {}, sweep = async () => 0, now = Date.now, concurrency, watchEveryMs, server, workerUrl }: {
+  resolve?: (run: Run) => Promise<void>, sweep?: () => Promise<number>, now?: () => number, concurrency?: number, watchEveryMs?: number
   server?: Awaited<ReturnType<typeof startRedis>>, workerUrl?: string
 } = {}) {
   server ??= await startRedis(t)
@@ -39,7 +39,7 @@ async function start (t: Test, { resolve = async () => {}, sweep = async () => 0
         await resolve(run)
       },
     },
-    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(concurrency === undefined ? {} : { concurrency }), ...(watchEveryMs === undefined ? {} : { watchEveryMs }),
   }
   const workers = startWorkers(parts)
   t.teardown(async () => {
@@ -155,12 +155,13 @@ t.test('a sweep that waited too long is left to the next one', { buffered: true 
 })
 
 /** A wire to Redis that can fall silent: connections stay, and carry nothing any more. New ones work. */
-async function startWire (t: Test, port: number): Promise<{ url: string, silence (): number }> {
+async function startWire (t: Test, port: number): Promise<{ url: string, silence (): number, mute (isMute: boolean): void }> {
   let pairs: [Socket, Socket][] = []
+  let isMute = false
   const server = createServer(inner => {
     const outer = connect(port, '127.0.0.1')
     pairs.push([inner, outer])
-    inner.pipe(outer).pipe(inner)
+    if (!isMute) inner.pipe(outer).pipe(inner)
     for (const socket of [inner, outer]) socket.on('error', () => {})
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -173,6 +174,7 @@ async function startWire (t: Test, port: number): Promise<{ url: string, silence
   if (address === null || typeof address === 'string') throw new Error('no port')
   return {
     url: `redis://127.0.0.1:${address.port}`,
+    mute: wished => { isMute = wished },
     silence () {
       const silenced = pairs
       pairs = []
@@ -200,6 +202,22 @@ t.test('workers whose connections fell silent are replaced', { buffered: true },
   t.comment(`silent connections: jobs and sweeps go on after ${((performance.now() - from) / 1000).toFixed(1)} s`)
   t.ok(logs.some(line => /takes no jobs, replaced/.test(line)), 'the operator hears of it')
   t.ok(workers.isAlive())
+})
+
+t.test('workers that no replacement mends are beyond repair, until they take a job', { buffered: true }, async t => {
+  const server = await startRedis(t)
+  const wire = await startWire(t, server.port)
+  const { queues, runs, workers } = await start(t, { server, workerUrl: wire.url, watchEveryMs: 200 })
+  await queues.resolve('ver_a', 'ver_a.1')
+  await until(() => runs.length === 1, 'they work')
+  t.equal(workers.isStuck(), false)
+  wire.mute(true)
+  wire.silence()
+  await queues.resolve('ver_b', 'ver_b.1')
+  await until(() => workers.isStuck(), 'they are given up')
+  wire.mute(false)
+  wire.silence()
+  await until(() => runs.length === 2 && !workers.isStuck(), 'they are found to work again', 20_000)
 })
 
 t.test('workers that are busy are left alone', { buffered: true }, async t => {

@@ -1,16 +1,26 @@
 import t from 'tap'
+import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { ProviderList } from '../../src/routes/schemas.ts'
+import { Liveness, ProviderList, Readiness } from '../../src/routes/schemas.ts'
 import { authorization, buildTestServer } from '../helpers/server.ts'
 
 t.test('health', async t => {
-  let ready = true
-  const { server, lines } = await buildTestServer(t, { isReady: () => ready })
-  t.match(await server.inject('/livez'), { statusCode: 200, body: '{"status":"ok"}' })
-  t.match(await server.inject('/readyz'), { statusCode: 200, body: '{"status":"ready"}' })
-  ready = false
-  t.match(await server.inject('/readyz'), { statusCode: 503, body: '{"status":"unavailable"}' })
-  t.equal((await server.inject('/livez')).statusCode, 200, 'it is alive all the same')
+  const workers = { isAlive: () => true, isStuck: () => false }
+  let ping = async (): Promise<void> => {}
+  const { server, lines } = await buildTestServer(t, { health: { store: { ping: () => ping() }, workers } })
+  const ask = async (url: string, schema: TSchema, statusCode: number): Promise<unknown> => {
+    const answer = await server.inject(url)
+    t.equal(answer.statusCode, statusCode, url)
+    t.same(Compile(schema).Errors(answer.json()), [], 'as documented')
+    return answer.json()
+  }
+  t.same(await ask('/livez', Liveness, 200), { status: 'ok', checks: { eventLoop: 'ok', workers: 'ok' } })
+  t.match(await ask('/readyz', Readiness, 200), { status: 'ready', checks: { redis: 'ok', workers: 'ok', eventLoop: 'ok', draining: false } })
+  ping = async () => { throw new Error('away') }
+  t.match(await ask('/readyz', Readiness, 503), { status: 'unavailable', checks: { redis: 'unreachable', workers: 'ok' } })
+  await ask('/livez', Liveness, 200)
+  workers.isStuck = () => true
+  t.match(await ask('/livez', Liveness, 503), { status: 'stuck', checks: { workers: 'stuck' } })
   t.same(lines, [], 'probes leave no lines')
 })
 
@@ -26,7 +36,8 @@ t.test('under pressure work is refused, and probes are answered all the same', a
   const refused = await server.inject({ url: '/providers', headers: authorization })
   t.match(refused.json(), { status: 503, code: 'overloaded' })
   t.match(refused.headers, { 'retry-after': '1', 'content-type': 'application/problem+json' })
-  for (const url of ['/livez', '/readyz', '/metrics']) t.equal((await server.inject(url)).statusCode, 200, url)
+  for (const url of ['/livez', '/metrics']) t.equal((await server.inject(url)).statusCode, 200, url)
+  t.match(await server.inject('/readyz').then(answer => answer.json()), { status: 'unavailable', checks: { redis: 'ok', eventLoop: 'slow' } }, 'let others have it')
 })
 
 t.test('metrics', async t => {

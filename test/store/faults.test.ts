@@ -90,6 +90,19 @@ t.test('a server that is gone: every call fails at once', async (t) => {
   t.ok(performance.now() - startedAt < 500, `${Math.round(performance.now() - startedAt)} ms`)
 })
 
+t.test('a server that lets us run no scripts is of no use, and ping tells', async (t) => {
+  const server = await startRedis(t)
+  const { redis, store } = await open(t, server.url)
+  await store.ping()
+  await redis.script('FLUSH')
+  await store.ping()
+  await redis.call('ACL', 'SETUSER', 'default', '-@scripting')
+  t.equal((await failureOf(t, () => store.ping()))?.code, 'NOPERM')
+  t.equal(await redis.ping(), 'PONG')
+  await redis.call('ACL', 'SETUSER', 'default', '+@scripting')
+  await store.ping()
+})
+
 t.test('a command in flight when the connection breaks is not sent again', async (t) => {
   const server = await startRedis(t)
   const { redis, store } = await open(t, server.url)
@@ -100,7 +113,7 @@ t.test('a command in flight when the connection breaks is not sent again', async
   if (redis instanceof Redis) redis.stream.destroy()
   t.equal((await failing)?.code, 'DISCONNECTED')
   server.resume()
-  await until(() => store.ping().then(() => true, () => false), 'it works again')
+  await until(() => store.claimOf(3, 'any').then(() => true, () => false), 'it works again')
   t.match(await redis.info('commandstats'), /cmdstat_eval:calls=1,/)
 })
 

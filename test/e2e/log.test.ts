@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto'
+import t from 'tap'
+import { tagsOf } from '../../scripts/tag.ts'
+import { startGateway, withWebhook } from '../helpers/gateway.ts'
+import { readLine } from '../helpers/process.ts'
+import { until } from '../helpers/redis.ts'
+import { startReceiver } from '../sandbox/receiver.ts'
+import { numberEnding, openDeepLink } from './end-user.ts'
+
+t.test('what happened to a verification, and to a number, can be found in the log', async t => {
+  const { url } = await startReceiver(t)
+  const { shop, simulators, logs, environment } = await startGateway(t, { apps: withWebhook(url) })
+  const [phoneNumber, discovered] = [numberEnding('02'), numberEnding('04')]
+  const { body: { id } } = await shop.create({ phoneNumber, workflow: ['truecaller.push'] })
+  await shop.waitFor(id)
+  const web = await shop.create({ workflow: ['truecaller.web'] })
+  await openDeepLink(simulators, web.body.nextAction.url, discovered)
+  await shop.waitFor(web.body.id)
+  await until(() => logs.filter(line => line.includes('"msg":"webhook"')).length === 2, 'both webhooks were tried')
+
+  const lines = logs.map(readLine)
+  const said = (msg: string, verificationId = id) => lines.filter(line => line['msg'] === msg && line['verificationId'] === verificationId)
+  const [numberTag = ''] = tagsOf(phoneNumber, environment)
+  t.match(numberTag, /^[\w-]{22}$/)
+  t.match(said('verification created'), [{ app: 'shop', numberTag, method: 'truecaller.push' }])
+  t.match(said('verification ended'), [{ app: 'shop', numberTag, status: 'verified', method: 'truecaller.push' }])
+  t.match(said('provider call'), [{ call: 'start', provider: 'truecaller', result: 'ok' }, { call: 'resolve', result: 'ok' }])
+  t.match(said('callback'), [{ provider: 'truecaller', result: 'accepted' }])
+  t.match(said('webhook'), [{ type: 'verification.verified', deliveryId: /^whd_/, status: 'delivered' }])
+  t.match(said('request').map(({ route }) => route).slice(0, 2), ['/verifications', '/verifications/:id'])
+
+  t.match(said('verification created', web.body.id), [{ numberTag: null }], 'not known yet')
+  t.match(said('verification ended', web.body.id), [{ numberTag: tagsOf(discovered, environment)[0] }], 'discovered')
+  t.notMatch(logs.join(''), new RegExp(`${phoneNumber.slice(2)}|${discovered.slice(2)}`))
+})
+
+t.test('a tag needs a number and the keys, and knows older keys', async t => {
+  const key = (id: string): string => `${id}:${randomBytes(32).toString('base64')}`
+  const [old, young] = [key('old'), key('young')]
+  const number = numberEnding('02')
+  const [oldTag] = tagsOf(number, { SEAL_KEYS: old })
+  const tags = tagsOf(number, { SEAL_KEYS: `${young},${old}` })
+  t.equal(tags.length, 2)
+  t.equal(tags[1], oldTag)
+  t.same(tagsOf(number, { SEAL_KEYS: young }), tags.slice(0, 1))
+  t.throws(() => tagsOf(number, {}), /SEAL_KEYS is required/)
+  t.throws(() => tagsOf(number.slice(1), { SEAL_KEYS: old }), /E\.164/)
+  t.equal(tagsOf(number, { SANDBOX: 'true' }).length, 1)
+})

@@ -1,0 +1,55 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import t from 'tap'
+import { clientOf, keys, testEnvironment } from '../helpers/gateway.ts'
+import { startListening, type GatewayProcess } from '../helpers/process.ts'
+import { startRedis, until } from '../helpers/redis.ts'
+import { startBalancer } from './balancer.ts'
+import { live } from './load.ts'
+import { createOracle } from './oracle.ts'
+
+t.setTimeout(60_000)
+
+t.test('two of each kind are replaced under load, one after the other, and no caller notices', async t => {
+  const redis = await startRedis(t)
+  const { environment, url } = await testEnvironment(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.1 } })
+  const balancer = await startBalancer(t, Number(new URL(url).port))
+  const started = async (role: 'api' | 'worker'): Promise<GatewayProcess> => {
+    const gateway = await startListening(t, { ...environment, PORT: '0', ROLE: role, SHUTDOWN_DELAY_SECONDS: role === 'api' ? '2' : '0' })
+    if (role === 'api') await balancer.add(await gateway.listening)
+    return gateway
+  }
+  const startAll = (): Promise<GatewayProcess[]> => Promise.all([started('api'), started('api'), started('worker'), started('worker')])
+  const [api1, api2, worker1, worker2] = await startAll()
+  if (api1 === undefined || api2 === undefined || worker1 === undefined || worker2 === undefined) throw new Error('not started')
+  const shop = clientOf(url, keys.shop)
+  const oracle = await createOracle(t, shop, redis.url)
+
+  let isReplaced = false
+  const lives: Promise<void>[] = []
+  const load = (async () => {
+    for (let n = 0; !isReplaced; n += 1) {
+      // Not where the provider fails: a worker that sees little else would stop asking for a while.
+      if (n % 5 !== 3) lives.push(live(n, shop, oracle))
+      await delay(80)
+    }
+  })()
+  await until(() => oracle.reached(2) >= 10, 'the load is under way')
+
+  const from = performance.now()
+  await startAll()
+  const codes: number[] = []
+  for (const olds of [[api1, worker1], [api2, worker2]]) {
+    for (const old of olds) old.signal('SIGTERM')
+    for (const old of olds) codes.push((await old.ended).code)
+  }
+  const seconds = ((performance.now() - from) / 1000).toFixed(1)
+  isReplaced = true
+  await load
+  await Promise.all(lives)
+  t.same(codes, [0, 0, 0, 0], 'all four left in order')
+  await oracle.judge('two api and two worker processes replaced under load')
+  t.same(balancer.failures, [], 'each request was answered, and with no 5xx')
+  const counts = [...balancer.answered.values()]
+  t.equal(counts.length, 4, 'all four api processes had their share')
+  t.comment(`replaced within ${seconds} s; ${counts.reduce((sum, count) => sum + count, 0)} requests, failed ${balancer.failures.length}`)
+})
