@@ -18,7 +18,7 @@ const ids: Ids = {
 /** The OpenAPI document, as text: `openapi/openapi.json`. Needs no store and no provider. */
 export async function buildOpenapi (): Promise<string> {
   const server = await buildServer({
-    gateway, deliveries: { list: idle, replay: idle, test: idle }, ids, apps: { byKey: idle, all: idle }, config: { publicUrl: 'http://localhost', role: 'api' }, metrics: { registry: new Registry() },
+    gateway, deliveries: { list: idle, replay: idle, test: idle }, ids, apps: { byKey: idle, all: idle }, config: { publicUrl: 'http://localhost', role: 'api', sandbox: false }, metrics: { registry: new Registry() },
     log: pino({ level: 'silent' }), isReady: idle,
   })
   await server.ready()

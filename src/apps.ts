@@ -54,11 +54,14 @@ export type Apps = {
   replace (apps: App[]): void
 }
 
-/** The sandbox's app; its API key is `vgk_sandbox`. */
+/** API key of the sandbox's app. */
+export const sandboxKey = 'vgk_sandbox'
+
+/** The sandbox's app. */
 export function sandboxApp (publicUrl: string): App {
   return {
     id: 'sandbox', name: 'Sandbox', includeProfile: true, allowedReturnUrls: [`${publicUrl}/`, 'http://localhost/'],
-    keys: [{ sha256: createHash('sha256').update('vgk_sandbox').digest('hex'), scopes: [...scopes] }],
+    keys: [{ sha256: createHash('sha256').update(sandboxKey).digest('hex'), scopes: [...scopes] }],
   }
 }
 

@@ -45,7 +45,7 @@ export type ServerParts = {
   deliveries: Pick<Deliveries, 'list' | 'replay' | 'test'>
   ids: Ids
   apps: Pick<Apps, 'byKey' | 'all'>
-  config: Pick<Config, 'publicUrl' | 'role'>
+  config: Pick<Config, 'publicUrl' | 'role' | 'sandbox'>
   metrics: Pick<Metrics, 'registry'>
   log: FastifyBaseLogger
   /** Whether traffic should be sent here. */
@@ -98,7 +98,7 @@ export async function buildServer ({ gateway, deliveries, ids, apps, config, met
     done()
   })
   await server.register(underPressure, { maxEventLoopDelay, retryAfter: 1 })
-  await describeApi(server, manifest.version)
+  await describeApi(server, { version: manifest.version, sandbox: config.sandbox })
 
   const auth = createAuth({ apps, ids })
   // A worker is asked for its health and its metrics only.

@@ -165,10 +165,10 @@ const noDeliveries: Pick<Deliveries, 'list' | 'replay' | 'test'> = {
 
 export type TestServer = Awaited<ReturnType<typeof buildTestServer>>
 
-type Wishes = { isReady?: () => boolean, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions }
+type Wishes = { isReady?: () => boolean, publicUrl?: string, role?: 'all' | 'worker', sandbox?: boolean, live?: LiveOptions }
 
 /** The whole HTTP layer over the memory gateway, closed when the test ends. `lines` is what it logged. */
-export async function buildTestServer (t: Teardown, { isReady = () => true, publicUrl = 'http://localhost', role = 'all', live = {} }: Wishes = {}) {
+export async function buildTestServer (t: Teardown, { isReady = () => true, publicUrl = 'http://localhost', role = 'all', sandbox = false, live = {} }: Wishes = {}) {
   const sealer = createSealer(`test:${Buffer.alloc(32, 'test').toString('base64')}`)
   const ids = createIds(sealer, { partitions: 64, randomBytes })
   const memory = createMemoryGateway(ids)
@@ -184,7 +184,7 @@ export async function buildTestServer (t: Teardown, { isReady = () => true, publ
   ])
   const lines: string[] = []
   const server: Server = await buildServer({
-    gateway, deliveries: noDeliveries, ids, apps, config: { publicUrl, role }, metrics: createMetrics({ otpless: ['otpless.otp'] }),
+    gateway, deliveries: noDeliveries, ids, apps, config: { publicUrl, role, sandbox }, metrics: createMetrics({ otpless: ['otpless.otp'] }),
     log: createLogger('debug', { write: line => { lines.push(line) } }), isReady, live,
   })
   t.teardown(() => server.close())
