@@ -20,7 +20,7 @@ const ids: Ids = {
 export async function buildOpenapi (): Promise<string> {
   const server = await buildServer({
     gateway, deliveries: { list: idle, replay: idle, test: idle }, ids, apps: { byKey: idle, all: idle }, tallies: { add: idle },
-    config: { publicUrl: 'http://localhost', role: 'api', operations: null, trustedProxies: [], clientRequestsPerMinute: 1, ipRequestsPerMinute: 1 },
+    config: { publicUrl: 'http://localhost', role: 'api', sandbox: false, operations: null, trustedProxies: [], clientRequestsPerMinute: 1, ipRequestsPerMinute: 1 },
     metrics: { registry: new Registry(), openRoute: () => {}, countRequest: idle, countRefused: idle }, log: pino({ level: 'silent' }),
     tracing: noTracing, health: { live: idle, ready: idle, isDraining: idle }, now: idle,
   })

@@ -88,11 +88,14 @@ export type Apps = {
   replace (apps: App[]): void
 }
 
-/** The sandbox's app; its API key is `vgk_sandbox`. */
+/** API key of the sandbox's app. */
+export const sandboxKey = 'vgk_sandbox'
+
+/** The sandbox's app. */
 export function sandboxApp (publicUrl: string): App {
   return {
     id: 'sandbox', name: 'Sandbox', includeProfile: true, allowedReturnUrls: [`${publicUrl}/`, 'http://localhost/'],
-    keys: [{ sha256: hashKey('vgk_sandbox').toString('hex'), scopes: [...scopes] }],
+    keys: [{ sha256: hashKey(sandboxKey).toString('hex'), scopes: [...scopes] }],
     // Who tries things out takes the same number again and again.
     limits: { createsPerNumberPerHour: null, wrongCodesPerNumberPerHour: null, createsPerPrefixPerHour: null },
   }

@@ -55,7 +55,7 @@ export type ServerParts = {
   ids: Ids
   apps: Pick<Apps, 'byKey' | 'all'>
   tallies: Tallies
-  config: Pick<Config, 'publicUrl' | 'role' | 'operations' | 'trustedProxies' | 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>
+  config: Pick<Config, 'publicUrl' | 'role' | 'sandbox' | 'operations' | 'trustedProxies' | 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>
   metrics: Pick<Metrics, 'registry' | 'openRoute' | 'countRequest' | 'countRefused'>
   log: FastifyBaseLogger
   tracing: Tracing
@@ -126,7 +126,7 @@ export async function buildServer (parts: ServerParts) {
   allowOrigins(server, { apps, ids })
   addHooks(server, parts)
   await server.register(underPressure, { maxEventLoopDelay, retryAfter: 1 })
-  await describeApi(server, manifest.version)
+  await describeApi(server, { version: manifest.version, sandbox: config.sandbox })
   // From here on the routes are ours.
   server.addHook('onRoute', ({ method, url }) => {
     for (const verb of [method].flat()) if (verb !== 'HEAD') metrics.openRoute(verb, url)
@@ -144,7 +144,7 @@ export async function buildServer (parts: ServerParts) {
   }
   await server.register(providerRoutes, { gateway, auth })
   await server.register(healthRoutes, { health })
-  if (config.operations === null) await serveOperations(server, { auth, metrics, queues })
+  if (config.operations === null) await serveOperations(server, { auth, config, metrics, queues })
   return server
 }
 
@@ -157,12 +157,12 @@ export async function buildOperationsServer (
   addHooks(server, parts)
   await describeOther(server, api, config.publicUrl)
   await server.register(healthRoutes, { health })
-  await serveOperations(server, { auth: createAuth({ apps, ids, limits: await openRequestLimits(server, parts) }), metrics, queues })
+  await serveOperations(server, { auth: createAuth({ apps, ids, limits: await openRequestLimits(server, parts) }), config, metrics, queues })
   return server
 }
 
-async function serveOperations (server: Server, { auth, metrics, queues }: Pick<ServerParts, 'metrics' | 'queues'> & { auth: Auth }): Promise<void> {
-  await serveDocs(server)
+async function serveOperations (server: Server, { auth, config, metrics, queues }: Pick<ServerParts, 'config' | 'metrics' | 'queues'> & { auth: Auth }): Promise<void> {
+  await serveDocs(server, config)
   await server.register(metricsRoutes, { metrics })
   if (queues !== undefined) await openQueuesPage(server, { queues, auth, metrics })
 }

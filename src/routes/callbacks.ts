@@ -4,14 +4,21 @@ import { Type } from 'typebox'
 import type { Gateway } from '../gateway.ts'
 import { acceptAnyBody, type RawBody } from '../plugins/bodies.ts'
 import type { RequestLimits } from '../plugins/limits.ts'
-import { problems } from '../plugins/openapi.ts'
+import { answer, openProblems } from '../plugins/operations.ts'
 import { CallbackParams, ProviderParams } from './schemas.ts'
 
 const tags = ['Callbacks']
-const Accepted = Type.Object({}, { description: 'Heard, whether or not it is of use: unknown ids get the same answer.' })
 const answers = {
-  200: Accepted, ...problems('invalid_request', 'not_found', 'payload_too_large', 'store_unavailable', 'internal_error', 'overloaded'),
+  200: answer('Heard, whether or not it is of use: unknown ids get the same answer.', Type.Object({}), { heard: { summary: 'Heard', value: {} } }),
+  ...openProblems('not_found', 'payload_too_large', 'unsupported_media_type', 'store_unavailable'),
 }
+const description = [
+  'For providers only. The body is whatever the provider documents; it is kept as it came, judged by the provider\'s adapter, and worked on after the answer.',
+  'Repeating: late, repeated and reordered calls change nothing, and are answered in the same way.',
+].join('\n\n')
+
+/** An answer without a body. */
+const nothing = (description: string, headers: object) => Type.Unsafe<undefined>(Type.Null({ description, headers }))
 
 /** Nothing of the request is in it, and no script. */
 const page = `<!doctype html>
@@ -35,14 +42,14 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway, limit
 
   server.post('/callbacks/:provider', {
     schema: {
-      tags, operationId: 'receiveCallback', summary: 'A provider calls about any attempt', params: ProviderParams, response: answers,
+      tags, operationId: 'receiveCallback', summary: 'A provider calls about any attempt', description, params: ProviderParams, response: answers,
     },
   }, async request => receive(request, request.params.provider, null))
 
   server.post('/callbacks/:provider/:key', {
     schema: {
-      tags, operationId: 'receiveKeyedCallback', summary: 'A provider calls about the attempt that the key names', params: CallbackParams,
-      response: answers,
+      tags, operationId: 'receiveKeyedCallback', summary: 'A provider calls about the attempt that the key names', description,
+      params: CallbackParams, response: answers,
     },
   }, async request => receive(request, request.params.provider, request.params.key))
 
@@ -50,12 +57,15 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway, limit
     onRequest: limits.ofStranger,
     schema: {
       tags, operationId: 'returnFromProvider', summary: 'A browser comes back from a provider',
-      description: 'Sent on to the app\'s `returnUrl` with `code` (or `error`) and `verification`. `check` consumes, this does not.',
+      description: 'For browsers that a provider sends back: on to the app\'s `returnUrl`, with `code` (or `error`) and `verification` added for the front end to bring by `check`. Nothing is consumed here, so repeating it does no harm.',
       params: CallbackParams,
       response: {
-        200: { description: 'There is nowhere to go: a small page says so.', content: { 'text/html': { schema: Type.String() } } },
-        303: { description: 'On to the app.', headers: { location: { type: 'string' } } },
-        ...problems('rate_limited', 'store_unavailable', 'internal_error', 'overloaded'),
+        200: {
+          description: 'There is nowhere to go: a small page says so.',
+          content: { 'text/html': { schema: Type.String(), examples: { page: { summary: 'The page', value: page } } } },
+        },
+        303: nothing('On to the app.', { location: { type: 'string', description: 'The app\'s `returnUrl`, with what was added.' } }),
+        ...openProblems('not_found', 'rate_limited', 'store_unavailable'),
       },
     },
   }, async (request, reply) => {
@@ -63,7 +73,7 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway, limit
     reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer')
     return location === null
       ? reply.header('content-type', 'text/html; charset=utf-8').send(page)
-      : reply.code(303).header('location', location).send()
+      : reply.code(303).header('location', location).send(undefined)
   })
 }
 

@@ -2,13 +2,16 @@ import { isDeepStrictEqual } from 'node:util'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Ids } from '../ids.ts'
-import { newsOf } from '../news.ts'
+import { newsOf, newsTypes } from '../news.ts'
 import type { Auth } from '../plugins/auth.ts'
 import type { Live } from '../plugins/live.ts'
-import { apiProblems, byAppKeyOrClientSecret } from '../plugins/openapi.ts'
+import { apiProblems, byAppKeyOrClientSecretInQuery } from '../plugins/operations.ts'
 import { currentAttempt, isFinal, type Verification } from '../verification.ts'
 import { viewVerification } from '../view.ts'
+import { verifications } from './examples.ts'
 import { EventsHeaders, EventsQuery, VerificationParams } from './schemas.ts'
+
+const example = `retry: 1682\n\nid: 2\nevent: verification.updated\ndata: ${JSON.stringify(verifications.openUrlOnCellular.value)}\n\n`
 
 export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live, ids: Ids, auth: Auth }> = async (server, { live, ids, auth }) => {
   // All who follow a verification are handed the same record, and so the same text.
@@ -25,17 +28,21 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live, ids: Ids, auth
     config: { forFrontEnds: true },
     exposeHeadRoute: false,
     schema: {
-      tags: ['Verifications'], security: byAppKeyOrClientSecret, operationId: 'followVerification',
+      tags: ['Verifications'], security: byAppKeyOrClientSecretInQuery('verifications:read'), operationId: 'followVerification',
       summary: 'Follow a verification: Server-Sent Events',
       description: [
-        'The present state at once, then each change; `id` is the revision, `event` the type, `data` the verification in one line. Ends after',
-        'the final event; when a profile is still sought, after it came or failed. Events: `verification.updated`,',
-        '`verification.action_required` (`nextAction` is another one), `verification.verified`, `verification.failed`, `verification.expired`,',
-        '`verification.canceled`, `verification.profile_ready`. Changes that follow each other closely may come as one event.',
-      ].join('\n'),
+        'The quickest way to know, also for a browser\'s `EventSource`: the present state at once, then each change; `id` is the revision, `event` the type, `data` the verification in one line. Changes that follow each other closely may come as one event. Ends after the final event; when a profile is still sought, after it came or failed.',
+        `Events: \`verification.updated\`, ${newsTypes.filter(type => type !== 'created').map(type => `\`verification.${type}\``).join(', ')}.`,
+        'Changes nothing. Repeating: with `last-event-id`, which an `EventSource` sends by itself, it goes on from that revision.',
+      ].join('\n\n'),
       params: VerificationParams, querystring: EventsQuery, headers: EventsHeaders,
       response: {
-        200: { description: 'The stream.', content: { 'text/event-stream': { schema: Type.String() } } },
+        200: {
+          description: 'The stream.',
+          content: {
+            'text/event-stream': { schema: Type.String(), examples: { stream: { summary: 'The first event of a stream', value: example } } },
+          },
+        },
         204: Type.Null({ description: 'It is over, and the caller knows the last event: do not come back.' }),
         ...apiProblems('not_found', 'gone', 'rate_limited'),
       },

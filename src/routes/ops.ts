@@ -4,21 +4,25 @@ import type { Gateway } from '../gateway.ts'
 import type { Health } from '../health.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Auth } from '../plugins/auth.ts'
-import { apiProblems, byAppKey } from '../plugins/openapi.ts'
+import { answer, apiProblems, byAppKey, openProblems } from '../plugins/operations.ts'
+import { liveness, providers, readiness } from './examples.ts'
 import { Liveness, ProviderList, Readiness } from './schemas.ts'
 
 const tags = ['Operations']
 /** Probes and scrapes are answered under pressure too, and leave no line in the log while all is well. */
 const quiet = { pressureHandler: () => undefined }
-const answer = (description: string, schema: typeof Liveness | typeof Readiness) => ({ description, content: { 'application/json': { schema } } })
+const { 503: overloaded, ...otherProblems } = openProblems()
+/** A probe's own 503 beside that of every call. */
+const orOverloaded = <Answer extends { content: object }>(own: Answer) => ({ ...own, content: { ...own.content, ...overloaded?.content } })
 
 export const providerRoutes: FastifyPluginAsyncTypebox<{ gateway: Pick<Gateway, 'providers'>, auth: Auth }> = async (server, { gateway, auth }) => {
   server.get('/providers', {
     onRequest: auth.byApp('providers:read'),
     schema: {
-      tags: ['Providers'], security: byAppKey, operationId: 'listProviders',
+      tags: ['Providers'], security: byAppKey('providers:read'), operationId: 'listProviders',
       summary: 'The configured providers, their methods and their health',
-      response: { 200: ProviderList, ...apiProblems('rate_limited') },
+      description: 'To see what a workflow can name, and whether it works now. Health is as the process that answers sees it. Changes nothing.',
+      response: { 200: answer('All of them.', ProviderList, providers), ...apiProblems('rate_limited') },
     },
   }, async () => ({ data: gateway.providers(), nextCursor: null }))
 }
@@ -28,22 +32,27 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Pick<Health, 'liv
     config: quiet, logLevel: 'warn',
     schema: {
       tags, operationId: 'isAlive', summary: 'It can go on: leave it alone, or start another one',
-      response: { 200: answer('Alive.', Liveness), 503: answer('Beyond repair.', Liveness) },
+      description: 'For a liveness probe: asks nothing else, and is answered under load too.',
+      response: { ...otherProblems, 200: answer('Alive.', Liveness, liveness.ok), 503: orOverloaded(answer('Beyond repair.', Liveness, liveness.stuck)) },
     },
   }, async (_request, reply) => {
-    const liveness = health.live()
-    return reply.code(liveness.status === 'ok' ? 200 : 503).send(liveness)
+    const state = health.live()
+    return reply.code(state.status === 'ok' ? 200 : 503).send(state)
   })
 
   server.get('/readyz', {
     config: quiet, logLevel: 'warn',
     schema: {
       tags, operationId: 'isReady', summary: 'It can do its work: send traffic, or do not',
-      response: { 200: answer('Send traffic.', Readiness), 503: answer('Send none: `checks` says what is missing.', Readiness) },
+      description: 'For a readiness probe and for load balancers: asks the store, and the workers of this process.',
+      response: {
+        ...otherProblems, 200: answer('Send traffic.', Readiness, readiness.ready),
+        503: orOverloaded(answer('Send none: `checks` says what is missing.', Readiness, readiness.unavailable)),
+      },
     },
   }, async (_request, reply) => {
-    const readiness = await health.ready()
-    return reply.code(readiness.status === 'ready' ? 200 : 503).send(readiness)
+    const state = await health.ready()
+    return reply.code(state.status === 'ready' ? 200 : 503).send(state)
   })
 }
 
@@ -51,8 +60,21 @@ export const metricsRoutes: FastifyPluginAsyncTypebox<{ metrics: Pick<Metrics, '
   server.get('/metrics', {
     config: quiet, logLevel: 'warn',
     schema: {
-      tags, operationId: 'readMetrics', summary: 'Prometheus metrics',
-      response: { 200: { description: 'Text exposition format.', content: { 'text/plain': { schema: Type.String() } } } },
+      tags, operationId: 'readMetrics', summary: 'Prometheus metrics', description: 'To be scraped: no phone number, no id and no secret is in it.',
+      response: {
+        200: {
+          description: 'Text exposition format.',
+          content: {
+            'text/plain': {
+              schema: Type.String(),
+              examples: {
+                metrics: { summary: 'One of the metrics', value: '# TYPE verigate_verifications_created_total counter\nverigate_verifications_created_total 42\n' },
+              },
+            },
+          },
+        },
+        ...openProblems(),
+      },
     },
   }, async (_request, reply) => reply.header('content-type', metrics.registry.contentType).send(await metrics.registry.metrics()))
 }

@@ -10,8 +10,8 @@ const closed = { additionalProperties: false }
 
 const line = (maxLength: number, options: TSchemaOptions = {}) =>
   Type.String({ minLength: 1, maxLength, pattern: '^[^\\u0000-\\u001f\\u007f]*$', ...options })
-const evidence = (maxLength: number, description: string) =>
-  Type.String({ minLength: 1, maxLength, pattern: '^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f]*$', description })
+const evidence = (maxLength: number, description: string, example: string) =>
+  Type.String({ minLength: 1, maxLength, pattern: '^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f]*$', description, examples: [example] })
 const phoneNumberExample = '+14155550100'
 
 const Options = Type.Record(
@@ -21,7 +21,7 @@ const Options = Type.Record(
   ]),
   {
     maxProperties: 40, propertyNames: { maxLength: 64 },
-    description: 'Options of the method; `continueWhenRejected: true` lets a user\'s "no" go to the next item.',
+    description: 'Options of the method: `channels`, `codeLength` of `otpless.otp`, `version` of `truid.phone_check`, the look of `truecaller.web`. With every method `continueWhenRejected: true` lets a user\'s "no" go to the next item.',
     examples: [{ channels: ['SMS'], codeLength: 6 }],
   },
 )
@@ -36,10 +36,10 @@ export const CreateBody = Type.Object({
       Type.Object({
         method: Method,
         timeoutSeconds: Type.Optional(Type.Integer({
-          minimum: 1, maximum: 3600, description: 'Life of the attempt; default by method, never past `expiresAt`.',
+          minimum: 1, maximum: 3600, description: 'Life of the attempt; default by method, never past `expiresAt`.', examples: [300],
         })),
         options: Type.Optional(Options),
-      }, closed),
+      }, { ...closed, title: 'WorkflowItem', description: 'A method with a life or options of its own.' }),
     ]),
     {
       minItems: 1, maxItems: 10,
@@ -63,8 +63,8 @@ export const CreateBody = Type.Object({
     ip: Type.Optional(Type.String({
       pattern: '^[0-9A-Fa-f:.]{2,45}$', description: 'The end user\'s address: for the app\'s limit per IP.', examples: ['203.0.113.7'],
     })),
-    userAgent: Type.Optional(line(512)),
-    platform: Type.Optional(line(32, { examples: ['android', 'ios', 'web'] })),
+    userAgent: Type.Optional(line(512, { description: 'Of its browser or app.', examples: ['Mozilla/5.0 (Linux; Android 15)'] })),
+    platform: Type.Optional(line(32, { description: 'What it is.', examples: ['android', 'ios', 'web'] })),
   }, { ...closed, description: 'The end user\'s device, as the app knows it.' })),
   returnUrl: Type.Optional(Type.String({
     pattern: '^[A-Za-z][A-Za-z0-9+.-]*://[\\x21-\\x7e]+$', maxLength: 2048,
@@ -72,48 +72,47 @@ export const CreateBody = Type.Object({
     examples: ['https://app.example/verified'],
   })),
   expiresInSeconds: Type.Optional(Type.Integer({
-    minimum: 30, maximum: 86_400, description: 'Life of the verification (600).', examples: [600],
+    minimum: 30, maximum: 86_400, description: 'Life of the verification; 600 when absent.', examples: [600],
   })),
   onConflict: Type.Optional(words(['error', 'replace'], {
     description: 'When that number has a live verification: `error` (default: 409 with its id) or `replace` (it is canceled).',
   })),
 }, {
-  ...closed, title: 'CreateVerification',
-  examples: [{
-    phoneNumber: phoneNumberExample, workflow: ['truid.phone_check', 'otpless.otp'], reference: 'signup-8842', metadata: { plan: 'pro' },
-  }],
+  ...closed, title: 'CreateVerification', description: 'What is to be verified, and how. An unknown member is an error that names it.',
 })
 export type CreateRequest = Static<typeof CreateBody>
 
 export const CheckBody = Type.Union([
-  Type.Object({ code: evidence(256, 'What the user typed, or what the redirect brought.') }, closed),
-  Type.Object({ token: evidence(4096, 'What the OTPLESS front-end SDK gave.') }, closed),
+  Type.Object({ code: evidence(256, 'What the user typed, or what the redirect brought.', '550100') }, {
+    ...closed, title: 'CodeEvidence', description: 'For `submitCode`, and for `openUrlOnCellular` with `finish: "code"`.',
+  }),
+  Type.Object({ token: evidence(4096, 'What the OTPLESS front-end SDK gave.', '7f4c2a9be0d14c6f8a35b1e09d7c4f62') }, {
+    ...closed, title: 'TokenEvidence', description: 'For `submitToken`.',
+  }),
   Type.Object({
-    authorizationCode: evidence(4096, 'Of the Truecaller SDK 3.x.'), codeVerifier: evidence(4096, 'The PKCE verifier the front end made.'),
-  }, closed),
+    authorizationCode: evidence(4096, 'Of the Truecaller SDK 3.x.', 'a1b2c3d4'), codeVerifier: evidence(4096, 'The PKCE verifier the front end made.', 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'),
+  }, { ...closed, title: 'AuthorizationCodeEvidence', description: 'For `submitToken` of `truecaller.oauth`.' }),
   Type.Object({
-    payload: evidence(16_384, 'Of the legacy Truecaller SDK.'), signature: evidence(4096, 'Base64.'),
-    signatureAlgorithm: evidence(4096, 'Of the payload.'),
-  }, closed),
-  Type.Unsafe<Record<string, never>>(Type.Object({}, { ...closed, description: 'The device is done: ask the provider.' })),
-], {
-  title: 'Evidence', description: 'Exactly one kind of evidence; an absent body is `{}`.',
-  examples: [{ code: '550100' }, { token: '7f4c…' }, {}],
-})
+    payload: evidence(16_384, 'Of the legacy Truecaller SDK.', 'eyJyZXF1ZXN0Tm9uY2UiOiI…'), signature: evidence(4096, 'Base64.', 'MEUCIQD…'),
+    signatureAlgorithm: evidence(4096, 'Of the payload.', 'SHA512withRSA'),
+  }, { ...closed, title: 'PayloadEvidence', description: 'For `submitToken` of `truecaller.payload`.' }),
+  Type.Unsafe<Record<string, never>>(Type.Object({}, { ...closed, title: 'NoEvidence', description: 'The device is done: ask the provider.' })),
+], { title: 'Evidence', description: 'Exactly one kind of evidence; an absent body is `{}`.' })
 export type Evidence = Static<typeof CheckBody>
 
 export const NextBody = Type.Object({
-  reason: Type.Optional(words(nextReasons, { description: 'Why the current attempt is given up (`abandoned`).' })),
-}, { ...closed, title: 'NextAttempt', examples: [{ reason: 'not_on_cellular' }] })
+  reason: Type.Optional(words(nextReasons, { description: 'Why the current attempt is given up; `abandoned` when absent.' })),
+}, { ...closed, title: 'NextAttempt', description: 'Why it goes on.' })
+export type NextRequest = Static<typeof NextBody>
 
 export const EmptyBody = Type.Object({}, { ...closed, description: 'Nothing; the body may be absent.' })
 
 export const VerificationParams = Type.Object({
   id: Type.String({ description: 'The verification\'s id.', examples: ['ver_Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQ'] }),
 }, closed)
-export const ProviderParams = Type.Object({ provider: Type.String({ description: '`truecaller`, `truid` or `otpless`.' }) }, closed)
+export const ProviderParams = Type.Object({ provider: Type.String({ description: 'Name of the provider.', examples: ['truecaller'] }) }, closed)
 export const CallbackParams = Type.Object({
-  ...ProviderParams.properties, key: Type.String({ description: 'Ours, single attempt, unguessable.' }),
+  ...ProviderParams.properties, key: Type.String({ description: 'Ours, single attempt, unguessable.', examples: ['Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQAb3dE5fG7hJ9kLmNpQ'] }),
 }, closed)
 
 export const DeliveryParams = Type.Object({
@@ -123,7 +122,7 @@ export const DeliveryParams = Type.Object({
 export const CreateHeaders = Type.Object({
   'idempotency-key': Type.Optional(Type.String({
     pattern: '^[\\x21-\\x7e]{1,255}$',
-    description: 'Visible ASCII, 1 to 255 characters. The same key with the same body gives the same verification.',
+    description: 'Visible ASCII, 1 to 255 characters, kept for 24 hours. The same key with the same body gives the same verification.',
     examples: ['signup-8842'],
   })),
 })
@@ -141,15 +140,15 @@ export const EventsQuery = Type.Object({
   })),
 }, closed)
 export const EventsHeaders = Type.Object({
-  'last-event-id': Type.Optional(Type.String({ description: 'The revision the caller has: sent by an `EventSource` that reconnects.' })),
+  'last-event-id': Type.Optional(Type.String({ description: 'The revision the caller has: sent by an `EventSource` that reconnects.', examples: ['3'] })),
 })
 export const ListQuery = Type.Object({
-  reference: Type.Optional(line(255, { description: 'The app\'s own id.' })),
-  phoneNumber: Type.Optional(line(32, { description: 'E.164 with `+` (`%2B`).' })),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'At most so many.' })),
+  reference: Type.Optional(line(255, { description: 'The app\'s own id, to the letter.', examples: ['signup-8842'] })),
+  phoneNumber: Type.Optional(line(32, { description: 'E.164 with `+`, which is written `%2B` in a URL.', examples: [phoneNumberExample] })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'At most so many.', examples: [20] })),
 }, closed)
 export const DeliveriesQuery = Type.Object({
-  cursor: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{1,200}$', description: '`nextCursor` of the page before.' })),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'At most so many.' })),
-  status: Type.Optional(words(deliveryStatuses, { description: 'Only those.' })),
+  cursor: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{1,200}$', description: '`nextCursor` of the page before; absent: the first page.' })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'At most so many.', examples: [20] })),
+  status: Type.Optional(words(deliveryStatuses, { description: 'Only those in this state.' })),
 }, closed)

@@ -1,15 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
 import type { Deliveries } from '../deliveries.ts'
 import { viewDelivery } from '../delivery.ts'
 import { callingApp, noteAction, type Auth } from '../plugins/auth.ts'
 import { acceptJson, fillAbsentBody } from '../plugins/bodies.ts'
-import { absentBodyAllowed, apiProblems, byAppKey } from '../plugins/openapi.ts'
+import { absentBodyAllowed, answer, apiProblems, byAppKey } from '../plugins/operations.ts'
+import { deliveries as examples } from './examples.ts'
 import { DeliveriesQuery, DeliveryList, DeliveryParams, DeliveryView, EmptyBody } from './schemas.ts'
 
 const tags = ['Webhooks']
 const defaultLimit = 20
-const Accepted = Type.Object(DeliveryView.properties, { title: 'Delivery', 'x-response-description': 'Accepted: it is tried at once.' })
 
 export type WebhookOptions = { deliveries: Pick<Deliveries, 'list' | 'replay' | 'test'>, auth: Auth }
 
@@ -19,10 +18,16 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (s
   server.get('/webhooks/deliveries', {
     onRequest: auth.byApp('webhooks:read'),
     schema: {
-      tags, security: byAppKey, operationId: 'listDeliveries', summary: 'What was sent to the app\'s webhook, and what came of it',
-      description: 'Newest first. A page may hold fewer than `limit`: go on with `nextCursor` until it is null.',
+      tags, security: byAppKey('webhooks:read'), operationId: 'listDeliveries', summary: 'What was sent to the app\'s webhook, and what came of it',
+      description: 'To see why something did not arrive: every event with its tries, newest first. A page may hold fewer than `limit`: go on with `nextCursor` until it is null. Changes nothing.',
       querystring: DeliveriesQuery,
-      response: { 200: DeliveryList, ...apiProblems('rate_limited') },
+      response: {
+        200: answer('A page.', DeliveryList, {
+          page: { summary: 'A page, and there are more', value: { data: [examples.retried.value, examples.disabled.value], nextCursor: 'MTc3MjM2NjQwNjEyMCB3aGRfWWQwY0E0bzVq' } },
+          last: { summary: 'The last page', value: { data: [examples.delivered.value], nextCursor: null } },
+        }),
+        ...apiProblems('rate_limited'),
+      },
     },
   }, async request => {
     const { data, nextCursor } = await deliveries.list(callingApp(request), { limit: defaultLimit, ...request.query })
@@ -33,11 +38,15 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (s
     onRequest: auth.byApp('webhooks:write'), preValidation: fillAbsentBody,
     schema: {
       ...absentBodyAllowed,
-      tags, security: byAppKey, operationId: 'replayDelivery', summary: 'Send a delivery again',
-      description: 'At once, then by the schedule; with the same `webhook-id` and body. One that succeeds enables a disabled endpoint again.',
+      tags, security: byAppKey('webhooks:write'), operationId: 'replayDelivery', summary: 'Send a delivery again',
+      description: [
+        'After your receiver was mended: it is tried at once, then by the schedule, with the same `webhook-id` and body. One that succeeds enables a disabled endpoint again.',
+        'Repeating: each call begins the schedule anew.',
+      ].join('\n\n'),
       params: DeliveryParams, body: EmptyBody,
       response: {
-        202: Accepted, ...apiProblems('not_found', 'invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
+        202: answer('Accepted: it is tried at once.', DeliveryView, { replayed: examples.replayed }),
+        ...apiProblems('not_found', 'invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
       },
     },
   }, async (request, reply) => {
@@ -50,10 +59,16 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (s
     onRequest: auth.byApp('webhooks:write'), preValidation: fillAbsentBody,
     schema: {
       ...absentBodyAllowed,
-      tags, security: byAppKey, operationId: 'testWebhook', summary: 'Send a `webhook.test` event to the app\'s webhook',
-      description: 'Signed, retried and listed as any other. One that succeeds enables a disabled endpoint again.',
+      tags, security: byAppKey('webhooks:write'), operationId: 'testWebhook', summary: 'Send a test event to the app\'s webhook',
+      description: [
+        'To try your receiver: a `webhook.test` is signed, retried and listed as any other event. One that succeeds enables a disabled endpoint again.',
+        'Repeating: each call sends another event.',
+      ].join('\n\n'),
       body: EmptyBody,
-      response: { 202: Accepted, ...apiProblems('invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited') },
+      response: {
+        202: answer('Accepted: it is tried at once.', DeliveryView, { test: examples.test }),
+        ...apiProblems('invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
+      },
     },
   }, async (request, reply) => {
     const delivery = await deliveries.test(callingApp(request))

@@ -169,13 +169,14 @@ const noDeliveries: Pick<Deliveries, 'list' | 'replay' | 'test'> = {
 export type TestServer = Awaited<ReturnType<typeof buildTestServer>>
 
 type Wishes = {
-  health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all' | 'worker', live?: LiveOptions, operations?: { port: number, host: string } | null
+  health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all' | 'worker', sandbox?: boolean, live?: LiveOptions
+  operations?: { port: number, host: string } | null
   tracing?: Tracing, queues?: ServerParts['queues'], trustedProxies?: string[], ipRequestsPerMinute?: number, now?: () => number
 }
 
 /** The whole HTTP layer over the memory gateway, closed when the test ends. `lines` is what it logged. */
 export async function buildTestServer (t: Teardown, wishes: Wishes = {}) {
-  const { health = {}, publicUrl = 'http://localhost', role = 'all', live = {}, operations = null, tracing = noTracing, queues } = wishes
+  const { health = {}, publicUrl = 'http://localhost', role = 'all', sandbox = false, live = {}, operations = null, tracing = noTracing, queues } = wishes
   const { trustedProxies = [], ipRequestsPerMinute = 600, now = Date.now } = wishes
   const sealer = createSealer(`test:${Buffer.alloc(32, 'test').toString('base64')}`)
   const ids = createIds(sealer, { partitions: 64, randomBytes })
@@ -203,7 +204,7 @@ export async function buildTestServer (t: Teardown, wishes: Wishes = {}) {
   }
   const parts: ServerParts = {
     gateway, deliveries: noDeliveries, ids, apps, tallies: createTallies({ share, now }), now, metrics, tracing, queues, live,
-    config: { publicUrl, role, operations, trustedProxies, clientRequestsPerMinute: 120, ipRequestsPerMinute },
+    config: { publicUrl, role, sandbox, operations, trustedProxies, clientRequestsPerMinute: 120, ipRequestsPerMinute },
     log: createLogger('debug', { write: line => { lines.push(line) } }),
     health: createHealth({ store: { ping: async () => {} }, workers: null, isSlow: () => server.isUnderPressure(), now: Date.now, ...health }),
   }

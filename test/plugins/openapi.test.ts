@@ -1,11 +1,8 @@
 import t from 'tap'
-import { apiErrors } from '../../src/errors.ts'
-import { apiProblems, problems } from '../../src/plugins/openapi.ts'
 import { buildTestServer } from '../helpers/server.ts'
 
 type Operation = {
-  tags?: string[], summary?: string, operationId?: string, security?: object[], responses: Record<string, { description?: string }>,
-  requestBody?: { required: boolean },
+  operationId?: string, security?: object[], requestBody?: { required: boolean },
 }
 type Document = {
   openapi: string, info: { version: string }, tags: { name: string }[], paths: Record<string, Record<string, Operation>>,
@@ -16,7 +13,7 @@ t.test('the document is served, and describes every route', async t => {
   const { server } = await buildTestServer(t)
   const document = (await server.inject('/openapi.json')).json<Document>()
   t.equal(document.openapi, '3.1.0')
-  t.same(document.tags.map(({ name }) => name), ['Verifications', 'Webhooks', 'Providers', 'Callbacks', 'Operations'])
+  t.same(document.tags.map(({ name }) => name), ['Verifications', 'Webhooks', 'Providers', 'Operations', 'Callbacks'])
   t.same(Object.entries(document.paths).flatMap(([path, item]) => Object.keys(item).map(method => `${method} ${path}`)).sort(), [
     'delete /verifications/{id}', 'get /callbacks/{provider}/{key}', 'get /livez', 'get /metrics', 'get /providers', 'get /readyz',
     'get /verifications',
@@ -27,13 +24,6 @@ t.test('the document is served, and describes every route', async t => {
   ])
   const operations = Object.values(document.paths).flatMap(item => Object.values(item))
   t.equal(new Set(operations.map(({ operationId }) => operationId)).size, operations.length)
-  for (const { operationId = '', tags, summary, responses } of operations) {
-    t.ok(summary, operationId)
-    t.ok(document.tags.some(({ name }) => tags?.includes(name)), operationId)
-    t.notOk(
-      Object.values(responses).some(({ description }) => description === 'Default Response' || description === undefined), operationId,
-    )
-  }
 })
 
 t.test('who may call, and whose body may be absent', async t => {
@@ -43,7 +33,8 @@ t.test('who may call, and whose body may be absent', async t => {
   t.same(paths['/verifications']?.['post']?.security, [{ apiKey: [] }])
   t.same(paths['/verifications/{id}']?.['get']?.security, both)
   t.same(paths['/verifications/{id}/check']?.['post']?.security, both)
-  t.equal(paths['/livez']?.['get']?.security, undefined)
+  t.same(paths['/verifications/{id}/events']?.['get']?.security, [...both, { clientSecretInQuery: [] }])
+  t.same(paths['/livez']?.['get']?.security, [])
   t.equal(paths['/verifications']?.['post']?.requestBody?.required, true)
   t.equal(paths['/verifications/{id}/check']?.['post']?.requestBody?.required, false)
   t.notOk(JSON.stringify(paths).includes('x-optional-body'))
@@ -56,7 +47,7 @@ t.test('schemas are written once, and every reference leads to one', async t => 
   const names = new Set([...body.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name))
   t.same([...names].filter(name => !Object.hasOwn(schemas, name ?? '')), [])
   t.same(Object.keys(schemas).filter(name => !/^[A-Z]\w+$/.test(name)), [])
-  t.equal(body.split('"profileStatus":').length - 1, 2, 'of a verification and of a created one')
+  t.equal(JSON.stringify(schemas).split('"profileStatus":').length - 1, 2, 'of a verification and of a created one')
 })
 
 t.test('the documentation comes with all it needs, under its own policy', async t => {
@@ -76,10 +67,12 @@ t.test('the documentation comes with all it needs, under its own policy', async 
   t.equal((await server.inject('/docs/static/../../package.json')).statusCode, 404)
 })
 
-t.test('error answers are grouped by status, each code with its advice and an example', async t => {
-  const { 422: answer, ...others } = problems('code_incorrect', 'invalid_phone_number', 'gone')
-  t.same(Object.keys(others), ['410'])
-  t.ok(answer?.description.includes(apiErrors.code_incorrect.advice))
-  t.match(answer?.content['application/problem+json'].examples, { code_incorrect: { value: { status: 422 } }, invalid_phone_number: {} })
-  t.same(Object.keys(apiProblems()), ['400', '401', '403', '500', '503'])
+t.test('calls are tried out in the sandbox only, and nowhere else are credentials kept', async t => {
+  for (const sandbox of [true, false]) {
+    const { server } = await buildTestServer(t, { sandbox })
+    const { body: script } = await server.inject('/docs/static/swagger-initializer.js')
+    t.equal(script.includes('"supportedSubmitMethods":[]'), !sandbox)
+    t.equal(script.includes(`"persistAuthorization":${sandbox}`), true)
+    t.equal((await server.inject('/openapi.json')).body.includes('vgk_sandbox'), sandbox, 'its key is told')
+  }
 })
