@@ -127,8 +127,9 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
     Promise.allSettled(releases.map((release) => redis.eraseRecord(1, keyOf(home, release), 0, 0, '', '', '', release.value)))
 
   /**
-   * Takes the claims that the record's script cannot reach (another slot), then writes, and gives them back if the write is refused.
-   * When the answer is lost they stay: the write may have happened.
+   * Takes the claims that the record's script cannot reach (another slot), then writes, and gives them back if another claim is held.
+   * When the answer is lost they stay: the write may have happened. When somebody else wrote the record first they stay, too: with the same values
+   * in hand he counts on them.
    */
   const claimAndWrite = async (home: number, claims: readonly Claim[], write: (local: Claim[]) => Promise<WriteReply>) => {
     const [foreign, local] = splitBy(claims, isForeign(home))
@@ -143,9 +144,10 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
     }
     const [result, held] = await ask(write(local))
     if (result === 1) return null
-    await releaseForeign(home, fresh)
     const taken = local[-result - 1]
-    return taken === undefined || held === undefined ? 'refused' : { taken: { name: taken.name, value: held } }
+    if (taken === undefined || held === undefined) return 'refused'
+    await releaseForeign(home, fresh)
+    return { taken: { name: taken.name, value: held } }
   }
 
   const page: Store<R>['page'] = async (names, { limit, before }) => {
