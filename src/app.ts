@@ -95,7 +95,7 @@ export async function startApp (
     store: createStore({ redis, sealer, read: readDelivery }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, now, randomBytes,
     retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
   })
-  const gateway = createGateway({ changes, store, ids, sealer, adapters, attempts, deliveries, methods, announcements, metrics, log, now, randomBytes })
+  const gateway = createGateway({ changes, store, ids, sealer, adapters, attempts, deliveries, methods, announcements, publicUrl: config.publicUrl, metrics, log, now, randomBytes })
 
   let workers: Workers | null = null
   let workerRedis: ReturnType<typeof connectRedis> | null = null

@@ -6,6 +6,10 @@ import { currentAttempt, providerOf, type Event, type Verification } from './ver
 
 export type AdapterMap = ReadonlyMap<string, GuardedAdapter>
 
+/** Where a provider's server reaches us, as the outside sees it. */
+export const callbackUrl = (publicUrl: string, provider: string, key: string | null): string =>
+  `${publicUrl}/callbacks/${provider}${key === null ? '' : `/${encodeURIComponent(key)}`}`
+
 /** The talk with providers about one attempt: what they answer becomes an event. */
 export type Attempts = {
   /** What the adapter is told of an attempt. */
@@ -38,7 +42,7 @@ export function createAttempts (
     const attempt = verification.attempts[index]
     const step = verification.workflow[index]
     if (attempt === undefined || step === undefined) throw new RangeError('no such attempt')
-    const urlOf = (purpose: 'callback' | 'redirect'): string => `${publicUrl}/callbacks/${providerOf(step.method)}/${ids.callbackKey(id, index, purpose)}`
+    const urlOf = (purpose: 'callback' | 'redirect'): string => callbackUrl(publicUrl, providerOf(step.method), ids.callbackKey(id, index, purpose))
     return {
       id: ids.attemptId(id, index), method: step.method, phoneNumber, options: step.options, locale, device,
       state: 'state' in attempt ? attempt.state : null,

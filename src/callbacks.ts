@@ -1,4 +1,4 @@
-import type { AdapterMap, Attempts } from './attempts.ts'
+import { callbackUrl, type AdapterMap, type Attempts } from './attempts.ts'
 import type { Changes } from './changes.ts'
 import { ApiError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
@@ -14,12 +14,13 @@ export type CallbacksParts = {
   ids: Pick<Ids, 'readCallbackKey'>
   adapters: AdapterMap
   attempts: Pick<Attempts, 'describe'>
+  publicUrl: string
   metrics: Pick<Metrics, 'countCallback'>
   log: Logger
 }
 
 /** What comes from the providers' side: their servers' calls, and browsers on their way back. */
-export function createCallbacks ({ changes, store, ids, adapters, attempts, metrics, log }: CallbacksParts): Pick<Gateway, 'receive' | 'readReturn'> {
+export function createCallbacks ({ changes, store, ids, adapters, attempts, publicUrl, metrics, log }: CallbacksParts): Pick<Gateway, 'receive' | 'readReturn'> {
   return {
     async receive (provider, callback) {
       const adapter = adapters.get(provider)
@@ -28,8 +29,9 @@ export function createCallbacks ({ changes, store, ids, adapters, attempts, metr
         metrics.countCallback(provider, result)
         log.info({ provider, result }, 'callback')
       }
-      const received = adapter.receive?.(callback) ?? null
+      const received = await adapter.receive?.({ ...callback, url: callbackUrl(publicUrl, provider, callback.key) }) ?? null
       if (received === null) return count('malformed')
+      if (received.type === 'refused') return count(received.cause)
       const named = ids.readCallbackKey(received.key, 'callback')
       const stored = named === null ? null : await store.load(named.id)
       if (named === null || stored === null) return count('unknown')

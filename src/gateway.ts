@@ -33,7 +33,7 @@ export type Gateway = {
   /** The app's own, newest first. */
   find (app: App, by: { reference: string } | { phoneNumber: string }, limit: number): Promise<Verification[]>
   /** A provider's call. Whatever is wrong with it, it is only counted. */
-  receive (provider: string, callback: Callback): Promise<void>
+  receive (provider: string, callback: Omit<Callback, 'url'>): Promise<void>
   /** Where to send a browser that came back from a provider; null when there is nowhere. Changes nothing. */
   readReturn (provider: string, key: string, query: Record<string, string>): Promise<string | null>
   providers (): ProviderItem[]

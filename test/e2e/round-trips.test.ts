@@ -36,6 +36,9 @@ t.test('what each request asks of Redis', async t => {
   t.strictSame((await count(() => bank.call('GET', `/verifications/${id}`))).asked, [], 'another app')
   t.strictSame((await count(() => shop.call('GET', '/verifications/ver_made-up'))).asked, [], 'a made-up id')
   t.strictSame((await count(() => shop.call('POST', '/callbacks/truecaller', { requestId: 'x'.repeat(48), accessToken: 'a' }))).asked, [], 'a forged callback')
+  for (const [path, message] of [['truid', { check_id: 'c', status: 'COMPLETED' }], ['otpless', { eventType: 'DLR', data: {} }]] as const) {
+    t.strictSame((await count(() => shop.call('POST', `/callbacks/${path}/${'x'.repeat(48)}`, message))).asked, [], `one that ${path} did not sign`)
+  }
   t.strictSame((await count(() => shop.call('POST', `/verifications/${id}/check`, { code: '000000' }))).asked, ['get', 'evalsha', 'evalsha'], 'check: read, evidence, outcome')
 
   const push = await count(() => shop.create({ phoneNumber: '+14155550102', workflow: ['truecaller.web'] }))

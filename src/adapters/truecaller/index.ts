@@ -120,7 +120,7 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
     },
 
     receive ({ key: pathKey, body }) {
-      if (callbackKey !== null && !isSame(pathKey ?? '', callbackKey)) return null
+      if (callbackKey !== null && !isSame(pathKey ?? '', callbackKey)) return { type: 'refused', cause: 'key_missing' }
       const message = readCallback(body)
       const key = message?.keys.find(id => /^[\w-]{48}$/.test(id))
       if (message === null || key === undefined) return null
