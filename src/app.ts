@@ -9,6 +9,7 @@ import { createChanges } from './changes.ts'
 import type { Config } from './config.ts'
 import { createDeliveries } from './deliveries.ts'
 import { readDelivery } from './delivery.ts'
+import { createEvidenceClaims } from './evidence.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import { createHttp } from './http.ts'
 import { createIds } from './ids.ts'
@@ -88,8 +89,9 @@ export async function startApp (
 
   const queues = openQueues(redis, onError)
   const attempts = createAttempts({ adapters, ids, publicUrl: config.publicUrl, now })
+  const evidenceClaims = createEvidenceClaims({ adapters, attempts, sealer, now })
   const surroundings = { methods, isStopped: (provider: string) => adapters.get(provider)?.isStopped() ?? true }
-  const changes = createChanges({ store, sealer, attempts, surroundings, queues, metrics, log, now, retentionMs: config.retentionMs })
+  const changes = createChanges({ store, sealer, attempts, evidenceClaims, surroundings, queues, metrics, log, now, retentionMs: config.retentionMs })
   const webhooks = createWebhookSender(webhookOptions)
   const deliveries = createDeliveries({
     store: createStore({ redis, sealer, read: readDelivery }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, now, randomBytes,

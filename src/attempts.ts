@@ -58,10 +58,10 @@ export function createAttempts (
     start: async (verification, index) => {
       try {
         const { adapter, method, context } = find(verification, index)
-        const { state, action } = await adapter.start(context)
+        const { state, action, id } = await adapter.start(context)
         const { resend, codeAttempts = null } = method
         return {
-          type: 'attemptStarted', attempt: index, state, action, codesLeft: codeAttempts,
+          type: 'attemptStarted', attempt: index, state, action, codesLeft: codeAttempts, ...id === undefined ? {} : { providerId: id },
           resend: resend === undefined ? null : { left: resend.times, availableAt: now() + resend.afterMs, afterMs: resend.afterMs },
         }
       } catch (error) {
@@ -99,8 +99,8 @@ export function createAttempts (
     resend: async (verification, index) => {
       const { adapter, context } = find(verification, index)
       if (adapter.resend === undefined) throw new ProviderError(adapter.provider, 'resend', 'provider_misconfigured')
-      const { state, action } = await adapter.resend(context)
-      return { type: 'resent', attempt: index, state, action }
+      const { state, action, id } = await adapter.resend(context)
+      return { type: 'resent', attempt: index, state, action, ...id === undefined ? {} : { providerId: id } }
     },
   }
 }

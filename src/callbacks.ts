@@ -42,8 +42,9 @@ export function createCallbacks ({ changes, store, ids, adapters, attempts, publ
       const event: Event = received.type === 'evidence'
         ? { type: 'evidenceReceived', attempt, evidence: { from: 'provider', value: received.evidence } }
         : received.type === 'denied' ? { type: 'declined', attempt, reason: received.reason } : { type: 'opened', attempt }
-      const { changed, stored: { record: after } } = await changes.apply(stored, event)
+      const { changed, isReplay, stored: { record: after } } = await changes.apply(stored, event)
       if (changed) return count('accepted')
+      if (isReplay) return count('replayed')
       count(currentAttempt(after)?.index === attempt ? 'duplicate' : 'late')
     },
 

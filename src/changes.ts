@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Attempts } from './attempts.ts'
 import { ApiError, ProviderError } from './errors.ts'
+import type { EvidenceClaims } from './evidence.ts'
 import type { Queues } from './jobs/queues.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
@@ -10,7 +11,8 @@ import { begin, currentAttempt, decide, dueAt, isFinal, type Decision, type Effe
 import { route, type Surroundings } from './workflow.ts'
 
 export type Current = Stored<Verification>
-export type Change = { stored: Current, effects: Effect[], changed: boolean }
+/** `isReplay`: nothing changed, because the evidence or the provider's id in the event was used for another attempt. */
+export type Change = { stored: Current, effects: Effect[], changed: boolean, isReplay: boolean }
 
 /**
  * How a decision gets into the store and what it owes gets done, whoever asks and however many ask at once.
@@ -45,6 +47,7 @@ export type ChangesParts = {
   store: Store<Verification>
   sealer: Pick<Sealer, 'tag'>
   attempts: Attempts
+  evidenceClaims: EvidenceClaims
   surroundings: Surroundings
   /** Jobs: `resolve(id)` and `notify(id)` of the gateway. */
   queues: Pick<Queues, 'resolve' | 'notify'>
@@ -63,7 +66,7 @@ const storeRetryMs = 200
 /** Longest life of a verification: what is found by an index is kept this much longer than its retention. */
 const longestLifeMs = 86_400_000
 
-export function createChanges ({ store, sealer, attempts, surroundings, queues, metrics, log, now, retentionMs }: ChangesParts): Changes {
+export function createChanges ({ store, sealer, attempts, evidenceClaims, surroundings, queues, metrics, log, now, retentionMs }: ChangesParts): Changes {
   const liveClaim = (appId: string, phoneNumber: string): string => sealer.tag('live', `${appId} ${phoneNumber}`)
   const indexNames = ({ appId, phoneNumber, reference }: Verification): string[] => [
     ...(phoneNumber === null ? [] : [sealer.tag('number', `${appId} ${phoneNumber}`)]),
@@ -85,7 +88,7 @@ export function createChanges ({ store, sealer, attempts, surroundings, queues, 
     const current = effects.includes('start') ? currentAttempt(next) : null
     const everyMs = current === null ? undefined : surroundings.methods.get(current.attempt.method)?.oncePerNumberMs
     if (current === null || everyMs === undefined || next.phoneNumber === null) return null
-    return { name: sealer.tag('once', `${current.attempt.method} ${next.phoneNumber}`), value: `${next.id} ${current.index}`, expiresAt: now() + everyMs }
+    return { name: sealer.tag('once', `${current.attempt.method} ${next.phoneNumber}`), value: evidenceClaims.holderOf(next, current.index), expiresAt: now() + everyMs }
   }
 
   /** The start that the decision owes is taken on by us, in the same write; one that asks nobody is done in it, too. */
@@ -123,28 +126,30 @@ export function createChanges ({ store, sealer, attempts, surroundings, queues, 
   }
 
   /** Null: somebody else wrote first. */
-  async function save (stored: Current, decision: Decision): Promise<Change | null> {
+  async function save (stored: Current, event: Event, decision: Decision): Promise<Change | null> {
     const { next, effects } = decision
-    const claim = startClaim(decision)
+    const once = startClaim(decision)
     const result = await store.save(next.id, stored.mark, next, {
       ...times(next),
-      claims: claim === null ? [] : [claim],
-      releases: isFinal(next) ? releasesOf(next) : [],
+      claims: [evidenceClaims.claimOf(stored.record, event), once].filter(claim => claim !== null),
+      releases: [...isFinal(next) ? releasesOf(next) : [], ...evidenceClaims.releasesOf(stored.record, event)],
       indexes: next.phoneNumber === stored.record.phoneNumber ? [] : indexesOf(next),
       announce: String(next.revision),
     })
     if ('conflict' in result) return null
-    if ('taken' in result) return save(stored, skipStart(decision))
+    if ('taken' in result) {
+      return result.taken.name === once?.name ? save(stored, event, skipStart(decision)) : { stored, effects: [], changed: false, isReplay: true }
+    }
     noteEnd(next)
-    return { stored: { record: next, mark: result.mark }, effects, changed: true }
+    return { stored: { record: next, mark: result.mark }, effects, changed: true, isReplay: false }
   }
 
   async function apply (stored: Current, event: Event, { begins = false, resolves = false } = {}): Promise<Change> {
     for (let tries = 0; tries < conflictTries; tries += 1) {
       const decision = decide(stored.record, event, now())
-      if (decision === null) return { stored, effects: [], changed: false }
+      if (decision === null) return { stored, effects: [], changed: false, isReplay: false }
       const routed = route(decision, surroundings, now())
-      const change = await save(stored, begins ? await beginStart(routed) : routed)
+      const change = await save(stored, event, begins ? await beginStart(routed) : routed)
       if (change !== null) {
         await delegate(change.stored.record, change.effects.filter(effect => !(effect === 'start' && begins) && !(effect === 'resolve' && resolves)))
         return change
@@ -183,7 +188,10 @@ export function createChanges ({ store, sealer, attempts, surroundings, queues, 
       if (current === null) break
       const event = await attempts.start(stored.record, current.index)
       const begins = now() < until
-      const change = await insist(() => apply(stored, event, { begins }), until + startBudgetMs)
+      const write = (event: Event): Promise<Change> => insist(() => apply(stored, event, { begins }), until + startBudgetMs)
+      let change = await write(event)
+      // The provider gave us an attempt that is somebody else's.
+      if (change.isReplay) change = await write({ type: 'startFailed', attempt: current.index, reason: 'provider_bad_response' })
       stored = change.stored
       effects = begins ? change.effects : []
     }

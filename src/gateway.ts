@@ -12,9 +12,9 @@ import type { NextReason } from './reasons.ts'
 import type { CreateRequest, Evidence, ProviderItem } from './routes/schemas.ts'
 import type { Sealer } from './seal.ts'
 import type { Announcements, Listener } from './store/announcements.ts'
-import { partitions } from './store/keys.ts'
+import { partitionOfTag, partitions } from './store/keys.ts'
 import type { Store } from './store/store.ts'
-import { availableActions, currentAttempt, isFinal, type Verification } from './verification.ts'
+import { availableActions, currentAttempt, isFinal, providerOf, type Verification } from './verification.ts'
 import { planWorkflow, type Methods } from './workflow.ts'
 
 /** THE SHELL: one method for each thing that can happen. Routes and jobs only translate to it; ids that reach it are known to be ours. */
@@ -69,7 +69,6 @@ const meanwhileRevisions = 8
 export function createGateway (parts: GatewayParts): Gateway {
   const { changes, store, ids, sealer, adapters, attempts, methods, announcements, now, randomBytes } = parts
   const { load, apply } = changes
-  const partitionOfTag = (tag: string): number => Buffer.from(tag, 'base64url').readUInt8(0) % partitions
 
   /** What an earlier request with this key made; `unwritten` when it may have died before it could write; `gone` when nothing is left of it. */
   async function replay ({ id, hash, at }: KeyClaim, fingerprint: string): Promise<Verification | 'unwritten' | 'gone'> {
@@ -153,6 +152,7 @@ export function createGateway (parts: GatewayParts): Gateway {
       const received = await apply(
         stored, { type: 'evidenceReceived', attempt: wanted.index, evidence: { from: kind === 'none' ? 'nudge' : 'app', value } }, { resolves: true },
       )
+      if (received.isReplay) throw invalidState(received.stored.record, 'This evidence was used before.')
       if (!received.changed) {
         const current = currentAttempt(received.stored.record)
         const isSame = current?.attempt.phase === 'resolving' && (kind === 'none' || canonical(current.attempt.evidence.value) === canonical(value))
@@ -191,7 +191,9 @@ export function createGateway (parts: GatewayParts): Gateway {
         throw new ApiError('rate_limited', `It can be sent again in ${retryAfterSeconds} s.`, { retryAfterSeconds })
       }
       try {
-        return (await apply(stored, await attempts.resend(stored.record, current.index))).stored.record
+        const sent = await apply(stored, await attempts.resend(stored.record, current.index))
+        if (sent.isReplay) throw new ProviderError(providerOf(current.attempt.method), 'resend', 'provider_bad_response')
+        return sent.stored.record
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error
         throw new ApiError('provider_unavailable', 'The provider could not send it again. What was sent before is still good.')

@@ -4,7 +4,7 @@ import type { ProviderCall } from './breaker.ts'
 import { providerOf, type Verification, type Status } from './verification.ts'
 
 /** How a callback ended: what was done with it, or why nothing was. */
-export const callbackResults = ['accepted', 'duplicate', 'late', 'malformed', 'unknown', 'wrong_provider', ...refusals] as const
+export const callbackResults = ['accepted', 'duplicate', 'late', 'malformed', 'replayed', 'unknown', 'wrong_provider', ...refusals] as const
 export type CallbackResult = typeof callbackResults[number]
 
 /** What came of one try of a webhook. */

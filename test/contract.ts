@@ -38,6 +38,8 @@ export type Contract = {
   callbacks?: { callback: Partial<Callback>, received: Received | Refused | null }[]
   /** Callbacks carry a signature over the body: nothing about those that are believed can be altered. */
   isSigned?: boolean
+  /** What of good evidence is good once; null where the provider binds it to the attempt. */
+  singleUse: string | null
 }
 
 export const callbackKey = 'AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdEfGhIj'
@@ -270,6 +272,13 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
       t.same(accepted, [])
     })
   }
+
+  await t.test('what is good once is told, and nothing else is', async t => {
+    const read = (evidence: Json) => adapter.singleUse?.({ ...attempt, state }, evidence) ?? null
+    t.equal(read(promised.good.evidence), promised.singleUse)
+    const evidences = fc.oneof(fc.jsonValue(), fc.dictionary(fc.constantFrom('callback', 'requestId', 'other'), fc.jsonValue()))
+    fc.assert(fc.property(evidences, evidence => read(evidence as Json) === null))
+  })
 
   t.ok(errors.every(error => Object.hasOwn(reasons, error.reason) && error.provider === provider.provider))
   const numbers = [promised.good.proven.phoneNumber, attempt.phoneNumber].filter(number => number !== null).map(digitsOf)

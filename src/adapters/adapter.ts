@@ -67,7 +67,8 @@ export type AttemptContext = {
   redirectUrl: string | null
 }
 
-export type Started = { state: Json, action: Action }
+/** `id`: the provider's own name of this attempt, where it gives one; the gateway sees to it that no other attempt goes by it. */
+export type Started = { state: Json, action: Action, id?: string }
 
 /** A provider's call to us, as anybody can make one. */
 export type Callback = {
@@ -142,6 +143,11 @@ export type Adapter = {
   receive? (callback: Callback): Received | Refused | null | Promise<Received | Refused | null>
   /** Reads the query of a browser redirect for this attempt. Pure. Null: not for this attempt. Throws nothing. */
   readReturn? (attempt: AttemptContext, query: Readonly<Record<string, string>>): Returned | null
+  /**
+   * What in the evidence is good for one attempt only, so that whoever brings it to another is refused. Pure, throws nothing.
+   * Null: the provider binds it to the attempt by itself, such as a code that was sent to the user.
+   */
+  singleUse? (attempt: AttemptContext, evidence: Json): string | null
   /**
    * Turns evidence (what `receive` returned, or what the app submitted) into an outcome. `repeated`: we asked with the same evidence before and the
    * answer was lost, so a provider's "already verified" means that the first try succeeded.

@@ -89,7 +89,7 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
     if (status >= 400) throw failure(call, readStartRefusal(body), status)
     const requestId = readStarted(body)
     if (requestId === null) throw failure(call, 'provider_bad_response', status)
-    return { state: { requestId }, action: { type: 'submitCode', length, channels: chosen } }
+    return { id: requestId, state: { requestId }, action: { type: 'submitCode', length, channels: chosen } }
   }
 
   async function checkOtp ({ phoneNumber, state }: AttemptContext, evidence: Json, repeated: boolean): Promise<Outcome> {
@@ -135,6 +135,9 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       // Delivery proves nothing, and whoever signed in is told to us by the token or the code that the user brings.
       return key === null ? null : { key, type: 'noted' }
     },
+
+    /** How OTPLESS answers to a token that it has validated before is not documented. A code is checked against the request it was sent for. */
+    singleUse: ({ method }, evidence) => method === 'otpless.token' ? readToken(evidence) : null,
 
     async resolve (attempt, evidence, { repeated }) {
       return attempt.method === 'otpless.otp' ? checkOtp(attempt, evidence, repeated) : exchangeToken(attempt, evidence)

@@ -132,6 +132,9 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       }
     },
 
+    /** Nobody says whether a token is bound to us, or to the user who is asked. */
+    singleUse: (_attempt, evidence) => readGrant(evidence)?.accessToken ?? null,
+
     async resolve (_attempt, evidence) {
       const grant = readGrant(evidence)
       if (grant === null) return { verdict: 'denied', reason: 'evidence_invalid' }

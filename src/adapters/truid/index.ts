@@ -168,7 +168,7 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       if (check === null) throw new ProviderError(provider, call, 'provider_bad_response', { status })
       const { checkId, self, checkUrl } = check
       const finish = version === 'v0.2' ? 'code' : 'none'
-      return { state: { checkId, self, version }, action: { type: 'openUrlOnCellular', url: checkUrl, finish } }
+      return { id: checkId, state: { checkId, self, version }, action: { type: 'openUrlOnCellular', url: checkUrl, finish } }
     },
 
     async receive (callback) {
@@ -189,6 +189,9 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       if (typeof code === 'string') return { code }
       return query.error === undefined ? null : { error: readReturnError(query.error) }
     },
+
+    /** What tru.ID says to a code of another check is not documented. In v0.1 a code is not looked at. */
+    singleUse: ({ state }, evidence) => readState(state)?.version === 'v0.2' ? readCode(evidence) ?? null : null,
 
     async resolve (attempt, evidence, { repeated }) {
       const check = readState(attempt.state)

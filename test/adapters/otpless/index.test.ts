@@ -83,6 +83,7 @@ t.test('otpless.token', async t => {
     vendor: answerWell,
     action: () => ({ type: 'submitToken', sdk: 'otpless', params: { appId: 'APP1' } }),
     good: { evidence: { token: 'TOKEN_VALUE' }, proven: { phoneNumber, signals: { network: { ip: '103.246.62.146' } } } },
+    singleUse: 'TOKEN_VALUE',
     callbacks,
     isSigned: true,
     bad: [
@@ -125,6 +126,7 @@ t.test('otpless.otp', async t => {
     vendor: answerWell,
     action: () => ({ type: 'submitCode', length: 6, channels: ['SMS'] }),
     good: { evidence: { code: '123456' }, proven: { phoneNumber } },
+    singleUse: null,
     callbacks,
     isSigned: true,
     bad: [
@@ -152,10 +154,10 @@ t.test('a code is sent, sent again and checked as documented', async t => {
   const options = { channels: ['WHATSAPP', 'SMS'], codeLength: 4 }
   const attempt = anAttempt({ method: 'otpless.otp', phoneNumber, expiresAt: 1_300_900, options })
   const first = await adapter.start(attempt)
-  t.same(first, { state: { requestId: 'r1' }, action: { type: 'submitCode', length: 4, channels: ['WHATSAPP', 'SMS'] } })
+  t.same(first, { id: 'r1', state: { requestId: 'r1' }, action: { type: 'submitCode', length: 4, channels: ['WHATSAPP', 'SMS'] } })
   now += 280_000
   const second = await adapter.resend?.({ ...attempt, state: first.state })
-  t.same(second, { ...first, state: { requestId: 'r2' } })
+  t.same(second, { ...first, id: 'r2', state: { requestId: 'r2' } })
   await adapter.start({ ...attempt, expiresAt: now + 1e9, options: { channels: ['PIGEON'] } })
   vendor.answer = () => ({ body: { isOTPVerified: true } })
   await adapter.resolve({ ...attempt, state: second?.state ?? null }, { code: '1234' }, { repeated: false })

@@ -43,6 +43,7 @@ t.test('truecaller.push', async t => {
     }),
     action: () => ({ type: 'approveOnDevice', app: 'truecaller' }),
     good: { evidence: { accessToken }, proven: { phoneNumber: '+46760123456', profile: { name: { first: 'A' } } } },
+    singleUse: accessToken,
     bad,
     refusals: [
       { call: isPush, phase: 'start', ends: status => status === 404 ? { failed: 'provider_misconfigured', retryable: false } : null },
@@ -94,6 +95,7 @@ t.test('truecaller.web', async t => {
     vendor: () => ({ body: { phoneNumbers: ['919999999999'] } }),
     action: () => ({ type: 'openDeepLink', url, platforms: ['android'], notOpenedAfterMs: 600 }),
     good: { evidence: { accessToken }, proven: { phoneNumber: '+919999999999' } },
+    singleUse: accessToken,
     bad,
     refusals: [{ call: isProfile, phase: 'resolve', ends: expired }],
     callbacks: [

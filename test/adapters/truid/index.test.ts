@@ -97,6 +97,7 @@ t.test('truid.phone_check v0.2', async t => {
     vendor: answerWell,
     action: vendor => ({ type: 'openUrlOnCellular', url: `${selfAt(vendor, 'v0.2')}/redirect`, finish: 'code' }),
     good: { evidence: { code: '94dae426fg' }, proven: { phoneNumber } },
+    singleUse: '94dae426fg',
     bad: [
       ...judged,
       { name: 'wrong code', vendor: bySecond(notFound, matched ?? {}), ends: denied('evidence_invalid') },
@@ -127,6 +128,7 @@ t.test('truid.phone_check v0.1', async t => {
     vendor: answerWell,
     action: vendor => ({ type: 'openUrlOnCellular', url: `${selfAt(vendor, 'v0.1')}/redirect`, finish: 'none' }),
     good: { evidence: {}, proven: { phoneNumber } },
+    singleUse: null,
     bad: [
       ...judged,
       { name: 'the callback alone', evidence: { callback: true }, vendor: say({ status: 'ACCEPTED' }), ends: { verdict: 'pending' } },
