@@ -10,6 +10,7 @@ import { createChanges } from './changes.ts'
 import type { Config } from './config.ts'
 import { createDeliveries } from './deliveries.ts'
 import { readDelivery } from './delivery.ts'
+import { createEvidenceClaims } from './evidence.ts'
 import { openGauges } from './gauges.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import { createHealth } from './health.ts'
@@ -104,19 +105,23 @@ export async function startApp (
 
   const queues = openQueues(redis, onError)
   const attempts = createAttempts({ adapters, ids, publicUrl: config.publicUrl, now })
+  const evidenceClaims = createEvidenceClaims({ adapters, attempts, sealer, now })
   const surroundings = { methods, isStopped: (provider: string) => adapters.get(provider)?.isStopped() ?? true }
   const counts = createCounts({ redis, sealer })
   const limits = createLimits({ sealer, now })
   const budget = createBudget({ counts, now, onError: () => log.debug('traffic not shared, tried again') })
   const policy = createPolicy({ budget, sealer, metrics, log })
-  const changes = createChanges({ store, sealer, apps, attempts, limits, budget, surroundings, queues, metrics, log, now, retentionMs: config.retentionMs })
+  const changes = createChanges({
+    store, sealer, apps, attempts, evidenceClaims, limits, budget, surroundings, queues, metrics, log, now, retentionMs: config.retentionMs,
+  })
   const webhooks = createWebhookSender(webhookOptions)
   const deliveries = createDeliveries({
     store: createStore({ redis, sealer, read: readDelivery, report: metrics.countRoundTrip }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, tracing, now,
     randomBytes, retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
   })
   const gateway = createGateway({
-    changes, store, ids, sealer, adapters, attempts, deliveries, methods, limits, policy, announcements, metrics, log, tracing, now, randomBytes,
+    changes, store, ids, sealer, adapters, attempts, deliveries, methods, limits, policy, announcements, publicUrl: config.publicUrl, metrics, log, tracing, now,
+    randomBytes,
   })
 
   openGauges(metrics.registry, { adapters, queues, store, deliveries, now })

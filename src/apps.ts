@@ -155,13 +155,23 @@ export function readAppsFile (path: string): App[] {
   return apps
 }
 
-/** Whether a front end may be sent there: an allowed URL is met exactly (its query is free), or, when it ends in `/`, as a folder. */
+/** What a server may decode, once or twice, into a way out of the folder. */
+const leadsOut = /%(?:25|2e|2f|5c)|\\/i
+
+/**
+ * Whether a front end may be sent there: an allowed URL is met exactly (its query is free), or, when it ends in `/`, as a folder.
+ * The text must be what a browser makes of it: every other spelling (user info, backslashes, tabs, dots, another form of the host) is refused.
+ */
 export function allowsReturnUrl (app: App, returnUrl: string): boolean {
   const wanted = URL.parse(returnUrl)
-  if (wanted === null || wanted.username !== '' || wanted.password !== '') return false
+  if (wanted === null) return false
+  const [place = ''] = returnUrl.split(/[?#]/, 1)
+  const spelled = `${wanted.protocol}//${wanted.host}${wanted.pathname}`
+  if (place !== spelled && `${place}/` !== spelled) return false
   return (app.allowedReturnUrls ?? []).some(allowed => {
     const rule = URL.parse(allowed)
     if (rule === null || rule.protocol !== wanted.protocol || rule.host !== wanted.host) return false
-    return wanted.pathname === rule.pathname || (rule.pathname.endsWith('/') && wanted.pathname.startsWith(rule.pathname))
+    if (wanted.pathname === rule.pathname) return true
+    return rule.pathname.endsWith('/') && wanted.pathname.startsWith(rule.pathname) && !leadsOut.test(wanted.pathname)
   })
 }

@@ -6,6 +6,10 @@ import { currentAttempt, providerOf, type Event, type Verification, type Verifie
 
 export type AdapterMap = ReadonlyMap<string, GuardedAdapter>
 
+/** Where a provider's server reaches us, as the outside sees it. */
+export const callbackUrl = (publicUrl: string, provider: string, key: string | null): string =>
+  `${publicUrl}/callbacks/${provider}${key === null ? '' : `/${encodeURIComponent(key)}`}`
+
 /** The talk with providers about one attempt: what they answer becomes an event. */
 export type Attempts = {
   /** What the adapter is told of an attempt. */
@@ -38,7 +42,7 @@ export function createAttempts (
     const attempt = verification.attempts[index]
     const step = verification.workflow[index]
     if (attempt === undefined || step === undefined) throw new RangeError('no such attempt')
-    const urlOf = (purpose: 'callback' | 'redirect'): string => `${publicUrl}/callbacks/${providerOf(step.method)}/${ids.callbackKey(id, index, purpose)}`
+    const urlOf = (purpose: 'callback' | 'redirect'): string => callbackUrl(publicUrl, providerOf(step.method), ids.callbackKey(id, index, purpose))
     return {
       id: ids.attemptId(id, index), method: step.method, phoneNumber, options: step.options, locale, device,
       state: 'state' in attempt ? attempt.state : null,
@@ -54,10 +58,10 @@ export function createAttempts (
     start: async (verification, index) => {
       try {
         const { adapter, method, context } = find(verification, index)
-        const { state, action } = await adapter.start(context, verification)
+        const { state, action, id } = await adapter.start(context, verification)
         const { resend, codeAttempts = null } = method
         return {
-          type: 'attemptStarted', attempt: index, state, action, codesLeft: codeAttempts,
+          type: 'attemptStarted', attempt: index, state, action, codesLeft: codeAttempts, ...id === undefined ? {} : { providerId: id },
           resend: resend === undefined ? null : { left: resend.times, availableAt: now() + resend.afterMs, afterMs: resend.afterMs },
         }
       } catch (error) {
@@ -95,8 +99,8 @@ export function createAttempts (
     resend: async (verification, index) => {
       const { adapter, context } = find(verification, index)
       if (adapter.resend === undefined) throw new ProviderError(adapter.provider, 'resend', 'provider_misconfigured')
-      const { state, action } = await adapter.resend(context, verification)
-      return { type: 'resent', attempt: index, state, action }
+      const { state, action, id } = await adapter.resend(context, verification)
+      return { type: 'resent', attempt: index, state, action, ...id === undefined ? {} : { providerId: id } }
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { AdapterMap, Attempts } from './attempts.ts'
+import { callbackUrl, type AdapterMap, type Attempts } from './attempts.ts'
 import type { Changes } from './changes.ts'
 import { ApiError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
@@ -15,13 +15,16 @@ export type CallbacksParts = {
   ids: Pick<Ids, 'readCallbackKey'>
   adapters: AdapterMap
   attempts: Pick<Attempts, 'describe'>
+  publicUrl: string
   metrics: Pick<Metrics, 'countCallback'>
   log: Logger
   tracing: Tracing
 }
 
 /** What comes from the providers' side: their servers' calls, and browsers on their way back. */
-export function createCallbacks ({ changes, store, ids, adapters, attempts, metrics, log, tracing }: CallbacksParts): Pick<Gateway, 'receive' | 'readReturn'> {
+export function createCallbacks (
+  { changes, store, ids, adapters, attempts, publicUrl, metrics, log, tracing }: CallbacksParts,
+): Pick<Gateway, 'receive' | 'readReturn'> {
   return {
     async receive (provider, callback) {
       const adapter = adapters.get(provider)
@@ -31,8 +34,9 @@ export function createCallbacks ({ changes, store, ids, adapters, attempts, metr
         metrics.countCallback(provider, result)
         log.info({ provider, result, ...(stored === null ? {} : { verificationId: stored.record.id }) }, 'callback')
       }
-      const received = adapter.receive?.(callback) ?? null
+      const received = await adapter.receive?.({ ...callback, url: callbackUrl(publicUrl, provider, callback.key) }) ?? null
       if (received === null) return count('malformed')
+      if (received.type === 'refused') return count(received.cause)
       const named = ids.readCallbackKey(received.key, 'callback')
       stored = named === null ? null : await store.load(named.id)
       if (named === null || stored === null) return count('unknown')
@@ -45,8 +49,9 @@ export function createCallbacks ({ changes, store, ids, adapters, attempts, metr
         : received.type === 'denied' ? { type: 'declined', attempt, reason: received.reason } : { type: 'opened', attempt }
       const current = stored
       return tracing.trace(`callback ${provider}`, { kind: 'internal', ...about(current.record) }, async tell => {
-        const { changed, stored: { record: after } } = await changes.apply(current, event)
-        const result = changed ? 'accepted' : currentAttempt(after)?.index === attempt ? 'duplicate' : 'late'
+        const { changed, isReplay, stored: { record: after } } = await changes.apply(current, event)
+        const late = currentAttempt(after)?.index === attempt ? 'duplicate' : 'late'
+        const result = changed ? 'accepted' : isReplay ? 'replayed' : late
         tell({ 'verigate.result': result })
         count(result)
       })

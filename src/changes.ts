@@ -3,6 +3,7 @@ import type { Apps } from './apps.ts'
 import type { Attempts } from './attempts.ts'
 import type { Budget } from './budget.ts'
 import { ApiError, ProviderError } from './errors.ts'
+import type { EvidenceClaims } from './evidence.ts'
 import type { Queues } from './jobs/queues.ts'
 import type { Limits } from './limits.ts'
 import { tagNumber, type Logger } from './logger.ts'
@@ -14,7 +15,8 @@ import { begin, currentAttempt, decide, dueAt, isFinal, type Decision, type Effe
 import { route, type Surroundings } from './workflow.ts'
 
 export type Current = Stored<Verification>
-export type Change = { stored: Current, effects: Effect[], changed: boolean }
+/** `isReplay`: nothing changed, because the evidence or the provider's id in the event was used for another attempt. */
+export type Change = { stored: Current, effects: Effect[], changed: boolean, isReplay: boolean }
 
 /**
  * How a decision gets into the store and what it owes gets done, whoever asks and however many ask at once.
@@ -59,6 +61,7 @@ export type ChangesParts = {
   sealer: Pick<Sealer, 'tag' | 'tags'>
   apps: Pick<Apps, 'byId'>
   attempts: Attempts
+  evidenceClaims: EvidenceClaims
   limits: Pick<Limits, 'ofCode' | 'ofWrongCode' | 'refuse'>
   budget: Pick<Budget, 'count'>
   surroundings: Surroundings
@@ -81,7 +84,9 @@ const longestLifeMs = 86_400_000
 /** How long the sweeper has to erase what nobody may read any more. */
 const eraseMs = 3_600_000
 
-export function createChanges ({ store, sealer, apps, attempts, limits, budget, surroundings, queues, metrics, log, now, retentionMs }: ChangesParts): Changes {
+export function createChanges (
+  { store, sealer, apps, attempts, evidenceClaims, limits, budget, surroundings, queues, metrics, log, now, retentionMs }: ChangesParts,
+): Changes {
   const numberNames = (appId: string, phoneNumber: string): string[] => sealer.tags('number', `${appId} ${phoneNumber}`)
   const numberName = (appId: string, phoneNumber: string): string => sealer.tag('number', `${appId} ${phoneNumber}`)
   function placesOf (appId: string, phoneNumber: string): [Place, ...Place[]] {
@@ -111,12 +116,15 @@ export function createChanges ({ store, sealer, apps, attempts, limits, budget, 
     dueAt: dueAt(verification) ?? keptUntil(verification),
   })
 
-  /** The claim that makes a start the only one for its number; null when the method needs none. */
-  function startClaim ({ next, effects }: Decision): Claim | null {
+  /** The claims that make a start the only one for its number; none when the method needs none. */
+  function startClaims ({ next, effects }: Decision): Claim[] {
     const current = effects.includes('start') ? currentAttempt(next) : null
     const everyMs = current === null ? undefined : surroundings.methods.get(current.attempt.method)?.oncePerNumberMs
-    if (current === null || everyMs === undefined || next.phoneNumber === null) return null
-    return { name: sealer.tag('once', `${current.attempt.method} ${next.phoneNumber}`), value: sealer.tag('holder', `${next.id} ${current.index}`), expiresAt: now() + everyMs }
+    if (current === null || everyMs === undefined || next.phoneNumber === null) return []
+    const value = evidenceClaims.holderOf(next, current.index)
+    const places = sealer.tags('place', next.phoneNumber)
+    return sealer.tags('once', `${current.attempt.method} ${next.phoneNumber}`)
+      .map((name, at) => ({ name, value, expiresAt: now() + everyMs, partition: partitionOfTag(places[at] ?? '') }))
   }
 
   /** The start that the decision owes is taken on by us, in the same write; one that asks nobody is done in it, too. */
@@ -177,26 +185,29 @@ export function createChanges ({ store, sealer, apps, attempts, limits, budget, 
   /** Null: somebody else wrote first. */
   async function save (stored: Current, decision: Decision, event: Event): Promise<Change | null> {
     const { next, effects } = decision
-    const claim = startClaim(decision)
+    const once = startClaims(decision)
     const result = await store.save(next.id, stored.mark, next, {
       ...times(next),
-      claims: claim === null ? [] : [claim],
+      claims: [...evidenceClaims.claimsOf(stored.record, event), ...once],
       counters: countCodes(stored.record, event),
-      releases: isFinal(next) ? releasesOf(next) : [],
+      releases: [...isFinal(next) ? releasesOf(next) : [], ...evidenceClaims.releasesOf(stored.record, event)],
       indexes: next.phoneNumber === stored.record.phoneNumber ? [] : indexesOf(next),
       announce: String(next.revision),
     })
     if ('conflict' in result) return null
     if ('full' in result) throw limits.refuse(result.full, next.phoneNumber)
-    if ('taken' in result) return save(stored, skipStart(decision), event)
+    if ('taken' in result) {
+      const isEarlier = once.some(({ name }) => name === result.taken.name)
+      return isEarlier ? save(stored, skipStart(decision), event) : { stored, effects: [], changed: false, isReplay: true }
+    }
     note(stored.record, next)
-    return { stored: { record: next, mark: result.mark }, effects, changed: true }
+    return { stored: { record: next, mark: result.mark }, effects, changed: true, isReplay: false }
   }
 
   async function apply (stored: Current, event: Event, { begins = false, resolves = false } = {}): Promise<Change> {
     for (let tries = 0; tries < conflictTries; tries += 1) {
       const decision = decide(stored.record, event, now())
-      if (decision === null) return { stored, effects: [], changed: false }
+      if (decision === null) return { stored, effects: [], changed: false, isReplay: false }
       const routed = route(decision, surroundings, now())
       const change = await save(stored, begins ? await beginStart(routed) : routed, event)
       if (change !== null) {
@@ -238,7 +249,10 @@ export function createChanges ({ store, sealer, apps, attempts, limits, budget, 
       if (current === null) break
       const event = await attempts.start(stored.record, current.index)
       const begins = now() < until
-      const change = await insist(() => apply(stored, event, { begins }), until + startBudgetMs)
+      const write = (event: Event): Promise<Change> => insist(() => apply(stored, event, { begins }), until + startBudgetMs)
+      let change = await write(event)
+      // The provider gave us an attempt that is somebody else's.
+      if (change.isReplay) change = await write({ type: 'startFailed', attempt: current.index, reason: 'provider_bad_response' })
       stored = change.stored
       effects = begins ? change.effects : []
     }
@@ -256,8 +270,8 @@ export function createChanges ({ store, sealer, apps, attempts, limits, budget, 
       let decision = await beginStart(route(begin(request, now()), surroundings, now()))
       for (;;) {
         const { next, effects } = decision
-        const once = startClaim(decision)
-        const claims = [...keys, ...isFinal(next) ? [] : live, once].filter(claim => claim !== null)
+        const once = startClaims(decision)
+        const claims = [...keys, ...isFinal(next) ? [] : live, ...once]
         const result = await store.create(next.id, next, { ...times(next), claims, counters, indexes: indexesOf(next) })
         if (result.created) {
           note(null, next)
@@ -265,7 +279,7 @@ export function createChanges ({ store, sealer, apps, attempts, limits, budget, 
           return start({ record: next, mark: result.mark }, effects)
         }
         if ('full' in result) return result
-        if ('exists' in result || result.taken.name !== once?.name) return { taken: 'taken' in result ? result.taken : null }
+        if ('exists' in result || !once.some(({ name }) => name === result.taken.name)) return { taken: 'taken' in result ? result.taken : null }
         decision = await beginStart(skipStart(decision))
       }
     },

@@ -16,7 +16,7 @@ import type { Sealer } from './seal.ts'
 import type { Announcements, Listener } from './store/announcements.ts'
 import { partitionOfTag, partitions } from './store/keys.ts'
 import type { Store } from './store/store.ts'
-import { availableActions, currentAttempt, isFinal, type KeyHold, type Verification } from './verification.ts'
+import { availableActions, currentAttempt, isFinal, providerOf, type KeyHold, type Verification } from './verification.ts'
 import { planWorkflow, type Methods } from './workflow.ts'
 
 /** THE SHELL: one method for each thing that can happen. Routes and jobs only translate to it; ids that reach it are known to be ours. */
@@ -35,7 +35,7 @@ export type Gateway = {
   /** The app's own, newest first. */
   find (app: App, by: { reference: string } | { phoneNumber: string }, limit: number): Promise<Verification[]>
   /** A provider's call. Whatever is wrong with it, it is only counted. */
-  receive (provider: string, callback: Callback): Promise<void>
+  receive (provider: string, callback: Omit<Callback, 'url'>): Promise<void>
   /** Where to send a browser that came back from a provider; null when there is nowhere. Changes nothing. */
   readReturn (provider: string, key: string, query: Record<string, string>): Promise<string | null>
   providers (): ProviderItem[]
@@ -163,6 +163,7 @@ export function createGateway (parts: GatewayParts): Gateway {
       const received = await apply(
         stored, { type: 'evidenceReceived', attempt: wanted.index, evidence: { from: kind === 'none' ? 'nudge' : 'app', value } }, { resolves: true },
       )
+      if (received.isReplay) throw invalidState(received.stored.record, 'This evidence was used before.')
       if (!received.changed) {
         const current = currentAttempt(received.stored.record)
         const isSame = current?.attempt.phase === 'resolving' && (kind === 'none' || canonical(current.attempt.evidence.value) === canonical(value))
@@ -201,7 +202,9 @@ export function createGateway (parts: GatewayParts): Gateway {
         throw new ApiError('rate_limited', `It can be sent again in ${retryAfterSeconds} s.`, { retryAfterSeconds })
       }
       try {
-        return (await apply(stored, await attempts.resend(stored.record, current.index))).stored.record
+        const sent = await apply(stored, await attempts.resend(stored.record, current.index))
+        if (sent.isReplay) throw new ProviderError(providerOf(current.attempt.method), 'resend', 'provider_bad_response')
+        return sent.stored.record
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error
         throw new ApiError('provider_unavailable', 'The provider could not send it again. What was sent before is still good.')

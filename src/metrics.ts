@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import manifest from '../package.json' with { type: 'json' }
+import { refusals } from './adapters/adapter.ts'
 import type { ProviderCall } from './breaker.ts'
 import { refusalCauses, type RefusalCause } from './errors.ts'
 import { queueNames, type QueueName } from './jobs/queues.ts'
@@ -9,7 +10,7 @@ import { unavailableCodes, type UnavailableCode } from './store/store.ts'
 import { isFinal, providerOf, type Attempt, type EndedAttempt, type Verification } from './verification.ts'
 
 /** How a callback ended: what was done with it, or why nothing was. */
-export const callbackResults = ['accepted', 'duplicate', 'late', 'malformed', 'unknown', 'wrong_provider'] as const
+export const callbackResults = ['accepted', 'duplicate', 'late', 'malformed', 'replayed', 'unknown', 'wrong_provider', ...refusals] as const
 export type CallbackResult = typeof callbackResults[number]
 
 /** What came of one try of a webhook. */

@@ -116,7 +116,7 @@ export type Verification = Pending | Verified | Ended
 /** What happened. `attempt` is the number of the attempt it happened to: a word about an attempt that has ended is late. */
 export type Event =
   | { type: 'startBegun', attempt: number }
-  | { type: 'attemptStarted', attempt: number, state: Json, action: Action, codesLeft: number | null, resend: Resend | null }
+  | { type: 'attemptStarted', attempt: number, state: Json, action: Action, codesLeft: number | null, resend: Resend | null, providerId?: string }
   | { type: 'attemptSkipped', attempt: number, reason: Reason | null }
   | { type: 'startFailed', attempt: number, reason: Reason }
   | { type: 'attemptFailed', attempt: number, reason: Reason }
@@ -133,7 +133,7 @@ export type Event =
   | { type: 'leftUndecided', attempt: number, askAgainAt: number }
   | { type: 'nextRequested', reason: NextReason }
   | { type: 'resendRequested', attempt: number }
-  | { type: 'resent', attempt: number, state: Json, action: Action }
+  | { type: 'resent', attempt: number, state: Json, action: Action, providerId?: string }
   | { type: 'canceled', reason: 'app_canceled' | 'superseded' | 'blocked' }
   | { type: 'ticked' }
 

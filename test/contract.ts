@@ -4,7 +4,7 @@ import { isDeepStrictEqual, inspect } from 'node:util'
 import fc from 'fast-check'
 import type tap from 'tap'
 import type {
-  Action, Adapter, AdapterIo, AttemptContext, Callback, EvidenceKind, Json, Outcome, Provider, Received, Started,
+  Action, Adapter, AdapterIo, AttemptContext, Callback, EvidenceKind, Json, Outcome, Provider, Received, Refused, Started,
 } from '../src/adapters/adapter.ts'
 import { ProviderError } from '../src/errors.ts'
 import { createHttp } from '../src/http.ts'
@@ -35,10 +35,15 @@ export type Contract = {
   bad: { name: string, evidence?: Json, vendor?: (call: Call) => Answer | null, repeated?: boolean, ends: Partial<Ending> }[]
   /** Which ending a 4xx of the start or the result call (with `{}` as body) has, where it is not a bad response. */
   refusals: { call: (call: Call) => boolean, phase: 'start' | 'resolve', ends: (status: number) => Partial<Ending> | null }[]
-  callbacks?: { callback: Partial<Callback>, received: Received | null }[]
+  callbacks?: { callback: Partial<Callback>, received: Received | Refused | null }[]
+  /** Callbacks carry a signature over the body: nothing about those that are believed can be altered. */
+  isSigned?: boolean
+  /** What of good evidence is good once; null where the provider binds it to the attempt. */
+  singleUse: string | null
 }
 
 export const callbackKey = 'AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdEfGhIj'
+export const callbackUrl = `https://verify.example/callbacks/acme/${callbackKey}`
 const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`
 const badResponse = { failed: 'provider_bad_response', retryable: false }
 
@@ -70,6 +75,25 @@ export async function openVendor (t: Owner, answer: (vendor: Vendor, call: Call)
   return vendor
 }
 
+/** The same callback with one thing about it changed: a byte of the body, a character of a header, or one header gone or twice. */
+function * tamper (callback: Callback): Generator<Callback> {
+  const { rawBody, headers } = callback
+  const bodies = [Buffer.concat([rawBody, Buffer.from(' ')]), rawBody.subarray(0, -1), Buffer.alloc(0), ...[...rawBody.keys()].map(at => {
+    const altered = Buffer.from(rawBody)
+    altered[at] = (altered[at] ?? 0) ^ 1
+    return altered
+  })]
+  // What was parsed stays as it was: only the signature can tell.
+  for (const altered of bodies) yield { ...callback, rawBody: altered }
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value !== 'string') continue
+    const { [name]: _gone, ...others } = headers
+    const altered = [...value].map((letter, at) => `${value.slice(0, at)}${letter === 'x' ? 'y' : 'x'}${value.slice(at + 1)}`)
+    yield { ...callback, headers: others }
+    for (const other of ['', [value, value], `${value}, ${value}`, `${value} `, ...altered]) yield { ...callback, headers: { ...headers, [name]: other } }
+  }
+}
+
 function parse (text: string): unknown {
   try {
     return JSON.parse(text)
@@ -94,7 +118,7 @@ export function openAdapter (provider: Provider, settings: Record<string, string
 export function anAttempt (more: Partial<AttemptContext>): AttemptContext {
   return {
     id: 'att_1', method: '', phoneNumber: null, options: {}, locale: null, device: {}, state: null, expiresAt: Date.now() + 300_000,
-    callbackKey, callbackUrl: `https://verify.example/callbacks/acme/${callbackKey}`, redirectUrl: null, ...more,
+    callbackKey, callbackUrl, redirectUrl: null, ...more,
   }
 }
 
@@ -213,16 +237,47 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
   }
   t.same(new Set(promised.refusals.map(({ phase }) => phase)), new Set((['start', 'resolve'] as const).filter(phase => talks[phase])))
 
+  const none: Callback = { key: null, url: callbackUrl, headers: {}, rawBody: Buffer.alloc(0), body: undefined }
+  const isBelieved = async (callback: Callback): Promise<boolean> => {
+    const answer = await adapter.receive?.(callback) ?? null
+    return answer !== null && answer.type !== 'refused'
+  }
+
   await t.test('a callback is read, and junk is not', async t => {
-    const none = { key: null, headers: {}, rawBody: Buffer.alloc(0), body: undefined }
     for (const { callback, received } of promised.callbacks ?? []) {
-      t.same(adapter.receive?.({ ...none, ...callback }) ?? null, received, JSON.stringify(callback))
+      t.same(await adapter.receive?.({ ...none, ...callback }) ?? null, received, JSON.stringify(callback))
     }
-    const words = ['requestId', 'state', 'status', 'accessToken', 'endpoint', 'check_id', '__proto__']
+    const words = ['requestId', 'state', 'status', 'accessToken', 'endpoint', 'check_id', 'data', 'eventType', '__proto__']
     const junk = fc.oneof(fc.anything(), fc.dictionary(fc.constantFrom(...words), fc.oneof(fc.anything(), fc.string({ maxLength: 3000 }))))
-    fc.assert(fc.property(junk, fc.option(fc.string()), (body, key) => (adapter.receive?.({ ...none, key, body }) ?? null) === null))
+    const names = ['authorization', 'date', 'digest', 'x-tru-callback', 'x-signature']
+    const headers = fc.dictionary(fc.constantFrom(...names), fc.oneof(fc.string(), fc.array(fc.string())))
+    await fc.assert(fc.asyncProperty(junk, fc.option(fc.string()), headers, async (body, key, headers) =>
+      !await isBelieved({ ...none, key, headers, body })))
     const queries = fc.dictionary(fc.constantFrom('check_id', 'code', 'error', 'state', '__proto__'), fc.string())
     fc.assert(fc.property(queries, query => (adapter.readReturn?.({ ...attempt, state }, query) ?? null) === null))
+  })
+
+  if (promised.isSigned === true) {
+    await t.test('a callback that was tampered with is refused', async t => {
+      const accepted: unknown[] = []
+      let tried = 0
+      for (const { callback } of promised.callbacks ?? []) {
+        if (!await isBelieved({ ...none, ...callback })) continue
+        for (const forged of tamper({ ...none, ...callback })) {
+          tried += 1
+          if (await isBelieved(forged)) accepted.push(forged)
+        }
+      }
+      t.ok(tried > 100)
+      t.same(accepted, [])
+    })
+  }
+
+  await t.test('what is good once is told, and nothing else is', async t => {
+    const read = (evidence: Json) => adapter.singleUse?.({ ...attempt, state }, evidence) ?? null
+    t.equal(read(promised.good.evidence), promised.singleUse)
+    const evidences = fc.oneof(fc.jsonValue(), fc.dictionary(fc.constantFrom('callback', 'requestId', 'other'), fc.jsonValue()))
+    fc.assert(fc.property(evidences, evidence => read(evidence as Json) === null))
   })
 
   t.ok(errors.every(error => Object.hasOwn(reasons, error.reason) && error.provider === provider.provider))

@@ -67,12 +67,15 @@ export type AttemptContext = {
   redirectUrl: string | null
 }
 
-export type Started = { state: Json, action: Action }
+/** `id`: the provider's own name of this attempt, where it gives one; the gateway sees to it that no other attempt goes by it. */
+export type Started = { state: Json, action: Action, id?: string }
 
-/** A provider's call to us: nothing in it is believed, it is only read. */
+/** A provider's call to us, as anybody can make one. */
 export type Callback = {
   /** `{key}` of the path, or null. */
   key: string | null
+  /** Where the sender meant to send it: our public address. A proxy may have changed the host and the path that arrived. */
+  url: string
   headers: Readonly<Record<string, string | string[] | undefined>>
   rawBody: Buffer
   /** The parsed JSON body. */
@@ -88,6 +91,13 @@ export type Received = { key: string } & (
   /** Understood, and of no consequence. */
   | { type: 'noted' }
 )
+
+/** Why a callback is not the provider's, or cannot be known to be: our own key in its path, the signature over it, or what that is checked with. */
+export const refusals = [
+  'key_missing', 'signature_missing', 'signature_invalid', 'digest_mismatch', 'date_skewed', 'key_unknown', 'keys_unavailable', 'secret_not_set',
+] as const
+export type Refusal = typeof refusals[number]
+export type Refused = { type: 'refused', cause: Refusal }
 
 /** A browser that came back from the provider: never consumed here, only read for the app's front end. */
 export type Returned = { code: string } | { error: Reason }
@@ -126,10 +136,18 @@ export type Adapter = {
   start (attempt: AttemptContext): Promise<Started>
   /** Sends the same again (only for methods with `resend`). */
   resend? (attempt: AttemptContext): Promise<Started>
-  /** Reads a callback. Pure. Null: not a message of this provider. Throws nothing. */
-  receive? (callback: Callback): Received | null
+  /**
+   * Judges first whether the provider sent it, then reads it. What can be judged here and now is judged before anything is fetched for it.
+   * Null: not a message of this provider. Throws nothing.
+   */
+  receive? (callback: Callback): Received | Refused | null | Promise<Received | Refused | null>
   /** Reads the query of a browser redirect for this attempt. Pure. Null: not for this attempt. Throws nothing. */
   readReturn? (attempt: AttemptContext, query: Readonly<Record<string, string>>): Returned | null
+  /**
+   * What in the evidence is good for one attempt only, so that whoever brings it to another is refused. Pure, throws nothing.
+   * Null: the provider binds it to the attempt by itself, such as a code that was sent to the user.
+   */
+  singleUse? (attempt: AttemptContext, evidence: Json): string | null
   /**
    * Turns evidence (what `receive` returned, or what the app submitted) into an outcome. `repeated`: we asked with the same evidence before and the
    * answer was lost, so a provider's "already verified" means that the first try succeeded.

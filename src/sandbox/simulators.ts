@@ -4,7 +4,7 @@ import { otpless } from './otpless.ts'
 import { createTimers } from './timers.ts'
 import { truecaller } from './truecaller.ts'
 import { truid } from './truid.ts'
-import type { DigestEncoding } from './truid-signature.ts'
+import { createCallbackSigner, type DigestEncoding } from './truid-signature.ts'
 import type { World } from './world.ts'
 
 export type Provider = 'truecaller' | 'truid' | 'otpless'
@@ -12,7 +12,7 @@ export type Provider = 'truecaller' | 'truid' | 'otpless'
 export type SimulatorOptions = {
   port?: number
   host?: string
-  /** Where callbacks of the registered kind go: `${gatewayUrl}/callbacks/truecaller`, and `/${callbackKey}` if there is one. */
+  /** Where callbacks of the registered kind go: `${gatewayUrl}/callbacks/otpless`, and `…/truecaller` with `/${callbackKey}` if there is one. */
   gatewayUrl: string | (() => string)
   callbackKey?: string
   /** How long a simulated person takes to act, default 1000. */
@@ -44,6 +44,8 @@ export type Simulators = {
   /** The latest requests, oldest first; at most 10 000 are kept. */
   requests: ProviderRequest[]
   fail: (fault: Fault) => void
+  /** tru.ID signs its callbacks with another key from now on, and publishes both. */
+  rotateTruidKey: () => void
   close: () => Promise<void>
 }
 
@@ -54,7 +56,8 @@ const credentials = {
   TRUID_CLIENT_SECRET: 'sandbox-truid-secret',
   OTPLESS_CLIENT_ID: 'sandbox-otpless-client',
   OTPLESS_CLIENT_SECRET: 'sandbox-otpless-secret',
-  OTPLESS_APP_ID: 'SANDBOXAPPID'
+  OTPLESS_APP_ID: 'SANDBOXAPPID',
+  OTPLESS_WEBHOOK_SECRET: 'sandbox-otpless-webhook-secret'
 }
 const keptRequests = 10_000
 
@@ -65,6 +68,7 @@ export async function startSimulators(options: SimulatorOptions): Promise<Simula
   const faults: Required<Fault>[] = []
   const timers = createTimers()
   const callbacks = createCallbackSender({ timers, onError })
+  const signer = createCallbackSigner({ now, digestEncoding: options.truidDigest ?? 'base64' })
   let url = ''
   const world: World = {
     url: () => url,
@@ -113,24 +117,25 @@ export async function startSimulators(options: SimulatorOptions): Promise<Simula
     }
   }
 
-  function callbackUrl(): string {
+  function callbackUrl(path: string): string {
     const gatewayUrl = typeof options.gatewayUrl === 'string' ? options.gatewayUrl : options.gatewayUrl()
-    const key = options.callbackKey === undefined ? '' : `/${options.callbackKey}`
-    return `${gatewayUrl.replace(/\/$/, '')}/callbacks/truecaller${key}`
+    return `${gatewayUrl.replace(/\/$/, '')}/callbacks/${path}`
   }
+  const truecallerPath = options.callbackKey === undefined ? 'truecaller' : `truecaller/${options.callbackKey}`
 
   await app.register(async (scope) => {
     scope.addHook('onRequest', receive('truecaller'))
-    await scope.register(truecaller, { world, appKey: credentials.TRUECALLER_APP_KEY, callbackUrl })
+    await scope.register(truecaller, { world, appKey: credentials.TRUECALLER_APP_KEY, callbackUrl: () => callbackUrl(truecallerPath) })
   })
   await app.register(async (scope) => {
     scope.addHook('onRequest', receive('truid'))
     const { TRUID_CLIENT_ID: clientId, TRUID_CLIENT_SECRET: clientSecret } = credentials
-    await scope.register(truid, { world, clientId, clientSecret, digestEncoding: options.truidDigest ?? 'base64' })
+    await scope.register(truid, { world, clientId, clientSecret, signer })
   })
   await app.register(async (scope) => {
     scope.addHook('onRequest', receive('otpless'))
-    await scope.register(otpless, { world, clientId: credentials.OTPLESS_CLIENT_ID, clientSecret: credentials.OTPLESS_CLIENT_SECRET })
+    const { OTPLESS_CLIENT_ID: clientId, OTPLESS_CLIENT_SECRET: clientSecret, OTPLESS_WEBHOOK_SECRET: webhookSecret } = credentials
+    await scope.register(otpless, { world, clientId, clientSecret, webhookUrl: () => callbackUrl('otpless'), webhookSecret })
   })
 
   async function close(): Promise<void> {
@@ -162,6 +167,7 @@ export async function startSimulators(options: SimulatorOptions): Promise<Simula
     },
     requests,
     fail: ({ path = '', times = 1, ...fault }) => void faults.push({ ...fault, path, times }),
+    rotateTruidKey: signer.rotate,
     close
   }
 }

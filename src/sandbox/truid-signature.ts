@@ -3,26 +3,41 @@ import { promisify } from 'node:util'
 
 export type DigestEncoding = 'base64' | 'hex'
 
-const keyId = 'sandbox-1'
+export type CallbackSigner = ReturnType<typeof createCallbackSigner>
 
 /**
  * Signs callbacks as tru.ID does: HTTP Signatures (draft-cavage) in the `Authorization` header, over a `Digest` of the body.
  * The documentation calls the digest both "Base64 encoded" and `hex(SHA256(Body))`, so the encoding is a choice.
  */
 export function createCallbackSigner({ now, digestEncoding }: { now: () => number, digestEncoding: DigestEncoding }) {
-  let pair: ReturnType<typeof generate> | undefined
   const generate = () => promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
-  const keys = () => pair ??= generate()
+  const keys: { kid: string, pair: ReturnType<typeof generate> }[] = []
+  function addKey() {
+    const key = { kid: `sandbox-${keys.length + 1}`, pair: generate() }
+    keys.push(key)
+    return key
+  }
+  const currentKey = () => keys.at(-1) ?? addKey()
 
   return {
-    /** The public key as `/.well-known/jwks.json` publishes it. */
+    /** The public keys as `/.well-known/jwks.json` publishes them: the one that signs, and the one before it. */
     async jwks() {
-      const { publicKey } = await keys()
-      return { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: keyId, use: 'sig', alg: 'RS256' }] }
+      const published = [currentKey(), ...keys.slice(-2, -1)]
+      return {
+        keys: await Promise.all(published.map(async ({ kid, pair }) =>
+          ({ ...(await pair).publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256' })))
+      }
+    },
+
+    /** From now on another key signs. */
+    rotate(): void {
+      currentKey()
+      addKey()
     },
 
     async headers(body: string, url: URL): Promise<Record<string, string>> {
-      const { privateKey } = await keys()
+      const { kid, pair } = currentKey()
+      const { privateKey } = await pair
       const date = new Date(now()).toUTCString()
       const digest = `SHA-256=${createHash('sha256').update(body).digest(digestEncoding)}`
       const signed = [
@@ -38,7 +53,7 @@ export function createCallbackSigner({ now, digestEncoding }: { now: () => numbe
         date,
         'x-tru-callback': 'phone_check',
         digest,
-        authorization: `Signature keyId="${keyId}",algorithm="rsa-sha256",headers="${components}",signature="${signature}"`
+        authorization: `Signature keyId="${kid}",algorithm="rsa-sha256",headers="${components}",signature="${signature}"`
       }
     }
   }

@@ -5,7 +5,7 @@ import { createExpiringMap } from './expiring-map.ts'
 import { scenarioOf } from './scenarios.ts'
 import { type Check, type Version, createChecks } from './truid-checks.ts'
 import { sendProblem } from './truid-problems.ts'
-import { type DigestEncoding, createCallbackSigner } from './truid-signature.ts'
+import type { CallbackSigner } from './truid-signature.ts'
 import { accessTokenSeconds, truidToken } from './truid-token.ts'
 import type { World } from './world.ts'
 
@@ -31,15 +31,14 @@ const WalkParams = Type.Object({ id: Type.String(), walk: Type.String() })
 
 const errorDescriptions = { mno_not_supported: 'Mobile Network Operator Not Supported', mno_server_error: 'MNO server error' }
 
-export type TruidOptions = { world: World, clientId: string, clientSecret: string, digestEncoding: DigestEncoding }
+export type TruidOptions = { world: World, clientId: string, clientSecret: string, signer: CallbackSigner }
 
 /**
  * tru.ID: OAuth2 token, PhoneCheck v0.1 and v0.2, the operator's redirects, signed callbacks and their keys.
  * https://github.com/tru-ID/api-definitions
  */
-export const truid: FastifyPluginAsyncTypebox<TruidOptions> = async (app, { world, clientId, clientSecret, digestEncoding }) => {
+export const truid: FastifyPluginAsyncTypebox<TruidOptions> = async (app, { world, clientId, clientSecret, signer }) => {
   const tokens = createExpiringMap<string[]>(world.now, accessTokenSeconds * 1000)
-  const signer = createCallbackSigner({ now: world.now, digestEncoding })
   const checks = createChecks(world, signer.headers)
   const hourMs = 60 * 60_000
   const rate = { limit: 1_000_000, used: 0, resetAt: world.now() + hourMs }

@@ -4,6 +4,9 @@
  */
 export const partitions = 16
 
+/** The partition that a tag falls to, whoever asks: for what belongs to no one record. */
+export const partitionOfTag = (tag: string): number => Buffer.from(tag, 'base64url').readUInt8(0) % partitions
+
 /** The names of everything in Redis. All keys of a partition carry one hash tag, so that on Cluster one script may touch them together. */
 export type Keys = {
   record (partition: number, id: string): string
@@ -28,6 +31,3 @@ export const createKeys = (namespace: string): Keys => ({
   index: (partition, name) => `${namespace}:${place(partition)}:i:${name}`,
   channel: `${namespace}:changes`,
 })
-
-/** Spreads what has no record of its own over the partitions: by a tag, which is as good as random. */
-export const partitionOfTag = (tag: string): number => Buffer.from(tag, 'base64url').readUInt8(0) % partitions

@@ -171,8 +171,9 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
   type Refusal = { taken: Taken } | { full: Full } | 'refused'
 
   /**
-   * Takes the claims and counts the counters that the record's script cannot reach (another slot), then writes, and gives them back if the
-   * write is refused. When the answer is lost they stay: the write may have happened.
+   * Takes the claims and counts the counters that the record's script cannot reach (another slot), then writes, and gives them back if another
+   * claim or counter stands in the way. When the answer is lost they stay: the write may have happened. When somebody else wrote the record
+   * first the claims stay, too: with the same values in hand he counts on them.
    */
   const writeWith = async (
     home: number, { claims = [], counters = [] }: Pick<CreateOptions, 'claims' | 'counters'>, write: (local: Claim[], here: Counter[]) => Promise<WriteReply>,
@@ -197,10 +198,15 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
     }
     const [result, word = ''] = await ask(write(local, here))
     if (result === 1) return null
+    if (result === 0) {
+      await uncount(home, counted)
+      return 'refused'
+    }
     const claim = local[-result - 1]
     if (claim !== undefined) return giveBack({ taken: { name: claim.name, value: word } })
     const counter = here[-result - local.length - 1]
-    return giveBack(counter === undefined ? 'refused' : { full: { name: counter.name, retryAfterMs: Number(word) } })
+    if (counter === undefined) throw new StoreUnavailable('ERROR')
+    return giveBack({ full: { name: counter.name, retryAfterMs: Number(word) } })
   }
 
   type Change = SaveOptions & { mark: Buffer | '', sealed: Buffer }

@@ -1,20 +1,22 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { Test } from 'tap'
+import { callbackResults, type CallbackResult } from '../../src/metrics.ts'
+import type { SimulatorOptions } from '../../src/sandbox/simulators.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { until } from '../helpers/redis.ts'
 import { startReceiver, type Received } from '../sandbox/receiver.ts'
 import { openDeepLink, post, readMetric } from './end-user.ts'
 
-const results = ['accepted', 'late', 'duplicate', 'malformed', 'unknown', 'wrong_provider'] as const
-type Counts = Record<(typeof results)[number], number>
+type Counts = Partial<Record<CallbackResult, number>>
+/** What a provider's server says beside the body. */
+const signed = ['authorization', 'date', 'digest', 'x-tru-callback', 'x-signature']
 
 /** A gateway whose providers' callbacks come to the test first. */
-export async function startCaught (t: Test, environment: Record<string, string> = {}, callbackKey?: string) {
+export async function startCaught (t: Test, environment: Record<string, string> = {}, simulatorOptions: Partial<SimulatorOptions> = {}, publicPath = '') {
   const receiver = await startReceiver(t)
   const gateway = await startGateway(t, {
-    simulatorOptions: { gatewayUrl: receiver.url, ...callbackKey === undefined ? {} : { callbackKey } },
-    environment: { PUBLIC_URL: receiver.url, ...environment },
+    simulatorOptions: { gatewayUrl: receiver.url, ...simulatorOptions }, environment: { PUBLIC_URL: `${receiver.url}${publicPath}`, ...environment },
   })
   const { url, shop, simulators } = gateway
   const catchOne = async (isWanted: (one: Received) => boolean): Promise<Received> => {
@@ -23,21 +25,20 @@ export async function startCaught (t: Test, environment: Record<string, string> 
     if (found === undefined) throw new Error('no callback')
     return found
   }
-  const counts = async (provider = 'truecaller'): Promise<Counts> => {
-    const read = async (result: string) => readMetric(url, `verigate_callbacks_total{provider="${provider}",result="${result}"}`)
-    const [accepted = 0, late = 0, duplicate = 0, malformed = 0, unknown = 0, wrong_provider = 0] = await Promise.all(results.map(read))
-    return { accepted, late, duplicate, malformed, unknown, wrong_provider }
-  }
+  const counts = async (provider = 'truecaller'): Promise<[CallbackResult, number][]> => Promise.all(callbackResults.map(async result =>
+    [result, await readMetric(url, `verigate_callbacks_total{provider="${provider}",result="${result}"}`)]))
   return {
     ...gateway, catchOne,
     /** Callbacks by result, as far as `work` brings them. */
-    async counted (work: () => Promise<unknown>, provider?: string): Promise<Partial<Counts>> {
-      const before = await counts(provider)
+    async counted (work: () => Promise<unknown>, provider?: string): Promise<Counts> {
+      const before = new Map(await counts(provider))
       await work()
       const after = await counts(provider)
-      return Object.fromEntries(results.map(result => [result, after[result] - before[result]] as const).filter(([, more]) => more > 0))
+      return Object.fromEntries(after.map(([result, count]) => [result, count - (before.get(result) ?? 0)] as const).filter(([, more]) => more > 0))
     },
-    deliver: async ({ path, text }: Pick<Received, 'path' | 'text'>) => post(`${url}${path}`, text),
+    /** The callback as it came, or with something of it changed; what was signed about it goes along. */
+    deliver: async ({ path, text, headers = {} }: Pick<Received, 'path' | 'text'> & Partial<Received>) =>
+      post(`${url}${path}`, text, Object.fromEntries(signed.flatMap(name => typeof headers[name] === 'string' ? [[name, headers[name]]] : []))),
     say: async (body: unknown, path = '/callbacks/truecaller') => post(`${url}${path}`, body),
     revisionOf: async (id: string): Promise<number> => (await shop.call('GET', `/verifications/${id}`)).body['revision'],
     /** A Truecaller verification that waits for its callback; `grant` is that callback, with a token good for `phone`. */

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
-import { startGateway, type TestGateway } from '../helpers/gateway.ts'
+import { startGateway, type Client, type TestGateway } from '../helpers/gateway.ts'
 import { connectTo, startCluster } from '../helpers/redis.ts'
-import { act, codeFor, numberEnding, post } from './end-user.ts'
+import { act, codeFor, numberEnding, post, signIn, walk } from './end-user.ts'
 
 t.test('on a Cluster of three masters', async t => {
   const { url, nodes } = await startCluster(t)
@@ -12,6 +12,7 @@ t.test('on a Cluster of three masters', async t => {
   await t.test('Idempotency-Key', t => testIdempotency(t, gateway))
   await t.test('a second verification of a number', t => testConflict(t, gateway))
   await t.test('callbacks, repeated and late', t => testCallbacks(t, gateway))
+  await t.test('evidence is good once', t => testEvidence(t, gateway))
   await t.test('fallback', t => testFallback(t, gateway))
   await t.test('lists and erasure', t => testLists(t, gateway))
   await t.test('every master holds some', async t => {
@@ -90,6 +91,29 @@ async function testCallbacks (t: Test, { shop, simulators, url }: TestGateway) {
     t.ok(answers.every(({ status }) => status === 200))
     t.strictSame((await shop.call('GET', `/verifications/${body['id']}`)).body, end)
   }))
+}
+
+async function testEvidence (t: Test, { shop, bank, simulators }: TestGateway) {
+  // The evidence's slot is seldom the verification's: ten of them meet every case.
+  await Promise.all(Array.from({ length: 10 }, async () => {
+    const token = await signIn(simulators, { phoneNumber: numberEnding('02') })
+    const bring = async (client: Client) => {
+      const { body } = await client.create({ workflow: ['otpless.token'] })
+      return () => client.call('POST', `/verifications/${body['id']}/check`, { token })
+    }
+    const many = await Promise.all(Array.from({ length: 10 }, (_, place) => bring(place % 2 === 0 ? shop : bank)))
+    // Each brings it three times at once: whoever loses the write to himself takes nothing from himself.
+    const answers = await Promise.all(many.map(one => Promise.all([one(), one(), one()])))
+    const winners = answers.filter(([...own]) => own.some(({ status }) => status === 200))
+    t.equal(winners.length, 1)
+    for (const own of answers) if (own !== winners[0]) t.ok(own.every(({ status, body }) => status === 409 && body['verificationStatus'] === 'pending'))
+    t.equal((await (await bring(shop))()).status, 409, 'also afterwards')
+  }))
+  const byCode = await shop.create({ phoneNumber: numberEnding('02'), workflow: ['truid.phone_check'] })
+  const other = await shop.create({ phoneNumber: numberEnding('02'), workflow: ['truid.phone_check'] })
+  const code = (await walk(other.body['nextAction'].url))?.body['code']
+  t.hasStrict((await shop.call('POST', `/verifications/${byCode.body['id']}/check`, { code })).body, { status: 'failed', reason: 'evidence_invalid' })
+  t.hasStrict((await shop.call('POST', `/verifications/${other.body['id']}/check`, { code })).body, { status: 'verified' }, 'what was not taken is given back')
 }
 
 async function testFallback (t: Test, { shop, simulators }: TestGateway) {

@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
-import { startGateway } from '../helpers/gateway.ts'
+import { startGateway, type Answer } from '../helpers/gateway.ts'
 import { startRedis, until, watchCommands } from '../helpers/redis.ts'
+import { signIn } from './end-user.ts'
 
 /** The sweeper asks for due times all the while; counts that need not be exact are shared now and then, while nobody waits. */
 const inTheBackground = ['zrangebyscore', 'hgetall', 'hincrby', 'incrby', 'pexpireat']
@@ -9,7 +10,7 @@ const inTheBackground = ['zrangebyscore', 'hgetall', 'hincrby', 'incrby', 'pexpi
 t.test('what each request asks of Redis', async t => {
   const server = await startRedis(t)
   // The handset answers only when this test is over: nothing but the request in hand talks to the store.
-  const { shop, bank } = await startGateway(t, { redisUrl: server.url, simulatorOptions: { handsetDelayMs: 600_000 } })
+  const { shop, bank, simulators } = await startGateway(t, { redisUrl: server.url, simulatorOptions: { handsetDelayMs: 600_000 } })
   const watcher = new Redis(server.url)
   t.teardown(() => watcher.disconnect())
   let commands: string[] = []
@@ -40,7 +41,16 @@ t.test('what each request asks of Redis', async t => {
   t.strictSame((await count(() => shop.call('GET', '/verifications/ver_made-up'))).asked, [], 'a made-up id')
   t.strictSame((await count(() => shop.call('GET', '/readyz'))).asked, ['evalsha'], 'readiness')
   t.strictSame((await count(() => shop.call('POST', '/callbacks/truecaller', { requestId: 'x'.repeat(48), accessToken: 'a' }))).asked, [], 'a forged callback')
+  for (const [path, message] of [['truid', { check_id: 'c', status: 'COMPLETED' }], ['otpless', { eventType: 'DLR', data: {} }]] as const) {
+    t.strictSame((await count(() => shop.call('POST', `/callbacks/${path}/${'x'.repeat(48)}`, message))).asked, [], `one that ${path} did not sign`)
+  }
   t.strictSame((await count(() => shop.call('POST', `/verifications/${id}/check`, { code: '000000' }))).asked, ['get', 'evalsha', 'evalsha'], 'check: read, evidence, outcome')
+
+  const [first, second] = [await shop.create({ workflow: ['otpless.token'] }), await shop.create({ workflow: ['otpless.token'] })]
+  const token = await signIn(simulators, { phoneNumber: '+14155550100' })
+  const bring = (to: Answer) => count(() => shop.call('POST', `/verifications/${to.body.id}/check`, { token }))
+  t.strictSame((await bring(first)).asked, ['get', 'evalsha', 'evalsha'], 'evidence that is good once: the same')
+  t.strictSame((await bring(second)).asked, ['get', 'evalsha'], 'and where it was used before: read, refused')
 
   const push = await count(() => shop.create({ phoneNumber: '+14155550102', workflow: ['truecaller.web'] }))
   const nonce = new URL(push.answer.body.nextAction.url).searchParams.get('requestNonce')

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { type Answer, ask, setting, start, until } from './receiver.ts'
 
@@ -49,6 +50,26 @@ t.test('otp: initiate, a wrong one, the right one, once', async (t) => {
   t.equal(verified.status, 200)
   t.strictSame(verified.json, { requestId, isOTPVerified: true, message: 'OTP verified successfully' })
   refused(t, await verify(started, requestId, '234566'), 400, '7115')
+})
+
+t.test('otp: a signed webhook tells that the message was delivered', async (t) => {
+  const started = await start(t)
+  const { gateway, simulators } = started
+  const { json: { requestId } } = await initiate(started, '+15551234566', { channels: ['WHATSAPP', 'SMS'], metadata: { a: 'b' } })
+  const [webhook] = await gateway.first(1)
+  t.equal(webhook?.path, '/callbacks/otpless')
+  t.match(webhook?.body, {
+    data: { requestId, authSessionId: String, traceId: String, status: 'DELIVERED', channel: 'WHATSAPP', identity: '+15551234566', metaData: { a: 'b' } },
+    eventType: 'DLR', timestamp: Number
+  })
+  const secret = setting(simulators, 'OTPLESS_WEBHOOK_SECRET')
+  t.equal(webhook?.headers['x-signature'], createHmac('sha256', secret).update(webhook?.text ?? '').digest('base64'))
+  for (const [number, channels] of [['+15551234592', ['SMS']], ['+15551234567', ['SMS']], ['+15551234566', ['VOICE_CALL']]] as const) {
+    t.equal((await initiate(started, number, { channels })).status, 200)
+  }
+  await initiate(started, '+15551234594')
+  await gateway.first(4)
+  t.equal(gateway.received.length, 4, 'three for suffix 94, none for what does not arrive or is spoken')
 })
 
 t.test('otp: four digits on demand, and by e-mail', async (t) => {
@@ -116,7 +137,7 @@ t.test('otp: scenarios of the code', async (t) => {
   }
   for (const suffix of ['94', '95']) {
     const { json: { requestId } } = await initiate(started, `+155512345${suffix}`)
-    t.equal((await verify(started, requestId, `2345${suffix}`)).status, 200, 'no callbacks to repeat or reorder')
+    t.equal((await verify(started, requestId, `2345${suffix}`)).status, 200, 'nothing but the webhook to repeat')
   }
   const { json: { requestId } } = await initiate(started, '+15551234597')
   for (const status of [500, 500, 200]) t.equal((await verify(started, requestId, '234597')).status, status)

@@ -14,7 +14,7 @@ t.test('the settings point a gateway at them', async (t) => {
   t.equal(settings['TRUECALLER_PROFILE_HOSTS'], new URL(url).host)
   t.equal(settings['ALLOW_INSECURE_PROVIDERS'], 'true')
   for (const name of ['TRUECALLER_APP_KEY', 'TRUECALLER_PARTNER_NAME', 'TRUID_CLIENT_ID', 'TRUID_CLIENT_SECRET', 'OTPLESS_CLIENT_ID',
-    'OTPLESS_CLIENT_SECRET', 'OTPLESS_APP_ID']) t.ok(settings[name])
+    'OTPLESS_CLIENT_SECRET', 'OTPLESS_APP_ID', 'OTPLESS_WEBHOOK_SECRET']) t.ok(settings[name])
 })
 
 t.test('requests are kept, without query or body, and the handset\'s are not', async (t) => {

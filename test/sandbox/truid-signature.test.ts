@@ -26,3 +26,17 @@ t.test('the digest can be hex, as the documentation also says', async (t) => {
   const { digest } = await signer.headers('hello', new URL('https://gateway.example/'))
   t.equal(digest, 'SHA-256=2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824')
 })
+
+t.test('after a rotation another key signs, and both are published', async (t) => {
+  const signer = createCallbackSigner({ now: Date.now, digestEncoding: 'base64' })
+  const signerOf = async () => /keyId="(.*?)"/.exec((await signer.headers('', new URL('https://gateway.example/')))['authorization'] ?? '')?.[1]
+  const published = async () => (await signer.jwks()).keys.map(({ kid }) => kid)
+  t.equal(await signerOf(), 'sandbox-1')
+  signer.rotate()
+  t.equal(await signerOf(), 'sandbox-2')
+  t.strictSame(await published(), ['sandbox-2', 'sandbox-1'])
+  const [second, first] = (await signer.jwks()).keys
+  t.not(first?.n, second?.n)
+  signer.rotate()
+  t.strictSame(await published(), ['sandbox-3', 'sandbox-2'])
+})

@@ -3,7 +3,9 @@ import { Compile } from 'typebox/compile'
 import { ProviderError } from '../../errors.ts'
 import type { Reason } from '../../reasons.ts'
 import type { Adapter, AdapterIo, AttemptContext, Json, Method, Outcome, Provider, ProviderAnswer, Started } from '../adapter.ts'
-import { judgeOtp, judgeToken, readCode, readRefusal, readRequestId, readStarted, readStartRefusal, readToken } from './wire.ts'
+import {
+  isSigned, judgeOtp, judgeToken, readCode, readRefusal, readRequestId, readStarted, readStartRefusal, readToken, readWebhook, writeMetadata,
+} from './wire.ts'
 
 // https://otpless.com/docs/api-reference
 const provider = 'otpless'
@@ -22,7 +24,7 @@ const settings = Type.Object({
   OTPLESS_APP_ID: setting('App id of the OTPLESS front-end SDK (public); without it there is no `otpless.token`.'),
   OTPLESS_AUTH_URL: setting(`Origin of the initiate and verify APIs (${defaultAuthUrl}).`),
   OTPLESS_USER_AUTH_URL: setting(`Origin of the token API (${defaultUserAuthUrl}).`),
-  OTPLESS_WEBHOOK_SECRET: setting('Secret of OTPLESS webhooks; kept for the methods that are finished by one.'),
+  OTPLESS_WEBHOOK_SECRET: setting('Secret that OTPLESS signs its webhooks with; without it they are counted and do nothing.'),
 })
 
 const otpOptions = Type.Object({
@@ -59,6 +61,7 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
   if (!env.OTPLESS_CLIENT_ID && !env.OTPLESS_CLIENT_SECRET) return null
   const clientId = readCredential('OTPLESS_CLIENT_ID', env.OTPLESS_CLIENT_ID)
   const clientSecret = readCredential('OTPLESS_CLIENT_SECRET', env.OTPLESS_CLIENT_SECRET)
+  const webhookSecret = env.OTPLESS_WEBHOOK_SECRET || null
   const appId = env.OTPLESS_APP_ID ?? ''
   const authUrl = readOrigin('OTPLESS_AUTH_URL', env.OTPLESS_AUTH_URL || defaultAuthUrl, io.allowInsecure)
   const userAuthUrl = readOrigin('OTPLESS_USER_AUTH_URL', env.OTPLESS_USER_AUTH_URL || defaultUserAuthUrl, io.allowInsecure)
@@ -81,11 +84,12 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       channels: chosen,
       otpLength: length,
       expiry: Math.min(Math.max(secondsLeft, minExpirySeconds), maxExpirySeconds),
+      metadata: writeMetadata(attempt.callbackKey),
     })
     if (status >= 400) throw failure(call, readStartRefusal(body), status)
     const requestId = readStarted(body)
     if (requestId === null) throw failure(call, 'provider_bad_response', status)
-    return { state: { requestId }, action: { type: 'submitCode', length, channels: chosen } }
+    return { id: requestId, state: { requestId }, action: { type: 'submitCode', length, channels: chosen } }
   }
 
   async function checkOtp ({ phoneNumber, state }: AttemptContext, evidence: Json, repeated: boolean): Promise<Outcome> {
@@ -122,6 +126,18 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
 
     /** A new message with a new code and a new request: the code of the first is not valid any more. */
     resend: sendOtp,
+
+    receive ({ headers: { 'x-signature': signature }, rawBody, body }) {
+      if (webhookSecret === null) return { type: 'refused', cause: 'secret_not_set' }
+      if (typeof signature !== 'string') return { type: 'refused', cause: 'signature_missing' }
+      if (!isSigned(rawBody, signature, webhookSecret)) return { type: 'refused', cause: 'signature_invalid' }
+      const key = readWebhook(body)
+      // Delivery proves nothing, and whoever signed in is told to us by the token or the code that the user brings.
+      return key === null ? null : { key, type: 'noted' }
+    },
+
+    /** How OTPLESS answers to a token that it has validated before is not documented. A code is checked against the request it was sent for. */
+    singleUse: ({ method }, evidence) => method === 'otpless.token' ? readToken(evidence) : null,
 
     async resolve (attempt, evidence, { repeated }) {
       return attempt.method === 'otpless.otp' ? checkOtp(attempt, evidence, repeated) : exchangeToken(attempt, evidence)

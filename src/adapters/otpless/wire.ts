@@ -1,10 +1,11 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { readPhoneNumber } from '../../phone.ts'
 import type { Reason } from '../../reasons.ts'
 import type { Json, Profile } from '../adapter.ts'
 
-// https://otpless.com/docs/api-reference: validate token, initiate and verify OTP, error codes
+// https://otpless.com/docs/api-reference: validate token, initiate and verify OTP, error codes, webhooks
 
 const requestId = Type.String({ minLength: 1, maxLength: 256 })
 const started = Compile(Type.Object({ requestId }))
@@ -25,6 +26,9 @@ const provenIdentity = Compile(Type.Object({
   identityValue: Type.Union([Type.String(), Type.Number()]),
   verified: Type.Literal(true),
 }))
+const metadata = Type.Optional(Type.Unknown())
+const webhook = Compile(Type.Object({ eventType: Type.String({ maxLength: 64 }), data: Type.Object({ metaData: metadata, metadata }) }))
+const ourMetadata = Compile(Type.Object({ verigate: Type.String({ maxLength: 256 }) }))
 const namedIdentity = Compile(Type.Object({ name: Type.String({ minLength: 1, maxLength: 256 }) }))
 const picturedIdentity = Compile(Type.Object({ picture: Type.String({ minLength: 1, maxLength: 1024 }) }))
 
@@ -115,6 +119,27 @@ export function readCode (evidence: unknown): string | null {
 
 export function readToken (evidence: unknown): string | null {
   return tokenEvidence.Check(evidence) ? evidence.token : null
+}
+
+/**
+ * `X-Signature` is the base64 of an HMAC-SHA256 over the body as it came. That is documented on the page of one event, for "every outbound
+ * webhook request".
+ */
+export function isSigned (rawBody: Buffer, signature: string, secret: string): boolean {
+  const [given, expected] = [Buffer.from(signature), Buffer.from(createHmac('sha256', secret).update(rawBody).digest('base64'))]
+  return given.length === expected.length && timingSafeEqual(given, expected)
+}
+
+/** What we sent along with the message to the user. That it comes back in the webhooks about it is inferred from their empty `metaData`. */
+export function writeMetadata (callbackKey: string): { verigate: string } {
+  return { verigate: callbackKey }
+}
+
+/** The key in a webhook's metadata, empty when it has none of ours; null when it is no webhook. */
+export function readWebhook (body: unknown): string | null {
+  if (!webhook.Check(body)) return null
+  const { metaData, metadata = metaData } = body.data
+  return ourMetadata.Check(metadata) ? metadata.verigate : ''
 }
 
 /** A wrong code is a 400, not a 200 that says false; both are read. "Already verified" is a success if it was us, asking before. */

@@ -120,7 +120,7 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
     },
 
     receive ({ key: pathKey, body }) {
-      if (callbackKey !== null && !isSame(pathKey ?? '', callbackKey)) return null
+      if (callbackKey !== null && !isSame(pathKey ?? '', callbackKey)) return { type: 'refused', cause: 'key_missing' }
       const message = readCallback(body)
       const key = message?.keys.find(id => /^[\w-]{48}$/.test(id))
       if (message === null || key === undefined) return null
@@ -131,6 +131,9 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
         default: return { key, type: 'noted' }
       }
     },
+
+    /** Nobody says whether a token is bound to us, or to the user who is asked. */
+    singleUse: (_attempt, evidence) => readGrant(evidence)?.accessToken ?? null,
 
     async resolve (_attempt, evidence) {
       const grant = readGrant(evidence)

@@ -3,7 +3,8 @@ import { IsIPv4, IsIPv6 } from 'typebox/format'
 import { ProviderError } from '../../errors.ts'
 import { digitsOf } from '../../phone.ts'
 import type { Reason } from '../../reasons.ts'
-import type { Adapter, AdapterIo, AttemptContext, Method, Outcome, Provider, ProviderAnswer, ProviderRequest } from '../adapter.ts'
+import type { Adapter, AdapterIo, AttemptContext, Method, Outcome, Provider, ProviderAnswer, ProviderRequest, Refusal } from '../adapter.ts'
+import { findKey, isSignedBy, readKeys, readSignature, type Key, type KeySet } from './signature.ts'
 import {
   isCallback, judgeCheck, readCheckRefusal, readCode, readCreated, readCreateRefusal, readExchangeRefusal, readReturnError, readState,
   readToken, readTokenRefusal, type Check,
@@ -16,6 +17,10 @@ const versions = ['v0.2', 'v0.1'] as const
 const pendingMs = 1000
 /** A finished v0.2 check waits for the user's code: nothing that asking again would hasten. */
 const awaitingCodeMs = 5000
+/** Signing keys that were withdrawn are believed no longer than this. */
+const keysMs = 600_000
+/** Anybody can name a key that does not exist: that makes us ask for new ones no more often. */
+const keysCoolDownMs = 30_000
 
 const setting = (description: string) => Type.Optional(Type.String({ description }))
 const settings = Type.Object({
@@ -89,6 +94,31 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
     throw new ProviderError(provider, request.call, 'provider_misconfigured', { status: 401 })
   }
 
+  let keys: { set: KeySet, askedAt: number } | null = null
+  let keysAskedAt = -Infinity
+  let askingForKeys = Promise.resolve()
+
+  /** Always from the origin that is configured. What we have is kept when nothing better comes. */
+  async function askForKeys (): Promise<void> {
+    const askedAt = keysAskedAt = io.now()
+    try {
+      const { status, body } = await http({ method: 'GET', url: `${origin}/.well-known/jwks.json`, call: 'signing keys' })
+      const set = status < 300 ? readKeys(body) : null
+      if (set !== null) keys = { set, askedAt }
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error
+    }
+  }
+
+  /** Whoever asks while others do waits with them. */
+  async function getKey (keyId: string): Promise<Key | Refusal> {
+    const known = await findKey(keys?.set, keyId)
+    if (known !== null && keys !== null && io.now() < keys.askedAt + keysMs) return known
+    if (io.now() >= keysAskedAt + keysCoolDownMs) askingForKeys = askForKeys()
+    await askingForKeys
+    return await findKey(keys?.set, keyId) ?? (keys?.askedAt === keysAskedAt ? 'key_unknown' : 'keys_unavailable')
+  }
+
   async function readCheck ({ checkId, self }: Check): Promise<'match' | 'pending' | Reason> {
     const { status, body } = await ask({ method: 'GET', url: self, call: 'read check' })
     return status < 300 ? judgeCheck(body, checkId) : readCheckRefusal(status, body)
@@ -138,10 +168,16 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       if (check === null) throw new ProviderError(provider, call, 'provider_bad_response', { status })
       const { checkId, self, checkUrl } = check
       const finish = version === 'v0.2' ? 'code' : 'none'
-      return { state: { checkId, self, version }, action: { type: 'openUrlOnCellular', url: checkUrl, finish } }
+      return { id: checkId, state: { checkId, self, version }, action: { type: 'openUrlOnCellular', url: checkUrl, finish } }
     },
 
-    receive ({ key, body }) {
+    async receive (callback) {
+      const signed = readSignature(callback, io.now())
+      if (typeof signed === 'string') return { type: 'refused', cause: signed }
+      const signer = await getKey(signed.keyId)
+      if (typeof signer === 'string') return { type: 'refused', cause: signer }
+      if (!await isSignedBy(signer, signed)) return { type: 'refused', cause: 'signature_invalid' }
+      const { key, body } = callback
       if (key === null || !/^[\w-]{48}$/.test(key) || !isCallback(body)) return null
       return { key, type: 'evidence', evidence: { callback: true } }
     },
@@ -153,6 +189,9 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       if (typeof code === 'string') return { code }
       return query.error === undefined ? null : { error: readReturnError(query.error) }
     },
+
+    /** What tru.ID says to a code of another check is not documented. In v0.1 a code is not looked at. */
+    singleUse: ({ state }, evidence) => readState(state)?.version === 'v0.2' ? readCode(evidence) ?? null : null,
 
     async resolve (attempt, evidence, { repeated }) {
       const check = readState(attempt.state)

@@ -1,7 +1,9 @@
+import { createHmac } from 'node:crypto'
 import t from 'tap'
+import type { Callback, Refusal } from '../../../src/adapters/adapter.ts'
 import { otpless } from '../../../src/adapters/otpless/index.ts'
 import {
-  anAttempt, contract, endingOf, openAdapter, openIo, openVendor, type Answer, type Call, type Contract, type Vendor,
+  anAttempt, callbackKey, callbackUrl, contract, endingOf, openAdapter, openIo, openVendor, type Answer, type Call, type Contract, type Vendor,
 } from '../../contract.ts'
 
 const phoneNumber = '+919999999999'
@@ -27,6 +29,46 @@ const denied = (reason: string) => ({ verdict: 'denied', reason }) as Contract['
 const refuse = (status: number, errorCode?: string) => (call: Call): Answer | null => {
   return isInitiate(call) ? null : { status, body: { message: 'No', errorCode } }
 }
+/** A webhook as OTPLESS signs it, with the metadata that we gave it. */
+function webhook (body: unknown, secret = 'webhook-1'): Pick<Callback, 'headers' | 'rawBody' | 'body'> {
+  const rawBody = Buffer.from(JSON.stringify(body))
+  return { headers: { 'x-signature': createHmac('sha256', secret).update(rawBody).digest('base64') }, rawBody, body }
+}
+const metaData = { verigate: callbackKey }
+const delivered = (more: object = { metaData }) => ({
+  data: {
+    requestId: 'unique_request_id', authSessionId: 'unique_auth_session_id', traceId: 'unique_trace_id', status: 'DELIVERED', channel: 'SMS',
+    identity: '919999999999', ...more,
+  },
+  eventType: 'DLR', timestamp: 1734513816000,
+})
+const signedIn = {
+  data: {
+    authSessionId: 'unique_auth_session_id', traceId: 'unique_trace_id', token: 'unique_token', status: 'SUCCESS', metaData,
+    authenticationDetails: {
+      phone: { requestId: 'unique_request_id', method: 'OTP', channel: ['SMS'], phoneNumber: '9999999999', countryCode: '+91' }, email: {},
+    },
+  },
+  eventType: 'AUTH', timestamp: 1734513827,
+}
+const noted = (key: string) => ({ key, type: 'noted' }) as const
+const refused = (cause: Refusal) => ({ type: 'refused', cause }) as const
+const callbacks: Contract['callbacks'] = [
+  { callback: webhook(delivered()), received: noted(callbackKey) },
+  { callback: webhook(delivered({ metadata: metaData })), received: noted(callbackKey) },
+  { callback: webhook(signedIn), received: noted(callbackKey) },
+  { callback: webhook(delivered({})), received: noted('') },
+  { callback: webhook(delivered({ metaData: { verigate: 1 } })), received: noted('') },
+  { callback: webhook({ status: 'DELIVERED', data: { referenceId: 'r' } }), received: null },
+  { callback: webhook([]), received: null },
+  { callback: webhook(null), received: null },
+  { callback: { ...webhook(delivered()), headers: {} }, received: refused('signature_missing') },
+  { callback: { ...webhook(delivered()), headers: { 'x-signature': '' } }, received: refused('signature_invalid') },
+  { callback: { ...webhook(delivered()), headers: { 'x-signature': 'short' } }, received: refused('signature_invalid') },
+  { callback: { ...webhook(delivered()), headers: { 'x-signature': 'é'.repeat(22) } }, received: refused('signature_invalid') },
+  { callback: webhook(delivered(), 'webhook-2'), received: refused('signature_invalid') },
+  { callback: webhook(delivered(), ''), received: refused('signature_invalid') },
+]
 const misconfigured = { failed: 'provider_misconfigured', retryable: false }
 const badResponse = { failed: 'provider_bad_response', retryable: false }
 
@@ -41,6 +83,9 @@ t.test('otpless.token', async t => {
     vendor: answerWell,
     action: () => ({ type: 'submitToken', sdk: 'otpless', params: { appId: 'APP1' } }),
     good: { evidence: { token: 'TOKEN_VALUE' }, proven: { phoneNumber, signals: { network: { ip: '103.246.62.146' } } } },
+    singleUse: 'TOKEN_VALUE',
+    callbacks,
+    isSigned: true,
     bad: [
       { name: 'invalid', vendor: refuse(400, '7114'), ends: denied('evidence_invalid') },
       { name: 'expired', vendor: refuse(401, '7301'), ends: denied('evidence_expired') },
@@ -81,6 +126,9 @@ t.test('otpless.otp', async t => {
     vendor: answerWell,
     action: () => ({ type: 'submitCode', length: 6, channels: ['SMS'] }),
     good: { evidence: { code: '123456' }, proven: { phoneNumber } },
+    singleUse: null,
+    callbacks,
+    isSigned: true,
     bad: [
       { name: 'wrong', vendor: refuse(400, '7118'), ends: { verdict: 'incorrect' } },
       { name: 'wrong, in a 200', vendor: () => ({ body: { isOTPVerified: false } }), ends: { verdict: 'incorrect' } },
@@ -106,14 +154,14 @@ t.test('a code is sent, sent again and checked as documented', async t => {
   const options = { channels: ['WHATSAPP', 'SMS'], codeLength: 4 }
   const attempt = anAttempt({ method: 'otpless.otp', phoneNumber, expiresAt: 1_300_900, options })
   const first = await adapter.start(attempt)
-  t.same(first, { state: { requestId: 'r1' }, action: { type: 'submitCode', length: 4, channels: ['WHATSAPP', 'SMS'] } })
+  t.same(first, { id: 'r1', state: { requestId: 'r1' }, action: { type: 'submitCode', length: 4, channels: ['WHATSAPP', 'SMS'] } })
   now += 280_000
   const second = await adapter.resend?.({ ...attempt, state: first.state })
-  t.same(second, { ...first, state: { requestId: 'r2' } })
+  t.same(second, { ...first, id: 'r2', state: { requestId: 'r2' } })
   await adapter.start({ ...attempt, expiresAt: now + 1e9, options: { channels: ['PIGEON'] } })
   vendor.answer = () => ({ body: { isOTPVerified: true } })
   await adapter.resolve({ ...attempt, state: second?.state ?? null }, { code: '1234' }, { repeated: false })
-  const sent = { phoneNumber, channels: ['WHATSAPP', 'SMS'], otpLength: 4, expiry: 300 }
+  const sent = { phoneNumber, channels: ['WHATSAPP', 'SMS'], otpLength: 4, expiry: 300, metadata: metaData }
   t.strictSame(vendor.calls.map(({ body }) => body), [
     sent, { ...sent, expiry: 30 }, { ...sent, channels: ['SMS'], otpLength: 6, expiry: 86_400 }, { requestId: 'r2', otp: '1234' },
   ])
@@ -124,6 +172,16 @@ t.test('a code is sent, sent again and checked as documented', async t => {
   t.same(unsent, { verdict: 'denied', reason: 'evidence_invalid' }, 'nothing was sent')
   t.same(await adapter.resolve({ ...attempt, state: { requestId: 'r2' } }, { code: 'abcd' }, { repeated: false }), { verdict: 'incorrect' })
   t.equal(vendor.calls.length, 0, 'without asking')
+})
+
+t.test('without its secret no webhook is believed', async t => {
+  const vendor = await openVendor(t, answerWell)
+  const adapter = openAdapter(otpless, { ...settings(vendor), OTPLESS_WEBHOOK_SECRET: '' }, openIo(t))
+  for (const secret of ['', 'webhook-1']) {
+    const received = await adapter.receive?.({ key: null, url: callbackUrl, ...webhook(delivered(), secret) })
+    t.strictSame(received, refused('secret_not_set'))
+  }
+  t.equal(vendor.calls.length, 0)
 })
 
 t.test('why a code cannot be sent', async t => {

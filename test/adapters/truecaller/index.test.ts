@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Received } from '../../../src/adapters/adapter.ts'
 import { truecaller } from '../../../src/adapters/truecaller/index.ts'
 import {
-  anAttempt, callbackKey, contract, endingOf, openAdapter, openIo, openVendor, type Call, type Contract, type Vendor,
+  anAttempt, callbackKey, callbackUrl, contract, endingOf, openAdapter, openIo, openVendor, type Call, type Contract, type Vendor,
 } from '../../contract.ts'
 
 const appKey = 'Js9t3518a9eb2b6804160957f7b438dcc01ac'
@@ -43,6 +43,7 @@ t.test('truecaller.push', async t => {
     }),
     action: () => ({ type: 'approveOnDevice', app: 'truecaller' }),
     good: { evidence: { accessToken }, proven: { phoneNumber: '+46760123456', profile: { name: { first: 'A' } } } },
+    singleUse: accessToken,
     bad,
     refusals: [
       { call: isPush, phase: 'start', ends: status => status === 404 ? { failed: 'provider_misconfigured', retryable: false } : null },
@@ -94,6 +95,7 @@ t.test('truecaller.web', async t => {
     vendor: () => ({ body: { phoneNumbers: ['919999999999'] } }),
     action: () => ({ type: 'openDeepLink', url, platforms: ['android'], notOpenedAfterMs: 600 }),
     good: { evidence: { accessToken }, proven: { phoneNumber: '+919999999999' } },
+    singleUse: accessToken,
     bad,
     refusals: [{ call: isProfile, phase: 'resolve', ends: expired }],
     callbacks: [
@@ -144,9 +146,11 @@ t.test('a callback key that is set must be in the path', async t => {
   const vendor = await openVendor(t, () => ({}))
   const adapter = openAdapter(truecaller, { ...settings(vendor), TRUECALLER_CALLBACK_KEY: 'a-secret-of-ours-1' }, openIo(t))
   const body = { requestId: callbackKey, status: 'flow_invoked' }
-  const receive = (key: string | null) => adapter.receive?.({ key, headers: {}, rawBody: Buffer.alloc(0), body })
-  for (const key of [null, '', 'a-secret-of-ours-2', 'a-secret-of-ours-1x', callbackKey, 'é']) t.equal(receive(key), null, String(key))
-  t.match(receive('a-secret-of-ours-1'), { key: callbackKey, type: 'opened' })
+  const receive = async (key: string | null) => adapter.receive?.({ key, url: callbackUrl, headers: {}, rawBody: Buffer.alloc(0), body })
+  for (const key of [null, '', 'a-secret-of-ours-2', 'a-secret-of-ours-1x', callbackKey, 'é']) {
+    t.strictSame(await receive(key), { type: 'refused', cause: 'key_missing' }, String(key))
+  }
+  t.match(await receive('a-secret-of-ours-1'), { key: callbackKey, type: 'opened' })
 })
 
 t.test('settings that cannot be used are named, and their values are not', async t => {

@@ -1,8 +1,10 @@
 import t from 'tap'
 import { truid } from '../../../src/adapters/truid/index.ts'
+import type { Received, Refused } from '../../../src/adapters/adapter.ts'
 import {
   anAttempt, callbackKey, contract, endingOf, openAdapter, openIo, openVendor, type Answer, type Call, type Contract, type Vendor,
 } from '../../contract.ts'
+import { createSigner } from './signer.ts'
 
 const id = 'c69bc0e6-a429-11ea-bb37-0242ac130002'
 const token = '2YotnFZFEjr1zCsicMWpAA'
@@ -12,13 +14,16 @@ const attempt = anAttempt({ method: 'truid.phone_check', phoneNumber })
 const noRepeat = { repeated: false }
 
 const isToken = ({ path }: Call) => path === '/oauth2/v1/token'
+const isKeys = ({ path }: Call) => path === '/.well-known/jwks.json'
 const isCreate = ({ method, path }: Call) => method === 'POST' && path.startsWith('/phone_check/')
 const isCheck = ({ path }: Call) => path.endsWith(`/checks/${id}`)
 const settings = ({ origin }: Vendor) => ({ TRUID_CLIENT_ID: 'client-1', TRUID_CLIENT_SECRET: 'secret-1', TRUID_API_URL: origin })
 const selfAt = ({ origin }: Vendor, version: string) => `${origin}/phone_check/${version}/checks/${id}`
 
 const check = (more: object) => ({ check_id: id, status: 'COMPLETED', charge_amount: 1, charge_currency: 'API', ttl: 60, ...more })
+const signer = createSigner('key-1')
 function answerWell (vendor: Vendor, call: Call): Answer {
+  if (isKeys(call)) return { body: { keys: [signer.jwk] } }
   if (isToken(call)) return { body: { access_token: token, token_type: 'bearer', expires_in: 3600, scope: 'phone_check' } }
   if (!isCreate(call)) return { body: check({ match: true }) }
   const self = selfAt(vendor, call.path.split('/')[2] ?? '')
@@ -60,14 +65,23 @@ const judged: Contract['bad'] = [
   { name: 'error', vendor: say({ status: 'ERROR', match: false }), ends: { failed: 'provider_error', retryable: false } },
   { name: 'unfinished', vendor: say({ status: 'PENDING' }), ends: { verdict: 'pending', retryAfterMs: 1000 } },
 ]
+const evidence = { key: callbackKey, type: 'evidence', evidence: { callback: true } } as const
+const refused = (cause: Refused['cause']): Refused => ({ type: 'refused', cause })
+const said = check({ match: true })
 const callbacks: Contract['callbacks'] = [
-  {
-    callback: { key: callbackKey, body: check({ match: true }) },
-    received: { key: callbackKey, type: 'evidence', evidence: { callback: true } },
-  },
-  { callback: { key: null, body: check({ match: true }) }, received: null },
-  { callback: { key: 'short', body: check({ match: true }) }, received: null },
-  { callback: { key: callbackKey, body: { check_id: id } }, received: null },
+  { callback: signer.sign(said), received: evidence },
+  { callback: signer.sign(said, { encoding: 'hex' }), received: evidence },
+  { callback: { ...signer.sign(said), key: null }, received: null },
+  { callback: { ...signer.sign(said), key: 'short' }, received: null },
+  { callback: signer.sign({ check_id: id }), received: null },
+  { callback: { ...signer.sign(said), headers: {} }, received: refused('signature_missing') },
+  { callback: signer.sign(said, { algorithm: 'hs2019' }), received: refused('signature_invalid') },
+  { callback: signer.sign(said, { components: '(request-target) host date' }), received: refused('signature_invalid') },
+  { callback: signer.sign(said, { digest: 'SHA-256=bm8=' }), received: refused('digest_mismatch') },
+  { callback: signer.sign(said, { at: Date.now() - 3_600_000 }), received: refused('date_skewed') },
+  { callback: { ...signer.sign(said), url: 'https://verify.example/callbacks/acme/another' }, received: refused('signature_invalid') },
+  { callback: createSigner('key-1').sign(said), received: refused('signature_invalid') },
+  { callback: createSigner('key-2').sign(said), received: refused('key_unknown') },
 ]
 
 t.test('truid.phone_check v0.2', async t => {
@@ -83,6 +97,7 @@ t.test('truid.phone_check v0.2', async t => {
     vendor: answerWell,
     action: vendor => ({ type: 'openUrlOnCellular', url: `${selfAt(vendor, 'v0.2')}/redirect`, finish: 'code' }),
     good: { evidence: { code: '94dae426fg' }, proven: { phoneNumber } },
+    singleUse: '94dae426fg',
     bad: [
       ...judged,
       { name: 'wrong code', vendor: bySecond(notFound, matched ?? {}), ends: denied('evidence_invalid') },
@@ -99,6 +114,7 @@ t.test('truid.phone_check v0.2', async t => {
     ],
     refusals: [...refusals, { call: isCheck, phase: 'resolve', ends: status => configured(status) ?? denied('evidence_invalid') }],
     callbacks,
+    isSigned: true,
   })
 })
 
@@ -112,12 +128,14 @@ t.test('truid.phone_check v0.1', async t => {
     vendor: answerWell,
     action: vendor => ({ type: 'openUrlOnCellular', url: `${selfAt(vendor, 'v0.1')}/redirect`, finish: 'none' }),
     good: { evidence: {}, proven: { phoneNumber } },
+    singleUse: null,
     bad: [
       ...judged,
       { name: 'the callback alone', evidence: { callback: true }, vendor: say({ status: 'ACCEPTED' }), ends: { verdict: 'pending' } },
     ],
     refusals: [...refusals, { call: isCheck, phase: 'resolve', ends: configured }],
     callbacks,
+    isSigned: true,
   })
   const vendor = await openVendor(t, answerWell)
   const adapter = openAdapter(truid, { ...settings(vendor), TRUID_API_VERSION: 'v0.1' }, openIo(t))
@@ -185,6 +203,83 @@ t.test('one token serves all, until a minute before its end', async t => {
   t.same(await endingOf(adapter.start(attempt)), { failed: 'provider_error', retryable: true })
   vendor.answer = well
   t.match(await endingOf(adapter.start(attempt)), { started: {} }, 'a fetch that failed is not remembered')
+})
+
+t.test('the keys of callbacks', async t => {
+  let now = Date.now()
+  let keys: Answer = { body: { keys: [signer.jwk] } }
+  const vendor = await openVendor(t, (_vendor, call) => isKeys(call) ? keys : { status: 404 })
+  const adapter = openAdapter(truid, settings(vendor), openIo(t, { now: () => now }))
+  const [second, third, stranger] = ['key-2', 'key-3', 'made-up'].map(createSigner)
+  if (second === undefined || third === undefined || stranger === undefined) throw new Error('no signer')
+  const receive = async (by = signer, wishes = {}): Promise<Received | Refused | null> => await adapter.receive?.(by.sign(said, { at: now, ...wishes })) ?? null
+  const fetched = async (work: () => Promise<unknown>): Promise<number> => {
+    vendor.calls.length = 0
+    await work()
+    t.ok(vendor.calls.every(isKeys), 'nothing else is asked')
+    return vendor.calls.length
+  }
+
+  await t.test('what can be judged without a key asks nobody', async t => {
+    t.equal(await fetched(async () => {
+      for (const wishes of [{ algorithm: 'none' }, { components: 'date' }, { digest: 'SHA-256=' }, { at: 0 }, { keyId: '' }]) {
+        t.match(await receive(signer, wishes), { type: 'refused' })
+      }
+      await adapter.receive?.({ ...signer.sign(said), headers: {} })
+    }), 0)
+  })
+  await t.test('fifty at once fetch them once, and then they are kept', async t => {
+    t.equal(await fetched(async () => {
+      for (const received of await Promise.all(Array.from({ length: 50 }, () => receive()))) t.strictSame(received, evidence)
+      t.strictSame(await receive(), evidence)
+    }), 1)
+    t.match(vendor.calls, [{ method: 'GET', headers: { authorization: undefined } }], 'as anybody may')
+  })
+  await t.test('made-up key ids fetch once in thirty seconds', async t => {
+    now += 30_000
+    const ask = () => Promise.all(Array.from({ length: 20 }, (_, place) => receive(stranger, { keyId: `made-up-${place}` })))
+    t.equal(await fetched(async () => {
+      for (const received of [...await ask(), ...await ask()]) t.strictSame(received, refused('key_unknown'))
+    }), 1)
+    now += 29_999
+    t.equal(await fetched(ask), 0)
+    now += 1
+    t.equal(await fetched(ask), 1)
+  })
+  await t.test('a new key is found, and the old one stays good beside it', async t => {
+    keys = { body: { keys: [signer.jwk, second.jwk] } }
+    t.strictSame(await receive(second), refused('key_unknown'), 'not before the time is over')
+    now += 30_000
+    t.equal(await fetched(async () => {
+      t.strictSame(await receive(second), evidence)
+      t.strictSame(await receive(), evidence)
+    }), 1)
+  })
+  await t.test('keys that cannot be fetched take nothing from those we have', async t => {
+    for (const answer of [{ status: 503 }, { status: 404 }, { body: '<html>' }, { body: { keys: 'none' } }, { status: 302, headers: { location: '/' } }]) {
+      keys = answer
+      now += 600_000
+      t.equal(await fetched(async () => {
+        t.strictSame(await receive(third), refused('keys_unavailable'))
+        t.strictSame(await receive(second), evidence)
+      }), 1, JSON.stringify(answer))
+    }
+    keys = 'hang'
+    now += 600_000
+    const impatient = openAdapter(truid, settings(vendor), openIo(t, { now: () => now, timeoutMs: 100 }))
+    t.strictSame(await impatient.receive?.(signer.sign(said, { at: now })), refused('keys_unavailable'), 'nor may they hang')
+  })
+  await t.test('a key that was withdrawn is believed ten minutes more', async t => {
+    keys = { body: { keys: [third.jwk] } }
+    t.strictSame(await receive(third), evidence)
+    t.strictSame(await receive(second), refused('key_unknown'))
+    keys = { body: { keys: [second.jwk] } }
+    now += 599_999
+    t.strictSame(await receive(third), evidence)
+    now += 1
+    t.strictSame(await receive(third), refused('key_unknown'))
+    t.strictSame(await receive(second), evidence)
+  })
 })
 
 t.test('a browser that comes back is read for its own check only', async t => {

@@ -57,6 +57,10 @@ t.test('links off the API\'s own origin are refused', async t => {
     'https://u@eu.api.tru.id/a', 'https://eu.api.tru.id:8443/a', 'https://eu.api.tru.id./a', 'https://eu.api.tru.id\\@evil.example/a',
     'https://eu.api.tru.id', 'https://eu.api.tru.id/a#b', 'HTTPS://eu.api.tru.id/a', '//eu.api.tru.id/a', '/a',
     'https://eu.api.tru.id/a b', 'https://eu.api.tru.id/a\n', 'https://eu.api.tru.id/a/../b', 'javascript:alert(1)', '',
+    'https://eu.api.tru.id:443/a', 'https://eu-api.tru.id/a', 'https://xeu.api.tru.id/a', 'https://tru.id/a', 'https://u:p@eu.api.tru.id/a', 'https://@eu.api.tru.id/a',
+    'https://evil.example/https://eu.api.tru.id/a', 'https://evil.example?https://eu.api.tru.id/a', 'https://eu.api.tru.id%2eevil.example/a', 'https://eu.api.tru.id%40evil.example/a',
+    'https://eu.api.tru.id。/a', 'https://eu.аpi.tru.id/a', 'https://eu.api.\ttru.id/a', 'https:\\\\eu.api.tru.id\\a', 'https:/eu.api.tru.id/a', 'https:eu.api.tru.id/a', ' https://eu.api.tru.id/a', 'https://eu.api.tru.id/a ',
+    'https://127.0.0.1/a', 'https://2130706433/a', 'https://0x7f.1/a', 'https://[::1]/a', 'https://[::ffff:7f00:1]/a', 'javascript://eu.api.tru.id/%0aalert(1)', 'data:text/html,https://eu.api.tru.id/a',
   ]) {
     t.equal(readCreated(links(link, `${origin}/b`), origin), null, `self ${link}`)
     t.equal(readCreated(links(`${origin}/a`, link), origin), null, `check_url ${link}`)
@@ -64,6 +68,17 @@ t.test('links off the API\'s own origin are refused', async t => {
   for (const other of [null, {}, { ...created, check_id: 5 }, { ...created, _links: {} }, { ...created, _links: { self: origin } }]) {
     t.equal(readCreated(other, origin), null)
   }
+})
+
+t.test('where http and ports are permitted, still only the one origin is', async t => {
+  const local = 'http://127.0.0.1:4001'
+  const links = (link: string) => ({ ...created, _links: { self: { href: `${local}/a` }, check_url: { href: link } } })
+  t.ok(readCreated(links(`${local}/b`), local))
+  for (const host of [
+    '2130706433:4001', '0x7f000001:4001', '0177.0.0.1:4001', '127.1:4001', '127.0.0.1.:4001', '[::1]:4001', '[::ffff:127.0.0.1]:4001', 'localhost:4001', '127.0.0.1', '127.0.0.1:4002',
+    '127.0.0.1:04001', '127.0.0.1:4001@evil.example', 'u@127.0.0.1:4001', '169.254.169.254', '0.0.0.0:4001',
+  ]) t.equal(readCreated(links(`http://${host}/b`), local), null, host)
+  for (const link of ['https://127.0.0.1:4001/b', 'HTTP://127.0.0.1:4001/b', 'ws://127.0.0.1:4001/b', '//127.0.0.1:4001/b']) t.equal(readCreated(links(link), local), null, link)
 })
 
 t.test('what a check says', async t => {
