@@ -109,20 +109,20 @@ export function createMetrics (providers: Record<string, string[]>): Metrics {
   const lastReload = gauge('apps_last_reload_successful', 'Whether the apps in force are those of the file: 0 when it was not valid at the last reading')
 
   const countries = new Set<string>()
+  const openCountry = (country: string): void => {
+    countries.add(country)
+    for (const status of countryStatuses) byCountry.inc({ country, status }, 0)
+  }
   /** Countries are many, and not ours to choose: those that come first have series of their own. */
   function countryLabel ({ country: asked }: Verification): string {
     const country = asked === undefined ? 'none' : asked === noCountry ? 'other' : asked
     if (countries.has(country)) return country
     if (countries.size >= mostCountries + 2) return 'other'
-    countries.add(country)
-    for (const status of countryStatuses) byCountry.inc({ country, status }, 0)
+    openCountry(country)
     return country
   }
 
-  for (const country of ['none', 'other']) {
-    countries.add(country)
-    for (const status of countryStatuses) byCountry.inc({ country, status }, 0)
-  }
+  for (const country of ['none', 'other']) openCountry(country)
   for (const cause of refusalCauses) for (const limit of [refused, monitored]) limit.inc({ cause }, 0)
   for (const code of unavailableCodes) redisErrors.inc({ code }, 0)
   for (const queue of Object.values(queueNames)) stalled.inc({ queue }, 0)

@@ -18,17 +18,20 @@ t.test('every method with every suffix: ends and calls are told by method, and n
   const { shop, simulators, url } = gateway
   const before = new Set((await scrape(url)).map(identify))
   const numbers: string[] = []
-  const ends = await Promise.all(methods.flatMap((method, place) => scenarios.map(async ({ suffix }) => {
-    const phoneNumber = `+1415${place + 2}56${place + 3}4${suffix === 'odd' ? '71' : suffix === 'even' ? '72' : suffix}`
+  const run = async (method: string, phoneNumber: string, timeoutSeconds: number): Promise<string> => {
     numbers.push(phoneNumber.slice(1), provenDigits(phoneNumber), codeFor(phoneNumber))
-    const { body } = await shop.create({ phoneNumber, workflow: [{ method, timeoutSeconds: 2 }], reference: `r-${phoneNumber}`, metadata: { phoneNumber } })
+    const { body } = await shop.create({ phoneNumber, workflow: [{ method, timeoutSeconds }], reference: `r-${phoneNumber}`, metadata: { phoneNumber } })
     const controller = new AbortController()
     const acting = act(shop, simulators, body, phoneNumber, { signal: controller.signal })
     const { status } = await shop.waitFor(body['id'])
     controller.abort()
     await acting
     return `${method} ${status}`
-  })))
+  }
+  // These have the time that they need, however busy the machine is.
+  const ends = [await run('truid.phone_check', '+14152562471', 60), await run('truid.phone_check', '+14152562496', 60)]
+  ends.push(...await Promise.all(methods.flatMap((method, place) => scenarios.map(({ suffix }) =>
+    run(method, `+1415${place + 2}56${place + 3}4${suffix === 'odd' ? '71' : suffix === 'even' ? '72' : suffix}`, 2)))))
   // What strangers send.
   for (const number of numbers.slice(0, 6)) {
     await shop.create({ phoneNumber: number, workflow: [number] })
@@ -40,7 +43,7 @@ t.test('every method with every suffix: ends and calls are told by method, and n
   }
 
   const series = await scrape(url)
-  const total = methods.length * scenarios.length
+  const total = ends.length
   t.equal(sumOf(series, 'verigate_verifications_created_total'), total)
   t.equal(sumOf(series, 'verigate_verifications_ended_total'), total)
   t.equal(sumOf(series, 'verigate_attempts_total'), total)
@@ -66,7 +69,8 @@ t.test('every method with every suffix: ends and calls are told by method, and n
     new Set(['verigate_verifications_by_country_total US', ...['requests_total', 'request_seconds_bucket', 'request_seconds_sum', 'request_seconds_count'].map(name => `verigate_http_${name} none`)]),
     'only the country, and what matches no route',
   )
-  const text = JSON.stringify(series)
+  // Of values any digits may come by chance.
+  const text = series.map(identify).join('\n')
   t.strictSame(numbers.filter(number => text.includes(number)), [])
   t.notMatch(text, /ver_|att_|whd_|127\.0\.0\.1|https?:/)
 })
