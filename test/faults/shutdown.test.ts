@@ -15,7 +15,8 @@ t.setTimeout(60_000)
 
 async function startOne (t: Test, overrides: Record<string, string> = {}) {
   const redis = await startRedis(t)
-  const { environment, url, simulators } = await testEnvironment(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.1 } })
+  // A provider calls again for seventeen seconds: longer than a restart takes where the machine is busy.
+  const { environment, url, simulators } = await testEnvironment(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.4 } })
   const wire = await startProxy(t, simulators.url)
   const own = { ...environment, OTPLESS_AUTH_URL: wire.url, ...overrides }
   const gateway = await startListening(t, own)
