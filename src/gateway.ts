@@ -130,10 +130,11 @@ export function createGateway (parts: GatewayParts): Gateway {
         if ('full' in made) throw limits.refuse(made.full, phoneNumber)
         const { taken } = made
         if (taken !== null && places.some(({ name }) => name === taken.name)) {
-          if (request.onConflict !== 'replace') {
-            throw new ApiError('verification_in_progress', 'This app already has a live verification of this number.', { verificationId: taken.value })
-          }
-          await apply(await load(taken.value), { type: 'canceled', reason: 'superseded' })
+          const holder = (await store.load(taken.value))?.record
+          // Left behind: a release was lost, or a version that names claims otherwise ended it.
+          if (holder !== undefined && isFinal(holder)) await Promise.all(places.map(place => store.release({ ...place, value: taken.value })))
+          else if (request.onConflict === 'replace') await apply(await load(taken.value), { type: 'canceled', reason: 'superseded' })
+          else throw new ApiError('verification_in_progress', 'This app already has a live verification of this number.', { verificationId: taken.value })
         } else {
           const claimed = taken === null ? own : readKeyClaim(taken.value)
           const earlier = await replay(claimed, fingerprints)
