@@ -18,6 +18,7 @@ import { createHttp } from './http.ts'
 import { createIds } from './ids.ts'
 import { openQueues } from './jobs/queues.ts'
 import { startWorkers, type Workers } from './jobs/workers.ts'
+import { createKeeping } from './keeping.ts'
 import { createLimits } from './limits.ts'
 import type { Logger } from './logger.ts'
 import { byProvider, createMetrics } from './metrics.ts'
@@ -111,16 +112,15 @@ export async function startApp (
   const limits = createLimits({ sealer, now })
   const budget = createBudget({ counts, now, onError: () => log.debug('traffic not shared, tried again') })
   const policy = createPolicy({ budget, sealer, metrics, log })
-  const changes = createChanges({
-    store, sealer, apps, attempts, evidenceClaims, limits, budget, surroundings, queues, metrics, log, now, retentionMs: config.retentionMs,
-  })
+  const keeping = createKeeping({ sealer, now, retentionMs: config.retentionMs })
+  const changes = createChanges({ store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, metrics, log, now })
   const webhooks = createWebhookSender(webhookOptions)
   const deliveries = createDeliveries({
     store: createStore({ redis, sealer, read: readDelivery, report: metrics.countRoundTrip }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, tracing, now,
     randomBytes, retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
   })
   const gateway = createGateway({
-    changes, store, ids, sealer, adapters, attempts, deliveries, methods, limits, policy, announcements, publicUrl: config.publicUrl, metrics, log, tracing, now,
+    changes, store, ids, sealer, adapters, attempts, deliveries, methods, keeping, limits, policy, announcements, publicUrl: config.publicUrl, metrics, log, tracing, now,
     randomBytes,
   })
 

@@ -5,13 +5,14 @@ import type { Budget } from './budget.ts'
 import { ApiError, ProviderError } from './errors.ts'
 import type { EvidenceClaims } from './evidence.ts'
 import type { Queues } from './jobs/queues.ts'
+import type { Keeping } from './keeping.ts'
 import type { Limits } from './limits.ts'
 import { tagNumber, type Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import type { Sealer } from './seal.ts'
 import { partitionOfTag } from './store/keys.ts'
-import { StoreUnavailable, type Claim, type Counter, type Full, type IndexEntry, type Release, type SaveOptions, type Store, type Stored } from './store/store.ts'
-import { begin, currentAttempt, decide, dueAt, isFinal, type Decision, type Effect, type Event, type Request, type Verification } from './verification.ts'
+import { StoreUnavailable, type Claim, type Counter, type Full, type Store, type Stored } from './store/store.ts'
+import { begin, currentAttempt, decide, isFinal, type Decision, type Effect, type Event, type Request, type Verification } from './verification.ts'
 import { route, type Surroundings } from './workflow.ts'
 
 export type Current = Stored<Verification>
@@ -43,16 +44,8 @@ export type Changes = {
   delegate (verification: Verification, effects: readonly Effect[], delayMs?: number): Promise<void>
   /** Removes it and everything that leads to it, and in the same step what else of its partition is named. */
   erase (verification: Verification, others?: Traces): Promise<void>
-  /** Its retention has passed: to everybody outside it is gone already. */
-  isOutdated (verification: Verification): boolean
-  /**
-   * The names that an app's verifications of a number have in common, of their list, their counters and the claim that the live one holds; the first with the
-   * partition where they live now, the others as older keys of `SEAL_KEYS` make them.
-   */
-  placesOf (appId: string, phoneNumber: string): [Place, ...Place[]]
 }
 
-export type Place = { name: string, partition: number }
 /** Ids of records that go with another one, and lists that they stand in. */
 export type Traces = { also: string[], indexes: string[] }
 
@@ -61,6 +54,7 @@ export type ChangesParts = {
   sealer: Pick<Sealer, 'tag' | 'tags'>
   apps: Pick<Apps, 'byId'>
   attempts: Attempts
+  keeping: Keeping
   evidenceClaims: EvidenceClaims
   limits: Pick<Limits, 'ofCode' | 'ofWrongCode' | 'refuse'>
   budget: Pick<Budget, 'count'>
@@ -70,51 +64,17 @@ export type ChangesParts = {
   metrics: Pick<Metrics, 'countChange'>
   log: Logger
   now: () => number
-  retentionMs: number
 }
 
 /** How long a request goes on starting attempts; what is left is a job's. */
 const startBudgetMs = 4_000
-/** How long what is not done outlives its time while no worker runs. */
-const outageMs = 30 * 86_400_000
 const conflictTries = 20
 const storeRetryMs = 200
-/** Longest life of a verification: what is found by an index is kept this much longer than its retention. */
-const longestLifeMs = 86_400_000
-/** How long the sweeper has to erase what nobody may read any more. */
-const eraseMs = 3_600_000
 
 export function createChanges (
-  { store, sealer, apps, attempts, evidenceClaims, limits, budget, surroundings, queues, metrics, log, now, retentionMs }: ChangesParts,
+  { store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, metrics, log, now }: ChangesParts,
 ): Changes {
-  const numberNames = (appId: string, phoneNumber: string): string[] => sealer.tags('number', `${appId} ${phoneNumber}`)
-  const numberName = (appId: string, phoneNumber: string): string => sealer.tag('number', `${appId} ${phoneNumber}`)
-  function placesOf (appId: string, phoneNumber: string): [Place, ...Place[]] {
-    const names = numberNames(appId, phoneNumber)
-    const [first, ...others] = sealer.tags('place', phoneNumber).map((tag, at) => ({ name: names[at] ?? '', partition: partitionOfTag(tag) }))
-    if (first === undefined) throw new TypeError('a sealer has at least one key')
-    return [first, ...others]
-  }
-  const indexNames = ({ appId, phoneNumber, reference }: Verification): string[] => [
-    ...(phoneNumber === null ? [] : numberNames(appId, phoneNumber)),
-    ...(reference === null ? [] : sealer.tags('reference', `${appId} ${reference}`)),
-  ]
-  const indexesOf = ({ appId, phoneNumber, reference, createdAt }: Verification): IndexEntry[] => [
-    ...(phoneNumber === null ? [] : [numberName(appId, phoneNumber)]),
-    ...(reference === null ? [] : [sealer.tag('reference', `${appId} ${reference}`)]),
-  ].map(name => ({ name, score: createdAt, keepMs: longestLifeMs + retentionMs }))
-  const releasesOf = ({ id, appId, phoneNumber }: Verification): Release[] =>
-    phoneNumber === null ? [] : placesOf(appId, phoneNumber).map(place => ({ ...place, value: id }))
-  const owesNews = ({ news }: Verification): boolean => news !== null && news.owed.length > 0
-  /** Nothing is left to do with it but to keep it readable for a while. */
-  const isDone = (verification: Verification): boolean => isFinal(verification) && !owesNews(verification)
-  const keptUntil = (verification: Verification): number => (isFinal(verification) ? verification.updatedAt : verification.expiresAt) + retentionMs
-  const isOutdated = (verification: Verification): boolean => isDone(verification) && now() >= keptUntil(verification)
-  // The sweeper erases it with all its traces; should no worker be there for long, it goes by itself.
-  const times = (verification: Verification): Pick<SaveOptions, 'expiresAt' | 'dueAt'> => ({
-    expiresAt: keptUntil(verification) + (isDone(verification) ? eraseMs : outageMs),
-    dueAt: dueAt(verification) ?? keptUntil(verification),
-  })
+  const { numberName, times, indexesOf, releasesOf } = keeping
 
   /** The claims that make a start the only one for its number; none when the method needs none. */
   function startClaims ({ next, effects }: Decision): Claim[] {
@@ -178,7 +138,7 @@ export function createChanges (
 
   async function load (id: string): Promise<Current> {
     const stored = await store.load(id)
-    if (stored === null || isOutdated(stored.record)) throw new ApiError('gone', 'This verification was erased or its retention has passed.')
+    if (stored === null || keeping.isOutdated(stored.record)) throw new ApiError('gone', 'This verification was erased or its retention has passed.')
     return stored
   }
 
@@ -264,8 +224,6 @@ export function createChanges (
     apply,
     start,
     delegate,
-    isOutdated,
-    placesOf,
     async create (request, { keys, live, counters }) {
       let decision = await beginStart(route(begin(request, now()), surroundings, now()))
       for (;;) {
@@ -306,7 +264,7 @@ export function createChanges (
     },
     erase: (verification, { also, indexes } = { also: [], indexes: [] }) => store.erase(verification.id, {
       also, releases: [...releasesOf(verification), ...verification.key === null ? [] : [verification.key], ...verification.spareKeys ?? []],
-      indexes: [...indexNames(verification), ...indexes], announce: 'erased',
+      indexes: [...keeping.indexNames(verification), ...indexes], announce: 'erased',
     }),
   }
 }

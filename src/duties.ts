@@ -4,6 +4,7 @@ import type { Deliveries } from './deliveries.ts'
 import { ApiError, ProviderError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
 import type { Ids } from './ids.ts'
+import type { Keeping } from './keeping.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import { SealBroken } from './seal.ts'
@@ -13,7 +14,8 @@ import { about, type Tracing } from './tracing.ts'
 import { currentAttempt, type Event, type Verification, type Verified } from './verification.ts'
 
 export type DutiesParts = {
-  changes: Pick<Changes, 'apply' | 'start' | 'settle' | 'isOutdated' | 'erase'>
+  changes: Pick<Changes, 'apply' | 'start' | 'settle' | 'erase'>
+  keeping: Pick<Keeping, 'isOutdated'>
   store: Pick<Store<Verification>, 'load' | 'due' | 'postpone' | 'erase'>
   ids: Pick<Ids, 'readDeliveryId'>
   attempts: Pick<Attempts, 'readProfile'>
@@ -29,7 +31,7 @@ const sweepBatch = 500
 const postponedMs = 60_000
 
 /** What jobs do: whatever a record owes. The record is the truth, so each may be asked for twice, late or in vain. */
-export function createDuties ({ changes, store, ids, attempts, deliveries, metrics, log, tracing, now }: DutiesParts): Pick<Gateway, 'resolve' | 'notify' | 'sweep'> {
+export function createDuties ({ changes, keeping, store, ids, attempts, deliveries, metrics, log, tracing, now }: DutiesParts): Pick<Gateway, 'resolve' | 'notify' | 'sweep'> {
   const { apply } = changes
   return {
     async resolve (id, isLastTry) {
@@ -99,7 +101,7 @@ export function createDuties ({ changes, store, ids, attempts, deliveries, metri
       if (ids.readDeliveryId(id) !== null) return await deliveries.remind(id)
       const stored = await store.load(id)
       if (stored === null) await store.erase(id, { announce: 'erased' })
-      else if (changes.isOutdated(stored.record)) await changes.erase(stored.record)
+      else if (keeping.isOutdated(stored.record)) await changes.erase(stored.record)
       else await tracing.trace('tick', { kind: 'internal', ...about(stored.record) }, () => apply(stored, { type: 'ticked' }))
     } catch (error) {
       if (error instanceof StoreUnavailable) throw error

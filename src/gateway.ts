@@ -6,6 +6,7 @@ import type { Changes } from './changes.ts'
 import { createDuties, type DutiesParts } from './duties.ts'
 import { ApiError, ProviderError } from './errors.ts'
 import type { Ids } from './ids.ts'
+import type { Keeping } from './keeping.ts'
 import type { Limits } from './limits.ts'
 import { noCountry, parsePhoneNumber } from './phone.ts'
 import { defaultNews } from './news.ts'
@@ -54,6 +55,7 @@ export type GatewayParts = CallbacksParts & DutiesParts & {
   sealer: Pick<Sealer, 'tag' | 'tags'>
   attempts: Attempts
   methods: Methods
+  keeping: Pick<Keeping, 'placesOf' | 'isOutdated'>
   limits: Pick<Limits, 'ofCreate' | 'refuse'>
   policy: Pick<Policy, 'judge'>
   announcements: Pick<Announcements, 'waitFor' | 'watch'>
@@ -69,7 +71,7 @@ const replayWaitMs = 6_000
 const unwrittenMs = 10_000
 
 export function createGateway (parts: GatewayParts): Gateway {
-  const { changes, store, ids, sealer, adapters, attempts, methods, limits, policy, deliveries, announcements, tracing, now, randomBytes } = parts
+  const { changes, store, ids, sealer, adapters, attempts, methods, keeping, limits, policy, deliveries, announcements, tracing, now, randomBytes } = parts
   const { load, apply } = changes
 
   /** What an earlier request with this key made; `unwritten` when it may have died before it could write; `gone` when nothing is left of it. */
@@ -101,7 +103,7 @@ export function createGateway (parts: GatewayParts): Gateway {
       // Under each key of `SEAL_KEYS`: while they rotate, processes differ in which one is the first.
       const keyNames = idempotencyKey === null ? [] : sealer.tags('key', `${app.id} ${idempotencyKey}`)
       const fingerprints = idempotencyKey === null ? [''] : sealer.tags('body', canonical(request))
-      const places = phoneNumber === null ? [] : changes.placesOf(app.id, phoneNumber)
+      const places = phoneNumber === null ? [] : keeping.placesOf(app.id, phoneNumber)
       const country = asked === null ? null : asked.country ?? noCountry
       const takesCodes = workflow.some(({ method }) => methods.get(method)?.codeAttempts !== undefined)
       const counters = limits.ofCreate(app, { phoneNumber, numberName: places[0]?.name ?? null, country, ip: request.device?.ip ?? null, takesCodes })
@@ -227,7 +229,7 @@ export function createGateway (parts: GatewayParts): Gateway {
       const text = 'reference' in by ? by.reference : readNumber(by.phoneNumber).number
       const names = sealer.tags('reference' in by ? 'reference' : 'number', `${app.id} ${text}`)
       const found = await Promise.all((await store.find(names, limit)).map(id => store.load(id)))
-      return found.flatMap(stored => stored?.record.appId === app.id && !changes.isOutdated(stored.record) ? [stored.record] : [])
+      return found.flatMap(stored => stored?.record.appId === app.id && !keeping.isOutdated(stored.record) ? [stored.record] : [])
     },
 
     providers: () => [...adapters.values()].map(adapter => {

@@ -21,7 +21,7 @@ t.setTimeout(60_000)
 const example = readFileSync(join(root, '.env.example'), 'utf8')
 const sandbox = readCompose()
 const gateways = ['api', 'worker']
-const drainMs = Number(/delay: ([\d_]+)/.exec(readFileSync(join(root, 'src/main.ts'), 'utf8'))?.[1]?.replace('_', ''))
+const drainMs = Number(/shutdownDelayMs \+ ([\d_]+)/.exec(readFileSync(join(root, 'src/main.ts'), 'utf8'))?.[1]?.replace('_', ''))
 const hostPaths = ({ volumes = [] }: Service): string[] => volumes.map(volume => volume.split(':')[0] ?? '').filter(path => path.startsWith('./'))
 
 t.test('docker-compose.yml is of the Compose specification', async t => {

@@ -118,15 +118,18 @@ t.test('everything: the world reaches the callbacks and the verifications, monit
   const manifests = await render(...valuesFile('everything'))
   const [ingress] = all<'Ingress', Ingress>(manifests, 'Ingress')
   const paths = ingress?.spec?.rules?.flatMap(({ http }) => http?.paths ?? []) ?? []
-  t.strictSame(paths.map(({ path }) => path), ['/callbacks', '/verifications', '/docs', '/openapi.json'])
+  t.strictSame(paths.map(({ path }) => path), ['/callbacks', '/verifications', '/webhooks', '/providers'])
   t.match(paths[0]?.backend.service, { name: all(manifests, 'Service')[0]?.metadata.name, port: { name: 'http' } })
   const [policy] = all<'NetworkPolicy', NetworkPolicy>(manifests, 'NetworkPolicy')
-  t.match(policy?.spec, { policyTypes: ['Ingress', 'Egress'], ingress: [{ ports: [{ port: 'http' }], from: [{ namespaceSelector: {} }, { podSelector: {} }] }] })
+  t.match(policy?.spec, { policyTypes: ['Ingress', 'Egress'], ingress: [{ ports: [{ port: 'http' }, { port: 'operations' }], from: [{ namespaceSelector: {} }, { podSelector: {} }] }] })
   t.strictSame(policy?.spec?.egress?.flatMap(({ ports = [] }) => ports.map(({ port }) => port)), [53, 53, 6379, 26379, 443, 8443])
 
   type PodMonitor = { spec: { selector: { matchLabels: Record<string, string> }, podMetricsEndpoints: object[] } }
   const [monitor] = all<'PodMonitor', PodMonitor>(manifests, 'PodMonitor')
-  t.match(monitor?.spec.podMetricsEndpoints, [{ port: 'http', path: '/metrics', interval: '30s' }])
+  t.match(monitor?.spec.podMetricsEndpoints, [{ port: 'operations', path: '/metrics', interval: '30s' }], 'on the port of its own')
+  const [deployment] = deploymentsOf(manifests)
+  t.match(deployment?.spec?.template.spec?.containers[0], { ports: [{ name: 'http', containerPort: 3000 }, { name: 'operations', containerPort: 9464 }] })
+  t.match(deployment?.spec?.template.spec?.containers[0]?.env?.find(({ name }) => name === 'OPERATIONS_PORT'), { value: '9464' })
   for (const { spec } of deploymentsOf(manifests)) t.ok(selects(monitor?.spec.selector.matchLabels, spec?.template.metadata?.labels))
   const [rule] = all<'PrometheusRule', { spec: object }>(manifests, 'PrometheusRule')
   t.strictSame(rule?.spec, readYaml(join(root, 'ops/prometheus/alerts.yaml')))

@@ -9,7 +9,7 @@ import { createLogger } from '../../src/logger.ts'
 import { connectTo, startRedis, until } from '../helpers/redis.ts'
 
 t.jobs = 4
-t.setTimeout(60_000)
+t.setTimeout(120_000)
 
 type Run = { id: string, isLastTry: boolean, at: number }
 /** Workers on a Redis of their own; `resolve` and `sweep` are what jobs come to. `workerUrl`: another way to the same Redis. */
