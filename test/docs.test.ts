@@ -51,7 +51,7 @@ t.test('what is named exists', async t => {
   for (const file of all(/((?:ops|helm|src|docs|test)\/[\w./-]+)/g)) t.ok(existsSync(join(root, file)) || file === 'ops/compose/apps.json', file)
   for (const file of ['docker-compose.yml', '.env.example']) t.ok(text.includes(file) && existsSync(join(root, file)), file)
   const values = read('helm/verigate/values.yaml')
-  for (const name of ['preStopSeconds', 'terminationGracePeriodSeconds', 'existingSecret', 'existingAppsSecret', 'podMonitor', 'prometheusRule', 'dashboard']) {
+  for (const name of ['preStopSeconds', 'terminationGracePeriodSeconds', 'existingSecret', 'existingAppsSecret', 'operationsPort', 'podMonitor', 'prometheusRule', 'dashboard']) {
     t.ok(text.includes(name) && new RegExp(`^${name}:`, 'm').test(values), name)
   }
 
