@@ -4,7 +4,7 @@ import { takes, type Attempts } from './attempts.ts'
 import { createCallbacks, type CallbacksParts } from './callbacks.ts'
 import type { Changes } from './changes.ts'
 import { createDuties, type DutiesParts } from './duties.ts'
-import { ApiError, ProviderError } from './errors.ts'
+import { ApiError, isGone, ProviderError } from './errors.ts'
 import type { Ids } from './ids.ts'
 import type { Limits } from './limits.ts'
 import { noCountry, parsePhoneNumber } from './phone.ts'
@@ -15,7 +15,7 @@ import type { CreateRequest, Evidence, ProviderItem } from './routes/schemas.ts'
 import type { Sealer } from './seal.ts'
 import type { Announcements, Listener } from './store/announcements.ts'
 import { partitionOfTag, partitions } from './store/keys.ts'
-import type { Store } from './store/store.ts'
+import type { Release, Store } from './store/store.ts'
 import { availableActions, currentAttempt, isFinal, providerOf, type KeyHold, type Verification } from './verification.ts'
 import { planWorkflow, type Methods } from './workflow.ts'
 
@@ -86,6 +86,16 @@ export function createGateway (parts: GatewayParts): Gateway {
     }
   }
 
+  /** Ends the verification that holds this claim. One that was erased meanwhile holds nothing. */
+  async function supersede (claim: Required<Release>): Promise<void> {
+    try {
+      await apply(await load(claim.value), { type: 'canceled', reason: 'superseded' })
+    } catch (error) {
+      if (!isGone(error)) throw error
+      await store.release(claim)
+    }
+  }
+
   return {
     ...createCallbacks(parts),
     ...createDuties(parts),
@@ -129,11 +139,12 @@ export function createGateway (parts: GatewayParts): Gateway {
         if ('record' in made) return made.record
         if ('full' in made) throw limits.refuse(made.full, phoneNumber)
         const { taken } = made
-        if (taken !== null && places.some(({ name }) => name === taken.name)) {
+        const place = places.find(({ name }) => name === taken?.name)
+        if (taken !== null && place !== undefined) {
           if (request.onConflict !== 'replace') {
             throw new ApiError('verification_in_progress', 'This app already has a live verification of this number.', { verificationId: taken.value })
           }
-          await apply(await load(taken.value), { type: 'canceled', reason: 'superseded' })
+          await supersede({ ...place, value: taken.value })
         } else {
           const claimed = taken === null ? own : readKeyClaim(taken.value)
           const earlier = await replay(claimed, fingerprints)
