@@ -49,7 +49,7 @@ export type Gateway = {
 
 export type GatewayParts = CallbacksParts & DutiesParts & {
   changes: Changes
-  store: Pick<Store<Verification>, 'load' | 'find' | 'due' | 'postpone' | 'release' | 'erase'>
+  store: Pick<Store<Verification>, 'load' | 'find' | 'due' | 'postpone' | 'release' | 'erase' | 'claimOf'>
   ids: Ids
   sealer: Pick<Sealer, 'tag' | 'tags'>
   attempts: Attempts
@@ -86,6 +86,16 @@ export function createGateway (parts: GatewayParts): Gateway {
     }
   }
 
+  /** What was made with this key before a policy began to refuse it; null when nothing was. */
+  async function recall (keyNames: readonly string[], fingerprints: readonly string[]): Promise<Verification | null> {
+    for (const name of keyNames) {
+      const claim = await store.claimOf(partitionOfTag(name), name)
+      const earlier = claim === null ? 'gone' : await replay(readKeyClaim(claim), fingerprints)
+      if (typeof earlier === 'object') return earlier
+    }
+    return null
+  }
+
   /** Ends the verification that holds this claim. One that was erased meanwhile holds nothing. */
   async function supersede (claim: Required<Release>): Promise<void> {
     try {
@@ -107,10 +117,16 @@ export function createGateway (parts: GatewayParts): Gateway {
         throw new ApiError('invalid_request', '`returnUrl` is not one of the app\'s allowed return URLs.', { errors: [{ field: 'returnUrl', message: 'is not allowed for this app' }] })
       }
       const workflow = planWorkflow(request.workflow ?? app.workflow, phoneNumber, methods)
-      if (asked !== null) policy.judge(app, asked)
       // Under each key of `SEAL_KEYS`: while they rotate, processes differ in which one is the first.
       const keyNames = idempotencyKey === null ? [] : sealer.tags('key', `${app.id} ${idempotencyKey}`)
       const fingerprints = idempotencyKey === null ? [''] : sealer.tags('body', canonical(request))
+      try {
+        if (asked !== null) policy.judge(app, asked)
+      } catch (refusal) {
+        const earlier = await recall(keyNames, fingerprints)
+        if (earlier === null) throw refusal
+        return earlier
+      }
       const places = phoneNumber === null ? [] : changes.placesOf(app.id, phoneNumber)
       const country = asked === null ? null : asked.country ?? noCountry
       const takesCodes = workflow.some(({ method }) => methods.get(method)?.codeAttempts !== undefined)
