@@ -55,7 +55,7 @@ t.test('probes ask routes that there are, and the world reaches none of them', a
 })
 
 t.test('a pod that is removed has the time to drain', async t => {
-  const drainSeconds = Number(/delay: ([\d_]+)/.exec(readFileSync(join(root, 'src/main.ts'), 'utf8'))?.[1]?.replace('_', '')) / 1000
+  const drainSeconds = Number(/delay: \D*([\d_]+)/.exec(readFileSync(join(root, 'src/main.ts'), 'utf8'))?.[1]?.replace('_', '')) / 1000
   t.ok(defaults.terminationGracePeriodSeconds > defaults.preStopSeconds + drainSeconds)
 })
 
