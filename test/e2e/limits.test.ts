@@ -110,6 +110,7 @@ t.test('wrong codes of a number, whatever the verification', { buffered: true },
   t.match(await clients[1].call('GET', `/verifications/${last}`), { body: { status: 'pending', nextAction: { type: 'submitCode', attemptsRemaining: 4 } } })
   await clients[0].call('POST', `/verifications/${last}/cancel`)
   t.match(await clients[0].create({ phoneNumber, workflow: ['otpless.otp'] }), { status: 429, body: { code: 'rate_limited' } }, 'a new code begins nothing anew')
+  t.match(await clients[0].create({ phoneNumber, workflow: ['truid.phone_check', 'otpless.otp'] }), { status: 429 }, 'nor behind a method that takes no typed code')
   t.equal((await clients[0].create({ phoneNumber, workflow: ['truid.phone_check'] })).status, 201, 'a method that takes no typed code is open')
   t.equal((await bank.create({ phoneNumber, workflow: ['otpless.otp'] })).status, 201)
   const watcher = new Redis(redis.url)
