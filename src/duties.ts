@@ -1,7 +1,7 @@
 import type { Attempts } from './attempts.ts'
 import type { Change, Changes } from './changes.ts'
 import type { Deliveries } from './deliveries.ts'
-import { ApiError, ProviderError } from './errors.ts'
+import { isGone, ProviderError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
 import type { Ids } from './ids.ts'
 import type { Keeping } from './keeping.ts'
@@ -36,7 +36,10 @@ export function createDuties ({ changes, keeping, store, ids, attempts, deliveri
   return {
     async resolve (id, isLastTry) {
       const stored = await store.load(id)
-      if (stored !== null) await tracing.trace('job resolve', { kind: 'consumer', ...about(stored.record) }, () => settle(stored, isLastTry))
+      if (stored === null) return
+      await tracing.trace('job resolve', { kind: 'consumer', ...about(stored.record) }, () => settle(stored, isLastTry)).catch(error => {
+        if (!isGone(error)) throw error
+      })
     },
 
     async notify (id) {
@@ -76,7 +79,7 @@ export function createDuties ({ changes, keeping, store, ids, attempts, deliveri
         if (taken.changed) await deliveries.attempt(deliveryId)
       } catch (error) {
         // Erased meanwhile: what was just written goes with it.
-        if (!(error instanceof ApiError && error.apiCode === 'gone')) throw error
+        if (!isGone(error)) throw error
         return deliveries.drop(stored.record.appId, deliveryId)
       }
     }
@@ -104,6 +107,7 @@ export function createDuties ({ changes, keeping, store, ids, attempts, deliveri
       else if (keeping.isOutdated(stored.record)) await changes.erase(stored.record)
       else await tracing.trace('tick', { kind: 'internal', ...about(stored.record) }, () => apply(stored, { type: 'ticked' }))
     } catch (error) {
+      if (isGone(error)) return
       if (error instanceof StoreUnavailable) throw error
       if (error instanceof SealBroken) metrics.countUnreadable()
       log.error({ verificationId: id, err: error }, 'verification not swept')

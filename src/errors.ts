@@ -152,6 +152,9 @@ export class ApiError extends BaseError {
   }
 }
 
+/** What it is about was erased meanwhile, or its retention has passed. */
+export const isGone = (error: unknown): boolean => error instanceof ApiError && error.apiCode === 'gone'
+
 /**
  * The provider could not tell us: an outage, a timeout, an answer that breaks its contract, bad credentials.
  * Never a "no" (that is an outcome). The message is provider, call and status; never body, query or headers.

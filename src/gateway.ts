@@ -4,9 +4,10 @@ import { takes, type Attempts } from './attempts.ts'
 import { createCallbacks, type CallbacksParts } from './callbacks.ts'
 import type { Changes } from './changes.ts'
 import { createDuties, type DutiesParts } from './duties.ts'
-import { ApiError, ProviderError } from './errors.ts'
+import { ApiError, isGone, ProviderError } from './errors.ts'
+import { createReplays, readKeyClaim, writeKeyClaim, type KeyClaim } from './idempotency.ts'
 import type { Ids } from './ids.ts'
-import type { Keeping } from './keeping.ts'
+import type { Keeping, Place } from './keeping.ts'
 import type { Limits } from './limits.ts'
 import { noCountry, parsePhoneNumber } from './phone.ts'
 import { defaultNews } from './news.ts'
@@ -50,7 +51,7 @@ export type Gateway = {
 
 export type GatewayParts = CallbacksParts & DutiesParts & {
   changes: Changes
-  store: Pick<Store<Verification>, 'load' | 'find' | 'due' | 'postpone' | 'release' | 'erase'>
+  store: Pick<Store<Verification>, 'load' | 'find' | 'due' | 'postpone' | 'release' | 'erase' | 'claimOf'>
   ids: Ids
   sealer: Pick<Sealer, 'tag' | 'tags'>
   attempts: Attempts
@@ -66,25 +67,25 @@ export type GatewayParts = CallbacksParts & DutiesParts & {
 const idempotencyMs = 86_400_000
 /** When a job asks again what a provider could not answer, unless it said when. */
 const retryMs = 500
-const replayWaitMs = 6_000
-/** Whoever claimed a key this long ago and has written nothing will not write any more. */
-const unwrittenMs = 10_000
 
 export function createGateway (parts: GatewayParts): Gateway {
   const { changes, store, ids, sealer, adapters, attempts, methods, keeping, limits, policy, deliveries, announcements, tracing, now, randomBytes } = parts
   const { load, apply } = changes
 
-  /** What an earlier request with this key made; `unwritten` when it may have died before it could write; `gone` when nothing is left of it. */
-  async function replay ({ id, hash, at }: KeyClaim, fingerprints: readonly string[]): Promise<Verification | 'unwritten' | 'gone'> {
-    if (!fingerprints.includes(hash)) throw new ApiError('idempotency_key_reused', 'This Idempotency-Key was used before with another body.')
-    const until = now() + replayWaitMs
-    for (;;) {
-      const heard = announcements.waitFor(id, { timeoutMs: Math.max(1, until - now()) })
-      const stored = await store.load(id)
-      if (stored === null) return now() - at < unwrittenMs ? 'unwritten' : 'gone'
-      if (currentAttempt(stored.record)?.attempt.phase !== 'starting') return stored.record
-      if (now() >= until) throw new ApiError('idempotency_in_progress', 'The first request with this Idempotency-Key is still being worked on.', { retryAfterSeconds: 1 })
-      await heard
+  const { replay, recall } = createReplays({ store, announcements, now })
+
+  /**
+   * Frees a number that is claimed. A claim that was left behind, by what is over or erased, stands in nobody's way: its release was lost, or a version that
+   * names claims otherwise ended it. Throws `ApiError` verification_in_progress for a live one that is not to be replaced.
+   */
+  async function makeWay (places: readonly Place[], id: string, { replaces }: { replaces: boolean }): Promise<void> {
+    const holder = await store.load(id)
+    if (holder === null || isFinal(holder.record)) await Promise.all(places.map(place => store.release({ ...place, value: id })))
+    else if (!replaces) throw new ApiError('verification_in_progress', 'This app already has a live verification of this number.', { verificationId: id })
+    else {
+      await apply(holder, { type: 'canceled', reason: 'superseded' }).catch(error => {
+        if (!isGone(error)) throw error
+      })
     }
   }
 
@@ -99,10 +100,16 @@ export function createGateway (parts: GatewayParts): Gateway {
         throw new ApiError('invalid_request', '`returnUrl` is not one of the app\'s allowed return URLs.', { errors: [{ field: 'returnUrl', message: 'is not allowed for this app' }] })
       }
       const workflow = planWorkflow(request.workflow ?? app.workflow, phoneNumber, methods)
-      if (asked !== null) policy.judge(app, asked)
       // Under each key of `SEAL_KEYS`: while they rotate, processes differ in which one is the first.
       const keyNames = idempotencyKey === null ? [] : sealer.tags('key', `${app.id} ${idempotencyKey}`)
       const fingerprints = idempotencyKey === null ? [''] : sealer.tags('body', canonical(request))
+      try {
+        if (asked !== null) policy.judge(app, asked)
+      } catch (refusal) {
+        const earlier = await recall(keyNames, fingerprints)
+        if (earlier === null) throw refusal
+        return earlier
+      }
       const places = phoneNumber === null ? [] : keeping.placesOf(app.id, phoneNumber)
       const country = asked === null ? null : asked.country ?? noCountry
       const takesCodes = workflow.some(({ method }) => methods.get(method)?.codeAttempts !== undefined)
@@ -132,11 +139,7 @@ export function createGateway (parts: GatewayParts): Gateway {
         if ('full' in made) throw limits.refuse(made.full, phoneNumber)
         const { taken } = made
         if (taken !== null && places.some(({ name }) => name === taken.name)) {
-          const holder = (await store.load(taken.value))?.record
-          // Left behind: a release was lost, or a version that names claims otherwise ended it.
-          if (holder !== undefined && isFinal(holder)) await Promise.all(places.map(place => store.release({ ...place, value: taken.value })))
-          else if (request.onConflict === 'replace') await apply(await load(taken.value), { type: 'canceled', reason: 'superseded' })
-          else throw new ApiError('verification_in_progress', 'This app already has a live verification of this number.', { verificationId: taken.value })
+          await makeWay(places, taken.value, { replaces: request.onConflict === 'replace' })
         } else {
           const claimed = taken === null ? own : readKeyClaim(taken.value)
           const earlier = await replay(claimed, fingerprints)
@@ -245,14 +248,6 @@ export function createGateway (parts: GatewayParts): Gateway {
       }
     }),
   }
-}
-
-/** What the claim of an Idempotency-Key tells: which id it is for, a hash of the body, and when it was claimed. */
-type KeyClaim = { id: string, hash: string, at: number }
-const writeKeyClaim = ({ id, hash, at }: KeyClaim): string => `${id} ${hash} ${at}`
-function readKeyClaim (value: string): KeyClaim {
-  const [id = '', hash = '', at] = value.split(' ')
-  return { id, hash, at: Number(at) }
 }
 
 function readNumber (text: string): { number: string, country: string | null } {

@@ -20,6 +20,8 @@ export const wrongValues: readonly (readonly [why: string, values: object])[] = 
   ['an address that is none', { publicUrl: 'verify.example.com' }],
   ['a variable that is no string', { env: { RETENTION_SECONDS: 3600 } }],
   ['a variable that is the chart\'s own', { env: { ROLE: 'all' } }],
+  ['a port that no probe, monitor or policy of the chart knows', { env: { OPERATIONS_PORT: '3001' } }],
+  ['a second delay beside preStopSeconds, which the grace period does not know', { extraEnv: [{ name: 'SHUTDOWN_DELAY_SECONDS', value: '15' }] }],
   ['the sandbox, which is one process', { env: { SANDBOX: 'true' } }],
   ['a secret in clear text', { env: { TRUID_CLIENT_SECRET: 'x' } }],
   ['seal keys in clear text', { env: { SEAL_KEYS: 'k1:x' } }],

@@ -78,3 +78,25 @@ t.test('so does what was kept long enough', async t => {
   await until(async () => (await named()).length === 0, 'the sweeper erases them', 20_000)
   t.strictSame((await leftOver(redis)).filter(key => !/:c:/.test(key)), [])
 })
+
+t.test('what is erased stands in nobody\'s way', async t => {
+  const { url: redisUrl } = await startRedis(t)
+  const redis = new Redis(redisUrl)
+  t.teardown(() => redis.disconnect())
+  const { shop, simulators, logs } = await startGateway(t, { redisUrl, simulatorOptions: { slowMs: 600 } })
+  const body = { phoneNumber: numberEnding('93'), workflow: ['otpless.otp'] }
+  const first = String((await shop.create(body)).body['id'])
+  const asked = (): number => simulators.requests.filter(({ path }) => path === '/auth/v1/verify/otp').length
+  simulators.fail({ provider: 'otpless', path: '/auth/v1/verify/otp', answer: 500 })
+  t.equal((await shop.call('POST', `/verifications/${first}/check`, { code: '000000' })).status, 202)
+  await until(() => asked() === 2, 'a job asks')
+  t.equal((await shop.call('DELETE', `/verifications/${first}`)).status, 204)
+  await until(() => logs.some(line => /"call":"resolve".*"result":"ok"/.test(line)), 'and is answered in vain')
+
+  // As if it were erased after it was seen to be in the way.
+  const second = String((await shop.create(body)).body['id'])
+  const [key = ''] = await redis.keys(`*:r:${second}`)
+  t.equal(await redis.del(key), 1)
+  t.hasStrict(await shop.create({ ...body, onConflict: 'replace' }), { status: 201, body: { status: 'pending' } })
+  t.strictSame(logs.filter(line => line.includes('"level":50')), [], 'no fault of ours')
+})

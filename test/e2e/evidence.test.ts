@@ -85,6 +85,12 @@ async function testUsed (t: Test, gateway: TestGateway) {
   await shop.call('DELETE', `/verifications/${first.id}`)
   t.hasStrict(await (await begin(gateway, 'otpless.token')).check({ token }), refused, 'erasing does not make it good again')
 
+  const askedSoFar = asked(gateway, validate)
+  for (const spelled of [`${token} `, ` ${token}`, `${token}\n`]) {
+    t.hasStrict(await (await begin(gateway, 'otpless.token')).check({ token: spelled }), { body: { status: 'failed', reason: 'evidence_invalid' } })
+  }
+  t.equal(asked(gateway, validate), askedSoFar, 'with a blank it is no other token: the provider is not asked')
+
   // A token that proves another number is used up as well, and one that proves nothing is nobody's.
   const stray = await signIn(simulators, { phoneNumber: numberEnding('04') })
   t.hasStrict(await (await begin(gateway, 'otpless.token')).check({ token: stray }), { body: { status: 'failed', reason: 'number_mismatch' } })
@@ -121,6 +127,9 @@ async function testTruid (t: Test, gateway: TestGateway) {
   t.hasStrict(await second.check({ code: firstCode }), refused)
   t.equal(asked(gateway, '/phone_check', 'PATCH'), before, 'tru.ID is not asked')
   t.hasStrict(await second.read(), { status: 'pending', revision: second.revision, nextAction: { type: 'openUrlOnCellular' } })
+  const third = await begin(gateway, 'truid.phone_check')
+  t.hasStrict(await third.check({ code: `${firstCode} ` }), { body: { status: 'failed', reason: 'evidence_invalid' } }, 'nor with a blank')
+  t.equal(asked(gateway, '/phone_check', 'PATCH'), before)
   t.hasStrict(await second.check({ code: secondCode }), { status: 200, body: { status: 'verified' } })
 
   const byNumber = await begin(gateway, 'otpless.otp')

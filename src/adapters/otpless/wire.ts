@@ -11,7 +11,8 @@ const requestId = Type.String({ minLength: 1, maxLength: 256 })
 const started = Compile(Type.Object({ requestId }))
 const stateOfOtp = Compile(Type.Object({ requestId }))
 const codeEvidence = Compile(Type.Object({ code: Type.String({ maxLength: 64 }) }))
-const tokenEvidence = Compile(Type.Object({ token: Type.String({ minLength: 1, maxLength: 4096 }) }))
+// Of visible characters only: a blank more or less, which the provider may not heed, must not make another token of a used one.
+const tokenEvidence = Compile(Type.Object({ token: Type.String({ maxLength: 4096, pattern: '^[\\x21-\\x7e]+$' }) }))
 const otpAnswer = Compile(Type.Object({ requestId: Type.Optional(requestId), isOTPVerified: Type.Boolean() }))
 const errorAnswer = Compile(Type.Object({ errorCode: Type.Union([Type.String({ maxLength: 16 }), Type.Integer()]) }))
 const tokenAnswer = Compile(Type.Object({

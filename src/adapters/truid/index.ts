@@ -124,7 +124,11 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
     return status < 300 ? judgeCheck(body, checkId) : readCheckRefusal(status, body)
   }
 
-  async function exchangeCode (check: Check, code: string, repeated: boolean): Promise<'match' | 'pending' | Reason> {
+  /**
+   * A code that is refused may have been used up by a try whose answer we never saw. The check cannot tell: whoever opened its URL completes it,
+   * also without the code. So the proof is lost, and the next method has to bring one.
+   */
+  async function exchangeCode (check: Check, code: string): Promise<'match' | 'pending' | Reason> {
     const { status, body } = await ask({
       method: 'PATCH',
       url: check.self,
@@ -132,12 +136,7 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       headers: { 'content-type': 'application/json-patch+json' },
       body: JSON.stringify([{ op: 'add', path: '/code', value: code }]),
     })
-    if (status < 300) return judgeCheck(body, check.checkId)
-    const refusal = readExchangeRefusal(status, body)
-    if (!repeated || refusal !== 'evidence_invalid') return refusal
-    // The try whose answer we never saw may have used the code up: then the check is finished, and only then.
-    const word = await readCheck(check)
-    return word === 'match' || word === 'number_mismatch' ? word : 'evidence_invalid'
+    return status < 300 ? judgeCheck(body, check.checkId) : readExchangeRefusal(status, body)
   }
 
   return {
@@ -193,14 +192,14 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
     /** What tru.ID says to a code of another check is not documented. In v0.1 a code is not looked at. */
     singleUse: ({ state }, evidence) => readState(state)?.version === 'v0.2' ? readCode(evidence) ?? null : null,
 
-    async resolve (attempt, evidence, { repeated }) {
+    async resolve (attempt, evidence) {
       const check = readState(attempt.state)
       // The callback can come before the answer to our create.
       if (check === null) return { verdict: 'pending', retryAfterMs: pendingMs }
       const code = readCode(evidence)
       if (code === null) return { verdict: 'denied', reason: 'evidence_invalid' }
       if (code !== undefined && check.version === 'v0.2') {
-        return conclude(attempt, await exchangeCode(check, code, repeated), 'exchange code')
+        return conclude(attempt, await exchangeCode(check, code), 'exchange code')
       }
       const word = await readCheck(check)
       // In v0.2 whoever opened the URL completes the check; that it was this user's phone is what only the code says.

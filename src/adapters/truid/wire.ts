@@ -6,7 +6,8 @@ import type { Reason } from '../../reasons.ts'
 
 const href = Type.Object({ href: Type.String({ minLength: 1, maxLength: 2048 }) })
 const checkId = Type.String({ minLength: 1, maxLength: 128 })
-const code = Type.String({ minLength: 1, maxLength: 256 })
+// Of visible characters only: a blank more or less, which tru.ID may not heed, must not make another code of a used one.
+const code = Type.String({ maxLength: 256, pattern: '^[\\x21-\\x7e]+$' })
 const word = Type.String({ maxLength: 128 })
 
 const tokenAnswer = Compile(Type.Object({
