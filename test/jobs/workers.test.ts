@@ -13,8 +13,8 @@ t.setTimeout(120_000)
 
 type Run = { id: string, isLastTry: boolean, at: number }
 /** Workers on a Redis of their own; `resolve` and `sweep` are what jobs come to. `workerUrl`: another way to the same Redis. */
-async function start (t: Test, { resolve = async () => {}, sweep = async () => 0, now = Date.now, concurrency, watchEveryMs, server, workerUrl }: {
-  resolve?: (run: Run) => Promise<void>, sweep?: () => Promise<number>, now?: () => number, concurrency?: number, watchEveryMs?: number
+async function start (t: Test, { resolve = async () => {}, sweep = async () => 0, now = Date.now, concurrency, watchEveryMs, waiting = async count => count, server, workerUrl }: {
+  resolve?: (run: Run) => Promise<void>, sweep?: () => Promise<number>, now?: () => number, concurrency?: number, watchEveryMs?: number, waiting?: (count: number) => Promise<number>
   server?: Awaited<ReturnType<typeof startRedis>>, workerUrl?: string
 } = {}) {
   server ??= await startRedis(t)
@@ -26,7 +26,7 @@ async function start (t: Test, { resolve = async () => {}, sweep = async () => 0
   let lostLocks = 0
   const stalled: string[] = []
   const parts: WorkersParts = {
-    queues, now,
+    now, queues: { ...queues, waiting: async name => waiting(await queues.waiting(name)) },
     redis: await connectTo(t, workerUrl ?? server.url, 'worker'),
     log: createLogger('debug', { write: line => { logs.push(line) } }),
     metrics: { countLostLock: () => { lostLocks += 1 }, countStalled: queue => { stalled.push(queue) } },
@@ -155,13 +155,12 @@ t.test('a sweep that waited too long is left to the next one', { buffered: true 
 })
 
 /** A wire to Redis that can fall silent: connections stay, and carry nothing any more. New ones work. */
-async function startWire (t: Test, port: number): Promise<{ url: string, silence (): number, mute (isMute: boolean): void }> {
+async function startWire (t: Test, port: number): Promise<{ url: string, silence (): number }> {
   let pairs: [Socket, Socket][] = []
-  let isMute = false
   const server = createServer(inner => {
     const outer = connect(port, '127.0.0.1')
     pairs.push([inner, outer])
-    if (!isMute) inner.pipe(outer).pipe(inner)
+    inner.pipe(outer).pipe(inner)
     for (const socket of [inner, outer]) socket.on('error', () => {})
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -174,7 +173,6 @@ async function startWire (t: Test, port: number): Promise<{ url: string, silence
   if (address === null || typeof address === 'string') throw new Error('no port')
   return {
     url: `redis://127.0.0.1:${address.port}`,
-    mute: wished => { isMute = wished },
     silence () {
       const silenced = pairs
       pairs = []
@@ -205,18 +203,17 @@ t.test('workers whose connections fell silent are replaced', { buffered: true },
 })
 
 t.test('workers that no replacement mends are beyond repair, until they take a job', { buffered: true }, async t => {
-  const server = await startRedis(t)
-  const wire = await startWire(t, server.port)
-  const { queues, runs, workers } = await start(t, { server, workerUrl: wire.url, watchEveryMs: 200 })
+  let isBlind = false
+  // As if jobs waited that it never gets to see.
+  const { queues, runs, logs, workers } = await start(t, { watchEveryMs: 1_000, waiting: async count => isBlind ? 1 : count })
   await queues.resolve('ver_a', 'ver_a.1')
   await until(() => runs.length === 1, 'they work')
   t.equal(workers.isStuck(), false)
-  wire.mute(true)
-  wire.silence()
+  isBlind = true
+  await until(() => workers.isStuck(), 'they are given up', 20_000)
+  t.ok(logs.filter(line => /takes no jobs, replaced/.test(line)).length >= 3, 'not before each was replaced three times')
+  isBlind = false
   await queues.resolve('ver_b', 'ver_b.1')
-  await until(() => workers.isStuck(), 'they are given up')
-  wire.mute(false)
-  wire.silence()
   await until(() => runs.length === 2 && !workers.isStuck(), 'they are found to work again', 20_000)
 })
 
