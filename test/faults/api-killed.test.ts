@@ -8,7 +8,7 @@ import { codeOf, createOracle, insist, numberOf } from './oracle.ts'
 import { startProxy } from './proxy.ts'
 
 t.jobs = 3
-t.setTimeout(60_000)
+t.setTimeout(150_000)
 
 const initiate = '/auth/v1/initiate/otp'
 const verify = '/auth/v1/verify/otp'

@@ -52,7 +52,8 @@ export async function createOracle (t: Test, shop: Client, redisUrl: string | nu
   return {
     accept: (id, ...allowed) => { accepted.set(id, allowed) },
     reached: revision => [...revisions.values()].filter(list => list.some(heard => heard >= revision)).length,
-    async judge (injected, timeoutMs = 20_000) {
+    // Less than what an attempt has: a provider that failed is asked again ever later, and a stopped one not at all for a while.
+    async judge (injected, timeoutMs = 45_000) {
       const deadline = performance.now() + timeoutMs
       const all = await Promise.all([...accepted.keys()].map(async id => await settle(id, deadline) ?? id))
       const settled = all.filter(one => typeof one !== 'string')

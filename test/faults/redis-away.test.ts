@@ -13,7 +13,7 @@ import { codeOf, createOracle, insist, numberOf } from './oracle.ts'
 import { startProxy } from './proxy.ts'
 
 t.jobs = 4
-t.setTimeout(60_000)
+t.setTimeout(150_000)
 
 async function startOne (t: Test, redisUrl: string) {
   const { environment, url, simulators } = await testEnvironment(t, { redisUrl, simulatorOptions: { retryScale: 0.1 } })

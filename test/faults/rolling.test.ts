@@ -7,7 +7,7 @@ import { startBalancer } from './balancer.ts'
 import { live } from './load.ts'
 import { createOracle } from './oracle.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(150_000)
 
 t.test('two of each kind are replaced under load, one after the other, and no caller notices', async t => {
   const redis = await startRedis(t)

@@ -11,7 +11,7 @@ import { createOracle, numberOf } from './oracle.ts'
 import { startProxy } from './proxy.ts'
 
 t.jobs = 4
-t.setTimeout(60_000)
+t.setTimeout(150_000)
 
 async function startOne (t: Test, overrides: Record<string, string> = {}) {
   const redis = await startRedis(t)

@@ -8,7 +8,7 @@ import { startReceiver, type Received } from '../sandbox/receiver.ts'
 
 // Most of the time passes in waiting until somebody dead is taken for dead.
 t.jobs = 4
-t.setTimeout(60_000)
+t.setTimeout(150_000)
 
 let serial = 55_100
 /** An app whose webhook is `receiver`, a Redis, and the environments of the processes. */

@@ -8,7 +8,7 @@ import { createOracle, insist, numberOf, type End } from './oracle.ts'
 
 // Most of the time passes in waiting for what a dead process left behind.
 t.jobs = 3
-t.setTimeout(60_000)
+t.setTimeout(150_000)
 
 /** An api process, simulators, and what a worker beside it needs. */
 async function startApi (t: Test) {
