@@ -76,11 +76,9 @@ export function guardAdapter (
         tell({ 'verigate.result': result, ...(reason === null ? {} : { 'verigate.reason': reason }) })
         report({ provider, method, call, verificationId: subject.id, result, reason, blame, durationMs: now() - startedAt })
       }
+      let value: T
       try {
-        const value = await withDeadline(work(), callDeadlineMs[call], () => new ProviderError(provider, call, 'provider_timeout', { retryable: true }))
-        lastSuccessAt = now()
-        done(resultOf(value))
-        return { value }
+        value = await withDeadline(work(), callDeadlineMs[call], () => new ProviderError(provider, call, 'provider_timeout', { retryable: true }))
       } catch (error) {
         const reason = error instanceof ProviderError ? error.reason : 'provider_error'
         done({ result: 'error', reason }, error instanceof ProviderError ? blameOf(reason) : 'us')
@@ -91,6 +89,9 @@ export function guardAdapter (
         lastFailure = { at: now(), reason }
         throw error
       }
+      lastSuccessAt = now()
+      done(resultOf(value))
+      return { value }
     }
     try {
       const span = about(subject, { 'verigate.provider': provider, 'verigate.method': method })
