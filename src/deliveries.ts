@@ -108,8 +108,8 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
 
   // Named by its time: asked for again while it is there, it is the same job. By a tag, since BullMQ remembers names longer than jobs.
   const enqueue = ({ id, nextTryAt }: Delivery): Promise<void> => queues.notify(id, sealer.tag('job', `${id} ${nextTryAt}`))
-  const listsOf = (appId: string): string[] => [pending, ...sealer.tags('deliveries', appId)]
-  const erase = (appId: string, id: string): Promise<void> => store.erase(id, { indexes: listsOf(appId), announce: 'erased' })
+  const listsOf = (appId: string): string[] => sealer.tags('deliveries', appId)
+  const erase = (appId: string, id: string): Promise<void> => store.erase(id, { indexes: [pending, ...listsOf(appId)], announce: 'erased' })
 
   async function enqueueOrLeave (delivery: Delivery): Promise<Delivery> {
     await enqueue(delivery).catch(error => {
@@ -218,7 +218,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
 
     tracesOf: ({ id, appId, news, revision }) => {
       const revisions = news === null ? [] : Array.from({ length: revision + meanwhileRevisions }, (_, index) => index + 1)
-      return { also: revisions.map(each => ids.deliveryId(id, each)), indexes: news === null ? [] : listsOf(appId) }
+      return { also: revisions.map(each => ids.deliveryId(id, each)), indexes: news === null ? [] : [pending, ...listsOf(appId)] }
     },
 
     async list (app, { cursor, limit, status }) {

@@ -382,6 +382,15 @@ t.test('a long list of others is not read to its end at once', async t => {
   t.type(nextCursor, 'string', 'there is more to look at')
 })
 
+t.test('what is pending of other apps does not stand before an app’s own', async t => {
+  const { open, deliveries, shop, pass } = await start(t)
+  const own = await open()
+  pass(1)
+  for (let count = 0; count < 25; count += 1) await open('bank')
+  const { data, nextCursor } = await deliveries.list(shop(), { limit: 1 })
+  t.strictSame([data.map(({ id }) => id), nextCursor], [[own], null])
+})
+
 t.test('what was erased in the middle of a try stays so', async t => {
   const { open, deliveries, store, answerWith, receiver, due, now } = await start(t)
   const id = await open()
