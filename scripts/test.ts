@@ -10,7 +10,8 @@ import { findRedis } from './redis.ts'
 /** Assertions of a run. What is marked `todo` counts as skipped. */
 export type Counts = { passed: number, failed: number, skipped: number }
 
-const tapStream = join('.tap', 'run.tap')
+/** The stream of the last run. */
+export const tapStream = join('.tap', 'run.tap')
 
 /**
  * Counts the assertions of a TAP stream. A file that failed without a failed assertion (it crashed, was killed, timed out) counts as one failure.
@@ -39,8 +40,9 @@ export async function countAssertions (path: string): Promise<Counts> {
   return counts
 }
 
-/** Types, then tests; `args` go to `tap run`. Says what was counted on the last line; true if nothing failed. */
-export async function test (args: readonly string[]): Promise<boolean> {
+/** Types, then tests; `args` go to `tap run`. `conclude` may say something before what was counted, which is the last line. True if nothing failed. */
+export async function test (args: readonly string[], conclude: () => Promise<void> = async () => {}): Promise<boolean> {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
   const problems: string[] = []
   try {
@@ -52,6 +54,7 @@ export async function test (args: readonly string[]): Promise<boolean> {
     const reporter = process.stdout.isTTY ? [] : ['--reporter=base']
     const tests = await run('tap', ['run', `--output-file=${tapStream}`, ...reporter, ...args])
     Object.assign(counts, await countAssertions(tapStream))
+    await conclude()
     if (tests !== 0 && counts.failed === 0) problems.push(`The test run ended with exit code ${tests}.`)
     if (types !== 0) problems.push('The type check failed (see above).')
   } catch (error) {
@@ -90,6 +93,5 @@ async function run (command: string, args: readonly string[]): Promise<number> {
 const interrupted = new AbortController()
 
 if (import.meta.main) {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
   process.exitCode = await test(process.argv.slice(2)) ? 0 : 1
 }

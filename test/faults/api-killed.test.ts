@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
-import { clientOf, keys, testEnvironment } from '../helpers/gateway.ts'
-import { startListening, startProcess } from '../helpers/process.ts'
-import { startRedis, until } from '../helpers/redis.ts'
-import { codeOf, createOracle, insist, numberOf } from './oracle.ts'
+import { until } from '../helpers/redis.ts'
+import { codeOf, insist, numberOf } from './oracle.ts'
 import { startProxy } from './proxy.ts'
+import { startWorld } from './world.ts'
 
 t.jobs = 3
 t.setTimeout(150_000)
@@ -15,18 +14,15 @@ const verify = '/auth/v1/verify/otp'
 
 /** An api and a worker process, and a wire to OTPLESS that can lose answers. */
 async function startBoth (t: Test) {
-  const redis = await startRedis(t)
-  const { environment, url, simulators } = await testEnvironment(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.1 } })
+  const { shop, simulators, oracle, start, launch, ...processes } = await startWorld(t)
   const wire = await startProxy(t, simulators.url)
-  const common = { ...environment, OTPLESS_AUTH_URL: wire.url, OTPLESS_USER_AUTH_URL: wire.url }
-  const apiEnvironment = { ...common, ROLE: 'api' }
-  const [api] = await Promise.all([startListening(t, apiEnvironment), startListening(t, { ...common, ROLE: 'worker', PORT: '0' })])
-  const shop = clientOf(url, keys.shop)
+  const wired = { OTPLESS_AUTH_URL: wire.url, OTPLESS_USER_AUTH_URL: wire.url }
+  const apiEnvironment = { ...processes.api, ...wired }
+  const [api] = await Promise.all([start(apiEnvironment), start({ ...processes.worker, ...wired })])
   const create = (n: number, method: string) =>
     shop.create({ phoneNumber: numberOf(n, '10'), workflow: [method], reference: `order-${n}` }, { 'idempotency-key': `key-${n}` })
   return {
-    api, apiEnvironment, shop, simulators, wire, create,
-    oracle: await createOracle(t, shop, redis.url),
+    api, startAgain: () => launch(apiEnvironment), shop, simulators, wire, create, oracle,
     check: (id: string, n: number) => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(numberOf(n, '10')) }),
     /** What the provider was asked about this number. */
     asked: (path: string, n: number) =>
@@ -55,7 +51,7 @@ async function walk (url: string): Promise<string> {
 }
 
 t.test('killed between accepting a create and the provider\'s answer', { buffered: true }, async t => {
-  const { api, apiEnvironment, create, shop, asked, find, wire, simulators, oracle } = await startBoth(t)
+  const { api, startAgain, create, shop, asked, find, wire, simulators, oracle } = await startBoth(t)
   const count = 10
   const methodOf = (n: number): string => n < count ? 'otpless.otp' : 'truid.phone_check'
   wire.lose(initiate, count)
@@ -66,7 +62,7 @@ t.test('killed between accepting a create and the provider\'s answer', { buffere
   await until(() => wire.passed.filter(isHeard).length === count && checks() === count, 'all starts are under way')
   await api.kill()
   t.same(new Set(await Promise.all(unheard)), new Set([null]), 'nobody got an answer')
-  startProcess(t, apiEnvironment)
+  startAgain()
 
   await Promise.all(numbers(2 * count).map(async n => {
     const { status, body } = await insist(() => create(n, methodOf(n)))
@@ -87,7 +83,7 @@ t.test('killed between accepting a create and the provider\'s answer', { buffere
 })
 
 t.test('killed at any moment around its answer', { buffered: true }, async t => {
-  const { api, apiEnvironment, create, check, asked, find, wire, oracle } = await startBoth(t)
+  const { api, startAgain, create, check, asked, find, wire, oracle } = await startBoth(t)
   const count = 120
   wire.delayMs = 10
   let answered = 0
@@ -100,7 +96,7 @@ t.test('killed at any moment around its answer', { buffered: true }, async t => 
   await until(() => answered >= count / 4, 'some are answered')
   await api.kill()
   await first
-  startProcess(t, apiEnvironment)
+  startAgain()
 
   const figures = { answered, goOn: 0, ended: 0 }
   const odd: string[] = []
@@ -122,7 +118,7 @@ t.test('killed at any moment around its answer', { buffered: true }, async t => 
 })
 
 t.test('killed after the provider said yes to a code', { buffered: true }, async t => {
-  const { api, apiEnvironment, create, check, wire, oracle } = await startBoth(t)
+  const { api, startAgain, create, check, wire, oracle } = await startBoth(t)
   const count = 5
   const ids = await Promise.all(numbers(count).map(async (n): Promise<string> => (await create(n, 'otpless.otp')).body['id']))
   for (const id of ids) oracle.accept(id, 'verified')
@@ -133,7 +129,7 @@ t.test('killed after the provider said yes to a code', { buffered: true }, async
   t.same(new Set(verifications().map(({ status }) => status)), new Set([200]), 'it said yes')
   await api.kill()
   t.same(new Set(await Promise.all(unheard)), new Set([null]), 'nobody got an answer')
-  startProcess(t, apiEnvironment)
+  startAgain()
   await oracle.judge('api SIGKILLed after the provider said yes')
   const told = verifications().slice(count).map(({ status }) => status)
   t.same(told, Array(count).fill(400), 'asked once more, and told "already verified"')

@@ -1,7 +1,9 @@
 import type { Test } from 'tap'
 import { connectRedis } from '../../src/store/redis.ts'
 import type { Answer, Client } from '../helpers/gateway.ts'
+import { readLine } from '../helpers/process.ts'
 import { until } from '../helpers/redis.ts'
+import type { Received, Receiver } from '../sandbox/receiver.ts'
 
 /** How a verification may end: `verified`, or status and reason. */
 export type End = 'verified' | 'failed/number_mismatch' | 'failed/provider_unavailable' | 'expired/attempt_timeout' | 'expired/deadline'
@@ -18,22 +20,27 @@ export type Oracle = {
   judge (injected: string, timeoutMs?: number): Promise<Settled[]>
 }
 
-/**
- * An oracle for one gateway. Given a Redis it also listens to every change that is written, so that a second settling is seen even if
- * it wrote the same again.
- */
-export async function createOracle (t: Test, shop: Client, redisUrl: string | null): Promise<Oracle> {
+export type OracleParts = {
+  shop: Client
+  /** It listens there to every change that is written. */
+  redisUrl: string
+  /** What the gateway's processes have logged: who writes an end says so, also if he wrote the same again. */
+  logs: () => string[]
+  /** Where the app's webhooks arrive. */
+  receiver: Pick<Receiver, 'received'>
+}
+
+/** An oracle for one gateway. */
+export async function createOracle (t: Test, { shop, redisUrl, logs, receiver }: OracleParts): Promise<Oracle> {
   const accepted = new Map<string, End[]>()
   const revisions = new Map<string, number[]>()
-  if (redisUrl !== null) {
-    const subscriber = connectRedis(redisUrl, 'subscriber', { onError: () => {} })
-    t.teardown(() => subscriber.disconnect())
-    subscriber.on('message', (_channel, message: string) => {
-      const [id = '', revision] = message.split(' ')
-      revisions.set(id, [...revisions.get(id) ?? [], Number(revision)])
-    })
-    await subscriber.subscribe('vg:changes')
-  }
+  const subscriber = connectRedis(redisUrl, 'subscriber', { onError: () => {} })
+  t.teardown(() => subscriber.disconnect())
+  subscriber.on('message', (_channel, message: string) => {
+    const [id = '', revision] = message.split(' ')
+    revisions.set(id, [...revisions.get(id) ?? [], Number(revision)])
+  })
+  await subscriber.subscribe('vg:changes')
 
   async function settle (id: string, deadline: number): Promise<Settled | null> {
     let verification: Record<string, any> = {}
@@ -60,32 +67,53 @@ export async function createOracle (t: Test, shop: Client, redisUrl: string | nu
       const lost = all.filter(one => typeof one === 'string')
       const wrong = settled.filter(({ id, end }) => !accepted.get(id)?.includes(end as End)).map(({ id, end }) => `${id} ${end}`)
       const falselyVerified = settled.filter(({ id, end }) => end === 'verified' && !accepted.get(id)?.includes('verified'))
-      const doubly = settled.filter(one => isDoublySettled(one, revisions.get(one.id)))
+      const endings = Map.groupBy(logs().filter(line => line.includes('"verification ended"') && line.endsWith('}')), line => String(readLine(line)['verificationId']))
+      const doubly = settled.filter(one => (endings.get(one.id)?.length ?? 0) > 1 || isOddlySettled(one))
 
       const unfinished = await Promise.all(lost.map(async id => (await shop.call('GET', `/verifications/${id}`)).body))
       t.same(unfinished, [], 'nothing accepted is lost')
-      t.equal(doubly.length, 0, 'nothing is settled twice')
+      t.same(doubly.map(({ id }) => id), [], 'nothing is settled twice')
       t.equal(falselyVerified.length, 0, 'nothing is falsely verified')
       t.same(wrong, [], 'everything ends as it must')
+      const untold = (): Settled[] => settled.filter(one => !finalsOf(one, receiver.received).length)
+      await until(() => untold().length === 0 || performance.now() > deadline + webhookGraceMs, 'the app is told of every end', timeoutMs + webhookGraceMs + 60_000)
+      t.same(untold().map(({ id }) => id), [], 'the app is told of every end')
+      const oddlyNamed = settled.filter(one => !isNamedRight(one, receiver.received))
+      t.same(oddlyNamed.map(({ id }) => id), [], 'every try of a webhook has the same webhook-id and says the same')
       const again = await Promise.all(settled.map(async ({ id }) => (await shop.call('GET', `/verifications/${id}`)).body['revision']))
       t.same(again, settled.map(({ verification }) => verification['revision']), 'what has ended stays as it is')
       const ends = Object.entries(Object.groupBy(settled, ({ end }) => end)).map(([end, list]) => `${list?.length} ${end}`)
       t.comment([
         `${injected}: ${accepted.size} lifecycles (${ends.join(', ')})`,
-        `lost ${lost.length}`, `doubly settled ${doubly.length}`, `falsely verified ${falselyVerified.length}`,
+        `lost ${lost.length}`, `doubly settled ${doubly.length}`, `falsely verified ${falselyVerified.length}`, `wrong webhook-id ${oddlyNamed.length}`,
       ].join(', '))
       return settled
     },
   }
 }
 
-/** Ended attempts tell how often it was settled; so do announcements of the final revision or of one after it. */
-function isDoublySettled ({ verification }: Settled, heard: number[] = []): boolean {
+/** A first try that failed is repeated after 5 s. */
+const webhookGraceMs = 20_000
+const webhookIdOf = ({ headers }: Received): string => String(headers['webhook-id'])
+const about = (id: string) => ({ body }: Received): boolean => Object(body['data'])['id'] === id
+
+/** What the app was told of how it ended. */
+const finalsOf = ({ id, verification }: Settled, received: readonly Received[]): Received[] =>
+  received.filter(about(id)).filter(({ body }) => body['type'] === `verification.${verification['status']}`)
+
+/** One end has one `webhook-id`, one `webhook-id` has one text, and nothing tells of another end. */
+function isNamedRight (one: Settled, received: readonly Received[]): boolean {
+  const own = received.filter(about(one.id))
+  const ends = own.filter(({ body }) => /\.(verified|failed|expired|canceled)$/.test(String(body['type'])))
+  const texts = Map.groupBy(own, webhookIdOf).values().map(list => new Set(list.map(({ text }) => text)).size)
+  return new Set(ends.map(webhookIdOf)).size <= 1 && finalsOf(one, ends).length === ends.length && [...texts].every(size => size === 1)
+}
+
+/** An attempt is left over, or as many are not proven as a verified one needs. */
+function isOddlySettled ({ verification }: Settled): boolean {
   const attempts: { status: string }[] = verification['attempts']
   const verified = attempts.filter(({ status }) => status === 'verified').length
-  const isOdd = attempts.some(({ status }) => status === 'pending') || verified !== (verification['status'] === 'verified' ? 1 : 0)
-  const finals = heard.filter(revision => revision >= verification['revision'])
-  return isOdd || finals.length > 1
+  return attempts.some(({ status }) => status === 'pending') || verified !== (verification['status'] === 'verified' ? 1 : 0)
 }
 
 /** A number that is one person's only: the `n`th, with the last two digits that decide what happens. */

@@ -5,24 +5,23 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { findRedis, launchRedis } from '../../scripts/redis.ts'
-import { clientOf, keys, testEnvironment, type Answer } from '../helpers/gateway.ts'
-import { startListening } from '../helpers/process.ts'
+import type { Answer } from '../helpers/gateway.ts'
 import { startRedis, until } from '../helpers/redis.ts'
 import { live } from './load.ts'
-import { codeOf, createOracle, insist, numberOf } from './oracle.ts'
+import { codeOf, insist, numberOf } from './oracle.ts'
 import { startProxy } from './proxy.ts'
+import { startWorld } from './world.ts'
 
 t.jobs = 4
 t.setTimeout(150_000)
 
 async function startOne (t: Test, redisUrl: string) {
-  const { environment, url, simulators } = await testEnvironment(t, { redisUrl, simulatorOptions: { retryScale: 0.1 } })
+  const { shop, anybody, oracle, simulators, all, start } = await startWorld(t, { redisUrl })
   const wire = await startProxy(t, simulators.url)
-  const gateway = await startListening(t, { ...environment, TRUECALLER_API_URL: wire.url })
-  const shop = clientOf(url, keys.shop)
+  const gateway = await start({ ...all, TRUECALLER_API_URL: wire.url })
   const admin = new Redis(redisUrl, { retryStrategy: () => 50, maxRetriesPerRequest: null }).on('error', () => {})
   t.teardown(() => admin.disconnect())
-  return { gateway, shop, wire, admin, anybody: clientOf(url, null), oracle: await createOracle(t, shop, redisUrl) }
+  return { gateway, shop, wire, admin, anybody, oracle }
 }
 
 /** Runs lifecycles while something goes on, and waits for both. */

@@ -1,28 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { clientOf, keys, testEnvironment } from '../helpers/gateway.ts'
-import { startListening, type GatewayProcess } from '../helpers/process.ts'
-import { startRedis, until } from '../helpers/redis.ts'
+import type { GatewayProcess } from '../helpers/process.ts'
+import { until } from '../helpers/redis.ts'
 import { startBalancer } from './balancer.ts'
 import { live } from './load.ts'
-import { createOracle } from './oracle.ts'
+import { startWorld } from './world.ts'
 
 t.setTimeout(150_000)
 
 t.test('two of each kind are replaced under load, one after the other, and no caller notices', async t => {
-  const redis = await startRedis(t)
-  const { environment, url } = await testEnvironment(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.1 } })
+  const { url, shop, oracle, all: environment, start } = await startWorld(t)
   const balancer = await startBalancer(t, Number(new URL(url).port))
   const started = async (role: 'api' | 'worker'): Promise<GatewayProcess> => {
-    const gateway = await startListening(t, { ...environment, PORT: '0', ROLE: role, SHUTDOWN_DELAY_SECONDS: role === 'api' ? '2' : '0' })
+    const gateway = await start({ ...environment, PORT: '0', ROLE: role, SHUTDOWN_DELAY_SECONDS: role === 'api' ? '2' : '0' })
     if (role === 'api') await balancer.add(await gateway.listening)
     return gateway
   }
   const startAll = (): Promise<GatewayProcess[]> => Promise.all([started('api'), started('api'), started('worker'), started('worker')])
   const [api1, api2, worker1, worker2] = await startAll()
   if (api1 === undefined || api2 === undefined || worker1 === undefined || worker2 === undefined) throw new Error('not started')
-  const shop = clientOf(url, keys.shop)
-  const oracle = await createOracle(t, shop, redis.url)
 
   let isReplaced = false
   const lives: Promise<void>[] = []

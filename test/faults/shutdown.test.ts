@@ -3,12 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Agent, request } from 'undici'
 import { openEvents } from '../helpers/events.ts'
-import { clientOf, keys, testEnvironment } from '../helpers/gateway.ts'
-import { readLine, startListening, type GatewayProcess } from '../helpers/process.ts'
+import { clientOf, keys } from '../helpers/gateway.ts'
+import { readLine, type GatewayProcess } from '../helpers/process.ts'
 import { freePort, startRedis, until } from '../helpers/redis.ts'
 import { live } from './load.ts'
-import { createOracle, numberOf } from './oracle.ts'
+import { numberOf } from './oracle.ts'
 import { startProxy } from './proxy.ts'
+import { startWorld } from './world.ts'
 
 t.jobs = 4
 t.setTimeout(150_000)
@@ -16,11 +17,11 @@ t.setTimeout(150_000)
 async function startOne (t: Test, overrides: Record<string, string> = {}) {
   const redis = await startRedis(t)
   // A provider calls again for seventeen seconds: longer than a restart takes where the machine is busy.
-  const { environment, url, simulators } = await testEnvironment(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.4 } })
-  const wire = await startProxy(t, simulators.url)
-  const own = { ...environment, OTPLESS_AUTH_URL: wire.url, ...overrides }
-  const gateway = await startListening(t, own)
-  return { redis, gateway, simulators, wire, url, shop: clientOf(url, keys.shop), startAgain: () => startListening(t, own) }
+  const world = await startWorld(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.4 } })
+  const wire = await startProxy(t, world.simulators.url)
+  const own = { ...world.all, OTPLESS_AUTH_URL: wire.url, ...overrides }
+  const gateway = await world.start(own)
+  return { ...world, redis, gateway, wire, startAgain: () => world.start(own) }
 }
 
 /** Sends the signal, and tells how the process ended and after how long. */
@@ -31,8 +32,7 @@ async function end (gateway: GatewayProcess, signal: NodeJS.Signals = 'SIGTERM')
 }
 
 t.test('SIGTERM under load', { buffered: true }, async t => {
-  const { redis, gateway, wire, shop, startAgain } = await startOne(t)
-  const oracle = await createOracle(t, shop, redis.url)
+  const { gateway, wire, shop, oracle, startAgain } = await startOne(t)
   wire.delayMs = 300
   const lives = Array.from({ length: 40 }, (_, n) => live(1_000 + 5 * n + 4, shop, oracle))
   const loading = (async () => {
@@ -156,8 +156,7 @@ t.test('a second SIGTERM ends it at once', { buffered: true }, async t => {
 })
 
 t.test('SIGKILL leaves nothing behind that stands in the way', { buffered: true }, async t => {
-  const { redis, gateway, shop, startAgain } = await startOne(t)
-  const oracle = await createOracle(t, shop, redis.url)
+  const { gateway, shop, oracle, startAgain } = await startOne(t)
   await Promise.all(Array.from({ length: 20 }, (_, n) => live(n, shop, oracle)))
   t.equal((await gateway.kill()).code, 137)
   const from = performance.now()

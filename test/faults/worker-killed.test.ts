@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { clientOf, keys, testEnvironment } from '../helpers/gateway.ts'
-import { startListening, startProcess } from '../helpers/process.ts'
-import { startRedis, until } from '../helpers/redis.ts'
+import { until } from '../helpers/redis.ts'
 import { live } from './load.ts'
-import { createOracle, insist, numberOf, type End } from './oracle.ts'
+import { insist, numberOf, type End } from './oracle.ts'
+import { startWorld } from './world.ts'
 
 // Most of the time passes in waiting for what a dead process left behind.
 t.jobs = 3
@@ -12,23 +11,20 @@ t.setTimeout(150_000)
 
 /** An api process, simulators, and what a worker beside it needs. */
 async function startApi (t: Test) {
-  const redis = await startRedis(t)
-  const { environment, url, simulators } = await testEnvironment(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.1 } })
-  await startListening(t, { ...environment, ROLE: 'api' })
-  const shop = clientOf(url, keys.shop)
-  const oracle = await createOracle(t, shop, redis.url)
+  const { shop, simulators, oracle, api, worker, launch, start } = await startWorld(t)
+  await start(api)
   const accept = async (body: object, end: End): Promise<string> => {
     const { status, body: { id } } = await insist(() => shop.create(body))
     if (status !== 201) throw new Error(`answered ${status}`)
     oracle.accept(id, end)
     return id
   }
-  return { shop, simulators, oracle, accept, workerEnvironment: { ...environment, ROLE: 'worker', PORT: '0' } }
+  return { shop, simulators, oracle, accept, launchWorker: () => launch(worker), startWorker: () => start(worker) }
 }
 
 t.test('killed in the middle of a profile fetch', { buffered: true }, async t => {
-  const { accept, simulators, oracle, workerEnvironment } = await startApi(t)
-  const worker = await startListening(t, workerEnvironment)
+  const { accept, simulators, oracle, launchWorker, startWorker } = await startApi(t)
+  const worker = await startWorker()
   const count = 5
   const fetches = (): number => simulators.requests.filter(({ path }) => path === '/v1/default').length
   simulators.fail({ provider: 'truecaller', answer: 'hang', path: '/v1/default', times: count })
@@ -37,7 +33,7 @@ t.test('killed in the middle of a profile fetch', { buffered: true }, async t =>
 
   const killedAt = performance.now()
   await worker.kill()
-  startProcess(t, workerEnvironment)
+  launchWorker()
   const settled = await oracle.judge('worker SIGKILLed in the middle of a profile fetch')
   const seconds = (performance.now() - killedAt) / 1000
   t.ok(seconds < 11, `all verified ${seconds.toFixed(1)} s after the kill`)
@@ -46,7 +42,7 @@ t.test('killed in the middle of a profile fetch', { buffered: true }, async t =>
 })
 
 t.test('killed in the middle of a sweep', { buffered: true }, async t => {
-  const { accept, oracle, workerEnvironment } = await startApi(t)
+  const { accept, oracle, launchWorker, startWorker } = await startApi(t)
   const count = 200
   for (let n = 0; n < count; n += 25) {
     await Promise.all(Array.from({ length: 25 }, (_, m) =>
@@ -56,26 +52,25 @@ t.test('killed in the middle of a sweep', { buffered: true }, async t => {
   await until(() => performance.now() > createdAt + 1_000, 'all are due')
   t.equal(oracle.reached(3), 0, 'nobody is there to end them')
 
-  const worker = await startListening(t, workerEnvironment)
+  const worker = await startWorker()
   await until(() => oracle.reached(3) > 0, 'the first ones end')
   await worker.kill()
   const ended = oracle.reached(3)
   t.ok(ended < count, `${ended} of ${count} had ended when the worker was gone`)
-  startProcess(t, workerEnvironment)
+  launchWorker()
   const settled = await oracle.judge(`worker SIGKILLed in the middle of a sweep (${ended} of ${count} done)`)
   t.same(new Set(settled.map(({ verification }) => verification['revision'])), new Set([3]))
 })
 
 t.test('killed at random moments, ten times', { buffered: true }, async t => {
-  const { shop, simulators, oracle, workerEnvironment } = await startApi(t)
+  const { shop, simulators, oracle, startWorker } = await startApi(t)
   const kills = 10
-  const start = () => startListening(t, workerEnvironment)
   const killing = (async () => {
     // Two are always on their way, as under a supervisor; who of them is at which job when the end comes is left to chance.
-    const crew = [start(), start()]
+    const crew = [startWorker(), startWorker()]
     for (let n = 0; n < kills; n += 1) {
       const worker = await crew.shift()
-      crew.push(start())
+      crew.push(startWorker())
       await delay(Math.random() * 300)
       await worker?.kill()
     }

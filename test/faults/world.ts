@@ -1,0 +1,67 @@
+import type { Test } from 'tap'
+import type { App } from '../../src/apps.ts'
+import type { SimulatorOptions, Simulators } from '../../src/sandbox/simulators.ts'
+import { clientOf, keys, testEnvironment, withWebhook, type Client } from '../helpers/gateway.ts'
+import { startProcess, type GatewayProcess } from '../helpers/process.ts'
+import { startRedis } from '../helpers/redis.ts'
+import { startReceiver, type Received, type Receiver } from '../sandbox/receiver.ts'
+import { createOracle, type Oracle } from './oracle.ts'
+
+/** Everything around the gateway's processes: Redis, providers, an app and its webhook, and the oracle. Which processes run is the test's to say. */
+export type World = {
+  redisUrl: string
+  url: string
+  simulators: Simulators
+  receiver: Receiver
+  shop: Client
+  anybody: Client
+  oracle: Oracle
+  /** Starts a process; the oracle reads what it logs. */
+  launch (environment: Record<string, string>): GatewayProcess
+  /** The same, once it listens. */
+  start (environment: Record<string, string>): Promise<GatewayProcess>
+  /** Environments of processes: one that does all, an api (on `url`), and a worker. */
+  all: Record<string, string>
+  api: Record<string, string>
+  worker: Record<string, string>
+}
+
+export type WorldOptions = {
+  /** Default: a Redis of the test's own that keeps nothing. */
+  redisUrl?: string
+  simulatorOptions?: Partial<SimulatorOptions>
+  environment?: Record<string, string>
+  events?: NonNullable<App['webhook']>['events']
+  /** Status of the app's answer to each webhook; nothing leaves it unanswered. */
+  answer?: (received: Received) => number | undefined
+}
+
+export async function startWorld (t: Test, { redisUrl, simulatorOptions, environment: extra = {}, events, answer }: WorldOptions = {}): Promise<World> {
+  const receiver = await startReceiver(t, answer)
+  const redis = redisUrl ?? (await startRedis(t)).url
+  const { environment, url, simulators } = await testEnvironment(t, {
+    redisUrl: redis, simulatorOptions: { retryScale: 0.1, ...simulatorOptions }, environment: extra, apps: withWebhook(receiver.url, events),
+  })
+  const shop = clientOf(url, keys.shop)
+  const processes: GatewayProcess[] = []
+  const launch: World['launch'] = environment => {
+    const started = startProcess(t, environment)
+    processes.push(started)
+    return started
+  }
+  return {
+    redisUrl: redis, url, simulators, receiver, shop, anybody: clientOf(url, null),
+    oracle: await createOracle(t, { shop, redisUrl: redis, receiver, logs: () => processes.flatMap(({ logs }) => logs) }),
+    launch,
+    async start (environment) {
+      const started = launch(environment)
+      await started.listening
+      return started
+    },
+    all: environment, api: { ...environment, ROLE: 'api' }, worker: { ...environment, ROLE: 'worker', PORT: '0' },
+  }
+}
+
+/** How much a test does: all of it in `npm run test:faults`, less in `npm test`. */
+export const isFull = process.env['FAULTS'] === 'full'
+export const some = (full: number, short: number): number => isFull ? full : short
