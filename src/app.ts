@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Provider } from './adapters/adapter.ts'
 import { providers as allProviders } from './adapters/index.ts'
@@ -24,6 +23,7 @@ import type { Logger } from './logger.ts'
 import { byProvider, createMetrics } from './metrics.ts'
 import type { LiveOptions } from './plugins/live.ts'
 import { createPolicy } from './policy.ts'
+import { createRandom } from './random.ts'
 import { createSealer } from './seal.ts'
 import { buildOperationsServer, buildServer, type Server } from './server.ts'
 import { createAnnouncements } from './store/announcements.ts'
@@ -79,7 +79,8 @@ export async function startApp (
   await untilReady(redis)
   await checkRedis(redis, message => log.warn(message))
 
-  const sealer = createSealer(config.sealKeys)
+  const randomBytes = createRandom()
+  const sealer = createSealer(config.sealKeys, { randomBytes })
   const ids = createIds(sealer, { partitions, randomBytes })
   const announcements = createAnnouncements(subscriber, createKeys('vg').channel)
   const loadApps = () => [

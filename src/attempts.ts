@@ -42,14 +42,15 @@ export function createAttempts (
     const attempt = verification.attempts[index]
     const step = verification.workflow[index]
     if (attempt === undefined || step === undefined) throw new RangeError('no such attempt')
-    const urlOf = (purpose: 'callback' | 'redirect'): string => callbackUrl(publicUrl, providerOf(step.method), ids.callbackKey(id, index, purpose))
+    const provider = providerOf(step.method)
+    const callbackKey = ids.callbackKey(id, index, 'callback')
     return {
       id: ids.attemptId(id, index), method: step.method, phoneNumber, options: step.options, locale, device,
       state: 'state' in attempt ? attempt.state : null,
       expiresAt: 'endsAt' in attempt ? attempt.endsAt : expiresAt,
-      callbackKey: ids.callbackKey(id, index, 'callback'),
-      callbackUrl: urlOf('callback'),
-      redirectUrl: verification.returnUrl === null ? null : urlOf('redirect'),
+      callbackKey,
+      callbackUrl: callbackUrl(publicUrl, provider, callbackKey),
+      redirectUrl: verification.returnUrl === null ? null : callbackUrl(publicUrl, provider, ids.callbackKey(id, index, 'redirect')),
     }
   }
 

@@ -112,7 +112,10 @@ export function guardAdapter (
   const { resend, readProfile } = adapter
   return {
     ...adapter,
-    start: (attempt, subject) => guard({ call: 'start', method: attempt.method, subject }, () => adapter.start(attempt), ok),
+    // A start that asks nobody is no call.
+    start: (attempt, subject) => adapter.methods[attempt.method]?.startsLocally === true
+      ? adapter.start(attempt)
+      : guard({ call: 'start', method: attempt.method, subject }, () => adapter.start(attempt), ok),
     ...(resend === undefined ? {} : {
       resend: (attempt: AttemptContext, subject: Subject) => guard({ call: 'resend', method: attempt.method, subject }, () => resend(attempt), ok),
     }),

@@ -44,7 +44,15 @@ export type Budget = {
   close (): Promise<void>
 }
 
-type Table = { shared: Record<string, number>, own: Record<string, number>, isRead: boolean, isExchanging: boolean, usedAt: number }
+type Table = {
+  shared: Record<string, number>
+  own: Record<string, number>
+  /** What both come to, in that hour; null until it is asked for. */
+  sums: { hour: number, traffic: Traffic } | null
+  isRead: boolean
+  isExchanging: boolean
+  usedAt: number
+}
 
 /**
  * Follows the traffic of each app and country, all processes together: own counts at once, those of the others as of the last exchange, seconds ago at the
@@ -61,7 +69,7 @@ export function createBudget ({ counts, now, onError }: { counts: Pick<Counts, '
   function open (appId: string, country: string): Table {
     const name = `traffic ${appId} ${country}`
     const known = tables.get(name)
-    const table = known ?? { shared: {}, own: {}, isRead: false, isExchanging: false, usedAt: now() }
+    const table = known ?? { shared: {}, own: {}, sums: null, isRead: false, isExchanging: false, usedAt: now() }
     table.usedAt = now()
     if (known !== undefined) return known
     tables.set(name, table)
@@ -77,6 +85,7 @@ export function createBudget ({ counts, now, onError }: { counts: Pick<Counts, '
     try {
       table.shared = await counts.addAll(name, sent, { expiresAt: now() + (baselineDays + 1) * dayMs, isOld })
       table.isRead = true
+      table.sums = null
     } catch (error) {
       for (const [field, count] of Object.entries(sent)) add(table, field, count)
       onError(error)
@@ -86,9 +95,14 @@ export function createBudget ({ counts, now, onError }: { counts: Pick<Counts, '
 
   const add = ({ own }: Table, field: string, count: number): void => { own[field] = (own[field] ?? 0) + count }
 
-  function readTraffic ({ shared, own }: Table): Traffic {
+  function readTraffic (table: Table): Traffic {
+    const hour = hourOf(now())
+    if (table.sums?.hour !== hour) table.sums = { hour, traffic: sumUp(table, hour) }
+    return table.sums.traffic
+  }
+
+  function sumUp ({ shared, own }: Table, thisHour: number): Traffic {
     const at = (field: string): number => (shared[field] ?? 0) + (own[field] ?? 0)
-    const thisHour = hourOf(now())
     const counted = (hours: number): Counted => {
       const fields = Array.from({ length: hours }, (_, back) => thisHour - back)
       const sum = (kind: string): number => fields.reduce((total, hour) => total + at(`${kind}${hour}`), 0)
@@ -109,7 +123,9 @@ export function createBudget ({ counts, now, onError }: { counts: Pick<Counts, '
   return {
     count (appId, country, what) {
       const table = open(appId, country)
-      add(table, `${what === 'created' ? 'c' : 'v'}${hourOf(now())}`, 1)
+      const hour = hourOf(now())
+      add(table, `${what === 'created' ? 'c' : 'v'}${hour}`, 1)
+      if (table.sums?.hour === hour) for (const period of ['hour', 'day'] as const) table.sums.traffic[period][what] += 1
       if (what === 'verified') add(table, `d${Math.floor(now() / dayMs)}`, 1)
     },
     judge (app, country) {

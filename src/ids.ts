@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { Sealer } from './seal.ts'
 
@@ -121,6 +121,6 @@ export const createIds = (
       if (bytes === null || !isSigned(secretKeys, '', bytes.subarray(0, idLength), bytes.subarray(idLength))) return null
       return makeId(bytes.subarray(0, idLength))
     },
-    attemptId: (id, index) => `att_${createHash('sha256').update(`${id} ${index}`).digest().subarray(0, 12).toString('base64url')}`,
+    attemptId: (id, index) => `att_${hash('sha256', `${id} ${index}`, 'base64url').slice(0, 16)}`,
   }
 }

@@ -17,8 +17,8 @@ export function createLogger (
   return pino({
     level,
     base: null,
-    timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    redact: { paths: ['req', 'res', 'headers', 'body', 'query', 'url', 'phoneNumber', 'clientSecret', 'token', 'code', '*.authorization'], remove: true },
+    timestamp: createTimestamp(),
+    redact: { paths: ['req', 'res', 'headers', 'body', 'query', 'url', 'phoneNumber', 'clientSecret', 'token', 'code', 'authorization'], remove: true },
     ...(traceId === undefined ? {} : {
       mixin: () => {
         const id = traceId()
@@ -26,4 +26,18 @@ export function createLogger (
       },
     }),
   }, destination)
+}
+
+/** Many lines are of one millisecond: its time is written out once. */
+function createTimestamp (): () => string {
+  let at = 0
+  let text = ''
+  return () => {
+    const now = Date.now()
+    if (now !== at) {
+      at = now
+      text = `,"time":"${new Date(now).toISOString()}"`
+    }
+    return text
+  }
 }

@@ -34,7 +34,6 @@ const bodyLimit = 64 * 1024
 /** `headersTimeout` and the interval must be set with it: alone, `requestTimeout` lets a slow body live for a minute. */
 const requestTimeout = 5000
 const http = { headersTimeout: 3000, requestTimeout, connectionsCheckingInterval: 1000 }
-const handlerTimeout = 10_000
 /** Twice the streams that one process carries; more would run out of file descriptors in the middle of something. */
 const maxConnections = 20_000
 const maxEventLoopDelay = 1000
@@ -74,7 +73,7 @@ function openServer ({ config, metrics, log }: Pick<ServerParts, 'config' | 'met
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: readRequestId,
-    bodyLimit, requestTimeout, http, handlerTimeout,
+    bodyLimit, requestTimeout, http,
     // Fastify's own 503 is no problem+json: the first hook below says it instead.
     return503OnClosing: false,
     routerOptions: { maxParamLength },

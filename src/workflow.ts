@@ -1,4 +1,5 @@
-import Value from 'typebox/value'
+import type { TSchema } from 'typebox'
+import { Compile, type Validator } from 'typebox/compile'
 import type { Adapter, Json, Method } from './adapters/adapter.ts'
 import type { WorkflowItem } from './apps.ts'
 import { ApiError } from './errors.ts'
@@ -42,7 +43,7 @@ function planStep (item: Exclude<WorkflowItem, string>, index: number, methods: 
     throw new ApiError('method_unavailable', `Item ${index} of the workflow names a method that is unknown or not configured.`, { errors: [{ field, message: 'is not available' }] })
   }
   const { [rejectionOption]: continues = false, ...options } = (item.options ?? {}) as { [name: string]: Json }
-  const [problem] = typeof continues === 'boolean' ? Value.Errors(method.options, options) : [{ instancePath: `/${rejectionOption}`, message: 'must be boolean' }]
+  const problem = typeof continues === 'boolean' ? findProblem(method.options, options) : { instancePath: `/${rejectionOption}`, message: 'must be boolean' }
   if (problem !== undefined) {
     const name = problem.instancePath.split('/')[1] ?? ''
     const isKnown = name === rejectionOption || Object.hasOwn(method.options.properties, name)
@@ -58,6 +59,14 @@ function planStep (item: Exclude<WorkflowItem, string>, index: number, methods: 
     isRepeatable: method.isRepeatable,
     movesOnWhenRejected: continues === true,
   }
+}
+
+const validators = new WeakMap<TSchema, Validator>()
+
+function findProblem (schema: TSchema, value: unknown): { instancePath: string, message: string } | undefined {
+  let validator = validators.get(schema)
+  if (validator === undefined) validators.set(schema, validator = Compile(schema))
+  return validator.Check(value) ? undefined : validator.Errors(value)[0]
 }
 
 function canServe (step: Step, phoneNumber: string | null, methods: Methods): boolean {

@@ -19,8 +19,6 @@ import {
 
 const tags = ['Verifications']
 const forFrontEnds = { config: { forFrontEnds: true } }
-/** Longest `wait` and what answering takes. */
-const waitTimeoutMs = 40_000
 const defaultLimit = 20
 
 export const verificationRoutes: FastifyPluginAsyncTypebox<{
@@ -92,7 +90,6 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
 
   server.get('/verifications/:id', {
     onRequest: auth.byAppOrClient('verifications:read'), ...forFrontEnds,
-    handlerTimeout: waitTimeoutMs,
     schema: {
       tags, security: byAppKeyOrClientSecret('verifications:read'), operationId: 'getVerification',
       summary: 'Read a verification, or wait for its next change',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Cluster, Redis } from 'ioredis'
 import type { ClusterOptions, DNSLookupFunction, RedisOptions, Result } from 'ioredis'
+import { BatchingRedis } from './batching.ts'
 
 /** A connection to Redis or Valkey: standalone, found through Sentinel, or a Cluster. */
 export type RedisClient = Redis | Cluster
@@ -147,8 +148,8 @@ const openRedis = (target: RedisTarget, kind: RedisKind): Redis => {
     // After a failover the old master answers READONLY: the new one is found by connecting again.
     reconnectOnError: (error) => error.message.includes('READONLY'),
   } satisfies RedisOptions
-  if (target.form === 'standalone') return new Redis({ ...options, ...target.nodes[0] })
-  return new Redis({
+  if (target.form === 'standalone') return new BatchingRedis({ ...options, ...target.nodes[0] })
+  return new BatchingRedis({
     ...options,
     sentinels: target.nodes,
     sentinelRetryStrategy: retryDelay,

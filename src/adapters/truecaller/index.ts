@@ -69,6 +69,13 @@ const web: Method = {
   defaultRank: 4,
 }
 
+const writeQuery = (pairs: (readonly [name: string, value: unknown])[]): string => pairs.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join('&')
+
+function writeLook (options: Record<string, unknown>): string {
+  const chosen: Record<string, unknown> = { ...defaultLook, ...options }
+  return writeQuery(Object.keys(look.properties).filter(name => chosen[name] !== undefined).map(name => [name, chosen[name]] as const))
+}
+
 export const truecaller: Provider<typeof settings> = { provider, settings, open }
 
 function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo): Adapter | null {
@@ -101,14 +108,18 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
     return { state: null, action: { type: 'approveOnDevice', app: 'truecaller' } }
   }
 
+  const partner = writeQuery([['partnerKey', appKey], ['partnerName', partnerName]])
+  const usualLooks = new Map<string, string>()
+
   function startWeb ({ callbackKey: requestNonce, locale, options }: AttemptContext): Started {
     const language = locale?.split(/[-_]/)[0]?.toLowerCase() ?? ''
     const lang = languages.includes(language) ? language : 'en'
-    const own = { type: 'btmsheet', requestNonce, partnerKey: appKey, partnerName }
-    const chosen: Record<string, unknown> = { ...defaultLook, lang, ...options }
-    const shown = Object.keys(look.properties).filter(name => chosen[name] !== undefined).map(name => [name, chosen[name]])
-    const query = [...Object.entries(own), ...shown].map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join('&')
-    return { state: null, action: { type: 'openDeepLink', url: `${deepLink}?${query}`, platforms: ['android'], notOpenedAfterMs: 600 } }
+    // Nearly everybody leaves the look as it is.
+    const isUsual = Object.keys(options).length === 0
+    const shown = isUsual ? usualLooks.get(lang) ?? writeLook({ lang }) : writeLook({ lang, ...options })
+    if (isUsual) usualLooks.set(lang, shown)
+    const url = `${deepLink}?type=btmsheet&requestNonce=${requestNonce}&${partner}&${shown}`
+    return { state: null, action: { type: 'openDeepLink', url, platforms: ['android'], notOpenedAfterMs: 600 } }
   }
 
   return {
