@@ -17,7 +17,8 @@ export type RedisMeter = {
 
 /** Connects to look. What it asks itself (`INFO`, `FLUSHALL`) is not counted. */
 export async function watchRedis (url: string): Promise<RedisMeter> {
-  const client = new Redis(url)
+  const client = new Redis(url, { retryStrategy: null })
+  client.on('error', () => {})
   const info = async (section: string): Promise<string> => String(await client.call('INFO', section))
   const number = (text: string, name: string): number => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(text)?.[1] ?? NaN)
   const server = await info('server')

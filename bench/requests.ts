@@ -14,6 +14,12 @@ export function nextCreate (method: string, { withNumber = true }: { withNumber?
   return writeRequest('POST', '/verifications', { headers: `${authorization}idempotency-key: key-${made}\r\n`, body })
 }
 
+/** A create whose callback the provider sends by itself; the reference finds its webhook. */
+export function newLifecycle (): { reference: string, request: string } {
+  const request = nextCreate('truecaller.push')
+  return { reference: `order-${made}`, request }
+}
+
 export const read = (id: string, query = ''): string => writeRequest('GET', `/verifications/${id}${query}`, { headers: authorization })
 
 export const callback = (message: Record<string, string>): string => writeRequest('POST', '/callbacks/truecaller', { body: JSON.stringify(message) })

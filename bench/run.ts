@@ -19,8 +19,8 @@ export async function run (options: Options, say: (line: string) => void): Promi
   say(cores === null ? 'not pinned to cores: there is only one, or no taskset' : `servers on core ${cores.server}, load generator, Redis and providers on ${cores.rest}`)
   const dir = await mkdtemp(join(tmpdir(), 'verigate-bench-'))
   const server = await launchRedis({ binary: await findRedis(), dir: join(dir, 'redis'), persistent: false })
+  const redis = await watchRedis(server.url)
   try {
-    const redis = await watchRedis(server.url)
     const results: Results = {
       madeAt: new Date().toISOString(),
       run: options.name,
@@ -40,9 +40,9 @@ export async function run (options: Options, say: (line: string) => void): Promi
       const found = results.findings.slice(known)
       if (found.length > 0) say(renderText({ ...results, findings: found }))
     }
-    redis.close()
     return results
   } finally {
+    redis.close()
     await server.stop()
     await rm(dir, { recursive: true, force: true })
   }

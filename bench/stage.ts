@@ -11,6 +11,9 @@ import type { Finding } from './report.ts'
 /** A gateway process under measurement. */
 export type RunningGateway = { url: string, process: BenchProcess }
 
+/** `database`: of the run's Redis, for gateways that shall not see each other's jobs (0). */
+export type GatewayAsked = Omit<GatewayWish, 'redisUrl' | 'dir'> & { database?: number }
+
 /** What a case works with. Everything that it starts ends with the case. */
 export type Stage = {
   options: Options
@@ -20,8 +23,8 @@ export type Stage = {
   startAnchor (name: string, environment?: Record<string, string>): Promise<{ url: string, process: BenchProcess }>
   startProvider (options?: { delayMs?: number }): Promise<{ url: string, process: BenchProcess }>
   /** `node src/main.ts`, its log going to /dev/null. */
-  startGateway (wish: Omit<GatewayWish, 'redisUrl' | 'dir'> & { core?: Launch['core'] }): Promise<RunningGateway>
-  environmentOf (wish: Omit<GatewayWish, 'redisUrl' | 'dir'>): ReturnType<typeof gatewayEnvironment>
+  startGateway (wish: GatewayAsked & { core?: Launch['core'] }): Promise<RunningGateway>
+  environmentOf (wish: GatewayAsked): ReturnType<typeof gatewayEnvironment>
   target (name: string, started: { url: string, process: BenchProcess }, wish: Omit<Target, 'name' | 'url' | 'processes'>): Target
   /** Tells a figure that has a goal. */
   find (goal: GoalId, spread: Spread, note?: string): void
@@ -55,8 +58,8 @@ export async function perform (performed: Case, { options, redis, cores, dir, fi
     started.push(process)
     return { url: await process.listening, process }
   }
-  const environmentOf: Stage['environmentOf'] = wish =>
-    gatewayEnvironment({ ...wish, redisUrl: redis.url, dir, environment: { SEAL_KEYS: sealKeys, ...wish.environment } })
+  const environmentOf: Stage['environmentOf'] = ({ database = 0, ...wish }) =>
+    gatewayEnvironment({ ...wish, redisUrl: `${redis.url}/${database}`, dir, environment: { SEAL_KEYS: sealKeys, ...wish.environment } })
   const stage: Stage = {
     options, redis, start, environmentOf, say,
     startAnchor: (name, environment = {}) => start({
