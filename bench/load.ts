@@ -145,14 +145,19 @@ export async function openLoop (
   return load
 }
 
-/** Sends so many requests as fast as it can. Throws when any of them was not answered as wanted. */
+/** Sends requests until so many were answered as wanted. Throws when too many were not. */
 export async function sendMany (
   { url, status, count, next, onAnswer, connections = 50 }: Omit<Wish, 'next' | 'connections'> & { count: number, next: () => string, connections?: number },
-): Promise<Load> {
-  let left = count
-  const load = await closedLoop({
-    url, status, connections, durationMs: 600_000, next: () => (left -= 1) >= 0 ? next() : null, ...(onAnswer === undefined ? {} : { onAnswer }),
+): Promise<void> {
+  let done = 0
+  let sent = 0
+  const { statuses } = await closedLoop({
+    url, status, connections, durationMs: 600_000,
+    next: () => done < count && (sent += 1) <= count * 2 ? next() : null,
+    onAnswer (answer) {
+      if (answer.status !== status || (done += 1) > count) return
+      onAnswer?.(answer)
+    },
   })
-  if (load.answered !== count) throw new Error(`of ${count} requests ${load.answered} were answered with ${status}`)
-  return load
+  if (done < count) throw new Error(`of ${count} requests ${done} were answered with ${status}: ${JSON.stringify(statuses)}`)
 }

@@ -11,6 +11,8 @@ export type Results = {
   machine: { cpu: string, cores: number, pinned: boolean, node: string, redis: string, platform: string }
   findings: Finding[]
   figures: Record<string, unknown>
+  /** Cases that could not be measured, and why. */
+  failures: string[]
 }
 
 const round = (value: number): string => {

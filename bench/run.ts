@@ -30,12 +30,18 @@ export async function run (options: Options, say: (line: string) => void): Promi
       },
       findings: [],
       figures: {},
+      failures: [],
     }
     for (const one of cases) {
       if (!isWanted(options, one) || (one.isAsked === true && options.only === null)) continue
       const startedAt = performance.now()
       const known = results.findings.length
-      await perform(one, { options, redis, cores, dir, findings: results.findings, figures: results.figures, say })
+      try {
+        await perform(one, { options, redis, cores, dir, findings: results.findings, figures: results.figures, say })
+      } catch (error) {
+        results.failures.push(`${one.name}: ${error instanceof Error ? error.message : String(error)}`)
+        say(`\n${results.failures.at(-1)}`)
+      }
       say(`\n${one.name} (${Math.round((performance.now() - startedAt) / 1000)} s)`)
       const found = results.findings.slice(known)
       if (found.length > 0) say(renderText({ ...results, findings: found }))
@@ -69,7 +75,7 @@ async function main (): Promise<void> {
   if (options.table) return console.log(renderMarkdown(await readNewest(options.results)))
   const results = await run(options, line => console.log(line))
   console.log(`\n${renderText(results)}\n\nfigures: ${await write(results, options.results)}`)
-  if (isGross(results)) process.exitCode = 1
+  if (isGross(results) || results.failures.length > 0) process.exitCode = 1
 }
 
 if (import.meta.main) {

@@ -18,6 +18,8 @@ export type GatewayAsked = Omit<GatewayWish, 'redisUrl' | 'dir'> & { database?: 
 export type Stage = {
   options: Options
   redis: RedisMeter
+  startProcess (wish: Omit<Launch, 'cores'>): BenchProcess
+  /** The same, and waits until it listens. */
   start (wish: Omit<Launch, 'cores'>): Promise<{ url: string, process: BenchProcess }>
   /** A server of `anchors/`. */
   startAnchor (name: string, environment?: Record<string, string>): Promise<{ url: string, process: BenchProcess }>
@@ -53,15 +55,19 @@ const sealKeys = `k1:${Buffer.alloc(32, 'of the benchmark').toString('base64')}`
 /** Runs a case on a stage of its own, and clears it. */
 export async function perform (performed: Case, { options, redis, cores, dir, findings, figures, say }: StageParts): Promise<void> {
   const started: BenchProcess[] = []
-  const start: Stage['start'] = async wish => {
+  const startProcess: Stage['startProcess'] = wish => {
     const process = launch({ ...wish, cores })
     started.push(process)
+    return process
+  }
+  const start: Stage['start'] = async wish => {
+    const process = startProcess(wish)
     return { url: await process.listening, process }
   }
   const environmentOf: Stage['environmentOf'] = ({ database = 0, ...wish }) =>
     gatewayEnvironment({ ...wish, redisUrl: `${redis.url}/${database}`, dir, environment: { SEAL_KEYS: sealKeys, ...wish.environment } })
   const stage: Stage = {
-    options, redis, start, environmentOf, say,
+    options, redis, startProcess, start, environmentOf, say,
     startAnchor: (name, environment = {}) => start({
       name, script: new URL(`./anchors/${name}.ts`, import.meta.url), core: 'server', env: { REDIS_URL: redis.url, ...environment },
     }),
@@ -71,8 +77,7 @@ export async function perform (performed: Case, { options, redis, cores, dir, fi
     async startGateway ({ core = 'server', ...wish }) {
       const { url, environment } = await environmentOf(wish)
       const nodeArgs = options.profileDir === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(options.profileDir, performed.name)}`]
-      const process = launch({ name: `gateway (${wish.role ?? 'api'})`, script: main, core, cores, env: environment, nodeArgs })
-      started.push(process)
+      const process = startProcess({ name: `gateway (${wish.role ?? 'api'})`, script: main, core, env: environment, nodeArgs })
       await untilReady(url)
       return { url, process }
     },
