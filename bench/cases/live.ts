@@ -1,0 +1,103 @@
+import { connect, type Socket } from 'node:net'
+import { writeRequest } from '../connection.ts'
+import { apiKey } from '../gateway.ts'
+import { sendMany } from '../load.ts'
+import { spreadOf } from '../measure.ts'
+import { read } from '../requests.ts'
+import { countCommands } from '../redis.ts'
+import type { Case, RunningGateway, Stage } from '../stage.ts'
+
+/** One verification takes at most twenty streams. */
+const watchersOfOne = 20
+
+type Watched = { id: string, watchers: Watcher[] }
+type Watcher = { told (): Promise<void>, close (): void }
+
+/** Opens a request whose answer comes in pieces; each piece tells. */
+async function watch (url: string, request: string): Promise<Watcher> {
+  const { hostname, port } = new URL(url)
+  const socket: Socket = connect({ host: hostname, port: Number(port), noDelay: true })
+  let hear: () => void = () => {}
+  const told = (): Promise<void> => new Promise(resolve => { hear = resolve })
+  socket.on('error', () => {}).on('data', () => hear())
+  await new Promise<void>(resolve => socket.once('connect', resolve))
+  const first = told()
+  socket.write(request, 'latin1')
+  await first
+  return { told, close: () => { socket.destroy() } }
+}
+
+const authorization = `authorization: Bearer ${apiKey}\r\n`
+
+async function createChangeable ({ url }: RunningGateway, count: number): Promise<string[]> {
+  const ids: string[] = []
+  // Each `next` begins another attempt of it, which is a change.
+  const body = JSON.stringify({ workflow: Array.from({ length: 10 }, () => 'truecaller.web') })
+  await sendMany({
+    url, count, status: 201, next: () => writeRequest('POST', '/verifications', { headers: authorization, body }),
+    onAnswer: answer => ids.push(/"id":"(ver_[^"]+)"/.exec(answer.body.toString('latin1'))?.[1] ?? ''),
+  })
+  return ids
+}
+
+const change = (id: string): string => writeRequest('POST', `/verifications/${id}/next`, { headers: authorization, body: '{}' })
+
+/** Streams and long polls of very many: what telling one of them costs, and how long it takes until all of one verification know. */
+export const live: Case = {
+  name: 'live',
+  goals: [],
+  async run (stage: Stage) {
+    const { options, redis } = stage
+    const provider = await stage.startProvider()
+    const gateway = await stage.startGateway({ providerUrl: provider.url })
+    const verifications = options.name === 'smoke' ? 2 : 50
+
+    const watched: Watched[] = []
+    for (const id of await createChangeable(gateway, verifications)) {
+      const stream = writeRequest('GET', `/verifications/${id}/events`, { headers: authorization })
+      watched.push({ id, watchers: await Promise.all(Array.from({ length: watchersOfOne }, () => watch(gateway.url, stream))) })
+    }
+    const latenciesMs: number[] = []
+    const changes = 8
+    const [usageBefore, redisBefore] = await Promise.all([gateway.process.usage(), redis.usage()])
+    for (let at = 0; at < changes; at += 1) {
+      for (const { id, watchers } of watched) {
+        const all = Promise.all(watchers.map(watcher => watcher.told()))
+        const changedAt = performance.now()
+        await sendMany({ url: gateway.url, status: 200, count: 1, connections: 1, next: () => change(id) })
+        await all
+        latenciesMs.push(performance.now() - changedAt)
+      }
+    }
+    const [usageAfter, redisAfter] = await Promise.all([gateway.process.usage(), redis.usage()])
+    for (const { watchers } of watched) for (const watcher of watchers) watcher.close()
+    const total = changes * verifications
+    const figures = {
+      watchers: verifications * watchersOfOne,
+      cpuMicrosPerEvent: (usageAfter.cpuMicros - usageBefore.cpuMicros) / (total * watchersOfOne),
+      redisCommandsPerChange: Object.values(countCommands(redisBefore, redisAfter)).reduce((sum, count) => sum + count, 0) / total,
+      lastToldMs: spreadOf(latenciesMs),
+    }
+    stage.note('streams', figures)
+    stage.say(`  ${figures.watchers} streams, ${watchersOfOne} a verification: ${figures.cpuMicrosPerEvent.toFixed(1)} µs an event, the last one told after ${figures.lastToldMs.median.toFixed(2)} ms (at most ${figures.lastToldMs.max.toFixed(1)}), ${figures.redisCommandsPerChange.toFixed(1)} Redis commands a change`)
+    await poll(stage, gateway)
+  },
+}
+
+/** The same by long polls, one a verification. */
+async function poll (stage: Stage, gateway: RunningGateway): Promise<void> {
+  const count = stage.options.name === 'smoke' ? 10 : 1_000
+  const ids = await createChangeable(gateway, count)
+  const polls = await Promise.all(ids.map(async id => {
+    const { hostname, port } = new URL(gateway.url)
+    const socket = connect({ host: hostname, port: Number(port), noDelay: true })
+    socket.on('error', () => {})
+    await new Promise<void>(resolve => socket.once('connect', resolve))
+    socket.write(read(id, '?wait=30'), 'latin1')
+    return new Promise<void>(resolve => socket.once('data', () => {
+      socket.destroy()
+      resolve()
+    })).then.bind(null)
+  }))
+  void polls
+}

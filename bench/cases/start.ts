@@ -1,0 +1,35 @@
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { untilReady } from '../gateway.ts'
+import { spreadOf } from '../measure.ts'
+import type { Case } from '../stage.ts'
+
+const idleMs = 2_000
+
+/** From the start of the process to ready, and what it takes then. */
+export const start: Case = {
+  name: 'start',
+  goals: ['P20', 'P20b'],
+  async run (stage) {
+    const provider = await stage.startProvider()
+    const figures = { listeningMs: new Array<number>(), readyMs: new Array<number>(), idleMb: new Array<number>() }
+    for (let round = 0; round < stage.options.rounds; round += 1) {
+      const { url, environment } = await stage.environmentOf({ providerUrl: provider.url, role: 'all' })
+      const startedAt = performance.now()
+      const process = stage.startProcess({ name: 'gateway', script: new URL('../../src/main.ts', import.meta.url), core: 'server', env: environment, stdout: 'pipe' })
+      await new Promise<void>((resolve, reject) => {
+        if (process.stdout === null) return reject(new Error('no stdout'))
+        createInterface(process.stdout).on('line', line => { if (line.includes('"listening"')) resolve() }).on('close', () => reject(new Error('it ended before it listened')))
+      })
+      figures.listeningMs.push(performance.now() - startedAt)
+      await untilReady(url)
+      figures.readyMs.push(performance.now() - startedAt)
+      await delay(stage.options.name === 'smoke' ? 100 : idleMs)
+      figures.idleMb.push((await process.usage()).rss / 2 ** 20)
+      await process.stop()
+    }
+    stage.note('start', figures)
+    stage.find('P20', spreadOf(figures.readyMs))
+    stage.find('P20b', spreadOf(figures.idleMb))
+  },
+}

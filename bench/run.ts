@@ -1,0 +1,88 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile, readdir } from 'node:fs/promises'
+import { cpus, platform, release, tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { findRedis, launchRedis } from '../scripts/redis.ts'
+import { cases } from './cases/index.ts'
+import { help, readOptions, type Options } from './options.ts'
+import { divideCores } from './processes.ts'
+import { watchRedis } from './redis.ts'
+import { isGross, renderMarkdown, renderText, type Results } from './report.ts'
+import { perform, type Case } from './stage.ts'
+
+const folder = join(import.meta.dirname, 'results')
+
+const isWanted = ({ only }: Options, { name, goals }: Case): boolean => only === null || only.has(name) || goals.some(goal => only.has(goal))
+
+/** Measures what is wanted; `say` hears how far it is. Everything that was started has ended when it returns. */
+export async function run (options: Options, say: (line: string) => void): Promise<Results> {
+  const cores = divideCores()
+  say(cores === null ? 'not pinned to cores: there is only one, or no taskset' : `servers on core ${cores.server}, load generator, Redis and providers on ${cores.rest}`)
+  const dir = await mkdtemp(join(tmpdir(), 'verigate-bench-'))
+  const server = await launchRedis({ binary: await findRedis(), dir: join(dir, 'redis'), persistent: false })
+  const redis = await watchRedis(server.url)
+  try {
+    const results: Results = {
+      madeAt: new Date().toISOString(),
+      run: options.name,
+      machine: {
+        cpu: cpus()[0]?.model.trim() ?? 'unknown', cores: cpus().length, pinned: cores !== null, node: process.versions.node, redis: redis.version,
+        platform: `${platform()} ${release()}`,
+      },
+      findings: [],
+      figures: {},
+      failures: [],
+    }
+    for (const one of cases) {
+      if (!isWanted(options, one) || (one.isAsked === true && options.only === null)) continue
+      const startedAt = performance.now()
+      const known = results.findings.length
+      try {
+        await perform(one, { options, redis, cores, dir, findings: results.findings, figures: results.figures, say })
+      } catch (error) {
+        results.failures.push(`${one.name}: ${error instanceof Error ? error.message : String(error)}`)
+        say(`\n${results.failures.at(-1)}`)
+      }
+      say(`\n${one.name} (${Math.round((performance.now() - startedAt) / 1000)} s)`)
+      const found = results.findings.slice(known)
+      if (found.length > 0) say(renderText({ ...results, findings: found }))
+    }
+    return results
+  } finally {
+    redis.close()
+    await server.stop()
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
+/** Where results go that were given no name: none of the machine's. */
+async function write (results: Results, path: string | null): Promise<string> {
+  const chosen = path ?? join(folder, `${results.madeAt.slice(0, 16).replace(/[:T]/g, '-')}-${results.run}.json`)
+  await mkdir(dirname(chosen), { recursive: true })
+  await writeFile(chosen, `${JSON.stringify(results, null, 1)}\n`)
+  return chosen
+}
+
+async function readNewest (path: string | null): Promise<Results> {
+  const names = path === null ? (await readdir(folder).catch(() => [])).filter(name => name.endsWith('.json')).sort() : []
+  const chosen = path ?? (names.includes('latest.json') ? join(folder, 'latest.json') : join(folder, names.at(-1) ?? 'latest.json'))
+  return JSON.parse(await readFile(chosen, 'utf8'))
+}
+
+async function main (): Promise<void> {
+  const args = process.argv.slice(2)
+  if (args.includes('--help')) return console.log(help)
+  const options = readOptions(args)
+  if (options.table) return console.log(renderMarkdown(await readNewest(options.results)))
+  const results = await run(options, line => console.log(line))
+  console.log(`\n${renderText(results)}\n\nfigures: ${await write(results, options.results)}`)
+  if (isGross(results) || results.failures.length > 0) process.exitCode = 1
+}
+
+if (import.meta.main) {
+  try {
+    await main()
+  } catch (error) {
+    console.error(error)
+    process.exitCode = 1
+  }
+}
