@@ -192,6 +192,7 @@ export function createChanges (
   }
 
   async function delegate ({ id, revision }: Verification, effects: readonly Effect[], delayMs = 0): Promise<void> {
+    if (effects.length === 0) return
     try {
       // Named by revision: asked for again while it is there, it is the same job. By a tag, since BullMQ remembers names longer than jobs.
       const name = sealer.tag('job', `${id} ${revision}`)

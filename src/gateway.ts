@@ -267,7 +267,8 @@ const invalidState = (verification: Verification, detail: string): ApiError => n
 
 /** The same text for the same content, whatever the order of its members. */
 function canonical (value: unknown): string {
-  return JSON.stringify(value, (_key, member: unknown) => member !== null && typeof member === 'object' && !Array.isArray(member)
-    ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => a < b ? -1 : 1))
-    : member)
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
+  const members = Object.entries(value).filter(([, member]) => member !== undefined).sort(([a], [b]) => a < b ? -1 : 1)
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join()}}`
 }

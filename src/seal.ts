@@ -36,7 +36,6 @@ const format = 1
 const nonceBytes = 12
 const tagBytes = 16
 const keyBytes = 32
-const mostKnownTags = 256
 const purposes: readonly KeyPurpose[] = ['seal', 'tag', 'id', 'callback', 'secret']
 
 /** The first bytes of a sealed value, to the end of its nonce: no two sealings share them. Throws `SealBroken` when it cannot be one. */
@@ -80,15 +79,14 @@ export const createSealer = (
   const header = Buffer.from([format, first.id.length, ...Buffer.from(first.id)])
   const openers = new Map(roots.map(({ id }, place) => [id, subkeys('seal')[place]]))
 
-  const known = new Map<string, string[]>()
-  // One request asks for the same tag several times.
+  const tagKeys = subkeys('tag')
+  const latest = new Map<string, { text: string, made: string[] }>()
+  // One request asks for some tags twice.
   const tags = (purpose: string, text: string): string[] => {
-    const label = `${purpose.length}:${purpose}${text}`
-    const found = known.get(label)
-    if (found !== undefined) return found
-    if (known.size >= mostKnownTags) known.clear()
-    const made = subkeys('tag').map((key) => shorten(createHmac('sha256', key).update(label).digest('base64url')))
-    known.set(label, made)
+    const last = latest.get(purpose)
+    if (last?.text === text) return last.made
+    const made = tagKeys.map((key) => shorten(createHmac('sha256', key).update(`${purpose.length}:${purpose}${text}`).digest('base64url')))
+    latest.set(purpose, { text, made })
     return made
   }
 

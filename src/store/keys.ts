@@ -20,14 +20,20 @@ export type Keys = {
   channel: string
 }
 
-// The tags {q0} to {qf} fall into evenly spaced slots; longer, more telling ones all land on half of eight masters.
-const place = (partition: number): string => `{q${partition.toString(16)}}`
-
-export const createKeys = (namespace: string): Keys => ({
-  record: (partition, id) => `${namespace}:${place(partition)}:r:${id}`,
-  due: (partition) => `${namespace}:${place(partition)}:due`,
-  claim: (partition, name) => `${namespace}:${place(partition)}:c:${name}`,
-  counter: (partition, name) => `${namespace}:${place(partition)}:n:${name}`,
-  index: (partition, name) => `${namespace}:${place(partition)}:i:${name}`,
-  channel: `${namespace}:changes`,
-})
+export const createKeys = (namespace: string): Keys => {
+  // The tags {q0} to {qf} fall into evenly spaced slots; longer, more telling ones all land on half of eight masters.
+  const places = Array.from({ length: partitions }, (_, partition) => `${namespace}:{q${partition.toString(16)}}`)
+  const inside = (partition: number): string => {
+    const place = places[partition]
+    if (place === undefined) throw new RangeError('no such partition')
+    return place
+  }
+  return {
+    record: (partition, id) => `${inside(partition)}:r:${id}`,
+    due: (partition) => `${inside(partition)}:due`,
+    claim: (partition, name) => `${inside(partition)}:c:${name}`,
+    counter: (partition, name) => `${inside(partition)}:n:${name}`,
+    index: (partition, name) => `${inside(partition)}:i:${name}`,
+    channel: `${namespace}:changes`,
+  }
+}

@@ -139,13 +139,7 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
   const keyOf = (home: number, { name, partition = home }: Release): string => keys.claim(partition, name)
   const keysOf = (home: number, claims: readonly Release[]): string[] => claims.map((claim) => keyOf(home, claim))
   const isForeign = (home: number) => ({ partition = home }: { partition?: number }): boolean => redis.isCluster && partition !== home
-  const indexKeys = (home: number, indexes: readonly IndexEntry[]): string[] => indexes.map(({ name }) => keys.index(home, name))
-  const indexValues = (indexes: readonly IndexEntry[]): number[] =>
-    indexes.flatMap(({ score, keepMs }) => [score, score - keepMs, score + keepMs])
-  const claimValues = (claims: readonly Claim[]): (string | number)[] => claims.flatMap(({ value, expiresAt }) => [value, expiresAt])
   const counterKey = (home: number, { name, partition = home }: Counter): string => keys.counter(partition, name)
-  const counterValues = (counters: readonly Counter[]): (string | number)[] =>
-    counters.flatMap(({ add, below, expiresAt }) => [add, below ?? '', expiresAt])
 
   // What cannot be released expires by itself; what it was released after is done, and stays done.
   const releaseForeign = (home: number, releases: readonly Release[]): Promise<unknown> =>
@@ -214,15 +208,31 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
   const write = async (id: string, { mark, sealed, expiresAt, dueAt, releases = [], indexes = [], announce, ...options }: Change): Promise<Refusal | null> => {
     const home = place(id)
     const [away, here] = splitBy(releases, isForeign(home))
-    const refusal = await writeWith(home, options, (claims, counters) => redis.writeRecord(
-      2 + claims.length + here.length + counters.length + indexes.length,
-      keys.record(home, id), keys.due(home), ...keysOf(home, claims), ...keysOf(home, here),
-      ...counters.map((counter) => counterKey(home, counter)), ...indexKeys(home, indexes),
-      mark, sealed, expiresAt, dueAt ?? '', id, announce === '' ? '' : keys.channel, `${id} ${announce}`,
-      claims.length, here.length, counters.length,
-      ...claimValues(claims), ...here.map(({ value }) => value), ...counterValues(counters), ...indexValues(indexes),
-    ))
-    if (refusal === null) await releaseForeign(home, away)
+    const refusal = await writeWith(home, options, (claims, counters) => {
+      const named = [keys.record(home, id), keys.due(home)]
+      const values: (string | Buffer | number)[] = [
+        mark, sealed, expiresAt, dueAt ?? '', id, announce === '' ? '' : keys.channel, announce === '' ? '' : `${id} ${announce}`,
+        claims.length, here.length, counters.length,
+      ]
+      for (const claim of claims) {
+        named.push(keyOf(home, claim))
+        values.push(claim.value, claim.expiresAt)
+      }
+      for (const release of here) {
+        named.push(keyOf(home, release))
+        values.push(release.value)
+      }
+      for (const counter of counters) {
+        named.push(counterKey(home, counter))
+        values.push(counter.add, counter.below ?? '', counter.expiresAt)
+      }
+      for (const { name, score, keepMs } of indexes) {
+        named.push(keys.index(home, name))
+        values.push(score, score - keepMs, score + keepMs)
+      }
+      return redis.writeRecord(named.length, ...named, ...values)
+    })
+    if (refusal === null && away.length > 0) await releaseForeign(home, away)
     return refusal
   }
 
