@@ -56,7 +56,7 @@ export function readOptions (args: readonly string[]): Options {
   return {
     ...length,
     name,
-    only: values.only === undefined ? null : new Set(values.only.split(',').map(word => word.trim())),
+    only: values.soak !== undefined ? new Set(['soak']) : values.only === undefined ? null : new Set(values.only.split(',').map(word => word.trim())),
     overloadMs: values.long === true ? 60_000 : name === 'whole' ? 15_000 : 3_000,
     mostLive: values.live === undefined ? mostLive : readCount('--live', values.live),
     soakMinutes: values.soak === undefined ? 0 : readCount('--soak', values.soak),

@@ -37,13 +37,16 @@ export const memory: Case = {
     await createMany(gateway.url, Math.min(options.mostLive, 5_000))
     await redis.flush()
     await createMany(gateway.url, 10)
+    const known = (await weighKeys(stage))['record']?.keys ?? 0
     const before = await redis.datasetBytes()
     const some = Math.min(options.mostLive, 20_000)
     await createMany(gateway.url, some)
-    const bytes = (await redis.datasetBytes() - before) / some
+    const grown = await redis.datasetBytes() - before
     const weights = await weighKeys(stage)
+    const records = weights['record']?.keys ?? 0
+    const bytes = grown / (records - known)
     stage.note('bytes by kind of key', weights)
-    stage.find('P17', spreadOf([bytes]), Object.entries(weights).map(([kind, { keys, bytes }]) => `${(keys / some).toFixed(2)} ${kind} keys of ${bytes} B`).join(', '))
+    stage.find('P17', spreadOf([bytes]), Object.entries(weights).map(([kind, { keys, bytes }]) => `${(keys / records).toFixed(2)} ${kind} keys of ${bytes} B`).join(', '))
 
     await redis.flush()
     const timed: Record<string, { createP99Ms: number[], readP99Ms: number[], createP50Ms: number[], readP50Ms: number[] }> = {}
