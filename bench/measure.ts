@@ -72,7 +72,10 @@ export type Samples<Name extends string> = Record<Name, Sample[]>
 
 /** What is measured is what the compiler makes of it in the end, which needs requests, not time. */
 export async function warmUp (target: Target, redis: RedisMeter, requests: number): Promise<void> {
-  for (let left = requests; left > 0;) left -= (await measure(target, redis, { durationMs: 0, least: left, mostMs: longestWarmupMs })).answered
+  const until = performance.now() + longestWarmupMs
+  for (let left = requests; left > 0 && performance.now() < until;) {
+    left -= (await measure(target, redis, { durationMs: 0, least: left, mostMs: Math.max(100, until - performance.now()) })).answered
+  }
 }
 
 /** Warms all of them up, then measures them in turn, A B A B …, so that whatever else the machine does falls on all of them alike. */

@@ -41,6 +41,6 @@ export const reading: Case = {
     stage.note('50 connections', samples)
     const [raw, ours] = [pick(samples.raw, 'cpuMicros'), pick(samples.ours, 'cpuMicros')]
     stage.find('P3', ratioOf(raw, ours), `${tell(raw)} ÷ ${tell(ours)}`)
-    for (const connections of [1, 8]) stage.note(`${connections} connections`, await alternate(targets, redis, { ...options, warmupRequests: 100, connections }))
+    for (const connections of [1, 8]) stage.note(`${connections} connections`, await alternate(targets, redis, { ...options, roundMs: options.roundMs / 2, warmupRequests: 100, connections }))
   },
 }

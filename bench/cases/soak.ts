@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { measureLifecycles, openDriver } from './lifecycle.ts'
+import { measureLifecycles, openDriver } from '../lifecycles.ts'
 import type { Case } from '../stage.ts'
 
 type Look = { minute: number, rssMb: number, heapMb: number, redisMb: number }
