@@ -28,7 +28,8 @@ export type Sample = {
   longestPauseMs: number
 }
 
-export type Rounds = { rounds: number, roundMs: number, warmupRequests: number, connections?: number }
+/** `keeps`: Redis is not emptied before each round. */
+export type Rounds = { rounds: number, roundMs: number, warmupRequests: number, connections?: number, keeps?: boolean }
 
 /** On a machine that is busy with other things warming up takes long; then it is cut off. */
 const longestWarmupMs = 20_000
@@ -80,14 +81,14 @@ export async function warmUp (target: Target, redis: RedisMeter, requests: numbe
 
 /** Warms all of them up, then measures them in turn, A B A B …, so that whatever else the machine does falls on all of them alike. */
 export async function alternate<Name extends string> (
-  targets: Record<Name, Target>, redis: RedisMeter, { rounds, roundMs, warmupRequests, connections = 50 }: Rounds,
+  targets: Record<Name, Target>, redis: RedisMeter, { rounds, roundMs, warmupRequests, connections = 50, keeps = false }: Rounds,
 ): Promise<Samples<Name>> {
   const samples: Partial<Samples<Name>> = {}
   const names = Object.keys(targets).filter((name): name is Name => name in targets)
   for (const name of names) await warmUp(targets[name], redis, warmupRequests)
   for (let round = 0; round < rounds; round += 1) {
     for (const name of names) {
-      await redis.flush()
+      if (!keeps) await redis.flush()
       samples[name] = [...samples[name] ?? [], await measure(targets[name], redis, { durationMs: roundMs, connections })]
     }
   }

@@ -22,7 +22,7 @@ export const lifecycle: Case = {
       for (const inFlight of [50, 200]) {
         const samples: Record<keyof typeof targets, LifecycleSample[]> = { naive: [], ours: [], split: [] }
         for (let round = 0; round < options.rounds; round += 1) {
-          for (const name of ['naive', 'ours', 'split'] as const) samples[name].push(await measureLifecycles(targets[name], redis, { count, inFlight }))
+          for (const name of ['naive', 'ours', 'split'] as const) samples[name].push(await measureLifecycles(targets[name], redis, { count, inFlight, mostMs: options.roundMs * 4 }))
         }
         stage.note(`${inFlight} in flight`, samples)
         measured.set(String(inFlight), samples)
