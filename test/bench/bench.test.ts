@@ -30,7 +30,7 @@ t.test('goals', async t => {
 t.test('rounds', async t => {
   t.strictSame(spreadOf([3, 1, 2]), { median: 2, min: 1, max: 3 })
   t.strictSame(spreadOf([4, 1, 2, 3]), { median: 2.5, min: 1, max: 4 })
-  t.strictSame(ratioOf([10, 20], [20, 20]), { median: 0.75, min: 0.5, max: 1 }, 'neighbours are compared')
+  t.strictSame(ratioOf([10, 20], [20, 10]), { median: 1.25, min: 0.5, max: 2 }, 'neighbours are compared')
 })
 
 t.test('tables', async t => {
