@@ -28,7 +28,8 @@ export type Sample = {
   longestPauseMs: number
 }
 
-export type Rounds = { rounds: number, roundMs: number, warmupRequests: number, connections?: number }
+/** `keeps`: Redis is not emptied before each round. */
+export type Rounds = { rounds: number, roundMs: number, warmupRequests: number, connections?: number, keeps?: boolean }
 
 /** On a machine that is busy with other things warming up takes long; then it is cut off. */
 const longestWarmupMs = 20_000
@@ -72,19 +73,22 @@ export type Samples<Name extends string> = Record<Name, Sample[]>
 
 /** What is measured is what the compiler makes of it in the end, which needs requests, not time. */
 export async function warmUp (target: Target, redis: RedisMeter, requests: number): Promise<void> {
-  for (let left = requests; left > 0;) left -= (await measure(target, redis, { durationMs: 0, least: left, mostMs: longestWarmupMs })).answered
+  const until = performance.now() + longestWarmupMs
+  for (let left = requests; left > 0 && performance.now() < until;) {
+    left -= (await measure(target, redis, { durationMs: 0, least: left, mostMs: Math.max(100, until - performance.now()) })).answered
+  }
 }
 
 /** Warms all of them up, then measures them in turn, A B A B …, so that whatever else the machine does falls on all of them alike. */
 export async function alternate<Name extends string> (
-  targets: Record<Name, Target>, redis: RedisMeter, { rounds, roundMs, warmupRequests, connections = 50 }: Rounds,
+  targets: Record<Name, Target>, redis: RedisMeter, { rounds, roundMs, warmupRequests, connections = 50, keeps = false }: Rounds,
 ): Promise<Samples<Name>> {
   const samples: Partial<Samples<Name>> = {}
   const names = Object.keys(targets).filter((name): name is Name => name in targets)
   for (const name of names) await warmUp(targets[name], redis, warmupRequests)
   for (let round = 0; round < rounds; round += 1) {
     for (const name of names) {
-      await redis.flush()
+      if (!keeps) await redis.flush()
       samples[name] = [...samples[name] ?? [], await measure(targets[name], redis, { durationMs: roundMs, connections })]
     }
   }

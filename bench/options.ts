@@ -13,6 +13,7 @@ export type Options = {
   overloadMs: number
   /** The most live verifications that reads and creates are timed beside. */
   mostLive: number
+  isLiveAsked: boolean
   /** How long the memory is watched; 0: not at all. */
   soakMinutes: number
   /** Where the servers leave their CPU profiles. */
@@ -56,9 +57,10 @@ export function readOptions (args: readonly string[]): Options {
   return {
     ...length,
     name,
-    only: values.only === undefined ? null : new Set(values.only.split(',').map(word => word.trim())),
+    only: values.soak !== undefined ? new Set(['soak']) : values.only === undefined ? null : new Set(values.only.split(',').map(word => word.trim())),
     overloadMs: values.long === true ? 60_000 : name === 'whole' ? 15_000 : 3_000,
     mostLive: values.live === undefined ? mostLive : readCount('--live', values.live),
+    isLiveAsked: values.live !== undefined,
     soakMinutes: values.soak === undefined ? 0 : readCount('--soak', values.soak),
     profileDir: values.profile ?? null,
     table: values.table === true,

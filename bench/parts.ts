@@ -57,12 +57,12 @@ const parts: Record<string, (count: number, inFlight: number) => Promise<number>
   hmac: (count, inFlight) => time(count, inFlight, async () => { createHmac('sha256', key).update(body).digest('base64') }),
   job: timeJobs,
   stream: (count, inFlight) => time(count, inFlight, async () => { await redis.xadd('stream', 'MAXLEN', '~', 10_000, '*', 'id', 'x'.repeat(34)) }),
-  streamRead: async count => time(Math.ceil(count / 10), 1, async () => {
+  streamRead: async count => await time(Math.ceil(count / 10), 1, async () => {
     const found: unknown = await redis.call('XREADGROUP', 'GROUP', 'group', 'reader', 'COUNT', '10', 'STREAMS', 'stream', '>')
     const entries = Array.isArray(found) && Array.isArray(found[0]) && Array.isArray(found[0][1]) ? found[0][1] : []
     const ids = entries.flatMap((entry: unknown) => Array.isArray(entry) ? [String(entry[0])] : [])
     if (ids.length > 0) await redis.xack('stream', 'group', ...ids)
-  }),
+  }) / 10,
 }
 
 process.on('message', async (message: { part?: string, count?: number, inFlight?: number }) => {

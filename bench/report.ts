@@ -27,22 +27,27 @@ export function tellSpread ({ median, min, max }: Spread, unit: string): string 
 
 export const verdictOf = ({ goal, median }: Finding): Verdict => judge(goal, median)
 
+type Row = { cells: string[], note: string | undefined }
+
 /** Goals in their order, each with what came of it. */
-function rowsOf (findings: readonly Finding[]): string[][] {
+function rowsOf (findings: readonly Finding[]): Row[] {
   const order = Object.keys(goals)
   return [...findings].sort((a, b) => order.indexOf(a.goal) - order.indexOf(b.goal)).map(finding => {
     const { what, unit } = goals[finding.goal]
-    return [finding.goal, finding.note === undefined ? what : `${what}; ${finding.note}`, tellGoal(finding.goal), tellSpread(finding, unit), verdictOf(finding)]
+    return { cells: [finding.goal, what, tellGoal(finding.goal), tellSpread(finding, unit), verdictOf(finding)], note: finding.note }
   })
 }
 
 const titles = ['id', 'what', 'goal', 'measured', 'verdict']
 
 /** The table for a terminal. */
-export function renderText ({ findings }: Results): string {
-  const rows = [titles, ...rowsOf(findings)]
-  const widths = titles.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)))
-  return rows.map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n')
+export function renderText ({ findings }: Pick<Results, 'findings'>): string {
+  const rows: Row[] = [{ cells: titles, note: undefined }, ...rowsOf(findings)]
+  const widths = titles.map((_, column) => Math.max(...rows.map(({ cells }) => cells[column]?.length ?? 0)))
+  const margin = ' '.repeat((widths[0] ?? 0) + 2)
+  return rows.flatMap(({ cells, note }) => [
+    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd(), ...(note === undefined ? [] : [`${margin}  ${note}`]),
+  ]).join('\n')
 }
 
 /** The table for the README, with where it was measured. */
@@ -53,7 +58,7 @@ export function renderMarkdown ({ findings, machine, madeAt, run }: Results): st
     '',
     `| ${titles.join(' | ')} |`,
     `|${titles.map(() => '---').join('|')}|`,
-    ...rowsOf(findings).map(row => `| ${row.join(' | ')} |`),
+    ...rowsOf(findings).map(({ cells: [id, what, ...others], note }) => `| ${[id, note === undefined ? what : `${what} (${note})`, ...others].join(' | ')} |`),
   ].join('\n')
 }
 

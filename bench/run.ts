@@ -74,7 +74,8 @@ async function main (): Promise<void> {
   const options = readOptions(args)
   if (options.table) return console.log(renderMarkdown(await readNewest(options.results)))
   const results = await run(options, line => console.log(line))
-  console.log(`\n${renderText(results)}\n\nfigures: ${await write(results, options.results)}`)
+  if (results.findings.length > 0) console.log(`\n${renderText(results)}`)
+  console.log(`\nfigures: ${await write(results, options.results)}`)
   if (isGross(results) || results.failures.length > 0) process.exitCode = 1
 }
 

@@ -30,7 +30,8 @@ export const callbacks: Case = {
       accepted: stage.target('callback accepted', gateway, {
         status: 200, most, prepare: async most => takeOnce((await createMany(gateway.url, most)).map(({ nonce }) => granted(nonce))),
       }),
-      forged: stage.target('callback forged', gateway, { status: 200, prepare: () => forged }),
+      // A gateway that has nothing else to do: what it asks of Redis is for these.
+      forged: stage.target('callback forged', await stage.startGateway({ providerUrl: provider.url }), { status: 200, prepare: () => forged }),
     } satisfies Record<string, Target>
     const samples = await alternate(targets, redis, options)
     stage.note('50 connections', samples)

@@ -29,7 +29,7 @@ export const create: Case = {
 
     const added: number[] = []
     for (const connections of [1, 8]) {
-      const some = await alternate(targets, redis, { ...options, warmupRequests: 100, connections })
+      const some = await alternate(targets, redis, { ...options, roundMs: options.roundMs / 2, warmupRequests: 100, connections })
       stage.note(`${connections} connections`, some)
       if (connections === 1) added.push(...pick(some.ours, 'p50Ms').map((ms, at) => ms - (some.bare[at]?.p50Ms ?? NaN)))
     }

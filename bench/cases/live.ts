@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { writeRequest } from '../connection.ts'
 import { apiKey } from '../gateway.ts'
 import { sendMany } from '../load.ts'
@@ -84,20 +85,34 @@ export const live: Case = {
   },
 }
 
-/** The same by long polls, one a verification. */
+/** The same by long polls, one a verification, all of them changed at once. */
 async function poll (stage: Stage, gateway: RunningGateway): Promise<void> {
-  const count = stage.options.name === 'smoke' ? 10 : 1_000
-  const ids = await createChangeable(gateway, count)
-  const polls = await Promise.all(ids.map(async id => {
+  const { redis } = stage
+  const ids = await createChangeable(gateway, stage.options.name === 'smoke' ? 10 : 1_000)
+  const sockets = await Promise.all(ids.map(id => new Promise<Socket>(resolve => {
     const { hostname, port } = new URL(gateway.url)
-    const socket = connect({ host: hostname, port: Number(port), noDelay: true })
+    const socket: Socket = connect({ host: hostname, port: Number(port), noDelay: true }, () => {
+      socket.write(read(id, '?wait=30'), 'latin1')
+      resolve(socket)
+    })
     socket.on('error', () => {})
-    await new Promise<void>(resolve => socket.once('connect', resolve))
-    socket.write(read(id, '?wait=30'), 'latin1')
-    return new Promise<void>(resolve => socket.once('data', () => {
-      socket.destroy()
-      resolve()
-    })).then.bind(null)
-  }))
-  void polls
+  })))
+  // Each poll reads its record before it waits, and nothing tells when it has.
+  await delay(1_000)
+  const [usageBefore, redisBefore] = await Promise.all([gateway.process.usage(), redis.usage()])
+  const startedAt = performance.now()
+  const told = Promise.all(sockets.map(socket => new Promise<void>(resolve => socket.once('data', () => resolve()))))
+  const left = [...ids]
+  await sendMany({ url: gateway.url, status: 200, count: ids.length, next: () => change(left.pop() ?? ids[0] ?? '') })
+  await told
+  const tookMs = performance.now() - startedAt
+  const [usageAfter, redisAfter] = await Promise.all([gateway.process.usage(), redis.usage()])
+  for (const socket of sockets) socket.destroy()
+  const figures = {
+    polls: ids.length, tookMs,
+    cpuMicrosPerChange: (usageAfter.cpuMicros - usageBefore.cpuMicros) / ids.length,
+    redisCommandsPerChange: Object.values(countCommands(redisBefore, redisAfter)).reduce((sum, count) => sum + count, 0) / ids.length,
+  }
+  stage.note('long polls', figures)
+  stage.say(`  ${figures.polls} long polls, each verification changed once: ${figures.cpuMicrosPerChange.toFixed(1)} µs a change with its telling, ${figures.redisCommandsPerChange.toFixed(1)} Redis commands`)
 }

@@ -25,22 +25,19 @@ export const reading: Case = {
     const provider = await stage.startProvider()
     const gateway = await stage.startGateway({ providerUrl: provider.url })
     const anchor = await stage.startAnchor('read')
-    // Redis is emptied before each round.
-    const prepare = async (): Promise<() => string> => {
-      const ids = (await createMany(gateway.url, kept)).map(({ id }) => id)
-      let text = ''
-      await sendMany({ url: gateway.url, count: 1, status: 200, next: () => read(ids[0] ?? ''), onAnswer: ({ body }) => { text = body.toString() } })
-      await redis.client.mset(new Map(ids.map(id => [`raw:${id}`, text])))
-      return cycle(ids.map(id => read(id)))
-    }
+    const ids = (await createMany(gateway.url, kept)).map(({ id }) => id)
+    let text = ''
+    await sendMany({ url: gateway.url, count: 1, status: 200, next: () => read(ids[0] ?? ''), onAnswer: ({ body }) => { text = body.toString() } })
+    await redis.client.mset(new Map(ids.map(id => [`raw:${id}`, text])))
+    const prepare = (): (() => string) => cycle(ids.map(id => read(id)))
     const targets = {
       raw: stage.target('Fastify and one GET', anchor, { status: 200, prepare }),
       ours: stage.target('read', gateway, { status: 200, prepare }),
     }
-    const samples = await alternate(targets, redis, options)
+    const samples = await alternate(targets, redis, { ...options, keeps: true })
     stage.note('50 connections', samples)
     const [raw, ours] = [pick(samples.raw, 'cpuMicros'), pick(samples.ours, 'cpuMicros')]
     stage.find('P3', ratioOf(raw, ours), `${tell(raw)} ÷ ${tell(ours)}`)
-    for (const connections of [1, 8]) stage.note(`${connections} connections`, await alternate(targets, redis, { ...options, warmupRequests: 100, connections }))
+    for (const connections of [1, 8]) stage.note(`${connections} connections`, await alternate(targets, redis, { ...options, roundMs: options.roundMs / 2, warmupRequests: 100, keeps: true, connections }))
   },
 }

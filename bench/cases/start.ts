@@ -12,7 +12,7 @@ export const start: Case = {
   goals: ['P20', 'P20b'],
   async run (stage) {
     const provider = await stage.startProvider()
-    const figures = { listeningMs: new Array<number>(), readyMs: new Array<number>(), idleMb: new Array<number>() }
+    const figures = { listeningMs: new Array<number>(), readyMs: new Array<number>(), cpuMs: new Array<number>(), idleMb: new Array<number>() }
     for (let round = 0; round < stage.options.rounds; round += 1) {
       const { url, environment } = await stage.environmentOf({ providerUrl: provider.url, role: 'all' })
       const startedAt = performance.now()
@@ -24,12 +24,13 @@ export const start: Case = {
       figures.listeningMs.push(performance.now() - startedAt)
       await untilReady(url)
       figures.readyMs.push(performance.now() - startedAt)
+      figures.cpuMs.push((await process.usage()).cpuMicros / 1000)
       await delay(stage.options.name === 'smoke' ? 100 : idleMs)
       figures.idleMb.push((await process.usage()).rss / 2 ** 20)
       await process.stop()
     }
     stage.note('start', figures)
-    stage.find('P20', spreadOf(figures.readyMs))
+    stage.find('P20', spreadOf(figures.readyMs), `${Math.round(spreadOf(figures.cpuMs).median)} ms of CPU`)
     stage.find('P20b', spreadOf(figures.idleMb))
   },
 }

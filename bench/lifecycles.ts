@@ -1,0 +1,110 @@
+import { createServer } from 'node:http'
+import { openConnections } from './load.ts'
+import type { Sample } from './measure.ts'
+import type { BenchProcess } from './processes.ts'
+import { countCommands, type RedisMeter } from './redis.ts'
+import { newLifecycle, read } from './requests.ts'
+
+/** What one whole lifecycle came to. */
+export type LifecycleSample = Pick<Sample, 'cpuMicros' | 'redisMicros' | 'redisCommands' | 'ratePerSecond' | 'p50Ms' | 'p99Ms'> & { commands: Record<string, number>, byProcess: Record<string, number> }
+
+/** A server that takes lifecycles, all its processes, and the driver that gives them to it. */
+export type LifecycleTarget = { url: string, processes: readonly BenchProcess[], driver: Driver }
+
+/** So many lifecycles, so many of them at once; none is begun after `mostMs`. */
+export type Wished = { count: number, inFlight: number, mostMs?: number }
+
+export type Driver = {
+  webhookUrl: string
+  run (url: string, options: Wished): Promise<{ durationMs: number, latenciesMs: number[] }>
+  close (): Promise<void>
+}
+
+/** How long those that were begun may take to end. */
+const longestMs = 60_000
+
+/** The app: creates, waits for the webhook that says verified, and reads the verification. It takes a new one when one is over. */
+export async function openDriver (): Promise<Driver> {
+  const waiting = new Map<string, () => void>()
+  const server = createServer((request, response) => {
+    let text = ''
+    request.setEncoding('utf8').on('data', chunk => { text += String(chunk) }).on('end', () => {
+      response.writeHead(204).end()
+      const reference = /"reference":"([^"]+)"/.exec(text)?.[1] ?? ''
+      const tell = waiting.get(reference)
+      waiting.delete(reference)
+      tell?.()
+    })
+  })
+  server.keepAliveTimeout = 600_000
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+
+  async function run (url: string, { count, inFlight, mostMs = 60_000 }: Wished): Promise<{ durationMs: number, latenciesMs: number[] }> {
+    const connections = await openConnections(url, inFlight)
+    const latenciesMs: number[] = []
+    const startedAt = performance.now()
+    let left = count
+    let isOver = false
+    const drive = async (connection: (typeof connections)[number]): Promise<void> => {
+      while (!isOver && performance.now() - startedAt < mostMs && (left -= 1) >= 0) {
+        const createdAt = performance.now()
+        const { reference, request } = newLifecycle()
+        const told = new Promise<void>(resolve => waiting.set(reference, resolve))
+        const id = await new Promise<string>((resolve, reject) => connection.send(request, ({ status, body }) => {
+          const id = /"id":"([^"]+)"/.exec(body.toString('latin1'))?.[1]
+          if (status === 201 && id !== undefined) resolve(id)
+          else reject(new Error(`create was answered ${status}: ${body.toString()}`))
+        }))
+        await told
+        latenciesMs.push(performance.now() - createdAt)
+        await new Promise<void>((resolve, reject) => connection.send(read(id), ({ status, body }) =>
+          status === 200 && body.includes('"status":"verified"') ? resolve() : reject(new Error(`read was answered ${status}`))))
+      }
+    }
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`${latenciesMs.length} lifecycles ended, the others are stuck`)), mostMs + longestMs)
+    })
+    try {
+      await Promise.race([Promise.all(connections.map(drive)), late])
+    } finally {
+      isOver = true
+      clearTimeout(timer)
+      for (const connection of connections) connection.close()
+    }
+    return { durationMs: performance.now() - startedAt, latenciesMs }
+  }
+  return {
+    webhookUrl: `http://127.0.0.1:${address.port}/webhook`,
+    run,
+    close: () => new Promise(resolve => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    }),
+  }
+}
+
+/** Runs so many whole lifecycles and says what one came to. */
+export async function measureLifecycles ({ url, processes, driver }: LifecycleTarget, redis: RedisMeter, options: Wished): Promise<LifecycleSample> {
+  await Promise.all(processes.map(process => process.usage({ collect: true })))
+  const [redisBefore, ...before] = await Promise.all([redis.usage(), ...processes.map(process => process.usage())])
+  const { durationMs, latenciesMs } = await driver.run(url, options)
+  const [redisAfter, ...after] = await Promise.all([redis.usage(), ...processes.map(process => process.usage())])
+  const count = latenciesMs.length
+  const each = after.map(({ cpuMicros }, at) => (cpuMicros - (before[at]?.cpuMicros ?? 0)) / count)
+  const commands = countCommands(redisBefore, redisAfter)
+  const sorted = latenciesMs.sort((a, b) => a - b)
+  return {
+    cpuMicros: each.reduce((sum, micros) => sum + micros, 0),
+    byProcess: Object.fromEntries(each.map((micros, at) => [processes[at]?.name ?? '', micros])),
+    redisMicros: (redisAfter.cpuMicros - redisBefore.cpuMicros) / count,
+    redisCommands: Object.values(commands).reduce((sum, count) => sum + count, 0) / count,
+    commands: Object.fromEntries(Object.entries(commands).map(([name, calls]) => [name, Number((calls / count).toFixed(2))])),
+    ratePerSecond: count / durationMs * 1000,
+    p50Ms: sorted[Math.floor(sorted.length * 0.5)] ?? NaN,
+    p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? NaN,
+  }
+}
+
