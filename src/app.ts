@@ -114,12 +114,12 @@ export async function startApp (
   const budget = createBudget({ counts, now, onError: () => log.debug('traffic not shared, tried again') })
   const policy = createPolicy({ budget, sealer, metrics, log })
   const keeping = createKeeping({ sealer, now, retentionMs: config.retentionMs })
-  const changes = createChanges({ store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, metrics, log, now })
   const webhooks = createWebhookSender(webhookOptions)
   const deliveries = createDeliveries({
     store: createStore({ redis, sealer, read: readDelivery, report: metrics.countRoundTrip }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, tracing, now,
     randomBytes, retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
   })
+  const changes = createChanges({ store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, deliveries, metrics, log, now })
   const gateway = createGateway({
     changes, store, ids, sealer, adapters, attempts, deliveries, methods, keeping, limits, policy, announcements, publicUrl: config.publicUrl, metrics, log, tracing, now,
     randomBytes,

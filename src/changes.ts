@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Apps } from './apps.ts'
 import type { Attempts } from './attempts.ts'
 import type { Budget } from './budget.ts'
+import type { Deliveries } from './deliveries.ts'
 import { ApiError, ProviderError } from './errors.ts'
 import type { EvidenceClaims } from './evidence.ts'
 import type { Queues } from './jobs/queues.ts'
@@ -61,6 +62,7 @@ export type ChangesParts = {
   surroundings: Surroundings
   /** Jobs: `resolve(id)` and `notify(id)` of the gateway. */
   queues: Pick<Queues, 'resolve' | 'notify'>
+  deliveries: Pick<Deliveries, 'takeOver' | 'hasten'>
   metrics: Pick<Metrics, 'countChange'>
   log: Logger
   now: () => number
@@ -72,7 +74,7 @@ const conflictTries = 20
 const storeRetryMs = 200
 
 export function createChanges (
-  { store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, metrics, log, now }: ChangesParts,
+  { store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, deliveries, metrics, log, now }: ChangesParts,
 ): Changes {
   const { numberName, times, indexesOf, releasesOf } = keeping
 
@@ -144,10 +146,12 @@ export function createChanges (
 
   /** Null: somebody else wrote first. */
   async function save (stored: Current, decision: Decision, event: Event): Promise<Change | null> {
-    const { next, effects } = decision
+    const { effects } = decision
+    const { next, opened, companions } = deliveries.takeOver(decision.next)
     const once = startClaims(decision)
     const result = await store.save(next.id, stored.mark, next, {
       ...times(next),
+      companions,
       claims: [...evidenceClaims.claimsOf(stored.record, event), ...once],
       counters: countCodes(stored.record, event),
       releases: [...isFinal(next) ? releasesOf(next) : [], ...evidenceClaims.releasesOf(stored.record, event)],
@@ -161,7 +165,8 @@ export function createChanges (
       return isEarlier ? save(stored, skipStart(decision), event) : { stored, effects: [], changed: false, isReplay: true }
     }
     note(stored.record, next)
-    return { stored: { record: next, mark: result.mark }, effects, changed: true, isReplay: false }
+    await Promise.all(opened.map(deliveries.hasten))
+    return { stored: { record: next, mark: result.mark }, effects: opened.length === 0 ? effects : effects.filter(effect => effect !== 'notify'), changed: true, isReplay: false }
   }
 
   async function apply (stored: Current, event: Event, { begins = false, resolves = false } = {}): Promise<Change> {
@@ -228,13 +233,15 @@ export function createChanges (
     async create (request, { keys, live, counters }) {
       let decision = await beginStart(route(begin(request, now()), surroundings, now()))
       for (;;) {
-        const { next, effects } = decision
+        const { effects } = decision
+        const { next, opened, companions } = deliveries.takeOver(decision.next)
         const once = startClaims(decision)
         const claims = [...keys, ...isFinal(next) ? [] : live, ...once]
-        const result = await store.create(next.id, next, { ...times(next), claims, counters, indexes: indexesOf(next) })
+        const result = await store.create(next.id, next, { ...times(next), claims, counters, indexes: indexesOf(next), companions })
         if (result.created) {
           note(null, next)
-          await delegate(next, effects.filter(effect => effect !== 'start'))
+          await Promise.all(opened.map(deliveries.hasten))
+          await delegate(next, effects.filter(effect => effect !== 'start' && effect !== 'notify'))
           return start({ record: next, mark: result.mark }, effects)
         }
         if ('full' in result) return result

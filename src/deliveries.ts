@@ -12,14 +12,21 @@ import type { News } from './news.ts'
 import type { VerificationView } from './routes/schemas.ts'
 import type { Sealer } from './seal.ts'
 import { partitionOfTag, partitions } from './store/keys.ts'
-import { StoreUnavailable, type IndexEntry, type Place, type Release, type SaveOptions, type Store, type Stored } from './store/store.ts'
+import { StoreUnavailable, type Companion, type IndexEntry, type Place, type Release, type SaveOptions, type Store, type Stored } from './store/store.ts'
 import type { Attributes, Tracing } from './tracing.ts'
 import type { Verification } from './verification.ts'
 import type { WebhookSender } from './webhook.ts'
 
 /** Webhooks on their way. What is owed is in the records; the queue only makes it quick. */
 export type Deliveries = {
-  /** Takes one news over: from now on it is tried until it is delivered or given up. Again for the same news: nothing, and the same id. */
+  /**
+   * Takes over what a change owes, in the very write that makes it: the record without it, and what is to be written beside it. Once that is written,
+   * `hasten` each.
+   */
+  takeOver (next: Verification): { next: Verification, opened: Delivery[], companions: Companion[] }
+  /** Puts the job into the queue that tries it; where that fails, the sweeper does. */
+  hasten (delivery: Delivery): Promise<Delivery>
+  /** Takes over one news that is still owed. Again for the same news: nothing, and the same id. */
   open (verification: Verification, news: News): Promise<string>
   /** Tries a delivery, if it is pending and its time has come. */
   attempt (id: string): Promise<void>
@@ -61,6 +68,8 @@ export type DeliveriesParts = {
 /** Whoever is to try it has had the time for that by then: longer than one try takes. */
 const takeOverMs = 15_000
 const remindedMs = 20_000
+/** Whoever opened it has put it into the queue by then. A job that is there already is not doubled. */
+const hastenedMs = 5_000
 /** How long the sweeper has to erase one that nobody may read any more. */
 const eraseMs = 3_600_000
 /** More changes than a verification sees between being read and being erased. */
@@ -70,6 +79,8 @@ const outageMs = 30 * 86_400_000
 /** How long an endpoint that answered 410 is left alone, unless its URL changes or the app asks. */
 const disabledMs = 365 * 86_400_000
 const disabledBy = '410'
+/** What another process hears by a 410 is known here after so long. */
+const enabledMs = 1_000
 /** One slow receiver must not hold all the hands there are. */
 const mostAtOnce = 25
 const crowdedMs = 2_000
@@ -81,6 +92,7 @@ const mostLeftovers = 20
 export function createDeliveries (parts: DeliveriesParts): Deliveries {
   const { store, apps, ids, sealer, send, queues, metrics, log, tracing, now, randomBytes, retentionMs, viewOf } = parts
   const inHand = new Map<string, number>()
+  const enabledUntil = new Map<string, number>()
 
   const times = ({ nextTryAt }: Delivery): Pick<SaveOptions, 'expiresAt' | 'dueAt'> =>
     nextTryAt === null
@@ -90,17 +102,29 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   /** Whoever writes it tries it at once, or asks for that: the due time is for when he dies. */
   const timesInHand = (delivery: Delivery) => ({ ...times(delivery), dueAt: now() + takeOverMs })
 
-  async function write (
+  function compose (
     told: Pick<Delivery, 'id' | 'appId' | 'type' | 'verificationId' | 'isAsked' | 'traceparent'>, { timestamp, data }: { timestamp: number, data: unknown },
-  ): Promise<Delivery> {
+  ): Delivery {
     const at = now()
-    const delivery: Delivery = {
+    return {
       ...told, format: 1, webhookId: webhookIdOf(told.id), url: showUrl(apps.byId(told.appId)?.webhook?.url ?? ''),
       body: JSON.stringify({ type: told.type, timestamp: new Date(timestamp).toISOString(), data }),
       status: 'pending', tries: [], step: 0, nextTryAt: at, createdAt: at,
     }
-    const index = { name: sealer.tag('deliveries', told.appId), score: at, keepMs: longestScheduleMs + retentionMs }
-    await store.create(told.id, delivery, { ...timesInHand(delivery), indexes: [index, pendingFrom(at)] })
+  }
+
+  /** What there is to tell of a change. Told late, it shows the newest state; yet its place in the order is that of the change it tells of. */
+  function composeNews (verification: Verification, { type, revision }: News): Delivery {
+    const { id: verificationId, appId, updatedAt, traceparent } = verification
+    const told = { id: ids.deliveryId(verificationId, revision), appId, verificationId, type: `verification.${type}`, isAsked: false, ...(traceparent === undefined ? {} : { traceparent }) }
+    return compose(told, { timestamp: updatedAt, data: { ...viewOf(verification), revision } })
+  }
+
+  const listsFor = ({ appId, createdAt }: Delivery): IndexEntry[] =>
+    [{ name: sealer.tag('deliveries', appId), score: createdAt, keepMs: longestScheduleMs + retentionMs }, pendingFrom(createdAt)]
+
+  async function write (delivery: Delivery): Promise<Delivery> {
+    await store.create(delivery.id, delivery, { ...timesInHand(delivery), indexes: listsFor(delivery) })
     return delivery
   }
 
@@ -111,19 +135,22 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   const listsOf = (appId: string): string[] => sealer.tags('deliveries', appId)
   const erase = (appId: string, id: string): Promise<void> => store.erase(id, { indexes: [pending, ...listsOf(appId)], announce: 'erased' })
 
-  async function enqueueOrLeave (delivery: Delivery): Promise<Delivery> {
+  async function hasten (delivery: Delivery): Promise<Delivery> {
     await enqueue(delivery).catch(error => {
       log.warn({ deliveryId: delivery.id, cause: error instanceof Error ? error.name : 'unknown' }, 'job not queued, left to the sweeper')
     })
     return delivery
   }
 
-  /** The claim by which an endpoint is disabled, with the key that it is held under; null when it is enabled. */
+  /** The claim by which an endpoint is disabled, with the key that it is held under; null when it is enabled, or was a moment ago. */
   async function findDisabled (names: readonly string[]): Promise<Required<Release> | null> {
+    const [endpoint = ''] = names
+    if (now() < (enabledUntil.get(endpoint) ?? 0)) return null
     for (const name of names) {
       const partition = partitionOfTag(name)
       if (await store.claimOf(partition, name) !== null) return { name, value: disabledBy, partition }
     }
+    enabledUntil.set(endpoint, now() + enabledMs)
     return null
   }
 
@@ -144,6 +171,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     })
     if (statusCode !== 410) return keep(stored, result, url, disabled !== null && isSuccess(result) ? { releases: [disabled] } : {})
     const [name = ''] = names
+    enabledUntil.delete(name)
     await keep(stored, result, url, { claims: [{ name, value: disabledBy, partition: partitionOfTag(name), expiresAt: now() + disabledMs }] })
     if (disabled !== null) return
     metrics.countDisabledEndpoint()
@@ -155,11 +183,10 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     const tried = { url, at: now(), share: randomBytes(4).readUInt32BE() / 0xffff_ffff }
     for (let stored: Stored<Delivery> | null = first; stored?.record.status === 'pending'; stored = await store.load(first.record.id)) {
       const next = settleTry(stored.record, result, tried)
-      const saved = await store.save(next.id, stored.mark, next, { ...times(next), ...options, announce: next.status })
+      const leaves = next.status === 'pending' ? [] : [pending]
+      const saved = await store.save(next.id, stored.mark, next, { ...times(next), ...options, leaves, announce: next.status })
       if (!saved.saved) continue
-      note(next, result)
-      if (next.status !== 'pending') await store.unlist(next.id, pending).catch(() => {})
-      return
+      return note(next, result)
     }
   }
 
@@ -179,14 +206,16 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   })
 
   return {
-    async open (verification, { type, revision }) {
-      const { id: verificationId, appId, updatedAt, traceparent } = verification
-      const id = ids.deliveryId(verificationId, revision)
-      // Told late, it shows the newest state; yet its place in the order is that of the change it tells of.
-      const data = { ...viewOf(verification), revision }
-      await write({ id, appId, verificationId, type: `verification.${type}`, isAsked: false, ...(traceparent === undefined ? {} : { traceparent }) }, { timestamp: updatedAt, data })
-      return id
+    takeOver (next) {
+      if (next.news === null || next.news.owed.length === 0) return { next, opened: [], companions: [] }
+      const opened = next.news.owed.map(news => composeNews(next, news))
+      const companions = opened.map(delivery => ({ id: delivery.id, record: delivery, ...times(delivery), dueAt: now() + hastenedMs, indexes: listsFor(delivery) }))
+      return { next: { ...next, news: { ...next.news, owed: [] } }, opened, companions }
     },
+
+    hasten,
+
+    open: async (verification, news) => (await write(composeNews(verification, news))).id,
 
     async attempt (id) {
       const stored = await store.load(id)
@@ -245,7 +274,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
         if (app.webhook === undefined) throw noEndpoint()
         const next = replayDelivery(stored.record, now())
         const { saved } = await store.save(id, stored.mark, next, { ...timesInHand(next), indexes: [pendingFrom(now())], announce: next.status })
-        if (saved) return enqueueOrLeave(next)
+        if (saved) return hasten(next)
       }
       throw unknownDelivery()
     },
@@ -255,7 +284,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       const id = ids.deliveryId(ids.newId(app.id, randomBytes(1).readUInt8() % partitions), 0)
       const traceparent = tracing.traceparent()
       const told = { id, appId: app.id, verificationId: null, type: 'webhook.test', isAsked: true, ...(traceparent === null ? {} : { traceparent }) }
-      return enqueueOrLeave(await write(told, { timestamp: now(), data: { app: app.id } }))
+      return hasten(await write(compose(told, { timestamp: now(), data: { app: app.id } })))
     },
 
     async pendingSince () {

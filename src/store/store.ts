@@ -29,8 +29,14 @@ export type Full = { name: string, retryAfterMs: number }
 /** A record as it was read; `mark` is what `save` compares. */
 export type Stored<R> = { record: R, mark: string }
 
-export type CreateOptions = { expiresAt: number, dueAt: number | null, claims?: Claim[], counters?: Counter[], indexes?: IndexEntry[] }
-export type SaveOptions = CreateOptions & { releases?: Release[], announce: string }
+/** A new record of the same partition that is written in the same step. Its id is nobody else's, so that it need not be looked for. */
+export type Companion = { id: string, record: Json, expiresAt: number, dueAt: number, indexes: IndexEntry[] }
+
+export type CreateOptions = {
+  expiresAt: number, dueAt: number | null, claims?: Claim[], counters?: Counter[], indexes?: IndexEntry[], companions?: Companion[]
+}
+/** `leaves`: lists that it leaves. */
+export type SaveOptions = CreateOptions & { releases?: Release[], leaves?: string[], announce: string }
 /** `also`: ids of records of the same partition that go in the same step. */
 export type EraseOptions = { releases?: Release[], indexes?: string[], also?: string[], announce: string }
 /** A place in a list, as it was entered; places with the same score are ordered by id. */
@@ -205,14 +211,14 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
 
   type Change = SaveOptions & { mark: Buffer | '', sealed: Buffer }
 
-  const write = async (id: string, { mark, sealed, expiresAt, dueAt, releases = [], indexes = [], announce, ...options }: Change): Promise<Refusal | null> => {
+  const write = async (id: string, { mark, sealed, expiresAt, dueAt, releases = [], indexes = [], leaves = [], companions = [], announce, ...options }: Change): Promise<Refusal | null> => {
     const home = place(id)
     const [away, here] = splitBy(releases, isForeign(home))
     const refusal = await writeWith(home, options, (claims, counters) => {
       const named = [keys.record(home, id), keys.due(home)]
       const values: (string | Buffer | number)[] = [
         mark, sealed, expiresAt, dueAt ?? '', id, announce === '' ? '' : keys.channel, announce === '' ? '' : `${id} ${announce}`,
-        claims.length, here.length, counters.length,
+        claims.length, here.length, counters.length, indexes.length + companions.reduce((sum, other) => sum + other.indexes.length, 0), leaves.length,
       ]
       for (const claim of claims) {
         named.push(keyOf(home, claim))
@@ -226,9 +232,16 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
         named.push(counterKey(home, counter))
         values.push(counter.add, counter.below ?? '', counter.expiresAt)
       }
-      for (const { name, score, keepMs } of indexes) {
-        named.push(keys.index(home, name))
-        values.push(score, score - keepMs, score + keepMs)
+      for (const one of [{ id, indexes }, ...companions]) {
+        for (const { name, score, keepMs } of one.indexes) {
+          named.push(keys.index(home, name))
+          values.push(one.id, score, score - keepMs, score + keepMs)
+        }
+      }
+      for (const name of leaves) named.push(keys.index(home, name))
+      for (const other of companions) {
+        named.push(keys.record(home, other.id))
+        values.push(sealer.seal(other.record, other.id), other.expiresAt, other.dueAt, other.id)
       }
       return redis.writeRecord(named.length, ...named, ...values)
     })

@@ -1,12 +1,14 @@
--- Writes a record with its due time, claims, counters and index entries, and announces it; or does nothing at all.
--- KEYS    1 record, 2 due set, then the claims to take, the claims to release, the counters, the index sets
+-- Writes a record with its due time, claims, counters and index entries, and others that come with it, and announces it; or does nothing at all.
+-- KEYS    1 record, 2 due set, then the claims to take, the claims to release, the counters, the index sets, the sets to leave,
+--         the records that come with it
 -- ARGV    1 what the record begins with now, '' if it must not exist, 2 record, 3 its expiry, 4 due time or '', 5 member for the sets,
---         6 channel or '', 7 announcement, 8 number of claims, 9 of releases, 10 of counters; then of each claim: value, expiry;
---         of each release: value; of each counter: what to add, below what it must be or '', expiry if it begins now;
---         of each index entry: score, lowest score to keep, expiry of the set
+--         6 channel or '', 7 announcement, 8 number of claims, 9 of releases, 10 of counters, 11 of index sets, 12 of sets to leave;
+--         then of each claim: value, expiry; of each release: value; of each counter: what to add, below what it must be or '', expiry if
+--         it begins now; of each index entry: member, score, lowest score to keep, expiry of the set; of each record: record, expiry,
+--         due time, member
 -- Returns {1}: written; {0}: the record is another one; {-n, value}: claim n is held with that value;
 --         {-claims - n, milliseconds}: counter n is full for so long
-local last = 10
+local last = 12
 local function take ()
   last = last + 1
   return ARGV[last]
@@ -30,21 +32,27 @@ for n = 1, releases do
 end
 for n = 1, counters do
   local key, add, bound, expiry = KEYS[2 + claims + releases + n], take(), take(), take()
-  local count = tonumber(redis.call('GET', key) or 0)
-  if bound ~= '' and count >= tonumber(bound) then return { -claims - n, tostring(math.max(0, redis.call('PTTL', key))) } end
-  if add ~= '0' then
-    table.insert(writes, { 'INCRBY', key, add })
-    table.insert(writes, { 'PEXPIREAT', key, expiry, 'NX' })
-  end
+  local count = redis.call('GET', key)
+  if bound ~= '' and tonumber(count or 0) >= tonumber(bound) then return { -claims - n, tostring(math.max(0, redis.call('PTTL', key))) } end
+  if add ~= '0' then table.insert(writes, count and { 'INCRBY', key, add } or { 'SET', key, add, 'PXAT', expiry }) end
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
 if ARGV[4] == '' then redis.call('ZREM', KEYS[2], ARGV[5]) else redis.call('ZADD', KEYS[2], ARGV[4], ARGV[5]) end
 for _, write in ipairs(writes) do redis.call(unpack(write)) end
-for n = 3 + claims + releases + counters, #KEYS do
-  local set, score, oldest, expiry = KEYS[n], take(), take(), take()
-  redis.call('ZREMRANGEBYSCORE', set, '-inf', '(' .. oldest)
-  redis.call('ZADD', set, score, ARGV[5])
-  if redis.call('PEXPIREAT', set, expiry, 'GT') == 0 then redis.call('PEXPIREAT', set, expiry, 'NX') end
+local indexes = 2 + claims + releases + counters
+local leaves = indexes + tonumber(ARGV[11])
+local others = leaves + tonumber(ARGV[12])
+for n = indexes + 1, leaves do
+  local set, member, score, oldest, expiry = KEYS[n], take(), take(), take(), take()
+  redis.call('ZADD', set, score, member)
+  if redis.call('PEXPIREAT', set, expiry, 'GT') == 1 then redis.call('ZREMRANGEBYSCORE', set, '-inf', '(' .. oldest)
+  else redis.call('PEXPIREAT', set, expiry, 'NX') end
+end
+for n = leaves + 1, others do redis.call('ZREM', KEYS[n], ARGV[5]) end
+for n = others + 1, #KEYS do
+  local record, expiry, due, member = take(), take(), take(), take()
+  redis.call('SET', KEYS[n], record, 'PXAT', expiry)
+  redis.call('ZADD', KEYS[2], due, member)
 end
 if ARGV[6] ~= '' then redis.call('PUBLISH', ARGV[6], ARGV[7]) end
 return { 1 }
