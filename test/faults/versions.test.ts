@@ -60,11 +60,12 @@ async function runBoth (t: Test, { api, worker, url, shop, oracle, start }: Worl
   const lives: Promise<void>[] = []
   const load = (async () => {
     for (let n = 0; !isOver; n += 1) {
-      lives.push(live(n, shop, oracle))
+      // Not where the provider fails: a worker that sees little else would stop asking for a while.
+      if (n % 5 !== 3) lives.push(live(n, shop, oracle))
       await delay(some(80, 120))
     }
   })()
-  await until(() => oracle.reached(2) >= some(60, 25), 'both have had their share', 30_000)
+  await until(() => oracle.reached(2) >= some(60, 20), 'both have had their share', 30_000)
   if (isFull) {
     await stop(ours)
     await delay(3_000)
