@@ -28,6 +28,7 @@ import { createSealer } from './seal.ts'
 import { buildOperationsServer, buildServer, type Server } from './server.ts'
 import { createAnnouncements } from './store/announcements.ts'
 import { checkRedis } from './store/check.ts'
+import { startClock } from './store/clock.ts'
 import { createCounts } from './store/counts.ts'
 import { createKeys, partitions } from './store/keys.ts'
 import { connectRedis, untilReady } from './store/redis.ts'
@@ -62,6 +63,7 @@ const operationsGraceMs = 500
 export type AppOptions = {
   log: Logger
   tracing?: Tracing
+  /** Default: Redis's clock. */
   now?: () => number
   /** The registry, or another list of providers. */
   providers?: readonly Provider[]
@@ -71,13 +73,15 @@ export type AppOptions = {
 
 /** The whole composition on one page: connections, then the core's shell, then routes and workers as the role says. Does not listen yet. */
 export async function startApp (
-  config: Config, { log, tracing = noTracing, now = Date.now, providers = allProviders, live = {}, webhooks: webhookOptions = {} }: AppOptions,
+  config: Config, { log, tracing = noTracing, now: givenNow, providers = allProviders, live = {}, webhooks: webhookOptions = {} }: AppOptions,
 ): Promise<RunningApp> {
   const onError = (error: Error): void => log.warn({ cause: error.message }, 'redis')
   const redis = connectRedis(config.redisUrl, 'api', { onError })
   const subscriber = connectRedis(config.redisUrl, 'subscriber', { onError })
   await untilReady(redis)
   await checkRedis(redis, message => log.warn(message))
+  const clock = givenNow === undefined ? await startClock(redis) : { now: givenNow, close () {} }
+  const { now } = clock
 
   const randomBytes = createRandom()
   const sealer = createSealer(config.sealKeys, { randomBytes })
@@ -89,7 +93,7 @@ export async function startApp (
   ]
   const apps = createApps(loadApps())
 
-  const http = createHttp({ allowInsecure: config.allowInsecureProviders })
+  const http = createHttp({ allowInsecure: config.allowInsecureProviders, now })
   const opened = providers.flatMap(provider =>
     provider.open(config.settings, { openHttp: http.openHttp, now, allowInsecure: config.allowInsecureProviders }) ?? [])
   const methods = collectMethods(opened)
@@ -105,7 +109,7 @@ export async function startApp (
   })]))
   if (adapters.size === 0) log.warn('no provider is configured')
 
-  const queues = openQueues(redis, onError)
+  const queues = openQueues(redis, onError, now)
   const attempts = createAttempts({ adapters, ids, publicUrl: config.publicUrl, now })
   const evidenceClaims = createEvidenceClaims({ adapters, attempts, sealer, now })
   const surroundings = { methods, isStopped: (provider: string) => adapters.get(provider)?.isStopped() ?? true }
@@ -159,6 +163,7 @@ export async function startApp (
       health.drain()
       if (delayMs > 0) await delay(delayMs)
       announcements.close()
+      clock.close()
       // At once, not in turn: together they must stay below the time that a supervisor grants.
       await Promise.all([stopServing(server, requestsGraceMs), workers?.close(jobsGraceMs)])
       if (operations !== null) await stopServing(operations, operationsGraceMs)

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import underPressure from '@fastify/under-pressure'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify'
 import manifest from '../package.json' with { type: 'json' }
 import type { Apps } from './apps.ts'
@@ -19,6 +18,7 @@ import { answerClientError, answerErrors, sendProblem } from './plugins/errors.t
 import { openRequestLimits } from './plugins/limits.ts'
 import { openLive, type LiveOptions } from './plugins/live.ts'
 import { describeApi, describeOther, serveDocs } from './plugins/openapi.ts'
+import { refuseUnderPressure } from './plugins/pressure.ts'
 import { openQueuesPage } from './plugins/queues-page.ts'
 import { traceRequests } from './plugins/tracing.ts'
 import { compileValidator } from './plugins/validation.ts'
@@ -36,7 +36,7 @@ const requestTimeout = 5000
 const http = { headersTimeout: 3000, requestTimeout, connectionsCheckingInterval: 1000 }
 /** Twice the streams that one process carries; more would run out of file descriptors in the middle of something. */
 const maxConnections = 20_000
-const maxEventLoopDelay = 1000
+const maxEventLoopDelayMs = 1000
 /** A name in the path that is longer names nothing. */
 const maxParamLength = 512
 
@@ -124,7 +124,7 @@ export async function buildServer (parts: ServerParts) {
   traceRequests(server, tracing)
   allowOrigins(server, { apps, ids })
   addHooks(server, parts)
-  await server.register(underPressure, { maxEventLoopDelay, retryAfter: 1 })
+  refuseUnderPressure(server, maxEventLoopDelayMs)
   await describeApi(server, { version: manifest.version, sandbox: config.sandbox })
   // From here on the routes are ours.
   server.addHook('onRoute', ({ method, url }) => {

@@ -37,7 +37,7 @@ export type Queues = {
 }
 
 /** Opens the producers on a connection that fails fast; the connection stays its owner's. */
-export function openQueues (redis: RedisClient, onError: (error: Error) => void): Queues {
+export function openQueues (redis: RedisClient, onError: (error: Error) => void, now: () => number = Date.now): Queues {
   const options = { connection: redis, prefix: queuePrefix, skipVersionCheck: true, skipWaitingForReady: true }
   const defaults = { removeOnComplete: true, removeOnFail: true, stackTraceLimit: 0 }
   const queues = {
@@ -48,9 +48,9 @@ export function openQueues (redis: RedisClient, onError: (error: Error) => void)
   }
   for (const queue of Object.values(queues)) queue.on('error', onError)
   return {
-    resolve: async (id, name, delay = 0) => { await queues.resolve.add('resolve', { id }, { jobId: name, delay }) },
-    notify: async (id, name) => { await queues.notify.add('notify', { id }, { jobId: name }) },
-    sweep: async now => { await queues.sweep.add('sweep', {}, { jobId: `sweep-${Math.floor(now / 1000)}`, timestamp: now }) },
+    resolve: async (id, name, delay = 0) => { await queues.resolve.add('resolve', { id }, { jobId: name, delay, timestamp: now() }) },
+    notify: async (id, name) => { await queues.notify.add('notify', { id }, { jobId: name, timestamp: now() }) },
+    sweep: async at => { await queues.sweep.add('sweep', {}, { jobId: `sweep-${Math.floor(at / 1000)}`, timestamp: at }) },
     waiting: queue => queues[queue].getWaitingCount(),
     look: () => Promise.all(Object.values(queues).map(async queue => {
       const [{ waiting = 0, active = 0, delayed = 0 }, first] = await Promise.all([queue.getJobCounts('waiting', 'active', 'delayed'), queue.getWaiting(0, mostLooked - 1)])

@@ -85,7 +85,6 @@ const frameworkErrors: Readonly<Record<string, { apiCode: ApiErrorCode, detail: 
   FST_ERR_BAD_URL: { apiCode: 'invalid_request', detail: 'The path is not properly percent-encoded.' },
   FST_ERR_MAX_PARAM_LENGTH: { apiCode: 'not_found', detail: 'There is nothing at this path.' },
   FST_ERR_NOT_FOUND: { apiCode: 'not_found', detail: 'There is nothing at this path.' },
-  FST_UNDER_PRESSURE: { apiCode: 'overloaded', detail: 'Too busy for the moment.' },
 }
 
 function readError (error: unknown): ApiError {

@@ -10,7 +10,7 @@ import { Liveness, ProviderList, Readiness } from './schemas.ts'
 
 const tags = ['Operations']
 /** Probes and scrapes are answered under pressure too, and leave no line in the log while all is well. */
-const quiet = { pressureHandler: () => undefined }
+const quiet = { isUrgent: true }
 const { 503: overloaded, ...otherProblems } = openProblems()
 /** A probe's own 503 beside that of every call. */
 const orOverloaded = <Answer extends { content: object }>(own: Answer) => ({ ...own, content: { ...own.content, ...overloaded?.content } })

@@ -16,10 +16,10 @@ export type World = {
   shop: Client
   anybody: Client
   oracle: Oracle
-  /** Starts a process; the oracle reads what it logs. */
-  launch (environment: Record<string, string>): GatewayProcess
+  /** Starts a process, of this version or with another's `main`; the oracle reads what it logs. */
+  launch (environment: Record<string, string>, options?: { main?: string }): GatewayProcess
   /** The same, once it listens. */
-  start (environment: Record<string, string>): Promise<GatewayProcess>
+  start (environment: Record<string, string>, options?: { main?: string }): Promise<GatewayProcess>
   /** Environments of processes: one that does all, an api (on `url`), and a worker. */
   all: Record<string, string>
   api: Record<string, string>
@@ -44,8 +44,8 @@ export async function startWorld (t: Test, { redisUrl, simulatorOptions, environ
   })
   const shop = clientOf(url, keys.shop)
   const processes: GatewayProcess[] = []
-  const launch: World['launch'] = environment => {
-    const started = startProcess(t, environment)
+  const launch: World['launch'] = (environment, options) => {
+    const started = startProcess(t, environment, options)
     processes.push(started)
     return started
   }
@@ -53,8 +53,8 @@ export async function startWorld (t: Test, { redisUrl, simulatorOptions, environ
     redisUrl: redis, url, simulators, receiver, shop, anybody: clientOf(url, null),
     oracle: await createOracle(t, { shop, redisUrl: redis, receiver, logs: () => processes.flatMap(({ logs }) => logs) }),
     launch,
-    async start (environment) {
-      const started = launch(environment)
+    async start (environment, options) {
+      const started = launch(environment, options)
       await started.listening
       return started
     },

@@ -72,7 +72,7 @@ t.test('what others throw', async t => {
   t.match(store.json(), { status: 503, code: 'store_unavailable' })
   t.equal(store.headers['retry-after'], '1')
   for (const [code, expected] of [
-    ['FST_UNDER_PRESSURE', { status: 503, code: 'overloaded' }], ['FST_ERR_HANDLER_TIMEOUT', { status: 503, code: 'overloaded' }],
+    ['FST_ERR_HANDLER_TIMEOUT', { status: 503, code: 'overloaded' }],
     ['FST_ERR_CTP_BODY_TOO_LARGE', { status: 413, code: 'payload_too_large' }], ['FST_ERR_CTP_INVALID_MEDIA_TYPE', {
       status: 415, code: 'unsupported_media_type',
     }],

@@ -1,0 +1,53 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import t from 'tap'
+import { clientOf, keys } from '../helpers/gateway.ts'
+import { until } from '../helpers/redis.ts'
+import { createIntruder } from './intruder.ts'
+import { live } from './load.ts'
+import { numberOf } from './oracle.ts'
+import { some, startWorld } from './world.ts'
+
+t.jobs = 2
+t.setTimeout(150_000)
+
+const hourMs = 3_600_000
+const isNear = (time: string, ms: number): boolean => Math.abs(Date.parse(time) - ms) < 5_000
+
+for (const [name, clock] of [['ahead', hourMs], ['behind', -hourMs]] as const) {
+  t.test(`the clocks of an api and of the only worker jump by an hour: ${name}`, { buffered: true }, async t => {
+    const { shop, oracle, receiver, api, worker, start } = await startWorld(t)
+    const [intruder, another] = [await createIntruder(t), await createIntruder(t)]
+    const [, wrong, sweeper] = await Promise.all([
+      start(api), start({ ...api, PORT: '0', ...intruder.environment }), start({ ...worker, ...another.environment }),
+    ])
+    const odd = clientOf(await wrong.listening, keys.shop)
+    const rest = { phoneNumber: numberOf(900, '02'), workflow: [{ method: 'otpless.otp', timeoutSeconds: 300 }] }
+    const { body: before } = await shop.create(rest)
+
+    const count = some(60, 12)
+    const lives: Promise<void>[] = []
+    for (let n = 0; n < count; n += 1) {
+      // Not what a job asks again: those pauses go by the worker's own clock.
+      if (n % 5 !== 3) lives.push(live(n, n % 2 === 0 ? shop : odd, oracle))
+      if (n === count / 2) {
+        await intruder.strike(wrong, { clock })
+        await another.strike(sweeper, { clock })
+      }
+      await delay(30)
+    }
+    const toldByWrong = (): number => wrong.logs.filter(line => Math.abs(Date.parse(/"time":"([^"]+)"/.exec(line)?.[1] ?? '') - Date.now() - clock) < 60_000).length
+    await until(() => toldByWrong() > 0, 'its clock is off: its log says so')
+    await Promise.all(lives)
+
+    const { body: made } = await odd.create({ ...rest, phoneNumber: numberOf(901, '02') }, { 'idempotency-key': 'across' })
+    const now = Date.now()
+    t.ok(isNear(made['createdAt'], now) && isNear(made['expiresAt'], now + 600_000), 'it tells the right time all the same')
+    t.ok(isNear(made['availableActions'][1].availableAt, now + 30_000), 'also when it can be sent again')
+    t.equal((await shop.create({ ...rest, phoneNumber: numberOf(901, '02') }, { 'idempotency-key': 'across' })).body['id'], made['id'])
+    // Too late would be late by an hour.
+    await oracle.judge(`the clocks of an api and the worker an hour ${name}`, 20_000)
+    for (const { id } of [before, made]) t.match((await odd.call('GET', `/verifications/${id}`)).body, { status: 'pending' }, 'nothing expires before its time')
+    for (const { headers } of receiver.received) t.ok(isNear(new Date(Number(headers['webhook-timestamp']) * 1_000).toISOString(), now), 'signed at the right time')
+    t.match(await odd.call('POST', `/verifications/${made['id']}/check`, { code: numberOf(901, '02').slice(-6) }), { status: 200, body: { status: 'verified' } })
+  })
+}

@@ -1,0 +1,116 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import t from 'tap'
+import { findRedis, launchRedis } from '../../scripts/redis.ts'
+import { readMetric } from '../e2e/end-user.ts'
+import { clientOf, keys } from '../helpers/gateway.ts'
+import type { GatewayProcess } from '../helpers/process.ts'
+import { freePort, until } from '../helpers/redis.ts'
+import { live } from './load.ts'
+import type { Oracle } from './oracle.ts'
+import { isFull, startWorld } from './world.ts'
+
+/** `SOAK_MINUTES` of `npm run test:faults`; the short form is for knowing that it works. */
+const soakMs = isFull ? Number(process.env['SOAK_MINUTES'] ?? 5) * 60_000 : 8_000
+const [everyMs, pauseMs] = isFull ? [150, 2_000] : [150, 700]
+
+t.setTimeout(soakMs + 240_000)
+
+t.test('chaos: processes and Redis killed, providers failing, at random, for as long as is asked', async t => {
+  const dir = await mkdtemp(join(tmpdir(), 'verigate-soak-'))
+  t.teardown(() => rm(dir, { recursive: true, force: true }))
+  const binary = await findRedis()
+  const startRedis = async (port?: number) => {
+    const started = await launchRedis({ binary, dir, persistent: true, ...(port === undefined ? {} : { port }) })
+    t.teardown(started.stop)
+    const admin = new Redis(started.url)
+    // What was answered is on the disk: the promise is about that.
+    await admin.config('SET', 'appendfsync', 'always')
+    admin.disconnect()
+    return started
+  }
+  let redis = await startRedis(await freePort())
+  const redisPort = Number(new URL(redis.url).port)
+  const { shop, oracle, simulators, api, worker, start, launch, url } = await startWorld(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.5 } })
+
+  // Of each kind one that is killed again and again, and one that lives through it all.
+  const [steady, steadyWorker] = await Promise.all([start({ ...api, PORT: '0' }), start(worker)])
+  const mortal: Record<'api' | 'worker', GatewayProcess> = { api: await start(api), worker: await start(worker) }
+  const environments = { api, worker }
+  const replace = async (role: 'api' | 'worker'): Promise<void> => {
+    await mortal[role].kill()
+    mortal[role] = launch(environments[role])
+    await mortal[role].listening
+  }
+  const faults: Record<string, () => Promise<void>> = {
+    'provider 500': async () => simulators.fail({ provider: 'truecaller', answer: 500, path: '/v1/default', times: 3 }),
+    'provider hangs': async () => simulators.fail({ provider: 'truecaller', answer: 'hang', path: '/v1/default', times: 2 }),
+    'provider resets': async () => simulators.fail({ provider: 'otpless', answer: 'reset', times: 2 }),
+    'worker frozen': async () => {
+      steadyWorker.signal('SIGSTOP')
+      await delay(Math.random() * (isFull ? 7_000 : 1_500))
+      steadyWorker.signal('SIGCONT')
+    },
+    'Redis killed': async () => {
+      process.kill(redis.pid, 'SIGKILL')
+      await redis.ended
+      await delay(Math.random() * 1_000)
+      redis = await startRedis(redisPort)
+    },
+    'worker killed': () => replace('worker'),
+    'api killed': () => replace('api'),
+  }
+
+  /** A provider that fails, or a callback that nobody was there for, may end any of them unproven; nothing but a proof makes it verified. */
+  const accepted = new Set<string>()
+  const lenient: Oracle = {
+    ...oracle,
+    accept (id, ...ends) {
+      accepted.add(id)
+      oracle.accept(id, ...ends, 'failed/provider_unavailable', 'expired/attempt_timeout')
+    },
+  }
+  const endsAt = performance.now() + soakMs
+  const injected = new Map<string, number>()
+  const troubling = (async () => {
+    const names = Object.keys(faults)
+    for (let n = 0; performance.now() < endsAt || n < names.length; n += 1) {
+      // Each once, and then by chance.
+      const name = names[n < names.length ? n : Math.floor(Math.random() * names.length)] ?? ''
+      await faults[name]?.()
+      injected.set(name, (injected.get(name) ?? 0) + 1)
+      await delay(Math.random() * pauseMs)
+    }
+  })()
+
+  const addresses = [await steady.listening, await steadyWorker.listening]
+  const read = (series: string): Promise<number[]> => Promise.all(addresses.map(address => readMetric(address, series).catch(() => NaN)))
+  const samples: { resident: number[], heap: number[] }[] = []
+  const sampling = (async () => {
+    while (performance.now() < endsAt) {
+      samples.push({ resident: await read('process_resident_memory_bytes'), heap: await read('nodejs_heap_size_used_bytes') })
+      await delay(isFull ? 10_000 : 2_000)
+    }
+  })()
+
+  const other = clientOf(await steady.listening, keys.shop)
+  const lives: Promise<void>[] = []
+  let gaveUp = 0
+  for (let n = 0; performance.now() < endsAt; n += 1) {
+    // Who dies is asked again until it is back, or until the app's patience ends.
+    lives.push(live(n, n % 2 === 0 ? shop : other, lenient).catch(() => { gaveUp += 1 }))
+    await delay(everyMs)
+  }
+  await Promise.all([troubling, sampling])
+  await Promise.all(lives)
+  await until(async () => (await shop.call('GET', '/readyz').catch(() => null))?.status === 200, `${url} is ready`, 20_000)
+  const what = [...injected].map(([name, times]) => `${name} ${times}×`).join(', ')
+  const settled = await oracle.judge(`chaos for ${Math.round(soakMs / 1_000)} s (${what})`, 90_000)
+  t.equal(settled.length, accepted.size, 'every one that was accepted ended')
+  t.comment(`${lives.length} begun, of which ${gaveUp} apps lost their patience`)
+  const megabytes = (kind: 'resident' | 'heap', of: number): string => samples.map(sample => Math.round((sample[kind][of] ?? 0) / 1e6)).join(' ')
+  for (const [of, name] of ['api', 'worker'].entries()) t.comment(`MB of the ${name} that lived through it: resident ${megabytes('resident', of)}; heap ${megabytes('heap', of)}`)
+})

@@ -1,0 +1,149 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import t from 'tap'
+import { readMetric } from '../e2e/end-user.ts'
+import { clientOf, keys } from '../helpers/gateway.ts'
+import { readLine } from '../helpers/process.ts'
+import { until } from '../helpers/redis.ts'
+import { createIntruder } from './intruder.ts'
+import { live } from './load.ts'
+import { codeOf, insist, numberOf } from './oracle.ts'
+import { pointedAt, startVictim } from './victim.ts'
+import { startProxy } from './proxy.ts'
+import { isFull, some, startWorld } from './world.ts'
+
+t.jobs = 3
+t.setTimeout(150_000)
+
+const profile = '/v1/default'
+const initiate = '/auth/v1/initiate/otp'
+
+/** A frozen process, and one that only turns in a circle: both come back and think that no time has passed. */
+const stalls = [
+  { name: 'SIGSTOP of a worker for 8 s', how: 'frozen', stallMs: 8_000, inShort: true },
+  { name: 'the event loop of a worker blocked for 12 s', how: 'blocked', stallMs: 12_000, inShort: false },
+  { name: 'the event loop of a worker blocked for 3 s', how: 'blocked', stallMs: 3_000, inShort: false },
+] as const
+
+for (const { name, how, stallMs, inShort } of stalls) {
+  t.test(`${name}, its jobs in hand`, { buffered: true, skip: !isFull && !inShort && 'only in npm run test:faults' }, async t => {
+    const world = await startWorld(t)
+    const { shop, oracle } = world
+    const intruder = await createIntruder(t)
+    const [victim, later] = await Promise.all([startVictim(t, world, { ...world.worker, ...intruder.environment }), startProxy(t, world.simulators.url), world.start(world.api)])
+    const { gateway, providers } = victim
+    // The answers come while it does not listen.
+    providers.delayMs = 500
+    const count = 5
+    const fetches = (proxy: typeof providers): number => proxy.passed.filter(({ path }) => path === profile).length
+    for (let n = 0; n < count; n += 1) {
+      const { body } = await shop.create({ phoneNumber: numberOf(n, '10'), workflow: ['truecaller.push'] })
+      oracle.accept(body['id'], 'verified')
+    }
+    await until(() => fetches(providers) > 0, 'it is at it')
+    const stalledAt = performance.now()
+    if (how === 'frozen') gateway.signal('SIGSTOP')
+    else await intruder.strike(gateway, { block: stallMs })
+    const inHand = fetches(providers)
+    await world.start({ ...world.worker, ...pointedAt(later) })
+    await until(() => performance.now() - stalledAt > stallMs && (how === 'blocked' || fetches(later) > 0), 'it stalls', 30_000)
+    if (how === 'frozen') gateway.signal('SIGCONT')
+    const settled = await oracle.judge(name)
+    const address = await gateway.listening
+    const lost = (): Promise<number> => readMetric(address, 'verigate_jobs_lost_lock_total')
+    if (stallMs > 5_000) {
+      await until(async () => await lost() > 0, 'it finds that its jobs are not its own any more', 20_000)
+      t.ok(fetches(later) >= 1, 'they were run by another one as well')
+    }
+    for (const { verification } of settled) t.match(verification, { revision: 4, attempts: { length: 1 } }, 'and settled once')
+    t.comment(`${name}: ${inHand} jobs in hand; ${fetches(providers)} profile fetches by it, ${fetches(later)} by the other one; ${await lost()} locks lost`)
+  })
+}
+
+for (const { stallMs, inShort } of [{ stallMs: 8_000, inShort: false }, { stallMs: 2_000, inShort: true }]) {
+  t.test(`SIGSTOP of an api for ${stallMs / 1_000} s in the middle of a create, asked again elsewhere`, { buffered: true, skip: !isFull && !inShort && 'only in npm run test:faults' }, async t => {
+    const world = await startWorld(t)
+    const { shop, oracle } = world
+    const [{ gateway, providers, shop: frozen }] = await Promise.all([startVictim(t, world, world.api), world.start(world.all)])
+    providers.delayMs = 500
+    const count = some(10, 5)
+    const numbers = Array.from({ length: count }, (_, n) => n)
+    const create = (n: number, client: typeof shop) => client.create({ phoneNumber: numberOf(n, '10'), workflow: ['otpless.otp'], reference: `order-${n}` }, { 'idempotency-key': `key-${n}` })
+    const first = numbers.map(n => create(n, frozen))
+    const isAnswered = ({ path, status }: { path: string, status: number | null }): boolean => path === initiate && status !== null
+    await until(() => providers.passed.filter(isAnswered).length === count, 'all messages are sent')
+    gateway.signal('SIGSTOP')
+    const again = numbers.map(n => insist(() => create(n, shop), 30_000))
+    await delay(stallMs)
+    gateway.signal('SIGCONT')
+    const [answers, repeated] = [await Promise.all(first), await Promise.all(again)]
+    for (const n of numbers) {
+      const [one, other] = [answers[n]?.body, repeated[n]?.body]
+      t.equal(one?.['id'], other?.['id'], 'both are told of the same one')
+      oracle.accept(one?.['id'], other?.['status'] === 'pending' ? 'verified' : 'failed/provider_unavailable')
+      if (other?.['status'] === 'pending') await shop.call('POST', `/verifications/${one?.['id']}/check`, { code: codeOf(numberOf(n, '10')) })
+    }
+    await oracle.judge(`SIGSTOP of an api for ${stallMs / 1_000} s in the middle of a create`)
+    t.equal(world.simulators.requests.filter(({ path }) => path === initiate).length, count, 'one message each')
+    t.comment(`${repeated.filter(({ body }) => body['status'] === 'pending').length} of ${count} went on`)
+  })
+}
+
+t.test('SIGSTOP of a worker for 7 s in the middle of a sweep', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+  const { shop, oracle, api, worker, start } = await startWorld(t)
+  await start(api)
+  const count = 200
+  for (let n = 0; n < count; n += 25) {
+    await Promise.all(Array.from({ length: 25 }, async (_, m) => {
+      const { body } = await insist(() => shop.create({ phoneNumber: numberOf(n + m, '10'), workflow: [{ method: 'otpless.otp', timeoutSeconds: 1 }] }))
+      oracle.accept(body['id'], 'expired/attempt_timeout')
+    }))
+  }
+  await delay(1_000)
+  const frozen = await start(worker)
+  await until(() => oracle.reached(3) > 0, 'the first ones end')
+  frozen.signal('SIGSTOP')
+  const ended = oracle.reached(3)
+  t.ok(ended < count, `${ended} of ${count} had ended when the worker froze`)
+  await start(worker)
+  await until(() => oracle.reached(3) === count, 'another one goes on', 20_000)
+  frozen.signal('SIGCONT')
+  const settled = await oracle.judge(`SIGSTOP of a worker in the middle of a sweep (${ended} of ${count} done)`)
+  t.same(new Set(settled.map(({ verification }) => verification['revision'])), new Set([3]), 'each once')
+})
+
+t.test('the event loop of the only process blocked for 3 s', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+  const { shop, oracle, all, url, start } = await startWorld(t)
+  const intruder = await createIntruder(t)
+  const gateway = await start({ ...all, ...intruder.environment })
+  const probe = clientOf(url, keys.shop)
+  // Whose request did not come in in time is told so, and asks again.
+  const lives = Array.from({ length: 20 }, (_, n) => live(n, shop, oracle).catch(() => live(n, shop, oracle)))
+  await until(() => oracle.reached(2) > 3, 'the load is under way')
+  await intruder.strike(gateway, { block: 3_000 })
+  // Who waited longer than a request may take to come in is cut off.
+  const ask = (path: string) => probe.call('GET', path).catch(() => null)
+  const [ready, alive] = await Promise.all([ask('/readyz'), ask('/livez')])
+  t.comment(`asked while it was blocked: /readyz ${ready?.status ?? 'cut off'}, /livez ${alive?.status ?? 'cut off'}`)
+  await until(async () => (await ask('/livez'))?.status === 200, 'it is alive')
+  await until(async () => (await ask('/readyz'))?.status === 200, 'it is ready again')
+  await Promise.all(lives)
+  await oracle.judge('the event loop of the only process blocked for 3 s')
+})
+
+t.test('an error that nobody catches', { buffered: true }, async t => {
+  for (const fail of some(2, 1) === 2 ? ['throw', 'reject'] as const : ['throw'] as const) {
+    const { shop, oracle, all, start } = await startWorld(t, { simulatorOptions: { retryScale: 0.4 } })
+    const intruder = await createIntruder(t)
+    const gateway = await start({ ...all, ...intruder.environment })
+    const lives = Array.from({ length: 20 }, (_, n) => live(n, shop, oracle))
+    await until(() => oracle.reached(2) > 3, 'the load is under way')
+    await intruder.strike(gateway, { fail })
+    const { code } = await gateway.ended
+    t.not(code, 0, `${fail}: it ends with ${code}`)
+    const last = gateway.logs.filter(line => line.endsWith('}')).map(readLine).find(({ msg }) => msg === 'stopped by an error')
+    t.match(last, { level: 60, err: { message: 'nobody expects this' } }, 'and says why')
+    await start(all)
+    await Promise.all(lives)
+    await oracle.judge(`${fail === 'throw' ? 'uncaughtException' : 'unhandledRejection'} in the only process, started again`)
+  }
+})

@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto'
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import type { Json } from '../../src/adapters/adapter.ts'
+import { createSealer } from '../../src/seal.ts'
+import { readLine, type GatewayProcess } from '../helpers/process.ts'
+import { until } from '../helpers/redis.ts'
+import { startBalancer } from './balancer.ts'
+import { live } from './load.ts'
+import { isFull, some, startWorld, type World } from './world.ts'
+
+t.setTimeout(150_000)
+
+const root = join(import.meta.dirname, '../..')
+
+/** What a next version may change without asking anybody: another text of a script, and fields in records and jobs that nobody knows yet. */
+const changes: { file: string, from: string, to: string }[] = [
+  { file: 'verification.ts', from: 'news, format: 1,', to: 'news, format: 1, later: { to: \'come\' },' },
+  { file: 'deliveries.ts', from: '...told, format: 1,', to: '...told, format: 1, later: { to: \'come\' },' },
+  { file: 'jobs/queues.ts', from: ', { id }, {', to: ', { id, later: 1 }, {' },
+  { file: 'store/write.lua', from: 'local last = 10', to: '-- Of the next version.\nlocal last = 10' },
+]
+
+/** A build of this version with those changes; its `main.ts`. */
+async function buildNext (t: Test): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'verigate-next-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  await Promise.all([
+    cp(join(root, 'src'), join(folder, 'src'), { recursive: true }), cp(join(root, 'package.json'), join(folder, 'package.json')),
+    symlink(join(root, 'node_modules'), join(folder, 'node_modules')),
+  ])
+  for (const { file, from, to } of changes) {
+    const path = join(folder, 'src', file)
+    const text = await readFile(path, 'utf8')
+    if (!text.includes(from)) throw new Error(`${file} does not say ${from}`)
+    await writeFile(path, text.replaceAll(from, to))
+  }
+  return join(folder, 'src/main.ts')
+}
+
+/** Two versions at once behind a balancer, under load; then the one leaves, and then it comes back and the other leaves: a rollout, and its taking back. */
+async function runBoth (t: Test, { api, worker, url, shop, oracle, start }: World, main: string): Promise<{ ours: GatewayProcess[], theirs: GatewayProcess[] }> {
+  const balancer = await startBalancer(t, Number(new URL(url).port))
+  const startPair = async (options?: { main: string }): Promise<GatewayProcess[]> => {
+    const pair = await Promise.all([start({ ...api, PORT: '0', SHUTDOWN_DELAY_SECONDS: '2' }, options), start(worker, options)])
+    await balancer.add(await pair[0]!.listening)
+    return pair
+  }
+  const stop = async (pair: GatewayProcess[]): Promise<void> => {
+    for (const one of pair) one.signal('SIGTERM')
+    for (const one of pair) t.equal((await one.ended).code, 0)
+  }
+  const [ours, theirs] = [await startPair(), await startPair({ main })]
+  const all = { ours: [...ours], theirs: [...theirs] }
+  let isOver = false
+  const lives: Promise<void>[] = []
+  const load = (async () => {
+    for (let n = 0; !isOver; n += 1) {
+      // Not where the provider fails: a worker that sees little else would stop asking for a while.
+      if (n % 5 !== 3) lives.push(live(n, shop, oracle))
+      await delay(some(80, 120))
+    }
+  })()
+  await until(() => oracle.reached(2) >= some(60, 20), 'both have had their share', 30_000)
+  if (isFull) {
+    await stop(ours)
+    await delay(3_000)
+    all.ours.push(...await startPair())
+    await delay(3_000)
+    await stop(theirs)
+    await delay(2_000)
+  }
+  isOver = true
+  await load
+  await Promise.all(lives)
+  t.same(balancer.failures, [], 'no caller notices')
+  return all
+}
+
+/** Of which verifications these processes log that. */
+const namedIn = (processes: GatewayProcess[], msg: string): Set<string> =>
+  new Set(processes.flatMap(({ logs }) => logs).filter(line => line.includes(`"${msg}"`) && line.endsWith('}')).map(line => String(readLine(line)['verificationId'])))
+
+t.test('this version and a next one at the same Redis at the same time', async t => {
+  const [world, main] = [await startWorld(t), await buildNext(t)]
+  const { ours, theirs } = await runBoth(t, world, main)
+  const settled = await world.oracle.judge(`two versions at once${isFull ? ', the one and then the other replaced' : ''}`)
+  const [begunByThem, endedByThem] = [namedIn(theirs, 'verification created'), namedIn(theirs, 'verification ended')]
+  const [begunByUs, endedByUs] = [namedIn(ours, 'verification created'), namedIn(ours, 'verification ended')]
+  const crossed = { toUs: begunByThem.intersection(endedByUs).size, toThem: begunByUs.intersection(endedByThem).size }
+  t.ok(crossed.toUs > 0 && crossed.toThem > 0, 'each ended what the other had begun')
+
+  const redis = new Redis(world.redisUrl)
+  t.teardown(() => redis.disconnect())
+  const sealer = createSealer(world.all['SEAL_KEYS'] ?? '')
+  const records = await Promise.all(settled.map(async ({ id }): Promise<Json> => {
+    const [key = ''] = await redis.keys(`vg:*:r:${id}`)
+    const sealed = await redis.getBuffer(key)
+    return sealed === null ? null : sealer.open(sealed, id)
+  }))
+  const withLater = records.filter(record => record !== null && typeof record === 'object' && 'later' in record).length
+  t.equal(withLater, begunByThem.size, 'nobody drops what he does not know')
+  const scripts = await Promise.all([join(root, 'src'), dirname(main)].map(folder => readFile(join(folder, 'store/write.lua'))))
+  const hashes = scripts.map(text => createHash('sha1').update(text).digest('hex'))
+  t.same(await redis.script('EXISTS', ...hashes), [1, 1], 'both scripts were run')
+  t.comment(`begun by the next version and ended by this one: ${crossed.toUs}; the other way: ${crossed.toThem}`)
+})
+
+const older = process.env['OLDER_VERSION']
+t.test('an older version and this one', { skip: older === undefined && 'needs OLDER_VERSION, the folder of one that is installed' }, async t => {
+  const world = await startWorld(t)
+  const { ours, theirs } = await runBoth(t, world, join(older ?? '', 'src/main.ts'))
+  await world.oracle.judge(`an older version and this one at once${isFull ? ', the one and then the other replaced' : ''}`)
+  t.ok(namedIn(ours, 'verification created').intersection(namedIn(theirs, 'verification ended')).size > 0, 'it ended what this one had begun')
+  t.ok(namedIn(theirs, 'verification created').intersection(namedIn(ours, 'verification ended')).size > 0, 'and the other way')
+})

@@ -1,0 +1,140 @@
+import { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import { readMetric } from '../e2e/end-user.ts'
+import { until } from '../helpers/redis.ts'
+import { numberOf } from './oracle.ts'
+import { startProxy } from './proxy.ts'
+import { announces, pointedAt, reads, startVictim, type Victim } from './victim.ts'
+import type { Command, Held } from './wire.ts'
+import { isFull, startWorld, type World, type WorldOptions } from './world.ts'
+
+// Most of the time passes in waiting until a worker is taken for dead.
+t.jobs = 4
+t.setTimeout(150_000)
+
+const profile = '/v1/default'
+
+type Window = {
+  name: string
+  inShort?: true
+  /** What the worker has to do: to fetch a profile, or to tell of a cancelation. */
+  job: 'profile' | 'webhook'
+  /** Where it waits when it dies: for Redis, or for the answer of this provider. */
+  at: { request: (command: Command) => boolean } | { reply: (command: Command) => boolean } | { answer: string }
+  /** How the record is then, and how often the profile was fetched, or the app told; and how often in all. */
+  revision: number
+  before: number
+  inAll: number
+}
+
+const windows: Window[] = [
+  { name: 'before the profile is fetched', job: 'profile', at: { reply: reads }, revision: 3, before: 0, inAll: 1 },
+  { name: 'while the profile is fetched', job: 'profile', at: { answer: profile }, revision: 3, before: 1, inAll: 2 },
+  { name: 'the profile is fetched, and nothing of it written', job: 'profile', at: { request: announces(4) }, inShort: true, revision: 3, before: 1, inAll: 2 },
+  { name: 'the outcome is written, and the job not finished', job: 'profile', at: { reply: announces(4) }, revision: 4, before: 1, inAll: 1 },
+  { name: 'the webhook is not sent', job: 'webhook', at: { reply: announces(3) }, revision: 3, before: 0, inAll: 1 },
+  // The app's answer is lost with the process: it is told once more, by the same name.
+  { name: 'the app has the webhook, and nothing of that is written', job: 'webhook', at: { request: announces('delivered') }, inShort: true, revision: 3, before: 1, inAll: 2 },
+  { name: 'the delivery is written, and the job not finished', job: 'webhook', at: { reply: announces('delivered') }, revision: 3, before: 1, inAll: 1 },
+]
+
+/** A worker that will wait in the window, the api beside it, and who takes over. */
+async function startScene (t: Test, at: Window['at'], options: WorldOptions = {}) {
+  const world = await startWorld(t, options)
+  const later = await startProxy(t, world.simulators.url)
+  let held: Held | null = null
+  const [victim] = await Promise.all([
+    startVictim(t, world, world.worker, ({ redis, providers }) => {
+      if ('answer' in at) providers.lose(at.answer, 1)
+      else held = 'request' in at ? redis.hold('request', at.request) : redis.hold('reply', at.reply)
+    }),
+    world.start(world.api),
+  ])
+  const fetchesOf = ({ passed }: Victim['providers']): number => passed.filter(({ path, status }) => path === profile && status !== null).length
+  return {
+    ...world, victim,
+    survive: () => world.start({ ...world.worker, ...pointedAt(later) }),
+    isThere: async (): Promise<void> => held === null ? until(() => fetchesOf(victim.providers) === 1, 'it waits for the answer') : void await (held as Held).caught,
+    fetches: (): number => fetchesOf(victim.providers) + fetchesOf(later),
+  }
+}
+
+async function create ({ shop, oracle }: Pick<World, 'shop' | 'oracle'>, job: Window['job'], n = 1): Promise<string> {
+  const { status, body: { id } } = await shop.create({ phoneNumber: numberOf(n, '10'), workflow: [job === 'profile' ? 'truecaller.push' : 'otpless.otp'] })
+  if (status !== 201) throw new Error(`answered ${status}`)
+  oracle.accept(id, job === 'profile' ? 'verified' : 'canceled/app_canceled')
+  if (job === 'webhook') await shop.call('POST', `/verifications/${id}/cancel`)
+  return id
+}
+
+for (const { name, job, at, inShort, revision, before, inAll } of windows) {
+  t.test(name, { buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults' }, async t => {
+    const scene = await startScene(t, at)
+    const { shop, oracle, receiver, victim, fetches, isThere, survive } = scene
+    const count = (): number => job === 'profile' ? fetches() : receiver.received.length
+    const id = await create(scene, job)
+    await isThere()
+    await victim.gateway.kill()
+    const killedAt = performance.now()
+    t.equal(count(), before, `done ${before} times`)
+    t.match((await shop.call('GET', `/verifications/${id}`)).body, { revision }, 'what is in Redis')
+    await survive()
+    const [settled] = await oracle.judge(`worker SIGKILLed: ${name}`)
+    await until(() => count() >= inAll, 'it is done')
+    t.comment(`done ${Math.round(performance.now() - killedAt)} ms after the kill`)
+    await until(async () => (await shop.call('GET', '/webhooks/deliveries?status=pending')).body['data'].length === 0, 'all is told', 20_000)
+    t.equal(count(), inAll, `done ${inAll} times in all`)
+    t.equal(settled?.verification['revision'], job === 'profile' ? 4 : 3, 'the state is written once')
+  })
+}
+
+t.test('how long it takes until another worker runs the job again', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+  const world = await startWorld(t)
+  await world.start(world.api)
+  const startWorker = (): Promise<Victim> => startVictim(t, world, world.worker, ({ providers }) => providers.lose(profile, 1))
+  const fetches = ({ providers }: Victim): number => providers.passed.filter(({ path }) => path === profile).length
+  const tookMs: number[] = []
+  let idle = await startWorker()
+  for (let round = 1; round <= 4; round += 1) {
+    const pair = [idle, await startWorker()]
+    const before = pair.map(fetches)
+    const isBusy = (worker: Victim): boolean => fetches(worker) > (before[pair.indexOf(worker)] ?? 0)
+    await create(world, 'profile', round)
+    await until(() => pair.some(isBusy), 'one of the two has the job')
+    const [busy, other] = pair.toSorted((a, b) => Number(isBusy(b)) - Number(isBusy(a)))
+    if (busy === undefined || other === undefined) throw new Error('there are two')
+    await busy.gateway.kill()
+    const killedAt = performance.now()
+    await until(() => isBusy(other), 'the other one runs it again', 20_000)
+    tookMs.push(performance.now() - killedAt)
+    await world.oracle.judge(`worker SIGKILLed beside an idle one, the ${round}. time`)
+    idle = other
+    idle.providers.lose(profile, 1)
+  }
+  t.comment(`run again after ${tookMs.map(Math.round).join(', ')} ms`)
+  t.ok(Math.max(...tookMs) < 9_000, 'in time')
+})
+
+t.test('killed six times at the same job', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+  const scene = await startScene(t, { answer: profile })
+  const { shop, oracle, simulators, redisUrl, victim, survive } = scene
+  const redis = new Redis(redisUrl)
+  t.teardown(() => redis.disconnect())
+  const fetched = (): number => simulators.requests.filter(({ path }) => path === profile).length
+  const id = await create(scene, 'profile')
+  await scene.isThere()
+  simulators.fail({ provider: 'truecaller', answer: 'hang', path: profile, times: 5 })
+  await victim.gateway.kill()
+  for (let kills = 1; kills < 6; kills += 1) {
+    const worker = await survive()
+    await until(() => fetched() > kills, 'it is at it again', 30_000)
+    await worker.kill()
+  }
+  t.match((await shop.call('GET', `/verifications/${id}`)).body, { status: 'pending', revision: 3 })
+  const last = await survive()
+  await oracle.judge('worker SIGKILLed six times at the same job')
+  t.equal(fetched(), 7)
+  t.strictSame(await redis.lrange('{vg}:resolve:active', 0, -1), [], 'no job stays in hand')
+  const seen = await readMetric(await last.listening, 'verigate_queue_stalled_total{queue="resolve"}')
+  t.ok(seen >= 1, `verigate_queue_stalled_total of the last one: ${seen}`)
+})
