@@ -15,6 +15,7 @@ import type { Queues } from './jobs/queues.ts'
 import type { Metrics } from './metrics.ts'
 import { createAuth, type Auth } from './plugins/auth.ts'
 import { allowOrigins } from './plugins/cors.ts'
+import { refuseCrowds } from './plugins/crowd.ts'
 import { answerClientError, answerErrors, sendProblem } from './plugins/errors.ts'
 import { openRequestLimits } from './plugins/limits.ts'
 import { openLive, type LiveOptions } from './plugins/live.ts'
@@ -126,6 +127,7 @@ export async function buildServer (parts: ServerParts) {
   allowOrigins(server, { apps, ids })
   addHooks(server, parts)
   await server.register(underPressure, { maxEventLoopDelay, retryAfter: 1 })
+  refuseCrowds(server)
   await describeApi(server, { version: manifest.version, sandbox: config.sandbox })
   // From here on the routes are ours.
   server.addHook('onRoute', ({ method, url }) => {
