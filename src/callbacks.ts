@@ -50,8 +50,9 @@ export function createCallbacks (
       const current = stored
       return tracing.trace(`callback ${provider}`, { kind: 'internal', ...about(current.record) }, async tell => {
         const { changed, isReplay, stored: { record: after } } = await changes.apply(current, event)
-        const late = currentAttempt(after)?.index === attempt ? 'duplicate' : 'late'
-        const result = changed ? 'accepted' : isReplay ? 'replayed' : late
+        const isOver = currentAttempt(after)?.index !== attempt
+        const isUsed = changed && !(isOver && event.type === 'evidenceReceived')
+        const result = isUsed ? 'accepted' : isReplay ? 'replayed' : isOver ? 'late' : 'duplicate'
         tell({ 'verigate.result': result })
         count(result)
       })

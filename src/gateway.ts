@@ -176,6 +176,7 @@ export function createGateway (parts: GatewayParts): Gateway {
         if (!isSame) throw invalidState(received.stored.record, 'Other evidence is being checked, or the attempt is over.')
         return { verification: received.stored.record, settled: false }
       }
+      if (currentAttempt(received.stored.record)?.index !== wanted.index) throw invalidState(received.stored.record, 'The attempt is over.')
       try {
         const { stored: { record: after }, event } = await changes.settle(received.stored, { isFirst: true, isLastTry: false })
         if (event?.type === 'codeRefused') {

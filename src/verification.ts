@@ -238,6 +238,8 @@ function decidePending (verification: Pending, event: Event, now: number): Decis
       if (attempt.phase !== 'waiting' || attempt.action?.type !== 'openDeepLink') return null
       return show(verification, { ...attempt, action: { type: 'approveOnDevice', app: providerOf(attempt.method) } }, now)
     case 'evidenceReceived':
+      // Too late is too late, also when the clock was not asked in time.
+      if (now >= attempt.endsAt) return tick(verification, attempt, now)
       if (attempt.phase === 'starting') {
         if (attempt.evidence !== null || event.evidence.from !== 'provider') return null
         return keep(verification, { ...attempt, evidence: event.evidence })

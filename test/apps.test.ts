@@ -53,6 +53,7 @@ t.test('webhooks of the file', async t => {
   ]) t.match(read(good)[1]?.webhook, good)
   const wrong: [unknown, RegExp][] = [
     [{ url: 'ftp://shop.example/top-secret', secrets: [secret(24)] }, /\/url must be an https URL/], [{ url: 'top-secret', secrets: [secret(24)] }, /\/url/],
+    [{ url: 'file:///top-secret', secrets: [secret(24)] }, /\/url/], [{ url: 'gopher://127.0.0.1:6379/top-secret', secrets: [secret(24)] }, /\/url/],
     [{ url: 'https://user:top-secret@shop.example/', secrets: [secret(24)] }, /\/url/], [{ url: 'https://top-secret@shop.example/', secrets: [secret(24)] }, /\/url/],
     [{ url, secrets: [] }, /\/secrets/], [{ url, secrets: Array(6).fill(secret(24)) }, /\/secrets/], [{ url }, /\/webhook/],
     [{ url, secrets: [secret(24), secret(23)] }, /\/secrets\/1 must be whsec_ and the base64 of 24 to 64 bytes/], [{ url, secrets: [secret(65)] }, /\/secrets\/0/],

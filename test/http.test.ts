@@ -209,7 +209,9 @@ t.test('only the listed hosts are reached, in no other spelling', async t => {
     `http://localhost:${port}/`, 'http://127.0.0.1/', `http://127.0.0.1:1/`, `ftp://${host}/`, `http://user@${host}/`,
     `http://:p@${host}/`, `http://@${host}/`, `http://${host}/#`, `http://${host}/#a`, `HTTP://${host}/`, `http://2130706433:${port}/`,
     `http://127.1:${port}/`, `http:/\\${host}/`, `http:${host}/`, ` http://${host}/`, `http://${host}\t/`, `http://${host}`,
-    `http://${host}\\@evil/`, `//${host}/`, '', 'nonsense',
+    `http://${host}\\@evil/`, `//${host}/`, '', 'nonsense', `http://0x7f000001:${port}/`, `http://0177.0.0.1:${port}/`,
+    `http://[::ffff:127.0.0.1]:${port}/`, `http://[::1]:${port}/`, `http://localhost.:${port}/`, `http://127.0.0.1.:${port}/`,
+    'http://169.254.169.254/', 'http://[fe80::1]/', 'http://100.64.0.1/', 'http://127.0.0.1:6379/', `file://${host}/`, `gopher://${host}/`,
   ]) await expectFailure(t, insecure({ method: 'GET', url, call: 'small talk' }), refused, url)
 
   const strict = createHttp()

@@ -155,6 +155,10 @@ t.test('the clock', async t => {
   t.match(apply(states.waiting, events.ticked, start + 600_000), { status: 'expired', reason: 'deadline', attempts: [{ status: 'expired', reason: 'deadline' }] })
   const alone = apply(begun({ workflow: [step('otpless.otp')] }), events.attemptStarted)
   t.match(apply(alone, events.ticked, start + 60_000), { status: 'expired', reason: 'attempt_timeout' })
+  for (const evidence of [events.evidenceApp, events.evidenceProvider, events.evidenceNudge]) {
+    t.equal(tell(decide(states.waiting, evidence, start + 60_000)), next, 'evidence that comes after the attempt\'s time is as good as none')
+    t.match(apply(alone, evidence, start + 60_000), { status: 'expired', reason: 'attempt_timeout' })
+  }
   const short = begun({ expiresAt: start + 30_000 })
   t.match(apply(short, events.ticked, start + 30_000), { status: 'expired', reason: 'deadline' }, 'an attempt never outlives the verification')
 })

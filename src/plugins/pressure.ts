@@ -15,9 +15,14 @@ declare module 'fastify' {
 
 const resolutionMs = 10
 const lookEveryMs = 1_000
+/** How many requests one turn of the event loop takes, however long it lasts. */
+const takenAtLeast = 200
+/** Who comes later in a turn than this would wait for all that was taken before. */
+const longestTurnMs = 250
 
 /**
- * Refuses all but urgent requests while a turn of the event loop takes longer than this. `@fastify/under-pressure` does the same, but looks at the memory as well,
+ * Refuses what cannot be served soon, and never touches what was taken: all but urgent requests while turns of the event loop take longer than `mostMs`,
+ * and the rest of a crowd that is all there within one turn, which may last for many. `@fastify/under-pressure` does the first, but looks at the memory as well,
  * also when nobody asked for that; with no file descriptor left this throws in its timer, and the process ends.
  */
 export function refuseUnderPressure (server: FastifyInstance, mostMs: number): void {
@@ -35,8 +40,16 @@ export function refuseUnderPressure (server: FastifyInstance, mostMs: number): v
     histogram.disable()
   })
   server.decorate('isUnderPressure', () => isSlow)
-  server.addHook('onRequest', (request, _reply, done) => {
-    if (!isSlow || request.routeOptions.config.isUrgent === true) return done()
-    done(new ApiError('overloaded', 'Too busy for the moment.', { retryAfterSeconds: 1 }))
+
+  let taken = 0
+  let begunAt = 0
+  server.addHook('onRequest', ({ routeOptions: { config } }, _reply, done) => {
+    if (taken === 0) {
+      begunAt = performance.now()
+      setImmediate(() => { taken = 0 })
+    }
+    taken += 1
+    const isRefused = isSlow || (taken > takenAtLeast && performance.now() - begunAt > longestTurnMs)
+    done(isRefused && config.isUrgent !== true ? new ApiError('overloaded', 'Too busy for the moment.', { retryAfterSeconds: 1 }) : undefined)
   })
 }

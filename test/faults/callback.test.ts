@@ -1,0 +1,204 @@
+import { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import { clientOf, type Client } from '../helpers/gateway.ts'
+import { freePort, until } from '../helpers/redis.ts'
+import { startBadProvider, tokenOf, type Fault } from './bad-provider.ts'
+import { createClock } from './clock.ts'
+import { quantile } from './open-loop.ts'
+import { codeOf, numberOf } from './oracle.ts'
+import { some, startWorld } from './world.ts'
+
+t.jobs = 2
+t.setTimeout(150_000)
+
+const push = '/v1/apps/requests'
+const profile = '/v1/default'
+const minuteMs = 60_000
+
+/** Two api processes, a worker, and Truecaller on a wire; the test is the phone. */
+async function startThree (t: Test) {
+  const clock = await createClock(t)
+  const world = await startWorld(t, { environment: clock.environment, simulatorOptions: { now: clock.now } })
+  const { simulators, start, shop, url, oracle } = world
+  const bad = await startBadProvider(t, simulators.url)
+  const wired = { TRUECALLER_API_URL: bad.url, TRUECALLER_PROFILE_URL: bad.url, TRUECALLER_PROFILE_HOSTS: new URL(bad.url).host }
+  const port = String(await freePort())
+  const worker = { ...world.worker, ...wired }
+  const [,, first] = await Promise.all([start({ ...world.api, ...wired }), start({ ...world.api, ...wired, PORT: port }), start(worker)])
+  const doors: [Client, Client] = [world.anybody, clientOf(`http://127.0.0.1:${port}`, null)]
+  const body = (phoneNumber: string) => {
+    const state = bad.asked.find(one => one.path === push && one.phoneNumber === phoneNumber)?.body['state']
+    return { requestId: 'r', accessToken: tokenOf(phoneNumber), state }
+  }
+  /** The provider calls about this number, at the `door`th api process. */
+  const tell = (phoneNumber: string, door: number) => (doors[door % 2] ?? doors[0]).call('POST', '/callbacks/truecaller', body(phoneNumber))
+  const create = async (phoneNumber: string, request: object = {}) => {
+    const { status, body } = await shop.create({ phoneNumber, workflow: ['truecaller.push'], ...request })
+    if (status !== 201) throw new Error(`answered ${status} ${body['code']}`)
+    return { id: String(body['id']), body }
+  }
+  const counted = async (result: string): Promise<number> => {
+    const texts = await Promise.all([url, `http://127.0.0.1:${port}`].map(async place => (await clientOf(place, null).call('GET', '/metrics')).body['text']))
+    return texts.reduce((sum, text) => sum + Number(new RegExp(`^verigate_callbacks_total\\{provider="truecaller",result="${result}"\\} (\\d+)$`, 'm').exec(text)?.[1]), 0)
+  }
+  return {
+    ...world, clock, bad, tell, counted, doors, worker: first, launchWorker: () => start(worker), oracle,
+    create,
+    /** One after the other: what is tested comes afterwards. */
+    createAll: async (phoneNumbers: string[]): Promise<string[]> => {
+      const ids: string[] = []
+      for (const phoneNumber of phoneNumbers) ids.push((await create(phoneNumber)).id)
+      return ids
+    },
+    fetches: (phoneNumber: string): number => bad.asked.filter(one => one.path === profile && one.phoneNumber === phoneNumber).length,
+    read: async (id: string) => (await shop.call('GET', `/verifications/${id}`)).body,
+  }
+}
+const silent = (n: number): string => numberOf(n, '92')
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
+
+t.test('before the answer to the start call, at another process', { buffered: true }, async t => {
+  const { bad, tell, create, fetches, oracle } = await startThree(t)
+  const ends: Record<string, Fault> = {
+    well: async (response, ask) => {
+      const { status, headers, body } = await ask()
+      response.writeHead(status, headers).end(body)
+    },
+    'in a 500': response => response.writeHead(500).end(),
+    'in a reset': response => response.socket?.resetAndDestroy(),
+  }
+  let early = 0
+  await Promise.all(Object.entries(ends).flatMap(([, end], kind) => numbers(some(20, 3)).map(async n => {
+    const phoneNumber = silent(100 * kind + n)
+    let isCreated = false
+    bad.spoil(push, phoneNumber, async (response, ask) => {
+      const { status } = await tell(phoneNumber, 1)
+      if (status === 200 && !isCreated) early += 1
+      await end(response, ask)
+    })
+    const { id } = await create(phoneNumber)
+    isCreated = true
+    oracle.accept(id, 'verified')
+  })))
+  t.equal(early, 3 * some(20, 3), 'each was told before its create was answered')
+  const settled = await oracle.judge('callback before the answer to the start call')
+  t.ok(settled.every(({ verification }) => fetches(verification['phoneNumber']) === 1), 'one profile fetch each')
+})
+
+t.test('at two processes at once', { buffered: true }, async t => {
+  const { tell, createAll, fetches, counted, oracle } = await startThree(t)
+  const count = some(200, 40)
+  const ids = await createAll(numbers(count).map(silent))
+  for (const id of ids) oracle.accept(id, 'verified')
+  const statuses = await Promise.all(numbers(2 * count).map(async n => (await tell(silent(n >> 1), n)).status))
+  t.same(new Set(statuses), new Set([200]))
+  t.equal(await counted('accepted'), count, 'one of each two')
+  const settled = await oracle.judge(`${count} callbacks at two processes at once`)
+  t.ok(settled.every(({ verification }) => fetches(verification['phoneNumber']) === 1), 'one profile fetch each')
+})
+
+t.test('ten thousand times, and a minute and 23 hours later', { buffered: true }, async t => {
+  const { tell, create, fetches, counted, oracle, clock, read } = await startThree(t)
+  const count = some(10_000, 1_000)
+  const phoneNumber = silent(0)
+  const { id, body: { revision } } = await create(phoneNumber)
+  oracle.accept(id, 'verified')
+  const took: number[] = []
+  const statuses = new Set<number>()
+  let told = 0
+  await Promise.all(numbers(100).map(async () => {
+    while (told < count) {
+      const from = performance.now()
+      statuses.add((await tell(phoneNumber, told++)).status)
+      took.push(performance.now() - from)
+    }
+  }))
+  t.same(statuses, new Set([200]))
+  const [{ verification = {} } = {}] = await oracle.judge(`one callback ${count} times`)
+  t.equal(verification['revision'], revision + 2, 'one change for the callback, one for the profile')
+  t.equal(fetches(phoneNumber), 1, 'one profile fetch')
+  t.comment(`p50 of an answer ${quantile(took, 0.5).toFixed(1)} ms, p99 ${quantile(took, 0.99).toFixed(1)} ms`)
+
+  for (const laterMs of [0, minuteMs, 23 * 60 * minuteMs]) {
+    clock.advance(laterMs)
+    t.same(new Set(await Promise.all(numbers(50).map(async n => (await tell(phoneNumber, n)).status))), new Set([200]))
+    t.same(await read(id), verification, `nothing has changed ${laterMs / minuteMs} min later`)
+  }
+  t.equal(await counted('accepted'), 1)
+  t.equal(await counted('late') + await counted('duplicate'), count - 1 + 150, 'all the others are known for what they are')
+  t.equal(fetches(phoneNumber), 1, 'nor is anything fetched')
+})
+
+t.test('after the end, whatever that was', { buffered: true }, async t => {
+  const { tell, create, fetches, oracle, clock, read, shop, counted, launchWorker, worker } = await startThree(t)
+  const [expired, canceled, failed] = [silent(0), silent(1), silent(2)]
+  const [{ id: expiredId }, { id: canceledId }, { id: failedId }] = await Promise.all([create(expired), create(canceled), create(failed)])
+  await shop.call('POST', `/verifications/${canceledId}/cancel`)
+  await shop.call('POST', `/verifications/${failedId}/next`, { reason: 'user_rejected' })
+  oracle.accept(expiredId, 'expired/attempt_timeout')
+  clock.advance(3 * minuteMs)
+  await oracle.judge('callback after the attempt\'s time')
+  // Time is over, and nobody was there to say so: the callback comes first.
+  await worker.kill()
+  const overdue = silent(3)
+  const { id: overdueId } = await create(overdue)
+  const typed = numberOf(4, '10')
+  const { body: { id: typedId } } = await shop.create({ phoneNumber: typed, workflow: ['otpless.otp'] })
+  clock.advance(11 * minuteMs)
+  const before = await Promise.all([expiredId, canceledId, failedId].map(read))
+  const tellBoth = async (phoneNumber: string): Promise<void> => {
+    for (const door of [0, 1]) t.equal((await tell(phoneNumber, door)).status, 200)
+  }
+  for (const phoneNumber of [expired, canceled, failed]) await tellBoth(phoneNumber)
+  t.same(await Promise.all([expiredId, canceledId, failedId].map(read)), before, 'final is final')
+  t.same([expired, canceled, failed].map(fetches), [0, 0, 0], 'nobody is asked')
+  t.same([await counted('accepted'), await counted('late')], [0, 6])
+  await tellBoth(overdue)
+  t.match(await shop.call('POST', `/verifications/${typedId}/check`, { code: codeOf(typed) }), { status: 409, body: { code: 'invalid_state', verificationStatus: 'expired' } }, 'a code likewise')
+  t.same([await counted('accepted'), await counted('late')], [0, 8])
+  await launchWorker()
+  t.match(await shop.waitFor(overdueId), { status: 'expired', verified: false }, 'too late is too late, also when nobody had said so yet')
+  t.match(await read(typedId), { status: 'expired', verified: false })
+  t.equal(fetches(overdue), 0)
+})
+
+t.test('while no worker is there, and what the queue held is lost', { buffered: true }, async t => {
+  const { tell, createAll, fetches, oracle, read, worker, launchWorker, redisUrl, counted } = await startThree(t)
+  await worker.kill()
+  const count = some(100, 20)
+  const ids = await createAll(numbers(count).map(silent))
+  for (const id of ids) oracle.accept(id, 'verified')
+  for (const round of [1, 2, 3]) {
+    t.same(new Set(await Promise.all(numbers(count).map(async n => (await tell(silent(n), n + round)).status))), new Set([200]), `round ${round}`)
+  }
+  t.equal(await counted('accepted'), count)
+  t.same(new Set(await Promise.all(ids.map(async id => (await read(id))['nextAction'].type))), new Set(['wait']), 'evidence is kept')
+  const redis = new Redis(redisUrl)
+  t.teardown(() => redis.disconnect())
+  const jobs = await redis.keys('{vg}:resolve*')
+  t.ok(jobs.length > count, `${jobs.length} keys of the queue are there`)
+  await redis.del(jobs)
+  await Promise.all(numbers(count).map(n => tell(silent(n), n)))
+  t.same(numbers(count).map(n => fetches(silent(n))), numbers(count).map(() => 0))
+  await launchWorker()
+  const settled = await oracle.judge('callbacks while no worker is there, and then the queue was lost')
+  t.ok(settled.every(({ verification }) => fetches(verification['phoneNumber']) === 1), 'one profile fetch each')
+})
+
+t.test('again, after its job has failed for good', { buffered: true }, async t => {
+  const { bad, tell, create, fetches, oracle, clock, read, counted } = await startThree(t)
+  const phoneNumber = silent(0)
+  bad.spoil(profile, phoneNumber, response => response.writeHead(500).end(), Infinity)
+  const { id } = await create(phoneNumber, { expiresInSeconds: 600 })
+  oracle.accept(id, 'failed/provider_unavailable', 'expired/attempt_timeout')
+  await tell(phoneNumber, 0)
+  await until(() => fetches(phoneNumber) >= 2, 'the job tries')
+  clock.advance(5 * minuteMs)
+  await oracle.judge('callback again after its job failed for good')
+  const [before, fetched] = [await read(id), fetches(phoneNumber)]
+  bad.heal()
+  t.same(new Set(await Promise.all(numbers(10).map(async n => (await tell(phoneNumber, n)).status))), new Set([200]))
+  t.same(await read(id), before, 'write-once')
+  t.equal(fetches(phoneNumber), fetched)
+  t.equal(await counted('late'), 10)
+})

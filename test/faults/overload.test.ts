@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { keys } from '../helpers/gateway.ts'
+import { readLine, type GatewayProcess } from '../helpers/process.ts'
+import { offer, quantile, type Offered } from './open-loop.ts'
+import { numberOf } from './oracle.ts'
+import { isFull, some, startWorld } from './world.ts'
+
+t.setTimeout(600_000)
+
+/** An api and a worker process, and a crowd that creates verifications nobody goes on with. */
+async function startBoth (t: Test) {
+  const world = await startWorld(t)
+  const { api, worker, start, url, oracle } = world
+  const [apiProcess] = await Promise.all([start(api), start(worker)])
+  let begun = 0
+  const crowd = async (count: number, overMs: number): Promise<Offered[]> => {
+    const from = begun
+    begun += count
+    const all = await offer(`${url}/verifications`, { authorization: `Bearer ${keys.shop}` }, {
+      count, overMs,
+      // Asks no provider, whose time would be this process's; and does not end all at once.
+      bodyOf: n => ({ phoneNumber: numberOf(from + n, '92'), workflow: [{ method: 'truecaller.web', timeoutSeconds: 5 + n % some(35, 3) }] }),
+    })
+    for (const { status, body } of all) {
+      if (status === 201) oracle.accept(body['id'], 'expired/attempt_timeout')
+    }
+    return all
+  }
+  return { ...world, apiProcess, crowd, oracle }
+}
+
+const isRefusal = ({ status, body, retryAfter }: Offered): boolean => (status === 503 || status === 429) && retryAfter !== null && ['overloaded', 'store_unavailable', 'rate_limited'].includes(body['code'])
+const rssOf = ({ pid }: GatewayProcess): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+
+function tell (all: Offered[], { logs }: GatewayProcess, from: number): string {
+  const accepted = all.filter(({ status }) => status === 201)
+  const inside = logs.slice(from).filter(line => line.includes('"msg":"request"') && line.endsWith('}')).map(readLine).filter(({ status }) => status === 201).map(({ durationMs }) => Number(durationMs))
+  const ms = (numbers: number[]): string => `p50 ${Math.round(quantile(numbers, 0.5))} ms, p99 ${Math.round(quantile(numbers, 0.99))} ms`
+  return `${accepted.length} accepted (${ms(accepted.map(one => one.ms))}; inside ${ms(inside)}), ${all.filter(isRefusal).length} refused`
+}
+
+t.test('a crowd that comes within one second', async t => {
+  const { crowd, apiProcess, oracle, anybody } = await startBoth(t)
+  const count = some(10_000, 1_500)
+  const all = await crowd(count, 1_000)
+  const told = tell(all, apiProcess, 0)
+  t.comment(`${count} creates in one second: ${told}`)
+  // Whom the machine gave no time in ten seconds was told by the kernel, or by Node, that he was not heard.
+  const odd = all.filter(one => one.status !== 201 && !isRefusal(one)).map(({ status, body }) => status === 408 ? 'unheard' : status === null ? 'no connection' : `${status} ${body['code']}`)
+  t.same([...new Set(odd)].filter(word => isFull ? !['unheard', 'no connection'].includes(word) : true), [], 'each is accepted, or told when to come again')
+  t.ok(all.every(({ ms }) => ms < 45_000), 'nothing hangs')
+  const accepted = all.filter(({ status }) => status === 201)
+  t.ok(accepted.length >= some(1_000, 200), `${accepted.length} accepted`)
+  t.equal((await anybody.call('GET', '/livez')).status, 200)
+  await oracle.judge(`${count} creates in one second, ${accepted.length} accepted, ${odd.length} not heard`, some(120_000, 55_000))
+})
+
+t.test('twice what it can carry', { skip: !isFull && 'only in npm run test:faults' }, async t => {
+  const { crowd, apiProcess, oracle, shop } = await startBoth(t)
+  const alone = await crowd(1_500, 1_000)
+  // All but the last twentieth, which the kernel may have let wait.
+  const carried = Math.round(0.95 * 1_500 / quantile(alone.map(({ n, ms }) => n / 1.5 + ms), 0.95) * 1_000)
+  const rss: number[] = []
+  const figures: string[] = []
+  for (let round = 0; round < 4; round += 1) {
+    const from = apiProcess.logs.length
+    figures.push(tell(await crowd(Math.min(2 * carried, 2_500) * 3, 3_000), apiProcess, from))
+    rss.push(rssOf(apiProcess))
+  }
+  const endedAt = performance.now()
+  const { status } = await shop.call('GET', '/verifications?reference=none')
+  const recoveredMs = performance.now() - endedAt
+  t.comment([`carries about ${carried} a second; twice that:`, ...figures, `RSS ${rss.map(Math.round).join(', ')} MB, the next request after it took ${Math.round(recoveredMs)} ms`].join('; '))
+  t.equal(status, 200)
+  t.ok(recoveredMs < 2_000)
+  t.ok((rss.at(-1) ?? 0) < 1.5 * (rss[0] ?? 0) + 100, 'its memory does not go on growing')
+  await oracle.judge('overload of twice the capacity, four times 3 s', 120_000)
+})
