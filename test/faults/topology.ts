@@ -29,7 +29,7 @@ export async function startReplicated (t: Teardown, count: number, args: string[
 /** Three Sentinels that must be two to agree. The address is the gateway's `REDIS_URL`; `ask` asks one of them about the master. */
 export async function startSentinels (t: Teardown, master: Pick<TestRedis, 'port'>, { replicas, downAfterMs = 1_000, settings = [] }: { replicas: number, downAfterMs?: number, settings?: string[] }) {
   const sentinels = await Promise.all([0, 1, 2].map(() => startSentinel(t, master as TestRedis, [
-    `sentinel down-after-milliseconds mymaster ${downAfterMs}`, 'sentinel failover-timeout mymaster 5000', ...settings,
+    `sentinel down-after-milliseconds mymaster ${downAfterMs}`, 'sentinel failover-timeout mymaster 2000', ...settings,
   ])))
   const admins = sentinels.map(({ port }) => openAdmin(t, port))
   await Promise.all(admins.map(async admin => {
