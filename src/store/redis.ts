@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Cluster, Redis } from 'ioredis'
 import type { ClusterOptions, DNSLookupFunction, RedisOptions, Result } from 'ioredis'
+import { Sentinels } from './sentinel.ts'
 
 /** A connection to Redis or Valkey: standalone, found through Sentinel, or a Cluster. */
 export type RedisClient = Redis | Cluster
@@ -150,6 +151,7 @@ const openRedis = (target: RedisTarget, kind: RedisKind): Redis => {
   if (target.form === 'standalone') return new Redis({ ...options, ...target.nodes[0] })
   return new Redis({
     ...options,
+    Connector: Sentinels,
     sentinels: target.nodes,
     sentinelRetryStrategy: retryDelay,
     sentinelCommandTimeout: 1000,
