@@ -4,7 +4,7 @@ import { queuePrefix } from '../../src/jobs/queues.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import { until } from '../helpers/redis.ts'
 import { live } from './load.ts'
-import { countLost, finish, patient, startProbe, startSteadily } from './steady.ts'
+import { countLost, finish, patient, startProbe, startSteadily, well } from './steady.ts'
 import { startReplicatedCluster, type ClusterNode } from './topology.ts'
 import { some, startWorld } from './world.ts'
 
@@ -32,7 +32,7 @@ t.test('the master of the queues killed under load', { buffered: true }, async t
   const { replicas, masters, slotOf, ownerOf, shop, oracle, processes } = await startOnCluster(t)
   const owner = ownerOf(await slotOf(queuePrefix))
   const replica = replicas[masters.indexOf(owner)]
-  const load = startSteadily(some(50, 150), n => live(n, patient(shop), oracle, 40_000))
+  const load = startSteadily(some(50, 150), n => live(well(n), patient(shop), oracle, 40_000))
   const probe = startProbe(shop, 20_000, some(50, 100))
   await delay(1_000 + Math.random() * 500)
   await owner.stop()
@@ -69,7 +69,7 @@ t.test('slots moved under load', { buffered: true }, async t => {
   const { masters, slotOf, ownerOf, errors, shop, oracle, processes } = await startOnCluster(t)
   const keys = createKeys('vg')
   const slots = await Promise.all([queuePrefix, ...Array.from({ length: partitions }, (_, partition) => keys.due(partition))].map(slotOf))
-  const load = startSteadily(some(50, 150), n => live(n, patient(shop), oracle, 40_000))
+  const load = startSteadily(some(50, 150), n => live(well(n), patient(shop), oracle, 40_000))
   await delay(1_000)
   let moved = 0
   // The queues, and every partition that one master has; in short, two of them.

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { until } from '../helpers/redis.ts'
 import { live } from './load.ts'
-import { countLost, finish, patient, startProbe, startSteadily } from './steady.ts'
+import { countLost, finish, patient, startProbe, startSteadily, well } from './steady.ts'
 import { hasReplicas, openAdmin, startReplicated, startSentinels } from './topology.ts'
 import { isFull, some, startWorld } from './world.ts'
 import { startWire } from './wire.ts'
@@ -24,7 +24,7 @@ async function startWatched (t: Test, environment: Record<string, string>) {
 
 async function killPrimary (t: Test, waitReplicas: number): Promise<void> {
   const { master, sentinels, shop, oracle, processes } = await startWatched(t, { REDIS_WAIT_REPLICAS: String(waitReplicas) })
-  const load = startSteadily(some(50, 150), n => live(n, patient(shop), oracle, 40_000))
+  const load = startSteadily(some(50, 150), n => live(well(n), patient(shop), oracle, 40_000))
   const probe = startProbe(shop, 20_000, some(50, 100))
   await delay(1_000 + Math.random() * 500)
   const before = await sentinels.master()

@@ -22,6 +22,12 @@ export function startSteadily (everyMs: number, one: (n: number) => Promise<void
   }
 }
 
+/**
+ * The `n`th lifecycle of the kinds in which no provider fails by itself: what an outage repeats of those opens the breaker, which then lets one call
+ * through in five seconds.
+ */
+export const well = (n: number): number => Math.floor(n / 4) * 5 + ([0, 1, 2, 4][n % 4] ?? 0)
+
 /** A client that waits a little before it may ask again: a storm of retries would be a fault of its own. */
 export function patient (client: Client): Client {
   const calm = <Args extends unknown[]>(ask: (...args: Args) => Promise<Answer>) => async (...args: Args): Promise<Answer> => {
