@@ -32,6 +32,7 @@ import { startClock } from './store/clock.ts'
 import { createCounts } from './store/counts.ts'
 import { createKeys, partitions } from './store/keys.ts'
 import { connectRedis, untilReady } from './store/redis.ts'
+import { createReplicas } from './store/replicas.ts'
 import { createStore } from './store/store.ts'
 import { createTallies } from './tallies.ts'
 import { readVerification } from './verification.ts'
@@ -59,6 +60,8 @@ export type RunningApp = {
 const requestsGraceMs = 7_000
 const jobsGraceMs = 5_000
 const operationsGraceMs = 500
+/** A replica that hears has it in less; it must be less than the time that a command has. */
+const replicasTimeoutMs = 500
 
 export type AppOptions = {
   log: Logger
@@ -78,7 +81,8 @@ export async function startApp (
   const onError = (error: Error): void => log.warn({ cause: error.message }, 'redis')
   const redis = connectRedis(config.redisUrl, 'api', { onError })
   const subscriber = connectRedis(config.redisUrl, 'subscriber', { onError })
-  await untilReady(redis)
+  const waiting = config.waitReplicas === 0 ? null : connectRedis(config.redisUrl, 'api', { onError })
+  await Promise.all([redis, waiting].map(connection => connection === null ? null : untilReady(connection)))
   await checkRedis(redis, message => log.warn(message))
   const clock = givenNow === undefined ? await startClock(redis) : { now: givenNow, close () {} }
   const { now } = clock
@@ -99,7 +103,8 @@ export async function startApp (
   const methods = collectMethods(opened)
   const metrics = createMetrics(byProvider(methods.keys()))
   metrics.noteApps(now())
-  const store = createStore({ redis, sealer, read: readVerification, report: metrics.countRoundTrip })
+  const replicas = waiting === null ? null : createReplicas(waiting, { count: config.waitReplicas, timeoutMs: replicasTimeoutMs })
+  const store = createStore({ redis, replicas, sealer, read: readVerification, report: metrics.countRoundTrip })
   const adapters = new Map(opened.map(adapter => [adapter.provider, guardAdapter(adapter, {
     now, tracing,
     report: call => {
@@ -168,7 +173,7 @@ export async function startApp (
       await Promise.all([stopServing(server, requestsGraceMs), workers?.close(jobsGraceMs)])
       if (operations !== null) await stopServing(operations, operationsGraceMs)
       await Promise.race([Promise.all([budget.close(), queues.close(), http.close(), webhooks.close()]), delay(500, undefined, { ref: false })])
-      for (const connection of [redis, subscriber, workerRedis]) connection?.disconnect()
+      for (const connection of [redis, waiting, subscriber, workerRedis]) connection?.disconnect()
     },
   }
 }

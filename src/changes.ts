@@ -12,8 +12,8 @@ import { tagNumber, type Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import type { Sealer } from './seal.ts'
 import { partitionOfTag } from './store/keys.ts'
-import { StoreUnavailable, type Claim, type Counter, type Full, type Store, type Stored } from './store/store.ts'
-import { begin, currentAttempt, decide, isFinal, type Decision, type Effect, type Event, type Request, type Verification } from './verification.ts'
+import { StoreUnavailable, type Claim, type Counter, type Full, type Release, type Store, type Stored } from './store/store.ts'
+import { begin, currentAttempt, decide, isFinal, type Decision, type Effect, type Event, type KeyHold, type Request, type Verification } from './verification.ts'
 import { route, type Surroundings } from './workflow.ts'
 
 export type Current = Stored<Verification>
@@ -21,12 +21,14 @@ export type Current = Stored<Verification>
 export type Change = { stored: Current, effects: Effect[], changed: boolean, isReplay: boolean }
 
 /**
- * How a decision gets into the store and what it owes gets done, whoever asks and however many ask at once.
+ * How a decision gets into the store and what it owes gets done, whoever asks and however many ask at once. What these return may be told: it is confirmed.
  * An effect is either taken on by the caller, or handed to a job in the same breath; the record's due time is the net below both.
  */
 export type Changes = {
-  /** Throws `ApiError` gone. */
+  /** Throws `ApiError` gone. What is told of it before it changes again is to be confirmed. */
   load (id: string): Promise<Current>
+  /** Waits until as many replicas as `REDIS_WAIT_REPLICAS` says have it, or what came after it, and these claims. Throws `StoreUnavailable`. */
+  confirm (stored: Current, claims?: readonly Release[]): Promise<void>
   /** Writes a new verification and starts its first attempt; or tells which claim, or counter, stood in the way. `live` is held while it is not final. */
   create (request: Request, bounds: { keys: Claim[], live: Claim[], counters: Counter[] }): Promise<Current | { taken: { name: string, value: string } | null } | { full: Full }>
   /**
@@ -71,6 +73,7 @@ export type ChangesParts = {
 /** How long a request goes on starting attempts; what is left is a job's. */
 const startBudgetMs = 4_000
 const conflictTries = 20
+const confirmTries = 5
 const storeRetryMs = 200
 
 export function createChanges (
@@ -142,6 +145,16 @@ export function createChanges (
     const stored = await store.load(id)
     if (stored === null || keeping.isOutdated(stored.record)) throw new ApiError('gone', 'This verification was erased or its retention has passed.')
     return stored
+  }
+
+  async function confirm (stored: Current, claims?: readonly Release[]): Promise<void> {
+    const { id, revision } = stored.record
+    let newest: Current | null = stored
+    for (let tries = 0; tries < confirmTries && newest !== null && newest.record.revision >= revision; tries += 1) {
+      if (await store.confirm(id, newest.mark, claims)) return
+      newest = await store.load(id)
+    }
+    throw new StoreUnavailable('UNREPLICATED')
   }
 
   /** Null: somebody else wrote first. */
@@ -227,8 +240,17 @@ export function createChanges (
 
   return {
     load,
-    apply,
-    start,
+    confirm,
+    async apply (stored, event, options) {
+      const change = await apply(stored, event, options)
+      await confirm(change.stored)
+      return change
+    },
+    async start (stored, effects) {
+      const started = await start(stored, effects)
+      await confirm(started)
+      return started
+    },
     delegate,
     async create (request, { keys, live, counters }) {
       let decision = await beginStart(route(begin(request, now()), surroundings, now()))
@@ -242,7 +264,9 @@ export function createChanges (
           note(null, next)
           await Promise.all(opened.map(deliveries.hasten))
           await delegate(next, effects.filter(effect => effect !== 'start' && effect !== 'notify'))
-          return start({ record: next, mark: result.mark }, effects)
+          const started = await start({ record: next, mark: result.mark }, effects)
+          await confirm(started, keys)
+          return started
         }
         if ('full' in result) return result
         if ('exists' in result || !once.some(({ name }) => name === result.taken.name)) return { taken: 'taken' in result ? result.taken : null }
@@ -255,7 +279,10 @@ export function createChanges (
       const { index, attempt: { evidence, isAsked } } = current
       const repeated = isAsked && !isFirst
       // What the app brings is good for one answer: whether one may have been lost must be known also when we die now.
-      if (evidence.from === 'app' && !isAsked) stored = (await apply(stored, { type: 'asked', attempt: index })).stored
+      if (evidence.from === 'app' && !isAsked) {
+        stored = (await apply(stored, { type: 'asked', attempt: index })).stored
+        await confirm(stored)
+      }
       let event: Event
       try {
         event = await attempts.resolve(stored.record, index, evidence.value, repeated)
@@ -268,14 +295,22 @@ export function createChanges (
         event = { type: 'attemptFailed', attempt: index, reason: error.reason }
       }
       const change = await insist(() => apply(stored, event, { begins: true }), now() + startBudgetMs)
-      return { stored: await start(change.stored, change.effects), event }
+      const settled = await start(change.stored, change.effects)
+      await confirm(settled)
+      return { stored: settled, event }
     },
-    erase: (verification, { also, indexes } = { also: [], indexes: [] }) => store.erase(verification.id, {
-      also, releases: [...releasesOf(verification), ...verification.key === null ? [] : [verification.key], ...verification.spareKeys ?? []],
-      indexes: [...keeping.indexNames(verification), ...indexes], announce: 'erased',
-    }),
+    async erase (verification, { also, indexes } = { also: [], indexes: [] }) {
+      await store.erase(verification.id, {
+        also, releases: [...releasesOf(verification), ...keyHolds(verification)],
+        indexes: [...keeping.indexNames(verification), ...indexes], announce: 'erased',
+      })
+      await store.confirm(verification.id, null)
+    },
   }
 }
+
+/** The claims of the Idempotency-Key that it was made with. */
+export const keyHolds = ({ key, spareKeys = [] }: Pick<Verification, 'key' | 'spareKeys'>): KeyHold[] => key === null ? spareKeys : [key, ...spareKeys]
 
 /** The provider, or our own breaker, said in so many words that the question was not taken. */
 const isTurnedAway = ({ status, reason }: ProviderError): boolean => status !== null || reason === 'provider_unavailable'

@@ -17,6 +17,7 @@ const ownVariables = {
   PUBLIC_URL: Type.String({ pattern: '^https?://[^\\s?#]+$', description: 'Where providers and browsers reach this gateway, for example `https://verify.example.com`. Required outside the sandbox.' }),
   ROLE: Type.Enum(['all', 'api', 'worker'], { description: '`all` (default), `api` or `worker`.' }),
   REDIS_URL: text('`redis://`, `rediss://`, `redis+sentinel://host:port,host:port/master` or `redis+cluster://host:port,host:port` (redis://127.0.0.1:6379).'),
+  REDIS_WAIT_REPLICAS: Type.String({ pattern: '^\\d$', description: 'How many replicas of Redis must have a change before it is answered or told (0). With fewer at hand that is 503 `store_unavailable`.' }),
   APPS_FILE: text('JSON file of the apps and their hashed keys. Required outside the sandbox.'),
   SEAL_KEYS: text('`id:base64,…`: 32-byte keys that seal what is stored; the first seals, all open. Required outside the sandbox.'),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { description: '`info` (default), `debug`, `warn`, …' }),
@@ -54,6 +55,7 @@ export type Config = Readonly<{
   publicUrl: string
   role: 'all' | 'api' | 'worker'
   redisUrl: string
+  waitReplicas: number
   appsFile: string | null
   sealKeys: string
   logLevel: string
@@ -99,6 +101,7 @@ export function readConfig (environment: Readonly<Record<string, string | undefi
     publicUrl: required('PUBLIC_URL', allowInsecureProviders ? `http://localhost:${port}` : null).replace(/\/+$/, ''),
     role: own.ROLE ?? 'all',
     redisUrl: own.REDIS_URL ?? 'redis://127.0.0.1:6379',
+    waitReplicas: Number(own.REDIS_WAIT_REPLICAS ?? 0),
     appsFile: sandbox ? own.APPS_FILE ?? null : required('APPS_FILE', null),
     sealKeys: required('SEAL_KEYS', sandbox ? sandboxSealKeys : null),
     logLevel: own.LOG_LEVEL ?? 'info',

@@ -72,7 +72,7 @@ export function createGateway (parts: GatewayParts): Gateway {
   const { changes, store, ids, sealer, adapters, attempts, methods, keeping, limits, policy, deliveries, announcements, tracing, now, randomBytes } = parts
   const { load, apply } = changes
 
-  const { replay, recall } = createReplays({ store, announcements, now })
+  const { replay, recall } = createReplays({ changes, store, announcements, now })
 
   /**
    * Frees a number that is claimed. A claim that was left behind, by what is over or erased, stands in nobody's way: its release was lost, or a version that

@@ -1,3 +1,4 @@
+import { keyHolds, type Changes } from './changes.ts'
 import { ApiError } from './errors.ts'
 import type { Announcements } from './store/announcements.ts'
 import { partitionOfTag } from './store/keys.ts'
@@ -28,7 +29,8 @@ const replayWaitMs = 6_000
 const unwrittenMs = 10_000
 
 export function createReplays (
-  { store, announcements, now }: { store: Pick<Store<Verification>, 'load' | 'claimOf'>, announcements: Pick<Announcements, 'waitFor'>, now: () => number },
+  { changes, store, announcements, now }:
+  { changes: Pick<Changes, 'confirm'>, store: Pick<Store<Verification>, 'load' | 'claimOf'>, announcements: Pick<Announcements, 'waitFor'>, now: () => number },
 ): Replays {
   async function replay ({ id, hash, at }: KeyClaim, fingerprints: readonly string[]): Promise<Verification | 'unwritten' | 'gone'> {
     if (!fingerprints.includes(hash)) throw new ApiError('idempotency_key_reused', 'This Idempotency-Key was used before with another body.')
@@ -37,7 +39,10 @@ export function createReplays (
       const heard = announcements.waitFor(id, { timeoutMs: Math.max(1, until - now()) })
       const stored = await store.load(id)
       if (stored === null) return now() - at < unwrittenMs ? 'unwritten' : 'gone'
-      if (currentAttempt(stored.record)?.attempt.phase !== 'starting') return stored.record
+      if (currentAttempt(stored.record)?.attempt.phase !== 'starting') {
+        await changes.confirm(stored, keyHolds(stored.record))
+        return stored.record
+      }
       if (now() >= until) throw new ApiError('idempotency_in_progress', 'The first request with this Idempotency-Key is still being worked on.', { retryAfterSeconds: 1 })
       await heard
     }

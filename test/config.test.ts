@@ -21,6 +21,8 @@ t.test('production', async t => {
   t.match(readConfig({ ...production, PORT: '8080', ROLE: 'worker', RETENTION_SECONDS: '60', SHUTDOWN_DELAY_SECONDS: '5', TRUECALLER_APP_KEY: 'key', UNRELATED: 'x' }), {
     port: 8080, role: 'worker', retentionMs: 60_000, shutdownDelayMs: 5_000, settings: { TRUECALLER_APP_KEY: 'key' },
   })
+  t.equal(readConfig(production).waitReplicas, 0)
+  t.equal(readConfig({ ...production, REDIS_WAIT_REPLICAS: '2' }).waitReplicas, 2)
   t.equal(readConfig({ ...production, PORT: '' }).port, 3000, 'empty is absent')
   t.equal(readConfig(production).operations, null)
   t.same(readConfig({ ...production, HOST: '10.0.0.1', OPERATIONS_PORT: '9000' }).operations, { port: 9000, host: '10.0.0.1' })
@@ -51,7 +53,7 @@ t.test('what is missing or wrong is named, and never shown', async t => {
     t.throws(() => readConfig({ ...production, [name]: undefined }), new RegExp(`${name} is required`))
   }
   const secret = 'hunter2 hunter2'
-  for (const name of ['PORT', 'ROLE', 'SANDBOX', 'LOG_LEVEL', 'RETENTION_SECONDS', 'OPERATIONS_PORT', 'PUBLIC_URL', 'ALLOW_INSECURE_PROVIDERS']) {
+  for (const name of ['PORT', 'ROLE', 'SANDBOX', 'LOG_LEVEL', 'RETENTION_SECONDS', 'OPERATIONS_PORT', 'REDIS_WAIT_REPLICAS', 'PUBLIC_URL', 'ALLOW_INSECURE_PROVIDERS']) {
     const message = refusal({ ...production, [name]: secret })
     t.match(message, name)
     t.notMatch(message, secret)

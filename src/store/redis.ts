@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Cluster, Redis } from 'ioredis'
 import type { ClusterOptions, DNSLookupFunction, RedisOptions, Result } from 'ioredis'
 import { BatchingRedis } from './batching.ts'
+import { Sentinels } from './sentinel.ts'
 
 /** A connection to Redis or Valkey: standalone, found through Sentinel, or a Cluster. */
 export type RedisClient = Redis | Cluster
@@ -151,6 +152,7 @@ const openRedis = (target: RedisTarget, kind: RedisKind): Redis => {
   if (target.form === 'standalone') return new BatchingRedis({ ...options, ...target.nodes[0] })
   return new BatchingRedis({
     ...options,
+    Connector: Sentinels,
     sentinels: target.nodes,
     sentinelRetryStrategy: retryDelay,
     sentinelCommandTimeout: 1000,

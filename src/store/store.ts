@@ -4,6 +4,7 @@ import { markOf } from '../seal.ts'
 import type { Sealer } from '../seal.ts'
 import { createKeys, partitions } from './keys.ts'
 import type { RedisClient, WriteReply } from './redis.ts'
+import type { Replicas } from './replicas.ts'
 
 /** A key to give up, but only while it holds this value. `partition` is the record's own unless told. */
 export type Release = { name: string, value: string, partition?: number }
@@ -47,6 +48,7 @@ export type Saved = { saved: true, mark: string } | { saved: false, conflict: tr
 
 const codes = [
   'OOM', 'READONLY', 'LOADING', 'MISCONF', 'CLUSTERDOWN', 'MASTERDOWN', 'NOREPLICAS', 'TRYAGAIN', 'BUSY', 'NOAUTH', 'WRONGPASS', 'NOPERM',
+  'UNREPLICATED',
 ] as const
 /** Every way in which Redis can fail us. */
 export const unavailableCodes = [...codes, 'TIMEOUT', 'DISCONNECTED', 'ERROR'] as const
@@ -54,7 +56,7 @@ export type UnavailableCode = typeof unavailableCodes[number]
 
 /**
  * Redis did not do what was asked, or we cannot know whether it did: down, slow, full, read-only, loading. `code` says which
- * (`ERROR`: it refused the command itself). Has no `cause`, because ioredis errors carry keys and values.
+ * (`ERROR`: it refused the command itself; `UNREPLICATED`: it did it, but too few replicas have it). Has no `cause`, because ioredis errors carry keys and values.
  */
 export class StoreUnavailable extends Error {
   readonly code: UnavailableCode
@@ -70,6 +72,8 @@ const codeOf = (error: unknown): UnavailableCode => {
   if (error.message === 'Command timed out') return 'TIMEOUT'
   // Inside a script an older Redis puts the word later in the sentence.
   const code = codes.find((word) => new RegExp(`(^|[\\s-])${word}\\b`).test(error.message))
+  // While a slot moves, ioredis is sent to and fro until it gives up.
+  if (code === undefined && /^Too many Cluster redirections/.test(error.message)) return 'TRYAGAIN'
   return code ?? (error.name === 'ReplyError' ? 'ERROR' : 'DISCONNECTED')
 }
 
@@ -86,6 +90,11 @@ export type Store<R> = {
   save (id: string, mark: string, record: R, options: SaveOptions): Promise<Saved>
   /** Removes the records, their due times and index entries and the claims they hold, whatever their state, and announces that. */
   erase (id: string, options: EraseOptions): Promise<void>
+  /**
+   * Waits until so many replicas as are asked for have the record as it was written, or read, with this mark (null: that it was erased), and claims that were
+   * taken with it. False: it is another one by now. True at once where none are asked for.
+   */
+  confirm (id: string, mark: string | null, claims?: readonly Release[]): Promise<boolean>
   claimOf (partition: number, name: string): Promise<string | null>
   /** Gives up one claim, but only while it holds this value. */
   release (release: Required<Release>): Promise<void>
@@ -110,9 +119,11 @@ export type Store<R> = {
 /**
  * Opens the store. `read` judges what was sealed, also by an older version, and throws when it cannot. Methods throw `StoreUnavailable`,
  * `SealBroken` when a record was tampered with, and `TypeError` for what is not written like an id. `report` hears of every round trip.
+ * Without `replicas` what the master has is enough.
  */
-export const createStore = <R extends Json>({ redis, sealer, read, namespace = 'vg', report = () => {} }: {
+export const createStore = <R extends Json>({ redis, replicas = null, sealer, read, namespace = 'vg', report = () => {} }: {
   redis: RedisClient
+  replicas?: Replicas | null
   sealer: Pick<Sealer, 'seal' | 'open'>
   read: (value: Json) => R
   namespace?: string
@@ -298,6 +309,16 @@ export const createStore = <R extends Json>({ redis, sealer, read, namespace = '
         1 + also.length, 1 + indexes.length, 1 + also.length, keys.channel, `${id} ${announce}`, id, ...also, ...here.map(({ value }) => value),
       ))
       await releaseForeign(home, away)
+    },
+    async confirm (id, mark, claims = []) {
+      if (replicas === null) return true
+      const home = place(id)
+      const answers = await Promise.all([
+        ask(replicas.confirm({ partition: home, key: keys.record(home, id), start: Buffer.from(mark ?? '', 'base64') })),
+        ...claims.filter(isForeign(home)).map((claim) =>
+          ask(replicas.confirm({ partition: claim.partition ?? home, key: keyOf(home, claim), start: claim.value }))),
+      ])
+      return !answers.includes(false)
     },
     async release ({ partition, name, value }) {
       await ask(redis.eraseRecord(1, keys.claim(partition, name), 0, 0, 0, '', '', value))

@@ -14,17 +14,17 @@ const kinds: { suffix: string, method: string, timeoutSeconds: number, end: End 
  * The `n`th lifecycle, as a patient app goes through it; how it ends is the oracle's to judge. Where the answer to a create was lost,
  * nobody can know whether the message went out, so it may also end unproven.
  */
-export async function live (n: number, shop: Client, oracle: Oracle): Promise<void> {
+export async function live (n: number, shop: Client, oracle: Oracle, patienceMs = 15_000): Promise<void> {
   const { suffix, method, timeoutSeconds, end } = kinds[n % kinds.length] ?? kinds[0]!
   const phoneNumber = numberOf(n, suffix)
   let tries = 0
   const { status, body } = await insist(() => {
     tries += 1
     return shop.create({ phoneNumber, workflow: [{ method, timeoutSeconds }], reference: `order-${n}` }, { 'idempotency-key': `key-${n}` })
-  })
+  }, patienceMs)
   if (status !== 201) throw new Error(`create answered ${status} ${body['code']}`)
   oracle.accept(body['id'], end, ...(tries === 1 ? [] : ['failed/provider_unavailable'] as const))
   if (method === 'otpless.otp' && body['status'] === 'pending') {
-    await insist(() => shop.call('POST', `/verifications/${body['id']}/check`, { code: codeOf(phoneNumber) }))
+    await insist(() => shop.call('POST', `/verifications/${body['id']}/check`, { code: codeOf(phoneNumber) }), patienceMs)
   }
 }

@@ -1,0 +1,36 @@
+import t from 'tap'
+import { startReplicated } from '../faults/topology.ts'
+import { startGateway } from '../helpers/gateway.ts'
+import { until } from '../helpers/redis.ts'
+import { codeFor, numberEnding } from './end-user.ts'
+
+t.test('nothing is answered that no replica has, and what was asked again is the same', async t => {
+  const { master, replicas: [replica] } = await startReplicated(t, 1)
+  const { shop, simulators } = await startGateway(t, { redisUrl: master.url, environment: { REDIS_WAIT_REPLICAS: '1' } })
+  const phoneNumber = numberEnding('02')
+  const create = () => shop.create({ phoneNumber, workflow: ['otpless.otp'], reference: 'waits' }, { 'idempotency-key': 'waits' })
+  const unsafe = { status: 503, body: { code: 'store_unavailable' }, headers: { 'retry-after': '1' } }
+
+  replica?.pause()
+  t.hasStrict(await create(), unsafe)
+  t.hasStrict(await create(), unsafe, 'nor what was written before')
+  const { body: { data: [found] } } = await shop.call('GET', '/verifications?reference=waits')
+  replica?.resume()
+  await until(async () => (await create()).status === 201, 'the replica has it')
+  const { body } = await create()
+  t.equal(body['id'], found.id, 'it is the one that was written')
+  t.equal(simulators.requests.filter(({ path }) => path === '/auth/v1/initiate/otp').length, 1, 'one message')
+
+  const check = () => shop.call('POST', `/verifications/${body['id']}/check`, { code: codeFor(phoneNumber) })
+  replica?.pause()
+  t.hasStrict(await check(), unsafe)
+  replica?.resume()
+  await until(async () => (await check()).status !== 503, 'the replica has it')
+  t.hasStrict(await shop.waitFor(body['id']), { status: 'verified' })
+
+  replica?.pause()
+  t.hasStrict(await shop.call('DELETE', `/verifications/${body['id']}`), unsafe)
+  replica?.resume()
+  const metrics: string = (await shop.call('GET', '/metrics')).body['text']
+  t.match(metrics, /verigate_redis_errors_total\{code="UNREPLICATED"\} [1-9]/)
+})

@@ -1,0 +1,92 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { queuePrefix } from '../../src/jobs/queues.ts'
+import { createKeys, partitions } from '../../src/store/keys.ts'
+import { until } from '../helpers/redis.ts'
+import { live } from './load.ts'
+import { countLost, finish, patient, startProbe, startSteadily, well } from './steady.ts'
+import { startReplicatedCluster, type ClusterNode } from './topology.ts'
+import { some, startWorld } from './world.ts'
+
+t.jobs = some(1, 2)
+t.setTimeout(150_000)
+
+const mostOutageMs = some(5_000, 10_000)
+
+async function startOnCluster (t: Test) {
+  const cluster = await startReplicatedCluster(t)
+  const world = await startWorld(t, { redisUrl: cluster.url, simulatorOptions: { retryScale: 1 } })
+  const processes = await Promise.all([world.start(world.api), world.start(world.worker)])
+  const [first] = cluster.masters
+  if (first === undefined) throw new Error('no masters')
+  const slotOf = async (key: string): Promise<number> => Number(await first.admin.call('CLUSTER', 'KEYSLOT', key))
+  const ownerOf = (slot: number): ClusterNode => cluster.masters[Math.floor(slot / (16384 / 3))] ?? first
+  const errors = async (code: string): Promise<number> => {
+    const metrics: string = (await world.shop.call('GET', '/metrics')).body['text']
+    return Number(new RegExp(`verigate_redis_errors_total\\{code="${code}"\\} (\\d+)`).exec(metrics)?.[1])
+  }
+  return { ...cluster, ...world, processes, slotOf, ownerOf, errors }
+}
+
+t.test('the master of the queues killed under load', { buffered: true }, async t => {
+  const { replicas, masters, slotOf, ownerOf, shop, oracle, processes } = await startOnCluster(t)
+  const owner = ownerOf(await slotOf(queuePrefix))
+  const replica = replicas[masters.indexOf(owner)]
+  const load = startSteadily(some(50, 150), n => live(well(n), patient(shop), oracle, 40_000))
+  const probe = startProbe(shop, 20_000, some(50, 100))
+  await delay(1_000 + Math.random() * 500)
+  await owner.stop()
+  await until(async () => /role:master/.test(await replica?.admin.info('replication') ?? ''), 'its replica takes over', 20_000)
+  await delay(some(4_000, 2_500))
+  const { ids, refused, longestGapMs } = await probe.stop()
+  await load.stop()
+
+  const { kept, lost } = await countLost(shop, ids)
+  await finish(shop, oracle, kept)
+  t.ok(longestGapMs <= mostOutageMs, `creates were answered again after ${longestGapMs} ms`)
+  t.ok(refused > 0, 'the partitions of that master were away')
+  t.same(processes.map(({ pid }) => process.kill(pid, 0)), [true, true], 'no process ended')
+  await oracle.judge(`one of three Cluster masters SIGKILLed under load, that of the queues: no create for ${longestGapMs} ms, ${refused} refused, ${lost.length} of ${ids.length} answered ones lost`)
+})
+
+/** Moves a slot as `redis-cli --cluster reshard` does, a few keys at a time; returns how many. */
+async function migrate (slot: number, from: ClusterNode, to: ClusterNode, all: readonly ClusterNode[]): Promise<number> {
+  await to.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id)
+  await from.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id)
+  let moved = 0
+  for (;;) {
+    const keys = await from.admin.call('CLUSTER', 'GETKEYSINSLOT', slot, 10) as string[]
+    if (keys.length === 0) break
+    await from.admin.call('MIGRATE', '127.0.0.1', to.port, '', 0, 1_000, 'KEYS', ...keys)
+    moved += keys.length
+    await delay(20)
+  }
+  for (const node of [to, from, ...all]) await node.admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)
+  return moved
+}
+
+t.test('slots moved under load', { buffered: true }, async t => {
+  const { masters, slotOf, ownerOf, errors, shop, oracle, processes } = await startOnCluster(t)
+  const keys = createKeys('vg')
+  const slots = await Promise.all([queuePrefix, ...Array.from({ length: partitions }, (_, partition) => keys.due(partition))].map(slotOf))
+  const load = startSteadily(some(50, 150), n => live(well(n), patient(shop), oracle, 40_000))
+  await delay(1_000)
+  let moved = 0
+  // The queues, and every partition that one master has; in short, two of them.
+  const [queues = 0, ...homes] = slots
+  const giver = ownerOf(homes[0] ?? 0)
+  const going = [...new Set([queues, ...homes.filter(slot => ownerOf(slot) === giver)])].slice(0, some(slots.length, 3))
+  for (const slot of going) {
+    const from = ownerOf(slot)
+    const to = masters[(masters.indexOf(from) + 1) % 3]
+    if (to === undefined) throw new Error('no master')
+    moved += await migrate(slot, from, to, masters)
+    await delay(some(300, 100))
+  }
+  await delay(500)
+  const lived = await load.stop()
+  t.ok(moved > going.length && lived > 10, `${moved} keys of ${going.length} slots`)
+  t.same(processes.map(({ pid }) => process.kill(pid, 0)), [true, true], 'no process ended')
+  const refusals = await errors('TRYAGAIN')
+  await oracle.judge(`${going.length} slots of a Cluster moved under load, with ${moved} keys, that of the queues among them: ${refusals} times TRYAGAIN`)
+})

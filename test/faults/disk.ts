@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import type { Test } from 'tap'
+import { findRedis, launchRedis } from '../../scripts/redis.ts'
+import { createIds } from '../../src/ids.ts'
+import { createSealer } from '../../src/seal.ts'
+import { createKeys, partitions } from '../../src/store/keys.ts'
+import { connectRedis, untilReady } from '../../src/store/redis.ts'
+import { createStore } from '../../src/store/store.ts'
+
+/** A Redis that can be killed, and started again at the same address from what is in its folder. */
+export type MortalRedis = {
+  url: string
+  port: number
+  dir: string
+  pid (): number
+  /** SIGKILL; resolves once it is gone. */
+  kill (): Promise<void>
+  /** Resolves once it answers. */
+  start (): Promise<void>
+  /** One command, over a connection of its own. */
+  ask (command: string, ...args: string[]): Promise<unknown>
+}
+
+/** How it syncs its append-only file; `no file`: it keeps nothing. `binary`: what runs it, with the arguments of a Redis and under its pid. */
+export type MortalOptions = { fsync: 'everysec' | 'always' | 'no file', dir?: string, binary?: string }
+
+/** Starts one that ends with the test. */
+export async function startMortal (t: Test, { fsync, dir: given, binary }: MortalOptions): Promise<MortalRedis> {
+  const dir = given ?? await mkdtemp(join(tmpdir(), 'verigate-mortal-'))
+  if (given === undefined) t.teardown(() => rm(dir, { recursive: true, force: true }))
+  const options = { binary: binary ?? await findRedis(), dir, persistent: fsync !== 'no file' }
+  async function launch (port?: number) {
+    const redis = await launchRedis({ ...options, ...(port === undefined ? {} : { port }) })
+    t.teardown(redis.stop)
+    if (fsync === 'always') await ask(redis.url, 'CONFIG', 'SET', 'appendfsync', 'always')
+    return redis
+  }
+  let running = await launch()
+  const { url } = running
+  const port = Number(new URL(url).port)
+  return {
+    url, port, dir,
+    pid: () => running.pid,
+    async kill () {
+      process.kill(running.pid, 'SIGKILL')
+      await running.ended
+    },
+    async start () { running = await launch(port) },
+    ask: (command, ...args) => ask(url, command, ...args),
+  }
+}
+
+async function ask (url: string, command: string, ...args: string[]): Promise<unknown> {
+  const redis = new Redis(url)
+  try {
+    return await redis.call(command, ...args)
+  } finally {
+    redis.disconnect()
+  }
+}
+
+type Written = { key: string, at: number }
+
+/** Writes records without end, as the gateway does, in a namespace that no gateway reads. */
+export type Writer = {
+  /** What Redis said that it has written. */
+  acknowledged: Written[]
+  stop (): Promise<void>
+  /** What was acknowledged and is not there. */
+  missing (): Promise<Written[]>
+}
+
+/** Starts as many of them side by side. One that gets an error goes on with another record. */
+export async function startWriter (t: Test, redisUrl: string, lanes = 32): Promise<Writer> {
+  const redis = connectRedis(redisUrl, 'api', { onError: () => {} })
+  t.teardown(() => redis.disconnect())
+  await untilReady(redis)
+  const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
+  const ids = createIds(sealer, { partitions, randomBytes })
+  const store = createStore({ redis, sealer, read: value => value, namespace: 'vgw' })
+  const keys = createKeys('vgw')
+  const acknowledged: Written[] = []
+  let isOver = false
+  async function write (partition: number): Promise<void> {
+    while (!isOver) {
+      const id = ids.newId('app', partition)
+      const expiresAt = Date.now() + 3_600_000
+      const created = await store.create(id, { text: 'x'.repeat(200) }, { expiresAt, dueAt: expiresAt }).then(({ created }) => created, () => false)
+      if (created) acknowledged.push({ key: keys.record(partition, id), at: performance.now() })
+      else await delay(10)
+    }
+  }
+  const all = Promise.all(Array.from({ length: lanes }, (_, lane) => write(lane % partitions)))
+  const stop = async (): Promise<void> => {
+    isOver = true
+    await all
+  }
+  t.teardown(stop)
+  return {
+    acknowledged, stop,
+    async missing () {
+      const missing: Written[] = []
+      for (let n = 0; n < acknowledged.length; n += 1_000) {
+        const some = acknowledged.slice(n, n + 1_000)
+        const found = await Promise.all(some.map(({ key }) => redis.exists(key)))
+        missing.push(...some.filter((_, at) => found[at] === 0))
+      }
+      return missing
+    },
+  }
+}

@@ -1,0 +1,81 @@
+import t, { type Test } from 'tap'
+import { startRedis, until } from '../helpers/redis.ts'
+import { startCable } from './cable.ts'
+import { numberOf } from './oracle.ts'
+import { countLost, finish, startSteadily } from './steady.ts'
+import { hasReplicas, openAdmin, promptly, startSentinels } from './topology.ts'
+import { isFull, some, startWorld } from './world.ts'
+import { startWire } from './wire.ts'
+
+t.jobs = some(1, 2)
+t.setTimeout(150_000)
+
+const isolatedMs = some(6_000, 4_000)
+const maxLagSeconds = 1
+
+/**
+ * The primary loses its replicas and the Sentinels, and keeps its clients. The others choose a new primary; after a while the clients find it, and whatever
+ * the old one alone was told is lost. Returns what was answered 201 meanwhile, and how long after the cut each of the lost ones was.
+ */
+async function isolate (t: Test, injected: string, environment: Record<string, string>, settings: string[]) {
+  const primary = await startRedis(t, [...promptly, ...settings])
+  const admin = openAdmin(t, primary.port)
+  const inner = await startCable(t, primary.port)
+  const replicas = await Promise.all([0, 1].map(() => startRedis(t, ['--replicaof', '127.0.0.1', String(inner.port), ...promptly])))
+  await until(() => hasReplicas(admin, 2), 'the replicas are in step')
+  const sentinels = await startSentinels(t, inner, { replicas: 2 })
+  const outer = await startWire(t, primary.port)
+  const { shop, oracle, all, start } = await startWorld(t, { redisUrl: outer.url, environment })
+  const gateway = await start(all)
+
+  const answered: { id: string, at: number }[] = []
+  let refused = 0
+  const load = startSteadily(some(50, 100), async n => {
+    const { status, body } = await shop.create({ phoneNumber: numberOf(n, '10'), workflow: ['otpless.otp'] })
+    if (status === 201) answered.push({ id: body['id'], at: performance.now() })
+    else refused += 1
+  })
+  await until(() => answered.length > 5, 'some are answered')
+  inner.blackhole()
+  const cutAt = performance.now()
+  let promoted = 0
+  await until(async () => {
+    promoted = await sentinels.master()
+    return replicas.some(({ port }) => port === promoted)
+  }, 'another primary is chosen', 15_000)
+  await until(() => performance.now() - cutAt > isolatedMs, 'it was long enough', 15_000)
+  await load.stop()
+  t.match(await admin.info('replication'), /role:master/, 'the old primary never heard of it')
+  outer.target = promoted
+  outer.cut()
+  inner.heal()
+  await until(() => hasReplicas(openAdmin(t, promoted), 1), 'the new primary has a replica', 15_000)
+  await until(async () => (await shop.call('GET', '/readyz')).status === 200, 'the clients are there')
+
+  const { kept, lost } = await countLost(shop, answered.map(({ id }) => id))
+  const lostAfterMs = answered.filter(({ id }) => lost.includes(id)).map(({ at }) => Math.round(at - cutAt))
+  // Of what was written last before the cut a replica may have the create, and not that its message went out.
+  await finish(shop, oracle, kept, ...environment['REDIS_WAIT_REPLICAS'] === undefined ? ['failed/provider_unavailable'] as const : [])
+  t.equal(process.kill(gateway.pid, 0), true)
+  const last = lost.length === 0 ? '' : `, the last one ${Math.max(...lostAfterMs)} ms after the cut`
+  await oracle.judge(`primary cut off with its clients for ${isolatedMs} ms, ${injected}: ${refused} creates refused, ${lost.length} of ${answered.length} answered ones lost${last}`)
+  return { lostAfterMs, answeredAfterMs: answered.map(({ at }) => at - cutAt).filter(ms => ms > 0), refused }
+}
+
+t.test('each answer waits for a replica: nothing that was answered is lost', { buffered: true }, async t => {
+  const { lostAfterMs, refused } = await isolate(t, 'REDIS_WAIT_REPLICAS=1', { REDIS_WAIT_REPLICAS: '1' }, [])
+  t.same(lostAfterMs, [])
+  t.ok(refused > 0, 'what the old primary alone has is not answered')
+})
+
+t.test('it takes writes while a replica is near only: the last moments are lost', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+  const { lostAfterMs, refused } = await isolate(t, 'min-replicas-to-write 1', {}, ['--min-replicas-to-write', '1', '--min-replicas-max-lag', String(maxLagSeconds)])
+  t.ok(Math.max(0, ...lostAfterMs) < maxLagSeconds * 1_000 + 2_000, 'and no more')
+  t.ok(refused > 0)
+})
+
+t.test('nothing is set: all that it answered meanwhile is lost', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+  const { lostAfterMs, answeredAfterMs } = await isolate(t, 'nothing set', {}, [])
+  t.ok(lostAfterMs.length > 0.9 * answeredAfterMs.length, `${lostAfterMs.length} of ${answeredAfterMs.length}`)
+  t.ok(Math.max(...lostAfterMs) > isolatedMs - 1_000)
+})

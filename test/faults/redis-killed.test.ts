@@ -1,0 +1,74 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import t from 'tap'
+import { until } from '../helpers/redis.ts'
+import { startMortal, startWriter } from './disk.ts'
+import { live } from './load.ts'
+import { numberOf } from './oracle.ts'
+import { isFull, some, startWorld } from './world.ts'
+
+t.jobs = 2
+t.setTimeout(240_000)
+
+const count = (n: number): string => n.toLocaleString('en')
+
+t.test('killed while it syncs its file every second: nothing acknowledged is lost', { buffered: true }, async t => {
+  const redis = await startMortal(t, { fsync: 'everysec' })
+  const { shop, oracle, start, api, worker } = await startWorld(t, { redisUrl: redis.url })
+  const [, jobs] = await Promise.all([start(api), start(worker)])
+  const writer = await startWriter(t, redis.url)
+  const away = isFull ? [0, 3_000, 5_000, 15_000] : [0, 1_000]
+  const lives: Promise<void>[] = []
+  let isOver = false
+  const load = (async () => {
+    for (let n = 0; !isOver; n += 1) {
+      lives.push(live(n, shop, oracle, 30_000))
+      await delay(some(100, 60))
+    }
+  })()
+
+  for (const awayMs of away) {
+    const enough = writer.acknowledged.length + some(80_000, 1_500)
+    await until(() => writer.acknowledged.length >= enough, 'enough is written', 60_000)
+    await redis.kill()
+    await delay(awayMs)
+    await redis.start()
+    const backAt = performance.now()
+    const since = jobs.logs.length
+    const [apiMs, workersMs] = await Promise.all([
+      until(async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again', 10_000),
+      until(() => jobs.logs.slice(since).some(line => line.includes('"verification ended"')), 'jobs are done again', 10_000),
+    ].map(async works => {
+      await works
+      return Math.round(performance.now() - backAt)
+    }))
+    t.comment(`Redis gone for ${awayMs} ms: creates answered ${apiMs} ms after it was back, jobs done after ${workersMs} ms`)
+    t.ok((apiMs ?? Infinity) <= 1_500, `creates after ${apiMs} ms`)
+    t.ok((workersMs ?? Infinity) <= some(2_000, 3_000), `jobs after ${workersMs} ms`)
+  }
+  isOver = true
+  await Promise.all([load, writer.stop()])
+  await Promise.all(lives)
+  const missing = await writer.missing()
+  t.equal(missing.length, 0, 'no acknowledged write is lost')
+  t.comment(`everysec, Redis SIGKILLed ${away.length} times: ${missing.length} of ${count(writer.acknowledged.length)} acknowledged writes lost`)
+  await oracle.judge(`Redis SIGKILLed, AOF everysec, gone for ${away.map(ms => `${ms / 1000} s`).join(', ')}`)
+})
+
+t.test('killed without a file: everything is lost, which it was warned of', { buffered: true }, async t => {
+  const redis = await startMortal(t, { fsync: 'no file' })
+  const { shop, oracle, start, all } = await startWorld(t, { redisUrl: redis.url })
+  const gateway = await start(all)
+  t.match(gateway.logs.join('\n'), /append-only file: what was accepted is lost when it restarts/)
+  const ids = await Promise.all(Array.from({ length: 50 }, async (_, n): Promise<string> =>
+    (await shop.create({ phoneNumber: numberOf(n, '92'), workflow: ['truecaller.push'] })).body['id']))
+  const answers = async () => Map.groupBy(await Promise.all(ids.map(async id => (await shop.call('GET', `/verifications/${id}`)).status)), status => status)
+  t.same([...(await answers()).keys()], [200])
+  await redis.kill()
+  await redis.start()
+  await until(async () => (await shop.call('GET', '/readyz')).status === 200, 'ready again')
+  const after = await answers()
+  t.same([...after.keys()], [410], 'gone, in so many words')
+  t.comment(`no append-only file, Redis SIGKILLed: ${after.get(410)?.length} of ${ids.length} verifications lost`)
+  for (let n = 0; n < 5; n += 1) await live(n, shop, oracle)
+  await oracle.judge('Redis without a file SIGKILLed, apps begin anew')
+})
