@@ -105,6 +105,7 @@ export async function startWriter (t: Test, redisUrl: string, lanes = 32): Promi
   return {
     acknowledged, stop,
     async missing () {
+      await untilReady(redis)
       const missing: Written[] = []
       for (let n = 0; n < acknowledged.length; n += 1_000) {
         const some = acknowledged.slice(n, n + 1_000)
