@@ -14,7 +14,7 @@ t.setTimeout(180_000)
 async function startWired (t: Test) {
   const redis = await startRedis(t)
   const wire = await startWire(t, redis.port)
-  const world = await startWorld(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.2 } })
+  const world = await startWorld(t, { redisUrl: redis.url, simulatorOptions: { retryScale: some(0.6, 0.2) } })
   return { ...world, redis, wire, wired: { REDIS_URL: wire.url } }
 }
 
@@ -24,14 +24,18 @@ async function timed (call: () => Promise<Answer>): Promise<Timed> {
   return { ...await call(), ms: Math.round(performance.now() - from) }
 }
 
-/** Starts a lifecycle every so often until the trouble is over, and waits for all. */
-async function liveDuring (one: (n: number) => Promise<void>, everyMs: number, trouble: () => Promise<void>): Promise<void> {
+/**
+ * Starts a lifecycle every so often until the trouble is over, and waits for all. None is begun while `isPaused`: hundreds that all ask
+ * again at once would measure themselves.
+ */
+async function liveDuring (one: (n: number) => Promise<void>, everyMs: number, trouble: () => Promise<void>, isPaused = () => false): Promise<void> {
   const lives: Promise<void>[] = []
   let isOver = false
   const ended = trouble().finally(() => { isOver = true })
   for (let n = 0; !isOver; n += 1) {
     lives.push(one(n))
     await delay(everyMs)
+    await until(() => !isPaused(), 'it goes on', 60_000)
   }
   await Promise.all([ended, ...lives])
 }
@@ -70,7 +74,7 @@ t.test('a far away Redis: each request takes a round trip longer for each that i
   for (const [what, pace] of paces) {
     Object.assign(wire, usual, pace)
     const from = n += 100
-    await Promise.all(Array.from({ length: some(25, 5) }, async (_, m) => {
+    await Promise.all(Array.from({ length: some(10, 5) }, async (_, m) => {
       const key = from + m
       await live(key, { ...shop, async create (body, headers) {
         const answer = await shop.create(body, headers)
@@ -157,11 +161,12 @@ t.test('frozen for 5 s and 10 s under load', { buffered: true, skip: !isFull && 
   const { redis, start, all, shop, anybody, oracle } = await startWired(t)
   await start(all)
   const answers: Timed[] = []
+  let frozenAt = Infinity
   await liveDuring(n => live(n, shop, oracle, 40_000), 60, async () => {
     for (const frozenMs of [5_000, 10_000]) {
       await delay(2_000)
       redis.pause()
-      const from = performance.now()
+      const from = frozenAt = performance.now()
       while (performance.now() - from < frozenMs - 1_500) {
         const [alive, ...refused] = await Promise.all([
           timed(() => anybody.call('GET', '/livez')), timed(() => shop.create({ workflow: ['truecaller.web'] })), timed(() => shop.call('GET', '/verifications?reference=x')),
@@ -174,9 +179,10 @@ t.test('frozen for 5 s and 10 s under load', { buffered: true, skip: !isFull && 
       redis.resume()
       const resumedAt = performance.now()
       await until(async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again', 5_000)
+      frozenAt = Infinity
       t.comment(`frozen for ${frozenMs} ms: creates answered ${Math.round(performance.now() - resumedAt)} ms after it goes on`)
     }
-  })
+  }, () => performance.now() - frozenAt > 500 && frozenAt < Infinity)
   t.same(new Set(answers.map(({ status }) => status)), new Set([503]))
   t.comment(`frozen: ${answers.length} requests answered 503 after at most ${Math.max(...answers.map(({ ms }) => ms))} ms`)
   await oracle.judge('Redis SIGSTOPped for 5 s and 10 s under load')
