@@ -114,6 +114,8 @@ const byKind = {
 const optionsOf = ({ tls, username, password }: RedisTarget) => ({
   keepAlive: 30_000,
   connectTimeout: 5000,
+  // How long loading will take is a guess of Redis: it is asked again soon.
+  maxLoadingRetryTime: 500,
   ...(tls ? { tls: {} } : {}),
   ...(username === undefined ? {} : { username }),
   ...(password === undefined ? {} : { password }),

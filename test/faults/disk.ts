@@ -56,7 +56,8 @@ export async function startMortal (t: Test, { fsync, dir: given, binary }: Morta
 }
 
 async function ask (url: string, command: string, ...args: string[]): Promise<unknown> {
-  const redis = new Redis(url)
+  // Nothing is waited for: also one that loads its file, or runs a script, is asked.
+  const redis = new Redis(url, { retryStrategy: null, enableReadyCheck: false }).on('error', () => {})
   try {
     return await redis.call(command, ...args)
   } finally {
@@ -104,6 +105,7 @@ export async function startWriter (t: Test, redisUrl: string, lanes = 32): Promi
   return {
     acknowledged, stop,
     async missing () {
+      await untilReady(redis)
       const missing: Written[] = []
       for (let n = 0; n < acknowledged.length; n += 1_000) {
         const some = acknowledged.slice(n, n + 1_000)

@@ -7,31 +7,38 @@ import { numberOf } from './oracle.ts'
 import { isFull, some, startWorld } from './world.ts'
 
 t.jobs = 2
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const count = (n: number): string => n.toLocaleString('en')
 
 t.test('killed while it syncs its file every second: nothing acknowledged is lost', { buffered: true }, async t => {
   const redis = await startMortal(t, { fsync: 'everysec' })
-  const { shop, oracle, start, api, worker } = await startWorld(t, { redisUrl: redis.url })
+  // A provider calls again for longer than Redis is away.
+  const { shop, oracle, start, api, worker } = await startWorld(t, { redisUrl: redis.url, simulatorOptions: { retryScale: some(0.8, 0.2) } })
   const [, jobs] = await Promise.all([start(api), start(worker)])
-  const writer = await startWriter(t, redis.url)
+  const writer = await startWriter(t, redis.url, some(128, 32))
   const away = isFull ? [0, 3_000, 5_000, 15_000] : [0, 1_000]
   const lives: Promise<void>[] = []
   let isOver = false
+  let awaySince = Infinity
   const load = (async () => {
     for (let n = 0; !isOver; n += 1) {
       lives.push(live(n, shop, oracle, 30_000))
+      // Hundreds that all ask again at once would measure themselves.
+      await until(() => isOver || performance.now() - awaySince < 1_000 || awaySince === Infinity, 'Redis is back', 60_000)
       await delay(some(100, 60))
     }
   })()
 
   for (const awayMs of away) {
-    const enough = writer.acknowledged.length + some(80_000, 1_500)
-    await until(() => writer.acknowledged.length >= enough, 'enough is written', 60_000)
+    const enough = writer.acknowledged.length + some(60_000, 1_500)
+    const latest = performance.now() + some(30_000, 10_000)
+    await until(() => writer.acknowledged.length >= enough || performance.now() > latest, 'enough is written, or as much as the machine can', 90_000)
+    awaySince = performance.now()
     await redis.kill()
     await delay(awayMs)
     await redis.start()
+    awaySince = Infinity
     const backAt = performance.now()
     const since = jobs.logs.length
     const [apiMs, workersMs] = await Promise.all([

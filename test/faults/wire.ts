@@ -143,7 +143,7 @@ function createPump (socket: Socket, pace: Pace): (bytes: Buffer | null, latency
       else for (const [at, byte] of bytes.entries()) {
         socket.write(Buffer.of(byte))
         // Who reads gets some at once; a turn for each would take seconds where this process is busy.
-        if (at % 16 === 0) await turn()
+        if (at % 64 === 0) await turn()
       }
     }
     isRunning = false

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { Cluster } from 'ioredis'
 import t from 'tap'
 import { connectRedis, readRedisUrl, untilReady } from '../../src/store/redis.ts'
-import { connectTo, startCluster, startRedis, startSentinel } from '../helpers/redis.ts'
+import { connectTo, startCluster, startRedis, startSentinel, until } from '../helpers/redis.ts'
 
 t.test('REDIS_URL in all its forms', async (t) => {
   const local = { form: 'standalone', tls: false, nodes: [{ host: 'localhost', port: 6379 }], db: 0 }
@@ -91,6 +92,33 @@ t.test('no server: errors are reported, commands refused at once, and the connec
   const ended = untilReady(redis)
   redis.disconnect()
   await t.rejects(ended, { message: 'redis: connection closed' })
+})
+
+t.test('a server that loads its file is used soon after it has, whatever it guessed', async (t) => {
+  // It speaks RESP, and says of itself that it will be loading for another minute.
+  let isLoading = true
+  let told = 0
+  const server = createServer((socket) => socket.on('error', () => {}).on('data', (data) => {
+    const info = isLoading ? 'loading:1\r\nloading_eta_seconds:60\r\n' : 'loading:0\r\n'
+    const commands = data.toString().split(/(?=\*\d+\r\n)/)
+    for (const command of commands) {
+      const isQuestion = /\r\ninfo\r\n/i.test(command)
+      if (isQuestion) told += 1
+      socket.write(isQuestion ? `$${info.length}\r\n${info}\r\n` : '+OK\r\n')
+    }
+  })).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const redis = connectRedis(`redis://127.0.0.1:${address.port}`, 'api', { onError: () => {} })
+  t.teardown(() => redis.disconnect())
+  await until(() => told > 0, 'it has told')
+  await t.rejects(redis.get('a'), 'meanwhile requests are refused')
+  isLoading = false
+  const loadedAt = performance.now()
+  await untilReady(redis)
+  t.ok(performance.now() - loadedAt < 1_500, `${Math.round(performance.now() - loadedAt)} ms`)
 })
 
 t.test('READONLY makes it look for the master anew', async (t) => {

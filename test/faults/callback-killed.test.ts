@@ -1,0 +1,57 @@
+import t, { type Test } from 'tap'
+import { readLine } from '../helpers/process.ts'
+import { startRedis, until } from '../helpers/redis.ts'
+import { numberOf } from './oracle.ts'
+import { runs, startWire } from './wire.ts'
+import { some, startWorld } from './world.ts'
+
+t.jobs = 2
+t.setTimeout(150_000)
+
+/** An api behind a wire, a worker beside it, and pushes of which the handset's answer is still to come. */
+async function startPushes (t: Test) {
+  const redis = await startRedis(t)
+  const wire = await startWire(t, redis.port)
+  const world = await startWorld(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.3, handsetDelayMs: some(3_000, 2_000) } })
+  const wired = { ...world.api, REDIS_URL: wire.url }
+  const [api] = await Promise.all([world.start(wired), world.start(world.worker)])
+  const ids = await Promise.all(Array.from({ length: some(20, 5) }, async (_, n): Promise<string> => {
+    const { status, body: { id } } = await world.shop.create({ phoneNumber: numberOf(n, '10'), workflow: ['truecaller.push'] })
+    t.equal(status, 201)
+    world.oracle.accept(id, 'verified')
+    return id
+  }))
+  const heard = (logs: readonly string[]): Record<string, unknown>[] => logs.map(readLine).filter(({ msg }) => msg === 'callback')
+  t.same(heard(api.logs), [], 'no callback has come yet')
+  return { ...world, wire, api, ids, heard, startAgain: () => world.start(wired) }
+}
+
+t.test('api killed between the write of a callback and its 2xx', { buffered: true }, async t => {
+  const { wire, api, ids, heard, oracle, startAgain } = await startPushes(t)
+  const { command, text } = await wire.hold('reply', runs('write.lua')).caught
+  const [written = ''] = ids.filter(id => command[3]?.endsWith(id))
+  t.match([text, written], ['*1\r\n:1\r\n', /^ver_/], 'Redis has written the first')
+  await until(() => oracle.reached(3) > 0, 'it has told everybody')
+  await api.kill()
+  t.same(heard(api.logs), [], 'no provider got an answer')
+  const again = await startAgain()
+  const resultsOf = (isFirst: boolean) => heard(again.logs).filter(({ verificationId }) => (verificationId === written) === isFirst).map(({ result }) => result)
+  await until(() => new Set(heard(again.logs).map(({ verificationId }) => verificationId)).size === ids.length, 'every provider calls again', 30_000)
+  t.match(resultsOf(true), [/^(duplicate|late)$/], 'which changes nothing where it was written')
+  t.ok(resultsOf(false).every(result => ['accepted', 'duplicate', 'late'].includes(String(result))), 'and is believed elsewhere')
+  const settled = await oracle.judge('api SIGKILLed between the write of a callback and its 2xx')
+  for (const { verification } of settled) t.match(verification, { attempts: { length: 1 } })
+})
+
+t.test('api killed between a callback and its write', { buffered: true }, async t => {
+  const { wire, api, ids, heard, oracle, startAgain } = await startPushes(t)
+  const held = wire.hold('request', runs('write.lua'))
+  const { command } = await held.caught
+  t.ok(ids.some(id => command[3]?.endsWith(id)), 'Redis has not seen the first')
+  await api.kill()
+  t.equal(oracle.reached(3), 0, 'none is written')
+  const again = await startAgain()
+  await until(() => heard(again.logs).length >= ids.length, 'every provider calls again', 30_000)
+  t.same(new Set(heard(again.logs).map(({ result }) => result)), new Set(['accepted']), 'and is believed')
+  await oracle.judge('api SIGKILLed between a callback and its write')
+})

@@ -1,0 +1,123 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, realpath, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t, { type Test } from 'tap'
+import { findExecutable } from '../../scripts/install.ts'
+import { findRedis } from '../../scripts/redis.ts'
+import { until } from '../helpers/redis.ts'
+import { startMortal, startWriter } from './disk.ts'
+import { live } from './load.ts'
+import { insist } from './oracle.ts'
+import { some, startWorld } from './world.ts'
+
+t.jobs = 2
+t.setTimeout(300_000)
+
+/** What was handed to the disk for good, and when that was last so (ms since the epoch). */
+type Synced = { bytes: number, at: number }
+
+const pattern = /^(?<pid>\d+) +(?<at>[\d.]+) (?:<\.\.\. (?<resumed>\w+) resumed>|(?<call>\w+)\().*?(?: = (?<result>\d+)|<unfinished \.\.\.>)$/
+
+/**
+ * Reads what strace saw of the calls on one file: each sync that came back keeps what was written before it began. That is all that the
+ * system promises to find after a power cut; what is written later may be there, or not.
+ */
+function readTrace (trace: string): Synced {
+  let written = 0
+  const synced: Synced = { bytes: 0, at: 0 }
+  const open = new Map<string, { call: string, before: number }>()
+  for (const line of trace.split('\n')) {
+    const { pid = '', at = '', resumed, call = resumed, result } = pattern.exec(line)?.groups ?? {}
+    if (call === undefined) continue
+    const begun = resumed === undefined ? { call, before: written } : open.get(pid)
+    if (begun === undefined) throw new Error(`a call that never began: ${line}`)
+    if (result === undefined) open.set(pid, begun)
+    else if (call === 'write') written += Number(result)
+    else Object.assign(synced, { bytes: begun.before, at: Number(at) * 1000 })
+  }
+  return synced
+}
+
+const run = promisify(execFile)
+const strace = await findExecutable(['strace'], process.env['PATH'] ?? '')
+const isAllowed = strace !== null && await run(strace, ['-D', '-f', '-qq', '-o', '/dev/null', 'true']).then(() => true, () => false)
+const skip = !isAllowed && 'needs strace, and a system that lets it look on'
+
+/** A Redis whose machine can lose power: what was not synced is gone. */
+async function startUnplugged (t: Test, fsync: 'everysec' | 'always') {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'verigate-power-')))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const [binary, trace, dir] = [join(folder, 'redis-server'), join(folder, 'trace'), join(folder, 'data')]
+  const file = join(dir, 'appendonlydir', 'appendonly.aof.1.incr.aof')
+  await writeFile(binary, `#!/bin/sh\nexec ${strace} -D -f -qq -ttt -s 0 -e trace=write,fdatasync,fsync -P ${file} -o ${trace} ${await findRedis()} "$@"\n`, { mode: 0o755 })
+  const redis = await startMortal(t, { fsync, binary, dir })
+  await redis.ask('CONFIG', 'SET', 'auto-aof-rewrite-percentage', '0')
+  const look = async (): Promise<Synced> => readTrace(await readFile(trace, 'utf8'))
+  return {
+    redis,
+    lastSynced: look,
+    /** Tells how many bytes of the file are lost. */
+    async cutPower (): Promise<number> {
+      await redis.kill()
+      const [{ bytes }, { size }] = [await look(), await stat(file)]
+      await truncate(file, bytes)
+      return size - bytes
+    },
+  }
+}
+
+for (const fsync of ['everysec', 'always'] as const) {
+  t.test(`power cut, appendfsync ${fsync}`, { buffered: true, skip }, async t => {
+    const figures = { acknowledged: 0, lost: 0, longestMs: 0, creates: 0, createsLost: 0 }
+    for (let round = 0; round < some(4, 1); round += 1) {
+      const { redis, lastSynced, cutPower } = await startUnplugged(t, fsync)
+      const { shop, oracle, start, all } = await startWorld(t, { redisUrl: redis.url })
+      const gateway = await start(all)
+      const writer = await startWriter(t, redis.url, 16)
+      const created: string[] = []
+      let isOver = false
+      const creating = Promise.all([1, 2].map(async () => {
+        while (!isOver) {
+          const { status, body } = await shop.create({ workflow: [{ method: 'truecaller.web', timeoutSeconds: some(20, 6) }] })
+          if (status === 201) created.push(body['id'])
+        }
+      }))
+      await until(() => writer.acknowledged.length >= some(10_000, 1_500) && created.length >= 50, 'enough is written', 60_000)
+      // The worst moment is just before the next sync.
+      await until(async () => {
+        const agoMs = Date.now() - (await lastSynced()).at
+        return fsync === 'always' || agoMs > 500 && agoMs < 950
+      }, 'a while since the last sync', 30_000)
+      const cutAt = performance.now()
+      const lostBytes = await cutPower()
+      isOver = true
+      await writer.stop()
+      await redis.start()
+      await creating
+      await until(async () => (await shop.call('GET', '/readyz')).status === 200, 'ready again')
+
+      const missing = await writer.missing()
+      const found = await Promise.all(created.map(async id => ({ id, status: (await insist(() => shop.call('GET', `/verifications/${id}`))).status })))
+      t.same(found.filter(({ status }) => ![200, 410].includes(status)), [], 'each is there, or gone in so many words')
+      figures.acknowledged += writer.acknowledged.length
+      figures.lost += missing.length
+      figures.longestMs = Math.max(figures.longestMs, ...missing.map(({ at }) => Math.round(cutAt - at)))
+      figures.creates += created.length
+      figures.createsLost += found.filter(({ status }) => status === 410).length
+      if (fsync === 'everysec') t.ok(lostBytes > 0, `${lostBytes} bytes were not on the disk`)
+      for (const { id, status } of found) if (status === 200) oracle.accept(id, 'expired/attempt_timeout')
+      for (let n = 0; n < 5; n += 1) await live(n, shop, oracle)
+      await oracle.judge(`power of Redis cut, appendfsync ${fsync}; what was on the disk`)
+      await gateway.kill()
+    }
+    const { acknowledged, lost, longestMs, creates, createsLost } = figures
+    t.comment([
+      `power cut, appendfsync ${fsync}: lost ${lost} of ${acknowledged} acknowledged writes and ${createsLost} of ${creates} creates`,
+      ...lost === 0 ? [] : [`the oldest acknowledged ${longestMs} ms before the cut`],
+    ].join(', '))
+    if (fsync === 'always') t.same([lost, createsLost], [0, 0], 'nothing acknowledged is lost')
+    else t.ok(lost > 0 && longestMs <= 2_500, `what is lost is about two seconds old at most (${longestMs} ms)`)
+  })
+}

@@ -1,0 +1,189 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import type { Answer } from '../helpers/gateway.ts'
+import { startRedis, until } from '../helpers/redis.ts'
+import { live } from './load.ts'
+import { insist, numberOf } from './oracle.ts'
+import { startWire } from './wire.ts'
+import { isFull, some, startWorld } from './world.ts'
+
+t.jobs = 4
+t.setTimeout(180_000)
+
+/** A wire between Redis and whatever is started with `wired`. */
+async function startWired (t: Test) {
+  const redis = await startRedis(t)
+  const wire = await startWire(t, redis.port)
+  const world = await startWorld(t, { redisUrl: redis.url, simulatorOptions: { retryScale: some(0.6, 0.2) } })
+  return { ...world, redis, wire, wired: { REDIS_URL: wire.url } }
+}
+
+type Timed = Answer & { ms: number }
+async function timed (call: () => Promise<Answer>): Promise<Timed> {
+  const from = performance.now()
+  return { ...await call(), ms: Math.round(performance.now() - from) }
+}
+
+/**
+ * Starts a lifecycle every so often until the trouble is over, and waits for all. None is begun while `isPaused`: hundreds that all ask
+ * again at once would measure themselves.
+ */
+async function liveDuring (one: (n: number) => Promise<void>, everyMs: number, trouble: () => Promise<void>, isPaused = () => false): Promise<void> {
+  const lives: Promise<void>[] = []
+  let isOver = false
+  const ended = trouble().finally(() => { isOver = true })
+  for (let n = 0; !isOver; n += 1) {
+    lives.push(one(n))
+    await delay(everyMs)
+    await until(() => !isPaused(), 'it goes on', 60_000)
+  }
+  await Promise.all([ended, ...lives])
+}
+
+t.test('a far away Redis: each request takes a round trip longer for each that it makes', { buffered: true }, async t => {
+  const { wire, wired, all, start, shop, oracle } = await startWired(t)
+  await start({ ...all, ...wired })
+  let n = 1_000
+  const { body: { id } } = await shop.create({ workflow: ['truecaller.web'] })
+  const requests: [name: string, roundTrips: number, call: () => Promise<Answer>][] = [
+    ['GET', 1, () => shop.call('GET', `/verifications/${id}`)],
+    ['create', 1, () => shop.create({ workflow: ['truecaller.web'] })],
+    ['create that asks a provider', 2, () => shop.create({ phoneNumber: numberOf(n += 1, '10'), workflow: ['otpless.otp'] })],
+  ]
+  const measure = async (call: () => Promise<Answer>): Promise<number> => {
+    const all: Timed[] = []
+    for (let tries = 0; tries < some(15, 7); tries += 1) all.push(await timed(call))
+    t.same(all.filter(({ status }) => status >= 300), [], 'all succeed')
+    // The fastest: others waited for the machine, too.
+    return Math.min(...all.map(({ ms }) => ms))
+  }
+  const latencyMs = 100
+  for (const [name, roundTrips, call] of requests) {
+    wire.latencyMs = 0
+    const near = await measure(call)
+    wire.latencyMs = latencyMs
+    const added = await measure(call) - near
+    t.comment(`+${latencyMs} ms: ${name} takes ${added} ms longer, for ${roundTrips} round trips`)
+    t.ok(added >= roundTrips * latencyMs - 20 && added < (roundTrips + 0.8) * latencyMs, `${name}: ${added} ms`)
+  }
+  const usual = { latencyMs: 0, jitterMs: 0, isSliced: false, bytesPerSecond: 0 }
+  const paces = Object.entries({
+    '100 ms away': { latencyMs }, '20 to 150 ms away': { latencyMs: 20, jitterMs: 130 }, 'one byte at a time': { isSliced: true },
+    ...isFull ? { '500 ms away': { latencyMs: 500 }, '200 kB a second': { bytesPerSecond: 200_000 } } : {},
+  })
+  for (const [what, pace] of paces) {
+    Object.assign(wire, usual, pace)
+    const from = n += 100
+    await Promise.all(Array.from({ length: some(10, 5) }, async (_, m) => {
+      const key = from + m
+      await live(key, { ...shop, async create (body, headers) {
+        const answer = await shop.create(body, headers)
+        t.equal(answer.status, 201, `${what}: no error`)
+        return answer
+      } }, oracle)
+    }))
+  }
+  await oracle.judge(`Redis ${paces.map(([what]) => what).join(', ')}`)
+})
+
+t.test('slower than the command timeout, then fast again', { buffered: true }, async t => {
+  const { wire, wired, all, start, shop, anybody, oracle } = await startWired(t)
+  const gateway = await start({ ...all, ...wired })
+  const body = { phoneNumber: numberOf(0, '10'), workflow: ['truecaller.push'] }
+  const create = () => shop.create(body, { 'idempotency-key': 'slow' })
+  wire.latencyMs = 2_000
+  const [refused, alive] = await Promise.all([timed(create), timed(() => anybody.call('GET', '/livez'))])
+  t.match(refused, { status: 503, body: { code: 'store_unavailable' }, headers: { 'retry-after': '1' } })
+  t.ok(refused.ms < 2_500, `refused after ${refused.ms} ms`)
+  t.equal(alive.status, 200)
+  wire.latencyMs = 0
+  const fastAt = performance.now()
+  await until(async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it works again', 5_000)
+  t.comment(`answers that come after 2 s: 503 after ${refused.ms} ms; works ${Math.round(performance.now() - fastAt)} ms after it is fast again`)
+  // What nobody waited for any more was written: with the key the same one goes on.
+  const { status, body: { id } } = await insist(create)
+  t.equal(status, 201)
+  oracle.accept(id, 'verified', 'failed/provider_unavailable')
+  await oracle.judge('Redis answers after 2 s, with a command timeout of 1 s')
+  t.notMatch(gateway.logs.join('\n'), /unexpected error/)
+})
+
+t.test('half-open: what is sent vanishes, connections look alive', { buffered: true }, async t => {
+  const { wire, wired, all, api, worker, start, shop, anybody, oracle } = await startWired(t)
+  // A worker waits fifteen seconds for a word of Redis: in the short form only the api is behind the wire.
+  const gateway = await start({ ...(isFull ? all : api), ...wired })
+  if (!isFull) await start(worker)
+  const { body: { id } } = await shop.create({ phoneNumber: numberOf(0, '92'), workflow: [{ method: 'truecaller.push', timeoutSeconds: some(30, 8) }] })
+  oracle.accept(id, 'expired/attempt_timeout')
+  const from = wire.connections()
+  wire.blackhole()
+  const calls = () => Promise.all([
+    timed(() => shop.create({ phoneNumber: numberOf(1, '10'), workflow: ['truecaller.push'] })), timed(() => shop.call('GET', `/verifications/${id}`)),
+    timed(() => shop.call('GET', `/verifications/${id}?wait=5`)), timed(() => shop.call('GET', '/verifications?reference=x')), timed(() => anybody.call('GET', '/readyz')),
+  ])
+  const refused: Timed[] = []
+  for (const _ of [1, 2]) {
+    const [alive, ...rest] = await Promise.all([timed(() => anybody.call('GET', '/livez')), calls()]).then(([one, more]) => [one, ...more])
+    t.match(alive, { status: 200 })
+    t.ok((alive?.ms ?? Infinity) < 900, 'alive at once')
+    refused.push(...rest)
+  }
+  t.same(new Set(refused.map(({ status }) => status)), new Set([503]))
+  const slowest = Math.max(...refused.map(({ ms }) => ms))
+  t.ok(slowest < 2_500, `503 after at most ${slowest} ms`)
+  t.equal(wire.connections(), from, 'nothing has told that a connection is dead')
+  wire.heal()
+  const healedAt = performance.now()
+  await until(async () => (await shop.call('GET', `/verifications/${id}`)).status === 200, 'it has connected again', 10_000)
+  const apiMs = Math.round(performance.now() - healedAt)
+  for (let n = 0; n < some(50, 10); n += 1) await live(n + 10, shop, oracle)
+  await oracle.judge('half-open connections to Redis')
+  t.comment(`half-open: ${refused.length} requests answered 503 after at most ${slowest} ms; new connections ${apiMs} ms after the network is whole`)
+  t.notMatch(gateway.logs.join('\n'), /unexpected error/)
+})
+
+t.test('a connection that breaks all the time', { buffered: true }, async t => {
+  const { wire, wired, all, start, shop, oracle } = await startWired(t)
+  await start({ ...all, ...wired })
+  let cuts = 0
+  await liveDuring(n => live(n, shop, oracle), some(50, 100), async () => {
+    const from = performance.now()
+    for (; performance.now() - from < some(10_000, 3_000); cuts += wire.connections()) {
+      await delay(300)
+      wire.cut()
+      await until(() => wire.connections() > 0, 'it connects again')
+    }
+  })
+  await oracle.judge(`every connection to Redis reset each 300 ms (${cuts} in all)`)
+})
+
+t.test('frozen for 5 s and 10 s under load', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+  const { redis, start, all, shop, anybody, oracle } = await startWired(t)
+  await start(all)
+  const answers: Timed[] = []
+  let frozenAt = Infinity
+  await liveDuring(n => live(n, shop, oracle, 40_000), 60, async () => {
+    for (const frozenMs of [5_000, 10_000]) {
+      await delay(2_000)
+      redis.pause()
+      const from = frozenAt = performance.now()
+      while (performance.now() - from < frozenMs - 1_500) {
+        const [alive, ...refused] = await Promise.all([
+          timed(() => anybody.call('GET', '/livez')), timed(() => shop.create({ workflow: ['truecaller.web'] })), timed(() => shop.call('GET', '/verifications?reference=x')),
+        ])
+        t.equal(alive.status, 200)
+        answers.push(...refused)
+        await delay(200)
+      }
+      await until(() => performance.now() - from >= frozenMs, 'frozen long enough')
+      redis.resume()
+      const resumedAt = performance.now()
+      await until(async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again', 5_000)
+      frozenAt = Infinity
+      t.comment(`frozen for ${frozenMs} ms: creates answered ${Math.round(performance.now() - resumedAt)} ms after it goes on`)
+    }
+  }, () => performance.now() - frozenAt > 500 && frozenAt < Infinity)
+  t.same(new Set(answers.map(({ status }) => status)), new Set([503]))
+  t.comment(`frozen: ${answers.length} requests answered 503 after at most ${Math.max(...answers.map(({ ms }) => ms))} ms`)
+  await oracle.judge('Redis SIGSTOPped for 5 s and 10 s under load')
+})

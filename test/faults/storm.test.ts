@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { createIds } from '../../src/ids.ts'
+import { createSealer } from '../../src/seal.ts'
+import { createKeys, partitions } from '../../src/store/keys.ts'
+import { createStore } from '../../src/store/store.ts'
+import { readVerification } from '../../src/verification.ts'
+import { clientOf, keys } from '../helpers/gateway.ts'
+import { scrape, sumOf } from '../helpers/metrics.ts'
+import { readLine } from '../helpers/process.ts'
+import { connectTo, until } from '../helpers/redis.ts'
+import { numberOf, type Oracle } from './oracle.ts'
+import { some, startWorld, type World } from './world.ts'
+
+t.jobs = 2
+t.setTimeout(900_000)
+
+/** Writes many like this one, all of which end at that time; what is told of them nobody hears. */
+async function fill (t: Test, { redisUrl, all }: World, { like, count, endsAt }: { like: string, count: number, endsAt: number }) {
+  const redis = await connectTo(t, redisUrl)
+  const sealer = createSealer(all['SEAL_KEYS'] ?? '')
+  const ids = createIds(sealer, { partitions, randomBytes })
+  const store = createStore({ redis, sealer, read: readVerification })
+  const stored = await store.load(like)
+  if (stored?.record.status !== 'pending') throw new Error('nothing to write')
+  const { record } = stored
+  const written: string[] = []
+  for (let n = 0; n < count; n += 500) {
+    await Promise.all(Array.from({ length: Math.min(500, count - n) }, async (_, m) => {
+      const id = ids.newId(record.appId, (n + m) % partitions)
+      await store.create(id, { ...record, id, attempts: record.attempts.map(attempt => ({ ...attempt, endsAt })) }, { expiresAt: endsAt + 3_600_000, dueAt: endsAt })
+      written.push(id)
+    }))
+  }
+  const names = createKeys('vg')
+  return {
+    revision: record.revision,
+    written,
+    /** How many still have to end. */
+    async remaining (): Promise<number> {
+      const counts = await Promise.all(Array.from({ length: partitions }, (_, partition) => redis.zcount(names.due(partition), endsAt, endsAt)))
+      return counts.reduce((sum, count) => sum + count, 0)
+    },
+    /** How each looks now, as status and revision, and how often that is. */
+    async looks (): Promise<Record<string, number>> {
+      const looks: Record<string, number> = {}
+      for (let n = 0; n < count; n += 500) {
+        for (const one of await Promise.all(written.slice(n, n + 500).map(id => store.load(id)))) {
+          const look = one === null ? 'gone' : `${one.record.status} ${one.record.revision}`
+          looks[look] = (looks[look] ?? 0) + 1
+        }
+      }
+      return looks
+    },
+  }
+}
+
+/** Creates, one after the other, and tells how long 99 of 100 took at most. */
+async function sample ({ shop, oracle }: Pick<World, 'shop'> & { oracle: Oracle }, isOver: (taken: number) => boolean | Promise<boolean>): Promise<{ p99: number, taken: number }> {
+  const took: number[] = []
+  while (!await isOver(took.length)) {
+    const from = performance.now()
+    const { status, body } = await shop.create({ workflow: [{ method: 'truecaller.web', timeoutSeconds: 5 }] })
+    took.push(performance.now() - from)
+    if (status !== 201) throw new Error(`create answered ${status}`)
+    oracle.accept(body['id'], 'expired/attempt_timeout')
+    await delay(some(100, 10))
+  }
+  took.sort((a, b) => a - b)
+  return { p99: Math.round(took[Math.ceil(took.length * 0.99) - 1] ?? NaN), taken: took.length }
+}
+
+t.test('many end in the same second, and a worker dies over it', { buffered: true }, async t => {
+  const world = await startWorld(t)
+  const { start, api, worker, url, oracle } = world
+  await start(api)
+  const { body: { id: like } } = await clientOf(url, keys.bank).create({ workflow: ['truecaller.web'] })
+  const count = some(20_000, 2_000)
+  const endsAt = Date.now() + some(60_000, 8_000)
+  const { written, revision, remaining, looks } = await fill(t, world, { like, count, endsAt })
+  t.ok(Date.now() < endsAt, 'all are written before the first is due')
+  t.equal(await remaining(), count)
+  const crew = await Promise.all([start(worker), start(worker)])
+  const calm = await sample(world, taken => taken >= 50)
+  await until(() => Date.now() >= endsAt, 'they are due', 300_000)
+
+  const from = performance.now()
+  let isOver = false
+  const storm = sample(world, () => isOver)
+  await until(async () => await remaining() < count * 0.8, 'some have ended', 60_000)
+  await crew[0]?.kill()
+  const left = await remaining()
+  t.ok(left > 0, `${count - left} had ended when a worker was killed`)
+  crew.push(await start(worker))
+  await until(async () => {
+    await delay(200)
+    return await remaining() === 0
+  }, 'all end', 600_000)
+  isOver = true
+  const seconds = (performance.now() - from) / 1000
+  const stormy = await storm
+
+  t.strictSame(await looks(), { [`expired ${revision + 1}`]: count }, 'each has ended, in one step')
+  const told = Map.groupBy(crew.flatMap(({ logs }) => logs).filter(line => line.includes('"verification ended"') && line.endsWith('}')), line => String(readLine(line)['verificationId']))
+  const ends = written.map(id => told.get(id)?.length ?? 0)
+  t.same(ends.filter(times => times > 1), [], 'nobody ended one twice')
+  t.comment([
+    `${count} due in one second, a worker SIGKILLed: all expired once in ${seconds.toFixed(1)} s (${Math.round(count / seconds)} a second)`,
+    `p99 of creates ${calm.p99} ms before (${calm.taken}), ${stormy.p99} ms meanwhile (${stormy.taken})`,
+  ].join('; '))
+  await oracle.judge(`${count} deadlines in one second beside these, a worker SIGKILLed meanwhile`)
+})
+
+t.test('no worker for a while: callbacks are taken, and worked off when one is back', { buffered: true }, async t => {
+  const world = await startWorld(t)
+  const { start, api, worker, url, shop, oracle, receiver } = world
+  const [, gone] = await Promise.all([start(api), start(worker)])
+  gone.signal('SIGTERM')
+  await gone.ended
+  const count = some(2_000, 60)
+  for (let n = 0; n < count; n += 20) {
+    await Promise.all(Array.from({ length: 20 }, async (_, m) => {
+      const { status, body } = await shop.create({ phoneNumber: numberOf(n + m, '10'), workflow: ['truecaller.push'] })
+      if (status !== 201) throw new Error(`create answered ${status}`)
+      oracle.accept(body['id'], 'verified')
+    }))
+  }
+  const callbacks = async (status_class: string): Promise<number> => sumOf(await scrape(url), 'verigate_http_requests_total', { route: '/callbacks/:provider', status_class }) ?? 0
+  await until(async () => await callbacks('2xx') >= count, 'every callback is taken', 60_000)
+  await delay(some(10_000, 1_000))
+  t.equal(await callbacks('5xx'), 0, 'and none refused')
+  const waiting = sumOf(await scrape(url), 'verigate_queue_jobs', { queue: 'resolve', state: 'waiting' })
+  t.equal(waiting, count, 'the backlog is shown')
+  t.equal(receiver.received.length, 0)
+
+  await start(worker)
+  const backAt = performance.now()
+  // The third revision is the evidence, the fourth the proof.
+  await until(() => oracle.reached(4) >= count, 'all are worked off', 120_000)
+  const seconds = (performance.now() - backAt) / 1000
+  t.comment(`no worker: ${count} callbacks taken and waiting; worked off within ${seconds.toFixed(1)} s of a worker's return (${Math.round(count / seconds)} a second, each with a call to the provider)`)
+  await oracle.judge('all workers gone, callbacks taken meanwhile')
+})
