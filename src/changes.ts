@@ -29,8 +29,8 @@ export type Changes = {
   load (id: string): Promise<Current>
   /** Waits until as many replicas as `REDIS_WAIT_REPLICAS` says have it, or what came after it, and these claims. Throws `StoreUnavailable`. */
   confirm (stored: Current, claims?: readonly Release[]): Promise<void>
-  /** Writes a new verification and starts its first attempt; or tells which claim, or counter, stood in the way. `live` is held while it is not final. */
-  create (request: Request, bounds: { keys: Claim[], live: Claim[], counters: Counter[] }): Promise<Current | { taken: { name: string, value: string } | null } | { full: Full }>
+  /** Writes a new verification, made at `at`, and starts its first attempt; or tells which claim, or counter, stood in the way. `live` is held while it is not final. */
+  create (request: Request, bounds: { at: number, keys: Claim[], live: Claim[], counters: Counter[] }): Promise<Current | { taken: { name: string, value: string } | null } | { full: Full }>
   /**
    * Lets an event happen to the newest state. `begins`, `resolves`: the caller will start, or resolve, at once; else a job does.
    * `changed: false`: the event does not apply. Throws `ApiError` rate_limited for a code when too many were wrong.
@@ -252,8 +252,8 @@ export function createChanges (
       return started
     },
     delegate,
-    async create (request, { keys, live, counters }) {
-      let decision = await beginStart(route(begin(request, now()), surroundings, now()))
+    async create (request, { at, keys, live, counters }) {
+      let decision = await beginStart(route(begin(request, at), surroundings, at))
       for (;;) {
         const { effects } = decision
         const { next, opened, companions } = deliveries.takeOver(decision.next)

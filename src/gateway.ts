@@ -119,8 +119,9 @@ export function createGateway (parts: GatewayParts): Gateway {
       let own: KeyClaim = { id: ids.newId(app.id, partition), hash: fingerprints[0] ?? '', at: now() }
 
       for (let tries = 0; tries < 5; tries += 1) {
-        const { id, at } = own
-        const expiresAt = now() + (request.expiresInSeconds ?? 600) * 1000
+        const { id } = own
+        const at = now()
+        const expiresAt = at + (request.expiresInSeconds ?? 600) * 1000
         const holdKeys = (claim: KeyClaim): KeyHold[] => keyNames.map(name => ({ name, value: writeKeyClaim(claim), partition: partitionOfTag(name) }))
         const [key = null, ...spareKeys] = holdKeys(own)
         const made = await changes.create({
@@ -131,7 +132,8 @@ export function createGateway (parts: GatewayParts): Gateway {
           ...(traceparent === null ? {} : { traceparent }),
           ...(app.webhook === undefined ? {} : { wants: app.webhook.events ?? defaultNews }),
         }, {
-          keys: holdKeys(own).map(hold => ({ ...hold, expiresAt: at + idempotencyMs })),
+          at,
+          keys: holdKeys(own).map(hold => ({ ...hold, expiresAt: own.at + idempotencyMs })),
           live: places.map(place => ({ ...place, value: id, expiresAt })),
           counters,
         })
