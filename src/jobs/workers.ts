@@ -1,4 +1,4 @@
-import { Worker, type Job } from 'bullmq'
+import { DelayedError, Worker, type Job } from 'bullmq'
 import { ProviderError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import type { Logger } from '../logger.ts'
@@ -24,6 +24,8 @@ export type WorkersParts = {
   now: () => number
   concurrency?: number
   watchEveryMs?: number
+  /** How long a job waits whose provider is not called for the time being. */
+  pauseMs?: number
 }
 
 const sweepEveryMs = 1_000
@@ -48,7 +50,7 @@ type Watched = {
   replaced: number
 }
 
-export function startWorkers ({ redis, queues, gateway, metrics, log, now, concurrency = 50, watchEveryMs = 5_000 }: WorkersParts): Workers {
+export function startWorkers ({ redis, queues, gateway, metrics, log, now, concurrency = 50, watchEveryMs = 5_000, pauseMs = 5_000 }: WorkersParts): Workers {
   // BullMQ must know the server's version: for an unknown one it rounds every delay up to whole seconds.
   const options = { connection: redis, prefix: queuePrefix, runRetryDelay: connectionRetryMs, ...lock }
   const opened: Worker[] = []
@@ -57,11 +59,11 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
 
   function open (queue: QueueName, replaced = 0): Watched {
     const most = queue === 'sweep' ? 1 : concurrency
-    const work = async (job: Job): Promise<void> => {
+    const work = async (job: Job, token?: string): Promise<void> => {
       watched.taken += 1
       watched.inHand += 1
       try {
-        await perform(queue, job)
+        await perform(queue, job, token)
       } finally {
         watched.inHand -= 1
       }
@@ -77,18 +79,23 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
     return watched
   }
 
-  async function perform (queue: QueueName, job: Job<JobData>): Promise<void> {
+  async function perform (queue: QueueName, job: Job<JobData>, token?: string): Promise<void> {
     switch (queue) {
-      case 'resolve': return guard(job, () => gateway.resolve(job.data.id, job.attemptsMade + 1 >= (job.opts.attempts ?? 1)))
-      case 'notify': return guard(job, () => gateway.notify(job.data.id))
+      case 'resolve': return guard(job, token, () => gateway.resolve(job.data.id, job.attemptsMade + 1 >= (job.opts.attempts ?? 1)))
+      case 'notify': return guard(job, token, () => gateway.notify(job.data.id))
       case 'sweep': if (now() - job.timestamp < staleSweepMs) await gateway.sweep()
     }
   }
 
-  async function guard (job: Job<JobData>, work: () => Promise<void>): Promise<void> {
+  async function guard (job: Job<JobData>, token: string | undefined, work: () => Promise<void>): Promise<void> {
     try {
       await work()
     } catch (error) {
+      if (error instanceof ProviderError && error.reason === 'provider_unavailable') {
+        // Our own breaker refused: that was no try, and the next one must not come later for it.
+        await job.moveToDelayed(Date.now() + pauseMs * (0.75 + Math.random() / 2), token)
+        throw new DelayedError()
+      }
       if (error instanceof ProviderError) throw error
       log.error({ id: job.data.id, err: error }, 'job failed')
       // BullMQ keeps the message in Redis: only words of ours may go there.

@@ -13,8 +13,8 @@ t.setTimeout(120_000)
 
 type Run = { id: string, isLastTry: boolean, at: number }
 /** Workers on a Redis of their own; `resolve` and `sweep` are what jobs come to. `workerUrl`: another way to the same Redis. */
-async function start (t: Test, { resolve = async () => {}, sweep = async () => 0, now = Date.now, concurrency, watchEveryMs, waiting = async count => count, server, workerUrl }: {
-  resolve?: (run: Run) => Promise<void>, sweep?: () => Promise<number>, now?: () => number, concurrency?: number, watchEveryMs?: number, waiting?: (count: number) => Promise<number>
+async function start (t: Test, { resolve = async () => {}, sweep = async () => 0, now = Date.now, concurrency, watchEveryMs, pauseMs, waiting = async count => count, server, workerUrl }: {
+  resolve?: (run: Run) => Promise<void>, sweep?: () => Promise<number>, now?: () => number, concurrency?: number, watchEveryMs?: number, pauseMs?: number, waiting?: (count: number) => Promise<number>
   server?: Awaited<ReturnType<typeof startRedis>>, workerUrl?: string
 } = {}) {
   server ??= await startRedis(t)
@@ -39,7 +39,7 @@ async function start (t: Test, { resolve = async () => {}, sweep = async () => 0
         await resolve(run)
       },
     },
-    ...(concurrency === undefined ? {} : { concurrency }), ...(watchEveryMs === undefined ? {} : { watchEveryMs }),
+    ...(concurrency === undefined ? {} : { concurrency }), ...(watchEveryMs === undefined ? {} : { watchEveryMs }), ...(pauseMs === undefined ? {} : { pauseMs }),
   }
   const workers = startWorkers(parts)
   t.teardown(async () => {
@@ -78,6 +78,18 @@ t.test('what may succeed later is tried again, each time later, and as late as t
   for (const [n, [least, most]] of ([[375, 1_400], [750, 2_000], [3_500, 4_500]] as const).entries()) {
     t.ok((pauses[n] ?? 0) >= least && (pauses[n] ?? 0) <= most, `pause ${n + 1} was ${Math.round(pauses[n] ?? 0)} ms`)
   }
+})
+
+t.test('a call that was not made is no try', { buffered: true }, async t => {
+  const { queue, runs } = await start(t, {
+    pauseMs: 40,
+    resolve: async () => { if (runs.length <= 10) throw new ProviderError('truid', 'read check', 'provider_unavailable', { retryable: true }) },
+  })
+  await queue.add('resolve', { id: 'ver_a' }, { attempts: 2, backoff: { type: 'custom' }, removeOnComplete: true, removeOnFail: true })
+  await until(async () => runs.length === 11 && await isEmpty(queue), 'it settles')
+  t.ok(runs.every(({ isLastTry }) => !isLastTry))
+  const longest = Math.max(...runs.slice(1).map(({ at }, n) => at - (runs[n]?.at ?? 0)))
+  t.ok(longest < 2_000, `no pause was longer than ${Math.round(longest)} ms`)
 })
 
 t.test('the last try is told that it is', { buffered: true }, async t => {
