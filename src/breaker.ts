@@ -1,5 +1,6 @@
 import { BrokenCircuitError, circuitBreaker, CircuitState, handleAll, type IBreaker } from 'cockatiel'
 import type { Adapter, AttemptContext, Json, Outcome, Profile, Started } from './adapters/adapter.ts'
+import { withDeadline } from './deadline.ts'
 import { ProviderError } from './errors.ts'
 import { blameOf, reasons, type Blame, type Reason } from './reasons.ts'
 import { about, type Attributes, type Tracing } from './tracing.ts'
@@ -78,7 +79,7 @@ export function guardAdapter (
       }
       let value: T
       try {
-        value = await withDeadline(work(), callDeadlineMs[call], () => new ProviderError(provider, call, 'provider_timeout', { retryable: true }))
+        value = await withDeadline(callDeadlineMs[call], () => new ProviderError(provider, call, 'provider_timeout', { retryable: true }), work)
       } catch (error) {
         const reason = error instanceof ProviderError ? error.reason : 'provider_error'
         done({ result: 'error', reason }, error instanceof ProviderError ? blameOf(reason) : 'us')
@@ -147,14 +148,5 @@ function createSample (now: () => number): { count (isSuccess: boolean): void, r
       const calls = recent().reduce((sum, bucket) => sum + bucket.calls, 0)
       return { calls, errorRate: calls === 0 ? 0 : buckets.reduce((sum, bucket) => sum + bucket.failures, 0) / calls }
     },
-  }
-}
-
-async function withDeadline<T> (work: Promise<T>, deadlineMs: number, late: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  try {
-    return await Promise.race([work, new Promise<never>((_resolve, reject) => { timer = setTimeout(() => reject(late()), deadlineMs) })])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,5 +1,7 @@
+import type { EventEmitter } from 'node:events'
 import { errors, Pool } from 'undici'
 import type { AdapterIo, Http } from './adapters/adapter.ts'
+import { withDeadline } from './deadline.ts'
 import { ProviderError } from './errors.ts'
 import type { Reason } from './reasons.ts'
 
@@ -57,7 +59,11 @@ export function createHttp (options: HttpOptions = {}): { openHttp: AdapterIo['o
 
       // A 1xx is no answer: what says that and nothing more breaks HTTP, which is not the same as being slow.
       let interim = false
-      const exchange = async (signal: AbortSignal) => {
+      const fail = (failure: Failure): ProviderError => {
+        const { reason, retryable } = interim ? badResponse : failure
+        return new ProviderError(provider, call, reason, { retryable })
+      }
+      const exchange = async (signal: EventEmitter) => {
         const response = await openPool(url.origin).request({
           method,
           path: url.pathname + url.search,
@@ -72,26 +78,14 @@ export function createHttp (options: HttpOptions = {}): { openHttp: AdapterIo['o
         return { status, headers: response.headers, text: '' }
       }
 
-      const controller = new AbortController()
-      let timer: NodeJS.Timeout | undefined
-      // undici does not look at the signal before a connection stands, so the deadline is also raced.
-      const deadline = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => {
-          reject(new Error('deadline'))
-          controller.abort()
-        }, timeoutMs)
-      })
       try {
-        const answer = await Promise.race([exchange(controller.signal), deadline])
+        const answer = await withDeadline(timeoutMs, () => fail(timeout), exchange)
         if (isAnswer(answer.status)) return { status: answer.status, headers: joinHeaders(answer.headers), body: parseJson(answer.text) }
         const retryAfterMs = readRetryAfter(answer.headers['retry-after'], now())
         throw new ProviderError(provider, call, ...ofStatus(answer.status, retryAfterMs))
       } catch (error) {
         if (error instanceof ProviderError) throw error
-        const { reason, retryable } = interim ? badResponse : controller.signal.aborted ? timeout : readFailure(error)
-        throw new ProviderError(provider, call, reason, { retryable })
-      } finally {
-        clearTimeout(timer)
+        throw fail(readFailure(error))
       }
     }
   }

@@ -1,8 +1,10 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { lookup as systemLookup, type LookupAddress } from 'node:dns'
+import type { EventEmitter } from 'node:events'
 import { isIP, type LookupFunction } from 'node:net'
 import { Agent, errors, type Dispatcher } from 'undici'
 import { isPrivateAddress, listAddresses } from './addresses.ts'
+import { withDeadline } from './deadline.ts'
 import { readRetryAfter } from './http.ts'
 
 /** Why no answer came. A closed vocabulary: never a message, since messages carry addresses. */
@@ -112,7 +114,7 @@ export function createWebhookSender ({ lookup = systemLookup, timeoutMs = 10_000
   let isClosed = false
   const agents = new Map(['http:', 'https:'].map(protocol => [protocol, openAgent(protocol)]))
 
-  async function exchange (url: URL, { body, traceparent = null, ...signed }: Webhook, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  async function exchange (url: URL, { body, traceparent = null, ...signed }: Webhook, signal: EventEmitter): Promise<Dispatcher.ResponseData> {
     const host = url.hostname.replace(/^\[|\]$/g, '')
     const agent = agents.get(url.protocol)
     if (agent === undefined || (isIP(host) !== 0 && !allowsAddress(url.protocol, host))) throw notAllowed()
@@ -125,30 +127,26 @@ export function createWebhookSender ({ lookup = systemLookup, timeoutMs = 10_000
   return {
     async send (webhook) {
       const startedAt = performance.now()
-      const controller = new AbortController()
-      let timer: NodeJS.Timeout | undefined
-      // undici does not look at the signal before a connection stands, so the deadline is also raced.
-      const deadline = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => {
-          reject(Object.assign(new Error('deadline'), { code: 'ETIMEDOUT' }))
-          controller.abort()
-        }, timeoutMs)
-      })
       const end = (statusCode: number | null, error: WebhookError | null, retryAfterMs: number | null = null): WebhookAnswer =>
         ({ statusCode, durationMs: Math.round(performance.now() - startedAt), error, retryAfterMs })
       try {
         const url = readWebhookUrl(webhook.url)
         if (url === null) return end(null, 'invalid_url')
-        const { statusCode, headers, body } = await Promise.race([exchange(url, webhook, controller.signal), deadline])
-        const answer = end(statusCode, null, readRetryAfter(headers['retry-after'], webhook.now))
-        // The status has decided; reading on only keeps the connection for the next one.
-        await body.dump({ limit: maxBodyBytes, signal: controller.signal }).catch(() => undefined)
-        return answer
+        let answer: WebhookAnswer | null = null
+        const late = (): Error => Object.assign(new Error('deadline'), { code: 'ETIMEDOUT' })
+        return await withDeadline(timeoutMs, late, async signal => {
+          const { statusCode, headers, body } = await exchange(url, webhook, signal)
+          answer = end(statusCode, null, readRetryAfter(headers['retry-after'], webhook.now))
+          // The status has decided; reading on only keeps the connection for the next one.
+          await body.dump({ limit: maxBodyBytes }).catch(() => undefined)
+          return answer
+        }).catch(error => {
+          if (answer === null) throw error
+          return answer
+        })
       } catch (error) {
         if (isClosed) throw new Error('closed while a webhook was under way')
-        return end(null, controller.signal.aborted ? 'timeout' : readError(error))
-      } finally {
-        clearTimeout(timer)
+        return end(null, readError(error))
       }
     },
     async close () {
