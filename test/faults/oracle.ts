@@ -49,7 +49,8 @@ export async function createOracle (t: Test, { shop, redisUrl, logs, receiver }:
       const answer = await shop.call('GET', `/verifications/${id}?wait=2`).catch(() => null)
       if (answer?.status !== 200) return false
       verification = answer.body
-      return verification['status'] !== 'pending'
+      // A profile may still be sought after the proof.
+      return verification['status'] !== 'pending' && verification['profileStatus'] !== 'pending'
     }, `${id} ends`, 60_000)
     const { status, reason } = verification
     if (status === undefined || status === 'pending') return null

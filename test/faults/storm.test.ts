@@ -76,8 +76,8 @@ t.test('many end in the same second, and a worker dies over it', { buffered: tru
   const { start, api, worker, url, oracle } = world
   await start(api)
   const { body: { id: like } } = await clientOf(url, keys.bank).create({ workflow: ['truecaller.web'] })
-  const count = some(20_000, 2_000)
-  const endsAt = Date.now() + some(60_000, 8_000)
+  const count = some(200_000, 2_000)
+  const endsAt = Date.now() + some(200_000, 8_000)
   const { written, revision, remaining, looks } = await fill(t, world, { like, count, endsAt })
   t.ok(Date.now() < endsAt, 'all are written before the first is due')
   t.equal(await remaining(), count)
