@@ -20,7 +20,7 @@ async function startBoth (t: Test) {
     const all = await offer(`${url}/verifications`, { authorization: `Bearer ${keys.shop}` }, {
       count, overMs,
       // Asks no provider, whose time would be this process's; and does not end all at once.
-      bodyOf: n => ({ phoneNumber: numberOf(from + n, '92'), workflow: [{ method: 'truecaller.web', timeoutSeconds: 5 + n % some(60, 3) }] }),
+      bodyOf: n => ({ phoneNumber: numberOf(from + n, '92'), workflow: [{ method: 'truecaller.web', timeoutSeconds: 5 + n % some(35, 3) }] }),
     })
     for (const { status, body } of all) {
       if (status === 201) oracle.accept(body['id'], 'expired/attempt_timeout')
@@ -53,19 +53,19 @@ t.test('a crowd that comes within one second', async t => {
   const accepted = all.filter(({ status }) => status === 201)
   t.ok(accepted.length >= some(1_000, 200), `${accepted.length} accepted`)
   t.equal((await anybody.call('GET', '/livez')).status, 200)
-  await oracle.judge(`${count} creates in one second, ${accepted.length} accepted, ${odd.length} not heard`, some(170_000, 60_000))
+  await oracle.judge(`${count} creates in one second, ${accepted.length} accepted, ${odd.length} not heard`, some(120_000, 55_000))
 })
 
 t.test('twice what it can carry', { skip: !isFull && 'only in npm run test:faults' }, async t => {
   const { crowd, apiProcess, oracle, shop } = await startBoth(t)
   const alone = await crowd(1_500, 1_000)
-  // What it carries is what it has served by the time that the last one was answered.
-  const carried = Math.round(1_500 / Math.max(...alone.map(({ ms }) => ms)) * 1_000)
+  // All but the last twentieth, which the kernel may have let wait.
+  const carried = Math.round(0.95 * 1_500 / quantile(alone.map(({ n, ms }) => n / 1.5 + ms), 0.95) * 1_000)
   const rss: number[] = []
   const figures: string[] = []
-  for (let round = 0; round < 4; round += 1) {
+  for (let round = 0; round < 3; round += 1) {
     const from = apiProcess.logs.length
-    figures.push(tell(await crowd(Math.min(2 * carried, 2_500) * 3, 3_000), apiProcess, from))
+    figures.push(tell(await crowd(Math.round(Math.min(2 * carried, 2_000) * 1.5), 1_500), apiProcess, from))
     rss.push(rssOf(apiProcess))
   }
   const endedAt = performance.now()
@@ -75,5 +75,5 @@ t.test('twice what it can carry', { skip: !isFull && 'only in npm run test:fault
   t.equal(status, 200)
   t.ok(recoveredMs < 2_000)
   t.ok((rss.at(-1) ?? 0) < 1.5 * (rss[0] ?? 0) + 100, 'its memory does not go on growing')
-  await oracle.judge('overload of twice the capacity, four times 3 s', 170_000)
+  await oracle.judge('overload of twice the capacity, three times 1.5 s', 120_000)
 })
