@@ -64,6 +64,8 @@ t.test('each method ends as the number\'s suffix says', async t => {
     return { created, verification }
   }
 
+  // So many faults at once would stop the calls to a provider that did nothing else.
+  await Promise.all(Array.from({ length: 20 }, (_, n) => shop.create({ phoneNumber: `+1415${55_570 + n}02`, workflow: ['otpless.otp'] })))
   const rows = Object.entries(journeys).flatMap(([name, journey], place) => scenarios.map(({ suffix, meaning }) => {
     const number = `+1415555${place}1${suffix === 'odd' || suffix === 'even' ? digitsOf[suffix] : suffix}`
     const end = journey.ends[suffix]

@@ -19,6 +19,7 @@ const callbackMessage = Compile(Type.Object({
 const grant = Compile(Type.Object({ accessToken, endpoint: text(2048) }))
 const accepted = Compile(Type.Object({ requestId: Type.String({ minLength: 1, maxLength: 256 }) }))
 const refusal = Compile(Type.Object({ code: Type.Literal(1008) }))
+const unknownKey = Compile(Type.Object({ code: Type.Literal(404) }))
 const profileMessage = Compile(Type.Object({ phoneNumbers: Type.Array(Type.Union([Type.Number(), Type.String()]), { minItems: 1 }) }))
 const anyObject = Compile(Type.Record(Type.String(), Type.Unknown()))
 
@@ -57,10 +58,10 @@ export function isAccepted (body: unknown): boolean {
   return accepted.Check(body)
 }
 
-/** Why a push request was refused. Bad credentials are 404 here, never 401. */
+/** Why a push request was refused. Bad credentials are 404 here, never 401; another 404 is of something that stands between us and Truecaller. */
 export function readRefusal (status: number, body: unknown): Reason {
   if (status === 403 && refusal.Check(body)) return 'number_not_registered'
-  return status === 404 ? 'provider_misconfigured' : 'provider_bad_response'
+  return status === 404 && unknownKey.Check(body) ? 'provider_misconfigured' : 'provider_bad_response'
 }
 
 /**

@@ -46,7 +46,7 @@ t.test('truecaller.push', async t => {
     singleUse: accessToken,
     bad,
     refusals: [
-      { call: isPush, phase: 'start', ends: status => status === 404 ? { failed: 'provider_misconfigured', retryable: false } : null },
+      { call: isPush, phase: 'start', ends: () => null },
       { call: isProfile, phase: 'resolve', ends: expired },
     ],
     callbacks: [

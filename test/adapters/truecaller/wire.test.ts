@@ -126,6 +126,7 @@ t.test('the answers to a push request', async t => {
   t.equal(readRefusal(403, { code: 1009 }), 'provider_bad_response')
   t.equal(readRefusal(400, forbidden), 'provider_bad_response')
   t.equal(readRefusal(404, { code: 404, message: 'Invalid partner credentials.' }), 'provider_misconfigured')
+  t.equal(readRefusal(404, undefined), 'provider_bad_response', 'of a proxy in between')
   t.equal(readRefusal(401, undefined), 'provider_bad_response')
 })
 
