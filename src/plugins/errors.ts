@@ -9,7 +9,6 @@ import { StoreUnavailable } from '../store/store.ts'
 
 const mediaType = 'application/problem+json'
 const storeRetrySeconds = 1
-const overloadRetrySeconds = 1
 
 /** The RFC 9457 body of an error. `status` only where HTTP has a finer word than the error's own (408, 431). */
 export function buildProblem ({ apiCode: code, message: detail, extra }: ApiError, requestId: string, status?: number): Problem {
@@ -94,9 +93,7 @@ function readError (error: unknown): ApiError {
   }
   if (!(error instanceof Error)) return new ApiError('internal_error', apiErrors.internal_error.advice)
   const known = 'code' in error && typeof error.code === 'string' ? frameworkErrors[error.code] : undefined
-  if (known !== undefined) {
-    return new ApiError(known.apiCode, known.detail, known.apiCode === 'overloaded' ? { retryAfterSeconds: overloadRetrySeconds } : {})
-  }
+  if (known !== undefined) return new ApiError(known.apiCode, known.detail)
   // Fastify marks what the client did wrong while sending, for example a body that was cut off.
   if ('statusCode' in error && typeof error.statusCode === 'number' && error.statusCode >= 400 && error.statusCode < 500) {
     return new ApiError('invalid_request', 'The request could not be read.')
