@@ -125,7 +125,7 @@ export async function startApp (
   const keeping = createKeeping({ sealer, now, retentionMs: config.retentionMs })
   const webhooks = createWebhookSender(webhookOptions)
   const deliveries = createDeliveries({
-    store: createStore({ redis, sealer, read: readDelivery, report: metrics.countRoundTrip }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, tracing, now,
+    store: createStore({ redis, replicas, sealer, read: readDelivery, report: metrics.countRoundTrip }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, tracing, now,
     randomBytes, retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
   })
   const changes = createChanges({ store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, deliveries, metrics, log, now })

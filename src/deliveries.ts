@@ -50,7 +50,7 @@ export type Deliveries = {
 }
 
 export type DeliveriesParts = {
-  store: Pick<Store<Delivery>, 'create' | 'load' | 'save' | 'erase' | 'postpone' | 'claimOf' | 'page' | 'oldest' | 'unlist'>
+  store: Pick<Store<Delivery>, 'create' | 'load' | 'save' | 'confirm' | 'erase' | 'postpone' | 'claimOf' | 'page' | 'oldest' | 'unlist'>
   apps: Pick<Apps, 'byId'>
   ids: Pick<Ids, 'newId' | 'checkId' | 'deliveryId' | 'readDeliveryId'>
   sealer: Pick<Sealer, 'tag' | 'tags'>
@@ -221,6 +221,8 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       const stored = await store.load(id)
       const at = stored?.record.nextTryAt ?? null
       if (stored === null || at === null || now() < at) return
+      // It was written together with what it tells of. Who changed it meanwhile is at it.
+      if (!await store.confirm(id, stored.mark)) return
       const { appId, type, verificationId, traceparent } = stored.record
       const others = inHand.get(appId) ?? 0
       if (others >= mostAtOnce) return store.postpone(id, now() + crowdedMs)

@@ -1,12 +1,14 @@
 import t from 'tap'
 import { startReplicated } from '../faults/topology.ts'
-import { startGateway } from '../helpers/gateway.ts'
+import { startGateway, withWebhook } from '../helpers/gateway.ts'
 import { until } from '../helpers/redis.ts'
+import { startReceiver } from '../sandbox/receiver.ts'
 import { codeFor, numberEnding } from './end-user.ts'
 
-t.test('nothing is answered that no replica has, and what was asked again is the same', async t => {
+t.test('nothing is answered or told that no replica has, and what was asked again is the same', async t => {
   const { master, replicas: [replica] } = await startReplicated(t, 1)
-  const { shop, simulators } = await startGateway(t, { redisUrl: master.url, environment: { REDIS_WAIT_REPLICAS: '1' } })
+  const receiver = await startReceiver(t)
+  const { shop, simulators } = await startGateway(t, { redisUrl: master.url, apps: withWebhook(receiver.url), environment: { REDIS_WAIT_REPLICAS: '1' } })
   const phoneNumber = numberEnding('02')
   const create = () => shop.create({ phoneNumber, workflow: ['otpless.otp'], reference: 'waits' }, { 'idempotency-key': 'waits' })
   const unsafe = { status: 503, body: { code: 'store_unavailable' }, headers: { 'retry-after': '1' } }
@@ -27,6 +29,15 @@ t.test('nothing is answered that no replica has, and what was asked again is the
   replica?.resume()
   await until(async () => (await check()).status !== 503, 'the replica has it')
   t.hasStrict(await shop.waitFor(body['id']), { status: 'verified' })
+  await until(() => receiver.received.length === 1, 'the app is told', 20_000)
+
+  const { body: { id: canceled } } = await shop.create({ workflow: ['truecaller.web'] })
+  replica?.pause()
+  t.hasStrict(await shop.call('POST', `/verifications/${canceled}/cancel`), unsafe)
+  t.hasStrict(await shop.call('GET', `/verifications/${canceled}`), { body: { status: 'canceled' } })
+  t.equal(receiver.received.length, 1, 'the app is not told yet')
+  replica?.resume()
+  await until(() => receiver.received.length === 2, 'the app is told', 20_000)
 
   replica?.pause()
   t.hasStrict(await shop.call('DELETE', `/verifications/${body['id']}`), unsafe)
