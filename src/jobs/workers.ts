@@ -70,7 +70,7 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
     }
     const worker = new Worker(queueNames[queue], work, { ...options, concurrency: most, settings: { backoffStrategy } })
     worker.on('error', error => {
-      if (/missing lock|lock mismatch/i.test(error.message)) metrics.countLostLock()
+      if (/missing (lock|key) for job|lock mismatch/i.test(error.message)) metrics.countLostLock()
       else log.warn({ queue, cause: error.name }, 'worker error')
     })
     worker.on('stalled', () => metrics.countStalled(queue))

@@ -19,7 +19,7 @@ const [everyMs, pauseMs] = isFull ? [150, 2_000] : [150, 700]
 
 t.setTimeout(soakMs + 240_000)
 
-t.test('chaos: processes and Redis killed, providers failing, at random, for as long as is asked', async t => {
+t.test('chaos: processes and Redis killed, providers failing, at random, for as long as is asked', { skip: !isFull && 'only in npm run test:faults' }, async t => {
   const dir = await mkdtemp(join(tmpdir(), 'verigate-soak-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))
   const binary = await findRedis()

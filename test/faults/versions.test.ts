@@ -22,7 +22,7 @@ const changes: { file: string, from: string, to: string }[] = [
   { file: 'verification.ts', from: 'news, format: 1,', to: 'news, format: 1, later: { to: \'come\' },' },
   { file: 'deliveries.ts', from: '...told, format: 1,', to: '...told, format: 1, later: { to: \'come\' },' },
   { file: 'jobs/queues.ts', from: ', { id }, {', to: ', { id, later: 1 }, {' },
-  { file: 'store/write.lua', from: 'local last = 10', to: '-- Of the next version.\nlocal last = 10' },
+  { file: 'store/write.lua', from: 'local last = ', to: '-- Of the next version.\nlocal last = ' },
 ]
 
 /** A build of this version with those changes; its `main.ts`. */
