@@ -40,15 +40,19 @@ const findServer = (): string => {
   return found
 }
 
-/** A loopback port that nobody listens on now. */
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
+/**
+ * A loopback port that nobody listens on now. Of those below the ports that systems give to connections going out: such a one could take it before it is
+ * listened on.
+ */
+export const freePort = async (tries = 50): Promise<number> => {
+  const port = 10_000 + Math.floor(Math.random() * 22_000)
+  const server = createServer().listen(port, '127.0.0.1')
+  const isFree = await once(server, 'listening').then(() => true, () => false)
+  if (!isFree && tries > 1) return freePort(tries - 1)
+  if (!isFree) throw new Error('no port is free')
   server.close()
   await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  return port
 }
 
 /** Asks until the answer is true; fails after `timeoutMs`. */
