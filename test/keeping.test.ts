@@ -56,5 +56,5 @@ t.test('under which names', async t => {
   t.strictSame(both.releasesOf(pending), places.map(place => ({ ...place, value: 'ver_1' })))
   t.strictSame(both.releasesOf({ ...pending, phoneNumber: null }), [])
   t.equal(both.indexNames({ ...pending, phoneNumber: null, reference: null }).length, 0)
-  t.notMatch(JSON.stringify([both.indexesOf(pending), both.releasesOf(pending)]), /415|order/)
+  t.notMatch(JSON.stringify([both.indexesOf(pending), both.releasesOf(pending)]), /4155550|order-/)
 })
