@@ -3,7 +3,7 @@ import { ratioOf, spreadOf } from '../measure.ts'
 import type { Case, Stage } from '../stage.ts'
 import { measureParts } from './parts.ts'
 
-const counts = { whole: { count: 4_000, warmup: 6_000 }, quick: { count: 800, warmup: 1_500 }, smoke: { count: 60, warmup: 60 } }
+const counts = { whole: { count: 4_000, warmup: 20_000 }, quick: { count: 800, warmup: 1_500 }, smoke: { count: 60, warmup: 60 } }
 
 const longestWarmupMs = 20_000
 
