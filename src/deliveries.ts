@@ -4,6 +4,7 @@ import {
 } from './delivery.ts'
 import type { Traces } from './changes.ts'
 import { ApiError } from './errors.ts'
+import type { Hands } from './hands.ts'
 import type { Ids } from './ids.ts'
 import type { Queues } from './jobs/queues.ts'
 import type { Logger } from './logger.ts'
@@ -14,6 +15,7 @@ import type { Sealer } from './seal.ts'
 import { partitionOfTag, partitions } from './store/keys.ts'
 import { StoreUnavailable, type Companion, type IndexEntry, type Place, type Release, type SaveOptions, type Store, type Stored } from './store/store.ts'
 import type { Attributes, Tracing } from './tracing.ts'
+import { createTurns } from './turns.ts'
 import type { Verification } from './verification.ts'
 import type { WebhookSender } from './webhook.ts'
 
@@ -24,7 +26,7 @@ export type Deliveries = {
    * `hasten` each.
    */
   takeOver (next: Verification): { next: Verification, opened: Delivery[], companions: Companion[] }
-  /** Puts the job into the queue that tries it; where that fails, the sweeper does. */
+  /** Lets a hand of this process try it, or puts the job into the queue that does; where that fails, the sweeper does. */
   hasten (delivery: Delivery): Promise<Delivery>
   /** Takes over one news that is still owed. Again for the same news: nothing, and the same id. */
   open (verification: Verification, news: News): Promise<string>
@@ -56,6 +58,8 @@ export type DeliveriesParts = {
   sealer: Pick<Sealer, 'tag' | 'tags'>
   send: WebhookSender['send']
   queues: Pick<Queues, 'notify'>
+  /** Null where jobs are another process's. */
+  hands: Hands | null
   metrics: Pick<Metrics, 'countWebhookTry' | 'countDisabledEndpoint' | 'countExhaustedWebhook'>
   log: Logger
   tracing: Tracing
@@ -83,6 +87,7 @@ const disabledBy = '410'
 const enabledMs = 1_000
 /** One slow receiver must not hold all the hands there are. */
 const mostAtOnce = 25
+const patienceMs = 1_000
 const crowdedMs = 2_000
 const mostPages = 10
 /** The list of what is pending. Whatever came between a write and leaving it, who reads it first finds out. */
@@ -90,8 +95,8 @@ const pending = 'pending'
 const mostLeftovers = 20
 
 export function createDeliveries (parts: DeliveriesParts): Deliveries {
-  const { store, apps, ids, sealer, send, queues, metrics, log, tracing, now, randomBytes, retentionMs, viewOf } = parts
-  const inHand = new Map<string, number>()
+  const { store, apps, ids, sealer, send, queues, hands, metrics, log, tracing, now, randomBytes, retentionMs, viewOf } = parts
+  const turns = createTurns({ most: mostAtOnce, patienceMs, now })
   const enabledUntil = new Map<string, number>()
 
   const times = ({ nextTryAt }: Delivery): Pick<SaveOptions, 'expiresAt' | 'dueAt'> =>
@@ -136,6 +141,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   const erase = (appId: string, id: string): Promise<void> => store.erase(id, { indexes: [pending, ...listsOf(appId)], announce: 'erased' })
 
   async function hasten (delivery: Delivery): Promise<Delivery> {
+    if (hands?.take(() => attempt(delivery.id)) === true) return delivery
     await enqueue(delivery).catch(error => {
       log.warn({ deliveryId: delivery.id, cause: error instanceof Error ? error.name : 'unknown' }, 'job not queued, left to the sweeper')
     })
@@ -152,6 +158,25 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     }
     enabledUntil.set(endpoint, now() + enabledMs)
     return null
+  }
+
+  async function attempt (id: string): Promise<void> {
+    const stored = await store.load(id)
+    const at = stored?.record.nextTryAt ?? null
+    if (stored === null || at === null || now() < at) return
+    // It was written together with what it tells of. Who changed it meanwhile is at it.
+    if (!await store.confirm(id, stored.mark)) return
+    const { appId, type, verificationId, traceparent } = stored.record
+    const end = await turns.take(appId)
+    if (end === null) return store.postpone(id, now() + crowdedMs)
+    try {
+      await tracing.trace(`webhook ${type}`, {
+        kind: 'client', traceparent,
+        attributes: { 'verigate.delivery.id': id, ...(verificationId === null ? {} : { 'verigate.verification.id': verificationId }) },
+      }, tell => tryNow(stored, tell))
+    } finally {
+      end()
+    }
   }
 
   async function tryNow (stored: Stored<Delivery>, tell: (attributes: Attributes) => void): Promise<void> {
@@ -209,7 +234,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     takeOver (next) {
       if (next.news === null || next.news.owed.length === 0) return { next, opened: [], companions: [] }
       const opened = next.news.owed.map(news => composeNews(next, news))
-      const companions = opened.map(delivery => ({ id: delivery.id, record: delivery, ...times(delivery), dueAt: now() + hastenedMs, indexes: listsFor(delivery) }))
+      const companions = opened.map(delivery => ({ id: delivery.id, record: delivery, ...times(delivery), dueAt: now() + (hands === null ? hastenedMs : takeOverMs), indexes: listsFor(delivery) }))
       return { next: { ...next, news: { ...next.news, owed: [] } }, opened, companions }
     },
 
@@ -217,25 +242,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
 
     open: async (verification, news) => (await write(composeNews(verification, news))).id,
 
-    async attempt (id) {
-      const stored = await store.load(id)
-      const at = stored?.record.nextTryAt ?? null
-      if (stored === null || at === null || now() < at) return
-      // It was written together with what it tells of. Who changed it meanwhile is at it.
-      if (!await store.confirm(id, stored.mark)) return
-      const { appId, type, verificationId, traceparent } = stored.record
-      const others = inHand.get(appId) ?? 0
-      if (others >= mostAtOnce) return store.postpone(id, now() + crowdedMs)
-      inHand.set(appId, others + 1)
-      try {
-        await tracing.trace(`webhook ${type}`, {
-          kind: 'client', traceparent,
-          attributes: { 'verigate.delivery.id': id, ...(verificationId === null ? {} : { 'verigate.verification.id': verificationId }) },
-        }, tell => tryNow(stored, tell))
-      } finally {
-        inHand.set(appId, (inHand.get(appId) ?? 1) - 1)
-      }
-    },
+    attempt,
 
     async remind (id) {
       const stored = await store.load(id)
