@@ -3,6 +3,7 @@ import type { Apps } from './apps.ts'
 import type { Attempts } from './attempts.ts'
 import type { Budget } from './budget.ts'
 import type { Deliveries } from './deliveries.ts'
+import type { Delivery } from './delivery.ts'
 import { ApiError, isGone, ProviderError } from './errors.ts'
 import type { EvidenceClaims } from './evidence.ts'
 import type { Hands } from './hands.ts'
@@ -162,6 +163,9 @@ export function createChanges (
     throw new StoreUnavailable('UNREPLICATED')
   }
 
+  const hasten = (opened: readonly Delivery[], { companions }: { companions: readonly string[] }): Promise<unknown> =>
+    Promise.all(opened.map((record, at) => deliveries.hasten({ record, mark: companions[at] ?? '' })))
+
   /** Null: somebody else wrote first. */
   async function save (stored: Current, decision: Decision, event: Event): Promise<Change | null> {
     const { effects } = decision
@@ -183,7 +187,7 @@ export function createChanges (
       return isEarlier ? save(stored, skipStart(decision), event) : { stored, effects: [], changed: false, isReplay: true }
     }
     note(stored.record, next)
-    await Promise.all(opened.map(deliveries.hasten))
+    await hasten(opened, result)
     return { stored: { record: next, mark: result.mark }, effects: opened.length === 0 ? effects : effects.filter(effect => effect !== 'notify'), changed: true, isReplay: false }
   }
 
@@ -310,7 +314,7 @@ export function createChanges (
         const result = await store.create(next.id, next, { ...times(next), claims, counters, indexes: indexesOf(next), companions })
         if (result.created) {
           note(null, next)
-          await Promise.all(opened.map(deliveries.hasten))
+          await hasten(opened, result)
           await delegate(next, effects.filter(effect => effect !== 'start' && effect !== 'notify'))
           const started = await start({ record: next, mark: result.mark }, effects)
           await confirm(started, keys)

@@ -27,7 +27,7 @@ export type Deliveries = {
    */
   takeOver (next: Verification): { next: Verification, opened: Delivery[], companions: Companion[] }
   /** Lets a hand of this process try it, or puts the job into the queue that does; where that fails, the sweeper does. */
-  hasten (delivery: Delivery): Promise<Delivery>
+  hasten (stored: Stored<Delivery>): Promise<Delivery>
   /** Takes over one news that is still owed. Again for the same news: nothing, and the same id. */
   open (verification: Verification, news: News): Promise<string>
   /** Tries a delivery, if it is pending and its time has come. */
@@ -128,9 +128,9 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   const listsFor = ({ appId, createdAt }: Delivery): IndexEntry[] =>
     [{ name: sealer.tag('deliveries', appId), score: createdAt, keepMs: longestScheduleMs + retentionMs }, pendingFrom(createdAt)]
 
-  async function write (delivery: Delivery): Promise<Delivery> {
-    await store.create(delivery.id, delivery, { ...timesInHand(delivery), indexes: listsFor(delivery) })
-    return delivery
+  async function write (delivery: Delivery): Promise<Stored<Delivery>> {
+    const created = await store.create(delivery.id, delivery, { ...timesInHand(delivery), indexes: listsFor(delivery) })
+    return { record: delivery, mark: created.created ? created.mark : '' }
   }
 
   const pendingFrom = (score: number): IndexEntry => ({ name: pending, score, keepMs: longestScheduleMs + outageMs })
@@ -140,8 +140,9 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   const listsOf = (appId: string): string[] => sealer.tags('deliveries', appId)
   const erase = (appId: string, id: string): Promise<void> => store.erase(id, { indexes: [pending, ...listsOf(appId)], announce: 'erased' })
 
-  async function hasten (delivery: Delivery): Promise<Delivery> {
-    if (hands?.take(() => attempt(delivery.id)) === true) return delivery
+  async function hasten (stored: Stored<Delivery>): Promise<Delivery> {
+    const delivery = stored.record
+    if (hands?.take(() => attempt(stored)) === true) return delivery
     await enqueue(delivery).catch(error => {
       log.warn({ deliveryId: delivery.id, cause: error instanceof Error ? error.name : 'unknown' }, 'job not queued, left to the sweeper')
     })
@@ -160,13 +161,10 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     return null
   }
 
-  async function attempt (id: string): Promise<void> {
-    const stored = await store.load(id)
-    const at = stored?.record.nextTryAt ?? null
-    if (stored === null || at === null || now() < at) return
+  async function attempt (stored: Stored<Delivery>): Promise<void> {
+    const { id, appId, type, verificationId, traceparent } = stored.record
     // It was written together with what it tells of. Who changed it meanwhile is at it.
     if (!await store.confirm(id, stored.mark)) return
-    const { appId, type, verificationId, traceparent } = stored.record
     const end = await turns.take(appId)
     if (end === null) return store.postpone(id, now() + crowdedMs)
     try {
@@ -240,9 +238,13 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
 
     hasten,
 
-    open: async (verification, news) => (await write(composeNews(verification, news))).id,
+    open: async (verification, news) => (await write(composeNews(verification, news))).record.id,
 
-    attempt,
+    async attempt (id) {
+      const stored = await store.load(id)
+      const at = stored?.record.nextTryAt ?? null
+      if (stored !== null && at !== null && now() >= at) await attempt(stored)
+    },
 
     async remind (id) {
       const stored = await store.load(id)
@@ -282,8 +284,8 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       for (let stored = await store.load(id); stored !== null; stored = await store.load(id)) {
         if (app.webhook === undefined) throw noEndpoint()
         const next = replayDelivery(stored.record, now())
-        const { saved } = await store.save(id, stored.mark, next, { ...timesInHand(next), indexes: [pendingFrom(now())], announce: next.status })
-        if (saved) return hasten(next)
+        const saved = await store.save(id, stored.mark, next, { ...timesInHand(next), indexes: [pendingFrom(now())], announce: next.status })
+        if (saved.saved) return hasten({ record: next, mark: saved.mark })
       }
       throw unknownDelivery()
     },
