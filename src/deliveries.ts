@@ -142,7 +142,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
 
   async function hasten (stored: Stored<Delivery>): Promise<Delivery> {
     const delivery = stored.record
-    if (hands?.take(() => attempt(stored)) === true) return delivery
+    if (hands?.take(() => attempt(stored, { isPatient: true })) === true) return delivery
     await enqueue(delivery).catch(error => {
       log.warn({ deliveryId: delivery.id, cause: error instanceof Error ? error.name : 'unknown' }, 'job not queued, left to the sweeper')
     })
@@ -161,11 +161,11 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     return null
   }
 
-  async function attempt (stored: Stored<Delivery>): Promise<void> {
+  async function attempt (stored: Stored<Delivery>, { isPatient }: { isPatient: boolean }): Promise<void> {
     const { id, appId, type, verificationId, traceparent } = stored.record
     // It was written together with what it tells of. Who changed it meanwhile is at it.
     if (!await store.confirm(id, stored.mark)) return
-    const end = await turns.take(appId)
+    const end = await turns.take(appId, { isPatient })
     if (end === null) return store.postpone(id, now() + crowdedMs)
     try {
       await tracing.trace(`webhook ${type}`, {
@@ -243,7 +243,8 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     async attempt (id) {
       const stored = await store.load(id)
       const at = stored?.record.nextTryAt ?? null
-      if (stored !== null && at !== null && now() >= at) await attempt(stored)
+      // A job that waited would hold a hand that other apps' jobs wait for.
+      if (stored !== null && at !== null && now() >= at) await attempt(stored, { isPatient: false })
     },
 
     async remind (id) {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Logger } from './logger.ts'
 import { StoreUnavailable } from './store/store.ts'
 
@@ -15,6 +16,8 @@ export type Hands = {
 export function createHands ({ most, log }: { most: number, log: Logger }): Hands {
   const inHand = new Set<Promise<void>>()
   let isClosing = false
+  // As with a job, whose span is in hand where it comes up is not asked.
+  const outside = AsyncLocalStorage.snapshot()
 
   async function perform (work: () => Promise<void>): Promise<void> {
     try {
@@ -28,7 +31,7 @@ export function createHands ({ most, log }: { most: number, log: Logger }): Hand
   return {
     take (work) {
       if (isClosing || inHand.size >= most) return false
-      const done = perform(work)
+      const done = outside(perform, work)
       inHand.add(done)
       void done.then(() => inHand.delete(done))
       return true

@@ -1,7 +1,7 @@
 /** So many at once for each name; who comes when they are all at it waits for his turn, but not for those that are slow. */
 export type Turns = {
-  /** Resolves with what ends the turn; null: it does not come soon. */
-  take (name: string): Promise<(() => void) | null>
+  /** Resolves with what ends the turn; null: it does not come soon, or, without patience, not at once. */
+  take (name: string, options: { isPatient: boolean }): Promise<(() => void) | null>
 }
 
 type Crowd = {
@@ -36,13 +36,13 @@ export function createTurns ({ most, patienceMs, now }: { most: number, patience
   }
 
   return {
-    async take (name) {
+    async take (name, { isPatient }) {
       const crowd = crowds.get(name) ?? { begun: new Set(), waiting: new Set() }
       crowds.set(name, crowd)
       if (crowd.begun.size < most) return begin(name, crowd)
       const [oldest] = crowd.begun
-      if (oldest !== undefined && now() - oldest.at > patienceMs) return null
-      return wait(crowd)
+      const isSlow = oldest !== undefined && now() - oldest.at > patienceMs
+      return isPatient && !isSlow ? wait(crowd) : null
     },
   }
 }
