@@ -12,6 +12,7 @@ import { readDelivery } from './delivery.ts'
 import { createEvidenceClaims } from './evidence.ts'
 import { openGauges } from './gauges.ts'
 import { createGateway, type Gateway } from './gateway.ts'
+import { createHands } from './hands.ts'
 import { createHealth } from './health.ts'
 import { createHttp } from './http.ts'
 import { createIds } from './ids.ts'
@@ -60,6 +61,8 @@ export type RunningApp = {
 const requestsGraceMs = 7_000
 const jobsGraceMs = 5_000
 const operationsGraceMs = 500
+/** How much a process that works does at once besides its jobs. */
+const mostInHand = 200
 /** A replica that hears has it in less; it must be less than the time that a command has. */
 const replicasTimeoutMs = 500
 
@@ -115,6 +118,7 @@ export async function startApp (
   if (adapters.size === 0) log.warn('no provider is configured')
 
   const queues = openQueues(redis, onError, now)
+  const hands = config.role === 'api' ? null : createHands({ most: mostInHand, log })
   const attempts = createAttempts({ adapters, ids, publicUrl: config.publicUrl, now })
   const evidenceClaims = createEvidenceClaims({ adapters, attempts, sealer, now })
   const surroundings = { methods, isStopped: (provider: string) => adapters.get(provider)?.isStopped() ?? true }
@@ -125,10 +129,10 @@ export async function startApp (
   const keeping = createKeeping({ sealer, now, retentionMs: config.retentionMs })
   const webhooks = createWebhookSender(webhookOptions)
   const deliveries = createDeliveries({
-    store: createStore({ redis, replicas, sealer, read: readDelivery, report: metrics.countRoundTrip }), apps, ids, sealer, send: webhooks.send, queues, metrics, log, tracing, now,
+    store: createStore({ redis, replicas, sealer, read: readDelivery, report: metrics.countRoundTrip }), apps, ids, sealer, send: webhooks.send, queues, hands, metrics, log, tracing, now,
     randomBytes, retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
   })
-  const changes = createChanges({ store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, deliveries, metrics, log, now })
+  const changes = createChanges({ store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, hands, deliveries, metrics, log, now })
   const gateway = createGateway({
     changes, store, ids, sealer, adapters, attempts, deliveries, methods, keeping, limits, policy, announcements, publicUrl: config.publicUrl, metrics, log, tracing, now,
     randomBytes,
@@ -170,7 +174,7 @@ export async function startApp (
       announcements.close()
       clock.close()
       // At once, not in turn: together they must stay below the time that a supervisor grants.
-      await Promise.all([stopServing(server, requestsGraceMs), workers?.close(jobsGraceMs)])
+      await Promise.all([stopServing(server, requestsGraceMs), workers?.close(jobsGraceMs), hands?.close(jobsGraceMs)])
       if (operations !== null) await stopServing(operations, operationsGraceMs)
       await Promise.race([Promise.all([budget.close(), queues.close(), http.close(), webhooks.close()]), delay(500, undefined, { ref: false })])
       for (const connection of [redis, waiting, subscriber, workerRedis]) connection?.disconnect()

@@ -3,8 +3,10 @@ import type { Apps } from './apps.ts'
 import type { Attempts } from './attempts.ts'
 import type { Budget } from './budget.ts'
 import type { Deliveries } from './deliveries.ts'
-import { ApiError, ProviderError } from './errors.ts'
+import type { Delivery } from './delivery.ts'
+import { ApiError, isGone, ProviderError } from './errors.ts'
 import type { EvidenceClaims } from './evidence.ts'
+import type { Hands } from './hands.ts'
 import type { Queues } from './jobs/queues.ts'
 import type { Keeping } from './keeping.ts'
 import type { Limits } from './limits.ts'
@@ -22,7 +24,7 @@ export type Change = { stored: Current, effects: Effect[], changed: boolean, isR
 
 /**
  * How a decision gets into the store and what it owes gets done, whoever asks and however many ask at once. What these return may be told: it is confirmed.
- * An effect is either taken on by the caller, or handed to a job in the same breath; the record's due time is the net below both.
+ * An effect is either taken on by the caller, or in the same breath by a hand of this process or a job; the record's due time is the net below them all.
  */
 export type Changes = {
   /** Throws `ApiError` gone. What is told of it before it changes again is to be confirmed. */
@@ -32,7 +34,7 @@ export type Changes = {
   /** Writes a new verification, made at `at`, and starts its first attempt; or tells which claim, or counter, stood in the way. `live` is held while it is not final. */
   create (request: Request, bounds: { at: number, keys: Claim[], live: Claim[], counters: Counter[] }): Promise<Current | { taken: { name: string, value: string } | null } | { full: Full }>
   /**
-   * Lets an event happen to the newest state. `begins`, `resolves`: the caller will start, or resolve, at once; else a job does.
+   * Lets an event happen to the newest state. `begins`, `resolves`: the caller will start, or resolve, at once; else a hand or a job does.
    * `changed: false`: the event does not apply. Throws `ApiError` rate_limited for a code when too many were wrong.
    */
   apply (stored: Current, event: Event, options?: { begins?: boolean, resolves?: boolean }): Promise<Change>
@@ -64,6 +66,8 @@ export type ChangesParts = {
   surroundings: Surroundings
   /** Jobs: `resolve(id)` and `notify(id)` of the gateway. */
   queues: Pick<Queues, 'resolve' | 'notify'>
+  /** Null where jobs are another process's. */
+  hands: Hands | null
   deliveries: Pick<Deliveries, 'takeOver' | 'hasten'>
   metrics: Pick<Metrics, 'countChange'>
   log: Logger
@@ -75,9 +79,11 @@ const startBudgetMs = 4_000
 const conflictTries = 20
 const confirmTries = 5
 const storeRetryMs = 200
+/** When a job asks again what a provider could not answer, unless it said when. */
+export const retryMs = 500
 
 export function createChanges (
-  { store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, deliveries, metrics, log, now }: ChangesParts,
+  { store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, hands, deliveries, metrics, log, now }: ChangesParts,
 ): Changes {
   const { numberName, times, indexesOf, releasesOf } = keeping
 
@@ -157,6 +163,9 @@ export function createChanges (
     throw new StoreUnavailable('UNREPLICATED')
   }
 
+  const hasten = (opened: readonly Delivery[], { companions }: { companions: readonly string[] }): Promise<unknown> =>
+    Promise.all(opened.map((record, at) => deliveries.hasten({ record, mark: companions[at] ?? '' })))
+
   /** Null: somebody else wrote first. */
   async function save (stored: Current, decision: Decision, event: Event): Promise<Change | null> {
     const { effects } = decision
@@ -178,7 +187,7 @@ export function createChanges (
       return isEarlier ? save(stored, skipStart(decision), event) : { stored, effects: [], changed: false, isReplay: true }
     }
     note(stored.record, next)
-    await Promise.all(opened.map(deliveries.hasten))
+    await hasten(opened, result)
     return { stored: { record: next, mark: result.mark }, effects: opened.length === 0 ? effects : effects.filter(effect => effect !== 'notify'), changed: true, isReplay: false }
   }
 
@@ -189,7 +198,10 @@ export function createChanges (
       const routed = route(decision, surroundings, now())
       const change = await save(stored, begins ? await beginStart(routed) : routed, event)
       if (change !== null) {
-        await delegate(change.stored.record, change.effects.filter(effect => !(effect === 'start' && begins) && !(effect === 'resolve' && resolves)))
+        const owed = change.effects.filter(effect => !(effect === 'start' && begins) && !(effect === 'resolve' && resolves))
+        // What the clock finds undone may be in a queue already: there it is not doubled.
+        const taken = event.type !== 'ticked' && owed.includes('resolve') && takeUp(change.stored)
+        await delegate(change.stored.record, taken ? owed.filter(effect => effect !== 'resolve') : owed)
         return change
       }
       stored = await load(stored.record.id)
@@ -221,6 +233,19 @@ export function createChanges (
     }
   }
 
+  /** Lets a hand resolve the evidence that was just written. False: none is free. */
+  function takeUp (stored: Current): boolean {
+    return hands?.take(async () => {
+      try {
+        await settle(stored, { isFirst: true, isLastTry: false })
+      } catch (error) {
+        if (isGone(error)) return
+        if (!(error instanceof ProviderError)) throw error
+        await delegate(stored.record, ['resolve'], error.retryAfterMs ?? retryMs)
+      }
+    }) ?? false
+  }
+
   async function start (stored: Current, effects: Effect[]): Promise<Current> {
     const until = now() + startBudgetMs
     while (effects.includes('start')) {
@@ -236,6 +261,33 @@ export function createChanges (
       effects = begins ? change.effects : []
     }
     return stored
+  }
+
+  async function settle (stored: Current, { isFirst, isLastTry }: { isFirst: boolean, isLastTry: boolean }): Promise<{ stored: Current, event: Event | null }> {
+    const current = currentAttempt(stored.record)
+    if (current?.attempt.phase !== 'resolving') return { stored, event: null }
+    const { index, attempt: { evidence, isAsked } } = current
+    const repeated = isAsked && !isFirst
+    // What the app brings is good for one answer: whether one may have been lost must be known also when we die now.
+    if (evidence.from === 'app' && !isAsked) {
+      stored = (await apply(stored, { type: 'asked', attempt: index })).stored
+      await confirm(stored)
+    }
+    let event: Event
+    try {
+      event = await attempts.resolve(stored.record, index, evidence.value, repeated)
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error
+      if (!isLastTry) {
+        if (evidence.from === 'app' && isTurnedAway(error) && !repeated) await apply(stored, { type: 'turnedAway', attempt: index })
+        throw error
+      }
+      event = { type: 'attemptFailed', attempt: index, reason: error.reason }
+    }
+    const change = await insist(() => apply(stored, event, { begins: true }), now() + startBudgetMs)
+    const settled = await start(change.stored, change.effects)
+    await confirm(settled)
+    return { stored: settled, event }
   }
 
   return {
@@ -262,7 +314,7 @@ export function createChanges (
         const result = await store.create(next.id, next, { ...times(next), claims, counters, indexes: indexesOf(next), companions })
         if (result.created) {
           note(null, next)
-          await Promise.all(opened.map(deliveries.hasten))
+          await hasten(opened, result)
           await delegate(next, effects.filter(effect => effect !== 'start' && effect !== 'notify'))
           const started = await start({ record: next, mark: result.mark }, effects)
           await confirm(started, keys)
@@ -273,32 +325,7 @@ export function createChanges (
         decision = await beginStart(skipStart(decision))
       }
     },
-    async settle (stored, { isFirst, isLastTry }) {
-      const current = currentAttempt(stored.record)
-      if (current?.attempt.phase !== 'resolving') return { stored, event: null }
-      const { index, attempt: { evidence, isAsked } } = current
-      const repeated = isAsked && !isFirst
-      // What the app brings is good for one answer: whether one may have been lost must be known also when we die now.
-      if (evidence.from === 'app' && !isAsked) {
-        stored = (await apply(stored, { type: 'asked', attempt: index })).stored
-        await confirm(stored)
-      }
-      let event: Event
-      try {
-        event = await attempts.resolve(stored.record, index, evidence.value, repeated)
-      } catch (error) {
-        if (!(error instanceof ProviderError)) throw error
-        if (!isLastTry) {
-          if (evidence.from === 'app' && isTurnedAway(error) && !repeated) await apply(stored, { type: 'turnedAway', attempt: index })
-          throw error
-        }
-        event = { type: 'attemptFailed', attempt: index, reason: error.reason }
-      }
-      const change = await insist(() => apply(stored, event, { begins: true }), now() + startBudgetMs)
-      const settled = await start(change.stored, change.effects)
-      await confirm(settled)
-      return { stored: settled, event }
-    },
+    settle,
     async erase (verification, { also, indexes } = { also: [], indexes: [] }) {
       await store.erase(verification.id, {
         also, releases: [...releasesOf(verification), ...keyHolds(verification)],

@@ -4,6 +4,7 @@ import {
 } from './delivery.ts'
 import type { Traces } from './changes.ts'
 import { ApiError } from './errors.ts'
+import type { Hands } from './hands.ts'
 import type { Ids } from './ids.ts'
 import type { Queues } from './jobs/queues.ts'
 import type { Logger } from './logger.ts'
@@ -14,6 +15,7 @@ import type { Sealer } from './seal.ts'
 import { partitionOfTag, partitions } from './store/keys.ts'
 import { StoreUnavailable, type Companion, type IndexEntry, type Place, type Release, type SaveOptions, type Store, type Stored } from './store/store.ts'
 import type { Attributes, Tracing } from './tracing.ts'
+import { createTurns } from './turns.ts'
 import type { Verification } from './verification.ts'
 import type { WebhookSender } from './webhook.ts'
 
@@ -24,8 +26,8 @@ export type Deliveries = {
    * `hasten` each.
    */
   takeOver (next: Verification): { next: Verification, opened: Delivery[], companions: Companion[] }
-  /** Puts the job into the queue that tries it; where that fails, the sweeper does. */
-  hasten (delivery: Delivery): Promise<Delivery>
+  /** Lets a hand of this process try it, or puts the job into the queue that does; where that fails, the sweeper does. */
+  hasten (stored: Stored<Delivery>): Promise<Delivery>
   /** Takes over one news that is still owed. Again for the same news: nothing, and the same id. */
   open (verification: Verification, news: News): Promise<string>
   /** Tries a delivery, if it is pending and its time has come. */
@@ -56,6 +58,8 @@ export type DeliveriesParts = {
   sealer: Pick<Sealer, 'tag' | 'tags'>
   send: WebhookSender['send']
   queues: Pick<Queues, 'notify'>
+  /** Null where jobs are another process's. */
+  hands: Hands | null
   metrics: Pick<Metrics, 'countWebhookTry' | 'countDisabledEndpoint' | 'countExhaustedWebhook'>
   log: Logger
   tracing: Tracing
@@ -83,6 +87,7 @@ const disabledBy = '410'
 const enabledMs = 1_000
 /** One slow receiver must not hold all the hands there are. */
 const mostAtOnce = 25
+const patienceMs = 1_000
 const crowdedMs = 2_000
 const mostPages = 10
 /** The list of what is pending. Whatever came between a write and leaving it, who reads it first finds out. */
@@ -90,8 +95,8 @@ const pending = 'pending'
 const mostLeftovers = 20
 
 export function createDeliveries (parts: DeliveriesParts): Deliveries {
-  const { store, apps, ids, sealer, send, queues, metrics, log, tracing, now, randomBytes, retentionMs, viewOf } = parts
-  const inHand = new Map<string, number>()
+  const { store, apps, ids, sealer, send, queues, hands, metrics, log, tracing, now, randomBytes, retentionMs, viewOf } = parts
+  const turns = createTurns({ most: mostAtOnce, patienceMs, now })
   const enabledUntil = new Map<string, number>()
 
   const times = ({ nextTryAt }: Delivery): Pick<SaveOptions, 'expiresAt' | 'dueAt'> =>
@@ -123,9 +128,9 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   const listsFor = ({ appId, createdAt }: Delivery): IndexEntry[] =>
     [{ name: sealer.tag('deliveries', appId), score: createdAt, keepMs: longestScheduleMs + retentionMs }, pendingFrom(createdAt)]
 
-  async function write (delivery: Delivery): Promise<Delivery> {
-    await store.create(delivery.id, delivery, { ...timesInHand(delivery), indexes: listsFor(delivery) })
-    return delivery
+  async function write (delivery: Delivery): Promise<Stored<Delivery>> {
+    const created = await store.create(delivery.id, delivery, { ...timesInHand(delivery), indexes: listsFor(delivery) })
+    return { record: delivery, mark: created.created ? created.mark : '' }
   }
 
   const pendingFrom = (score: number): IndexEntry => ({ name: pending, score, keepMs: longestScheduleMs + outageMs })
@@ -135,7 +140,9 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   const listsOf = (appId: string): string[] => sealer.tags('deliveries', appId)
   const erase = (appId: string, id: string): Promise<void> => store.erase(id, { indexes: [pending, ...listsOf(appId)], announce: 'erased' })
 
-  async function hasten (delivery: Delivery): Promise<Delivery> {
+  async function hasten (stored: Stored<Delivery>): Promise<Delivery> {
+    const delivery = stored.record
+    if (hands?.take(() => attempt(stored, { isPatient: true })) === true) return delivery
     await enqueue(delivery).catch(error => {
       log.warn({ deliveryId: delivery.id, cause: error instanceof Error ? error.name : 'unknown' }, 'job not queued, left to the sweeper')
     })
@@ -152,6 +159,22 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     }
     enabledUntil.set(endpoint, now() + enabledMs)
     return null
+  }
+
+  async function attempt (stored: Stored<Delivery>, { isPatient }: { isPatient: boolean }): Promise<void> {
+    const { id, appId, type, verificationId, traceparent } = stored.record
+    // It was written together with what it tells of. Who changed it meanwhile is at it.
+    if (!await store.confirm(id, stored.mark)) return
+    const end = await turns.take(appId, { isPatient })
+    if (end === null) return store.postpone(id, now() + crowdedMs)
+    try {
+      await tracing.trace(`webhook ${type}`, {
+        kind: 'client', traceparent,
+        attributes: { 'verigate.delivery.id': id, ...(verificationId === null ? {} : { 'verigate.verification.id': verificationId }) },
+      }, tell => tryNow(stored, tell))
+    } finally {
+      end()
+    }
   }
 
   async function tryNow (stored: Stored<Delivery>, tell: (attributes: Attributes) => void): Promise<void> {
@@ -209,32 +232,19 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     takeOver (next) {
       if (next.news === null || next.news.owed.length === 0) return { next, opened: [], companions: [] }
       const opened = next.news.owed.map(news => composeNews(next, news))
-      const companions = opened.map(delivery => ({ id: delivery.id, record: delivery, ...times(delivery), dueAt: now() + hastenedMs, indexes: listsFor(delivery) }))
+      const companions = opened.map(delivery => ({ id: delivery.id, record: delivery, ...times(delivery), dueAt: now() + (hands === null ? hastenedMs : takeOverMs), indexes: listsFor(delivery) }))
       return { next: { ...next, news: { ...next.news, owed: [] } }, opened, companions }
     },
 
     hasten,
 
-    open: async (verification, news) => (await write(composeNews(verification, news))).id,
+    open: async (verification, news) => (await write(composeNews(verification, news))).record.id,
 
     async attempt (id) {
       const stored = await store.load(id)
       const at = stored?.record.nextTryAt ?? null
-      if (stored === null || at === null || now() < at) return
-      // It was written together with what it tells of. Who changed it meanwhile is at it.
-      if (!await store.confirm(id, stored.mark)) return
-      const { appId, type, verificationId, traceparent } = stored.record
-      const others = inHand.get(appId) ?? 0
-      if (others >= mostAtOnce) return store.postpone(id, now() + crowdedMs)
-      inHand.set(appId, others + 1)
-      try {
-        await tracing.trace(`webhook ${type}`, {
-          kind: 'client', traceparent,
-          attributes: { 'verigate.delivery.id': id, ...(verificationId === null ? {} : { 'verigate.verification.id': verificationId }) },
-        }, tell => tryNow(stored, tell))
-      } finally {
-        inHand.set(appId, (inHand.get(appId) ?? 1) - 1)
-      }
+      // A job that waited would hold a hand that other apps' jobs wait for.
+      if (stored !== null && at !== null && now() >= at) await attempt(stored, { isPatient: false })
     },
 
     async remind (id) {
@@ -275,8 +285,8 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       for (let stored = await store.load(id); stored !== null; stored = await store.load(id)) {
         if (app.webhook === undefined) throw noEndpoint()
         const next = replayDelivery(stored.record, now())
-        const { saved } = await store.save(id, stored.mark, next, { ...timesInHand(next), indexes: [pendingFrom(now())], announce: next.status })
-        if (saved) return hasten(next)
+        const saved = await store.save(id, stored.mark, next, { ...timesInHand(next), indexes: [pendingFrom(now())], announce: next.status })
+        if (saved.saved) return hasten({ record: next, mark: saved.mark })
       }
       throw unknownDelivery()
     },

@@ -2,7 +2,7 @@ import type { Callback, EvidenceKind, Json } from './adapters/adapter.ts'
 import { allowsReturnUrl, type App } from './apps.ts'
 import { takes, type Attempts } from './attempts.ts'
 import { createCallbacks, type CallbacksParts } from './callbacks.ts'
-import type { Changes } from './changes.ts'
+import { retryMs, type Changes } from './changes.ts'
 import { createDuties, type DutiesParts } from './duties.ts'
 import { ApiError, isGone, ProviderError } from './errors.ts'
 import { createReplays, readKeyClaim, writeKeyClaim, type KeyClaim } from './idempotency.ts'
@@ -65,8 +65,6 @@ export type GatewayParts = CallbacksParts & DutiesParts & {
 
 /** How long an Idempotency-Key is remembered. */
 const idempotencyMs = 86_400_000
-/** When a job asks again what a provider could not answer, unless it said when. */
-const retryMs = 500
 
 export function createGateway (parts: GatewayParts): Gateway {
   const { changes, store, ids, sealer, adapters, attempts, methods, keeping, limits, policy, deliveries, announcements, tracing, now, randomBytes } = parts

@@ -41,6 +41,7 @@ async function start (t: Test, { sealKeys = `k1:${randomBytes(32).toString('base
   let time = Date.now()
   const deliveries = createDeliveries({
     store, apps, ids, sealer, send: sender.send, metrics, randomBytes, retentionMs: day, now: () => time,
+    hands: null,
     queues: {
       async notify (id, name) {
         if (queueFails) throw new Error('away')

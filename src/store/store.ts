@@ -43,8 +43,9 @@ export type EraseOptions = { releases?: Release[], indexes?: string[], also?: st
 /** A place in a list, as it was entered; places with the same score are ordered by id. */
 export type Place = { id: string, score: number }
 /** `exists`: a record with this id was written before, by an earlier try whose answer was lost or by somebody who went on with the id. */
-export type Created = { created: true, mark: string } | { created: false, exists: true } | { created: false, taken: Taken } | { created: false, full: Full }
-export type Saved = { saved: true, mark: string } | { saved: false, conflict: true } | { saved: false, taken: Taken } | { saved: false, full: Full }
+/** `companions`: the marks of those that were written with it. */
+export type Created = { created: true, mark: string, companions: string[] } | { created: false, exists: true } | { created: false, taken: Taken } | { created: false, full: Full }
+export type Saved = { saved: true, mark: string, companions: string[] } | { saved: false, conflict: true } | { saved: false, taken: Taken } | { saved: false, full: Full }
 
 const codes = [
   'OOM', 'READONLY', 'LOADING', 'MISCONF', 'CLUSTERDOWN', 'MASTERDOWN', 'NOREPLICAS', 'TRYAGAIN', 'BUSY', 'NOAUTH', 'WRONGPASS', 'NOPERM',
@@ -149,10 +150,11 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
     if (partition === null) throw new TypeError('not an id')
     return partition
   }
-  const seal = (id: string, record: R): { sealed: Buffer, mark: Buffer } => {
+  const seal = (id: string, record: Json): { sealed: Buffer, mark: string } => {
     const sealed = sealer.seal(record, id)
-    return { sealed, mark: markOf(sealed) }
+    return { sealed, mark: markOf(sealed).toString('base64') }
   }
+  const sealAll = (companions: readonly Companion[]): SealedCompanion[] => companions.map((companion) => ({ ...companion, ...seal(companion.id, companion.record) }))
   const keyOf = (home: number, { name, partition = home }: Release): string => keys.claim(partition, name)
   const keysOf = (home: number, claims: readonly Release[]): string[] => claims.map((claim) => keyOf(home, claim))
   const isForeign = (home: number) => ({ partition = home }: { partition?: number }): boolean => redis.isCluster && partition !== home
@@ -220,9 +222,10 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
     return giveBack({ full: { name: counter.name, retryAfterMs: Number(word) } })
   }
 
-  type Change = SaveOptions & { mark: Buffer | '', sealed: Buffer }
+  type SealedCompanion = Companion & { sealed: Buffer, mark: string }
+  type Change = Omit<SaveOptions, 'companions'> & { mark: Buffer | '', sealed: Buffer, companions: SealedCompanion[] }
 
-  const write = async (id: string, { mark, sealed, expiresAt, dueAt, releases = [], indexes = [], leaves = [], companions = [], announce, ...options }: Change): Promise<Refusal | null> => {
+  const write = async (id: string, { mark, sealed, expiresAt, dueAt, releases = [], indexes = [], leaves = [], companions, announce, ...options }: Change): Promise<Refusal | null> => {
     const home = place(id)
     const [away, here] = splitBy(releases, isForeign(home))
     const refusal = await writeWith(home, options, (claims, counters) => {
@@ -252,7 +255,7 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
       for (const name of leaves) named.push(keys.index(home, name))
       for (const other of companions) {
         named.push(keys.record(home, other.id))
-        values.push(sealer.seal(other.record, other.id), other.expiresAt, other.dueAt, other.id)
+        values.push(other.sealed, other.expiresAt, other.dueAt, other.id)
       }
       return redis.writeRecord(named.length, ...named, ...values)
     })
@@ -286,8 +289,9 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
   return {
     async create (id, record, options) {
       const { sealed, mark } = seal(id, record)
-      const refusal = await write(id, { ...options, mark: '', sealed, announce: '' })
-      if (refusal === null) return { created: true, mark: mark.toString('base64') }
+      const companions = sealAll(options.companions ?? [])
+      const refusal = await write(id, { ...options, companions, mark: '', sealed, announce: '' })
+      if (refusal === null) return { created: true, mark, companions: companions.map((companion) => companion.mark) }
       return refusal === 'refused' ? { created: false, exists: true } : { created: false, ...refusal }
     },
     async load (id) {
@@ -296,8 +300,9 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
     },
     async save (id, mark, record, options) {
       const { sealed, mark: newMark } = seal(id, record)
-      const refusal = await write(id, { ...options, mark: Buffer.from(mark, 'base64'), sealed })
-      if (refusal === null) return { saved: true, mark: newMark.toString('base64') }
+      const companions = sealAll(options.companions ?? [])
+      const refusal = await write(id, { ...options, companions, mark: Buffer.from(mark, 'base64'), sealed })
+      if (refusal === null) return { saved: true, mark: newMark, companions: companions.map((companion) => companion.mark) }
       return refusal === 'refused' ? { saved: false, conflict: true } : { saved: false, ...refusal }
     },
     async erase (id, { releases = [], indexes = [], also = [], announce }) {
