@@ -69,11 +69,10 @@ export type DeliveriesParts = {
   viewOf: (verification: Verification) => VerificationView
 }
 
-/** Whoever is to try it has had the time for that by then: longer than one try takes. */
-const takeOverMs = 15_000
 const remindedMs = 20_000
-/** Whoever opened it has put it into the queue by then. A job that is there already is not doubled. */
+/** Whoever wrote it has tried it by then, or put it into the queue, or is dead. A try that takes longer holds the sweeper off. */
 const hastenedMs = 5_000
+const holdEveryMs = 2_000
 /** How long the sweeper has to erase one that nobody may read any more. */
 const eraseMs = 3_600_000
 /** More changes than a verification sees between being read and being erased. */
@@ -105,7 +104,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       ? { expiresAt: now() + retentionMs + eraseMs, dueAt: now() + retentionMs }
       : { expiresAt: nextTryAt + outageMs + retentionMs, dueAt: nextTryAt }
   /** Whoever writes it tries it at once, or asks for that: the due time is for when he dies. */
-  const timesInHand = (delivery: Delivery) => ({ ...times(delivery), dueAt: now() + takeOverMs })
+  const timesInHand = (delivery: Delivery) => ({ ...times(delivery), dueAt: now() + hastenedMs })
 
   function compose (
     told: Pick<Delivery, 'id' | 'appId' | 'type' | 'verificationId' | 'isAsked' | 'traceparent'>, { timestamp, data }: { timestamp: number, data: unknown },
@@ -186,7 +185,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     const disabled = await findDisabled(names)
     if (disabled !== null && !isAsked) return keep(stored, unmade('endpoint_disabled'), url)
 
-    const result = await send({ url, secrets, webhookId, body, now: now(), traceparent: tracing.traceparent() })
+    const result = await holdOff(id, send({ url, secrets, webhookId, body, now: now(), traceparent: tracing.traceparent() }))
     const { statusCode, error } = result
     tell({
       ...(statusCode === null ? {} : { 'http.response.status_code': statusCode }),
@@ -199,6 +198,16 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     if (disabled !== null) return
     metrics.countDisabledEndpoint()
     log.warn({ app: appId, deliveryId: id }, 'webhook endpoint disabled: it answered 410')
+  }
+
+  /** Nobody else tries it while we do, and live. Over before the result is written, which moves the due time for good. */
+  async function holdOff <T> (id: string, sending: Promise<T>): Promise<T> {
+    const holding = setInterval(() => { store.postpone(id, now() + hastenedMs).catch(() => {}) }, holdEveryMs)
+    try {
+      return await sending
+    } finally {
+      clearInterval(holding)
+    }
   }
 
   /** Writes what came of a try, also when somebody else wrote in the meantime. */
@@ -232,7 +241,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     takeOver (next) {
       if (next.news === null || next.news.owed.length === 0) return { next, opened: [], companions: [] }
       const opened = next.news.owed.map(news => composeNews(next, news))
-      const companions = opened.map(delivery => ({ id: delivery.id, record: delivery, ...times(delivery), dueAt: now() + (hands === null ? hastenedMs : takeOverMs), indexes: listsFor(delivery) }))
+      const companions = opened.map(delivery => ({ id: delivery.id, record: delivery, ...times(delivery), dueAt: now() + hastenedMs, indexes: listsFor(delivery) }))
       return { next: { ...next, news: { ...next.news, owed: [] } }, opened, companions }
     },
 

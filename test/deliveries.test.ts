@@ -14,7 +14,7 @@ import { noTracing } from '../src/tracing.ts'
 import { begin, decide, type Verification } from '../src/verification.ts'
 import { viewVerification } from '../src/view.ts'
 import { createWebhookSender } from '../src/webhook.ts'
-import { connectTo, startRedis } from './helpers/redis.ts'
+import { connectTo, startRedis, until } from './helpers/redis.ts'
 import { startReceiver } from './sandbox/receiver.ts'
 
 const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
@@ -22,7 +22,7 @@ const [second, hour, day] = [1_000, 3_600_000, 86_400_000]
 const phoneNumber = '+14155550182'
 
 /** Deliveries over a real Redis and a real receiver, on a clock of the test's own. */
-async function start (t: Test, { sealKeys = `k1:${randomBytes(32).toString('base64')}`, redisUrl = '' } = {}) {
+async function start (t: Test, { sealKeys = `k1:${randomBytes(32).toString('base64')}`, redisUrl = '', timeoutMs = 500 } = {}) {
   const { url } = redisUrl === '' ? await startRedis(t) : { url: redisUrl }
   const redis = await connectTo(t, url)
   let answer: (path: string) => number | undefined = () => 204
@@ -32,7 +32,7 @@ async function start (t: Test, { sealKeys = `k1:${randomBytes(32).toString('base
   const store = createStore({ redis, sealer, read: readDelivery })
   const app = (id: string, path = '/hooks'): App => ({ id, name: id, keys: [], webhook: { url: `${receiver.url}${path}`, secrets: [secret] } })
   const apps = createApps([app('shop'), app('bank', '/bank')])
-  const sender = createWebhookSender({ timeoutMs: 500 })
+  const sender = createWebhookSender({ timeoutMs })
   t.teardown(() => sender.close())
   const jobs: [id: string, name: string][] = []
   const lines: string[] = []
@@ -105,8 +105,8 @@ t.test('what is delivered at once', async t => {
   t.equal(await deliveries.open({ ...verification, metadata: { plan: 'other' } }, news), id, 'taken over once')
   t.match(await read(id), { status: 'pending', tries: [], nextTryAt: now(), url: `${receiver.url}/hooks` })
   t.notMatch((await read(id)).body, 'other')
-  t.strictSame(await due(now() + 14_999), [])
-  t.strictSame(await due(now() + 15_000), [id], 'when whoever opened it died')
+  t.strictSame(await due(now() + 4_999), [])
+  t.strictSame(await due(now() + 5_000), [id], 'when whoever opened it died')
 
   await deliveries.attempt(id)
   t.match(await read(id), { status: 'delivered', nextTryAt: null, tries: [{ at: now(), statusCode: 204, error: null }] })
@@ -163,6 +163,20 @@ t.test('the schedule, to the end', async t => {
   pass(30 * day)
   await deliveries.attempt(id)
   t.equal(receiver.received.length, 10)
+})
+
+t.test('a try that takes long holds the sweeper off, for as long as it takes', async t => {
+  const { deliveries, open, answerWith, due, now, pass, read } = await start(t, { timeoutMs: 3_000 })
+  answerWith(() => undefined)
+  const id = await open()
+  const trying = deliveries.attempt(id)
+  pass(4_000)
+  t.strictSame(await due(now() + 1_000), [id])
+  await until(async () => (await due(now() + 4_000)).length === 0, 'its due time is put off', 3_000)
+  await trying
+  const { status, tries, nextTryAt } = await read(id)
+  t.match({ status, tries }, { status: 'pending', tries: [{ error: 'timeout' }] })
+  t.strictSame([await due((nextTryAt ?? 0) - 1), await due(nextTryAt ?? 0)], [[], [id]], 'then it waits for its next try')
 })
 
 t.test('a receiver that comes back, and one that hangs', async t => {
@@ -301,7 +315,7 @@ t.test('replay', async t => {
   pass(hour)
   t.match(await deliveries.replay(shop(), id), { status: 'pending', nextTryAt: now(), tries: { length: 1 } })
   t.strictSame(jobs, [[id, sealer.tag('job', `${id} ${now()}`)]])
-  t.strictSame([await due(now() + 14_999), await due(now() + 15_000)], [[], [id]])
+  t.strictSame([await due(now() + 4_999), await due(now() + 5_000)], [[], [id]])
   answerWith(() => 500)
   t.match(await next(id), { status: 'pending', tries: [{ statusCode: 204 }, { statusCode: 500 }] }, 'by the schedule again')
   answerWith(() => 200)
