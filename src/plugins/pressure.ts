@@ -18,7 +18,7 @@ const lookEveryMs = 1_000
 /** How many requests one turn of the event loop takes, however long it lasts. */
 const takenAtLeast = 200
 /** Who comes later in a turn than this would wait for all that was taken before. */
-const longestTurnMs = 250
+const longestTurnMs = 500
 
 /**
  * Refuses what cannot be served soon, and never touches what was taken: all but urgent requests while turns of the event loop take longer than `mostMs`,
@@ -40,6 +40,8 @@ export function refuseUnderPressure (server: FastifyInstance, mostMs: number): v
     histogram.disable()
   })
   server.decorate('isUnderPressure', () => isSlow)
+  // One for all: with a stack of its own, a refusal would cost as much as an answer.
+  const refusal = new ApiError('overloaded', 'Too busy for the moment.', { retryAfterSeconds: 1 })
 
   let taken = 0
   let begunAt = 0
@@ -50,6 +52,6 @@ export function refuseUnderPressure (server: FastifyInstance, mostMs: number): v
     }
     taken += 1
     const isRefused = isSlow || (taken > takenAtLeast && performance.now() - begunAt > longestTurnMs)
-    done(isRefused && config.isUrgent !== true ? new ApiError('overloaded', 'Too busy for the moment.', { retryAfterSeconds: 1 }) : undefined)
+    done(isRefused && config.isUrgent !== true ? refusal : undefined)
   })
 }

@@ -3,7 +3,7 @@ import { until } from '../helpers/redis.ts'
 import { authorization, buildTestServer } from '../helpers/server.ts'
 
 const nextTurn = (): Promise<void> => new Promise(resolve => { setImmediate(resolve) })
-const stall = (): void => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300) }
+const stall = (): void => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 550) }
 
 t.test('of a crowd, the first in a turn of the event loop are served, and the rest is refused at once', async t => {
   const { server } = await buildTestServer(t)
