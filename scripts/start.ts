@@ -63,7 +63,8 @@ export async function start (program: string): Promise<number> {
     const shown = isLevel(ownLevel) ? ownLevel : null
     const level = levels[shown ?? 'info'] > levels.info ? 'info' : shown ?? ownLevel ?? 'info'
     const main = startChild(process.execPath, [program], {
-      env: { ...process.env, SANDBOX: 'true', PORT: port, LOG_LEVEL: level, ...(redis === null ? {} : { REDIS_URL: redis.url }) },
+      // What was compiled is there for the next start.
+      env: { NODE_COMPILE_CACHE: join('.data', 'compiled'), ...process.env, SANDBOX: 'true', PORT: port, LOG_LEVEL: level, ...(redis === null ? {} : { REDIS_URL: redis.url }) },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     showLog(main.stdout, process.stdout, shown)

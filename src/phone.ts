@@ -1,7 +1,8 @@
-import { getCountries, getCountryCallingCode, parsePhoneNumberFromString } from 'libphonenumber-js'
+import { getCountries, getCountryCallingCode, parsePhoneNumberFromString } from 'libphonenumber-js/core'
+import metadata from 'libphonenumber-js/min/metadata'
 
 const globalCallingCodes = ['800', '808', '870', '878', '881', '882', '883', '888', '979']
-const callingCodes = new Set<string>([...getCountries().map(country => getCountryCallingCode(country)), ...globalCallingCodes])
+const callingCodes = new Set<string>([...getCountries(metadata).map(country => getCountryCallingCode(country, metadata)), ...globalCallingCodes])
 
 /** In the place of a country: satellites and other global services, and ranges that no country has. */
 export const noCountry = '001'
@@ -13,7 +14,7 @@ export const noCountry = '001'
  */
 export function parsePhoneNumber (text: string): { number: string, country: string | null } | null {
   if (!/^\+[1-9][0-9]{5,14}$/.test(text)) return null
-  const parsed = parsePhoneNumberFromString(text)
+  const parsed = parsePhoneNumberFromString(text, metadata)
   // A number that the library rewrites (a trunk 0 after the calling code) is a second spelling of another one.
   if (parsed === undefined || parsed.number !== text || !parsed.isPossible()) return null
   return { number: text, country: parsed.country ?? null }

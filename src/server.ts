@@ -67,6 +67,8 @@ export type ServerParts = {
 
 export type Server = ReturnType<typeof openServer>
 
+const compileNothing = (): never => { throw new Error('schemas are compiled by our own compilers') }
+
 /** A Fastify that reads, answers and fails as all of ours do. */
 function openServer ({ config, metrics, log }: Pick<ServerParts, 'config' | 'metrics' | 'log'>) {
   const server = Fastify({
@@ -77,6 +79,8 @@ function openServer ({ config, metrics, log }: Pick<ServerParts, 'config' | 'met
     // Fastify's own 503 is no problem+json: the first hook below says it instead.
     return503OnClosing: false,
     routerOptions: { maxParamLength },
+    // Else it loads compilers of its own (ajv, fast-json-stringify), which nobody asks: ours are set below.
+    schemaController: { compilersFactory: { buildValidator: compileNothing, buildSerializer: compileNothing } },
     // A number of hops would be believed of anybody (CVE-2026-16732): only addresses are.
     trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
     frameworkErrors: (error, request, reply) => {

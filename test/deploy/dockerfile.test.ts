@@ -9,7 +9,7 @@ import { request } from 'undici'
 import { walk } from '../e2e/end-user.ts'
 import { clientOf } from '../helpers/gateway.ts'
 import { freePort, startRedis, until } from '../helpers/redis.ts'
-import { buildImage, readInstructions } from './dockerfile.ts'
+import { buildImage, readInstructions, userOf } from './dockerfile.ts'
 
 t.setTimeout(240_000)
 
@@ -26,13 +26,20 @@ t.test('what the Dockerfile copies is all that Docker is given', async t => {
 
 t.test('the image starts, works and stops: as its user, without a file of development, and without writing one', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'verigate-image-'))
+  // The image's user works in it.
+  await chmod(folder, 0o755)
   t.teardown(async () => {
     await run('chmod', ['-R', 'u+w', folder])
     await rm(folder, { recursive: true })
   })
+  const binaries = join(folder, 'bin')
+  await mkdir(binaries)
+  await cp(process.execPath, join(binaries, 'node'))
   // tap and npm hand themselves down to every process by these.
   const inherited = Object.entries(process.env).filter(([name]) => name !== 'NODE_OPTIONS' && !/^_?TAP|^npm_(?!config_cache)/.test(name))
-  const image = await buildImage(context, folder, { ...Object.fromEntries(inherited), npm_config_prefer_offline: 'true', npm_config_update_notifier: 'false' })
+  const image = await buildImage(context, folder, {
+    ...Object.fromEntries(inherited), PATH: `${binaries}:${process.env['PATH']}`, npm_config_prefer_offline: 'true', npm_config_update_notifier: 'false',
+  })
   const [uid = 0, gid = 0] = image.user.split(':').map(Number)
   t.ok(uid > 0 && gid > 0, 'the user is a number, and not root')
   t.strictSame([image.exposed, image.stopSignal], ['3000', 'SIGTERM'])
@@ -43,11 +50,14 @@ t.test('the image starts, works and stops: as its user, without a file of develo
   t.ok(installed.includes('node_modules/fastify'))
   t.strictSame(installed.filter(path => locked[path].dev === true), [], 'no package of development')
 
-  const binaries = join(folder, 'bin')
-  await mkdir(binaries)
-  await cp(process.execPath, join(binaries, 'node'))
   await run('chmod', ['-R', 'a-w', image.root])
-  await chmod(folder, 0o755)
+
+  const options = { cwd: workdir, ...userOf(image) }
+  const shown = Object.entries({ ...image.environment, PATH: binaries, NODE_DEBUG_NATIVE: 'COMPILE_CACHE' }).map(([name, value]) => `${name}=${value}`)
+  const refused = await text(spawn('env', ['-i', ...shown, ...image.command], { ...options, stdio: ['ignore', 'ignore', 'pipe'] }).stderr)
+  t.match(refused, /StrippedTypeScript \S*src\/main\.ts.*success/, 'its code is taken from the cache, although nothing can be written there')
+  t.match(refused, /was accepted/)
+  t.notMatch(refused, /was not initialized|was rejected/, 'all of it')
 
   const redis = await startRedis(t)
   const [port, sandboxPort] = [await freePort(), await freePort()]
@@ -58,7 +68,6 @@ t.test('the image starts, works and stops: as its user, without a file of develo
   }
   // By `env`, since tap puts itself into the environment of every process that is spawned.
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
-  const options = { cwd: workdir, ...(process.getuid?.() === 0 ? { uid, gid } : {}) }
   const started = spawn('env', ['-i', ...variables, ...image.command], { ...options, stdio: ['ignore', 'ignore', 'pipe'] })
   t.teardown(() => started.kill('SIGKILL'))
   const complaints = text(started.stderr)

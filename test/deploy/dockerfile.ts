@@ -29,7 +29,7 @@ export function readInstructions (text: string): Instruction[] {
 
 /**
  * Builds an image without a container engine: its stages are folders below `folder`, on the system that is here instead of the base image's. Covers what
- * our Dockerfile uses, and throws at the rest. `runs` is the environment of RUN.
+ * our Dockerfile uses, and throws at the rest. `runs` is the environment of RUN, beside the image's own.
  */
 export async function buildImage (context: string, folder: string, runs: NodeJS.ProcessEnv): Promise<Image> {
   const roots = new Map<string, string>()
@@ -59,7 +59,7 @@ export async function buildImage (context: string, folder: string, runs: NodeJS.
         break
       }
       case 'RUN':
-        await promisify(execFile)('sh', ['-c', words], { cwd: within('.'), env: runs })
+        await promisify(execFile)('sh', ['-c', words], { cwd: within('.'), env: { ...runs, ...image.environment }, ...userOf(image) })
         break
       case 'ENV':
         for (const pair of words.split(' ')) image.environment[pair.replace(/=.*/, '')] = pair.replace(/^[^=]*=/, '')
@@ -78,6 +78,12 @@ export async function buildImage (context: string, folder: string, runs: NodeJS.
     }
   }
   return image
+}
+
+/** As whom its processes run: as its user where that can be chosen, else as ourselves. */
+export function userOf ({ user }: Pick<Image, 'user'>): { uid?: number, gid?: number } {
+  const [uid = 0, gid = 0] = user.split(':').map(Number)
+  return user !== '' && process.getuid?.() === 0 ? { uid, gid } : {}
 }
 
 const newImage = (root: string): Image =>

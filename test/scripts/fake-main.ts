@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 
 /** Stands in for src/main.ts: reads the environment, says that it listens, ends on SIGTERM. It answers every request with its environment. */
-const { PORT, REDIS_URL, SANDBOX, LOG_LEVEL } = process.env
+const { PORT, REDIS_URL, SANDBOX, LOG_LEVEL, NODE_COMPILE_CACHE } = process.env
 
 const log = (level: number, fields: object): boolean => process.stdout.write(`${JSON.stringify({ level, time: Date.now(), ...fields })}\n`)
 
@@ -10,7 +10,7 @@ const server = createServer((request, response) => {
     process.stderr.write('{"level":60,"msg":"broken","cause":"too old"}\nplain words\n')
     process.exit(7)
   }
-  response.end(JSON.stringify({ REDIS_URL, SANDBOX, LOG_LEVEL }))
+  response.end(JSON.stringify({ REDIS_URL, SANDBOX, LOG_LEVEL, NODE_COMPILE_CACHE }))
 })
 
 process.on('SIGTERM', () => {

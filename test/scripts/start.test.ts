@@ -73,7 +73,7 @@ t.test('each signal stops all of it, in order', async t => {
     t.test(signal, async t => {
       const { child, cwd, port, output, exitCode, ready } = await run(t)
       const { redisPort, ...seen } = await ready()
-      t.match(seen, { SANDBOX: 'true', LOG_LEVEL: 'info' })
+      t.match(seen, { SANDBOX: 'true', LOG_LEVEL: 'info', NODE_COMPILE_CACHE: '.data/compiled' })
       t.match(output.out, `http://localhost:${port}/docs`)
       t.match(output.out, 'vgk_sandbox')
       t.ok(await isListening(redisPort))
@@ -146,7 +146,7 @@ t.test('leaves nothing behind when the npm that runs it is killed', async t => {
 t.test('uses REDIS_URL if it is set', async t => {
   const { cwd, ready } = await run(t, { REDIS_URL: 'redis://127.0.0.1:1' })
   t.match(await ready(), { REDIS_URL: 'redis://127.0.0.1:1' })
-  t.notOk(existsSync(join(cwd, '.data')))
+  t.notOk(existsSync(join(cwd, '.data', 'redis')))
 })
 
 t.test('a port that is taken is one line', async t => {

@@ -1,5 +1,5 @@
 import { createHash, subtle } from 'node:crypto'
-import { createLocalJWKSet, type LocalJWKSet } from 'jose'
+import { createLocalJWKSet, type LocalJWKSet } from 'jose/jwks/local'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Callback, Refusal } from '../adapter.ts'
