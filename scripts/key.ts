@@ -13,7 +13,7 @@ export function makeKey (wanted: readonly string[]): NewKey {
   const unknown = wanted.find(word => !scopes.some(scope => scope === word))
   if (unknown !== undefined) throw new Error(`${unknown} is no scope; there are ${scopes.join(', ')}`)
   const key = `vgk_${randomBytes(32).toString('base64url')}`
-  return { key, entry: { sha256: hashKey(key).toString('hex'), scopes: chosen } }
+  return { key, entry: { sha256: hashKey(key), scopes: chosen } }
 }
 
 if (import.meta.main) {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { AdapterMap, Attempts } from './attempts.ts'
 import type { Sealer } from './seal.ts'
 import { partitionOfTag } from './store/keys.ts'
@@ -22,7 +22,7 @@ export function createEvidenceClaims (
   { adapters, attempts, sealer, now }: { adapters: AdapterMap, attempts: Pick<Attempts, 'describe'>, sealer: Pick<Sealer, 'tags'>, now: () => number },
 ): EvidenceClaims {
   // Of 128 random bits the hash is as good as random, and every process makes the same, whatever key is its first.
-  const holderOf: EvidenceClaims['holderOf'] = ({ id }, index) => createHash('sha256').update(`holder ${id} ${index}`).digest('base64url')
+  const holderOf: EvidenceClaims['holderOf'] = ({ id }, index) => hash('sha256', `holder ${id} ${index}`, 'base64url')
 
   /** The provider's own id of an attempt and its evidence are different things, though they may read the same. */
   function singleUseOf (verification: Verification, event: Event): { kind: 'id' | 'evidence', text: string } | null {

@@ -1,6 +1,6 @@
-import { createHmac, hash, timingSafeEqual } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
-import type { Sealer } from './seal.ts'
+import { hash, timingSafeEqual } from 'node:crypto'
+import { prepareHmac, type Hmac } from './hmac.ts'
+import type { KeyPurpose, Sealer } from './seal.ts'
 
 /** Which door a callback key opens: the provider's server calls at one, the user's browser comes back through the other. */
 export type CallbackPurpose = 'callback' | 'redirect'
@@ -33,7 +33,8 @@ export type Ids = {
 }
 
 const randomLength = 16
-const idLength = randomLength + 1 + 5
+const bodyLength = randomLength + 1
+const idLength = bodyLength + 5
 const idPrefix = 'ver_'
 const secretPrefix = 'vcs_'
 const deliveryPrefix = 'whd_'
@@ -55,10 +56,17 @@ const readId = (id: string): Buffer => {
   return bytes
 }
 
-const sign = (key: KeyObject, label: string, bytes: Buffer): Buffer => createHmac('sha256', key).update(bytes).update(label).digest()
+/** Writes the MAC of the bytes before `end`, and of the label, from there on: as much of it as there is room for. */
+const sign = (mac: Hmac, label: string, bytes: Buffer, end: number): Buffer => {
+  bytes.write(mac(bytes.subarray(0, end), label, 'binary'), end, 'binary')
+  return bytes
+}
 
-const isSigned = (keys: readonly KeyObject[], label: string, bytes: Buffer, mac: Buffer): boolean =>
-  keys.reduce((found, key) => timingSafeEqual(sign(key, label, bytes).subarray(0, mac.length), mac) || found, false)
+const isSigned = (macs: readonly Hmac[], label: string, bytes: Buffer, end: number): boolean => {
+  const [body, given] = [bytes.subarray(0, end), bytes.subarray(end)]
+  const make = (mac: Hmac): Buffer => Buffer.from(mac(body, label, 'binary').slice(0, given.length), 'binary')
+  return macs.reduce((found, mac) => timingSafeEqual(make(mac), given) || found, false)
+}
 
 const readDeliveryId = (text: string): { id: string, revision: number } | null => {
   const [, body, revision] = deliveryPattern.exec(text) ?? []
@@ -77,23 +85,24 @@ export const createIds = (
   sealer: Pick<Sealer, 'subkeys'>,
   { partitions, randomBytes }: { partitions: number, randomBytes: (size: number) => Buffer },
 ): Ids => {
-  const [idKeys, callbackKeys, secretKeys] = [sealer.subkeys('id'), sealer.subkeys('callback'), sealer.subkeys('secret')]
-  const first = (keys: readonly KeyObject[]): KeyObject => {
-    const [key] = keys
-    if (key === undefined) throw new TypeError('a sealer has at least one key')
-    return key
+  const prepare = (purpose: KeyPurpose): readonly [Hmac, ...Hmac[]] => {
+    const [first, ...others] = sealer.subkeys(purpose).map(prepareHmac)
+    if (first === undefined) throw new TypeError('a sealer has at least one key')
+    return [first, ...others]
   }
-  const [idKey, callbackKey, secretKey] = [first(idKeys), first(callbackKeys), first(secretKeys)]
+  const [idMacs, callbackMacs, secretMacs] = [prepare('id'), prepare('callback'), prepare('secret')]
 
   return {
     newId (appId, partition) {
       if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) throw new RangeError('no such partition')
-      const bytes = Buffer.concat([randomBytes(randomLength), Buffer.from([partition])])
-      return makeId(Buffer.concat([bytes, sign(idKey, appId, bytes).subarray(0, idLength - bytes.length)]))
+      const bytes = Buffer.allocUnsafe(idLength)
+      bytes.set(randomBytes(randomLength))
+      bytes[randomLength] = partition
+      return makeId(sign(idMacs[0], appId, bytes, bodyLength))
     },
     checkId (id, appId) {
       const bytes = decode(id, idPrefix, idLength)
-      return bytes !== null && isSigned(idKeys, appId, bytes.subarray(0, randomLength + 1), bytes.subarray(randomLength + 1))
+      return bytes !== null && isSigned(idMacs, appId, bytes, bodyLength)
     },
     partitionOf: (id) => partitionOf(id, partitions),
     deliveryId (id, revision) {
@@ -104,21 +113,24 @@ export const createIds = (
     readDeliveryId,
     callbackKey (id, attemptIndex, purpose) {
       if (!Number.isInteger(attemptIndex) || attemptIndex < 0 || attemptIndex > 255) throw new RangeError('attempt index must be 0 to 255')
-      const bytes = Buffer.concat([readId(id), Buffer.from([attemptIndex])])
-      return Buffer.concat([bytes, sign(callbackKey, purpose, bytes).subarray(0, 13)]).toString('base64url')
+      const bytes = Buffer.allocUnsafe(idLength + 1 + 13)
+      bytes.set(readId(id))
+      bytes[idLength] = attemptIndex
+      return sign(callbackMacs[0], purpose, bytes, idLength + 1).toString('base64url')
     },
     readCallbackKey (key, purpose) {
       const bytes = decode(key, '', idLength + 1 + 13)
-      if (bytes === null || !isSigned(callbackKeys, purpose, bytes.subarray(0, idLength + 1), bytes.subarray(idLength + 1))) return null
+      if (bytes === null || !isSigned(callbackMacs, purpose, bytes, idLength + 1)) return null
       return { id: makeId(bytes.subarray(0, idLength)), attemptIndex: bytes.readUInt8(idLength) }
     },
     clientSecret (id) {
-      const bytes = readId(id)
-      return secretPrefix + Buffer.concat([bytes, sign(secretKey, '', bytes).subarray(0, 16)]).toString('base64url')
+      const bytes = Buffer.allocUnsafe(idLength + 16)
+      bytes.set(readId(id))
+      return secretPrefix + sign(secretMacs[0], '', bytes, idLength).toString('base64url')
     },
     readClientSecret (secret) {
       const bytes = decode(secret, secretPrefix, idLength + 16)
-      if (bytes === null || !isSigned(secretKeys, '', bytes.subarray(0, idLength), bytes.subarray(idLength))) return null
+      if (bytes === null || !isSigned(secretMacs, '', bytes, idLength)) return null
       return makeId(bytes.subarray(0, idLength))
     },
     attemptId: (id, index) => `att_${hash('sha256', `${id} ${index}`, 'base64url').slice(0, 16)}`,

@@ -1,6 +1,7 @@
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes as systemRandomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, randomBytes as systemRandomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { Json } from './adapters/adapter.ts'
+import { prepareHmac } from './hmac.ts'
 
 /** What a subkey is for. Each purpose has its own, derived from every key of `SEAL_KEYS` by HKDF-SHA256 (RFC 5869). */
 export type KeyPurpose = 'seal' | 'tag' | 'id' | 'callback' | 'secret'
@@ -58,6 +59,7 @@ const readKeys = (text: string): { id: string, secret: Buffer }[] => {
   return keys
 }
 
+const nothing = Buffer.alloc(0)
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 /** The first 128 bits of what is written in base64url: of the 22nd character two bits are theirs. */
 const shorten = (digest: string): string => digest.slice(0, 21) + alphabet.charAt(alphabet.indexOf(digest.charAt(21)) & 0b11_0000)
@@ -79,13 +81,13 @@ export const createSealer = (
   const header = Buffer.from([format, first.id.length, ...Buffer.from(first.id)])
   const openers = new Map(roots.map(({ id }, place) => [id, subkeys('seal')[place]]))
 
-  const tagKeys = subkeys('tag')
+  const tagMacs = subkeys('tag').map(prepareHmac)
   const latest = new Map<string, { text: string, made: string[] }>()
   // One request asks for some tags twice.
   const tags = (purpose: string, text: string): string[] => {
     const last = latest.get(purpose)
     if (last?.text === text) return last.made
-    const made = tagKeys.map((key) => shorten(createHmac('sha256', key).update(`${purpose.length}:${purpose}${text}`).digest('base64url')))
+    const made = tagMacs.map((mac) => shorten(mac(nothing, `${purpose.length}:${purpose}${text}`, 'base64url')))
     latest.set(purpose, { text, made })
     return made
   }

@@ -111,3 +111,13 @@ t.test('a delivery is named after its verification and the revision it tells of'
   for (const revision of [-1, 0.5, NaN, 1_000_000_000]) t.throws(() => ids.deliveryId(id, revision), RangeError)
   t.throws(() => ids.deliveryId(deliveryId, 1), { message: 'not an id' })
 })
+
+t.test('names stay what they are from one version to the next', async (t) => {
+  const known = createIds(createSealer(`k1:${Buffer.alloc(32, 1).toString('base64')}`), { partitions: 16, randomBytes: (size) => Buffer.alloc(size, 2) })
+  const id = 'ver_AgICAgICAgICAgICAgICAgMpgghijQ'
+  t.equal(known.newId('app', 3), id)
+  t.equal(known.callbackKey(id, 1, 'callback'), 'AgICAgICAgICAgICAgICAgMpgghijQEM1Los-gOIKlBGjxT2')
+  t.equal(known.callbackKey(id, 1, 'redirect'), 'AgICAgICAgICAgICAgICAgMpgghijQFfvwl5_x-KTCzkXHPC')
+  t.equal(known.clientSecret(id), 'vcs_AgICAgICAgICAgICAgICAgMpgghijSr9ZDu3VtEl_QfQjZMU7qM')
+  t.equal(known.attemptId(id, 1), 'att_CLvZHE959cm76o6G')
+})

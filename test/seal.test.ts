@@ -55,6 +55,8 @@ t.test('tags are stable, differ by purpose, text and key, and reveal nothing', a
   t.equal(rotated.tag('number', number), rotated.tags('number', number)[0])
   const all = [['number', number], ['number', '+14155550101'], ['ip', number], ['n', `umber${number}`]] as const
   t.equal(new Set(all.map(([purpose, text]) => sealer.tag(purpose, text))).size, all.length)
+  const known = createSealer(`k1:${Buffer.alloc(32, 1).toString('base64')}`)
+  t.equal(known.tag('number', 'app +14155550100'), 'BDn0Dv27zc2HTURmyMaenQ', 'the same from one version to the next')
 })
 
 t.test('subkeys are KeyObjects, one for each purpose and key', async (t) => {
