@@ -117,15 +117,16 @@ export type Store<R> = {
 }
 
 /**
- * Opens the store. `read` judges what was sealed, also by an older version, and throws when it cannot. Methods throw `StoreUnavailable`,
+ * Opens the store. `write` makes of a record what is sealed; `read` judges what was sealed, also by an older version, and throws when it cannot. Methods throw `StoreUnavailable`,
  * `SealBroken` when a record was tampered with, and `TypeError` for what is not written like an id. `report` hears of every round trip.
  * Without `replicas` what the master has is enough.
  */
-export const createStore = <R extends Json>({ redis, replicas = null, sealer, read, namespace = 'vg', report = () => {} }: {
+export const createStore = <R extends Json>({ redis, replicas = null, sealer, read, write: express = record => record, namespace = 'vg', report = () => {} }: {
   redis: RedisClient
   replicas?: Replicas | null
   sealer: Pick<Sealer, 'seal' | 'open'>
-  read: (value: Json) => R
+  read: (value: Json, id: string) => R
+  write?: (record: R) => Json
   namespace?: string
   report?: (durationMs: number, code: UnavailableCode | null) => void
 }): Store<R> => {
@@ -150,7 +151,7 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
     return partition
   }
   const seal = (id: string, record: R): { sealed: Buffer, mark: Buffer } => {
-    const sealed = sealer.seal(record, id)
+    const sealed = sealer.seal(express(record), id)
     return { sealed, mark: markOf(sealed) }
   }
   const keyOf = (home: number, { name, partition = home }: Release): string => keys.claim(partition, name)
@@ -292,7 +293,7 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
     },
     async load (id) {
       const sealed = await ask(redis.getBuffer(keys.record(place(id), id)))
-      return sealed === null ? null : { record: read(sealer.open(sealed, id)), mark: markOf(sealed).toString('base64') }
+      return sealed === null ? null : { record: read(sealer.open(sealed, id), id), mark: markOf(sealed).toString('base64') }
     },
     async save (id, mark, record, options) {
       const { sealed, mark: newMark } = seal(id, record)
