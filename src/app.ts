@@ -25,6 +25,7 @@ import { byProvider, createMetrics } from './metrics.ts'
 import type { LiveOptions } from './plugins/live.ts'
 import { createPolicy } from './policy.ts'
 import { createRandom } from './random.ts'
+import { readRecord, writeRecord } from './record.ts'
 import { createSealer } from './seal.ts'
 import { buildOperationsServer, buildServer, type Server } from './server.ts'
 import { createAnnouncements } from './store/announcements.ts'
@@ -36,7 +37,6 @@ import { connectRedis, untilReady } from './store/redis.ts'
 import { createReplicas } from './store/replicas.ts'
 import { createStore } from './store/store.ts'
 import { createTallies } from './tallies.ts'
-import { readVerification } from './verification.ts'
 import { viewVerification } from './view.ts'
 import { noTracing, type Tracing } from './tracing.ts'
 import { createWebhookSender, type WebhookOptions } from './webhook.ts'
@@ -107,7 +107,7 @@ export async function startApp (
   const metrics = createMetrics(byProvider(methods.keys()))
   metrics.noteApps(now())
   const replicas = waiting === null ? null : createReplicas(waiting, { count: config.waitReplicas, timeoutMs: replicasTimeoutMs })
-  const store = createStore({ redis, replicas, sealer, read: readVerification, report: metrics.countRoundTrip })
+  const store = createStore({ redis, replicas, sealer, read: readRecord, write: writeRecord, report: metrics.countRoundTrip })
   const adapters = new Map(opened.map(adapter => [adapter.provider, guardAdapter(adapter, {
     now, tracing,
     report: call => {

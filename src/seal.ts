@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, randomBytes as systemRandomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
+import { Packr } from 'msgpackr'
 import type { Json } from './adapters/adapter.ts'
 import { prepareHmac } from './hmac.ts'
 
@@ -17,6 +18,7 @@ export class SealBroken extends Error {
 /**
  * Sealing of values, and tags of what must be found again but never be readable.
  * A sealed value is: format version (1 byte), length of the key id (1), key id, nonce (12), ciphertext, tag (16).
+ * In format 2 it is written in MessagePack; in format 1, of earlier versions, in JSON.
  * The cipher is AES-256-GCM (NIST SP 800-38D).
  * The nonce is random: change the first key before some 2^32 values were sealed with it.
  */
@@ -33,7 +35,9 @@ export type Sealer = {
   subkeys (purpose: KeyPurpose): readonly KeyObject[]
 }
 
-const format = 1
+const [jsonFormat, format] = [1, 2]
+/** Plain MessagePack, without what is msgpackr's own: structures that it learns from what it writes. */
+const packr = new Packr({ useRecords: false, variableMapSize: true, useToJSON: false })
 const nonceBytes = 12
 const tagBytes = 16
 const keyBytes = 32
@@ -42,7 +46,7 @@ const purposes: readonly KeyPurpose[] = ['seal', 'tag', 'id', 'callback', 'secre
 /** The first bytes of a sealed value, to the end of its nonce: no two sealings share them. Throws `SealBroken` when it cannot be one. */
 export const markOf = (sealed: Buffer): Buffer => {
   const end = 2 + (sealed[1] ?? 0) + nonceBytes
-  if (sealed[0] !== format || sealed.length < end + tagBytes) throw new SealBroken('not in a known format')
+  if ((sealed[0] !== format && sealed[0] !== jsonFormat) || sealed.length < end + tagBytes) throw new SealBroken('not in a known format')
   return sealed.subarray(0, end)
 }
 
@@ -96,7 +100,7 @@ export const createSealer = (
     seal (value, aad) {
       const nonce = randomBytes(nonceBytes)
       const cipher = createCipheriv('aes-256-gcm', sealKey, nonce).setAAD(Buffer.from(aad))
-      const body = cipher.update(JSON.stringify(value), 'utf8')
+      const body = cipher.update(packr.pack(value))
       cipher.final()
       return Buffer.concat([header, nonce, body, cipher.getAuthTag()])
     },
@@ -107,13 +111,13 @@ export const createSealer = (
       const decipher = createDecipheriv('aes-256-gcm', key, mark.subarray(-nonceBytes), { authTagLength: tagBytes })
         .setAAD(Buffer.from(aad))
         .setAuthTag(sealed.subarray(-tagBytes))
-      const text = decipher.update(sealed.subarray(mark.length, -tagBytes), undefined, 'utf8')
+      const body = decipher.update(sealed.subarray(mark.length, -tagBytes))
       try {
         decipher.final()
       } catch {
         throw new SealBroken('it was changed, or belongs to another name')
       }
-      return JSON.parse(text)
+      return sealed[0] === format ? packr.unpack(body) : JSON.parse(body.toString())
     },
     tag: (purpose, text) => tags(purpose, text)[0] ?? '',
     tags,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
 import type { Json } from '../src/adapters/adapter.ts'
@@ -8,13 +9,48 @@ const key = (id: string): string => `${id}:${randomBytes(32).toString('base64')}
 const [old, fresh] = [key('k1'), key('k2')]
 const sealer = createSealer(old)
 
+/** Names that mean something to JavaScript, or to what writes the bytes. */
+const namesThatMean = ['constructor', 'toJSON', 'hasOwnProperty', 'prototype', '__keys__', 'length', '0', '-1', '', '\0', '👍']
+const json = fc.letrec<{ any: Json }>(tie => ({
+  any: fc.oneof(
+    { depthSize: 'medium' },
+    fc.constantFrom(null, true, false, 'x'.repeat(70_000), 'é'.repeat(40_000), 2 ** 32, 2 ** 53, -(2 ** 31) - 1), fc.string({ unit: 'binary', maxLength: 100 }), fc.maxSafeInteger(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }), fc.array(tie('any')), fc.dictionary(fc.oneof(fc.constantFrom(...namesThatMean), fc.string({ unit: 'binary' })), tie('any')),
+  ),
+})).any.map((made): Json => JSON.parse(JSON.stringify(made, (name, value) => name === '__proto__' ? undefined : value)))
+
 t.test('any JSON value comes back, under its own name only', async (t) => {
-  fc.assert(fc.property(fc.jsonValue(), fc.string(), fc.string(), (made, aad, other) => {
-    const value: Json = JSON.parse(JSON.stringify(made))
+  fc.assert(fc.property(json, fc.string(), fc.string(), (value, aad, other) => {
     const sealed = sealer.seal(value, aad)
-    t.same(sealer.open(sealed, aad), value)
+    const opened = sealer.open(sealed, aad)
+    if (!isDeepStrictEqual(opened, value) || JSON.stringify(opened) !== JSON.stringify(value)) return false
     if (Buffer.compare(Buffer.from(aad), Buffer.from(other)) !== 0) t.throws(() => sealer.open(sealed, other), SealBroken)
-  }), { numRuns: 50 })
+    return true
+  }), { numRuns: 500 })
+})
+
+t.test('what JSON can say and nobody means is opened as something harmless', async (t) => {
+  const opened = sealer.open(sealer.seal(JSON.parse('{"__proto__":{"isAdmin":true}}'), 'name'), 'name')
+  t.strictSame(opened, { __proto_: { isAdmin: true } })
+  t.notOk(opened !== null && typeof opened === 'object' && 'isAdmin' in opened)
+  for (const length of [1, 70, 70_000]) {
+    const half = '\ud800'.repeat(length)
+    t.match(sealer.open(sealer.seal({ half, after: 1 }, 'name'), 'name'), { half: /^[\ud800\ufffd]+$/, after: 1 }, 'half a character')
+  }
+})
+
+t.test('what was sealed before, in JSON, is opened', async (t) => {
+  const before = createSealer('k1:b2YgdGhlIHZlcnNpb24gYmVmb3Jlb2YgdGhlIHZlcnM=')
+  t.strictSame(before.open(Buffer.from('AQJrMdxRxxO/ZFAGEm0J1jtVHzKXZTGAitMcynbdeKG/qja9vVWA68X0zxZZy4MNX+oFHGoNU2k2np8UK/iiJD1+1Bif7qG6rCWFWnx9mLPaBk9UUuxFfSQ=', 'base64'), 'name'), { phoneNumber: '+14155550100', names: ['Ádá', null, 1.5] })
+})
+
+t.test('a format of a version to come is not opened', async (t) => {
+  const sealed = sealer.seal('value', 'name')
+  for (const format of [0, 3, 255]) {
+    sealed[0] = format
+    t.throws(() => sealer.open(sealed, 'name'), new SealBroken('not in a known format'))
+    t.throws(() => markOf(sealed), new SealBroken('not in a known format'))
+  }
 })
 
 t.test('a change of any byte, or an end cut off, is noticed', async (t) => {
@@ -33,7 +69,7 @@ t.test('what is sealed shows nothing of it, and is another each time', async (t)
   t.not(sealed[0]?.toString('hex'), sealed[1]?.toString('hex'))
   const marks = sealed.map((one) => markOf(one).toString('hex'))
   t.not(marks[0], marks[1])
-  t.match(marks[0], /^01026b31[0-9a-f]{24}$/, 'format, key id, nonce')
+  t.match(marks[0], /^02026b31[0-9a-f]{24}$/, 'format, key id, nonce')
 })
 
 t.test('keys rotate: the first seals, all open, a key that is gone does not', async (t) => {

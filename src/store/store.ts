@@ -118,15 +118,16 @@ export type Store<R> = {
 }
 
 /**
- * Opens the store. `read` judges what was sealed, also by an older version, and throws when it cannot. Methods throw `StoreUnavailable`,
+ * Opens the store. `write` makes of a record what is sealed; `read` judges what was sealed, also by an older version, and throws when it cannot. Methods throw `StoreUnavailable`,
  * `SealBroken` when a record was tampered with, and `TypeError` for what is not written like an id. `report` hears of every round trip.
  * Without `replicas` what the master has is enough.
  */
-export const createStore = <R extends Json>({ redis, replicas = null, sealer, read, namespace = 'vg', report = () => {} }: {
+export const createStore = <R extends Json>({ redis, replicas = null, sealer, read, write: express = record => record, namespace = 'vg', report = () => {} }: {
   redis: RedisClient
   replicas?: Replicas | null
   sealer: Pick<Sealer, 'seal' | 'open'>
-  read: (value: Json) => R
+  read: (value: Json, id: string) => R
+  write?: (record: R) => Json
   namespace?: string
   report?: (durationMs: number, code: UnavailableCode | null) => void
 }): Store<R> => {
@@ -288,7 +289,7 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
 
   return {
     async create (id, record, options) {
-      const { sealed, mark } = seal(id, record)
+      const { sealed, mark } = seal(id, express(record))
       const companions = sealAll(options.companions ?? [])
       const refusal = await write(id, { ...options, companions, mark: '', sealed, announce: '' })
       if (refusal === null) return { created: true, mark, companions: companions.map((companion) => companion.mark) }
@@ -296,10 +297,10 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
     },
     async load (id) {
       const sealed = await ask(redis.getBuffer(keys.record(place(id), id)))
-      return sealed === null ? null : { record: read(sealer.open(sealed, id)), mark: markOf(sealed).toString('base64') }
+      return sealed === null ? null : { record: read(sealer.open(sealed, id), id), mark: markOf(sealed).toString('base64') }
     },
     async save (id, mark, record, options) {
-      const { sealed, mark: newMark } = seal(id, record)
+      const { sealed, mark: newMark } = seal(id, express(record))
       const companions = sealAll(options.companions ?? [])
       const refusal = await write(id, { ...options, companions, mark: Buffer.from(mark, 'base64'), sealed })
       if (refusal === null) return { saved: true, mark: newMark, companions: companions.map((companion) => companion.mark) }

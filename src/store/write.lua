@@ -45,8 +45,10 @@ local others = leaves + tonumber(ARGV[12])
 for n = indexes + 1, leaves do
   local set, member, score, oldest, expiry = KEYS[n], take(), take(), take(), take()
   redis.call('ZADD', set, score, member)
-  if redis.call('PEXPIREAT', set, expiry, 'GT') == 1 then redis.call('ZREMRANGEBYSCORE', set, '-inf', '(' .. oldest)
-  else redis.call('PEXPIREAT', set, expiry, 'NX') end
+  -- Most sets are new, and have nothing to drop.
+  if redis.call('PEXPIREAT', set, expiry, 'NX') == 0 and redis.call('PEXPIREAT', set, expiry, 'GT') == 1 then
+    redis.call('ZREMRANGEBYSCORE', set, '-inf', '(' .. oldest)
+  end
 end
 for n = leaves + 1, others do redis.call('ZREM', KEYS[n], ARGV[5]) end
 for n = others + 1, #KEYS do
