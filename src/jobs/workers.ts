@@ -35,7 +35,7 @@ const hopelessReplacements = 3
 const connectionRetryMs = 1_000
 const longestBackoffMs = 60_000
 /** A job is run again about five seconds after its process died: seconds, since somebody is waiting in front of a screen. */
-const lock = { lockDuration: 5_000, stalledInterval: 2_000, maxStalledCount: 5 }
+const lock = { lockDuration: 5_000, stalledInterval: 1_500, maxStalledCount: 5 }
 
 /** A worker and what it is seen to do. */
 type Watched = {
