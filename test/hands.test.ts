@@ -41,6 +41,7 @@ t.test('closing waits for what is in hand, at most so long, and takes nothing mo
   })
   const closing = hands.close(60_000)
   t.notOk(hands.take(async () => {}))
+  t.equal(await Promise.race([closing, nextTurn('waits')]), 'waits')
   work.resolve()
   await closing
   t.ok(isDone)
