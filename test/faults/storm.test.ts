@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createIds } from '../../src/ids.ts'
+import { readRecord, writeRecord } from '../../src/record.ts'
 import { createSealer } from '../../src/seal.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createStore } from '../../src/store/store.ts'
-import { readVerification } from '../../src/verification.ts'
 import { clientOf, keys } from '../helpers/gateway.ts'
 import { scrape, sumOf } from '../helpers/metrics.ts'
 import { readLine } from '../helpers/process.ts'
@@ -21,7 +21,7 @@ async function fill (t: Test, { redisUrl, all }: World, { like, count, endsAt }:
   const redis = await connectTo(t, redisUrl)
   const sealer = createSealer(all['SEAL_KEYS'] ?? '')
   const ids = createIds(sealer, { partitions, randomBytes })
-  const store = createStore({ redis, sealer, read: readVerification })
+  const store = createStore({ redis, sealer, read: readRecord, write: writeRecord })
   const stored = await store.load(like)
   if (stored?.record.status !== 'pending') throw new Error('nothing to write')
   const { record } = stored
