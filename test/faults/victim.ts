@@ -31,8 +31,10 @@ export const creates = (command: Command): boolean => runs('write.lua')(command)
 export const announces = (what: string | number): (command: Command) => boolean => command =>
   runs('write.lua')(command) && (valuesOf(command)[6] ?? '').endsWith(` ${what}`)
 
-/** Whether a command reads a verification. */
-export const reads = ([name = '', key = '']: Command): boolean => /^get$/i.test(name) && key.includes(':r:ver_')
+/** Whether a command reads a verification, or a delivery. */
+const readsOne = (prefix: string) => ([name = '', key = '']: Command): boolean => /^get$/i.test(name) && key.includes(`:r:${prefix}`)
+export const reads = readsOne('ver_')
+export const readsDelivery = readsOne('whd_')
 
 /** Whether a command puts a job into this queue. */
 export const enqueues = (queue: string): (command: Command) => boolean => ([name = '', , , key = '']) => /^eval/i.test(name) && key.startsWith(`{vg}:${queue}:`)
