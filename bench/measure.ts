@@ -39,7 +39,6 @@ type Length = { durationMs: number, least?: number, mostMs?: number, connections
 /** Loads the target once, and says what a request came to. Throws when it answered anything else than what was wanted. */
 export async function measure (target: Target, redis: RedisMeter, { connections = 50, ...length }: Length): Promise<Sample> {
   const next = await target.prepare(target.most ?? Infinity)
-  await Promise.all(target.processes.map(process => process.usage({ collect: true })))
   const asked = await Promise.all([redis.usage(), ...target.processes.map(process => process.usage())])
   const load = await closedLoop({ url: target.url, connections, status: target.status, next, ...length })
   const answered = await Promise.all([redis.usage(), ...target.processes.map(process => process.usage())])
