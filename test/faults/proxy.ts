@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { request } from 'undici'
+import { Agent, request } from 'undici'
 
 type Teardown = { teardown (run: () => unknown): void }
 
@@ -26,6 +26,7 @@ export type Proxy = {
 export async function startProxy (t: Teardown, target: string): Promise<Proxy> {
   const losses: { path: string, times: number }[] = []
   const passed: Passed[] = []
+  const agent = new Agent()
   const server = createServer((incoming, outgoing) => {
     const { url: path = '/', method = 'GET' } = incoming
     const { host: _host, connection: _connection, 'content-length': _length, ...headers } = incoming.headers
@@ -33,7 +34,7 @@ export async function startProxy (t: Teardown, target: string): Promise<Proxy> {
       const sent = await text(incoming)
       const entry: Passed = { path, headers: incoming.headers, body: sent === '' ? {} : JSON.parse(sent), status: null }
       passed.push(entry)
-      const answer = await request(target + path, { method: method as 'GET', headers, ...(sent === '' ? {} : { body: sent }) })
+      const answer = await request(target + path, { dispatcher: agent, method: method as 'GET', headers, ...(sent === '' ? {} : { body: sent }) })
       const body = await answer.body.text()
       entry.status = answer.statusCode
       const loss = losses.find(one => one.times > 0 && path.startsWith(one.path))
@@ -50,6 +51,7 @@ export async function startProxy (t: Teardown, target: string): Promise<Proxy> {
   t.teardown(() => {
     server.close()
     server.closeAllConnections()
+    return agent.destroy()
   })
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')

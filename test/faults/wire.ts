@@ -70,7 +70,8 @@ export async function startWire (t: Teardown, target: number): Promise<Wire> {
     const own = {
       isDead: isBlack,
       cut () {
-        for (const socket of [client, redis]) socket.resetAndDestroy()
+        // One that is just saying goodbye must not be reset: Node.js would wait for the end of that, turning in a circle, when this process ends.
+        for (const socket of [client, redis]) socket.writableEnded ? socket.destroy() : socket.resetAndDestroy()
         links.delete(own)
       },
     }
