@@ -98,11 +98,13 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   const turns = createTurns({ most: mostAtOnce, patienceMs, now })
   const enabledUntil = new Map<string, number>()
 
-  const times = ({ nextTryAt }: Delivery): Pick<SaveOptions, 'expiresAt' | 'dueAt'> =>
-    nextTryAt === null
+  /** Of what is over, since its last try. */
+  const keptUntil = ({ tries, createdAt }: Delivery): number => (tries.at(-1)?.at ?? createdAt) + retentionMs
+  const times = (delivery: Delivery): { expiresAt: number, dueAt: number } =>
+    delivery.nextTryAt === null
       // Then the sweeper erases it with its place in the list.
-      ? { expiresAt: now() + retentionMs + eraseMs, dueAt: now() + retentionMs }
-      : { expiresAt: nextTryAt + outageMs + retentionMs, dueAt: nextTryAt }
+      ? { expiresAt: keptUntil(delivery) + eraseMs, dueAt: keptUntil(delivery) }
+      : { expiresAt: delivery.nextTryAt + outageMs + retentionMs, dueAt: delivery.nextTryAt }
   /** Whoever writes it tries it at once, or asks for that: the due time is for when he dies. */
   const timesInHand = (delivery: Delivery) => ({ ...times(delivery), dueAt: now() + hastenedMs })
 
@@ -259,7 +261,11 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     async remind (id) {
       const stored = await store.load(id)
       if (stored === null) return store.erase(id, { indexes: [pending], announce: 'erased' })
-      if (stored.record.nextTryAt === null) return erase(stored.record.appId, id)
+      if (stored.record.nextTryAt === null) {
+        const { dueAt } = times(stored.record)
+        // Sooner it was due for a try, of somebody's who has found it over by now, or the retention was made longer.
+        return now() < dueAt ? store.postpone(id, dueAt) : erase(stored.record.appId, id)
+      }
       await enqueue(stored.record)
       await store.postpone(id, now() + remindedMs)
     },

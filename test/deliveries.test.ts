@@ -286,6 +286,36 @@ t.test('the sweeper reminds', async t => {
   t.strictSame(await due(), [], 'what is gone is not due')
 })
 
+t.test('what the sweeper comes to late is kept for its time', async t => {
+  const { open, next, read, deliveries, due, now, pass, store } = await start(t)
+  const id = await open()
+  await next(id)
+  pass(second)
+  await deliveries.remind(id)
+  t.match(await read(id), { status: 'delivered' }, 'tried since it was found due')
+  t.strictSame([await due(now() + day - 1_001), await due(now() + day - 1_000)], [[], [id]])
+  pass(day)
+  await deliveries.remind(id)
+  t.equal(await store.load(id), null)
+})
+
+t.test('what was delivered while a slow try lasts is kept for its time', async t => {
+  const { open, deliveries, answerWith, receiver, read, due, now, pass, shop } = await start(t, { timeoutMs: 3_000 })
+  let count = 0
+  answerWith(() => [undefined, 200][count++])
+  const id = await open()
+  const slow = deliveries.attempt(id)
+  await receiver.first(1)
+  await deliveries.replay(shop(), id)
+  await deliveries.attempt(id)
+  t.match(await read(id), { status: 'delivered', tries: { length: 1 } })
+  await slow
+  pass(5 * second)
+  for (const each of await due()) await deliveries.remind(each)
+  t.match(await read(id), { status: 'delivered', tries: { length: 1 } })
+  t.strictSame(await due(now() + hour), [])
+})
+
 t.test('tries at the same time are all at the same delivery', async t => {
   const { open, deliveries, read, receiver } = await start(t)
   const id = await open()
