@@ -11,11 +11,11 @@ import { SealBroken } from './seal.ts'
 import { partitions } from './store/keys.ts'
 import { StoreUnavailable, type Store, type Stored } from './store/store.ts'
 import { about, type Tracing } from './tracing.ts'
-import { currentAttempt, type Event, type Verification, type Verified } from './verification.ts'
+import { currentAttempt, dueAt, type Event, type Verification, type Verified } from './verification.ts'
 
 export type DutiesParts = {
   changes: Pick<Changes, 'apply' | 'start' | 'settle' | 'erase'>
-  keeping: Pick<Keeping, 'isOutdated'>
+  keeping: Pick<Keeping, 'isOutdated' | 'times'>
   store: Pick<Store<Verification>, 'load' | 'due' | 'postpone' | 'erase'>
   ids: Pick<Ids, 'readDeliveryId'>
   attempts: Pick<Attempts, 'readProfile'>
@@ -105,6 +105,8 @@ export function createDuties ({ changes, keeping, store, ids, attempts, deliveri
       const stored = await store.load(id)
       if (stored === null) await store.erase(id, { announce: 'erased' })
       else if (keeping.isOutdated(stored.record)) await changes.erase(stored.record)
+      // Over, and kept for longer than it was to be when it was written.
+      else if (dueAt(stored.record) === null) await store.postpone(id, keeping.times(stored.record).dueAt)
       else await tracing.trace('tick', { kind: 'internal', ...about(stored.record) }, () => apply(stored, { type: 'ticked' }))
     } catch (error) {
       if (isGone(error)) return

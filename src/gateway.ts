@@ -56,7 +56,7 @@ export type GatewayParts = CallbacksParts & DutiesParts & {
   sealer: Pick<Sealer, 'tag' | 'tags'>
   attempts: Attempts
   methods: Methods
-  keeping: Pick<Keeping, 'placesOf' | 'isOutdated'>
+  keeping: Pick<Keeping, 'placesOf' | 'isOutdated' | 'times'>
   limits: Pick<Limits, 'ofCreate' | 'refuse'>
   policy: Pick<Policy, 'judge'>
   announcements: Pick<Announcements, 'waitFor' | 'watch'>

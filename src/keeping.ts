@@ -1,6 +1,6 @@
 import type { Sealer } from './seal.ts'
 import { partitionOfTag } from './store/keys.ts'
-import type { IndexEntry, Release, SaveOptions } from './store/store.ts'
+import type { IndexEntry, Release } from './store/store.ts'
 import { dueAt, isFinal, type Verification } from './verification.ts'
 
 export type Place = { name: string, partition: number }
@@ -17,7 +17,7 @@ export type Keeping = {
   indexNames (verification: Verification): string[]
   /** The claims of its number, which it gives up when it is over. */
   releasesOf (verification: Verification): Release[]
-  times (verification: Verification): Pick<SaveOptions, 'expiresAt' | 'dueAt'>
+  times (verification: Verification): { expiresAt: number, dueAt: number }
   /** Its retention has passed: to everybody outside it is gone already. */
   isOutdated (verification: Verification): boolean
 }

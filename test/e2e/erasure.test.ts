@@ -79,6 +79,27 @@ t.test('so does what was kept long enough', async t => {
   t.strictSame((await leftOver(redis)).filter(key => !/:c:/.test(key)), [])
 })
 
+t.test('a retention that was made longer leaves the sweeper nothing to do', async t => {
+  const { url: redisUrl } = await startRedis(t)
+  let passed = 0
+  const run = (retention: string, environment: Record<string, string> = {}) =>
+    startGateway(t, { redisUrl, now: () => Date.now() + passed, environment: { ...environment, RETENTION_SECONDS: retention } })
+  const before = await run('60')
+  const { id } = (await before.shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })).body
+  t.equal((await before.shop.call('POST', `/verifications/${id}/cancel`)).status, 200)
+  await before.app.close()
+
+  const { SEAL_KEYS = '' } = before.environment
+  const { app, shop } = await run('3600', { SEAL_KEYS })
+  passed = 61_000
+  t.equal((await shop.call('GET', `/verifications/${id}`)).status, 200)
+  await app.gateway.sweep()
+  await until(async () => await app.gateway.sweep() === 0, 'nothing stays due, and in the way of what is', 3_000)
+  passed = 3_601_000
+  await until(async () => await app.gateway.sweep() === 0, 'and then it is erased')
+  t.equal((await shop.call('GET', `/verifications/${id}`)).status, 410)
+})
+
 t.test('what is erased stands in nobody\'s way', async t => {
   const { url: redisUrl } = await startRedis(t)
   const redis = new Redis(redisUrl)
