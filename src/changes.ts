@@ -167,7 +167,8 @@ export function createChanges (
     Promise.all(opened.map((record, at) => deliveries.hasten({ record, mark: companions[at] ?? '' })))
 
   /** Null: somebody else wrote first. */
-  async function save (stored: Current, decision: Decision, event: Event): Promise<Change | null> {
+  async function save (stored: Current, routed: Decision, event: Event, begins: boolean): Promise<Change | null> {
+    const decision = begins ? await beginStart(routed) : routed
     const { effects } = decision
     const { next, opened, companions } = deliveries.takeOver(decision.next)
     const once = startClaims(decision)
@@ -184,7 +185,7 @@ export function createChanges (
     if ('full' in result) throw limits.refuse(result.full, next.phoneNumber)
     if ('taken' in result) {
       const isEarlier = once.some(({ name }) => name === result.taken.name)
-      return isEarlier ? save(stored, skipStart(decision), event) : { stored, effects: [], changed: false, isReplay: true }
+      return isEarlier ? save(stored, skipStart(decision), event, begins) : { stored, effects: [], changed: false, isReplay: true }
     }
     note(stored.record, next)
     await hasten(opened, result)
@@ -195,8 +196,7 @@ export function createChanges (
     for (let tries = 0; tries < conflictTries; tries += 1) {
       const decision = decide(stored.record, event, now())
       if (decision === null) return { stored, effects: [], changed: false, isReplay: false }
-      const routed = route(decision, surroundings, now())
-      const change = await save(stored, begins ? await beginStart(routed) : routed, event)
+      const change = await save(stored, route(decision, surroundings, now()), event, begins)
       if (change !== null) {
         const owed = change.effects.filter(effect => !(effect === 'start' && begins) && !(effect === 'resolve' && resolves))
         // What the clock finds undone may be in a queue already: there it is not doubled.
