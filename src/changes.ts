@@ -34,10 +34,11 @@ export type Changes = {
   /** Writes a new verification, made at `at`, and starts its first attempt; or tells which claim, or counter, stood in the way. `live` is held while it is not final. */
   create (request: Request, bounds: { at: number, keys: Claim[], live: Claim[], counters: Counter[] }): Promise<Current | { taken: { name: string, value: string } | null } | { full: Full }>
   /**
-   * Lets an event happen to the newest state. `begins`, `resolves`: the caller will start, or resolve, at once; else a hand or a job does.
+   * Lets an event happen to the newest state. `begins`, `resolves`: the caller will start, or resolve, at once; else a hand or a job does. `insists`: it is not
+   * given up because the store is away for a moment.
    * `changed: false`: the event does not apply. Throws `ApiError` rate_limited for a code when too many were wrong.
    */
-  apply (stored: Current, event: Event, options?: { begins?: boolean, resolves?: boolean }): Promise<Change>
+  apply (stored: Current, event: Event, options?: { begins?: boolean, resolves?: boolean, insists?: boolean }): Promise<Change>
   /** Starts the attempt that the caller has begun, and the next ones while they fail and the budget lasts. */
   start (stored: Current, effects: Effect[]): Promise<Current>
   /**
@@ -293,8 +294,9 @@ export function createChanges (
   return {
     load,
     confirm,
-    async apply (stored, event, options) {
-      const change = await apply(stored, event, options)
+    async apply (stored, event, { insists = false, ...options } = {}) {
+      const write = (): Promise<Change> => apply(stored, event, options)
+      const change = await (insists ? insist(write, now() + startBudgetMs) : write())
       await confirm(change.stored)
       return change
     },

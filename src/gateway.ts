@@ -209,7 +209,7 @@ export function createGateway (parts: GatewayParts): Gateway {
         throw new ApiError('rate_limited', `It can be sent again in ${retryAfterSeconds} s.`, { retryAfterSeconds })
       }
       try {
-        const sent = await apply(stored, await attempts.resend(stored.record, current.index))
+        const sent = await apply(stored, await attempts.resend(stored.record, current.index), { insists: true })
         if (sent.isReplay) throw new ProviderError(providerOf(current.attempt.method), 'resend', 'provider_bad_response')
         return sent.stored.record
       } catch (error) {

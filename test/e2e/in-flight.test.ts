@@ -1,14 +1,17 @@
 import { Type } from 'typebox'
 import t from 'tap'
-import type { Adapter, Method, Provider } from '../../src/adapters/adapter.ts'
+import type { Action, Adapter, Method, Provider } from '../../src/adapters/adapter.ts'
+import { startWire } from '../faults/wire.ts'
 import { startGateway } from '../helpers/gateway.ts'
-import { until } from '../helpers/redis.ts'
+import { startRedis, until } from '../helpers/redis.ts'
 import { numberEnding } from './end-user.ts'
 
 const method = (special: Partial<Method>): Method => ({
   needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false,
   options: Type.Object({}, { additionalProperties: false }), ...special,
 })
+
+const action: Action = { type: 'submitCode', length: 6, channels: ['SMS'] }
 
 /** A provider whose answers are the test's. */
 const createAcme = (methods: Record<string, Method>, calls: Pick<Adapter, 'start' | 'resolve'> & Partial<Adapter>): Provider => ({
@@ -27,7 +30,7 @@ t.test('a start that takes the place of one that was asked for lately is not mad
         sent += 1
         await answer.promise
       }
-      return { state: null, action: { type: 'submitCode', length: 6, channels: ['SMS'] } }
+      return { state: null, action }
     },
     resolve: async () => ({ verdict: 'incorrect' }),
   })
@@ -45,4 +48,29 @@ t.test('a start that takes the place of one that was asked for lately is not mad
   answer.resolve()
   await going
   t.equal(sent, 1)
+})
+
+t.test('what was sent again is known although the store is away for a moment', async t => {
+  const wire = await startWire(t, Number(new URL((await startRedis(t)).url).port))
+  let passed = 0
+  const asked: unknown[] = []
+  const acme = createAcme({ 'acme.sms': method({ codeAttempts: 5, resend: { afterMs: 30_000, times: 2 } }) }, {
+    start: async () => ({ state: 'first', action }),
+    async resend () {
+      await wire.refuse()
+      wire.cut()
+      setTimeout(() => void wire.accept(), 500)
+      return { state: 'second', action }
+    },
+    async resolve ({ phoneNumber, state }) {
+      asked.push(state)
+      return { verdict: 'proven', phoneNumber: phoneNumber ?? '' }
+    },
+  })
+  const { shop } = await startGateway(t, { redisUrl: wire.url, providers: [acme], now: () => Date.now() + passed })
+  const { id } = (await shop.create({ phoneNumber: numberEnding('02'), workflow: ['acme.sms'] })).body
+  passed = 30_000
+  t.match(await shop.call('POST', `/verifications/${id}/resend`), { status: 200, body: { availableActions: [{ action: 'next' }, { action: 'resend', remaining: 1 }] } })
+  t.match(await shop.call('POST', `/verifications/${id}/check`, { code: '000000' }), { status: 200, body: { status: 'verified' } })
+  t.strictSame(asked, ['second'], 'the code is that of the second message')
 })
