@@ -80,6 +80,8 @@ const startBudgetMs = 4_000
 const conflictTries = 20
 const confirmTries = 5
 const storeRetryMs = 200
+/** What a job is named by, as a tag: the same job for all that one revision owes. */
+export const jobText = ({ id, revision }: Pick<Verification, 'id' | 'revision'>): string => `${id} ${revision}`
 /** When a job asks again what a provider could not answer, unless it said when. */
 export const retryMs = 500
 
@@ -222,11 +224,12 @@ export function createChanges (
     }
   }
 
-  async function delegate ({ id, revision }: Verification, effects: readonly Effect[], delayMs = 0): Promise<void> {
+  async function delegate (verification: Verification, effects: readonly Effect[], delayMs = 0): Promise<void> {
+    const { id } = verification
     if (effects.length === 0) return
     try {
       // Named by revision: asked for again while it is there, it is the same job. By a tag, since BullMQ remembers names longer than jobs.
-      const name = sealer.tag('job', `${id} ${revision}`)
+      const name = sealer.tag('job', jobText(verification))
       if (effects.includes('notify')) await queues.notify(id, name)
       if (effects.some(effect => effect !== 'notify')) await queues.resolve(id, name, delayMs)
     } catch (error) {

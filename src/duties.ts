@@ -1,5 +1,5 @@
 import type { Attempts } from './attempts.ts'
-import type { Change, Changes } from './changes.ts'
+import { jobText, type Change, type Changes } from './changes.ts'
 import type { Deliveries } from './deliveries.ts'
 import { isGone, ProviderError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
@@ -7,7 +7,7 @@ import type { Ids } from './ids.ts'
 import type { Keeping } from './keeping.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
-import { SealBroken } from './seal.ts'
+import { SealBroken, type Sealer } from './seal.ts'
 import { partitions } from './store/keys.ts'
 import { StoreUnavailable, type Store, type Stored } from './store/store.ts'
 import { about, type Tracing } from './tracing.ts'
@@ -18,6 +18,7 @@ export type DutiesParts = {
   keeping: Pick<Keeping, 'isOutdated' | 'times'>
   store: Pick<Store<Verification>, 'load' | 'due' | 'postpone' | 'erase'>
   ids: Pick<Ids, 'readDeliveryId'>
+  sealer: Pick<Sealer, 'tags'>
   attempts: Pick<Attempts, 'readProfile'>
   deliveries: Pick<Deliveries, 'open' | 'attempt' | 'remind' | 'drop' | 'tracesOf'>
   metrics: Pick<Metrics, 'countUnreadable' | 'noteSweep'>
@@ -31,12 +32,13 @@ const sweepBatch = 500
 const postponedMs = 60_000
 
 /** What jobs do: whatever a record owes. The record is the truth, so each may be asked for twice, late or in vain. */
-export function createDuties ({ changes, keeping, store, ids, attempts, deliveries, metrics, log, tracing, now }: DutiesParts): Pick<Gateway, 'resolve' | 'notify' | 'sweep'> {
+export function createDuties ({ changes, keeping, store, ids, sealer, attempts, deliveries, metrics, log, tracing, now }: DutiesParts): Pick<Gateway, 'resolve' | 'notify' | 'sweep'> {
   const { apply } = changes
   return {
-    async resolve (id, isLastTry) {
+    async resolve (id, isLastTry, job) {
       const stored = await store.load(id)
-      if (stored === null) return
+      // What came since then somebody has taken on, or the due time brings it back: asked for twice at once, it could use itself up.
+      if (stored === null || (job !== undefined && !sealer.tags('job', jobText(stored.record)).includes(job))) return
       await tracing.trace('job resolve', { kind: 'consumer', ...about(stored.record) }, () => settle(stored, isLastTry)).catch(error => {
         if (!isGone(error)) throw error
       })

@@ -41,8 +41,11 @@ export type Gateway = {
   /** Where to send a browser that came back from a provider; null when there is nowhere. Changes nothing. */
   readReturn (provider: string, key: string, query: Record<string, string>): Promise<string | null>
   providers (): ProviderItem[]
-  /** Does what the verification owes: begins its attempt, resolves its evidence. Throws a retryable `ProviderError` unless it is the last try. */
-  resolve (id: string, isLastTry: boolean): Promise<void>
+  /**
+   * Does what the verification owes: begins its attempt, resolves its evidence; by the name of a job, only what it owed when that was made. Throws a retryable
+   * `ProviderError` unless it is the last try.
+   */
+  resolve (id: string, isLastTry: boolean, job?: string): Promise<void>
   /** Takes the verification's news over for delivery and tries to deliver them; or, with the id of a delivery, tries that again. */
   notify (id: string): Promise<void>
   /** Tells every verification whose time has come what time it is. Returns how many there were. */

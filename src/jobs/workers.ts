@@ -81,7 +81,7 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
 
   async function perform (queue: QueueName, job: Job<JobData>, token?: string): Promise<void> {
     switch (queue) {
-      case 'resolve': return guard(job, token, () => gateway.resolve(job.data.id, job.attemptsMade + 1 >= (job.opts.attempts ?? 1)))
+      case 'resolve': return guard(job, token, () => gateway.resolve(job.data.id, job.attemptsMade + 1 >= (job.opts.attempts ?? 1), job.id))
       case 'notify': return guard(job, token, () => gateway.notify(job.data.id))
       case 'sweep': if (now() - job.timestamp < staleSweepMs) await gateway.sweep()
     }

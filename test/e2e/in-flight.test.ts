@@ -1,6 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Type } from 'typebox'
 import t from 'tap'
 import type { Action, Adapter, Method, Provider } from '../../src/adapters/adapter.ts'
+import { ProviderError } from '../../src/errors.ts'
 import { startWire } from '../faults/wire.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { startRedis, until } from '../helpers/redis.ts'
@@ -73,4 +75,25 @@ t.test('what was sent again is known although the store is away for a moment', a
   t.match(await shop.call('POST', `/verifications/${id}/resend`), { status: 200, body: { availableActions: [{ action: 'next' }, { action: 'resend', remaining: 1 }] } })
   t.match(await shop.call('POST', `/verifications/${id}/check`, { code: '000000' }), { status: 200, body: { status: 'verified' } })
   t.strictSame(asked, ['second'], 'the code is that of the second message')
+})
+
+t.test('what the user brings while the provider cannot be asked is brought once', async t => {
+  const asked: string[] = []
+  const acme = createAcme({ 'acme.check': method({ evidence: ['code', 'none'] }) }, {
+    start: async () => ({ state: null, action }),
+    async resolve ({ phoneNumber }, evidence) {
+      const word = JSON.stringify(evidence)
+      asked.push(word)
+      if (word === '{}') throw new ProviderError('acme', 'read check', 'provider_error', { retryable: true, status: 503 })
+      // Good for one answer, which takes longer than it takes until the provider is asked again how far the user is.
+      if (asked.filter(each => each === word).length > 1) return { verdict: 'denied', reason: 'evidence_invalid' }
+      await delay(1_500)
+      return { verdict: 'proven', phoneNumber: phoneNumber ?? '' }
+    },
+  })
+  const { shop } = await startGateway(t, { providers: [acme] })
+  const { id } = (await shop.create({ phoneNumber: numberEnding('02'), workflow: ['acme.check'] })).body
+  t.equal((await shop.call('POST', `/verifications/${id}/check`)).status, 202)
+  t.match(await shop.call('POST', `/verifications/${id}/check`, { code: '000000' }), { status: 200, body: { status: 'verified' } })
+  t.strictSame(asked, ['{}', '{"code":"000000"}'])
 })
