@@ -2,7 +2,7 @@ import type { AttemptContext, Json, Method } from './adapters/adapter.ts'
 import type { GuardedAdapter } from './breaker.ts'
 import { ProviderError } from './errors.ts'
 import type { Ids } from './ids.ts'
-import { currentAttempt, providerOf, type Event, type Verification, type Verified } from './verification.ts'
+import { currentAttempt, providerOf, type Event, type Evidence, type Verification, type Verified } from './verification.ts'
 
 export type AdapterMap = ReadonlyMap<string, GuardedAdapter>
 
@@ -17,7 +17,7 @@ export type Attempts = {
   /** Never throws `ProviderError`: a start that fails is an event. */
   start (verification: Verification, index: number): Promise<Event>
   /** Throws the retryable `ProviderError`s: then nobody knows yet. */
-  resolve (verification: Verification, index: number, evidence: Json, repeated: boolean): Promise<Event>
+  resolve (verification: Verification, index: number, evidence: Evidence, repeated: boolean): Promise<Event>
   /** The profile of a verified user. Throws the retryable `ProviderError`s. */
   readProfile (verification: Verified, evidence: Json): Promise<Event>
   /** Throws `ProviderError`. */
@@ -75,12 +75,12 @@ export function createAttempts (
     resolve: async (verification, index, evidence, repeated) => {
       try {
         const { adapter, context } = find(verification, index)
-        const outcome = await adapter.resolve(context, evidence, { repeated }, verification)
+        const outcome = await adapter.resolve(context, evidence.value, { repeated }, verification)
         switch (outcome.verdict) {
           case 'proven': return { type: 'proven', attempt: index, phoneNumber: outcome.phoneNumber, profile: outcome.profile ?? null, profileEvidence: outcome.profileEvidence ?? null, signals: outcome.signals ?? null }
           case 'denied': return { type: 'attemptFailed', attempt: index, reason: outcome.reason }
           case 'incorrect': return { type: 'codeRefused', attempt: index }
-          case 'pending': return { type: 'leftUndecided', attempt: index, askAgainAt: now() + outcome.retryAfterMs }
+          case 'pending': return { type: 'leftUndecided', attempt: index, from: evidence.from, askAgainAt: now() + outcome.retryAfterMs }
           default: return outcome satisfies never
         }
       } catch (error) {

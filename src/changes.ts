@@ -279,7 +279,7 @@ export function createChanges (
     }
     let event: Event
     try {
-      event = await attempts.resolve(stored.record, index, evidence.value, repeated)
+      event = await attempts.resolve(stored.record, index, evidence, repeated)
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error
       if (!isLastTry) {

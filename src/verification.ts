@@ -130,7 +130,7 @@ export type Event =
   | { type: 'codeRefused', attempt: number }
   | { type: 'asked', attempt: number }
   | { type: 'turnedAway', attempt: number }
-  | { type: 'leftUndecided', attempt: number, askAgainAt: number }
+  | { type: 'leftUndecided', attempt: number, from: Evidence['from'], askAgainAt: number }
   | { type: 'nextRequested', reason: NextReason }
   | { type: 'resendRequested', attempt: number }
   | { type: 'resent', attempt: number, state: Json, action: Action, providerId?: string }
@@ -265,7 +265,8 @@ function decidePending (verification: Pending, event: Event, now: number): Decis
       if (attempt.phase !== 'resolving' || attempt.isAsked === (event.type === 'asked')) return null
       return keep(verification, { ...attempt, isAsked: event.type === 'asked' })
     case 'leftUndecided':
-      if (attempt.phase !== 'resolving') return null
+      // Whoever asks about what the user brought meanwhile is not taken for dead by the answer to another question.
+      if (attempt.phase !== 'resolving' || attempt.evidence.from !== event.from) return null
       return attempt.evidence.from === 'provider'
         ? show(verification, waitAgain(attempt), now)
         : keep(verification, { ...attempt, busyUntil: event.askAgainAt })
