@@ -1,6 +1,6 @@
 import { callbackUrl, type AdapterMap, type Attempts } from './attempts.ts'
 import type { Changes } from './changes.ts'
-import { ApiError } from './errors.ts'
+import { ApiError, isGone } from './errors.ts'
 import type { Gateway } from './gateway.ts'
 import type { Ids } from './ids.ts'
 import type { Logger } from './logger.ts'
@@ -55,6 +55,10 @@ export function createCallbacks (
         const result = isUsed ? 'accepted' : isReplay ? 'replayed' : isOver ? 'late' : 'duplicate'
         tell({ 'verigate.result': result })
         count(result)
+      }).catch(error => {
+        // Erased since it was read.
+        if (!isGone(error)) throw error
+        count('unknown')
       })
     },
 

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
+import { startWire } from '../faults/wire.ts'
 import { clientOf, startGateway, withWebhook } from '../helpers/gateway.ts'
 import { startRedis, until } from '../helpers/redis.ts'
 import { dump } from '../helpers/scan.ts'
@@ -120,4 +121,22 @@ t.test('what is erased stands in nobody\'s way', async t => {
   t.equal(await redis.del(key), 1)
   t.hasStrict(await shop.create({ ...body, onConflict: 'replace' }), { status: 201, body: { status: 'pending' } })
   t.strictSame(logs.filter(line => line.includes('"level":50')), [], 'no fault of ours')
+})
+
+t.test('a callback about what is being erased is heard as one about an unknown id', async t => {
+  const { url: redisUrl, port } = await startRedis(t)
+  const redis = new Redis(redisUrl)
+  t.teardown(() => redis.disconnect())
+  const wire = await startWire(t, port)
+  const { app, shop, logs } = await startGateway(t, { redisUrl: wire.url })
+  const { id, nextAction } = (await shop.create({ workflow: ['truecaller.web'] })).body
+  const body = { requestId: new URL(nextAction.url).searchParams.get('requestNonce'), accessToken: 'token' }
+  const writing = wire.hold('request', ([name = '', , , ...keys]) => /^eval/i.test(name) && keys.some(key => key.endsWith(id)))
+  const receiving = app.gateway.receive('truecaller', { key: null, headers: {}, rawBody: Buffer.from(JSON.stringify(body)), body })
+  await writing.caught
+  const [key = ''] = await redis.keys(`*:r:${id}`)
+  t.equal(await redis.del(key), 1)
+  writing.release()
+  await t.resolves(receiving)
+  t.match(logs.filter(line => line.includes('"msg":"callback"')).map(line => JSON.parse(line)), [{ result: 'unknown' }])
 })
