@@ -166,13 +166,17 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     const { id, appId, type, verificationId, traceparent } = stored.record
     // It was written together with what it tells of. Who changed it meanwhile is at it.
     if (!await store.confirm(id, stored.mark)) return
-    const end = await turns.take(appId, { isPatient })
+    const atOnce = await turns.take(appId, { isPatient: false })
+    const end = atOnce ?? (isPatient ? await turns.take(appId, { isPatient }) : null)
     if (end === null) return store.postpone(id, now() + crowdedMs)
     try {
+      // While it waited it may have been erased, or tried by somebody else.
+      const current = atOnce === null ? await store.load(id) : stored
+      if (current?.record.status !== 'pending') return
       await tracing.trace(`webhook ${type}`, {
         kind: 'client', traceparent,
         attributes: { 'verigate.delivery.id': id, ...(verificationId === null ? {} : { 'verigate.verification.id': verificationId }) },
-      }, tell => tryNow(stored, tell))
+      }, tell => tryNow(current, tell))
     } finally {
       end()
     }

@@ -123,6 +123,19 @@ t.test('what is erased stands in nobody\'s way', async t => {
   t.strictSame(logs.filter(line => line.includes('"level":50')), [], 'no fault of ours')
 })
 
+t.test('what is erased while its webhook waits for a turn is not sent', async t => {
+  const receiver = await startReceiver(t, () => undefined)
+  const { shop } = await startGateway(t, { apps: withWebhook(receiver.url, ['created']), webhooks: { timeoutMs: 900 } })
+  const made = await Promise.all(Array.from({ length: 26 }, () => shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })))
+  await receiver.first(25)
+  const sent = (id: unknown): boolean => receiver.received.some(({ text }) => text.includes(String(id)))
+  const [waiting] = made.map(({ body }) => body['id']).filter(id => !sent(id))
+  const next = (await shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })).body['id']
+  t.equal((await shop.call('DELETE', `/verifications/${waiting}`)).status, 204)
+  await until(() => sent(next), 'who came after it has its turn')
+  t.notOk(sent(waiting))
+})
+
 t.test('a callback about what is being erased is heard as one about an unknown id', async t => {
   const { url: redisUrl, port } = await startRedis(t)
   const redis = new Redis(redisUrl)
