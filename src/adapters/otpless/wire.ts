@@ -34,6 +34,7 @@ const namedIdentity = Compile(Type.Object({ name: Type.String({ minLength: 1, ma
 const picturedIdentity = Compile(Type.Object({ picture: Type.String({ minLength: 1, maxLength: 1024 }) }))
 
 const maxSignalBytes = 8 * 1024
+const maxSignalDepth = 32
 
 /** https://otpless.com/docs/knowledge-base/error-codes, by HTTP status; the text of an error is never looked at. */
 const codes = new Map<string, Reason>([
@@ -189,19 +190,16 @@ function readProfile (identity: unknown): Profile {
 function readSignals (from: { [name: string]: unknown }): { [name: string]: Json } {
   const signals: { [name: string]: Json } = {}
   for (const [name, value] of Object.entries(from)) {
-    const text = typeof value === 'object' && value !== null ? serialize(value) : null
-    if (text !== null && Buffer.byteLength(text) <= maxSignalBytes) signals[name] = JSON.parse(text)
+    if (typeof value !== 'object' || value === null || isDeeper(value, maxSignalDepth)) continue
+    const text = JSON.stringify(value)
+    if (Buffer.byteLength(text) <= maxSignalBytes) signals[name] = JSON.parse(text)
   }
   return signals
 }
 
-/** Null for what is nested so deeply that it cannot be written. */
-function serialize (value: object): string | null {
-  try {
-    return JSON.stringify(value)
-  } catch {
-    return null
-  }
+/** Whether it is nested in more levels than so many: too deeply it cannot be written. */
+function isDeeper (value: unknown, most: number): boolean {
+  return typeof value === 'object' && value !== null && (most === 0 || Object.values(value).some(each => isDeeper(each, most - 1)))
 }
 
 function readErrorCode (body: unknown): string {

@@ -72,6 +72,11 @@ t.test('name, picture and signals are taken when they are fit to keep', async t 
   const deep = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)
   const signals = { network: { pad: 'x'.repeat(8192) }, deviceInfo: { a: 1 }, secureInfo: deep }
   t.strictSame(judgeToken({ ...answer(mobile), ...signals }, null), { phoneNumber: '+919999999999', signals: { device: { a: 1 } } })
+  const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}1${']'.repeat(levels)}`)
+  t.strictSame(
+    judgeToken({ ...answer(mobile), deviceInfo: nested(32), secureInfo: nested(33) }, null), { phoneNumber: '+919999999999', signals: { device: nested(32) } },
+    'nor what is nested too deeply to be kept',
+  )
   t.strictSame(judgeToken({ ...answer(mobile), network: 'x', deviceInfo: null, secureInfo: 5 }, null), { phoneNumber: '+919999999999' })
 })
 
