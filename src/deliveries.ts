@@ -137,16 +137,15 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   const pendingFrom = (score: number): IndexEntry => ({ name: pending, score, keepMs: longestScheduleMs + outageMs })
 
   // Named by its time: asked for again while it is there, it is the same job. By a tag, since BullMQ remembers names longer than jobs.
-  const enqueue = ({ id, nextTryAt }: Delivery): Promise<void> => queues.notify(id, sealer.tag('job', `${id} ${nextTryAt}`))
+  const enqueue = ({ id, nextTryAt }: Delivery): Promise<void> => queues.notify(id, sealer.tag('job', `${id} ${nextTryAt}`)).catch(error => {
+    log.warn({ deliveryId: id, cause: error instanceof Error ? error.name : 'unknown' }, 'job not queued, left to the sweeper')
+  })
   const listsOf = (appId: string): string[] => sealer.tags('deliveries', appId)
   const erase = (appId: string, id: string): Promise<void> => store.erase(id, { indexes: [pending, ...listsOf(appId)], announce: 'erased' })
 
   async function hasten (stored: Stored<Delivery>): Promise<Delivery> {
     const delivery = stored.record
-    if (hands?.take(() => attempt(stored, { isPatient: true })) === true) return delivery
-    await enqueue(delivery).catch(error => {
-      log.warn({ deliveryId: delivery.id, cause: error instanceof Error ? error.name : 'unknown' }, 'job not queued, left to the sweeper')
-    })
+    if (hands?.take(() => attempt(stored, { isPatient: true })) !== true) await enqueue(delivery)
     return delivery
   }
 

@@ -266,7 +266,7 @@ t.test('a disabled endpoint stays so under another first seal key', async t => {
 })
 
 t.test('the sweeper reminds', async t => {
-  const { open, deliveries, due, pass, now, jobs, failQueue, redis, ids, read, sealer } = await start(t)
+  const { open, deliveries, due, pass, now, jobs, failQueue, redis, ids, read, sealer, lines } = await start(t)
   const id = await open()
   const { nextTryAt } = await read(id)
   pass(15 * second)
@@ -278,8 +278,9 @@ t.test('the sweeper reminds', async t => {
   t.strictSame(jobs[1], jobs[0], 'the same try is the same job')
   failQueue(true)
   pass(20 * second)
-  await t.rejects(deliveries.remind(id))
-  t.strictSame(await due(), [id], 'still due')
+  await deliveries.remind(id)
+  t.strictSame([await due(now() + 19_999), await due(now() + 20_000)], [[], [id]], 'a queue that is away is no fault of the delivery\'s: it is tried again as soon')
+  t.match(JSON.parse(lines.at(-1) ?? '{}'), { level: 40, deliveryId: id, msg: 'job not queued, left to the sweeper' })
 
   await redis.del(createKeys('vg').record(ids.partitionOf(id) ?? -1, id))
   await deliveries.remind(id)
