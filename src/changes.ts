@@ -82,8 +82,9 @@ const confirmTries = 5
 const storeRetryMs = 200
 /** What a job is named by, as a tag: the same job for all that one revision owes. */
 export const jobText = ({ id, revision }: Pick<Verification, 'id' | 'revision'>): string => `${id} ${revision}`
-/** When a job asks again what a provider could not answer, unless it said when. */
-export const retryMs = 500
+const [retryMs, longestRetryMs] = [500, 300_000]
+/** When a job asks again what a provider could not answer; also when the provider wishes for much later, for nothing that waits for it lives so long. */
+export const retryAfter = ({ retryAfterMs }: ProviderError): number => Math.min(retryAfterMs ?? retryMs, longestRetryMs)
 
 export function createChanges (
   { store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, hands, deliveries, metrics, log, now }: ChangesParts,
@@ -245,7 +246,7 @@ export function createChanges (
       } catch (error) {
         if (isGone(error)) return
         if (!(error instanceof ProviderError)) throw error
-        await delegate(stored.record, ['resolve'], error.retryAfterMs ?? retryMs)
+        await delegate(stored.record, ['resolve'], retryAfter(error))
       }
     }) ?? false
   }

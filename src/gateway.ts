@@ -2,7 +2,7 @@ import type { Callback, EvidenceKind, Json } from './adapters/adapter.ts'
 import { allowsReturnUrl, type App } from './apps.ts'
 import { takes, type Attempts } from './attempts.ts'
 import { createCallbacks, type CallbacksParts } from './callbacks.ts'
-import { retryMs, type Changes } from './changes.ts'
+import { retryAfter, type Changes } from './changes.ts'
 import { createDuties, type DutiesParts } from './duties.ts'
 import { ApiError, isGone, ProviderError } from './errors.ts'
 import { createReplays, readKeyClaim, writeKeyClaim, type KeyClaim } from './idempotency.ts'
@@ -190,7 +190,7 @@ export function createGateway (parts: GatewayParts): Gateway {
         return { verification: after, settled: event?.type !== 'leftUndecided' }
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error
-        await changes.delegate(received.stored.record, ['resolve'], error.retryAfterMs ?? retryMs)
+        await changes.delegate(received.stored.record, ['resolve'], retryAfter(error))
         return { verification: received.stored.record, settled: false }
       }
     },

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import { Type } from 'typebox'
 import t from 'tap'
 import type { Action, Adapter, Method, Provider } from '../../src/adapters/adapter.ts'
@@ -96,4 +97,19 @@ t.test('what the user brings while the provider cannot be asked is brought once'
   t.equal((await shop.call('POST', `/verifications/${id}/check`)).status, 202)
   t.match(await shop.call('POST', `/verifications/${id}/check`, { code: '000000' }), { status: 200, body: { status: 'verified' } })
   t.strictSame(asked, ['{}', '{"code":"000000"}'])
+})
+
+t.test('a provider that asks to be left alone for a day is asked again in minutes', async t => {
+  const { url: redisUrl } = await startRedis(t)
+  const redis = new Redis(redisUrl)
+  t.teardown(() => redis.disconnect())
+  const acme = createAcme({ 'acme.check': method({}) }, {
+    start: async () => ({ state: null, action }),
+    async resolve () { throw new ProviderError('acme', 'check', 'provider_error', { retryable: true, status: 503, retryAfterMs: 86_400_000 }) },
+  })
+  const { shop } = await startGateway(t, { redisUrl, providers: [acme] })
+  const { id } = (await shop.create({ phoneNumber: numberEnding('02'), workflow: ['acme.check'] })).body
+  t.equal((await shop.call('POST', `/verifications/${id}/check`, { code: '000000' })).status, 202)
+  const [job = ''] = await redis.zrange('{vg}:resolve:delayed', '0', '-1')
+  t.equal(await redis.hget(`{vg}:resolve:${job}`, 'delay'), '300000')
 })
