@@ -9,6 +9,7 @@ export function acceptJson (server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error')
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text: string, done) => {
     if (text === '') done(null, undefined)
+    else if (hasHalfPairs(text)) done(new ApiError('invalid_request', 'The body holds half of a surrogate pair (`\\ud800` to `\\udfff`), which is no character.'))
     else void parse(request, text, done)
   })
   server.addContentTypeParser('*', ({ headers }, _payload, done) => {
@@ -17,6 +18,10 @@ export function acceptJson (server: FastifyInstance): void {
     else done(new ApiError('unsupported_media_type', 'Send `content-type: application/json`.'))
   })
 }
+
+/** Escapes are the only way for them to get in, and nowhere can they be kept: in UTF-8 all of them are the same. */
+const hasHalfPairs = (json: string): boolean => /\\ud/i.test(json)
+  && /\\ud[89a-f]/i.test(json.replaceAll('\\\\', ' ').replaceAll(/\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}/gi, ''))
 
 /**
  * The routes of this scope take any body. Only what claims to be JSON must be JSON; other bodies are read as JSON where they are,

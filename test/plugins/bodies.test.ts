@@ -49,6 +49,16 @@ t.test('an absent body is nothing, or, where that may be, an empty object', asyn
   t.same((await post('{"a":1}', 'application/json', '/filled')).json(), { body: { a: 1 } })
 })
 
+t.test('half of a surrogate pair is refused, whole ones are characters', async t => {
+  const post = build(acceptJson)
+  for (const payload of ['{"a":"\\ud800"}', '{"a":"\\uDfFf"}', '{"\\udbff":1}', '{"a":"\\udc00\\ud800"}', '{"a":"\\ud83d\\ud83d\\ude00"}', '{"a":"\\\\\\ud800"}', '{"a":"\\ud83d\\\\\\ude00"}']) {
+    t.match((await post(payload, 'application/json')).json(), { message: /surrogate/ }, payload)
+  }
+  for (const payload of ['{"a":"\\ud83d\\ude00"}', '{"a":"😀"}', '{"a":"\\\\ud800"}', '{"a":"\\ud7ff\\ue000"}', '{"a":"\\uD83D\\uDE00\\ud83d\\ude00"}']) {
+    t.same((await post(payload, 'application/json')).json(), { body: JSON.parse(payload) }, payload)
+  }
+})
+
 t.test('what is no JSON, or poisons prototypes, is refused', async t => {
   const post = build(acceptJson)
   for (const payload of [
