@@ -17,6 +17,9 @@ const description = [
   'Repeating: late, repeated and reordered calls change nothing, and are answered in the same way.',
 ].join('\n\n')
 
+/** Many providers call once only: to refuse them would cost the user the proof. */
+const urgent = { config: { isUrgent: true } }
+
 /** An answer without a body. */
 const nothing = (description: string, headers: object) => Type.Unsafe<undefined>(Type.Null({ description, headers }))
 
@@ -41,12 +44,14 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway, limit
   }
 
   server.post('/callbacks/:provider', {
+    ...urgent,
     schema: {
       tags, operationId: 'receiveCallback', summary: 'A provider calls about any attempt', description, params: ProviderParams, response: answers,
     },
   }, async request => receive(request, request.params.provider, null))
 
   server.post('/callbacks/:provider/:key', {
+    ...urgent,
     schema: {
       tags, operationId: 'receiveKeyedCallback', summary: 'A provider calls about the attempt that the key names', description,
       params: CallbackParams, response: answers,

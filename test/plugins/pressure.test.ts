@@ -20,6 +20,7 @@ t.test('of a crowd, the first in a turn of the event loop are served, and the re
   t.match(refused.json(), { status: 503, code: 'overloaded' })
   t.match(refused.headers, { 'retry-after': '1', 'content-type': 'application/problem+json' })
   t.equal((await ask('/livez')).statusCode, 200, 'a probe is answered')
+  t.not((await server.inject({ method: 'POST', url: '/callbacks/truecaller', payload: {} })).statusCode, 503, 'a provider is heard, which may call only once')
 
   await until(async () => {
     await nextTurn()
