@@ -345,8 +345,5 @@ export function createChanges (
 /** The claims of the Idempotency-Key that it was made with. */
 export const keyHolds = ({ key, spareKeys = [] }: Pick<Verification, 'key' | 'spareKeys'>): KeyHold[] => key === null ? spareKeys : [key, ...spareKeys]
 
-/** Said by what stands before the provider: it had no answer of it, which may have taken the question. */
-const answerLost = [502, 504]
-/** The provider, or our own breaker, said in so many words that the question was not taken. */
-const isTurnedAway = ({ status, reason }: ProviderError): boolean =>
-  status === null ? reason === 'provider_unavailable' : !answerLost.includes(status)
+/** The provider, or our own breaker, said in so many words that the question was not taken. A 5xx says nothing of that: it may be of what stands before the provider. */
+const isTurnedAway = ({ status, reason }: ProviderError): boolean => status === null ? reason === 'provider_unavailable' : status < 500
