@@ -23,7 +23,7 @@ export function createHands ({ most, log }: { most: number, log: Logger }): Hand
     try {
       await work()
     } catch (error) {
-      if (error instanceof StoreUnavailable) log.warn({ cause: error.name }, 'not done at once, left to the sweeper')
+      if (isClosing || error instanceof StoreUnavailable) log.warn({ cause: error instanceof Error ? error.name : 'unknown' }, 'not done at once, left to the sweeper')
       else log.error({ err: error }, 'not done at once, left to the sweeper')
     }
   }
