@@ -35,6 +35,8 @@ export function refuseUnderPressure (server: FastifyInstance, mostMs: number): v
     histogram.reset()
   }, lookEveryMs)
   looking.unref()
+  // What it takes to start is no pressure.
+  server.addHook('onReady', async () => { histogram.reset() })
   server.addHook('onClose', async () => {
     clearInterval(looking)
     histogram.disable()
