@@ -1,5 +1,7 @@
+import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
+import { queueNames, queuePrefix, resolveTries } from '../../src/jobs/queues.ts'
 import { clientOf, type Client } from '../helpers/gateway.ts'
 import { freePort, until } from '../helpers/redis.ts'
 import { startBadProvider, tokenOf, type Fault } from './bad-provider.ts'
@@ -186,19 +188,33 @@ t.test('while no worker is there, and what the queue held is lost', { buffered: 
 })
 
 t.test('again, after its job has failed for good', { buffered: true }, async t => {
-  const { bad, tell, create, fetches, oracle, clock, read, counted } = await startThree(t)
+  const { bad, tell, create, fetches, oracle, read, counted, redisUrl } = await startThree(t)
+  const redis = new Redis(redisUrl)
+  const queue = new Queue(queueNames.resolve, { connection: redis, prefix: queuePrefix })
+  t.teardown(async () => {
+    await queue.close()
+    redis.disconnect()
+  })
   const phoneNumber = silent(0)
   bad.spoil(profile, phoneNumber, response => response.writeHead(500).end(), Infinity)
-  const { id } = await create(phoneNumber, { expiresInSeconds: 600 })
-  oracle.accept(id, 'failed/provider_unavailable', 'expired/attempt_timeout')
+  const { id } = await create(phoneNumber)
+  oracle.accept(id, 'failed/provider_unavailable')
   await tell(phoneNumber, 0)
-  await until(() => fetches(phoneNumber) >= 2, 'the job tries')
-  clock.advance(5 * minuteMs)
+  await until(async () => await queue.getDelayedCount() === 1, 'the job failed, and waits for its next try')
+  const [job] = await queue.getDelayed()
+  if (job?.id === undefined) throw new Error('no job')
+  t.equal(job.attemptsMade, 1)
+  // All tries but the last would take ten minutes.
+  await redis.hset(queue.toKey(job.id), 'atm', resolveTries - 1)
+  await job.promote()
   await oracle.judge('callback again after its job failed for good')
+  t.strictSame(await queue.getJobCounts('waiting', 'active', 'delayed', 'failed'), { waiting: 0, active: 0, delayed: 0, failed: 0 }, 'there is no job any more')
   const [before, fetched] = [await read(id), fetches(phoneNumber)]
+  t.equal(fetched, 2, 'the first try and the last')
   bad.heal()
   t.same(new Set(await Promise.all(numbers(10).map(async n => (await tell(phoneNumber, n)).status))), new Set([200]))
   t.same(await read(id), before, 'write-once')
   t.equal(fetches(phoneNumber), fetched)
+  t.strictSame(await queue.getJobCounts('waiting', 'active', 'delayed'), { waiting: 0, active: 0, delayed: 0 }, 'nor is there a job again')
   t.equal(await counted('late'), 10)
 })
