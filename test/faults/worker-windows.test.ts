@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { readMetric } from '../e2e/end-user.ts'
 import { until } from '../helpers/redis.ts'
-import { numberOf } from './oracle.ts'
+import { numberOf, type End } from './oracle.ts'
 import { startProxy } from './proxy.ts'
 import { announces, pointedAt, reads, readsDelivery, startVictim, type Victim } from './victim.ts'
 import type { Command, Held } from './wire.ts'
@@ -25,12 +25,15 @@ type Window = {
   revision: number
   before: number
   inAll: number
+  /** Where it is another's number that is proven. */
+  suffix?: '11'
 }
 
 const windows: Window[] = [
   { name: 'before the profile is fetched', job: 'profile', at: { reply: reads }, revision: 3, before: 0, inAll: 1 },
   { name: 'while the profile is fetched', job: 'profile', at: { answer: profile }, revision: 3, before: 1, inAll: 2 },
   { name: 'the profile is fetched, and nothing of it written', job: 'profile', at: { request: announces(4) }, inShort: true, revision: 3, before: 1, inAll: 2 },
+  { name: 'the profile of another is fetched, and nothing of it written', job: 'profile', at: { request: announces(4) }, suffix: '11', revision: 3, before: 1, inAll: 2 },
   { name: 'the outcome is written, and the job not finished', job: 'profile', at: { reply: announces(4) }, revision: 4, before: 1, inAll: 1 },
   { name: 'the webhook is not sent', job: 'webhook', at: { reply: readsDelivery }, revision: 3, before: 0, inAll: 1 },
   // The app's answer is lost with the process: it is told once more, by the same name.
@@ -59,23 +62,27 @@ async function startScene (t: Test, at: Window['at'], options: WorldOptions = {}
   }
 }
 
-async function create ({ shop, oracle }: Pick<World, 'shop' | 'oracle'>, job: Window['job'], n = 1): Promise<string> {
-  const { status, body: { id } } = await shop.create({ phoneNumber: numberOf(n, '10'), workflow: [job === 'profile' ? 'truecaller.push' : 'otpless.otp'] })
+async function create ({ shop, oracle }: Pick<World, 'shop' | 'oracle'>, job: Window['job'], n = 1, suffix: '10' | '11' = '10'): Promise<string> {
+  const { status, body: { id } } = await shop.create({ phoneNumber: numberOf(n, suffix), workflow: [job === 'profile' ? 'truecaller.push' : 'otpless.otp'] })
   if (status !== 201) throw new Error(`answered ${status}`)
-  oracle.accept(id, job === 'profile' ? 'verified' : 'canceled/app_canceled')
+  const proven: End = suffix === '11' ? 'failed/number_mismatch' : 'verified'
+  oracle.accept(id, job === 'profile' ? proven : 'canceled/app_canceled')
   if (job === 'webhook') await shop.call('POST', `/verifications/${id}/cancel`)
   return id
 }
 
-for (const { name, job, at, inShort, revision, before, inAll } of windows) {
+for (const { name, job, at, inShort, revision, before, inAll, suffix } of windows) {
   t.test(name, { buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults' }, async t => {
     const scene = await startScene(t, at)
-    const { shop, oracle, receiver, victim, fetches, isThere, survive } = scene
+    const { shop, oracle, receiver, victim, fetches, isThere, survive, redisUrl } = scene
+    const redis = new Redis(redisUrl)
+    t.teardown(() => redis.disconnect())
     const count = (): number => job === 'profile' ? fetches() : receiver.received.length
-    const id = await create(scene, job)
+    const id = await create(scene, job, 1, suffix)
     await isThere()
     await victim.gateway.kill()
     const killedAt = performance.now()
+    t.equal(await redis.llen(`{vg}:${job === 'profile' ? 'resolve' : 'notify'}:active`), 1, 'it had the job in hand')
     t.equal(count(), before, `done ${before} times`)
     t.match((await shop.call('GET', `/verifications/${id}`)).body, { revision }, 'what is in Redis')
     await survive()
