@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { Agent, request } from 'undici'
 import { openEvents } from '../helpers/events.ts'
@@ -9,7 +10,8 @@ import { freePort, startRedis, until } from '../helpers/redis.ts'
 import { live } from './load.ts'
 import { numberOf } from './oracle.ts'
 import { startProxy } from './proxy.ts'
-import { startWorld } from './world.ts'
+import { pointedAt, startVictim } from './victim.ts'
+import { some, startWorld } from './world.ts'
 
 t.jobs = 4
 t.setTimeout(150_000)
@@ -52,17 +54,18 @@ t.test('SIGTERM under load', { buffered: true }, async t => {
 })
 
 t.test('SIGTERM: what was accepted is answered', { buffered: true }, async t => {
-  const { gateway, wire, url, shop } = await startOne(t)
+  const { gateway, wire, url, shop, startAgain } = await startOne(t)
   // One connection each, kept alive, as a load balancer holds them.
   const agent = new Agent({ connections: 100, pipelining: 1 })
   t.teardown(() => agent.destroy())
   wire.delayMs = 1_500
+  const ids: string[] = []
   const create = async (n: number): Promise<number> => {
     const answer = await request(`${url}/verifications`, {
       method: 'POST', dispatcher: agent, headers: { authorization: `Bearer ${keys.shop}`, 'content-type': 'application/json' },
       body: JSON.stringify({ phoneNumber: numberOf(n, '10'), workflow: ['otpless.otp'] }),
     })
-    await answer.body.dump()
+    ids.push(Object(await answer.body.json())['id'])
     return answer.statusCode
   }
   const answers = Promise.all(Array.from({ length: 50 }, (_, n) => create(n).catch((error: Error) => error.message)))
@@ -80,6 +83,9 @@ t.test('SIGTERM: what was accepted is answered', { buffered: true }, async t => 
   const { code, ms } = await ending
   t.equal(code, 0)
   t.ok(ms < 5_000, `gone after ${Math.round(ms)} ms`)
+  await startAgain()
+  const kept = await Promise.all(ids.map(async id => (await shop.call('GET', `/verifications/${id}`)).body['nextAction']?.type))
+  t.same(kept, Array(50).fill('submitCode'), 'and is there as it was answered')
   t.comment('SIGTERM with 50 creates and a long poll of 30 s in hand: answered 51, failed 0')
 })
 
@@ -100,7 +106,7 @@ t.test('SIGTERM: unready at once, and as useful as before until balancers have n
   const otp = await shop.create({ phoneNumber: numberOf(2, '10'), workflow: ['otpless.otp'] })
   t.match(otp, { status: 201, headers: { connection: 'close' } }, 'what still comes is done')
   const push = await shop.create({ phoneNumber: numberOf(3, '10'), workflow: ['truecaller.push'] })
-  t.match(await shop.waitFor(push.body.id), { status: 'verified' }, 'also by jobs')
+  t.match(await shop.waitFor(push.body.id), { status: 'verified' }, 'also what a hand does')
   t.equal(stream.hasEnded(), false)
   const { code, ms } = await ending
   t.equal(code, 0)
@@ -118,11 +124,44 @@ t.test('SIGTERM with everything stuck', { buffered: true }, async t => {
   t.teardown(() => silent.destroy())
   const isFetching = (): boolean => simulators.requests.some(({ path }) => path === '/v1/default')
   await until(() => silent.readyState === 'open' && isFetching() && wire.passed.length === 1,
-    'a connection says nothing, a job and a request wait for a provider')
+    'a connection says nothing, a hand and a request wait for a provider')
   const { code, ms } = await end(gateway)
   t.equal(code, 0)
   t.ok(ms < 10_000, `gone after ${Math.round(ms)} ms`)
   t.match(await answer, { status: 201, body: { status: 'failed', reason: 'provider_unavailable' } })
+})
+
+t.test('SIGTERM of a worker with jobs in hand', { buffered: true }, async t => {
+  const world = await startWorld(t)
+  const { shop, oracle, redisUrl } = world
+  const profile = '/v1/default'
+  const [count, hanging] = [10, some(2, 0)]
+  const [{ gateway, providers }, later] = await Promise.all([
+    startVictim(t, world, world.worker, ({ providers }) => {
+      providers.delayMs = 2_000
+      if (hanging > 0) providers.lose(profile, hanging)
+    }),
+    startProxy(t, world.simulators.url), world.start(world.api),
+  ])
+  const redis = new Redis(redisUrl)
+  t.teardown(() => redis.disconnect())
+  const fetches = (proxy: typeof providers): number => proxy.passed.filter(({ path }) => path === profile).length
+  for (let n = 0; n < count; n += 1) {
+    const { body } = await shop.create({ phoneNumber: numberOf(n, '10'), workflow: ['truecaller.push'] })
+    oracle.accept(body['id'], 'verified')
+  }
+  await until(() => fetches(providers) === count, 'each profile is being fetched')
+  const ending = end(gateway)
+  t.equal(await redis.llen('{vg}:resolve:active'), count, 'by as many jobs')
+  t.equal(oracle.reached(4), 0, 'none of them done')
+  const { code, ms } = await ending
+  t.equal(code, 0)
+  t.ok(ms < 10_000, `gone after ${Math.round(ms)} ms`)
+  t.equal(oracle.reached(4), count - hanging, 'what could be finished is')
+  t.equal(await redis.llen('{vg}:resolve:active'), hanging, 'what is left is for another one to find')
+  await world.start({ ...world.worker, ...pointedAt(later) })
+  await oracle.judge(`SIGTERM of a worker with ${count} jobs in hand, ${hanging} of which wait for ever`)
+  t.same([fetches(providers), fetches(later)], [count, hanging], 'and only the rest is done again')
 })
 
 t.test('SIGTERM with Redis stopped', { buffered: true }, async t => {
