@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +17,8 @@ import { startWorld } from './world.ts'
 t.jobs = 4
 t.setTimeout(150_000)
 
+const writeScript = createHash('sha1').update(readFileSync(new URL('../../src/store/write.lua', import.meta.url))).digest('hex')
+
 async function startOne (t: Test, redisUrl: string) {
   const { shop, anybody, oracle, simulators, all, start } = await startWorld(t, { redisUrl })
   const wire = await startProxy(t, simulators.url)
@@ -24,12 +28,13 @@ async function startOne (t: Test, redisUrl: string) {
   return { gateway, shop, wire, admin, anybody, oracle }
 }
 
-/** Runs lifecycles while something goes on, and waits for both. */
-async function runDuring (count: number, everyMs: number, one: (n: number) => Promise<void>, trouble: () => Promise<void>): Promise<void> {
+/** Runs lifecycles while something goes on, and waits for both; the trouble may ask how many are under way. */
+async function runDuring (count: number, everyMs: number, one: (n: number) => Promise<void>, trouble: (underWay: () => number) => Promise<void>): Promise<void> {
   const lives: Promise<void>[] = []
-  const troubling = trouble()
+  let ended = 0
+  const troubling = trouble(() => lives.length - ended)
   for (let n = 0; n < count; n += 1) {
-    lives.push(one(n))
+    lives.push(one(n).finally(() => { ended += 1 }))
     await delay(everyMs)
   }
   await Promise.all([troubling, ...lives])
@@ -111,9 +116,10 @@ t.test('killed, and started again with what it wrote', { buffered: true }, async
   let redis = await start()
   const { shop, oracle } = await startOne(t, redis.url)
   const port = Number(new URL(redis.url).port)
-  await runDuring(60, 80, n => live(n, shop, oracle), async () => {
+  await runDuring(60, 80, n => live(n, shop, oracle), async underWay => {
     for (const awayMs of [0, 1_500]) {
       await delay(1_000 + Math.random() * 300)
+      await until(() => underWay() > 0, 'somebody is at it')
       process.kill(redis.pid, 'SIGKILL')
       await redis.ended
       await delay(awayMs)
@@ -126,13 +132,19 @@ t.test('killed, and started again with what it wrote', { buffered: true }, async
 t.test('its scripts flushed', { buffered: true }, async t => {
   const redis = await startRedis(t)
   const { shop, oracle, admin } = await startOne(t, redis.url)
+  let flushed = 0
   await runDuring(50, 40, n => live(n, shop, oracle), async () => {
     for (let n = 0; n < 20; n += 1) {
       await delay(100)
+      const [wasThere] = await admin.script('EXISTS', writeScript) as number[]
       await admin.script('FLUSH')
+      flushed += wasThere ?? 0
     }
   })
-  await oracle.judge('SCRIPT FLUSH 20 times')
+  const missed = Number(/errorstat_NOSCRIPT:count=(\d+)/.exec(await admin.info('errorstats'))?.[1])
+  t.ok(flushed >= 5, `the script that writes was there again, and flushed, ${flushed} times`)
+  t.ok(missed >= flushed, `NOSCRIPT was answered ${missed} times`)
+  await oracle.judge(`SCRIPT FLUSH 20 times, ${missed} times NOSCRIPT`)
 })
 
 t.test('every connection killed, ten times', { buffered: true }, async t => {
@@ -145,5 +157,6 @@ t.test('every connection killed, ten times', { buffered: true }, async t => {
       for (const type of ['normal', 'pubsub']) killed += Number(await admin.call('CLIENT', 'KILL', 'TYPE', type, 'SKIPME', 'yes'))
     }
   })
+  t.ok(killed >= 30, `${killed} connections were there to be killed`)
   await oracle.judge(`CLIENT KILL of ${killed} connections in ten rounds`)
 })
