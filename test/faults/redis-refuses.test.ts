@@ -10,7 +10,7 @@ import { scrape, sumOf } from '../helpers/metrics.ts'
 import { until } from '../helpers/redis.ts'
 import { startMortal } from './disk.ts'
 import { live } from './load.ts'
-import { codeOf, insist, numberOf } from './oracle.ts'
+import { codeOf, insist, numberOf, type Settled } from './oracle.ts'
 import { some, startWorld } from './world.ts'
 
 t.jobs = 3
@@ -27,7 +27,7 @@ type Trouble = {
 }
 
 /** Lifecycles are on their way when Redis begins to refuse: callbacks and codes come meanwhile, and nothing of what was accepted is lost. */
-async function outlive (t: Test, redisUrl: string, injected: string, { code, reads, inject, mend }: Trouble): Promise<void> {
+async function outlive (t: Test, redisUrl: string, injected: string, { code, reads, inject, mend }: Trouble): Promise<Settled[]> {
   const handsetDelayMs = 3_000
   const { shop, anybody, url, oracle, start, all, simulators } = await startWorld(t, { redisUrl, simulatorOptions: { retryScale: 0.3, handsetDelayMs } })
   const gateway = await start(all)
@@ -67,9 +67,10 @@ async function outlive (t: Test, redisUrl: string, injected: string, { code, rea
   t.ok(apiMs <= some(1_500, 3_000), `creates again after ${apiMs} ms`)
   await Promise.all(messages.map((id, n) => insist(() => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(numberOf(n, '10')) }))))
   for (let n = 0; n < 5; n += 1) await live(300 + n, shop, oracle)
-  await oracle.judge(injected)
+  const settled = await oracle.judge(injected)
   t.comment(`${injected}: ${refused} callbacks refused, creates answered ${apiMs} ms after it was over`)
   t.notMatch(gateway.logs.join('\n'), /unexpected error|stopped by an error/)
+  return settled
 }
 
 t.test('memory full', { buffered: true }, async t => {
@@ -153,7 +154,7 @@ t.test('its disk is full', { buffered: true, skip: prlimit === null && 'needs pr
   const redis = await startMortal(t, { fsync: 'everysec', binary })
   const limit = (bytes: string) => promisify(execFile)(prlimit ?? '', ['--pid', String(redis.pid()), `--fsize=${bytes}:unlimited`])
   const status = async (): Promise<string> => /aof_last_write_status:(\w+)/.exec(String(await redis.ask('INFO', 'persistence')))?.[1] ?? ''
-  await outlive(t, redis.url, 'disk of Redis full (MISCONF)', {
+  const settled = await outlive(t, redis.url, 'disk of Redis full (MISCONF)', {
     code: 'MISCONF', reads: true,
     async inject () {
       const { size } = await stat(join(redis.dir, 'appendonlydir', 'appendonly.aof.1.incr.aof'))
@@ -167,4 +168,6 @@ t.test('its disk is full', { buffered: true, skip: prlimit === null && 'needs pr
   })
   await redis.kill()
   await redis.start()
+  const kept = String(await redis.ask('KEYS', 'vg:*:r:ver_*'))
+  t.same(settled.filter(({ id }) => !kept.includes(id)), [], 'the file that was cut short is whole: all of them are in it')
 })
