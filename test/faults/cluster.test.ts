@@ -18,6 +18,11 @@ async function startOnCluster (t: Test) {
   const world = await startWorld(t, { redisUrl: cluster.url, simulatorOptions: { retryScale: 1 } })
   const processes = await Promise.all([world.start(world.api), world.start(world.worker)])
   const [first] = cluster.masters
+  /** How often the masters have answered so since they were started. */
+  const answered = async (code: string): Promise<number> => {
+    const told = await Promise.all(cluster.masters.map(({ admin }) => admin.info('errorstats')))
+    return told.reduce((sum, text) => sum + Number(new RegExp(`errorstat_${code}:count=(\\d+)`).exec(text)?.[1] ?? 0), 0)
+  }
   if (first === undefined) throw new Error('no masters')
   const slotOf = async (key: string): Promise<number> => Number(await first.admin.call('CLUSTER', 'KEYSLOT', key))
   const ownerOf = (slot: number): ClusterNode => cluster.masters[Math.floor(slot / (16384 / 3))] ?? first
@@ -25,7 +30,7 @@ async function startOnCluster (t: Test) {
     const metrics: string = (await world.shop.call('GET', '/metrics')).body['text']
     return Number(new RegExp(`verigate_redis_errors_total\\{code="${code}"\\} (\\d+)`).exec(metrics)?.[1])
   }
-  return { ...cluster, ...world, processes, slotOf, ownerOf, errors }
+  return { ...cluster, ...world, processes, slotOf, ownerOf, errors, answered }
 }
 
 t.test('the master of the queues killed under load', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
@@ -49,10 +54,15 @@ t.test('the master of the queues killed under load', { buffered: true, skip: !is
   await oracle.judge(`one of three Cluster masters SIGKILLed under load, that of the queues: no create for ${longestGapMs} ms, ${refused} refused, ${lost.length} of ${ids.length} answered ones lost`)
 })
 
+/** What a client is told whose slot is on its way, or has gone. */
+const redirections = ['ASK', 'MOVED', 'TRYAGAIN']
+
 /** Moves a slot as `redis-cli --cluster reshard` does, a few keys at a time; returns how many. */
 async function migrate (slot: number, from: ClusterNode, to: ClusterNode, all: readonly ClusterNode[]): Promise<number> {
   await to.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id)
   await from.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id)
+  // Long enough that somebody comes.
+  await delay(200)
   let moved = 0
   for (;;) {
     const keys = await from.admin.call('CLUSTER', 'GETKEYSINSLOT', slot, 10) as string[]
@@ -66,7 +76,7 @@ async function migrate (slot: number, from: ClusterNode, to: ClusterNode, all: r
 }
 
 t.test('slots moved under load', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
-  const { masters, slotOf, ownerOf, errors, shop, oracle, processes } = await startOnCluster(t)
+  const { masters, slotOf, ownerOf, errors, answered, shop, oracle, processes } = await startOnCluster(t)
   const keys = createKeys('vg')
   const slots = await Promise.all([queuePrefix, ...Array.from({ length: partitions }, (_, partition) => keys.due(partition))].map(slotOf))
   const load = startSteadily(some(50, 150), n => live(well(n), patient(shop), oracle, 40_000))
@@ -74,6 +84,7 @@ t.test('slots moved under load', { buffered: true, skip: !isFull && 'only in npm
   let moved = 0
   // The queues, and every partition that one master has; in short, two of them.
   const [queues = 0, ...homes] = slots
+  const before = await Promise.all(redirections.map(answered))
   const giver = ownerOf(homes[0] ?? 0)
   const going = [...new Set([queues, ...homes.filter(slot => ownerOf(slot) === giver)])].slice(0, some(slots.length, 3))
   for (const slot of going) {
@@ -84,9 +95,12 @@ t.test('slots moved under load', { buffered: true, skip: !isFull && 'only in npm
     await delay(some(300, 100))
   }
   await delay(500)
+  const redirected = (await Promise.all(redirections.map(answered))).map((count, at) => count - (before[at] ?? 0))
+  t.ok((redirected[0] ?? 0) + (redirected[2] ?? 0) > 0, 'commands came to slots that were on their way')
+  t.ok((redirected[1] ?? 0) > 0, 'and to slots that had gone')
   const lived = await load.stop()
   t.ok(moved > going.length && lived > 10, `${moved} keys of ${going.length} slots`)
   t.same(processes.map(({ pid }) => process.kill(pid, 0)), [true, true], 'no process ended')
   const refusals = await errors('TRYAGAIN')
-  await oracle.judge(`${going.length} slots of a Cluster moved under load, with ${moved} keys, that of the queues among them: ${refusals} times TRYAGAIN`)
+  await oracle.judge(`${going.length} slots of a Cluster moved under load, with ${moved} keys, that of the queues among them: answered ${redirections.map((code, at) => `${code} ${redirected[at]}×`).join(', ')}, of which ${refusals} TRYAGAIN came as far as the gateway`)
 })

@@ -84,9 +84,12 @@ t.test('an old primary made a replica with its clients connected', { buffered: t
 
   // Promoted late: for a second there is nobody who takes a write.
   const created: Promise<string>[] = []
+  const before = readOnly
   await young.call('REPLICAOF', '127.0.0.1', '1')
   created.push(...[8, 9, 10].map(create))
   await delay(1_000)
+  const late = readOnly - before
+  t.ok(late >= 3, `${late} answers were 503 while nobody was promoted`)
   await old.call('REPLICAOF', 'NO', 'ONE')
   address.target = master.port
   await young.call('REPLICAOF', '127.0.0.1', String(master.port))
