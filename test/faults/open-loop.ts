@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Agent, request } from 'undici'
 
 /** What became of one request of an open loop; no `status`: no answer. */
-export type Offered = { n: number, status: number | null, retryAfter: string | null, body: Record<string, any>, ms: number }
+export type Offered = { n: number, status: number | null, retryAfter: string | null, body: Record<string, any>, sentAt: number, ms: number }
 
 const tickMs = 10
 
@@ -16,14 +16,14 @@ export async function offer (
   const agent = new Agent({ pipelining: 1, headersTimeout: 30_000, bodyTimeout: 30_000 })
   const bodies = Array.from({ length: count }, (_, n) => JSON.stringify(bodyOf(n)))
   const post = async (n: number): Promise<Offered> => {
-    const from = performance.now()
+    const sentAt = performance.now()
     try {
       const answer = await request(url, { dispatcher: agent, method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: bodies[n] ?? '' })
       const body = JSON.parse(await answer.body.text())
       const retryAfter = answer.headers['retry-after']
-      return { n, status: answer.statusCode, retryAfter: typeof retryAfter === 'string' ? retryAfter : null, body, ms: performance.now() - from }
+      return { n, status: answer.statusCode, retryAfter: typeof retryAfter === 'string' ? retryAfter : null, body, sentAt, ms: performance.now() - sentAt }
     } catch (error) {
-      return { n, status: null, retryAfter: null, body: { error: String(error) }, ms: performance.now() - from }
+      return { n, status: null, retryAfter: null, body: { error: String(error) }, sentAt, ms: performance.now() - sentAt }
     }
   }
   const sent: Promise<Offered>[] = []
