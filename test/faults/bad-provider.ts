@@ -69,7 +69,8 @@ export const oddities: Readonly<Record<string, Fault>> = {
 export const redirects = (to: string): Record<string, Fault> =>
   Object.fromEntries([301, 302, 307, 308].map(status => [`status ${status} to an address inside`, answer(status, '', { location: to })]))
 
-export type Asked = { path: string, method: string, phoneNumber: string | null, body: Record<string, unknown>, at: number }
+/** `isSpoiled`: a fault came of it. */
+export type Asked = { path: string, method: string, phoneNumber: string | null, body: Record<string, unknown>, at: number, isSpoiled: boolean }
 
 /** A wire between the gateway and the providers; on it things go wrong for the numbers, and the paths, that are chosen. */
 export type BadProvider = {
@@ -118,14 +119,14 @@ export async function startBadProvider (t: Teardown, target: string): Promise<Ba
     const sent = await text(incoming)
     const body = readJson(sent)
     const phoneNumber = ownerOf(path, headers, body)
-    asked.push({ path, method, phoneNumber, body, at: performance.now() })
+    const order = orders.find(one => one.times > 0 && path.startsWith(one.path) && (one.phoneNumber === null || one.phoneNumber === phoneNumber))
+    asked.push({ path, method, phoneNumber, body, at: performance.now(), isSpoiled: order !== undefined })
     const askProvider = async (): Promise<Given> => {
       const given = await ask(bad.url, path, method, headers, sent)
       const { requestId, check_id: checkId } = readJson(given.body)
       if (phoneNumber !== null) for (const id of [requestId, checkId]) if (typeof id === 'string') owners.set(id, phoneNumber)
       return given
     }
-    const order = orders.find(one => one.times > 0 && path.startsWith(one.path) && (one.phoneNumber === null || one.phoneNumber === phoneNumber))
     if (order === undefined) return void send(response, await askProvider())
     order.times -= 1
     await order.fault(response, askProvider)

@@ -34,6 +34,8 @@ async function startBoth (t: Test, extra: (url: string) => Record<string, string
     return { id: String(body['id']), body, orLost, ms: performance.now() - from }
   }
   const asked = (path: string, phoneNumber: string): number => bad.asked.filter(one => one.path.startsWith(path) && one.phoneNumber === phoneNumber).length
+  /** How many of these a fault came of. */
+  const spoiled = (path: string, phoneNumber: string): number => bad.asked.filter(one => one.path.startsWith(path) && one.phoneNumber === phoneNumber && one.isSpoiled).length
   /** What the person and the front end do next; nothing where there is nothing to do. */
   const finish = async ({ id, nextAction }: Record<string, any>, phoneNumber: string): Promise<void> => {
     switch (nextAction?.type) {
@@ -48,7 +50,7 @@ async function startBoth (t: Test, extra: (url: string) => Record<string, string
   }
   const breaker = async (provider: string): Promise<string> =>
     (await shop.call('GET', '/providers')).body['data'].find((one: Record<string, any>) => one['provider'] === provider)['health']['breaker']
-  return { ...world, api, bad, create, asked, finish, oracle, breaker }
+  return { ...world, api, bad, create, asked, spoiled, finish, oracle, breaker }
 }
 type Both = Awaited<ReturnType<typeof startBoth>>
 
@@ -88,7 +90,7 @@ for (const { method, path, suffix, always } of starts) {
   t.test(`each fault of the call that starts ${method}`, { buffered: true, skip: !always && !isFull && 'only in npm run test:faults' }, async t => {
     const both = await startBoth(t)
     const inside = await startReceiver(t)
-    const { bad, create, asked, finish, oracle } = both
+    const { bad, create, asked, spoiled, finish, oracle } = both
     const slowest: number[] = []
     const broken: Record<string, Fault> = { ...outages, ...nonsense, ...redirects(`${inside.url}/v1/default`) }
     // That is how Truecaller says that our credentials are wrong: it stops the provider at once.
@@ -108,6 +110,7 @@ for (const { method, path, suffix, always } of starts) {
       bad.spoil(path, phoneNumber, fault)
       const { id, body, orLost } = await create(phoneNumber, method)
       oracle.accept(id, 'verified', ...orLost)
+      t.equal(spoiled(path, phoneNumber), 1, `${name}: it came of the start call`)
       if (orLost.length === 0) t.equal(body['status'], 'pending', name)
       await finish(body, phoneNumber)
     })
@@ -122,7 +125,7 @@ const toleranceMs = 1_500
 t.test('each fault of a profile fetch', { buffered: true }, async t => {
   const both = await startBoth(t)
   const inside = await startReceiver(t)
-  const { bad, create, asked, finish, oracle } = both
+  const { bad, create, asked, spoiled, finish, oracle } = both
   const live = async (fault: Fault, times: number, ...ends: End[]): Promise<string> => {
     const phoneNumber = nextNumber(silent)
     bad.spoil(paths.profile, phoneNumber, fault, times)
@@ -134,9 +137,13 @@ t.test('each fault of a profile fetch', { buffered: true }, async t => {
   await forEach(both, 'truecaller.push', { ...outages, ...oddities }, async (name, fault) => {
     const phoneNumber = await live(fault, 1, 'verified')
     await until(() => asked(paths.profile, phoneNumber) >= (name in outages ? 2 : 1), `${name}: asked again`, 20_000)
+    t.equal(spoiled(paths.profile, phoneNumber), 1, `${name}: it came of the first fetch`)
   })
   const broken = { ...nonsense, ...redirects(`${inside.url}/v1/default`) }
-  await forEach(both, 'truecaller.push', broken, async (_name, fault) => { await live(fault, 100, 'failed/provider_unavailable') })
+  await forEach(both, 'truecaller.push', broken, async (name, fault) => {
+    const phoneNumber = await live(fault, 100, 'failed/provider_unavailable')
+    await until(() => spoiled(paths.profile, phoneNumber) > 0, `${name}: it came of a fetch`, 20_000)
+  })
   const another: Fault = response => response.writeHead(200, { 'content-type': 'application/json' }).end('{"phoneNumbers":[14155559999]}')
   const mismatch = await live(another, 1, 'failed/number_mismatch')
   await oracle.judge(`profile fetch with ${Object.keys({ ...outages, ...oddities, ...broken }).length + 1} faults`)
@@ -148,8 +155,8 @@ t.test('each fault of a profile fetch', { buffered: true }, async t => {
 
 t.test('each outage while a code is checked', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
   const both = await startBoth(t)
-  const { bad, create, asked, finish, oracle } = both
-  await forEach(both, 'otpless.otp', outages, async (_name, fault) => {
+  const { bad, create, asked, spoiled, finish, oracle } = both
+  await forEach(both, 'otpless.otp', outages, async (name, fault) => {
     const phoneNumber = nextNumber('10')
     bad.spoil(paths.verify, phoneNumber, fault)
     const { id, body, orLost } = await create(phoneNumber, 'otpless.otp')
@@ -157,6 +164,7 @@ t.test('each outage while a code is checked', { buffered: true, skip: !isFull &&
     oracle.accept(id, 'verified', ...orLost)
     await finish(body, phoneNumber)
     await until(() => asked(paths.verify, phoneNumber) > 1, 'asked again', 20_000)
+    t.equal(spoiled(paths.verify, phoneNumber), 1, `${name}: it came of the first check`)
     t.equal(asked(paths.otp, phoneNumber), 1, 'one message')
   })
   const { 'half a body, then a reset': _done, 'an answer after 10 s': _alsoDone, ...undone } = outages
@@ -167,7 +175,9 @@ t.test('each outage while a code is checked', { buffered: true, skip: !isFull &&
     const code = (await walk(body['nextAction'].url))?.body['code']
     bad.spoil(new URL(body['nextAction'].url).pathname.replace('/redirect', ''), phoneNumber, fault)
     await both.shop.call('POST', `/verifications/${id}/check`, { code })
-    t.equal(bad.asked.filter(one => one.method === 'PATCH' && one.phoneNumber === phoneNumber).length >= 1, true, name)
+    const checks = () => bad.asked.filter(one => one.method === 'PATCH' && one.phoneNumber === phoneNumber).map(({ isSpoiled }) => isSpoiled)
+    await until(() => checks().length > 1, 'asked again', 20_000)
+    t.same(checks(), [true, false], `${name}: it came of the first check`)
   })
   await oracle.judge('checks of a code with every outage once')
 })
@@ -248,7 +258,7 @@ t.test('a provider that answers 500 to everything', { buffered: true }, async t 
 
 t.test('a provider that comes and goes', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
   const both = await startBoth(t)
-  const { bad, asked, oracle } = both
+  const { bad, asked, spoiled, oracle } = both
   let isOver = false
   const flapping = (async () => {
     while (!isOver) {
@@ -264,6 +274,11 @@ t.test('a provider that comes and goes', { buffered: true, skip: !isFull && 'onl
   const calls = numbers.reduce((sum, phoneNumber) => sum + asked(paths.otp, phoneNumber), 0)
   t.ok(calls <= numbers.length, `${calls} calls for ${numbers.length} verifications`)
   t.ok(numbers.every(phoneNumber => asked(paths.otp, phoneNumber) <= 1), 'no message twice')
+  const [lost, good, elsewhere] = [
+    numbers.filter(phoneNumber => spoiled(paths.otp, phoneNumber) > 0), numbers.filter(phoneNumber => asked(paths.otp, phoneNumber) > spoiled(paths.otp, phoneNumber)),
+    numbers.filter(phoneNumber => asked(paths.push, phoneNumber) > 0),
+  ].map(({ length }) => length)
+  t.ok(Math.min(lost ?? 0, good ?? 0, elsewhere ?? 0) >= 10, `${lost} came while it was gone, ${good} while it was there, ${elsewhere} went to the other provider`)
   await oracle.judge(`OTPLESS up and down each second: ${calls} start calls`)
 })
 
