@@ -28,7 +28,8 @@ for (const { name, inShort, at, waiting } of windows) {
     const { status, body: { id } } = await shop.create({ phoneNumber: numberOf(1, '10'), workflow: ['truecaller.push'] })
     t.equal(status, 201)
     oracle.accept(id, 'verified')
-    await held.caught
+    const { text } = await held.caught
+    t.notMatch(text, /^-/, 'Redis has done it')
     await victim.kill()
     t.equal(await redis.llen('{vg}:resolve:wait'), waiting, `jobs in the queue: ${waiting}`)
     t.notMatch(victim.logs.join('\n'), '"callback"', 'the provider was not answered')

@@ -132,6 +132,28 @@ for (const { name, inShort, revision, asked: askedBefore, askedInAll, again, ...
   })
 }
 
+t.test('check: the provider has said no to a code, and nothing of it is written', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+  const n = 16
+  const { victim, oracle, create, kept } = await startScene(t, n)
+  const { body: { id } } = await create([otp], victim.shop)
+  oracle.accept(id, 'verified')
+  const [right, wrong] = [codeOf(numberOf(n, '10')), '000016']
+  const check = (code: string, client = world.shop): Promise<Answer> => client.call('POST', `/verifications/${id}/check`, { code })
+  const told = (code: string): (number | null)[] =>
+    [...victim.providers.passed, ...providers.passed].filter(({ path, body }) => path === verify && body['otp'] === code).map(({ status }) => status)
+  const unheard = await die(victim, { n, at: { request: announces(4) } }, () => check(wrong, victim.shop), async () => {
+    t.same(told(wrong), [400], 'the provider was asked, and said no')
+    t.match(await kept(), [{ id, revision: 3, status: 'pending' }], 'what is in Redis')
+  })
+  t.equal(unheard, null, 'nobody was answered')
+  const waiting = await world.shop.waitFor(id, ({ nextAction, status }) => status !== 'pending' || nextAction?.type === 'submitCode')
+  t.match(waiting, { status: 'pending', verified: false }, 'what the provider says again proves nothing')
+  t.same(told(wrong), [400, 400])
+  t.match(await check(right), { status: 200, body: { status: 'verified' } })
+  await oracle.judge('api SIGKILLed: check, the provider has said no to a code, and nothing of it is written')
+  t.same(told(right), [200])
+})
+
 type ActionWindow = Opening & { name: string, action: 'cancel' | 'next', inShort?: true, revision: number, again?: number }
 
 const actionWindows: ActionWindow[] = [
