@@ -10,7 +10,7 @@ import { clientOf, keys } from '../helpers/gateway.ts'
 import type { GatewayProcess } from '../helpers/process.ts'
 import { freePort, until } from '../helpers/redis.ts'
 import { live } from './load.ts'
-import type { Oracle } from './oracle.ts'
+import type { End, Oracle } from './oracle.ts'
 import { isFull, startWorld } from './world.ts'
 
 /** `SOAK_MINUTES` of `npm run test:faults`; the short form is for knowing that it works. */
@@ -65,11 +65,11 @@ t.test('chaos: processes and Redis killed, providers failing, at random, for as 
   }
 
   /** A provider that fails, or a callback that nobody was there for, may end any of them unproven; nothing but a proof makes it verified. */
-  const accepted = new Set<string>()
+  const usual = new Map<string, End[]>()
   const lenient: Oracle = {
     ...oracle,
     accept (id, ...ends) {
-      accepted.add(id)
+      usual.set(id, ends)
       oracle.accept(id, ...ends, 'failed/provider_unavailable', 'expired/attempt_timeout')
     },
   }
@@ -98,18 +98,28 @@ t.test('chaos: processes and Redis killed, providers failing, at random, for as 
 
   const other = clientOf(await steady.listening, keys.shop)
   const lives: Promise<void>[] = []
+  const wrong: string[] = []
   let gaveUp = 0
   for (let n = 0; performance.now() < endsAt; n += 1) {
     // Who dies is asked again until it is back, or until the app's patience ends.
-    lives.push(live(n, n % 2 === 0 ? shop : other, lenient).catch(() => { gaveUp += 1 }))
+    lives.push(live(n, n % 2 === 0 ? shop : other, lenient).catch((error: Error) => {
+      if (/^not within \d+ ms: an answer/.test(error.message)) gaveUp += 1
+      else wrong.push(error.message)
+    }))
     await delay(everyMs)
   }
   await Promise.all([troubling, sampling])
   await Promise.all(lives)
+  t.same(wrong, [], 'nobody was told anything but to come again')
   await until(async () => (await shop.call('GET', '/readyz').catch(() => null))?.status === 200, `${url} is ready`, 20_000)
   const what = [...injected].map(([name, times]) => `${name} ${times}×`).join(', ')
   const settled = await oracle.judge(`chaos for ${Math.round(soakMs / 1_000)} s (${what})`, 90_000)
-  t.equal(settled.length, accepted.size, 'every one that was accepted ended')
+  t.equal(settled.length, usual.size, 'every one that was accepted ended')
+  t.ok(usual.size > 0.7 * lives.length, `${usual.size} of ${lives.length} were accepted`)
+  t.equal(injected.size, Object.keys(faults).length, 'each fault was injected')
+  // Otherwise the leniency would hide that hardly any goes well.
+  const asWithout = settled.filter(({ id, end }) => usual.get(id)?.includes(end as End)).length
+  t.ok(asWithout > 0.6 * settled.length, `${asWithout} of ${settled.length} ended as without faults`)
   t.comment(`${lives.length} begun, of which ${gaveUp} apps lost their patience`)
   const megabytes = (kind: 'resident' | 'heap', of: number): string => samples.map(sample => Math.round((sample[kind][of] ?? 0) / 1e6)).join(' ')
   for (const [of, name] of ['api', 'worker'].entries()) t.comment(`MB of the ${name} that lived through it: resident ${megabytes('resident', of)}; heap ${megabytes('heap', of)}`)
