@@ -1,32 +1,30 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { clientOf, keys, testEnvironment, withWebhook } from '../helpers/gateway.ts'
-import { startListening, startProcess } from '../helpers/process.ts'
-import { startRedis, until } from '../helpers/redis.ts'
-import { startReceiver, type Received } from '../sandbox/receiver.ts'
+import { until } from '../helpers/redis.ts'
+import type { Received } from '../sandbox/receiver.ts'
+import { startWorld } from './world.ts'
 
 // Most of the time passes in waiting until somebody dead is taken for dead.
 t.jobs = 4
 t.setTimeout(150_000)
 
 let serial = 55_100
-/** An app whose webhook is `receiver`, a Redis, and the environments of the processes. */
-async function start (t: Test, answer?: (received: Received) => number | undefined) {
-  const receiver = await startReceiver(t, answer)
-  const { url: redisUrl } = await startRedis(t)
-  const { environment, url } = await testEnvironment(t, { redisUrl, apps: withWebhook(receiver.url) })
+/** `answer` tells the status of the receiver's answer to the `n`th webhook; nothing leaves it unanswered. */
+async function startScene (t: Test, answer: (n: number) => number | undefined = () => 204) {
+  let arrived = 0
+  const world = await startWorld(t, { answer: () => answer(arrived += 1) })
+  const { redisUrl, shop, oracle } = world
   const redis = new Redis(redisUrl)
   t.teardown(() => redis.disconnect())
-  const shop = clientOf(url, keys.shop)
   return {
-    receiver, redis, shop,
-    api: { ...environment, ROLE: 'api' }, worker: { ...environment, ROLE: 'worker', PORT: '0' },
+    ...world, redis,
     /** Something to tell: a verification that was canceled. */
     async cancel (): Promise<string> {
       const { body: { id } } = await shop.create({ phoneNumber: `+1415${serial += 1}02`, workflow: ['otpless.otp'] })
       const { status } = await shop.call('POST', `/verifications/${id}/cancel`)
       if (status !== 200) throw new Error(`cancel answered ${status}`)
+      oracle.accept(id, 'canceled/app_canceled')
       return id
     },
     deliveries: async (): Promise<Record<string, any>[]> => (await shop.call('GET', '/webhooks/deliveries?limit=100')).body['data'],
@@ -36,36 +34,38 @@ const idOf = ({ body }: Received): string => String(Object(body['data'])['id'])
 const isSame = (received: Received[]): boolean => new Set(received.map(({ text, headers }) => `${String(headers['webhook-id'])} ${text}`)).size === 1
 
 t.test('killed between two tries', { buffered: true }, async t => {
-  const { receiver, api, worker, cancel, deliveries } = await start(t, () => receiver.received.length === 1 ? 500 : 200)
-  await startListening(t, api)
-  const first = await startListening(t, worker)
+  const { receiver, api, worker, cancel, deliveries, start, launch, oracle } = await startScene(t, n => n === 1 ? 500 : 200)
+  await start(api)
+  const first = await start(worker)
   await cancel()
   await until(async () => (await deliveries())[0]?.['tries'].length === 1, 'the first try is recorded')
   await first.kill()
-  startProcess(t, worker)
+  launch(worker)
   await until(async () => (await deliveries())[0]?.['status'] === 'delivered', 'it is delivered', 20_000)
   t.match(await deliveries(), [{ tries: [{ statusCode: 500 }, { statusCode: 200 }] }])
   t.equal(receiver.received.length, 2)
   t.ok(isSame(receiver.received))
+  await oracle.judge('worker SIGKILLed between two tries of a webhook')
 })
 
 t.test('killed when the receiver has it and nothing is recorded', { buffered: true }, async t => {
-  const { receiver, api, worker, cancel, deliveries } = await start(t, () => receiver.received.length === 1 ? undefined : 200)
-  await startListening(t, api)
-  const first = await startListening(t, worker)
+  const { receiver, api, worker, cancel, deliveries, start, launch, oracle } = await startScene(t, n => n === 1 ? undefined : 200)
+  await start(api)
+  const first = await start(worker)
   await cancel()
   await receiver.first(1, 10_000)
   await first.kill()
   t.match(await deliveries(), [{ status: 'pending', tries: [] }])
-  startProcess(t, worker)
+  launch(worker)
   await until(async () => (await deliveries())[0]?.['status'] === 'delivered', 'it is delivered', 30_000)
   t.equal(receiver.received.length, 2)
   t.ok(isSame(receiver.received), 'the receiver can know the repetition')
+  await oracle.judge('worker SIGKILLed when the receiver has a webhook and nothing is recorded')
 })
 
 t.test('killed between the change of state and the queue', { buffered: true }, async t => {
-  const { receiver, redis, api, worker, cancel, deliveries } = await start(t)
-  const first = await startListening(t, api)
+  const { receiver, redis, api, worker, cancel, deliveries, start, launch, oracle } = await startScene(t)
+  const first = await start(api)
   // Whatever is added to the queue is refused: of the two steps only the first happens.
   const obstacle = '{vg}:notify:id'
   await redis.set(obstacle, 'in the way')
@@ -74,22 +74,23 @@ t.test('killed between the change of state and the queue', { buffered: true }, a
   await first.kill()
   await redis.del(obstacle)
   t.strictSame(await redis.keys('{vg}:notify:*.*'), [], 'and no job is')
-  startProcess(t, worker)
-  await startListening(t, api)
+  launch(worker)
+  await start(api)
   t.strictSame((await receiver.first(1, 20_000)).map(idOf), [id])
   await until(async () => (await deliveries())[0]?.['status'] === 'delivered', 'it is recorded')
   t.equal(receiver.received.length, 1)
+  await oracle.judge('api SIGKILLed between the change of state and the queue of webhooks')
 })
 
 t.test('killed at random moments', { buffered: true }, async t => {
-  const { receiver, api, worker, cancel, deliveries } = await start(t)
-  await startListening(t, api)
+  const { receiver, api, worker, cancel, deliveries, start, oracle } = await startScene(t)
+  await start(api)
   let isOver = false
   const killing = (async () => {
-    const crew = [startListening(t, worker), startListening(t, worker)]
+    const crew = [start(worker), start(worker)]
     for (let count = 0; count < 6; count += 1) {
       const victim = await crew.shift()
-      crew.push(startListening(t, worker))
+      crew.push(start(worker))
       await delay(Math.random() * 200)
       await victim?.kill()
     }
@@ -108,4 +109,5 @@ t.test('killed at random moments', { buffered: true }, async t => {
   const repeated = Map.groupBy(receiver.received, idOf)
   t.ok(repeated.values().every(isSame))
   t.comment(`${owed.length} owed, ${receiver.received.length} sent`)
+  await oracle.judge('worker SIGKILLed six times at random while webhooks go out')
 })
