@@ -1,41 +1,80 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Agent, request } from 'undici'
 
 /** What became of one request of an open loop; no `status`: no answer. */
 export type Offered = { n: number, status: number | null, retryAfter: string | null, body: Record<string, any>, sentAt: number, ms: number }
 
+type Answer = Omit<Offered, 'n' | 'sentAt' | 'ms'>
+
 const tickMs = 10
+/** Connections that are open before the first request, as a balancer holds them: what is sent is sent in the very moment, whatever else there is to do. */
+const lanes = 1_000
+const patienceMs = 45_000
 
 /**
- * An open loop: posts `count` bodies evenly over `overMs`, whatever became of those before, as a crowd does that does not know of each other;
- * each has the connection it needs. Resolves once each was answered, or broke.
+ * An open loop: posts `count` bodies evenly over `overMs`, whatever became of those before, as a crowd does that does not know of each other.
+ * Resolves once each was answered, or broke.
  */
 export async function offer (
   url: string, headers: Record<string, string>, { count, overMs, bodyOf }: { count: number, overMs: number, bodyOf: (n: number) => unknown },
 ): Promise<Offered[]> {
-  const agent = new Agent({ pipelining: 1, headersTimeout: 30_000, bodyTimeout: 30_000 })
-  const bodies = Array.from({ length: count }, (_, n) => JSON.stringify(bodyOf(n)))
-  const post = async (n: number): Promise<Offered> => {
-    const sentAt = performance.now()
-    try {
-      const answer = await request(url, { dispatcher: agent, method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: bodies[n] ?? '' })
-      const body = JSON.parse(await answer.body.text())
-      const retryAfter = answer.headers['retry-after']
-      return { n, status: answer.statusCode, retryAfter: typeof retryAfter === 'string' ? retryAfter : null, body, sentAt, ms: performance.now() - sentAt }
-    } catch (error) {
-      return { n, status: null, retryAfter: null, body: { error: String(error) }, sentAt, ms: performance.now() - sentAt }
-    }
-  }
+  const { hostname, port, pathname } = new URL(url)
+  const head = [`POST ${pathname} HTTP/1.1`, `host: ${hostname}:${port}`, 'content-type: application/json', ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)].join('\r\n')
+  const requests = Array.from({ length: count }, (_, n) => {
+    const body = JSON.stringify(bodyOf(n))
+    return `${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  })
+  const sockets = await Promise.all(Array.from({ length: Math.min(lanes, count) }, async () => {
+    const socket = connect(Number(port), hostname).setNoDelay(true)
+    await once(socket, 'connect')
+    return { socket, waiting: receive(socket) }
+  }))
   const sent: Promise<Offered>[] = []
   const startedAt = performance.now()
   while (sent.length < count) {
     const owed = Math.min(count, Math.ceil((performance.now() - startedAt + tickMs) / overMs * count))
-    while (sent.length < owed) sent.push(post(sent.length))
+    while (sent.length < owed) {
+      const n = sent.length
+      const { promise, resolve } = Promise.withResolvers<Answer>()
+      const { socket, waiting } = sockets[n % sockets.length]!
+      const sentAt = performance.now()
+      if (socket.writable) {
+        waiting.push(resolve)
+        socket.write(requests[n] ?? '')
+      } else resolve(broken('closed'))
+      sent.push(promise.then(answer => ({ n, ...answer, sentAt, ms: performance.now() - sentAt })))
+    }
     await delay(tickMs)
   }
+  const timer = setTimeout(() => sockets.forEach(({ socket }) => socket.destroy()), patienceMs)
   const all = await Promise.all(sent)
-  await agent.destroy()
+  clearTimeout(timer)
+  for (const { socket } of sockets) socket.destroy()
   return all
+}
+
+const broken = (error: string): Answer => ({ status: null, retryAfter: null, body: { error } })
+
+/** Gives each answer that comes on a connection to who has waited longest; all of them end with it. */
+function receive (socket: Socket): ((answer: Answer) => void)[] {
+  const waiting: ((answer: Answer) => void)[] = []
+  let text = ''
+  let cause = 'closed'
+  socket.setEncoding('latin1').on('data', (chunk: string) => {
+    text += chunk
+    for (let end = text.indexOf('\r\n\r\n'); end >= 0; end = text.indexOf('\r\n\r\n')) {
+      const head = text.slice(0, end)
+      const bodyEnd = end + 4 + Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0)
+      if (text.length < bodyEnd) return
+      const body = text.slice(end + 4, bodyEnd)
+      text = text.slice(bodyEnd)
+      waiting.shift()?.({ status: Number(head.slice(9, 12)), retryAfter: /^retry-after: (.+)$/im.exec(head)?.[1] ?? null, body: body === '' ? {} : JSON.parse(body) })
+    }
+  }).on('error', error => { cause = error.message }).on('close', () => {
+    for (const tell of waiting.splice(0)) tell(broken(cause))
+  })
+  return waiting
 }
 
 /** The value below which a share of the numbers lies. */
