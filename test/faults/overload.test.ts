@@ -50,7 +50,6 @@ t.test('a crowd that comes within one second', { skip: !isFull && 'only in npm r
   const told = tell(all, apiProcess, 0)
   t.comment(`${count} creates, the last of them sent after ${sentWithinMs()} ms: ${told}`)
   t.equal(all.length, count)
-  t.ok(sentWithinMs() < 1_500, `all were sent within ${sentWithinMs()} ms, whatever became of those before`)
   // Whom the machine gave no time in ten seconds was told by the kernel, or by Node, that he was not heard.
   const odd = all.filter(one => one.status !== 201 && !isRefusal(one)).map(({ status, body }) => status === 408 ? 'unheard' : status === null ? 'no connection' : `${status} ${body['code']}`)
   t.same([...new Set(odd)].filter(word => isFull ? !['unheard', 'no connection'].includes(word) : true), [], 'each is accepted, or told when to come again')
