@@ -24,8 +24,9 @@ async function startWatched (t: Test, environment: Record<string, string>) {
 
 async function killPrimary (t: Test, waitReplicas: number): Promise<void> {
   const { master, sentinels, shop, oracle, processes } = await startWatched(t, { REDIS_WAIT_REPLICAS: String(waitReplicas) })
-  const load = startSteadily(some(50, 150), n => live(well(n), patient(shop), oracle, 40_000))
-  const probe = startProbe(shop, 20_000, some(50, 100))
+  // What nobody waited for may be lost, also in the middle of a lifecycle: then there are creates only, and it is counted which of them are.
+  const load = waitReplicas === 0 ? null : startSteadily(some(50, 150), n => live(well(n), patient(shop), oracle, 40_000))
+  const probe = startProbe(shop, 20_000, load === null ? 10 : some(50, 100))
   await delay(1_000 + Math.random() * 500)
   const before = await sentinels.master()
   t.equal(before, master.port)
@@ -33,7 +34,7 @@ async function killPrimary (t: Test, waitReplicas: number): Promise<void> {
   await until(async () => await sentinels.master() !== master.port, 'the Sentinels tell of another master', 15_000)
   await delay(some(4_000, 2_500))
   const { longestGapMs, refused, ids } = await probe.stop()
-  await load.stop()
+  await load?.stop()
 
   t.ok(longestGapMs > 500 && longestGapMs <= mostOutageMs, `creates were answered again after ${longestGapMs} ms`)
   const { kept, lost } = await countLost(shop, ids)
@@ -45,7 +46,7 @@ async function killPrimary (t: Test, waitReplicas: number): Promise<void> {
 }
 
 t.test('the primary killed under load, and each answer waits for a replica', { buffered: true }, t => killPrimary(t, 1))
-t.test('the primary killed under load, and nothing waits', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, t => killPrimary(t, 0))
+t.test('the primary killed under creates, and nothing waits', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, t => killPrimary(t, 0))
 
 t.test('an old primary made a replica with its clients connected', { buffered: true }, async t => {
   const { master, replicas: [next] } = await startReplicated(t, 1)
