@@ -12,7 +12,7 @@ export function slopePerHour (looks: readonly Look[], key: 'rssMb' | 'heapMb' | 
   return over / under * 60
 }
 
-/** Lifecycles for as long as is wished, and what becomes of the memory. Records go after a minute, so that Redis reaches its height soon. */
+/** Lifecycles for as long as is wished, and what becomes of the memory. Records go after a minute, so that Redis reaches its height soon, but for the counters of numbers, which stay for an hour. */
 export const soak: Case = {
   name: 'soak',
   goals: [],
