@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { scopes, type App } from '../src/apps.ts'
+import { scopes, type App } from '../src/apps/apps.ts'
 import { request } from 'undici'
 import { setTimeout as delay } from 'node:timers/promises'
 

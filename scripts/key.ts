@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { hashKey, scopes, type Scope } from '../src/apps.ts'
+import { hashKey, scopes, type Scope } from '../src/apps/apps.ts'
 
 /** A new API key, and the entry of `keys` in `APPS_FILE` that makes it known; only the entry may be kept. */
 export type NewKey = { key: string, entry: { sha256: string, scopes: Scope[] } }

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { Registry } from 'prom-client'
 import { pino } from 'pino'
-import type { Gateway } from '../src/gateway.ts'
-import type { Ids } from '../src/ids.ts'
-import { buildServer } from '../src/server.ts'
-import { noTracing } from '../src/tracing.ts'
+import type { Gateway } from '../src/verifications/gateway.ts'
+import type { Ids } from '../src/store/ids.ts'
+import { buildServer } from '../src/api/server.ts'
+import { noTracing } from '../src/telemetry/tracing.ts'
 
 const idle = (): never => { throw new Error('this server only describes itself') }
 const gateway: Gateway = {

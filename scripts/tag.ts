@@ -1,6 +1,6 @@
 import { readConfig } from '../src/config.ts'
 import { parsePhoneNumber } from '../src/phone.ts'
-import { createSealer } from '../src/seal.ts'
+import { createSealer } from '../src/store/sealing.ts'
 
 /**
  * The `numberTag`s by which the log knows a number, those of the first key of `SEAL_KEYS` first; older keys wrote older lines.

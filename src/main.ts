@@ -3,13 +3,13 @@ import closeWithGrace from 'close-with-grace'
 import manifest from '../package.json' with { type: 'json' }
 import { startApp, type RunningApp } from './app.ts'
 import { readConfig, type Config } from './config.ts'
-import { createLogger } from './logger.ts'
-import { noTracing, traceIdOf } from './tracing.ts'
+import { createLogger } from './telemetry/logger.ts'
+import { noTracing, traceIdOf } from './telemetry/tracing.ts'
 
 /** The process: environment → app → listen → graceful close. */
 async function main (): Promise<void> {
   let config = readConfig(process.env)
-  const tracing = config.tracing === null ? noTracing : (await import('./otel.ts')).createOtlpTracing(config.tracing, {
+  const tracing = config.tracing === null ? noTracing : (await import('./telemetry/otel.ts')).createOtlpTracing(config.tracing, {
     version: manifest.version, onError: () => log.warn('traces cannot be exported'),
   })
   const log = createLogger(config.logLevel, undefined, tracing === noTracing ? undefined : () => traceIdOf(tracing.traceparent()))

@@ -6,10 +6,10 @@ import type tap from 'tap'
 import type {
   Action, Adapter, AdapterIo, AttemptContext, Callback, EvidenceKind, Json, Outcome, Provider, Received, Refused, Started,
 } from '../src/adapters/adapter.ts'
-import { ProviderError } from '../src/errors.ts'
-import { createHttp } from '../src/http.ts'
+import { ProviderError } from '../src/core/errors.ts'
+import { createHttp } from '../src/adapters/http.ts'
 import { digitsOf, parsePhoneNumber } from '../src/phone.ts'
-import { reasons } from '../src/reasons.ts'
+import { reasons } from '../src/core/reasons.ts'
 
 type Test = Pick<typeof tap, 'test' | 'teardown' | 'ok' | 'same'>
 type Owner = { teardown (run: () => unknown): void }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
 import { variables } from '../src/config.ts'
-import { unavailableCodes } from '../src/store/store.ts'
+import { unavailableCodes } from '../src/store/record-store.ts'
 import manifest from '../package.json' with { type: 'json' }
 import document from '../openapi/openapi.json' with { type: 'json' }
 import { startGateway } from './helpers/gateway.ts'

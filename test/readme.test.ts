@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { providers } from '../src/adapters/index.ts'
 import { variables } from '../src/config.ts'
-import { apiErrors } from '../src/errors.ts'
-import { reasonWords } from '../src/reasons.ts'
+import { apiErrors } from '../src/core/errors.ts'
+import { reasonWords } from '../src/core/reasons.ts'
 import { scenarios } from '../src/sandbox/scenarios.ts'
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')

@@ -1,5 +1,5 @@
 import type { TObject } from 'typebox'
-import type { Reason } from '../reasons.ts'
+import type { Reason } from '../core/reasons.ts'
 
 /**
  * What a provider must be able to do. An adapter holds no verification, no queue, no storage and no framework; what it must

@@ -1,8 +1,8 @@
 import { DelayedError, Worker, type Job } from 'bullmq'
-import { ProviderError } from '../errors.ts'
-import type { Gateway } from '../gateway.ts'
-import type { Logger } from '../logger.ts'
-import type { Metrics } from '../metrics.ts'
+import { ProviderError } from '../core/errors.ts'
+import type { Gateway } from '../verifications/gateway.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { RedisClient } from '../store/redis.ts'
 import { queueNames, queuePrefix, type JobData, type QueueName, type Queues } from './queues.ts'
 

@@ -1,11 +1,11 @@
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
-import { createCallbackSender } from './callbacks.ts'
-import { otpless } from './otpless.ts'
+import { createCallbackSender } from './callback-sender.ts'
+import { otpless } from './otpless/index.ts'
 import { createTimers } from './timers.ts'
-import { truecaller } from './truecaller.ts'
-import { truid } from './truid.ts'
-import { createCallbackSigner, type DigestEncoding } from './truid-signature.ts'
-import type { World } from './world.ts'
+import { truecaller } from './truecaller/index.ts'
+import { truid } from './truid/index.ts'
+import { createCallbackSigner, type DigestEncoding } from './truid/signature.ts'
+import type { World } from './context.ts'
 
 export type Provider = 'truecaller' | 'truid' | 'otpless'
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { Cluster, Redis } from 'ioredis'
 import type { ClusterOptions, DNSLookupFunction, RedisOptions, Result } from 'ioredis'
-import { BatchingRedis } from './batching.ts'
-import { Sentinels } from './sentinel.ts'
+import { BatchingRedis } from './corked-redis.ts'
+import { Sentinels } from './sentinel-connector.ts'
 
 /** A connection to Redis or Valkey: standalone, found through Sentinel, or a Cluster. */
 export type RedisClient = Redis | Cluster

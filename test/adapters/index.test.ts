@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import t from 'tap'
 import { providers } from '../../src/adapters/index.ts'
-import { createHttp } from '../../src/http.ts'
+import { createHttp } from '../../src/adapters/http.ts'
 
 const folder = new URL('../../src/adapters/', import.meta.url)
 const allowed = ['./wire.ts', './signature.ts', '../adapter.ts', '../../errors.ts', '../../phone.ts', 'node:crypto', 'jose/jwks/local']

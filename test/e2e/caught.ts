@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { Test } from 'tap'
-import { callbackResults, type CallbackResult } from '../../src/metrics.ts'
+import { callbackResults, type CallbackResult } from '../../src/telemetry/metrics.ts'
 import type { SimulatorOptions } from '../../src/sandbox/simulators.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { until } from '../helpers/redis.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { newsTypes } from '../../src/news.ts'
+import { newsTypes } from '../../src/core/outbox.ts'
 import { codesOf, findErrors, operationsOf, readDocument } from '../helpers/document.ts'
 import { clientOf, keys, startGateway, withWebhook, type Answer, type Client } from '../helpers/gateway.ts'
 import { until } from '../helpers/redis.ts'

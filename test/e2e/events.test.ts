@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { LiveOptions } from '../../src/plugins/live.ts'
+import type { LiveOptions } from '../../src/api/live/live.ts'
 import { createKeys } from '../../src/store/keys.ts'
 import { openEvents } from '../helpers/events.ts'
 import { keys, startGateway, type TestGateway } from '../helpers/gateway.ts'

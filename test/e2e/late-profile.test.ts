@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import t from 'tap'
 import type { Profile, Provider } from '../../src/adapters/adapter.ts'
-import { ProviderError } from '../../src/errors.ts'
+import { ProviderError } from '../../src/core/errors.ts'
 import { startGateway, withWebhook } from '../helpers/gateway.ts'
 import { startReceiver } from '../sandbox/receiver.ts'
 import { numberEnding } from './end-user.ts'

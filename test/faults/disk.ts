@@ -6,11 +6,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import { findRedis, launchRedis } from '../../scripts/redis.ts'
-import { createIds } from '../../src/ids.ts'
-import { createSealer } from '../../src/seal.ts'
+import { createIds } from '../../src/store/ids.ts'
+import { createSealer } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import { connectRedis, untilReady } from '../../src/store/redis.ts'
-import { createStore } from '../../src/store/store.ts'
+import { createStore } from '../../src/store/record-store.ts'
 
 /** A Redis that can be killed, and started again at the same address from what is in its folder. */
 export type MortalRedis = {

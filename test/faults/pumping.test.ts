@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import t from 'tap'
-import type { App } from '../../src/apps.ts'
+import type { App } from '../../src/apps/apps.ts'
 import { clientOf, keys, type Answer } from '../helpers/gateway.ts'
 import { freePort } from '../helpers/redis.ts'
 import { codeOf, insist, numberOf } from './oracle.ts'

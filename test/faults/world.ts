@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { App } from '../../src/apps.ts'
+import type { App } from '../../src/apps/apps.ts'
 import type { SimulatorOptions, Simulators } from '../../src/sandbox/simulators.ts'
 import { clientOf, keys, testEnvironment, withWebhook, type Client } from '../helpers/gateway.ts'
 import { startProcess, type GatewayProcess } from '../helpers/process.ts'

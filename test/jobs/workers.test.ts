@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { Queue, Worker } from 'bullmq'
 import t, { type Test } from 'tap'
-import { ProviderError } from '../../src/errors.ts'
+import { ProviderError } from '../../src/core/errors.ts'
 import { openQueues, queuePrefix } from '../../src/jobs/queues.ts'
 import { startWorkers, type Workers, type WorkersParts } from '../../src/jobs/workers.ts'
-import { createLogger } from '../../src/logger.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
 import { connectTo, startRedis, until } from '../helpers/redis.ts'
 
 t.jobs = 4

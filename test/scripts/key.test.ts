@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import t from 'tap'
 import { makeKey } from '../../scripts/key.ts'
-import { createApps, hashKey } from '../../src/apps.ts'
+import { createApps, hashKey } from '../../src/apps/apps.ts'
 
 const root = join(import.meta.dirname, '../..')
 const run = (...args: string[]): Promise<{ code: number, stdout: string, stderr: string }> => new Promise(done => {

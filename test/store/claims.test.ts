@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import type { Json } from '../../src/adapters/adapter.ts'
-import { createIds } from '../../src/ids.ts'
-import { createSealer } from '../../src/seal.ts'
+import { createIds } from '../../src/store/ids.ts'
+import { createSealer } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
-import { createStore } from '../../src/store/store.ts'
+import { createStore } from '../../src/store/record-store.ts'
 import { connectTo, startCluster, startRedis } from '../helpers/redis.ts'
 
 const thing = (text: string): Json => ({ version: 1, text })

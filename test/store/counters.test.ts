@@ -1,92 +1,38 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import type { Json } from '../../src/adapters/adapter.ts'
-import { createIds } from '../../src/ids.ts'
-import { createSealer } from '../../src/seal.ts'
-import { createKeys, partitions } from '../../src/store/keys.ts'
-import { createStore } from '../../src/store/store.ts'
+import { createSealer } from '../../src/store/sealing.ts'
+import { createCounts } from '../../src/store/counters.ts'
 import { connectTo, startCluster, startRedis } from '../helpers/redis.ts'
 
-const thing = (text: string): Json => ({ version: 1, text })
 const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
-const ids = createIds(sealer, { partitions, randomBytes })
-const newId = (): string => ids.newId('app', 3)
 const hour = 3_600_000
-const later = { expiresAt: Date.now() + hour, dueAt: null }
-const newName = (): string => `test.${randomBytes(8).toString('hex')}`
 
 for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluster]] as const) {
-  t.test(name, async (t) => {
+  t.test(name, async t => {
     const { url } = await start(t)
-    const redis = await connectTo(t, url)
-    const store = createStore({ redis, sealer, read: (value) => value })
-    const keys = createKeys('vg')
+    const [one, other] = await Promise.all([connectTo(t, url), connectTo(t, url)])
+    const counts = [one, other].map(redis => createCounts({ redis, sealer }))
+    const later = Date.now() + hour
 
-    for (const [place, partition] of [['of the record\'s partition', 3], ['of another partition', 12]] as const) {
-      t.test(`a counter ${place}`, async (t) => {
-        const expiresAt = Date.now() + hour
-        const counter = { name: newName(), partition, add: 1, below: 5, expiresAt }
-        const key = keys.counter(partition, counter.name)
-        const results = await Promise.all(Array.from({ length: 20 }, () => {
-          const id = newId()
-          return store.create(id, thing(id), { ...later, counters: [counter] }).then((result) => ({ id, result }))
-        }))
-        t.equal(results.filter(({ result }) => result.created).length, 5, 'of 20 at once as many as it allows are written')
-        for (const { id, result } of results.filter(({ result }) => !result.created)) {
-          t.match(result, { created: false, full: { name: counter.name } })
-          if ('full' in result) t.ok(result.full.retryAfterMs > hour - 60_000 && result.full.retryAfterMs <= hour, `${result.full.retryAfterMs} ms`)
-          t.equal(await store.load(id), null, 'and nothing of the others')
-        }
-        t.equal(await redis.get(key), '5')
-        t.equal(await redis.pexpiretime(key), expiresAt, 'it ends when its first addition said')
-
-        const id = newId()
-        const [free, held] = [newName(), newName()]
-        await store.create(newId(), thing('holder'), { ...later, claims: [{ name: held, value: 'somebody', expiresAt }] })
-        const fresh = { ...counter, name: newName() }
-        const refused = await store.create(id, thing('x'), {
-          ...later, claims: [{ name: free, value: id, expiresAt }, { name: held, value: id, expiresAt }], counters: [fresh],
-        })
-        t.match(refused, { created: false, taken: { name: held } })
-        t.equal(Number(await redis.get(keys.counter(partition, fresh.name))), 0, 'what a claim refuses is not counted')
-        const full = await store.create(id, thing('x'), { ...later, claims: [{ name: free, value: id, expiresAt }], counters: [fresh, counter] })
-        t.match(full, { created: false, full: { name: counter.name } })
-        t.equal(Number(await redis.get(keys.counter(partition, fresh.name))), 0, 'and what one counter refuses not by the other')
-        t.equal(await store.claimOf(3, free), null, 'nor is a claim taken')
-        t.notMatch(await redis.get(keys.counter(partition, counter.name)), '6')
-      })
-    }
-
-    await t.test('a save looks, or adds, or both', async (t) => {
-      const expiresAt = Date.now() + hour
-      const id = newId()
-      const name = newName()
-      const created = await store.create(id, thing('one'), later)
-      if (!created.created) throw new Error('not created')
-      const look = { name, add: 0, below: 2, expiresAt }
-      const count = { name, add: 1, below: null, expiresAt }
-      let { mark } = created
-      for (const counters of [[look], [count], [look], [count]]) {
-        const saved = await store.save(id, mark, thing('two'), { ...later, counters, announce: '2' })
-        if (!saved.saved) throw new Error('not saved')
-        mark = saved.mark
-      }
-      t.match(await store.save(id, mark, thing('three'), { ...later, counters: [look], announce: '3' }), { saved: false, full: { name } })
-      t.strictSame((await store.load(id))?.record, thing('two'))
-      t.match(await store.save(id, mark, thing('three'), { ...later, counters: [count], announce: '3' }), { saved: true })
-      t.match(await store.save(id, mark, thing('four'), { ...later, counters: [count], announce: '4' }), { saved: false, conflict: true })
-      t.equal(await redis.get(keys.counter(3, name)), '3', 'a conflict counts nothing')
+    await t.test('sums of all who add', async t => {
+      const sums = await Promise.all(Array.from({ length: 20 }, (_, n) => counts[n % 2]?.add('ip 203.0.113.7', 2, later)))
+      t.strictSame(sums.toSorted((a = 0, b = 0) => a - b), Array.from({ length: 20 }, (_, n) => 2 * n + 2))
+      t.equal(await counts[0]?.add('ip 203.0.113.8', 1, later), 1)
     })
 
-    await t.test('what is erased with a record goes out of the lists, too', async (t) => {
-      const [id, other] = [newId(), newId()]
-      const index = { name: newName(), score: Date.now(), keepMs: hour }
-      for (const each of [id, other]) await store.create(each, thing(each), { ...later, dueAt: 1, indexes: [index] })
-      t.equal((await store.find(index.name, 10)).length, 2)
-      await store.erase(id, { also: [other], indexes: [index.name], announce: 'erased' })
-      t.strictSame(await store.find(index.name, 10), [])
-      t.notOk((await store.due(3, 1, 100)).some((due) => due === id || due === other))
-      t.equal(await store.load(other), null)
+    await t.test('a table of sums', async t => {
+      const isOld = (field: string): boolean => field === 'old'
+      const options = { expiresAt: later, isOld }
+      t.strictSame(await counts[0]?.addAll('traffic', { a: 2, old: 1, none: 0 }, options), { a: 2 })
+      t.strictSame(await counts[1]?.addAll('traffic', { a: 3, b: 1 }, options), { a: 5, b: 1 }, 'what is old is gone')
+      t.strictSame(await counts[1]?.addAll('traffic', {}, options), { a: 5, b: 1 })
+      t.strictSame(await counts[1]?.addAll('unknown', {}, options), {})
     })
+
+    if (name === 'Cluster') return
+    const keys = await one.keys('*')
+    t.equal(keys.length, 3)
+    t.notMatch(keys.join(), /ip 203|203\.0|traffic/, 'Redis sees tags')
+    for (const key of keys) t.ok(await one.pexpiretime(key) <= later && await one.pexpiretime(key) > Date.now())
   })
 }

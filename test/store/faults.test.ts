@@ -3,10 +3,10 @@ import { mkdir, rm } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { createIds } from '../../src/ids.ts'
-import { createSealer } from '../../src/seal.ts'
+import { createIds } from '../../src/store/ids.ts'
+import { createSealer } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
-import { createStore, StoreUnavailable } from '../../src/store/store.ts'
+import { createStore, StoreUnavailable } from '../../src/store/record-store.ts'
 import { connectTo, startCluster, startRedis, until } from '../helpers/redis.ts'
 
 const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)

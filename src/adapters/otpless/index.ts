@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { ProviderError } from '../../errors.ts'
-import type { Reason } from '../../reasons.ts'
+import { ProviderError } from '../../core/errors.ts'
+import type { Reason } from '../../core/reasons.ts'
 import type { Adapter, AdapterIo, AttemptContext, Json, Method, Outcome, Provider, ProviderAnswer, Started } from '../adapter.ts'
 import {
   isSigned, judgeOtp, judgeToken, readCode, readRefusal, readRequestId, readStarted, readStartRefusal, readToken, readWebhook, writeMetadata,

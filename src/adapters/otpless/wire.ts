@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { readPhoneNumber } from '../../phone.ts'
-import type { Reason } from '../../reasons.ts'
+import type { Reason } from '../../core/reasons.ts'
 import type { Json, Profile } from '../adapter.ts'
 
 // https://otpless.com/docs/api-reference: validate token, initiate and verify OTP, error codes, webhooks

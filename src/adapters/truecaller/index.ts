@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { Type } from 'typebox'
-import { ProviderError } from '../../errors.ts'
+import { ProviderError } from '../../core/errors.ts'
 import { digitsOf } from '../../phone.ts'
 import type { Adapter, AdapterIo, AttemptContext, Method, Provider, Started } from '../adapter.ts'
 import { isAccepted, isProfileUrl, readCallback, readGrant, readProfile, readRefusal } from './wire.ts'

@@ -1,8 +1,8 @@
 import { Type } from 'typebox'
 import { IsIPv4, IsIPv6 } from 'typebox/format'
-import { ProviderError } from '../../errors.ts'
+import { ProviderError } from '../../core/errors.ts'
 import { digitsOf } from '../../phone.ts'
-import type { Reason } from '../../reasons.ts'
+import type { Reason } from '../../core/reasons.ts'
 import type { Adapter, AdapterIo, AttemptContext, Method, Outcome, Provider, ProviderAnswer, ProviderRequest, Refusal } from '../adapter.ts'
 import { findKey, isSignedBy, readKeys, readSignature, type Key, type KeySet } from './signature.ts'
 import {

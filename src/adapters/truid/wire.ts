@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { Reason } from '../../reasons.ts'
+import type { Reason } from '../../core/reasons.ts'
 
 // https://developer.tru.id/docs/phone-check/integration and github.com/tru-ID/api-definitions
 

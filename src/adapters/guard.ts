@@ -1,0 +1,152 @@
+import { BrokenCircuitError, circuitBreaker, CircuitState, handleAll, type IBreaker } from 'cockatiel'
+import type { Adapter, AttemptContext, Json, Outcome, Profile, Started } from './adapter.ts'
+import { withDeadline } from '../net.ts'
+import { ProviderError } from '../core/errors.ts'
+import { blameOf, reasons, type Blame, type Reason } from '../core/reasons.ts'
+import { about, type Attributes, type Tracing } from '../telemetry/tracing.ts'
+import type { Verification } from '../core/verification.ts'
+
+/** How a provider has been answering lately, as this process saw it. */
+export type Health = {
+  breaker: 'closed' | 'open' | 'halfOpen'
+  /** Failed ÷ all calls of the last 30 seconds; 0 when there were none. */
+  errorRate: number
+  lastSuccessAt: number | null
+  lastFailure: { at: number, reason: Reason } | null
+}
+
+/** Which verification a call is for: told in the report and in the span, and to no adapter. */
+export type Subject = Pick<Verification, 'id' | 'traceparent'>
+
+/** An adapter, with the verification that each call is for. */
+export type GuardedAdapter = Omit<Adapter, 'start' | 'resend' | 'readProfile' | 'resolve'> & {
+  start (attempt: AttemptContext, subject: Subject): Promise<Started>
+  resend?: (attempt: AttemptContext, subject: Subject) => Promise<Started>
+  readProfile?: (evidence: Json, subject: Subject) => Promise<Profile>
+  resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }, subject: Subject): Promise<Outcome>
+  health (): Health
+  /** Calls are stopped for now: nothing should be started with this provider. */
+  isStopped (): boolean
+}
+
+/** How one call to a provider ended. `blame`: who has to mend it when it was no success. */
+export type ProviderCall = {
+  provider: string, method: string, call: 'start' | 'resend' | 'resolve' | 'profile', verificationId: string
+  result: 'ok' | 'denied' | 'error', reason: Reason | null, blame: Blame, durationMs: number
+}
+type CallOutcome = Pick<ProviderCall, 'result' | 'reason'>
+type Asked = Pick<ProviderCall, 'method' | 'call'> & { subject: Subject }
+
+const windowMs = 30_000
+const bucketMs = 5_000
+const halfOpenAfterMs = 5_000
+/** Below this many calls in the window a failure rate says nothing. */
+const minimumCalls = 10
+/** Longest whole call, however many requests the adapter makes in it. Shorter than the time its caller is trusted to be alive. */
+const callDeadlineMs = { start: 5_000, resend: 5_000, resolve: 7_000, profile: 7_000 }
+
+/**
+ * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker, a report and a span of every call.
+ * The breaker opens when half of at least ten calls failed within 30 s, and at once on bad credentials; after 5 s one call probes.
+ */
+export function guardAdapter (
+  adapter: Adapter, { now, report, tracing }: { now: () => number, report: (call: ProviderCall) => void, tracing: Pick<Tracing, 'trace'> },
+): GuardedAdapter {
+  const { provider } = adapter
+  const sample = createSample(now)
+  let openedAt = -Infinity
+  let lastSuccessAt: number | null = null
+  let lastFailure: Health['lastFailure'] = null
+  const breaker: IBreaker = {
+    state: undefined,
+    success: () => sample.count(true),
+    failure: () => {
+      sample.count(false)
+      const { calls, errorRate } = sample.read()
+      return lastFailure?.reason === 'provider_misconfigured' || (calls >= minimumCalls && errorRate >= 0.5)
+    },
+  }
+  const circuit = circuitBreaker(handleAll, { halfOpenAfter: halfOpenAfterMs, breaker })
+  circuit.onBreak(() => { openedAt = now() })
+
+  async function guard<T> ({ call, method, subject }: Asked, work: () => Promise<T>, resultOf: (value: T) => CallOutcome): Promise<T> {
+    const startedAt = now()
+    // The circuit judges the provider: a documented "not for this number" is a good answer of a healthy provider.
+    const attempt = async (tell: (attributes: Attributes) => void): Promise<{ value: T } | { refused: ProviderError }> => {
+      const done = ({ result, reason }: CallOutcome, blame = blameOf(reason)): void => {
+        tell({ 'verigate.result': result, ...(reason === null ? {} : { 'verigate.reason': reason }) })
+        report({ provider, method, call, verificationId: subject.id, result, reason, blame, durationMs: now() - startedAt })
+      }
+      let value: T
+      try {
+        value = await withDeadline(callDeadlineMs[call], () => new ProviderError(provider, call, 'provider_timeout', { retryable: true }), work)
+      } catch (error) {
+        const reason = error instanceof ProviderError ? error.reason : 'provider_error'
+        done({ result: 'error', reason }, error instanceof ProviderError ? blameOf(reason) : 'us')
+        if (error instanceof ProviderError && !reasons[reason].blamesProvider) {
+          lastSuccessAt = now()
+          return { refused: error }
+        }
+        lastFailure = { at: now(), reason }
+        throw error
+      }
+      lastSuccessAt = now()
+      done(resultOf(value))
+      return { value }
+    }
+    try {
+      const span = about(subject, { 'verigate.provider': provider, 'verigate.method': method })
+      const answer = await circuit.execute(() => tracing.trace(`${provider} ${call}`, { kind: 'client', ...span }, attempt))
+      if ('refused' in answer) throw answer.refused
+      return answer.value
+    } catch (error) {
+      if (error instanceof BrokenCircuitError) throw new ProviderError(provider, call, 'provider_unavailable', { retryable: true })
+      throw error
+    }
+  }
+
+  const isStopped = (): boolean => circuit.state === CircuitState.Open && now() < openedAt + halfOpenAfterMs
+  /** The circuit half-opens by the call that probes; that one will be let through is known before. */
+  const breakerWord = (): Health['breaker'] => circuit.state === CircuitState.Closed ? 'closed' : isStopped() ? 'open' : 'halfOpen'
+
+  const ok = (): CallOutcome => ({ result: 'ok', reason: null })
+  const { resend, readProfile } = adapter
+  return {
+    ...adapter,
+    // A start that asks nobody is no call.
+    start: (attempt, subject) => adapter.methods[attempt.method]?.startsLocally === true
+      ? adapter.start(attempt)
+      : guard({ call: 'start', method: attempt.method, subject }, () => adapter.start(attempt), ok),
+    ...(resend === undefined ? {} : {
+      resend: (attempt: AttemptContext, subject: Subject) => guard({ call: 'resend', method: attempt.method, subject }, () => resend(attempt), ok),
+    }),
+    ...(readProfile === undefined ? {} : {
+      readProfile: (evidence: Json, subject: Subject) => guard({ call: 'profile', method: 'none', subject }, () => readProfile(evidence), ok),
+    }),
+    resolve: (attempt, evidence, call, subject) => guard(
+      { call: 'resolve', method: attempt.method, subject }, () => adapter.resolve(attempt, evidence, call),
+      (outcome: Outcome) => outcome.verdict === 'denied' ? { result: 'denied', reason: outcome.reason } : ok(),
+    ),
+    health: () => ({ breaker: breakerWord(), errorRate: sample.read().errorRate, lastSuccessAt, lastFailure }),
+    isStopped,
+  }
+}
+
+/** Successes and failures of the last 30 seconds, in buckets of five. */
+function createSample (now: () => number): { count (isSuccess: boolean): void, read (): { calls: number, errorRate: number } } {
+  let buckets: { at: number, calls: number, failures: number }[] = []
+  const recent = (): typeof buckets => buckets = buckets.filter(({ at }) => at > now() - windowMs)
+  return {
+    count: isSuccess => {
+      const at = now() - now() % bucketMs
+      let bucket = recent().at(-1)
+      if (bucket?.at !== at) buckets.push(bucket = { at, calls: 0, failures: 0 })
+      bucket.calls += 1
+      if (!isSuccess) bucket.failures += 1
+    },
+    read: () => {
+      const calls = recent().reduce((sum, bucket) => sum + bucket.calls, 0)
+      return { calls, errorRate: calls === 0 ? 0 : buckets.reduce((sum, bucket) => sum + bucket.failures, 0) / calls }
+    },
+  }
+}

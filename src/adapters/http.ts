@@ -1,0 +1,154 @@
+import type { EventEmitter } from 'node:events'
+import { errors, Pool } from 'undici'
+import type { AdapterIo, Http } from './adapter.ts'
+import { withDeadline } from '../net.ts'
+import { ProviderError } from '../core/errors.ts'
+import type { Reason } from '../core/reasons.ts'
+
+export type HttpOptions = {
+  /** Deadline of the whole call: connecting, waiting, reading. */
+  timeoutMs?: number
+  /** Cap of an answer's body. */
+  maxBytes?: number
+  /** Permits http, ports and loopback (sandbox and tests only). */
+  allowInsecure?: boolean
+  /** Milliseconds since the epoch: what a `Retry-After` date is measured from. */
+  now?: () => number
+}
+
+type Failure = { reason: Reason, retryable: boolean }
+const badResponse: Failure = { reason: 'provider_bad_response', retryable: false }
+const outage: Failure = { reason: 'provider_error', retryable: true }
+const timeout: Failure = { reason: 'provider_timeout', retryable: true }
+
+const failures = new Map<unknown, Failure>([
+  ['UND_ERR_CONNECT_TIMEOUT', timeout],
+  ['ETIMEDOUT', timeout],
+  ['UND_ERR_RES_EXCEEDED_MAX_SIZE', badResponse],
+  ['UND_ERR_HEADERS_OVERFLOW', badResponse],
+  ['UND_ERR_INVALID_ARG', badResponse],
+])
+
+const maxRetryAfterMs = 24 * 3600 * 1000
+
+/**
+ * Opens the network to providers: undici pools, one per origin, kept until `close`. What comes out of a call is an answer (2xx, or 4xx
+ * without 429) or a `ProviderError` made of provider, call and status: URL, headers, body and the underlying error stay inside.
+ */
+export function createHttp (options: HttpOptions = {}): { openHttp: AdapterIo['openHttp'], close: () => Promise<void> } {
+  const { timeoutMs = 5000, maxBytes = 256 * 1024, allowInsecure = false, now = Date.now } = options
+  const pools = new Map<string, Pool>()
+  let closing: Promise<unknown> | null = null
+
+  function openPool (origin: string): Pool {
+    let pool = pools.get(origin)
+    if (pool === undefined) {
+      pool = new Pool(origin, { connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0, maxResponseSize: maxBytes })
+      pools.set(origin, pool)
+    }
+    return pool
+  }
+
+  function openHttp (provider: string, hosts: string[]): Http {
+    const allowed = new Set(hosts)
+
+    return async function request ({ method, url: text, call, headers, body }) {
+      const url = readUrl(text, allowed, allowInsecure)
+      if (url === null) throw new ProviderError(provider, call, 'provider_bad_response')
+      if (closing !== null) throw new ProviderError(provider, call, 'provider_error', { retryable: true })
+
+      // A 1xx is no answer: what says that and nothing more breaks HTTP, which is not the same as being slow.
+      let interim = false
+      const fail = (failure: Failure): ProviderError => {
+        const { reason, retryable } = interim ? badResponse : failure
+        return new ProviderError(provider, call, reason, { retryable })
+      }
+      const exchange = async (signal: EventEmitter) => {
+        const response = await openPool(url.origin).request({
+          method,
+          path: url.pathname + url.search,
+          headers: { 'user-agent': 'verigate', ...headers },
+          body: body ?? null,
+          signal,
+          onInfo: () => { interim = true },
+        })
+        const status = response.statusCode
+        if (isAnswer(status)) return { status, headers: response.headers, text: await response.body.text() }
+        await response.body.dump({ limit: maxBytes }).catch(() => undefined)
+        return { status, headers: response.headers, text: '' }
+      }
+
+      try {
+        const answer = await withDeadline(timeoutMs, () => fail(timeout), exchange)
+        if (isAnswer(answer.status)) return { status: answer.status, headers: joinHeaders(answer.headers), body: parseJson(answer.text) }
+        const retryAfterMs = readRetryAfter(answer.headers['retry-after'], now())
+        throw new ProviderError(provider, call, ...ofStatus(answer.status, retryAfterMs))
+      } catch (error) {
+        if (error instanceof ProviderError) throw error
+        throw fail(readFailure(error))
+      }
+    }
+  }
+
+  /** Lets calls under way end, within their deadline. */
+  async function close (): Promise<void> {
+    closing ??= Promise.all([...pools.values()].map(pool => pool.close()))
+    await closing
+  }
+
+  return { openHttp, close }
+}
+
+/** WHATWG parsing decides, and the text must begin with exactly the origin that was parsed: no user info, no other spelling of a host. */
+function readUrl (text: string, allowed: Set<string>, allowInsecure: boolean): URL | null {
+  const url = URL.parse(text)
+  if (url === null || !text.startsWith(`${url.origin}/`) || text.includes('#') || !allowed.has(url.host)) return null
+  if (allowInsecure) return url.protocol === 'https:' || url.protocol === 'http:' ? url : null
+  const isAddress = /(^|\.)localhost\.?$|(^|\.)\d+\.?$|\]$/.test(url.hostname)
+  return url.protocol === 'https:' && url.port === '' && !isAddress ? url : null
+}
+
+function isAnswer (status: number): boolean {
+  return (status >= 200 && status < 300) || (status >= 400 && status < 500 && status !== 429)
+}
+
+type Details = { retryable: boolean, status: number, retryAfterMs: number | null }
+
+function ofStatus (status: number, retryAfterMs: number | null): [Reason, Details] {
+  if (status === 429) return ['rate_limited_by_provider', { retryable: true, status, retryAfterMs }]
+  if (status >= 500 && status < 600) return ['provider_error', { retryable: true, status, retryAfterMs }]
+  return ['provider_bad_response', { retryable: false, status, retryAfterMs: null }]
+}
+
+/** What broke below HTTP. Everything that is not known to be the provider's breach of protocol is the network's. */
+function readFailure (error: unknown): Failure {
+  if (!(error instanceof Error)) return outage
+  // undici tells these apart by their messages alone: rubbish, a body that was cut, an interim status where none belongs.
+  if (error instanceof errors.HTTPParserError && !error.message.includes('Invalid EOF state')) return badResponse
+  if (error.message === 'bad response' || error.message === 'bad upgrade') return badResponse
+  return failures.get('code' in error ? error.code : undefined) ?? outage
+}
+
+/** Milliseconds that a `Retry-After` asks for, at most a day: it holds seconds or an HTTP date (RFC 9110 section 10.2.3). Null when it is neither. */
+export function readRetryAfter (value: string | string[] | undefined, nowMs: number): number | null {
+  if (typeof value !== 'string') return null
+  const afterMs = /^\d+$/.test(value) ? Number(value) * 1000 : value.endsWith('GMT') ? Date.parse(value) - nowMs : NaN
+  return Number.isNaN(afterMs) ? null : Math.min(Math.max(0, afterMs), maxRetryAfterMs)
+}
+
+function joinHeaders (headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const joined: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) joined[name] = typeof value === 'string' ? value : value.join(', ')
+  }
+  return joined
+}
+
+/** The content type is not trusted: providers send JSON as text, and HTML as JSON. */
+function parseJson (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

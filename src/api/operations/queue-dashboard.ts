@@ -1,0 +1,57 @@
+import type { FastifyInstance } from 'fastify'
+import { ApiError } from '../../core/errors.ts'
+import type { Queues } from '../../jobs/queues.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import { noteAction, type Auth } from '../plugins/auth.ts'
+import { noteRefusal, sendProblem } from '../plugins/error-handler.ts'
+
+const prefix = '/admin/queues'
+const challenge = 'Basic realm="Verigate", charset="UTF-8"'
+
+/** Its own files and inline styles; the fonts that it would fetch from elsewhere are not let through. */
+const policy = [
+  'default-src \'none\'', 'script-src \'self\'', 'style-src \'self\' \'unsafe-inline\'', 'img-src \'self\' data:', 'font-src \'self\'',
+  'connect-src \'self\'', 'base-uri \'self\'', 'form-action \'none\'', 'frame-ancestors \'none\'',
+].join('; ')
+
+/**
+ * A page that shows the queues and changes nothing, for API keys with the scope `operations:read`: as a bearer or, in a browser, as the
+ * password of HTTP Basic. It is loaded only when it is wanted.
+ */
+export async function openQueuesPage (server: FastifyInstance, { queues, auth, metrics }: { queues: Pick<Queues, 'opened'>, auth: Auth, metrics: Pick<Metrics, 'countRefused'> }): Promise<void> {
+  const [{ createBullBoard }, { BullMQAdapter }, { FastifyAdapter }] = await Promise.all([
+    import('@bull-board/api'), import('@bull-board/api/bullMQAdapter'), import('@bull-board/fastify'),
+  ])
+  const pages = new FastifyAdapter().setBasePath(prefix)
+  createBullBoard({
+    serverAdapter: pages, queues: queues.opened.map(queue => new BullMQAdapter(queue, { readOnlyMode: true })),
+    // Whom a queue is served by is asked of Redis by listing all its clients, at every look.
+    options: { uiConfig: { boardTitle: 'Verigate', hideDocsLink: true, showWorkers: false } },
+  })
+  const authenticate = auth.byApp('operations:read')
+  await server.register(async scope => {
+    scope.addHook('onRequest', async (request, reply) => {
+      try {
+        if (request.method !== 'GET' && request.method !== 'HEAD') throw new ApiError('method_not_allowed', 'Here things are only looked at.')
+        request.headers.authorization = asBearer(request.headers.authorization)
+        await authenticate(request, reply)
+        if (request.routeOptions.url === prefix) noteAction(request, 'queues_opened')
+        reply.header('content-security-policy', policy)
+      } catch (error) {
+        if (error instanceof ApiError && error.apiCode === 'unauthenticated') reply.header('www-authenticate', challenge)
+        // Answered here: the pages have an error handler of their own, which would show more.
+        noteRefusal(error, request, metrics)
+        return sendProblem(error, request, reply)
+      }
+    })
+    await scope.register(pages.registerPlugin(), { prefix, logLevel: 'warn' })
+  })
+}
+
+/** What a browser sends after it has asked the person for a password. */
+function asBearer (header: string | undefined): string | undefined {
+  const [, encoded] = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(header ?? '') ?? []
+  if (encoded === undefined) return header
+  const text = Buffer.from(encoded, 'base64').toString()
+  return `Bearer ${text.slice(text.indexOf(':') + 1)}`
+}

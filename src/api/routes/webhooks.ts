@@ -1,0 +1,78 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Deliveries } from '../../webhooks/deliveries.ts'
+import { viewDelivery } from '../../webhooks/delivery.ts'
+import { callingApp, noteAction, type Auth } from '../plugins/auth.ts'
+import { acceptJson, fillAbsentBody } from '../plugins/body-parsers.ts'
+import { absentBodyAllowed, answer, apiProblems, byAppKey } from '../openapi/operations.ts'
+import { deliveries as examples } from '../openapi/examples.ts'
+import { DeliveriesQuery, DeliveryList, DeliveryParams, DeliveryView, EmptyBody } from '../schemas/requests.ts'
+
+const tags = ['Webhooks']
+const defaultLimit = 20
+
+export type WebhookOptions = { deliveries: Pick<Deliveries, 'list' | 'replay' | 'test'>, auth: Auth }
+
+export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (server, { deliveries, auth }) => {
+  acceptJson(server)
+
+  server.get('/webhooks/deliveries', {
+    onRequest: auth.byApp('webhooks:read'),
+    schema: {
+      tags, security: byAppKey('webhooks:read'), operationId: 'listDeliveries', summary: 'What was sent to the app\'s webhook, and what came of it',
+      description: 'To see why something did not arrive: every event with its tries, newest first. A page may hold fewer than `limit`: go on with `nextCursor` until it is null. Changes nothing.',
+      querystring: DeliveriesQuery,
+      response: {
+        200: answer('A page.', DeliveryList, {
+          page: { summary: 'A page, and there are more', value: { data: [examples.retried.value, examples.disabled.value], nextCursor: 'MTc3MjM2NjQwNjEyMCB3aGRfWWQwY0E0bzVq' } },
+          last: { summary: 'The last page', value: { data: [examples.delivered.value], nextCursor: null } },
+        }),
+        ...apiProblems('rate_limited'),
+      },
+    },
+  }, async request => {
+    const { data, nextCursor } = await deliveries.list(callingApp(request), { limit: defaultLimit, ...request.query })
+    return { data: data.map(viewDelivery), nextCursor }
+  })
+
+  server.post('/webhooks/deliveries/:deliveryId/replay', {
+    onRequest: auth.byApp('webhooks:write'), preValidation: fillAbsentBody,
+    schema: {
+      ...absentBodyAllowed,
+      tags, security: byAppKey('webhooks:write'), operationId: 'replayDelivery', summary: 'Send a delivery again',
+      description: [
+        'After your receiver was mended: it is tried at once, then by the schedule, with the same `webhook-id` and body. One that succeeds enables a disabled endpoint again.',
+        'Repeating: each call begins the schedule anew.',
+      ].join('\n\n'),
+      params: DeliveryParams, body: EmptyBody,
+      response: {
+        202: answer('Accepted: it is tried at once.', DeliveryView, { replayed: examples.replayed }),
+        ...apiProblems('not_found', 'invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
+      },
+    },
+  }, async (request, reply) => {
+    const delivery = await deliveries.replay(callingApp(request), request.params.deliveryId)
+    noteAction(request, 'webhook_replayed')
+    return reply.code(202).send(viewDelivery(delivery))
+  })
+
+  server.post('/webhooks/test', {
+    onRequest: auth.byApp('webhooks:write'), preValidation: fillAbsentBody,
+    schema: {
+      ...absentBodyAllowed,
+      tags, security: byAppKey('webhooks:write'), operationId: 'testWebhook', summary: 'Send a test event to the app\'s webhook',
+      description: [
+        'To try your receiver: a `webhook.test` is signed, retried and listed as any other event. One that succeeds enables a disabled endpoint again.',
+        'Repeating: each call sends another event.',
+      ].join('\n\n'),
+      body: EmptyBody,
+      response: {
+        202: answer('Accepted: it is tried at once.', DeliveryView, { test: examples.test }),
+        ...apiProblems('invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
+      },
+    },
+  }, async (request, reply) => {
+    const delivery = await deliveries.test(callingApp(request))
+    noteAction(request, 'webhook_tested')
+    return reply.code(202).send(viewDelivery(delivery))
+  })
+}

@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyError, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { ExpiringMap } from '../expiring-map.ts'
+
+/** The lifetime of an access token in seconds. */
+export const accessTokenSeconds = 3600
+
+const scopes = ['phone_check', 'subscriber_check', 'sim_check', 'coverage', 'oidc', 'authenticator', 'mo_check']
+
+const TokenForm = Type.Object({
+  grant_type: Type.String(),
+  scope: Type.String({ minLength: 1 })
+}, { additionalProperties: false })
+
+export type TokenOptions = {
+  clientId: string
+  clientSecret: string
+  /** Receives the scopes of each access token that is issued. */
+  tokens: ExpiringMap<string[]>
+}
+
+/** tru.ID's OAuth2 token endpoint. Only its 200 is documented; errors are those of RFC 6749, section 5.2. */
+export const truidToken: FastifyPluginAsyncTypebox<TokenOptions> = async (app, { clientId, clientSecret, tokens }) => {
+  const credentials = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`
+
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async (_request: FastifyRequest, body: string) =>
+    Object.fromEntries(new URLSearchParams(body)))
+
+  app.setErrorHandler<FastifyError>((error, _request, reply) =>
+    reply.code(error.statusCode ?? 500).send({ error: 'invalid_request', error_description: error.message }))
+
+  app.post('/oauth2/v1/token', {
+    schema: { body: TokenForm },
+    onRequest: async (request, reply) => {
+      if (request.headers.authorization === credentials) return
+      return reply.code(401).header('www-authenticate', 'Basic').send({ error: 'invalid_client' })
+    }
+  }, async ({ body: { grant_type, scope } }, reply) => {
+    if (grant_type !== 'client_credentials') return reply.code(400).send({ error: 'unsupported_grant_type' })
+    const asked = scope.split(' ')
+    if (!asked.every((word) => scopes.includes(word))) return reply.code(400).send({ error: 'invalid_scope' })
+    const accessToken = randomBytes(16).toString('base64url')
+    tokens.set(accessToken, asked)
+    return { access_token: accessToken, token_type: 'bearer', expires_in: accessTokenSeconds, scope }
+  })
+}

@@ -1,0 +1,138 @@
+import { hash, timingSafeEqual } from 'node:crypto'
+import { prepareHmac, type Hmac } from './hmac.ts'
+import type { KeyPurpose, Sealer } from './sealing.ts'
+
+/** Which door a callback key opens: the provider's server calls at one, the user's browser comes back through the other. */
+export type CallbackPurpose = 'callback' | 'redirect'
+
+/**
+ * Names that tell by themselves that we made them, so that nothing need be stored or asked to refuse a made-up one. All are base64url.
+ * An id is 16 random bytes, the partition (1 byte) and 5 bytes of MAC over both and the app; the other names carry it inside.
+ */
+export type Ids = {
+  /** `ver_` and 30 characters. The partition decides where the record lives. */
+  newId (appId: string, partition: number): string
+  /** Whether we made this id for this app. Constant time; every key is tried. */
+  checkId (id: string, appId: string): boolean
+  /** The partition an id (or that of a delivery) names, or null when it is not written like one. Says nothing of whether we made it. */
+  partitionOf (id: string): number | null
+  /** `whd_`, the 30 characters of the verification's id, `_` and the revision (0 to 999 999 999) it tells of: a delivery lives in its verification's partition. */
+  deliveryId (id: string, revision: number): string
+  /** What a delivery's id names, or null when it is not written like one. Whether we made the id inside, `checkId` says. */
+  readDeliveryId (text: string): { id: string, revision: number } | null
+  /** 48 characters: the id, the attempt's index (0 to 255) and 13 bytes of MAC. */
+  callbackKey (id: string, attemptIndex: number, purpose: CallbackPurpose): string
+  /** What a callback key names, or null when we did not make it for that purpose. */
+  readCallbackKey (key: string, purpose: CallbackPurpose): { id: string, attemptIndex: number } | null
+  /** `vcs_` and 51 characters: the id and 16 bytes of MAC. */
+  clientSecret (id: string): string
+  /** The id a client secret is for, or null when we did not make it. */
+  readClientSecret (secret: string): string | null
+  /** `att_` and 16 characters that reveal nothing. Keep it with the attempt: another first key of `SEAL_KEYS` makes another. */
+  attemptId (id: string, index: number): string
+}
+
+const randomLength = 16
+const bodyLength = randomLength + 1
+const idLength = bodyLength + 5
+const idPrefix = 'ver_'
+const secretPrefix = 'vcs_'
+const deliveryPrefix = 'whd_'
+const deliveryPattern = /^whd_([A-Za-z0-9_-]{30})_(0|[1-9]\d{0,8})$/
+
+// Spare bits of the last character must be zero: else several texts would name one thing.
+const decode = (text: string, prefix: string, length: number): Buffer | null => {
+  if (!text.startsWith(prefix) || text.length !== prefix.length + Math.ceil(length * 4 / 3)) return null
+  const body = text.slice(prefix.length)
+  const bytes = Buffer.from(body, 'base64url')
+  return bytes.length === length && bytes.toString('base64url') === body ? bytes : null
+}
+
+const makeId = (bytes: Buffer): string => idPrefix + bytes.toString('base64url')
+
+const readId = (id: string): Buffer => {
+  const bytes = decode(id, idPrefix, idLength)
+  if (bytes === null) throw new TypeError('not an id')
+  return bytes
+}
+
+/** Writes the MAC of the bytes before `end`, and of the label, from there on: as much of it as there is room for. */
+const sign = (mac: Hmac, label: string, bytes: Buffer, end: number): Buffer => {
+  bytes.write(mac(bytes.subarray(0, end), label, 'binary'), end, 'binary')
+  return bytes
+}
+
+const isSigned = (macs: readonly Hmac[], label: string, bytes: Buffer, end: number): boolean => {
+  const [body, given] = [bytes.subarray(0, end), bytes.subarray(end)]
+  const make = (mac: Hmac): Buffer => Buffer.from(mac(body, label, 'binary').slice(0, given.length), 'binary')
+  return macs.reduce((found, mac) => timingSafeEqual(make(mac), given) || found, false)
+}
+
+const readDeliveryId = (text: string): { id: string, revision: number } | null => {
+  const [, body, revision] = deliveryPattern.exec(text) ?? []
+  const id = idPrefix + (body ?? '')
+  return decode(id, idPrefix, idLength) === null ? null : { id, revision: Number(revision) }
+}
+
+/** The partition an id, or that of a delivery, names; null when it is not written like one with one of `partitions` partitions. */
+export const partitionOf = (id: string, partitions: number): number | null => {
+  const partition = decode(readDeliveryId(id)?.id ?? id, idPrefix, idLength)?.[randomLength]
+  return partition === undefined || partition >= partitions ? null : partition
+}
+
+/** Makes and reads every name that Verigate gives out. `partitions` is at most 256. */
+export const createIds = (
+  sealer: Pick<Sealer, 'subkeys'>,
+  { partitions, randomBytes }: { partitions: number, randomBytes: (size: number) => Buffer },
+): Ids => {
+  const prepare = (purpose: KeyPurpose): readonly [Hmac, ...Hmac[]] => {
+    const [first, ...others] = sealer.subkeys(purpose).map(prepareHmac)
+    if (first === undefined) throw new TypeError('a sealer has at least one key')
+    return [first, ...others]
+  }
+  const [idMacs, callbackMacs, secretMacs] = [prepare('id'), prepare('callback'), prepare('secret')]
+
+  return {
+    newId (appId, partition) {
+      if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) throw new RangeError('no such partition')
+      const bytes = Buffer.allocUnsafe(idLength)
+      bytes.set(randomBytes(randomLength))
+      bytes[randomLength] = partition
+      return makeId(sign(idMacs[0], appId, bytes, bodyLength))
+    },
+    checkId (id, appId) {
+      const bytes = decode(id, idPrefix, idLength)
+      return bytes !== null && isSigned(idMacs, appId, bytes, bodyLength)
+    },
+    partitionOf: (id) => partitionOf(id, partitions),
+    deliveryId (id, revision) {
+      readId(id)
+      if (!Number.isInteger(revision) || revision < 0 || revision > 999_999_999) throw new RangeError('revision must be 0 to 999999999')
+      return `${deliveryPrefix}${id.slice(idPrefix.length)}_${revision}`
+    },
+    readDeliveryId,
+    callbackKey (id, attemptIndex, purpose) {
+      if (!Number.isInteger(attemptIndex) || attemptIndex < 0 || attemptIndex > 255) throw new RangeError('attempt index must be 0 to 255')
+      const bytes = Buffer.allocUnsafe(idLength + 1 + 13)
+      bytes.set(readId(id))
+      bytes[idLength] = attemptIndex
+      return sign(callbackMacs[0], purpose, bytes, idLength + 1).toString('base64url')
+    },
+    readCallbackKey (key, purpose) {
+      const bytes = decode(key, '', idLength + 1 + 13)
+      if (bytes === null || !isSigned(callbackMacs, purpose, bytes, idLength + 1)) return null
+      return { id: makeId(bytes.subarray(0, idLength)), attemptIndex: bytes.readUInt8(idLength) }
+    },
+    clientSecret (id) {
+      const bytes = Buffer.allocUnsafe(idLength + 16)
+      bytes.set(readId(id))
+      return secretPrefix + sign(secretMacs[0], '', bytes, idLength).toString('base64url')
+    },
+    readClientSecret (secret) {
+      const bytes = decode(secret, secretPrefix, idLength + 16)
+      if (bytes === null || !isSigned(secretMacs, '', bytes, idLength)) return null
+      return makeId(bytes.subarray(0, idLength))
+    },
+    attemptId: (id, index) => `att_${hash('sha256', `${id} ${index}`, 'base64url').slice(0, 16)}`,
+  }
+}

@@ -1,0 +1,100 @@
+import type { Json } from '../adapters/adapter.ts'
+import type { DeliveryView } from '../api/schemas/requests.ts'
+import { webhookErrors, type WebhookAnswer } from './sender.ts'
+
+export const deliveryStatuses = ['pending', 'delivered', 'failed'] as const
+export type DeliveryStatus = typeof deliveryStatuses[number]
+/** Why a try brought no answer; the last two: it was not even made. */
+export const tryErrors = [...webhookErrors, 'no_endpoint', 'endpoint_disabled'] as const
+export type TryError = typeof tryErrors[number]
+/** `at` in milliseconds since the epoch. */
+export type Try = { at: number, statusCode: number | null, durationMs: number, error: TryError | null }
+/** What came of a try; see `WebhookAnswer`. */
+export type TryResult = Omit<WebhookAnswer, 'error'> & { error: TryError | null }
+
+/** One event on its way to an app: a record of its own beside the verification it tells of. Times in milliseconds since the epoch. */
+export type Delivery = {
+  /** Of the record's shape; two versions running side by side read each other's. */
+  format: 1
+  id: string
+  appId: string
+  /** The same on every try and replay: what the receiver knows repetitions by. */
+  webhookId: string
+  /** `verification.<news>`, or `webhook.test`. */
+  type: string
+  verificationId: string | null
+  /** W3C `traceparent` of what it tells of; absent when that was not traced. */
+  traceparent?: string
+  /** Where the last try went, without the query. */
+  url: string
+  /** The JSON text of the event, the same on every try. */
+  body: string
+  status: DeliveryStatus
+  /** The newest fifty. */
+  tries: Try[]
+  /** How many tries of the schedule were made, since the beginning or the last replay. */
+  step: number
+  /** The app asked for it: it is tried at a disabled endpoint too, and enables that when it succeeds. */
+  isAsked: boolean
+  nextTryAt: number | null
+  createdAt: number
+}
+
+const [second, minute, hour] = [1_000, 60_000, 3_600_000]
+/** What is waited before each try; after the last one the delivery has failed. */
+export const retryDelays: readonly number[] = [0, 5 * second, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour]
+const jitter = 0.1
+/** A delivery that is not replayed has ended by then. */
+export const longestScheduleMs = Math.ceil(retryDelays.reduce((sum, delay) => sum + delay, 0) * (1 + jitter))
+/** A `Retry-After` is followed up to the next step of the schedule, or this long where that is shorter. */
+const longestAskedMs = hour
+const keptTries = 50
+
+export const isSuccess = ({ statusCode }: TryResult): boolean => statusCode !== null && statusCode >= 200 && statusCode < 300
+/** Whether anything was sent. */
+export const isMade = ({ error }: TryResult): boolean => error !== 'no_endpoint' && error !== 'endpoint_disabled'
+/** Trying again would be of no use. */
+export const isFinalNo = (result: TryResult): boolean => result.statusCode === 410 || !isMade(result)
+
+/** What becomes of a pending delivery by a try. `share`, 0 to 1, chooses the jitter. */
+export function settleTry (delivery: Delivery, result: TryResult, { url, at, share }: { url: string, at: number, share: number }): Delivery {
+  const { statusCode, durationMs, error } = result
+  const step = delivery.step + 1
+  const tries = [...delivery.tries, { at, statusCode, durationMs, error }].slice(-keptTries)
+  const tried = { ...delivery, url: showUrl(url), tries, step, nextTryAt: null }
+  if (isSuccess(result)) return { ...tried, status: 'delivered' }
+  if (isFinalNo(result) || step >= retryDelays.length) return { ...tried, status: 'failed' }
+  return { ...tried, nextTryAt: at + delayBefore(step, result, share) }
+}
+
+function delayBefore (step: number, { statusCode, retryAfterMs }: TryResult, share: number): number {
+  const delayMs = Math.round((retryDelays[step] ?? 0) * (1 - jitter + 2 * jitter * share))
+  const askedMs = statusCode === 429 || statusCode === 503 ? retryAfterMs ?? 0 : 0
+  return Math.max(delayMs, Math.min(askedMs, Math.max(retryDelays[step + 1] ?? 0, longestAskedMs)))
+}
+
+/** From the beginning of the schedule again, whatever became of it; the tries and the webhook id stay. */
+export const replayDelivery = (delivery: Delivery, now: number): Delivery => ({ ...delivery, status: 'pending', step: 0, isAsked: true, nextTryAt: now })
+
+/** A query may hold a secret of the receiver's. */
+export function showUrl (text: string): string {
+  const url = URL.parse(text)
+  return url === null ? '' : url.origin + url.pathname
+}
+
+/** A delivery as its app sees it. */
+export function viewDelivery ({ id, webhookId, type, verificationId, url, status, tries, nextTryAt }: Delivery): DeliveryView {
+  const view = (milliseconds: number): string => new Date(milliseconds).toISOString()
+  return {
+    id, webhookId, type, verificationId, url, status,
+    tries: tries.map(({ at, ...what }) => ({ at: view(at), ...what })),
+    nextTryAt: nextTryAt === null ? null : view(nextTryAt),
+  }
+}
+
+/** A record as it came out of the store. Throws `TypeError` for a format of a version to come. */
+export function readDelivery (value: Json): Delivery {
+  if (!isDelivery(value)) throw new TypeError('a delivery in a format that this version does not know')
+  return value
+}
+const isDelivery = (value: Json): value is Json & Delivery => value !== null && typeof value === 'object' && !Array.isArray(value) && value.format === 1

@@ -1,0 +1,35 @@
+import t from 'tap'
+import { Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { apiErrors } from '../../../src/core/errors.ts'
+import {
+  answer, apiProblems, byAppKey, byAppKeyOrClientSecret, byAppKeyOrClientSecretInQuery, openProblems, problems, withExamples,
+} from '../../../src/api/openapi/operations.ts'
+
+t.test('error answers are grouped by status, each code with its advice and an example', async t => {
+  const { 422: answer, ...others } = problems('code_incorrect', 'invalid_phone_number', 'gone')
+  t.same(Object.keys(others), ['410'])
+  t.ok(answer?.description.includes(`${apiErrors.code_incorrect.when} ${apiErrors.code_incorrect.advice}`))
+  t.match(answer?.content['application/problem+json'].examples, {
+    code_incorrect: { summary: apiErrors.code_incorrect.title, value: { status: 422, attemptsRemaining: 4 } }, invalid_phone_number: {},
+  })
+  t.same(Object.keys(apiProblems()), ['400', '401', '403', '500', '503'])
+  t.same(Object.keys(openProblems('not_found')), ['400', '404', '500', '503'])
+  t.same(problems('store_unavailable', 'overloaded'), problems('overloaded', 'store_unavailable', 'overloaded'), 'in whatever order they are named')
+})
+
+t.test('who may call', async t => {
+  t.same(byAppKey('providers:read'), [{ apiKey: ['providers:read'] }])
+  t.same(byAppKeyOrClientSecret('verifications:read'), [{ apiKey: ['verifications:read'] }, { clientSecret: [] }])
+  t.same(byAppKeyOrClientSecretInQuery('verifications:read').at(-1), { clientSecretInQuery: [] })
+})
+
+t.test('examples go with a schema, and change nothing of what it takes', async t => {
+  const schema = Type.Object({ code: Type.String() }, { additionalProperties: false })
+  const examples = { one: { summary: 'One', value: { code: '1' } } }
+  const shown = withExamples(schema, examples)
+  t.same(shown['x-examples'], examples)
+  t.same([{ code: '1' }, {}, { code: '1', more: 1 }].map(value => Compile(shown).Check(value)), [true, false, false])
+  t.notOk('x-examples' in schema)
+  t.same(answer('Done.', schema, examples), { description: 'Done.', headers: {}, content: { 'application/json': { schema, examples } } })
+})

@@ -1,0 +1,55 @@
+import t from 'tap'
+import type { TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { Liveness, ProviderList, Readiness } from '../../../src/api/schemas/requests.ts'
+import { authorization, buildTestServer } from '../../helpers/server.ts'
+
+t.test('health', async t => {
+  const workers = { isAlive: () => true, isStuck: () => false }
+  let ping = async (): Promise<void> => {}
+  const { server, lines } = await buildTestServer(t, { health: { store: { ping: () => ping() }, workers } })
+  const ask = async (url: string, schema: TSchema, statusCode: number): Promise<unknown> => {
+    const answer = await server.inject(url)
+    t.equal(answer.statusCode, statusCode, url)
+    t.same(Compile(schema).Errors(answer.json()), [], 'as documented')
+    return answer.json()
+  }
+  t.same(await ask('/livez', Liveness, 200), { status: 'ok', checks: { eventLoop: 'ok', workers: 'ok' } })
+  t.match(await ask('/readyz', Readiness, 200), { status: 'ready', checks: { redis: 'ok', workers: 'ok', eventLoop: 'ok', draining: false } })
+  ping = async () => { throw new Error('away') }
+  t.match(await ask('/readyz', Readiness, 503), { status: 'unavailable', checks: { redis: 'unreachable', workers: 'ok' } })
+  await ask('/livez', Liveness, 200)
+  workers.isStuck = () => true
+  t.match(await ask('/livez', Liveness, 503), { status: 'stuck', checks: { workers: 'stuck' } })
+  t.same(lines, [], 'probes leave no lines')
+})
+
+t.test('under pressure work is refused, and probes are answered all the same', async t => {
+  const { server } = await buildTestServer(t)
+  await server.ready()
+  const stall = async (): Promise<void> => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1200)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  const until = Date.now() + 10_000
+  while (!server.isUnderPressure() && Date.now() < until) await stall()
+  const refused = await server.inject({ url: '/providers', headers: authorization })
+  t.match(refused.json(), { status: 503, code: 'overloaded' })
+  t.match(refused.headers, { 'retry-after': '1', 'content-type': 'application/problem+json' })
+  for (const url of ['/livez', '/metrics']) t.equal((await server.inject(url)).statusCode, 200, url)
+  t.match(await server.inject('/readyz').then(answer => answer.json()), { status: 'unavailable', checks: { redis: 'ok', eventLoop: 'slow' } }, 'let others have it')
+})
+
+t.test('metrics', async t => {
+  const { server } = await buildTestServer(t)
+  const answer = await server.inject('/metrics')
+  t.match(answer, { statusCode: 200, headers: { 'content-type': /^text\/plain; version=/ } })
+  t.match(answer.body, /^verigate_verifications_created_total 0$/m)
+})
+
+t.test('providers', async t => {
+  const { server } = await buildTestServer(t)
+  const list: unknown = (await server.inject({ url: '/providers', headers: authorization })).json()
+  t.same(Compile(ProviderList).Errors(list), [])
+  t.match(list, { data: [{ provider: 'otpless', methods: [{ method: 'otpless.otp' }], health: { breaker: 'closed' } }] })
+})

@@ -1,0 +1,99 @@
+import t from 'tap'
+import { callingApp } from '../../../src/api/plugins/auth.ts'
+import { apiKey, buildTestServer, phoneNumber } from '../../helpers/server.ts'
+
+const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` })
+
+t.test('who is not known is 401, with a challenge', async t => {
+  const { server, calls } = await buildTestServer(t)
+  for (const headers of [
+    {}, { authorization: '' }, { authorization: 'Bearer' }, { authorization: 'Bearer ' }, { authorization: apiKey },
+    { authorization: `Basic ${apiKey}` },
+    bearer('vgk_unknown'), bearer(`${apiKey} ${apiKey}`), bearer('vcs_unknown'), bearer('x'.repeat(8000)), bearer('ключ'),
+  ]) {
+    for (const request of [{ method: 'POST', url: '/verifications' }, {
+      method: 'GET', url: '/verifications/ver_x',
+    }, { method: 'GET', url: '/providers' }] as const) {
+      const answer = await server.inject({ ...request, headers })
+      t.match(answer, { statusCode: 401, headers: { 'www-authenticate': 'Bearer' } })
+      t.equal(answer.json().code, 'unauthenticated')
+      t.notOk(answer.body.includes('unknown'), 'the credential is not shown')
+    }
+  }
+  t.same(calls, [], 'the gateway is not asked')
+  t.equal((await server.inject({
+    url: '/providers', headers: { authorization: `bearer  ${apiKey}` },
+  })).statusCode, 200, 'the scheme has no case')
+})
+
+t.test('each call wants its scope', async t => {
+  const { server, ids } = await buildTestServer(t)
+  const id = ids.newId('reader', 1)
+  for (const [method, url, scope] of [
+    ['POST', '/verifications', 'verifications:write'],
+    ['POST', `/verifications/${id}/check`, 'verifications:write'],
+    ['POST', `/verifications/${id}/next`, 'verifications:write'],
+    ['POST', `/verifications/${id}/resend`, 'verifications:write'],
+    ['POST', `/verifications/${id}/cancel`, 'verifications:write'],
+    ['DELETE', `/verifications/${id}`, 'verifications:write'],
+    ['GET', '/providers', 'providers:read'],
+  ] as const) {
+    const answer = await server.inject({ method, url, headers: bearer('vgk_reader') })
+    t.match(answer.json(), { status: 403, code: 'forbidden', detail: new RegExp(scope) }, `${method} ${url}`)
+  }
+  for (const url of ['/verifications?reference=a', `/verifications/${id}`]) {
+    t.match((await server.inject({ url, headers: bearer('vgk_nobody') })).json(), { code: 'forbidden', detail: /verifications:read/ })
+    t.not((await server.inject({ url, headers: bearer('vgk_reader') })).statusCode, 403)
+  }
+})
+
+t.test('an id that is not the app\'s own does not exist, and nobody is asked', async t => {
+  const { server, ids, calls, create } = await buildTestServer(t)
+  const { id } = await create()
+  calls.length = 0
+  for (const [key, foreign] of [
+    ['vgk_other', id], [apiKey, ids.newId('other', 3)], [apiKey, 'ver_made-up'], [apiKey, `${id}A`], [apiKey, 'x'.repeat(500)],
+  ] as const) {
+    for (const [method, path] of [
+      ['GET', ''], ['POST', '/check'], ['POST', '/next'], ['POST', '/resend'], ['POST', '/cancel'], ['DELETE', ''],
+    ] as const) {
+      const answer = await server.inject({ method, url: `/verifications/${foreign}${path}`, headers: bearer(key) })
+      t.match(answer.json(), { status: 404, code: 'not_found' }, `${method} ${path}`)
+    }
+  }
+  t.same(calls, [])
+})
+
+t.test('a client secret opens its verification, on the calls for front ends', async t => {
+  const { server, create, ids, calls } = await buildTestServer(t)
+  const mine = await create({ phoneNumber, metadata: { plan: 'pro' } })
+  const others = await create()
+  calls.length = 0
+  for (const [method, path] of [['GET', ''], ['POST', '/check'], ['POST', '/next'], ['POST', '/resend']] as const) {
+    t.equal((await server.inject({
+      method, url: `/verifications/${others.id}${path}`, headers: bearer(mine.clientSecret),
+    })).statusCode, 404, `${path} of another`)
+  }
+  for (const [method, url] of [
+    ['POST', '/verifications'], ['GET', '/verifications?reference=a'], [
+      'POST', `/verifications/${mine.id}/cancel`,
+    ], ['DELETE', `/verifications/${mine.id}`], ['GET', '/providers'],
+  ] as const) t.equal((await server.inject({ method, url, headers: bearer(mine.clientSecret) })).statusCode, 403, `${method} ${url}`)
+  t.same(calls, [])
+  t.equal((await server.inject({
+    url: `/verifications/${mine.id}`, headers: bearer(`${mine.clientSecret.slice(0, -2)}AA`),
+  })).statusCode, 401, 'a forged one')
+
+  const shown = (await server.inject({ url: `/verifications/${mine.id}`, headers: bearer(mine.clientSecret) })).json()
+  t.match(shown, { id: mine.id, phoneNumber: '+1********00', metadata: {} })
+  const full = (await server.inject({ url: `/verifications/${mine.id}`, headers: bearer(apiKey) })).json()
+  t.match(full, { phoneNumber, metadata: { plan: 'pro' } })
+  t.equal((await server.inject({ url: '/verifications/ver_x', headers: bearer(ids.clientSecret(ids.newId('gone', 1))) })).statusCode, 404)
+})
+
+t.test('a handler that wants an app on a route that asks for none is a mistake of ours', async t => {
+  const { server } = await buildTestServer(t)
+  await server.ready()
+  t.throws(() => callingApp(Object.assign(Object.create(null), { caller: null })), TypeError)
+  t.throws(() => callingApp(Object.assign(Object.create(null), { caller: { clientOf: 'ver_x' } })), TypeError)
+})

@@ -1,0 +1,75 @@
+import t from 'tap'
+import { Agent, request } from 'undici'
+import type { Attributes, SpanOptions, Tracing } from '../../../src/telemetry/tracing.ts'
+import { until } from '../../helpers/redis.ts'
+import { authorization, buildTestServer } from '../../helpers/server.ts'
+
+type Span = SpanOptions & { name: string, told: Attributes, isOver: boolean }
+
+/** Remembers spans, and sends none. */
+function remember (): { tracing: Tracing, spans: Span[] } {
+  const spans: Span[] = []
+  return {
+    spans,
+    tracing: {
+      async trace (name, options, work) {
+        const span: Span = { ...options, name, told: {}, isOver: false }
+        spans.push(span)
+        try {
+          return await work(attributes => Object.assign(span.told, attributes))
+        } finally {
+          span.isOver = true
+        }
+      },
+      traceparent: () => null,
+      close: async () => {},
+    },
+  }
+}
+const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+
+t.test('a request to the API is one span, named by its route', async t => {
+  const { tracing, spans } = remember()
+  const { listen, create } = await buildTestServer(t, { tracing })
+  const { id } = await create()
+  const url = `http://127.0.0.1:${await listen()}`
+  const ask = async (path: string, headers = {}): Promise<number> => {
+    const { statusCode, body } = await request(`${url}${path}`, { headers: { traceparent, ...headers } })
+    await body.dump()
+    return statusCode
+  }
+  spans.length = 0
+  t.equal(await ask(`/verifications/${id}?wait=0`, authorization), 200)
+  t.equal(await ask('/verifications/canary'), 401)
+  t.equal(await ask('/callbacks/truid/canary?code=canary'), 200)
+  for (const path of ['/livez', '/readyz', '/metrics', '/canary', '/verifications/%zz']) await ask(path, authorization)
+  await until(() => spans.every(({ isOver }) => isOver), 'all have ended')
+  t.match(spans.map(({ name, told }) => [name, told['http.response.status_code']]), [
+    ['GET /verifications/:id', 200], ['GET /verifications/:id', 401], ['GET /callbacks/:provider/:key', 200],
+  ])
+  t.same(spans.map(span => span.traceparent), [traceparent, traceparent, undefined], 'strangers do not choose the trace')
+  t.same(spans.map(({ told }) => told['verigate.verification.id']), [id, undefined, undefined])
+  t.ok(spans.every(({ kind, told }) => kind === 'server' && !('error.type' in told)))
+  t.notMatch(JSON.stringify(spans), /canary/)
+})
+
+t.test('what went wrong on our side is marked, and a reader that goes away ends the span', async t => {
+  const { tracing, spans } = remember()
+  const { listen, create, failWith } = await buildTestServer(t, { tracing })
+  const { id } = await create()
+  const url = `http://127.0.0.1:${await listen()}/verifications/${id}`
+  // A connection for each request, so that none is left over.
+  const dispatcher = new Agent({ pipelining: 0 })
+  failWith(new Error('broken'))
+  const broken = await request(url, { headers: authorization, dispatcher })
+  await broken.body.dump()
+  t.equal(broken.statusCode, 500)
+  failWith(null)
+  const controller = new AbortController()
+  const stream = await request(`${url}/events`, { headers: authorization, dispatcher, signal: controller.signal })
+  stream.body.on('error', () => {})
+  t.equal(spans.at(-1)?.isOver, false)
+  controller.abort()
+  await until(() => spans.length === 3 && spans.slice(1).every(({ isOver }) => isOver), 'both have ended')
+  t.match(spans.slice(1).map(({ name, told }) => [name, told['error.type']]), [['GET /verifications/:id', '500'], ['GET /verifications/:id/events', undefined]])
+})

@@ -1,0 +1,126 @@
+import t from 'tap'
+import { Compile } from 'typebox/compile'
+import type { Action } from '../../../src/adapters/adapter.ts'
+import { VerificationView } from '../../../src/api/schemas/requests.ts'
+import { begin, decide, type Event, type Verification } from '../../../src/core/verification.ts'
+import { viewVerification } from '../../../src/api/views/verification.ts'
+
+const now = Date.UTC(2026, 2, 1, 12)
+const at = '2026-03-01T12:00:00.000Z'
+const schema = Compile(VerificationView)
+const attemptId = (id: string, index: number): string => `att_${id}_${index}`
+const view = (verification: Verification, options = {}): VerificationView => {
+  const shown = viewVerification(verification, { attemptId, ...options })
+  t.same(schema.Errors(shown), [], 'the view is what the document says')
+  return shown
+}
+
+const step = (method: string) => ({ method, timeoutMs: 60_000, options: { secret: 1 }, isRepeatable: false, movesOnWhenRejected: false })
+const created: Verification = begin({
+  id: 'ver_1', appId: 'app', phoneNumber: '+14155550100', reference: 'signup-1', metadata: { plan: 'pro' },
+  locale: null, device: { ip: '203.0.113.7' },
+  returnUrl: 'https://app.example/', key: null, includeProfile: true, workflow: [
+    step('otpless.otp'), step('truid.phone_check'),
+  ], expiresAt: now + 600_000,
+}, now).next
+const after = (verification: Verification, ...events: Event[]): Verification => events.reduce((state, event) => {
+  const decision = decide(state, event, now)
+  if (decision === null) throw new Error(`${event.type} does not apply`)
+  return decision.next
+}, verification)
+const started = (action: Action, codesLeft: number | null = null): Event =>
+  ({
+    type: 'attemptStarted', attempt: 0, state: 'opaque', action, codesLeft, resend: { left: 2, availableAt: now + 30_000, afterMs: 30_000 },
+  })
+const codeWanted = after(created, started({ type: 'submitCode', length: 6, channels: ['SMS'] }, 3))
+const checking = after(codeWanted, { type: 'evidenceReceived', attempt: 0, evidence: { from: 'app', value: { code: '1' } } })
+const profile = { name: { first: 'Ada' }, email: 'ada@example.com' }
+const verified = after(checking, { type: 'proven', attempt: 0, phoneNumber: '+14155550100', profile, signals: { carrier: 'x' } })
+
+t.test('a verification that has just begun waits', async t => {
+  t.same(view(created), {
+    id: 'ver_1', status: 'pending', verified: false, reason: null, phoneNumber: '+14155550100', reference: 'signup-1',
+    metadata: { plan: 'pro' }, nextAction: { type: 'wait', expiresAt: '2026-03-01T12:01:00.000Z' },
+    availableActions: [{ action: 'next', availableAt: at }],
+    workflow: [{ method: 'otpless.otp', timeoutSeconds: 60 }, { method: 'truid.phone_check', timeoutSeconds: 60 }],
+    attempts: [{
+      id: 'att_ver_1_0', method: 'otpless.otp', provider: 'otpless', status: 'pending', reason: null, startedAt: at, endedAt: null,
+    }],
+    result: null, profileStatus: 'none', revision: 1, createdAt: at, updatedAt: at, expiresAt: '2026-03-01T12:10:00.000Z',
+  })
+})
+
+t.test('the next action is the attempt\'s, with the end of the attempt', async t => {
+  const expiresAt = '2026-03-01T12:01:00.000Z'
+  const actions: Action[] = [
+    { type: 'approveOnDevice', app: 'truecaller' },
+    { type: 'openDeepLink', url: 'truecallersdk://x', platforms: ['android'], notOpenedAfterMs: 600 },
+    { type: 'openUrlOnCellular', url: 'https://x.example', finish: 'code' },
+    { type: 'openUrl', url: 'https://x.example' },
+    { type: 'submitToken', sdk: 'otpless', params: { appId: 'a' } },
+    { type: 'openMessageLink', channels: ['WHATSAPP'] },
+    { type: 'answerCall' },
+  ]
+  for (const action of actions) t.same(view(after(created, started(action))).nextAction, { ...action, expiresAt }, action.type)
+  t.same(view(codeWanted).nextAction, { type: 'submitCode', length: 6, channels: ['SMS'], attemptsRemaining: 3, expiresAt })
+  t.same(view(after(created, started({ type: 'submitCode', length: 6, channels: [] }))).nextAction, {
+    type: 'submitCode', length: 6, channels: [], expiresAt,
+  }, 'a method that does not count')
+  t.same(view(checking).nextAction, { type: 'wait', expiresAt }, 'evidence is being checked')
+  t.same(view(codeWanted).availableActions[1], { action: 'resend', availableAt: '2026-03-01T12:00:30.000Z', remaining: 2 })
+  const { attempts: [attempt] } = codeWanted
+  if (attempt?.status !== 'pending' || attempt.phase !== 'waiting') throw new Error('it waits')
+  t.same(view({
+    ...codeWanted, attempts: [{ ...attempt, action: null }],
+  }).nextAction, { type: 'wait', expiresAt }, 'a start whose answer was lost')
+  t.same(view({ ...codeWanted, attempts: [] }).nextAction, { type: 'wait', expiresAt: '2026-03-01T12:10:00.000Z' }, 'between attempts')
+})
+
+t.test('a verified one shows its result', async t => {
+  const shown = view(verified)
+  t.match(shown, { status: 'verified', verified: true, reason: null, nextAction: null, profileStatus: 'ready' })
+  t.same(shown.availableActions, [])
+  t.same(shown.result, {
+    phoneNumber: '+14155550100', method: 'otpless.otp', provider: 'otpless', verifiedAt: at, profile, signals: { carrier: 'x' },
+  })
+  t.equal(shown.attempts[0]?.endedAt, at)
+  t.equal(view(verified, { includeProfile: false }).result?.profile, null)
+  const withoutProfile = after(checking, { type: 'proven', attempt: 0, phoneNumber: '+14155550100', profile: null, signals: null })
+  t.match(view(withoutProfile), { profileStatus: 'none', result: { profile: null, signals: null } })
+})
+
+t.test('a profile that comes after the proof is pending, then ready or failed', async t => {
+  const sought = after(checking, { type: 'proven', attempt: 0, phoneNumber: '+14155550100', profile: null, profileEvidence: 'sealed', signals: null })
+  const shown = view(sought)
+  t.match(shown, { status: 'verified', verified: true, profileStatus: 'pending', result: { profile: null } })
+  t.notMatch(JSON.stringify(shown), /sealed/)
+  t.match(view(after(sought, { type: 'profileRead', profile })), { profileStatus: 'ready', result: { profile } })
+  t.match(view(after(sought, { type: 'profileFailed' })), { verified: true, profileStatus: 'failed', result: { profile: null } })
+})
+
+t.test('the others show their reason', async t => {
+  t.match(view(after(created, { type: 'canceled', reason: 'app_canceled' })), {
+    status: 'canceled', verified: false, reason: 'app_canceled', nextAction: null, result: null,
+  })
+  const second = view(after(codeWanted, { type: 'nextRequested', reason: 'app_not_installed' }))
+  t.match(second.attempts, [{
+    status: 'failed', reason: 'app_not_installed', endedAt: at,
+  }, { id: 'att_ver_1_1', provider: 'truid', reason: null }])
+  t.equal(second.reason, null, 'the attempt\'s reason is not the verification\'s')
+})
+
+t.test('a client secret sees no number, no metadata, no profile and no signals', async t => {
+  const shown = view(verified, { masked: true })
+  t.match(shown, {
+    phoneNumber: '+1********00', metadata: {}, reference: 'signup-1', profileStatus: 'ready',
+    result: { phoneNumber: '+1********00', profile: null, signals: null },
+  })
+  const text = JSON.stringify(shown)
+  for (const secret of ['4155550100', 'pro"', 'Ada', 'carrier']) t.notOk(text.includes(secret), secret)
+  t.equal(view({ ...created, phoneNumber: null }, { masked: true }).phoneNumber, null)
+})
+
+t.test('nothing of what only serves us is shown', async t => {
+  const text = JSON.stringify(view(codeWanted))
+  for (const secret of ['opaque', 'secret', '203.0.113.7', 'app.example', 'appId']) t.notOk(text.includes(secret), secret)
+})

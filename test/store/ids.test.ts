@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto'
+import fc from 'fast-check'
+import t from 'tap'
+import { createIds } from '../../src/store/ids.ts'
+import { createSealer } from '../../src/store/sealing.ts'
+
+const options = { partitions: 16, randomBytes }
+const key = (id: string): string => `${id}:${randomBytes(32).toString('base64')}`
+const [old, fresh] = [key('k1'), key('k2')]
+const ids = createIds(createSealer(old), options)
+const rotated = createIds(createSealer(`${fresh},${old}`), options)
+const stranger = createIds(createSealer(key('k1')), options)
+
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+/** Every text that differs from this one in one character. */
+const variants = (text: string): string[] => [...text].flatMap((own, at) =>
+  [...alphabet].filter((other) => other !== own).map((other) => text.slice(0, at) + other + text.slice(at + 1)))
+
+t.test('an id tells its partition and is known to its app only', async (t) => {
+  fc.assert(fc.property(fc.string(), fc.string(), fc.nat({ max: 15 }), (app, other, partition) => {
+    const id = ids.newId(app, partition)
+    t.match(id, /^ver_[A-Za-z0-9_-]{30}$/)
+    t.equal(ids.partitionOf(id), partition)
+    t.ok(ids.checkId(id, app))
+    if (other !== app) t.notOk(ids.checkId(id, other))
+  }), { numRuns: 50 })
+  t.not(ids.newId('app', 3), ids.newId('app', 3))
+  t.notOk(stranger.checkId(ids.newId('app', 3), 'app'))
+})
+
+t.test('an id that was changed anywhere is not ours', async (t) => {
+  const id = ids.newId('app', 3)
+  t.same(variants(id).filter((other) => ids.checkId(other, 'app')), [])
+  for (const other of ['', 'ver_', id.slice(0, -1), `${id}A`, `${id}=`, ` ${id}`, id.slice(4), id.replace('ver_', 'vcs_')]) {
+    t.notOk(ids.checkId(other, 'app'), other)
+    t.equal(ids.partitionOf(other), null)
+  }
+})
+
+t.test('a partition that does not exist', async (t) => {
+  for (const partition of [-1, 16, 1.5, NaN]) t.throws(() => ids.newId('app', partition), RangeError)
+  const wide = createIds(createSealer(old), { partitions: 256, randomBytes })
+  t.equal(wide.partitionOf(wide.newId('app', 255)), 255)
+  t.equal(ids.partitionOf(wide.newId('app', 16)), null)
+})
+
+t.test('a callback key names its attempt, for its purpose only', async (t) => {
+  const id = ids.newId('app', 9)
+  for (const attemptIndex of [0, 1, 255]) {
+    const callbackKey = ids.callbackKey(id, attemptIndex, 'callback')
+    t.match(callbackKey, /^[A-Za-z0-9_-]{48}$/)
+    t.same(ids.readCallbackKey(callbackKey, 'callback'), { id, attemptIndex })
+    t.equal(ids.readCallbackKey(callbackKey, 'redirect'), null)
+    t.same(ids.readCallbackKey(ids.callbackKey(id, attemptIndex, 'redirect'), 'redirect'), { id, attemptIndex })
+    t.equal(stranger.readCallbackKey(callbackKey, 'callback'), null)
+  }
+  const callbackKey = ids.callbackKey(id, 0, 'callback')
+  const others = [...variants(callbackKey), '', callbackKey.slice(1), `${callbackKey}A`]
+  t.same(others.filter((other) => ids.readCallbackKey(other, 'callback') !== null), [])
+  for (const attemptIndex of [-1, 256, 0.5]) t.throws(() => ids.callbackKey(id, attemptIndex, 'callback'), RangeError)
+  t.throws(() => ids.callbackKey('ver_other', 0, 'callback'), { message: 'not an id' })
+})
+
+t.test('a client secret names its verification', async (t) => {
+  const id = ids.newId('app', 15)
+  const secret = ids.clientSecret(id)
+  t.match(secret, /^vcs_[A-Za-z0-9_-]{51}$/)
+  t.equal(ids.readClientSecret(secret), id)
+  t.equal(stranger.readClientSecret(secret), null)
+  t.same([...variants(secret), '', id, secret.slice(0, -1), `${secret}A`].filter((other) => ids.readClientSecret(other) !== null), [])
+})
+
+t.test('names made before a rotation are known after it, and new ones are made with the first key', async (t) => {
+  const id = ids.newId('app', 1)
+  t.ok(rotated.checkId(id, 'app'))
+  t.same(rotated.readCallbackKey(ids.callbackKey(id, 2, 'callback'), 'callback'), { id, attemptIndex: 2 })
+  t.equal(rotated.readClientSecret(ids.clientSecret(id)), id)
+  const next = rotated.newId('app', 1)
+  t.ok(rotated.checkId(next, 'app'))
+  t.notOk(ids.checkId(next, 'app'))
+  t.ok(createIds(createSealer(fresh), options).checkId(next, 'app'))
+})
+
+t.test('an attempt id is stable and shows nothing of the verification', async (t) => {
+  const id = ids.newId('app', 1)
+  t.match(ids.attemptId(id, 0), /^att_[A-Za-z0-9_-]{16}$/)
+  t.equal(ids.attemptId(id, 0), ids.attemptId(id, 0))
+  t.not(ids.attemptId(id, 0), ids.attemptId(id, 1))
+  t.notOk(ids.attemptId(id, 0).includes(id.slice(4, 10)))
+  t.equal(rotated.attemptId(id, 0), ids.attemptId(id, 0), 'also under another key')
+})
+
+t.test('a delivery is named after its verification and the revision it tells of', async (t) => {
+  const id = ids.newId('app', 7)
+  for (const revision of [0, 1, 10, 999_999_999]) {
+    const deliveryId = ids.deliveryId(id, revision)
+    t.equal(deliveryId, `whd_${id.slice(4)}_${revision}`)
+    t.same(ids.readDeliveryId(deliveryId), { id, revision })
+    t.equal(ids.partitionOf(deliveryId), 7, 'it lives beside its verification')
+    t.notOk(ids.checkId(deliveryId, 'app'), 'yet it is none')
+  }
+  const deliveryId = ids.deliveryId(id, 12)
+  const others = [
+    '', id, `${id}_12`, `whd_${id.slice(4)}`, `whd_${id.slice(4)}_`, `whd_${id.slice(4)}_012`, `whd_${id.slice(4)}_-1`, `whd_${id.slice(4)}_1.5`, `whd_${id.slice(4)}_1e3`,
+    `whd_${id.slice(4)}_1000000000`, `whd_${id.slice(5)}_12`, `${deliveryId}\n`, ` ${deliveryId}`, `${deliveryId}_1`, deliveryId.replace('whd_', 'ver_'),
+  ]
+  for (const other of others) {
+    t.equal(ids.readDeliveryId(other), null, other)
+    if (other !== id) t.equal(ids.partitionOf(other), null, other)
+  }
+  for (const revision of [-1, 0.5, NaN, 1_000_000_000]) t.throws(() => ids.deliveryId(id, revision), RangeError)
+  t.throws(() => ids.deliveryId(deliveryId, 1), { message: 'not an id' })
+})
+
+t.test('names stay what they are from one version to the next', async (t) => {
+  const known = createIds(createSealer(`k1:${Buffer.alloc(32, 1).toString('base64')}`), { partitions: 16, randomBytes: (size) => Buffer.alloc(size, 2) })
+  const id = 'ver_AgICAgICAgICAgICAgICAgMpgghijQ'
+  t.equal(known.newId('app', 3), id)
+  t.equal(known.callbackKey(id, 1, 'callback'), 'AgICAgICAgICAgICAgICAgMpgghijQEM1Los-gOIKlBGjxT2')
+  t.equal(known.callbackKey(id, 1, 'redirect'), 'AgICAgICAgICAgICAgICAgMpgghijQFfvwl5_x-KTCzkXHPC')
+  t.equal(known.clientSecret(id), 'vcs_AgICAgICAgICAgICAgICAgMpgghijSr9ZDu3VtEl_QfQjZMU7qM')
+  t.equal(known.attemptId(id, 1), 'att_CLvZHE959cm76o6G')
+})

@@ -1,0 +1,262 @@
+import { randomBytes } from 'node:crypto'
+import { Cluster } from 'ioredis'
+import { Type, type Static } from 'typebox'
+import { Value } from 'typebox/value'
+import t from 'tap'
+import { createIds } from '../../src/store/ids.ts'
+import { createSealer, SealBroken } from '../../src/store/sealing.ts'
+import { createKeys, partitions } from '../../src/store/keys.ts'
+import type { RedisClient } from '../../src/store/redis.ts'
+import { createStore, type Place } from '../../src/store/record-store.ts'
+import { connectTo, startCluster, startRedis, until, watchCommands } from '../helpers/redis.ts'
+
+const Thing = Type.Object({ version: Type.Literal(1), text: Type.String() })
+const thing = (text: string): Static<typeof Thing> => ({ version: 1, text })
+const read = (value: unknown): Static<typeof Thing> => Value.Parse(Thing, value)
+
+const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
+const ids = createIds(sealer, { partitions, randomBytes })
+const newId = (partition = 3): string => ids.newId('app', partition)
+const hour = 3_600_000
+const later = { expiresAt: Date.now() + hour, dueAt: null }
+const newName = (): string => sealer.tag('test', randomBytes(8).toString('hex'))
+
+const nodesOf = (redis: RedisClient) => redis instanceof Cluster ? redis.nodes('master') : [redis]
+
+for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluster]] as const) {
+  t.test(name, async (t) => {
+    const { url } = await start(t)
+    const redis = await connectTo(t, url)
+    const namespace = 'vg'
+    const store = createStore({ redis, sealer, read, namespace })
+    const keys = createKeys(namespace)
+    const ttl = async (key: string): Promise<number> => redis.pexpiretime(key)
+
+    /** A record that exists, with its mark. */
+    const write = async (id: string, text = 'one', options = {}): Promise<string> => {
+      const created = await store.create(id, thing(text), { ...later, ...options })
+      if (!created.created) throw new Error('not created')
+      return created.mark
+    }
+
+    await t.test('create, load, save, erase', async (t) => {
+      for (let partition = 0; partition < partitions; partition++) {
+        const id = newId(partition)
+        t.equal(await store.load(id), null)
+        const mark = await write(id)
+        t.strictSame(await store.load(id), { record: thing('one'), mark })
+        t.equal(await ttl(keys.record(partition, id)), later.expiresAt)
+        t.strictSame(await store.create(id, thing('other'), later), { created: false, exists: true })
+
+        const saved = await store.save(id, mark, thing('two'), { ...later, expiresAt: later.expiresAt + hour, announce: '2' })
+        if (!saved.saved) throw new Error('not saved')
+        t.not(saved.mark, mark)
+        t.strictSame(await store.load(id), { record: thing('two'), mark: saved.mark })
+        t.equal(await ttl(keys.record(partition, id)), later.expiresAt + hour)
+        t.strictSame(await store.save(id, mark, thing('three'), { ...later, announce: '3' }), { saved: false, conflict: true })
+        t.strictSame((await store.load(id))?.record, thing('two'))
+
+        await store.erase(id, { announce: 'gone' })
+        t.equal(await store.load(id), null)
+        t.strictSame(await store.save(id, saved.mark, thing('three'), { ...later, announce: '3' }), { saved: false, conflict: true })
+      }
+      await store.ping()
+    })
+
+    await t.test('of 20 saves with one mark exactly one is written', async (t) => {
+      const id = newId()
+      const mark = await write(id)
+      const results = await Promise.all(Array.from({ length: 20 }, (_, n) =>
+        store.save(id, mark, thing(`${n}`), { ...later, announce: `${n}` })))
+      const winner = results.findIndex((result) => result.saved)
+      t.equal(results.filter((result) => result.saved).length, 1)
+      t.strictSame((await store.load(id))?.record, thing(`${winner}`))
+    })
+
+    await t.test('due times come in order, move with a save, and go', async (t) => {
+      const own = [newId(11), newId(11), newId(11), newId(11)]
+      const marks = await Promise.all(own.map((id, n) => write(id, 'one', { dueAt: 1000 - n * 100 })))
+      t.strictSame(await store.due(11, 699, 10), [])
+      t.strictSame(await store.due(11, 900, 10), [own[3], own[2], own[1]])
+      t.strictSame(await store.due(11, 900, 2), [own[3], own[2]])
+      t.notOk((await store.due(12, 1000, 10)).some((id) => own.includes(id)), 'of its own partition')
+      await store.save(own[3] ?? '', marks[3] ?? '', thing('two'), { ...later, dueAt: 950, announce: '2' })
+      await store.save(own[2] ?? '', marks[2] ?? '', thing('two'), { ...later, dueAt: null, announce: '2' })
+      await store.erase(own[1] ?? '', { announce: 'gone' })
+      t.strictSame(await store.due(11, 1000, 10), [own[3], own[0]])
+      for (const id of own) await store.postpone(id, 2000)
+      t.strictSame(await store.due(11, 1999, 10), [])
+      t.strictSame((await store.due(11, 2000, 10)).toSorted(), [own[3], own[0]].toSorted(), 'what is not due is not made so')
+    })
+
+    await t.test('an index lists the newest of all partitions, and forgets the old', async (t) => {
+      const [index, second] = [newName(), newName()]
+      const at = Date.now()
+      const own = await Promise.all(Array.from({ length: 20 }, async (_, n) => {
+        const id = newId(n % partitions)
+        const entry = { name: n === 7 ? second : index, score: at + n, keepMs: hour }
+        const mark = await write(id, 'one', n % 2 === 0 ? { indexes: [entry] } : {})
+        if (n % 2 === 1) await store.save(id, mark, thing('two'), { ...later, indexes: [entry], announce: '2' })
+        return id
+      }))
+      const newest = own.toReversed().filter((id) => id !== own[7])
+      t.strictSame(await store.find(index, 100), newest)
+      t.strictSame(await store.find(index, 3), newest.slice(0, 3))
+      t.strictSame(await store.find([index, second], 100), own.toReversed())
+      t.equal(await ttl(keys.index(19 % partitions, index)), at + 19 + hour)
+
+      await write(newId(0), 'one', { indexes: [{ name: index, score: at - 5, keepMs: 1 }] })
+      t.equal(await ttl(keys.index(0, index)), at + 16 + hour, 'an older entry does not shorten the life of the list')
+      await write(newId(0), 'one', { indexes: [{ name: index, score: at + 16 + hour, keepMs: hour }] })
+      t.equal(await redis.zcard(keys.index(0, index)), 2, 'what is older than keepMs before the new entry was dropped')
+
+      await store.erase(own[19] ?? '', { indexes: [index, second], announce: 'gone' })
+      t.notOk((await store.find(index, 100)).includes(own[19] ?? ''))
+    })
+
+    await t.test('an index page by page, also where many came at once', async (t) => {
+      const [index, second] = [newName(), newName()]
+      const at = Date.now()
+      const places = await Promise.all(Array.from({ length: 30 }, async (_, n) => {
+        const place = { id: newId(n % 5), score: at + Math.floor(n / 10) }
+        await write(place.id, 'one', { indexes: [{ name: n % 3 === 0 ? second : index, score: place.score, keepMs: hour }] })
+        return place
+      }))
+      const newest = places.toSorted((a, b) => b.score - a.score || (a.id < b.id ? 1 : -1))
+      for (const limit of [1, 4, 10, 29, 30, 31]) {
+        const seen: Place[] = []
+        for (let before: Place | null = null; ;) {
+          const page: Place[] = await store.page([index, second], { limit, before })
+          seen.push(...page)
+          if (page.length < limit) break
+          before = page.at(-1) ?? null
+        }
+        t.strictSame(seen, newest, `${limit} at a time`)
+      }
+      t.strictSame(await store.page([index, second], { limit: 3, before: { id: 'ver_', score: at + 1 } }), newest.slice(20, 23), 'the place need not be there')
+    })
+
+    await t.test('the first of all partitions: what is longest due, and the oldest place of an index', async (t) => {
+      const name = newName()
+      for (let partition = 0; partition < partitions; partition += 1) await redis.del(keys.due(partition))
+      t.equal(await store.firstDue(), null)
+      t.equal(await store.oldest(name), null)
+      const recent = Date.now() - 60_000
+      const inOrder: Place[] = []
+      for (const [partition, after] of [[12, 10], [1, 20], [5, 30], [1, 40]] as const) {
+        const place = { id: newId(partition), score: recent + after }
+        await write(place.id, 'one', { dueAt: place.score + 1_000, indexes: [{ name, score: place.score, keepMs: hour }] })
+        inOrder.push(place)
+      }
+      t.equal(await store.firstDue(), recent + 1_010)
+      for (const place of inOrder) {
+        t.strictSame(await store.oldest(name), place)
+        await store.unlist(place.id, name)
+      }
+      t.equal(await store.oldest(name), null)
+      t.equal((await store.load(inOrder[0]?.id ?? ''))?.record.text, 'one', 'the record stays')
+    })
+
+    await t.test('records that go with another', async (t) => {
+      const index = newName()
+      const [own, first, last, other] = [newId(4), newId(4), newId(4), newId(4)]
+      for (const id of [own, first, last, other]) await write(id, 'one', { dueAt: 1000, indexes: [{ name: index, score: Date.now(), keepMs: hour }] })
+      await store.erase(own, { also: [first, newId(4), last], indexes: [index], announce: 'gone' })
+      t.strictSame(await Promise.all([own, first, last].map((id) => store.load(id))), [null, null, null])
+      t.not(await store.load(other), null)
+      t.strictSame((await store.due(4, 1000, 10)).filter((id) => [own, first, last, other].includes(id)), [other])
+      t.strictSame(await store.find(index, 10), [other])
+    })
+
+    await t.test('a save and an erasure are announced, a refused save is not', async (t) => {
+      const subscriber = await connectTo(t, url, 'subscriber')
+      const heard: string[] = []
+      subscriber.on('message', (channel, message) => heard.push(`${channel} ${message}`))
+      await subscriber.subscribe(keys.channel)
+      const id = newId()
+      const mark = await write(id)
+      await store.save(id, mark, thing('two'), { ...later, announce: '2 word' })
+      await store.save(id, mark, thing('three'), { ...later, announce: 'never' })
+      await store.erase(id, { announce: 'gone' })
+      await until(() => heard.length >= 2, 'two announcements')
+      t.strictSame(heard, [`vg:changes ${id} 2 word`, `vg:changes ${id} gone`])
+    })
+
+    await t.test('scripts survive SCRIPT FLUSH', async (t) => {
+      const id = newId()
+      const flush = () => Promise.all(nodesOf(redis).map((node) => node.script('FLUSH')))
+      const mark = await write(id)
+      await flush()
+      t.ok((await store.save(id, mark, thing('two'), { ...later, announce: '2' })).saved)
+      await flush()
+      t.ok((await store.create(newId(), thing('one'), later)).created)
+      await flush()
+      await store.erase(id, { announce: 'gone' })
+      t.equal(await store.load(id), null)
+    })
+
+    await t.test('a create, a load, a save and an erasure are one command each', async (t) => {
+      const id = newId()
+      const options = {
+        claims: [{ name: newName(), value: id, expiresAt: Date.now() + hour }],
+        indexes: [{ name: newName(), score: 1, keepMs: hour }],
+      }
+      const once = async (id: string, end: string): Promise<void> => {
+        const mark = await write(id, 'one', { dueAt: 1, ...options })
+        await store.load(id)
+        await store.save(id, mark, thing('two'), { ...later, ...options, announce: '2' })
+        await store.erase(id, { announce: 'gone', releases: options.claims })
+        await store.claimOf(3, end)
+      }
+      await once(id, 'warm')
+      const sent: string[] = []
+      for (const node of nodesOf(redis)) {
+        await watchCommands(t, node.options.port ?? 0, ([command = '', ...args], source) => {
+          const touched = args.join(' ')
+          if (source !== 'lua' && touched.includes('{q3}')) sent.push(touched.endsWith(':cold') ? 'end' : command.toLowerCase())
+        })
+      }
+      await once(newId(), 'cold')
+      await until(() => sent.includes('end'), 'the last command')
+      t.strictSame(sent, ['evalsha', 'get', 'evalsha', 'evalsha', 'end'])
+    })
+
+    await t.test('nothing in Redis is readable, and a record cannot be exchanged for another', async (t) => {
+      const [number, id, other] = ['+14155550100', newId(), newId()]
+      const tag = sealer.tag('number', number)
+      const options = {
+        dueAt: 5, claims: [{ name: tag, value: id, expiresAt: Date.now() + hour }], indexes: [{ name: tag, score: 1, keepMs: hour }],
+      }
+      await write(id, number, options)
+      await write(other, number)
+      const dump = (await Promise.all(nodesOf(redis).map(async (node) => {
+        const all = await node.keys('*')
+        return Promise.all(all.map(async (key) => `${key} ${(await node.dumpBuffer(key))?.toString('latin1')}`))
+      }))).flat().join('\n')
+      t.ok(dump.includes(id) && dump.includes(tag), 'it is a dump of what was written')
+      t.notMatch(dump, /4155550100|version|text/)
+      const value = await redis.getBuffer(keys.record(3, other))
+      await redis.set(keys.record(3, id), value ?? '')
+      await t.rejects(store.load(id), SealBroken)
+      await redis.set(keys.record(3, id), 'not sealed at all, but long enough to be something')
+      await t.rejects(store.load(id), SealBroken)
+    })
+
+    await t.test('what is not an id is refused before Redis is asked', async (t) => {
+      const foreign = createIds(sealer, { partitions: 256, randomBytes }).newId('app', 200)
+      for (const id of ['', 'ver_', 'vg:{q3}:due', foreign]) {
+        await t.rejects(store.load(id), { name: 'TypeError', message: 'not an id' })
+        await t.rejects(store.create(id, thing('x'), later), { name: 'TypeError' })
+      }
+    })
+
+    if (name === 'Cluster') {
+      await t.test('records are spread over all masters', async (t) => {
+        for (let n = 0; n < 64; n++) await write(newId(n % partitions))
+        const sizes = await Promise.all(nodesOf(redis).map((node) => node.dbsize()))
+        t.equal(sizes.length, 3)
+        t.ok(sizes.every((size) => size >= 64 / 4), sizes.join(' '))
+      })
+    }
+  })
+}
