@@ -1,7 +1,7 @@
 import { createHistogram } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pino } from 'pino'
-import { openQueues } from '../src/jobs/queues.ts'
+import { createQueues } from '../src/jobs/queues.ts'
 import { startWorkers } from '../src/jobs/workers.ts'
 import { connectRedis, untilReady } from '../src/store/redis.ts'
 
@@ -11,7 +11,7 @@ const redisUrl = process.env['REDIS_URL'] ?? ''
 const onError = (error: Error): void => console.error(error.message)
 const [redis, workerRedis] = [connectRedis(redisUrl, 'api', { onError }), connectRedis(redisUrl, 'worker', { onError })]
 await Promise.all([untilReady(redis), untilReady(workerRedis)])
-const queues = openQueues(redis, onError)
+const queues = createQueues(redis, onError)
 let work = async (_id: string): Promise<void> => {}
 const open = () => startWorkers({
   redis: workerRedis, queues, concurrency: 200, now: Date.now, log: pino({ level: 'silent' }),

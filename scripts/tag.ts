@@ -10,7 +10,7 @@ export function tagsOf (phoneNumber: string, { SEAL_KEYS, SANDBOX }: Readonly<Re
   const parsed = parsePhoneNumber(phoneNumber)
   if (parsed === null) throw new Error('Give one number in E.164 form: npm run tag -- +14155550100')
   const { sealKeys } = readConfig({ SEAL_KEYS, SANDBOX, PUBLIC_URL: 'http://localhost', APPS_FILE: 'none' })
-  return createSealer(sealKeys).tags('place', parsed.number)
+  return createSealer(sealKeys).keyedHashes('place', parsed.number)
 }
 
 if (import.meta.main) {

@@ -2,41 +2,41 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Provider } from './adapters/adapter.ts'
 import { providers as allProviders } from './adapters/index.ts'
 import { createApps, readAppsFile, sandboxApp, type Apps } from './apps/apps.ts'
-import { createAttempts } from './verifications/provider-calls.ts'
+import { createProviderCalls } from './verifications/provider-calls.ts'
 import { guardAdapter } from './adapters/guard.ts'
-import { createBudget } from './apps/unverified-budget.ts'
-import { createChanges } from './verifications/transitions.ts'
+import { createUnverifiedBudget } from './apps/unverified-budget.ts'
+import { createTransitions } from './verifications/transitions.ts'
 import type { Config } from './config.ts'
 import { createDeliveries } from './webhooks/deliveries.ts'
 import { readDelivery } from './webhooks/delivery.ts'
-import { createEvidenceClaims } from './verifications/single-use.ts'
-import { openGauges } from './api/operations/gauges.ts'
+import { createSingleUse } from './verifications/single-use.ts'
+import { registerGauges } from './api/operations/gauges.ts'
 import { createGateway, type Gateway } from './verifications/gateway.ts'
-import { createHands } from './jobs/inline-executor.ts'
+import { createInlineExecutor } from './jobs/inline-executor.ts'
 import { createHealth } from './api/operations/health.ts'
 import { createHttp } from './adapters/http.ts'
 import { createIds } from './store/ids.ts'
-import { openQueues } from './jobs/queues.ts'
+import { createQueues } from './jobs/queues.ts'
 import { startWorkers, type Workers } from './jobs/workers.ts'
-import { createKeeping } from './verifications/record-keys.ts'
+import { createRecordKeys } from './verifications/record-keys.ts'
 import { createLimits } from './apps/limits.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { byProvider, createMetrics } from './telemetry/metrics.ts'
 import type { LiveOptions } from './api/live/live.ts'
-import { createPolicy } from './apps/country-policy.ts'
+import { createCountryPolicy } from './apps/country-policy.ts'
 import { createRandom } from './store/random-pool.ts'
 import { readRecord, writeRecord } from './verifications/record-codec.ts'
 import { createSealer } from './store/sealing.ts'
 import { buildOperationsServer, buildServer, type Server } from './api/server.ts'
-import { createAnnouncements } from './store/change-feed.ts'
-import { checkRedis } from './store/preflight.ts'
+import { createChangeFeed } from './store/change-feed.ts'
+import { assertRedisConfig } from './store/preflight.ts'
 import { startClock } from './store/clock.ts'
-import { createCounts } from './store/counters.ts'
+import { createCounters } from './store/counters.ts'
 import { createKeys, partitions } from './store/keys.ts'
 import { connectRedis, untilReady } from './store/redis.ts'
 import { createReplicas } from './store/replication.ts'
 import { createStore } from './store/record-store.ts'
-import { createTallies } from './store/window-counters.ts'
+import { createWindowCounters } from './store/window-counters.ts'
 import { viewVerification } from './api/views/verification.ts'
 import { noTracing, type Tracing } from './telemetry/tracing.ts'
 import { createWebhookSender, type WebhookOptions } from './webhooks/sender.ts'
@@ -86,14 +86,14 @@ export async function startApp (
   const subscriber = connectRedis(config.redisUrl, 'subscriber', { onError })
   const waiting = config.waitReplicas === 0 ? null : connectRedis(config.redisUrl, 'api', { onError })
   await Promise.all([redis, waiting].map(connection => connection === null ? null : untilReady(connection)))
-  await checkRedis(redis, message => log.warn(message))
+  await assertRedisConfig(redis, message => log.warn(message))
   const clock = givenNow === undefined ? await startClock(redis) : { now: givenNow, close () {} }
   const { now } = clock
 
   const randomBytes = createRandom()
   const sealer = createSealer(config.sealKeys, { randomBytes })
   const ids = createIds(sealer, { partitions, randomBytes })
-  const announcements = createAnnouncements(subscriber, createKeys('vg').channel)
+  const announcements = createChangeFeed(subscriber, createKeys('vg').channel)
   const loadApps = () => [
     ...(config.appsFile === null ? [] : readAppsFile(config.appsFile)),
     ...(config.sandbox ? [sandboxApp(config.publicUrl)] : []),
@@ -105,7 +105,7 @@ export async function startApp (
     provider.open(config.settings, { openHttp: http.openHttp, now, allowInsecure: config.allowInsecureProviders }) ?? [])
   const methods = collectMethods(opened)
   const metrics = createMetrics(byProvider(methods.keys()))
-  metrics.noteApps(now())
+  metrics.recordAppsLoaded(now())
   const replicas = waiting === null ? null : createReplicas(waiting, { count: config.waitReplicas, timeoutMs: replicasTimeoutMs })
   const store = createStore({ redis, replicas, sealer, read: readRecord, write: writeRecord, report: metrics.countRoundTrip })
   const adapters = new Map(opened.map(adapter => [adapter.provider, guardAdapter(adapter, {
@@ -117,28 +117,28 @@ export async function startApp (
   })]))
   if (adapters.size === 0) log.warn('no provider is configured')
 
-  const queues = openQueues(redis, onError, now)
-  const hands = config.role === 'api' ? null : createHands({ most: mostInHand, log })
-  const attempts = createAttempts({ adapters, ids, publicUrl: config.publicUrl, now })
-  const evidenceClaims = createEvidenceClaims({ adapters, attempts, sealer, now })
-  const surroundings = { methods, isStopped: (provider: string) => adapters.get(provider)?.isStopped() ?? true }
-  const counts = createCounts({ redis, sealer })
+  const queues = createQueues(redis, onError, now)
+  const hands = config.role === 'api' ? null : createInlineExecutor({ maxInFlight: mostInHand, log })
+  const attempts = createProviderCalls({ adapters, ids, publicUrl: config.publicUrl, now })
+  const evidenceClaims = createSingleUse({ adapters, attempts, sealer, now })
+  const surroundings = { methods, isOpen: (provider: string) => adapters.get(provider)?.isOpen() ?? true }
+  const counts = createCounters({ redis, sealer })
   const limits = createLimits({ sealer, now })
-  const budget = createBudget({ counts, now, onError: () => log.debug('traffic not shared, tried again') })
-  const policy = createPolicy({ budget, sealer, metrics, log })
-  const keeping = createKeeping({ sealer, now, retentionMs: config.retentionMs })
+  const budget = createUnverifiedBudget({ counts, now, onError: () => log.debug('traffic not shared, tried again') })
+  const policy = createCountryPolicy({ budget, sealer, metrics, log })
+  const keeping = createRecordKeys({ sealer, now, retentionMs: config.retentionMs })
   const webhooks = createWebhookSender(webhookOptions)
   const deliveries = createDeliveries({
     store: createStore({ redis, replicas, sealer, read: readDelivery, report: metrics.countRoundTrip }), apps, ids, sealer, send: webhooks.send, queues, hands, metrics, log, tracing, now,
     randomBytes, retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
   })
-  const changes = createChanges({ store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, hands, deliveries, metrics, log, now })
+  const changes = createTransitions({ store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, hands, deliveries, metrics, log, now })
   const gateway = createGateway({
     changes, store, ids, sealer, adapters, attempts, deliveries, methods, keeping, limits, policy, announcements, publicUrl: config.publicUrl, metrics, log, tracing, now,
     randomBytes,
   })
 
-  openGauges(metrics.registry, { adapters, queues, store, deliveries, now })
+  registerGauges(metrics.registry, { adapters, queues, store, deliveries, now })
 
   let workers: Workers | null = null
   let workerRedis: ReturnType<typeof connectRedis> | null = null
@@ -147,7 +147,7 @@ export async function startApp (
     workers = startWorkers({ redis: workerRedis, queues, gateway, metrics, log, now })
   }
   const health = createHealth({ store, workers, isSlow: () => server.isUnderPressure(), now })
-  const tallies = createTallies({ share: counts.add, now })
+  const tallies = createWindowCounters({ sync: counts.increment, now })
   const parts = { gateway, deliveries, ids, apps, tallies, config, metrics, log, tracing, health, live, now, queues: config.queuesPage ? queues : undefined }
   const server = await buildServer(parts)
   const operations = config.operations === null ? null : await buildOperationsServer(server, parts)
@@ -161,7 +161,7 @@ export async function startApp (
       try {
         apps.replace(loadApps())
         metrics.countReload('ok')
-        metrics.noteApps(now())
+        metrics.recordAppsLoaded(now())
         log.info({ audit: 'operator_action', action: 'apps_read' }, 'apps read again')
       } catch (error) {
         metrics.countReload('invalid')

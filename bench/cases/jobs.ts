@@ -1,5 +1,5 @@
 import { spreadOf } from '../measure.ts'
-import { openQueues } from '../../src/jobs/queues.ts'
+import { createQueues } from '../../src/jobs/queues.ts'
 import { connectRedis, untilReady } from '../../src/store/redis.ts'
 import type { Case } from '../stage.ts'
 
@@ -33,7 +33,7 @@ export const jobs: Case = {
     await redis.flush()
     const connection = connectRedis(redis.url, 'api', { onError: () => {} })
     await untilReady(connection)
-    const queues = openQueues(connection, () => {})
+    const queues = createQueues(connection, () => {})
     const count = options.name === 'whole' ? 20_000 : 2_000
     const idOf = (at: number): string => `ver_${String(at).padStart(30, 'x')}`
     await queues.resolve(idOf(count), 'first')

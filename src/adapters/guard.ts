@@ -3,7 +3,7 @@ import type { Adapter, AttemptContext, Json, Outcome, Profile, Started } from '.
 import { withDeadline } from '../net.ts'
 import { ProviderError } from '../core/errors.ts'
 import { blameOf, reasons, type Blame, type Reason } from '../core/reasons.ts'
-import { about, type Attributes, type Tracing } from '../telemetry/tracing.ts'
+import { verificationSpan, type Attributes, type Tracing } from '../telemetry/tracing.ts'
 import type { Verification } from '../core/verification.ts'
 
 /** How a provider has been answering lately, as this process saw it. */
@@ -26,7 +26,7 @@ export type GuardedAdapter = Omit<Adapter, 'start' | 'resend' | 'readProfile' | 
   resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }, subject: Subject): Promise<Outcome>
   health (): Health
   /** Calls are stopped for now: nothing should be started with this provider. */
-  isStopped (): boolean
+  isOpen (): boolean
 }
 
 /** How one call to a provider ended. `blame`: who has to mend it when it was no success. */
@@ -83,7 +83,7 @@ export function guardAdapter (
       } catch (error) {
         const reason = error instanceof ProviderError ? error.reason : 'provider_error'
         done({ result: 'error', reason }, error instanceof ProviderError ? blameOf(reason) : 'us')
-        if (error instanceof ProviderError && !reasons[reason].blamesProvider) {
+        if (error instanceof ProviderError && !reasons[reason].isProviderFault) {
           lastSuccessAt = now()
           return { refused: error }
         }
@@ -95,7 +95,7 @@ export function guardAdapter (
       return { value }
     }
     try {
-      const span = about(subject, { 'verigate.provider': provider, 'verigate.method': method })
+      const span = verificationSpan(subject, { 'verigate.provider': provider, 'verigate.method': method })
       const answer = await circuit.execute(() => tracing.trace(`${provider} ${call}`, { kind: 'client', ...span }, attempt))
       if ('refused' in answer) throw answer.refused
       return answer.value
@@ -105,9 +105,9 @@ export function guardAdapter (
     }
   }
 
-  const isStopped = (): boolean => circuit.state === CircuitState.Open && now() < openedAt + halfOpenAfterMs
+  const isOpen = (): boolean => circuit.state === CircuitState.Open && now() < openedAt + halfOpenAfterMs
   /** The circuit half-opens by the call that probes; that one will be let through is known before. */
-  const breakerWord = (): Health['breaker'] => circuit.state === CircuitState.Closed ? 'closed' : isStopped() ? 'open' : 'halfOpen'
+  const breakerState = (): Health['breaker'] => circuit.state === CircuitState.Closed ? 'closed' : isOpen() ? 'open' : 'halfOpen'
 
   const ok = (): CallOutcome => ({ result: 'ok', reason: null })
   const { resend, readProfile } = adapter
@@ -127,8 +127,8 @@ export function guardAdapter (
       { call: 'resolve', method: attempt.method, subject }, () => adapter.resolve(attempt, evidence, call),
       (outcome: Outcome) => outcome.verdict === 'denied' ? { result: 'denied', reason: outcome.reason } : ok(),
     ),
-    health: () => ({ breaker: breakerWord(), errorRate: sample.read().errorRate, lastSuccessAt, lastFailure }),
-    isStopped,
+    health: () => ({ breaker: breakerState(), errorRate: sample.read().errorRate, lastSuccessAt, lastFailure }),
+    isOpen,
   }
 }
 

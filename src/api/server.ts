@@ -13,13 +13,13 @@ import type { Ids } from '../store/ids.ts'
 import type { Queues } from '../jobs/queues.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { createAuth, type Auth } from './plugins/auth.ts'
-import { allowOrigins } from './plugins/cors.ts'
-import { answerClientError, answerErrors, sendProblem } from './plugins/error-handler.ts'
-import { openRequestLimits } from './plugins/rate-limit.ts'
-import { openLive, type LiveOptions } from './live/live.ts'
+import { registerCors } from './plugins/cors.ts'
+import { sendClientError, registerErrorHandlers, sendProblem } from './plugins/error-handler.ts'
+import { createRequestLimits } from './plugins/rate-limit.ts'
+import { createLive, type LiveOptions } from './live/live.ts'
 import { describeApi, describeOther, serveDocs } from './openapi/plugin.ts'
-import { refuseUnderPressure } from './plugins/load-shedding.ts'
-import { openQueuesPage } from './operations/queue-dashboard.ts'
+import { shedLoad } from './plugins/load-shedding.ts'
+import { registerQueueDashboard } from './operations/queue-dashboard.ts'
 import { traceRequests } from './plugins/request-tracing.ts'
 import { compileValidator } from './plugins/validation.ts'
 import { callbackRoutes } from './routes/callbacks.ts'
@@ -27,7 +27,7 @@ import { eventRoutes } from './routes/event-stream.ts'
 import { healthRoutes, metricsRoutes, providerRoutes } from './operations/routes.ts'
 import { verificationRoutes } from './routes/verifications.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
-import type { Tallies } from '../store/window-counters.ts'
+import type { WindowCounters } from '../store/window-counters.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
 
 const bodyLimit = 64 * 1024
@@ -53,9 +53,9 @@ export type ServerParts = {
   deliveries: Pick<Deliveries, 'list' | 'replay' | 'test'>
   ids: Ids
   apps: Pick<Apps, 'byKey' | 'all'>
-  tallies: Tallies
+  tallies: WindowCounters
   config: Pick<Config, 'publicUrl' | 'role' | 'sandbox' | 'operations' | 'trustedProxies' | 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>
-  metrics: Pick<Metrics, 'registry' | 'openRoute' | 'countRequest' | 'countRefused'>
+  metrics: Pick<Metrics, 'registry' | 'registerRoute' | 'countRequest' | 'countRefused'>
   log: FastifyBaseLogger
   tracing: Tracing
   health: Pick<Health, 'live' | 'ready' | 'isDraining'>
@@ -65,12 +65,12 @@ export type ServerParts = {
   live?: LiveOptions
 }
 
-export type Server = ReturnType<typeof openServer>
+export type Server = ReturnType<typeof createServer>
 
 const compileNothing = (): never => { throw new Error('schemas are compiled by our own compilers') }
 
 /** A Fastify that reads, answers and fails as all of ours do. */
-function openServer ({ config, metrics, log }: Pick<ServerParts, 'config' | 'metrics' | 'log'>) {
+function createServer ({ config, metrics, log }: Pick<ServerParts, 'config' | 'metrics' | 'log'>) {
   const server = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -85,9 +85,9 @@ function openServer ({ config, metrics, log }: Pick<ServerParts, 'config' | 'met
     trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
     frameworkErrors: (error, request, reply) => {
       sendProblem(error, request, reply)
-      noteRequest(request, reply, metrics)
+      recordRequest(request, reply, metrics)
     },
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: sendClientError,
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   server.server.maxConnections = maxConnections
@@ -97,7 +97,7 @@ function openServer ({ config, metrics, log }: Pick<ServerParts, 'config' | 'met
   server.removeAllContentTypeParsers()
   server.decorateRequest('caller', null)
   server.decorateRequest('verificationId', null)
-  answerErrors(server, { metrics })
+  registerErrorHandlers(server, { metrics })
   return server
 }
 
@@ -116,7 +116,7 @@ function addHooks (server: Server, { config, metrics, health }: Pick<ServerParts
     if (isClosing || health.isDraining()) reply.header('connection', 'close')
   })
   server.addHook('onResponse', (request, reply, done) => {
-    noteRequest(request, reply, metrics)
+    recordRequest(request, reply, metrics)
     done()
   })
 }
@@ -124,22 +124,22 @@ function addHooks (server: Server, { config, metrics, health }: Pick<ServerParts
 /** The HTTP server, ready to listen: every plugin and every route on one page. */
 export async function buildServer (parts: ServerParts) {
   const { gateway, deliveries, ids, apps, tallies, config, metrics, tracing, health, queues, now, live: liveOptions } = parts
-  const server = openServer(parts)
+  const server = createServer(parts)
   traceRequests(server, tracing)
-  allowOrigins(server, { apps, ids })
+  registerCors(server, { apps, ids })
   addHooks(server, parts)
-  refuseUnderPressure(server, maxEventLoopDelayMs)
+  shedLoad(server, maxEventLoopDelayMs)
   await describeApi(server, { version: manifest.version, sandbox: config.sandbox })
   // From here on the routes are ours.
   server.addHook('onRoute', ({ method, url }) => {
-    for (const verb of [method].flat()) if (verb !== 'HEAD') metrics.openRoute(verb, url)
+    for (const verb of [method].flat()) if (verb !== 'HEAD') metrics.registerRoute(verb, url)
   })
 
-  const limits = await openRequestLimits(server, { tallies, config, now })
+  const limits = await createRequestLimits(server, { tallies, config, now })
   const auth = createAuth({ apps, ids, limits })
   // A worker is asked for its health and its metrics only.
   if (config.role !== 'worker') {
-    const live = openLive(server, gateway, liveOptions)
+    const live = createLive(server, gateway, liveOptions)
     await server.register(verificationRoutes, { gateway, live, ids, auth, limits })
     await server.register(eventRoutes, { live, ids, auth })
     await server.register(webhookRoutes, { deliveries, auth })
@@ -156,21 +156,21 @@ export async function buildOperationsServer (
   api: Server, parts: Pick<ServerParts, 'config' | 'ids' | 'apps' | 'tallies' | 'metrics' | 'log' | 'health' | 'queues' | 'now'>,
 ): Promise<Server> {
   const { config, ids, apps, metrics, health, queues } = parts
-  const server = openServer(parts)
+  const server = createServer(parts)
   addHooks(server, parts)
   await describeOther(server, api, config.publicUrl)
   await server.register(healthRoutes, { health })
-  await serveOperations(server, { auth: createAuth({ apps, ids, limits: await openRequestLimits(server, parts) }), config, metrics, queues })
+  await serveOperations(server, { auth: createAuth({ apps, ids, limits: await createRequestLimits(server, parts) }), config, metrics, queues })
   return server
 }
 
 async function serveOperations (server: Server, { auth, config, metrics, queues }: Pick<ServerParts, 'config' | 'metrics' | 'queues'> & { auth: Auth }): Promise<void> {
   await serveDocs(server, config)
   await server.register(metricsRoutes, { metrics })
-  if (queues !== undefined) await openQueuesPage(server, { queues, auth, metrics })
+  if (queues !== undefined) await registerQueueDashboard(server, { queues, auth, metrics })
 }
 
-function noteRequest (request: FastifyRequest, reply: FastifyReply, metrics: Pick<Metrics, 'countRequest'>): void {
+function recordRequest (request: FastifyRequest, reply: FastifyReply, metrics: Pick<Metrics, 'countRequest'>): void {
   const { method, routeOptions: { url: route = null } } = request
   metrics.countRequest({ method, route, statusCode: reply.statusCode, durationMs: reply.elapsedTime })
   logRequest(request, reply)

@@ -2,7 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Type, type Static } from 'typebox'
 import Value from 'typebox/value'
-import { newsTypes } from '../core/outbox.ts'
+import { webhookEventTypes } from '../core/outbox.ts'
 import { readSecret, readWebhookUrl } from '../webhooks/sender.ts'
 
 export const scopes = [
@@ -72,7 +72,7 @@ export const App = Type.Object({
   webhook: Type.Optional(Type.Object({
     url: Type.String({ maxLength: 2048 }),
     secrets: Type.Array(Type.String(), { minItems: 1, maxItems: 5 }),
-    events: Type.Optional(Type.Array(Type.Enum([...newsTypes]))),
+    events: Type.Optional(Type.Array(Type.Enum([...webhookEventTypes]))),
   }, closed)),
   limits: Type.Optional(Limits),
   includeProfile: Type.Optional(Type.Boolean()),

@@ -1,20 +1,20 @@
 import type { App } from './apps.ts'
-import type { Budget } from './unverified-budget.ts'
+import type { UnverifiedBudget } from './unverified-budget.ts'
 import { ApiError, type RefusalCause } from '../core/errors.ts'
-import { tagNumber, type Logger } from '../telemetry/logger.ts'
+import { numberTag, type Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { noCountry } from '../phone.ts'
 import type { Sealer } from '../store/sealing.ts'
 
 /** Which numbers an app may have verified. */
-export type Policy = {
+export type CountryPolicy = {
   /** Throws `ApiError` country_not_allowed, or rate_limited when too many of the country's verifications remain unverified. */
-  judge (app: App, asked: { number: string, country: string | null }): void
+  assertAllowed (app: App, asked: { number: string, country: string | null }): void
 }
 
-export type PolicyParts = {
-  budget: Pick<Budget, 'judge'>
-  sealer: Pick<Sealer, 'tag'>
+export type CountryPolicyParts = {
+  budget: Pick<UnverifiedBudget, 'exceeded'>
+  sealer: Pick<Sealer, 'keyedHash'>
   metrics: Pick<Metrics, 'countMonitored'>
   log: Logger
 }
@@ -23,29 +23,29 @@ export type PolicyParts = {
 export const allowsCountry = ({ allowedCountries, deniedCountries }: App, country: string): boolean =>
   allowedCountries?.includes(country) !== false && deniedCountries?.includes(country) !== true
 
-export function createPolicy ({ budget, sealer, metrics, log }: PolicyParts): Policy {
+export function createCountryPolicy ({ budget, sealer, metrics, log }: CountryPolicyParts): CountryPolicy {
   return {
-    judge (app, { number, country }) {
+    assertAllowed (app, { number, country }) {
       const place = country ?? noCountry
       const monitor = (cause: RefusalCause): void => {
         metrics.countMonitored(cause)
-        log.warn({ audit: 'monitored', app: app.id, cause, numberTag: tagNumber(sealer, number) }, 'audit')
+        log.warn({ audit: 'monitored', app: app.id, cause, numberTag: numberTag(sealer, number) }, 'audit')
       }
       if (!allowsCountry(app, place)) {
         if (app.countryMode === 'monitor') monitor('country_not_allowed')
         else {
           throw new ApiError('country_not_allowed', 'This app may not verify numbers of this country.', {
             errors: [{ field: 'phoneNumber', message: 'is of a country that is not allowed' }],
-            refusal: { cause: 'country_not_allowed', numberTag: tagNumber(sealer, number) },
+            refusal: { cause: 'country_not_allowed', numberTag: numberTag(sealer, number) },
           })
         }
       }
       const mode = app.unverifiedBudget?.mode ?? 'monitor'
-      const over = mode === 'off' ? null : budget.judge(app, place)
+      const over = mode === 'off' ? null : budget.exceeded(app, place)
       if (over === null) return
       if (mode === 'monitor') return monitor('unverified_budget')
       throw new ApiError('rate_limited', 'Too many verifications of numbers of this country remain unverified.', {
-        retryAfterSeconds: over.retryAfterMs / 1000, refusal: { cause: 'unverified_budget', numberTag: tagNumber(sealer, number) },
+        retryAfterSeconds: over.retryAfterMs / 1000, refusal: { cause: 'unverified_budget', numberTag: numberTag(sealer, number) },
       })
     },
   }

@@ -1,5 +1,5 @@
 import type { App } from './apps.ts'
-import type { Counts } from '../store/counters.ts'
+import type { Counters } from '../store/counters.ts'
 
 /** How many verifications of one country were created and verified, by an app. `bestDay`: the most that were verified on one of the last 14 days. */
 export type Traffic = { hour: Counted, day: Counted, bestDay: number }
@@ -14,7 +14,7 @@ const dayMs = 24 * hourMs
 const baselineDays = 14
 /** A sixth of the day's budget may be used up in one hour. */
 const hoursOfBudget = 6
-const exchangeMs = 2_000
+const syncEveryMs = 2_000
 /** Countries of an app in which nothing was created for so long are not followed any more. */
 const idleMs = 2 * hourMs
 
@@ -28,29 +28,29 @@ export function budgetOf ({ hour, day, bestDay }: Traffic, { share, leastPerDay 
 }
 
 /** Which of the two budgets is used up: one more create would be one too many. */
-export function overBudget (traffic: Traffic, rule: BudgetRule): 'hour' | 'day' | null {
+export function exceededPeriod (traffic: Traffic, rule: BudgetRule): 'hour' | 'day' | null {
   const { perDay, perHour } = budgetOf(traffic, rule)
   const unverified = ({ created, verified }: Counted): number => created - verified
   if (unverified(traffic.day) >= perDay) return 'day'
   return unverified(traffic.hour) >= perHour ? 'hour' : null
 }
 
-export type Budget = {
+export type UnverifiedBudget = {
   /** One more was created, or verified. */
   count (appId: string, country: string, what: keyof Counted): void
   /** Whether the app's creates of this country run far above its verified traffic; then how long it may last. Asks nobody. */
-  judge (app: App, country: string): { retryAfterMs: number } | null
+  exceeded (app: App, country: string): { retryAfterMs: number } | null
   /** Shares what was not shared yet, and follows no more. */
   close (): Promise<void>
 }
 
-type Table = {
+type TrafficTable = {
   shared: Record<string, number>
   own: Record<string, number>
   /** What both come to, in that hour; null until it is asked for. */
   sums: { hour: number, traffic: Traffic } | null
   isRead: boolean
-  isExchanging: boolean
+  isSyncing: boolean
   usedAt: number
 }
 
@@ -58,50 +58,50 @@ type Table = {
  * Follows the traffic of each app and country, all processes together: own counts at once, those of the others as of the last exchange, seconds ago at the
  * most. What a process that dies had not shared yet is lost, and so is a decision before the first exchange: a budget is an estimate, no ledger.
  */
-export function createBudget ({ counts, now, onError }: { counts: Pick<Counts, 'addAll'>, now: () => number, onError: (error: unknown) => void }): Budget {
-  const tables = new Map<string, Table>()
+export function createUnverifiedBudget ({ counts, now, onError }: { counts: Pick<Counters, 'incrementFields'>, now: () => number, onError: (error: unknown) => void }): UnverifiedBudget {
+  const tables = new Map<string, TrafficTable>()
   const hourOf = (at: number): number => Math.floor(at / hourMs)
   const isOld = (field: string): boolean => {
     const [kind, text] = [field[0], Number(field.slice(1))]
     return kind === 'd' ? text < Math.floor(now() / dayMs) - baselineDays : text < hourOf(now()) - 24
   }
 
-  function open (appId: string, country: string): Table {
+  function open (appId: string, country: string): TrafficTable {
     const name = `traffic ${appId} ${country}`
     const known = tables.get(name)
-    const table = known ?? { shared: {}, own: {}, sums: null, isRead: false, isExchanging: false, usedAt: now() }
+    const table = known ?? { shared: {}, own: {}, sums: null, isRead: false, isSyncing: false, usedAt: now() }
     table.usedAt = now()
     if (known !== undefined) return known
     tables.set(name, table)
-    void exchange(name, table)
+    void sync(name, table)
     return table
   }
 
-  async function exchange (name: string, table: Table): Promise<void> {
-    if (table.isExchanging) return
-    table.isExchanging = true
+  async function sync (name: string, table: TrafficTable): Promise<void> {
+    if (table.isSyncing) return
+    table.isSyncing = true
     const sent = table.own
     table.own = {}
     try {
-      table.shared = await counts.addAll(name, sent, { expiresAt: now() + (baselineDays + 1) * dayMs, isOld })
+      table.shared = await counts.incrementFields(name, sent, { expiresAt: now() + (baselineDays + 1) * dayMs, isOld })
       table.isRead = true
       table.sums = null
     } catch (error) {
       for (const [field, count] of Object.entries(sent)) add(table, field, count)
       onError(error)
     }
-    table.isExchanging = false
+    table.isSyncing = false
   }
 
-  const add = ({ own }: Table, field: string, count: number): void => { own[field] = (own[field] ?? 0) + count }
+  const add = ({ own }: TrafficTable, field: string, count: number): void => { own[field] = (own[field] ?? 0) + count }
 
-  function readTraffic (table: Table): Traffic {
+  function readTraffic (table: TrafficTable): Traffic {
     const hour = hourOf(now())
     if (table.sums?.hour !== hour) table.sums = { hour, traffic: sumUp(table, hour) }
     return table.sums.traffic
   }
 
-  function sumUp ({ shared, own }: Table, thisHour: number): Traffic {
+  function sumUp ({ shared, own }: TrafficTable, thisHour: number): Traffic {
     const at = (field: string): number => (shared[field] ?? 0) + (own[field] ?? 0)
     const counted = (hours: number): Counted => {
       const fields = Array.from({ length: hours }, (_, back) => thisHour - back)
@@ -116,9 +116,9 @@ export function createBudget ({ counts, now, onError }: { counts: Pick<Counts, '
   const timer = setInterval(() => {
     for (const [name, table] of tables) {
       if (now() - table.usedAt > idleMs) tables.delete(name)
-      else void exchange(name, table)
+      else void sync(name, table)
     }
-  }, exchangeMs)
+  }, syncEveryMs)
 
   return {
     count (appId, country, what) {
@@ -128,15 +128,15 @@ export function createBudget ({ counts, now, onError }: { counts: Pick<Counts, '
       if (table.sums?.hour === hour) for (const period of ['hour', 'day'] as const) table.sums.traffic[period][what] += 1
       if (what === 'verified') add(table, `d${Math.floor(now() / dayMs)}`, 1)
     },
-    judge (app, country) {
+    exceeded (app, country) {
       const table = open(app.id, country)
       if (!table.isRead) return null
-      const over = overBudget(readTraffic(table), { ...defaultRule, ...app.unverifiedBudget })
+      const over = exceededPeriod(readTraffic(table), { ...defaultRule, ...app.unverifiedBudget })
       return over === null ? null : { retryAfterMs: hourMs - now() % hourMs }
     },
     async close () {
       clearInterval(timer)
-      await Promise.all([...tables].filter(([, { own }]) => Object.keys(own).length > 0).map(([name, table]) => exchange(name, table)))
+      await Promise.all([...tables].filter(([, { own }]) => Object.keys(own).length > 0).map(([name, table]) => sync(name, table)))
     },
   }
 }

@@ -126,7 +126,7 @@ export const refusalCauses = [
 ] as const
 export type RefusalCause = typeof refusalCauses[number]
 /** What the audit log tells of a refusal by policy; `numberTag` is that of the number's log lines. Not shown to the caller. */
-export type Refusal = { cause: RefusalCause, numberTag?: string }
+export type PolicyRefusal = { cause: RefusalCause, numberTag?: string }
 
 export type FieldError = { field: string, message: string }
 export type ApiErrorExtra = {
@@ -135,7 +135,7 @@ export type ApiErrorExtra = {
   verificationId?: string
   attemptsRemaining?: number
   retryAfterSeconds?: number
-  refusal?: Refusal
+  refusal?: PolicyRefusal
 }
 
 const BaseError = createError('VERIGATE', '%s')

@@ -1,23 +1,23 @@
 import { currentAttempt, type Verification } from './verification.ts'
 
 /** What an app can be told by webhook, without the `verification.` in front. */
-export const newsTypes = ['created', 'action_required', 'verified', 'failed', 'expired', 'canceled', 'profile_ready'] as const
-export type NewsType = typeof newsTypes[number]
+export const webhookEventTypes = ['created', 'action_required', 'verified', 'failed', 'expired', 'canceled', 'profile_ready'] as const
+export type WebhookEventType = typeof webhookEventTypes[number]
 
 /** What an app is told unless it chooses: the outcome, and the profile that came after it. */
-export const defaultNews: readonly NewsType[] = ['verified', 'failed', 'expired', 'canceled', 'profile_ready']
+export const defaultEventTypes: readonly WebhookEventType[] = ['verified', 'failed', 'expired', 'canceled', 'profile_ready']
 
 /** `revision` is that of the change it tells of. */
-export type News = { type: NewsType, revision: number }
+export type News = { type: WebhookEventType, revision: number }
 
 /** What the app wants to be told, and what nobody has taken over for delivery yet: asked for again at `dueAt`. Part of the record, so that a crash loses none. */
-export type Owing = { wanted: NewsType[], owed: News[], dueAt: number }
+export type Owing = { wanted: WebhookEventType[], owed: News[], dueAt: number }
 
 /** How long whoever is to take news over is trusted to be alive. */
 const takeOverMs = 5_000
 
 /** What there is to tell about a change; null when it is no news. */
-export function newsOf (before: Verification, after: Verification): NewsType | null {
+export function eventTypeOf (before: Verification, after: Verification): WebhookEventType | null {
   if (after.status !== before.status) return after.status === 'pending' ? null : after.status
   if (after.status === 'verified') return before.status === 'verified' && before.result.profile !== after.result.profile ? 'profile_ready' : null
   const [was, is] = [currentAttempt(before), currentAttempt(after)]

@@ -1,5 +1,5 @@
 import type { Action, Json, Profile } from '../adapters/adapter.ts'
-import { newsOf, owe, remind, take, type NewsType, type Owing } from './outbox.ts'
+import { eventTypeOf, owe, remind, take, type WebhookEventType, type Owing } from './outbox.ts'
 import { reasons, type NextReason, type Reason } from './reasons.ts'
 
 /**
@@ -35,31 +35,31 @@ export type Step = {
   /** The start may be repeated when nobody knows whether it happened. */
   isRepeatable: boolean
   /** The workflow says that a user's "no" goes to the next step. */
-  movesOnWhenRejected: boolean
+  continueWhenRejected: boolean
 }
 
 /** `nudge`: the app brings nothing but says that the device is done, so the provider is to be asked. */
-export type Evidence = { from: 'app' | 'provider' | 'nudge', value: Json }
+export type Evidence = { from: 'app' | 'provider' | 'poll', value: Json }
 
 export type Resend = { left: number, availableAt: number, afterMs: number }
 
 export type Starting = {
-  status: 'pending', phase: 'starting', method: string, startedAt: number, endsAt: number
+  status: 'pending', phase: 'starting', method: string, startedAt: number, expiresAt: number
   /** Whether somebody has taken the start upon himself; before that it is owed. */
-  isBegun: boolean
+  isClaimed: boolean
   /** Until then somebody is at it, or about to be; afterwards he is taken for dead. */
-  busyUntil: number
+  leaseUntil: number
   /** A callback that overtook the answer to our own start. */
   evidence: Evidence | null
 }
 export type Waiting = {
-  status: 'pending', phase: 'waiting', method: string, startedAt: number, endsAt: number
-  state: Json, action: Action | null, codesLeft: number | null, resend: Resend | null
+  status: 'pending', phase: 'waiting', method: string, startedAt: number, expiresAt: number
+  state: Json, action: Action | null, attemptsRemaining: number | null, resend: Resend | null
 }
 export type Resolving = Omit<Waiting, 'phase'> & {
-  phase: 'resolving', evidence: Evidence, busyUntil: number
+  phase: 'resolving', evidence: Evidence, leaseUntil: number
   /** The provider may have been asked with what the app brought, and its answer lost. */
-  isAsked: boolean
+  wasQueried: boolean
 }
 export type PendingAttempt = Starting | Waiting | Resolving
 export type EndedAttempt = {
@@ -69,7 +69,7 @@ export type EndedAttempt = {
 }
 export type Attempt = PendingAttempt | EndedAttempt
 
-export type KeyHold = { name: string, value: string, partition: number }
+export type IdempotencyClaim = { name: string, value: string, partition: number }
 
 type Common = {
   /** Of the record's shape; two versions running side by side read each other's. */
@@ -85,9 +85,9 @@ type Common = {
   device: { ip?: string, userAgent?: string, platform?: string }
   returnUrl: string | null
   /** The claim that its Idempotency-Key holds: given up when it is erased. */
-  key: KeyHold | null
+  key: IdempotencyClaim | null
   /** The same under older keys of `SEAL_KEYS`: absent but for a rotation. */
-  spareKeys?: KeyHold[]
+  spareKeys?: IdempotencyClaim[]
   /** The app wants the profile; without that wish it is not kept. */
   includeProfile: boolean
   /** W3C `traceparent` of the create; absent when that was not traced. */
@@ -108,34 +108,34 @@ export type Result = {
 }
 export type Pending = Common & { status: 'pending' }
 /** A profile that comes from a call of its own, after the proof: what the adapter needs for it, who is at it, and when it is given up. */
-export type ProfileSearch = { evidence: Json, busyUntil: number, until: number }
+export type ProfileSearch = { evidence: Json, leaseUntil: number, until: number }
 export type Verified = Common & { status: 'verified', result: Result, profileSearch: ProfileSearch | 'failed' | null }
 export type Ended = Common & { status: 'failed' | 'expired' | 'canceled', reason: Reason }
 export type Verification = Pending | Verified | Ended
 
 /** What happened. `attempt` is the number of the attempt it happened to: a word about an attempt that has ended is late. */
 export type Event =
-  | { type: 'startBegun', attempt: number }
-  | { type: 'attemptStarted', attempt: number, state: Json, action: Action, codesLeft: number | null, resend: Resend | null, providerId?: string }
+  | { type: 'startClaimed', attempt: number }
+  | { type: 'attemptStarted', attempt: number, state: Json, action: Action, attemptsRemaining: number | null, resend: Resend | null, providerId?: string }
   | { type: 'attemptSkipped', attempt: number, reason: Reason | null }
   | { type: 'startFailed', attempt: number, reason: Reason }
   | { type: 'attemptFailed', attempt: number, reason: Reason }
-  | { type: 'declined', attempt: number, reason: Reason }
-  | { type: 'opened', attempt: number }
+  | { type: 'userRejected', attempt: number, reason: Reason }
+  | { type: 'promptOpened', attempt: number }
   | { type: 'evidenceReceived', attempt: number, evidence: Evidence }
-  | { type: 'proven', attempt: number, phoneNumber: string, profile: Profile | null, profileEvidence?: Json, signals: { [name: string]: Json } | null }
+  | { type: 'numberProven', attempt: number, phoneNumber: string, profile: Profile | null, profileEvidence?: Json, signals: { [name: string]: Json } | null }
   | { type: 'profileRead', profile: Profile }
   | { type: 'profileFailed' }
   | { type: 'newsTaken', revision: number }
-  | { type: 'codeRefused', attempt: number }
-  | { type: 'asked', attempt: number }
-  | { type: 'turnedAway', attempt: number }
-  | { type: 'leftUndecided', attempt: number, from: Evidence['from'], askAgainAt: number }
+  | { type: 'codeIncorrect', attempt: number }
+  | { type: 'queryStarted', attempt: number }
+  | { type: 'queryRejected', attempt: number }
+  | { type: 'stillPending', attempt: number, from: Evidence['from'], askAgainAt: number }
   | { type: 'nextRequested', reason: NextReason }
   | { type: 'resendRequested', attempt: number }
   | { type: 'resent', attempt: number, state: Json, action: Action, providerId?: string }
   | { type: 'canceled', reason: 'app_canceled' | 'superseded' | 'blocked' }
-  | { type: 'ticked' }
+  | { type: 'timeElapsed' }
 
 /** What the shell owes after the change is written: begin the attempt in hand, turn its evidence into an outcome, read the profile, tell the app. */
 export type Effect = 'start' | 'resolve' | 'profile' | 'notify'
@@ -143,7 +143,7 @@ export type Effect = 'start' | 'resolve' | 'profile' | 'notify'
 export type Decision = { next: Verification, effects: Effect[] }
 
 /** How long the one who starts an attempt, or resolves evidence, is trusted to be alive. Longer than the calls it may make. */
-export const busyMs = { start: 8_000, resolve: 8_000, profile: 8_000 }
+export const leaseMs = { start: 8_000, resolve: 8_000, profile: 8_000 }
 /** How long a profile is sought after the proof: what it is read with lives ten minutes at the most. */
 const profileMs = 600_000
 
@@ -156,13 +156,13 @@ export function currentAttempt (verification: Verification): { index: number, at
   return attempt?.status === 'pending' ? { index, attempt } : null
 }
 
-export type Request = Omit<Common, 'format' | 'attempts' | 'news' | 'revision' | 'createdAt' | 'updatedAt'> & {
+export type NewVerification = Omit<Common, 'format' | 'attempts' | 'news' | 'revision' | 'createdAt' | 'updatedAt'> & {
   /** What the app is to be told; absent when it has no webhook. */
-  wants?: readonly NewsType[]
+  wants?: readonly WebhookEventType[]
 }
 
 /** A new verification, its first attempt about to start. `workflow` has at least one step. */
-export function begin ({ wants, ...request }: Request, now: number): Decision {
+export function createVerification ({ wants, ...request }: NewVerification, now: number): Decision {
   const news = wants === undefined ? null : { wanted: [...wants], owed: [], dueAt: 0 }
   const empty: Pending = { ...request, news, format: 1, status: 'pending', attempts: [], revision: 0, createdAt: now, updatedAt: now }
   return withNews(startNext(empty, now), 'created', now)
@@ -175,11 +175,11 @@ export function begin ({ wants, ...request }: Request, now: number): Decision {
 export function decide (verification: Verification, event: Event, now: number): Decision | null {
   if (event.type === 'newsTaken') return renew(verification, take(verification.news, event.revision), [])
   const decision = isFinal(verification) ? decideFinal(verification, event, now) : decidePending(verification, event, now)
-  if (decision !== null) return withNews(decision, newsOf(verification, decision.next), now)
-  return event.type === 'ticked' ? renew(verification, remind(verification.news, now), ['notify']) : null
+  if (decision !== null) return withNews(decision, eventTypeOf(verification, decision.next), now)
+  return event.type === 'timeElapsed' ? renew(verification, remind(verification.news, now), ['notify']) : null
 }
 
-function withNews (decision: Decision, type: NewsType | null, now: number): Decision {
+function withNews (decision: Decision, type: WebhookEventType | null, now: number): Decision {
   const news = type === null ? null : owe(decision.next.news, { type, revision: decision.next.revision }, now)
   return news === null ? decision : { next: { ...decision.next, news }, effects: [...decision.effects, 'notify'] }
 }
@@ -197,10 +197,10 @@ function decideFinal (verification: Verified | Ended, event: Event, now: number)
       return { next: { ...told, profileSearch: null, result: { ...result, profile: event.profile } }, effects: [] }
     case 'profileFailed':
       return { next: { ...told, profileSearch: 'failed' }, effects: [] }
-    case 'ticked':
+    case 'timeElapsed':
       if (now >= profileSearch.until) return { next: { ...told, profileSearch: 'failed' }, effects: [] }
-      if (now < profileSearch.busyUntil) return null
-      return { next: { ...verification, profileSearch: { ...profileSearch, busyUntil: now + busyMs.profile } }, effects: ['profile'] }
+      if (now < profileSearch.leaseUntil) return null
+      return { next: { ...verification, profileSearch: { ...profileSearch, leaseUntil: now + leaseMs.profile } }, effects: ['profile'] }
     default:
       return null
   }
@@ -212,78 +212,78 @@ function decidePending (verification: Pending, event: Event, now: number): Decis
   const attempt = current.attempt
 
   switch (event.type) {
-    case 'startBegun':
-      if (attempt.phase !== 'starting' || attempt.isBegun) return null
-      return keep(verification, { ...attempt, isBegun: true, busyUntil: now + busyMs.start })
+    case 'startClaimed':
+      if (attempt.phase !== 'starting' || attempt.isClaimed) return null
+      return updateSilently(verification, { ...attempt, isClaimed: true, leaseUntil: now + leaseMs.start })
     case 'attemptStarted': {
       if (attempt.phase !== 'starting') return null
-      const { method, startedAt, endsAt, evidence } = attempt
-      const { state, action, codesLeft, resend } = event
-      const waiting: Waiting = { status: 'pending', phase: 'waiting', method, startedAt, endsAt, state, action, codesLeft, resend }
-      return evidence === null ? show(verification, waiting, now) : resolving(verification, waiting, evidence, now)
+      const { method, startedAt, expiresAt, evidence } = attempt
+      const { state, action, attemptsRemaining, resend } = event
+      const waiting: Waiting = { status: 'pending', phase: 'waiting', method, startedAt, expiresAt, state, action, attemptsRemaining, resend }
+      return evidence === null ? updateVisibly(verification, waiting, now) : resolving(verification, waiting, evidence, now)
     }
     case 'attemptSkipped':
       if (attempt.phase !== 'starting') return null
-      return endAttempt(verification, 'skipped', event.reason, now)
+      return advance(verification, 'skipped', event.reason, now)
     case 'startFailed':
       if (attempt.phase !== 'starting') return null
       return failStart(verification, attempt, event.reason, now)
     case 'attemptFailed':
-      return endAttempt(verification, 'failed', event.reason, now)
-    case 'declined':
+      return advance(verification, 'failed', event.reason, now)
+    case 'userRejected':
       // Callbacks come in any order: a grant that is being checked already is not taken back by one.
       if (attempt.phase === 'resolving' || (attempt.phase === 'starting' && attempt.evidence !== null)) return null
-      return endAttempt(verification, 'failed', event.reason, now)
-    case 'opened':
+      return advance(verification, 'failed', event.reason, now)
+    case 'promptOpened':
       if (attempt.phase !== 'waiting' || attempt.action?.type !== 'openDeepLink') return null
-      return show(verification, { ...attempt, action: { type: 'approveOnDevice', app: providerOf(attempt.method) } }, now)
+      return updateVisibly(verification, { ...attempt, action: { type: 'approveOnDevice', app: providerOf(attempt.method) } }, now)
     case 'evidenceReceived':
       // Too late is too late, also when the clock was not asked in time.
-      if (now >= attempt.endsAt) return tick(verification, attempt, now)
+      if (now >= attempt.expiresAt) return elapse(verification, attempt, now)
       if (attempt.phase === 'starting') {
         if (attempt.evidence !== null || event.evidence.from !== 'provider') return null
-        return keep(verification, { ...attempt, evidence: event.evidence })
+        return updateSilently(verification, { ...attempt, evidence: event.evidence })
       }
       // Asking the provider never stands in the way of what the user brings.
       if (attempt.phase === 'resolving' && (attempt.evidence.from === 'app' || event.evidence.from !== 'app')) return null
       return resolving(verification, attempt, event.evidence, now)
-    case 'proven':
+    case 'numberProven':
       if (attempt.phase !== 'resolving') return null
       if (verification.phoneNumber !== null && verification.phoneNumber !== event.phoneNumber) {
-        return endAttempt(verification, 'failed', 'number_mismatch', now)
+        return advance(verification, 'failed', 'number_mismatch', now)
       }
       return verify(verification, attempt, event, now)
-    case 'codeRefused': {
-      if (attempt.phase !== 'resolving' || attempt.codesLeft === null) return null
-      const codesLeft = attempt.codesLeft - 1
-      return codesLeft > 0
-        ? show(verification, waitAgain({ ...attempt, codesLeft }), now)
-        : endAttempt(verification, 'failed', 'code_attempts_exhausted', now)
+    case 'codeIncorrect': {
+      if (attempt.phase !== 'resolving' || attempt.attemptsRemaining === null) return null
+      const attemptsRemaining = attempt.attemptsRemaining - 1
+      return attemptsRemaining > 0
+        ? updateVisibly(verification, waitAgain({ ...attempt, attemptsRemaining }), now)
+        : advance(verification, 'failed', 'code_attempts_exhausted', now)
     }
-    case 'asked':
-    case 'turnedAway':
-      if (attempt.phase !== 'resolving' || attempt.isAsked === (event.type === 'asked')) return null
-      return keep(verification, { ...attempt, isAsked: event.type === 'asked' })
-    case 'leftUndecided':
+    case 'queryStarted':
+    case 'queryRejected':
+      if (attempt.phase !== 'resolving' || attempt.wasQueried === (event.type === 'queryStarted')) return null
+      return updateSilently(verification, { ...attempt, wasQueried: event.type === 'queryStarted' })
+    case 'stillPending':
       // Whoever asks about what the user brought meanwhile is not taken for dead by the answer to another question.
       if (attempt.phase !== 'resolving' || attempt.evidence.from !== event.from) return null
       return attempt.evidence.from === 'provider'
-        ? show(verification, waitAgain(attempt), now)
-        : keep(verification, { ...attempt, busyUntil: event.askAgainAt })
+        ? updateVisibly(verification, waitAgain(attempt), now)
+        : updateSilently(verification, { ...attempt, leaseUntil: event.askAgainAt })
     case 'nextRequested':
-      return endAttempt(verification, 'failed', event.reason, now, true)
+      return advance(verification, 'failed', event.reason, now, true)
     case 'resendRequested': {
       if (attempt.phase !== 'waiting' || attempt.resend === null || attempt.resend.left < 1 || now < attempt.resend.availableAt) return null
       const { left, afterMs } = attempt.resend
-      return show(verification, { ...attempt, resend: { left: left - 1, availableAt: now + afterMs, afterMs } }, now)
+      return updateVisibly(verification, { ...attempt, resend: { left: left - 1, availableAt: now + afterMs, afterMs } }, now)
     }
     case 'resent':
       if (attempt.phase === 'starting') return null
-      return show(verification, { ...attempt, state: event.state, action: event.action }, now)
+      return updateVisibly(verification, { ...attempt, state: event.state, action: event.action }, now)
     case 'canceled':
-      return finish(endLast(verification, 'canceled', event.reason, now), 'canceled', event.reason, now)
-    case 'ticked':
-      return tick(verification, attempt, now)
+      return end(endAttempt(verification, 'canceled', event.reason, now), 'canceled', event.reason, now)
+    case 'timeElapsed':
+      return elapse(verification, attempt, now)
     case 'profileRead':
     case 'profileFailed':
     case 'newsTaken':
@@ -295,7 +295,7 @@ function decidePending (verification: Pending, event: Event, now: number): Decis
 
 /** What the front end must do now; null while there is nothing to do but wait. The device may have more to do although the provider is being asked. */
 export function actionOf (attempt: PendingAttempt): Action | null {
-  if (attempt.phase === 'starting' || (attempt.phase === 'resolving' && attempt.evidence.from !== 'nudge')) return null
+  if (attempt.phase === 'starting' || (attempt.phase === 'resolving' && attempt.evidence.from !== 'poll')) return null
   return attempt.action
 }
 
@@ -303,10 +303,10 @@ export function actionOf (attempt: PendingAttempt): Action | null {
 export function dueAt (verification: Verification): number | null {
   const times = [verification.news !== null && verification.news.owed.length > 0 ? verification.news.dueAt : Infinity]
   const attempt = currentAttempt(verification)?.attempt
-  if (attempt !== undefined) times.push(attempt.endsAt, attempt.phase === 'waiting' ? Infinity : attempt.busyUntil)
+  if (attempt !== undefined) times.push(attempt.expiresAt, attempt.phase === 'waiting' ? Infinity : attempt.leaseUntil)
   if (!isFinal(verification)) times.push(verification.expiresAt)
   if (verification.status === 'verified' && verification.profileSearch !== null && verification.profileSearch !== 'failed') {
-    times.push(verification.profileSearch.busyUntil, verification.profileSearch.until)
+    times.push(verification.profileSearch.leaseUntil, verification.profileSearch.until)
   }
   const first = Math.min(...times)
   return first === Infinity ? null : first
@@ -338,61 +338,61 @@ const isRecord = (value: Json): value is Json & Verification =>
 /** `truecaller.push` → `truecaller`. */
 export const providerOf = (method: string): string => method.slice(0, method.indexOf('.'))
 
-function tick (verification: Pending, attempt: PendingAttempt, now: number): Decision | null {
-  if (now >= verification.expiresAt) return finish(endLast(verification, 'expired', 'deadline', now), 'expired', 'deadline', now)
-  if (now >= attempt.endsAt) return endAttempt(verification, 'expired', 'attempt_timeout', now)
-  if (attempt.phase === 'waiting' || now < attempt.busyUntil) return null
+function elapse (verification: Pending, attempt: PendingAttempt, now: number): Decision | null {
+  if (now >= verification.expiresAt) return end(endAttempt(verification, 'expired', 'deadline', now), 'expired', 'deadline', now)
+  if (now >= attempt.expiresAt) return advance(verification, 'expired', 'attempt_timeout', now)
+  if (attempt.phase === 'waiting' || now < attempt.leaseUntil) return null
   if (attempt.phase === 'resolving') {
-    return { ...keep(verification, { ...attempt, busyUntil: now + busyMs.resolve }), effects: ['resolve'] }
+    return { ...updateSilently(verification, { ...attempt, leaseUntil: now + leaseMs.resolve }), effects: ['resolve'] }
   }
-  return !attempt.isBegun || verification.workflow[verification.attempts.length - 1]?.isRepeatable === true
-    ? { ...keep(verification, { ...attempt, isBegun: false, busyUntil: now + busyMs.start }), effects: ['start'] }
+  return !attempt.isClaimed || verification.workflow[verification.attempts.length - 1]?.isRepeatable === true
+    ? { ...updateSilently(verification, { ...attempt, isClaimed: false, leaseUntil: now + leaseMs.start }), effects: ['start'] }
     : failStart(verification, attempt, 'provider_timeout', now)
 }
 
 /** A start that failed, or whose fate nobody knows, is not the end when the provider has called already. */
 function failStart (verification: Pending, attempt: Starting, reason: Reason, now: number): Decision {
-  if (attempt.evidence === null) return endAttempt(verification, 'failed', reason, now)
-  const { method, startedAt, endsAt, evidence } = attempt
-  const waiting: Waiting = { status: 'pending', phase: 'waiting', method, startedAt, endsAt, state: null, action: null, codesLeft: null, resend: null }
+  if (attempt.evidence === null) return advance(verification, 'failed', reason, now)
+  const { method, startedAt, expiresAt, evidence } = attempt
+  const waiting: Waiting = { status: 'pending', phase: 'waiting', method, startedAt, expiresAt, state: null, action: null, attemptsRemaining: null, resend: null }
   return resolving(verification, waiting, evidence, now)
 }
 
-function verify (verification: Pending, attempt: Resolving, event: Event & { type: 'proven' }, now: number): Decision {
+function verify (verification: Pending, attempt: Resolving, event: Event & { type: 'numberProven' }, now: number): Decision {
   const { phoneNumber, signals, profileEvidence = null } = event
   const profile = verification.includeProfile ? event.profile : null
   const isSought = verification.includeProfile && profile === null && profileEvidence !== null
-  const ended = endLast(verification, 'verified', null, now)
+  const ended = endAttempt(verification, 'verified', null, now)
   const next: Verified = {
     ...ended, status: 'verified', phoneNumber, revision: ended.revision + 1, updatedAt: now,
     result: { phoneNumber, method: attempt.method, verifiedAt: now, profile, signals },
-    profileSearch: isSought ? { evidence: profileEvidence, busyUntil: now + busyMs.profile, until: now + profileMs } : null,
+    profileSearch: isSought ? { evidence: profileEvidence, leaseUntil: now + leaseMs.profile, until: now + profileMs } : null,
   }
   return { next, effects: isSought ? ['profile'] : [] }
 }
 
-/** Ends the attempt in hand and lets the next one start, if the reason (or the caller, by `movesOn`) says so and one is left. */
-function endAttempt (
-  verification: Pending, status: EndedAttempt['status'], reason: Reason | null, now: number, movesOn?: boolean,
+/** Ends the attempt in hand and lets the next one start, if the reason (or the caller, by `fallsThrough`) says so and one is left. */
+function advance (
+  verification: Pending, status: EndedAttempt['status'], reason: Reason | null, now: number, fallsThrough?: boolean,
 ): Decision {
-  const ended = endLast(verification, status, reason, now)
+  const ended = endAttempt(verification, status, reason, now)
   const step = verification.workflow[verification.attempts.length - 1]
-  const goesOn = movesOn ?? (reason === null || reasons[reason].movesOn || (reason === 'user_rejected' && step?.movesOnWhenRejected === true))
+  const goesOn = fallsThrough ?? (reason === null || reasons[reason].fallsThrough || (reason === 'user_rejected' && step?.continueWhenRejected === true))
   if (goesOn && ended.attempts.length < ended.workflow.length) return startNext(ended, now)
-  return runOut(ended, goesOn ? lastWord(ended.attempts) : reason, now)
+  return exhaust(ended, goesOn ? lastReason(ended.attempts) : reason, now)
 }
 
 /** The reason of the last attempt that was started; if none was, of the last one that had a reason to be skipped. */
-function lastWord (attempts: Attempt[]): Reason | null {
+function lastReason (attempts: Attempt[]): Reason | null {
   const ended = attempts.filter(attempt => attempt.status !== 'pending')
   const last = ended.findLast(attempt => attempt.status !== 'skipped') ?? ended.findLast(attempt => attempt.reason !== null)
   return last?.reason ?? null
 }
 
-function runOut (verification: Pending, reason: Reason | null, now: number): Decision {
-  if (reason === 'attempt_timeout') return finish(verification, 'expired', reason, now)
-  const blamed = reason === null || reasons[reason].blamesProvider
-  return finish(verification, 'failed', blamed ? 'provider_unavailable' : reason, now)
+function exhaust (verification: Pending, reason: Reason | null, now: number): Decision {
+  if (reason === 'attempt_timeout') return end(verification, 'expired', reason, now)
+  const blamed = reason === null || reasons[reason].isProviderFault
+  return end(verification, 'failed', blamed ? 'provider_unavailable' : reason, now)
 }
 
 function startNext (verification: Pending, now: number): Decision {
@@ -400,26 +400,26 @@ function startNext (verification: Pending, now: number): Decision {
   if (step === undefined) throw new RangeError('the workflow has no step left')
   const attempt: Starting = {
     status: 'pending', phase: 'starting', method: step.method, startedAt: now,
-    endsAt: Math.min(now + step.timeoutMs, verification.expiresAt), isBegun: false, busyUntil: now + busyMs.start, evidence: null,
+    expiresAt: Math.min(now + step.timeoutMs, verification.expiresAt), isClaimed: false, leaseUntil: now + leaseMs.start, evidence: null,
   }
-  return { next: { ...changed(verification, now), attempts: [...verification.attempts, attempt] }, effects: ['start'] }
+  return { next: { ...bumpRevision(verification, now), attempts: [...verification.attempts, attempt] }, effects: ['start'] }
 }
 
 function resolving (verification: Pending, attempt: Waiting | Resolving, evidence: Evidence, now: number): Decision {
-  const next: Resolving = { ...attempt, phase: 'resolving', evidence, busyUntil: now + busyMs.resolve, isAsked: evidence.from === 'app' }
-  return { ...(evidence.from === 'nudge' ? keep(verification, next) : show(verification, next, now)), effects: ['resolve'] }
+  const next: Resolving = { ...attempt, phase: 'resolving', evidence, leaseUntil: now + leaseMs.resolve, wasQueried: evidence.from === 'app' }
+  return { ...(evidence.from === 'poll' ? updateSilently(verification, next) : updateVisibly(verification, next, now)), effects: ['resolve'] }
 }
 
-function waitAgain ({ evidence: _evidence, busyUntil: _busyUntil, isAsked: _isAsked, ...attempt }: Resolving): Waiting {
+function waitAgain ({ evidence: _evidence, leaseUntil: _busyUntil, wasQueried: _isAsked, ...attempt }: Resolving): Waiting {
   return { ...attempt, phase: 'waiting' }
 }
 
-function finish (verification: Pending, status: Ended['status'], reason: Reason, now: number): Decision {
-  return { next: { ...changed(verification, now), status, reason }, effects: [] }
+function end (verification: Pending, status: Ended['status'], reason: Reason, now: number): Decision {
+  return { next: { ...bumpRevision(verification, now), status, reason }, effects: [] }
 }
 
 /** Ends the attempt in hand; what only served to carry it on (state, evidence) goes with it. */
-function endLast (verification: Pending, status: EndedAttempt['status'], reason: Reason | null, now: number): Pending {
+function endAttempt (verification: Pending, status: EndedAttempt['status'], reason: Reason | null, now: number): Pending {
   const last = verification.attempts.at(-1)
   if (last?.status !== 'pending') return verification
   const ended: EndedAttempt = { status, reason, method: last.method, startedAt: last.startedAt, endedAt: now }
@@ -427,14 +427,14 @@ function endLast (verification: Pending, status: EndedAttempt['status'], reason:
 }
 
 /** Replaces the attempt in hand where nobody outside can see the difference. */
-function keep (verification: Pending, attempt: PendingAttempt): Decision {
+function updateSilently (verification: Pending, attempt: PendingAttempt): Decision {
   return { next: { ...verification, attempts: verification.attempts.with(-1, attempt) }, effects: [] }
 }
 
-function show (verification: Pending, attempt: PendingAttempt, now: number): Decision {
-  return keep(changed(verification, now), attempt)
+function updateVisibly (verification: Pending, attempt: PendingAttempt, now: number): Decision {
+  return updateSilently(bumpRevision(verification, now), attempt)
 }
 
-function changed (verification: Pending, now: number): Pending {
+function bumpRevision (verification: Pending, now: number): Pending {
   return { ...verification, revision: verification.revision + 1, updatedAt: now }
 }

@@ -6,15 +6,15 @@ import { StoreUnavailable } from '../store/record-store.ts'
  * The hands of a process that works: what comes up in it is done in it, at once, as long as one is free; a queue has the rest, and all that comes
  * later. What is cut off by a crash, the due time of its record brings back.
  */
-export type Hands = {
+export type InlineExecutor = {
   /** Does the work, and is not waited for. False: it is not done, since no hand is free. */
-  take (work: () => Promise<void>): boolean
+  tryRun (work: () => Promise<void>): boolean
   /** Takes nothing more, and waits for what is in hand, at most so long. */
   close (deadlineMs: number): Promise<void>
 }
 
-export function createHands ({ most, log }: { most: number, log: Logger }): Hands {
-  const inHand = new Set<Promise<void>>()
+export function createInlineExecutor ({ maxInFlight, log }: { maxInFlight: number, log: Logger }): InlineExecutor {
+  const running = new Set<Promise<void>>()
   let isClosing = false
   // As with a job, whose span is in hand where it comes up is not asked.
   const outside = AsyncLocalStorage.snapshot()
@@ -29,18 +29,18 @@ export function createHands ({ most, log }: { most: number, log: Logger }): Hand
   }
 
   return {
-    take (work) {
-      if (isClosing || inHand.size >= most) return false
+    tryRun (work) {
+      if (isClosing || running.size >= maxInFlight) return false
       const done = outside(perform, work)
-      inHand.add(done)
-      void done.then(() => inHand.delete(done))
+      running.add(done)
+      void done.then(() => running.delete(done))
       return true
     },
     async close (deadlineMs) {
       isClosing = true
       let timer: NodeJS.Timeout | undefined
       const deadline = new Promise<void>(resolve => { timer = setTimeout(resolve, deadlineMs) })
-      await Promise.race([Promise.all(inHand), deadline])
+      await Promise.race([Promise.all(running), deadline])
       clearTimeout(timer)
     },
   }

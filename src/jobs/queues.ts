@@ -18,7 +18,7 @@ export type JobData = { id: string }
 export type QueueState = { queue: string, jobs: { waiting: number, active: number, delayed: number }, oldestAt: number | null }
 
 /** Of the jobs that have waited longest, how many are looked at. */
-const mostLooked = 10
+const maxInspected = 10
 
 export type Queues = {
   /** Adds a `resolve` job; the same name twice, while the first is there, is one job. */
@@ -30,14 +30,14 @@ export type Queues = {
   /** How many jobs of the queue nobody has taken up yet. */
   waiting (queue: QueueName): Promise<number>
   /** How full each queue is. Asks for so many things, however many jobs there are. */
-  look (): Promise<QueueState[]>
+  stats (): Promise<QueueState[]>
   /** All of them, to be looked at. */
   opened: readonly Queue[]
   close (): Promise<void>
 }
 
 /** Opens the producers on a connection that fails fast; the connection stays its owner's. */
-export function openQueues (redis: RedisClient, onError: (error: Error) => void, now: () => number = Date.now): Queues {
+export function createQueues (redis: RedisClient, onError: (error: Error) => void, now: () => number = Date.now): Queues {
   const options = { connection: redis, prefix: queuePrefix, skipVersionCheck: true, skipWaitingForReady: true }
   const defaults = { removeOnComplete: true, removeOnFail: true, stackTraceLimit: 0 }
   const queues = {
@@ -52,8 +52,8 @@ export function openQueues (redis: RedisClient, onError: (error: Error) => void,
     notify: async (id, name) => { await queues.notify.add('notify', { id }, { jobId: name, timestamp: now() }) },
     sweep: async at => { await queues.sweep.add('sweep', {}, { jobId: `sweep-${Math.floor(at / 1000)}`, timestamp: at }) },
     waiting: queue => queues[queue].getWaitingCount(),
-    look: () => Promise.all(Object.values(queues).map(async queue => {
-      const [{ waiting = 0, active = 0, delayed = 0 }, first] = await Promise.all([queue.getJobCounts('waiting', 'active', 'delayed'), queue.getWaiting(0, mostLooked - 1)])
+    stats: () => Promise.all(Object.values(queues).map(async queue => {
+      const [{ waiting = 0, active = 0, delayed = 0 }, first] = await Promise.all([queue.getJobCounts('waiting', 'active', 'delayed'), queue.getWaiting(0, maxInspected - 1)])
       // Nobody knows since when one waits that was tried before; but it waits longer than those behind it.
       const times = first.filter(({ attemptsMade }) => attemptsMade === 0).map(({ timestamp, opts: { delay = 0 } }) => timestamp + delay)
       return { queue: queue.name, jobs: { waiting, active, delayed }, oldestAt: times.length === 0 ? null : Math.min(...times) }

@@ -31,9 +31,9 @@ export type WorkersParts = {
 const sweepEveryMs = 1_000
 /** A sweep that waited longer than this was overtaken by the next ones. */
 const staleSweepMs = 2_500
-const hopelessReplacements = 3
+const maxReplacements = 3
 const connectionRetryMs = 1_000
-const longestBackoffMs = 60_000
+const maxBackoffMs = 60_000
 /** A job is run again about five seconds after its process died: seconds, since somebody is waiting in front of a screen. */
 const lock = { lockDuration: 5_000, stalledInterval: 1_500, maxStalledCount: 5 }
 
@@ -42,7 +42,7 @@ type Watched = {
   queue: QueueName
   worker: Worker
   concurrency: number
-  inHand: number
+  running: number
   taken: number
   /** At the last look: how many it had taken, if jobs were waiting that it could have taken. */
   before: number | null
@@ -61,11 +61,11 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
     const most = queue === 'sweep' ? 1 : concurrency
     const work = async (job: Job, token?: string): Promise<void> => {
       watched.taken += 1
-      watched.inHand += 1
+      watched.running += 1
       try {
         await perform(queue, job, token)
       } finally {
-        watched.inHand -= 1
+        watched.running -= 1
       }
     }
     const worker = new Worker(queueNames[queue], work, { ...options, concurrency: most, settings: { backoffStrategy } })
@@ -75,7 +75,7 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
     })
     worker.on('stalled', () => metrics.countStalled(queue))
     opened.push(worker)
-    const watched: Watched = { queue, worker, concurrency: most, inHand: 0, taken: 0, before: null, replaced }
+    const watched: Watched = { queue, worker, concurrency: most, running: 0, taken: 0, before: null, replaced }
     return watched
   }
 
@@ -109,7 +109,7 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
 
   /** Whether jobs waited all the time since the last look, and it had hands free and took none. */
   async function isStuck (watched: Watched): Promise<boolean> {
-    const isIdle = watched.inHand < watched.concurrency && await queues.waiting(watched.queue).then(count => count > 0, () => false)
+    const isIdle = watched.running < watched.concurrency && await queues.waiting(watched.queue).then(count => count > 0, () => false)
     const stuck = isIdle && watched.before === watched.taken
     watched.before = isIdle ? watched.taken : null
     if (!isIdle || watched.taken > 0) watched.replaced = 0
@@ -131,7 +131,7 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
 
   return {
     isAlive: () => running.every(({ worker }) => worker.isRunning()),
-    isStuck: () => running.some(({ replaced }) => replaced >= hopelessReplacements),
+    isStuck: () => running.some(({ replaced }) => replaced >= maxReplacements),
     async close (deadlineMs) {
       isClosing = true
       clearInterval(sweeper)
@@ -148,7 +148,7 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
 
 /** Half a second, doubled each time up to a minute, ± 25 %; a provider's Retry-After is honoured. */
 function backoffStrategy (attemptsMade: number, _type?: string, error?: Error): number {
-  const delayMs = Math.min(500 * 2 ** (attemptsMade - 1), longestBackoffMs) * (0.75 + Math.random() / 2)
+  const delayMs = Math.min(500 * 2 ** (attemptsMade - 1), maxBackoffMs) * (0.75 + Math.random() / 2)
   const askedMs = error instanceof ProviderError ? error.retryAfterMs ?? 0 : 0
-  return Math.max(delayMs, Math.min(askedMs, longestBackoffMs * 5))
+  return Math.max(delayMs, Math.min(askedMs, maxBackoffMs * 5))
 }

@@ -2,7 +2,7 @@ import type { CallbackSender } from './callback-sender.ts'
 import type { Timers } from './timers.ts'
 
 /** What every simulator is given: where it lives, its clock, and how fast its people and networks are. */
-export type World = {
+export type SimulatorContext = {
   /** Origin of the simulators. */
   url: () => string
   now: () => number

@@ -5,7 +5,7 @@ import { createTimers } from './timers.ts'
 import { truecaller } from './truecaller/index.ts'
 import { truid } from './truid/index.ts'
 import { createCallbackSigner, type DigestEncoding } from './truid/signature.ts'
-import type { World } from './context.ts'
+import type { SimulatorContext } from './context.ts'
 
 export type Provider = 'truecaller' | 'truid' | 'otpless'
 
@@ -59,7 +59,7 @@ const credentials = {
   OTPLESS_APP_ID: 'SANDBOXAPPID',
   OTPLESS_WEBHOOK_SECRET: 'sandbox-otpless-webhook-secret'
 }
-const keptRequests = 10_000
+const maxRequests = 10_000
 
 /** Starts the simulators of all three providers on one origin. What they do with a number is in scenarios.ts. */
 export async function startSimulators(options: SimulatorOptions): Promise<Simulators> {
@@ -70,7 +70,7 @@ export async function startSimulators(options: SimulatorOptions): Promise<Simula
   const callbacks = createCallbackSender({ timers, onError })
   const signer = createCallbackSigner({ now, digestEncoding: options.truidDigest ?? 'base64' })
   let url = ''
-  const world: World = {
+  const world: SimulatorContext = {
     url: () => url,
     now,
     timers,
@@ -103,7 +103,7 @@ export async function startSimulators(options: SimulatorOptions): Promise<Simula
       const path = request.url.replace(/\?.*$/, '')
       if (path.startsWith('/handset/')) return undefined
       requests.push({ provider, method: request.method, path, at: now() })
-      if (requests.length > keptRequests) requests.shift()
+      if (requests.length > maxRequests) requests.shift()
       const answer = takeFault(provider, path)
       if (answer === 'hang') return reply.hijack()
       if (answer === 'reset') {

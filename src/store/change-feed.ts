@@ -3,15 +3,15 @@ import type { RedisClient } from './redis.ts'
 /** Hears an announcement about one id; null means that some may have been missed: read the record again. */
 export type Listener = (text: string | null) => void
 
-export type Announcements = {
+export type ChangeFeed = {
   /**
    * The next announcement about the id; null after `timeoutMs`, when `signal` aborts, on `close`, or when some may have been missed.
    * Never rejects.
    * It listens from the moment of the call: call first, load the record then, and nothing falls between.
    */
-  waitFor (id: string, options: { timeoutMs: number, signal?: AbortSignal }): Promise<string | null>
+  once (id: string, options: { timeoutMs: number, signal?: AbortSignal }): Promise<string | null>
   /** Calls the listener for every announcement about the id, until the returned function is called. */
-  watch (id: string, listener: Listener): () => void
+  subscribe (id: string, listener: Listener): () => void
   /** Lets everybody waiting go. The connection remains its owner's. */
   close (): void
 }
@@ -20,7 +20,7 @@ export type Announcements = {
  * One subscription for the whole process (`channel` of createKeys, on a connection of kind `subscriber`), made again after every reconnect.
  * On Cluster the client changes to another node by itself, unheard: a long watch should now and then read its record too.
  */
-export const createAnnouncements = (subscriber: RedisClient, channel: string): Announcements => {
+export const createChangeFeed = (subscriber: RedisClient, channel: string): ChangeFeed => {
   const listeners = new Map<string, Set<Listener>>()
   let isFirst = true
   let isClosed = false
@@ -49,7 +49,7 @@ export const createAnnouncements = (subscriber: RedisClient, channel: string): A
   subscriber.on('ready', subscribe)
   subscribe()
 
-  const watch = (id: string, listener: Listener): (() => void) => {
+  const subscribeTo = (id: string, listener: Listener): (() => void) => {
     const own = listeners.get(id) ?? new Set()
     listeners.set(id, own.add(listener))
     return () => {
@@ -59,8 +59,8 @@ export const createAnnouncements = (subscriber: RedisClient, channel: string): A
   }
 
   return {
-    watch,
-    waitFor: (id, { timeoutMs, signal }) => new Promise((resolve) => {
+    subscribe: subscribeTo,
+    once: (id, { timeoutMs, signal }) => new Promise((resolve) => {
       const settle = (text: string | null): void => {
         unwatch()
         clearTimeout(timer)
@@ -68,7 +68,7 @@ export const createAnnouncements = (subscriber: RedisClient, channel: string): A
         resolve(text)
       }
       const giveUp = (): void => settle(null)
-      const unwatch = watch(id, settle)
+      const unwatch = subscribeTo(id, settle)
       const timer = setTimeout(giveUp, timeoutMs)
       signal?.addEventListener('abort', giveUp)
       if (signal?.aborted) giveUp()

@@ -7,7 +7,7 @@ const batchFrom = 8
  * A client whose commands of one turn of the event loop leave in one write, when it is busy: writing to sockets is what costs most. Every command
  * still succeeds or fails by itself. ioredis's own auto-pipelining makes batches that fail together, and long pauses of the garbage collector.
  */
-export class BatchingRedis extends Redis {
+export class CorkedRedis extends Redis {
   #isCorked = false
 
   override sendCommand (...args: Parameters<Redis['sendCommand']>): unknown {

@@ -5,7 +5,7 @@
 export const partitions = 16
 
 /** The partition that a tag falls to, whoever asks: for what belongs to no one record. */
-export const partitionOfTag = (tag: string): number => Buffer.from(tag, 'base64url').readUInt8(0) % partitions
+export const partitionOfHash = (tag: string): number => Buffer.from(tag, 'base64url').readUInt8(0) % partitions
 
 /** The names of everything in Redis. All keys of a partition carry one hash tag, so that on Cluster one script may touch them together. */
 export type Keys = {

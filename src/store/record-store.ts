@@ -1,18 +1,18 @@
 import type { Json } from '../adapters/adapter.ts'
 import { partitionOf } from './ids.ts'
-import { markOf } from './sealing.ts'
+import { versionOf } from './sealing.ts'
 import type { Sealer } from './sealing.ts'
 import { createKeys, partitions } from './keys.ts'
 import type { RedisClient, WriteReply } from './redis.ts'
 import type { Replicas } from './replication.ts'
 
 /** A key to give up, but only while it holds this value. `partition` is the record's own unless told. */
-export type Release = { name: string, value: string, partition?: number }
+export type ClaimRelease = { name: string, value: string, partition?: number }
 /**
  * A key that must be free, or hold this very value, for a write to happen; then it holds the value until `expiresAt`. Names are shown in
  * Redis: make them by `tag`. List claims of other partitions first: on Cluster they are taken first.
  */
-export type Claim = Release & { expiresAt: number }
+export type Claim = ClaimRelease & { expiresAt: number }
 /**
  * A count beside the records, exact however many write at once. `below`: the write happens only while it is less than that. `add` is added by a
  * write that happens; it ends at the `expiresAt` of its first addition. Names are shown in Redis. Foreign partitions as for claims.
@@ -24,28 +24,28 @@ export type IndexEntry = { name: string, score: number, keepMs: number }
  * A claim that is held with another value; the value should tell by which id. Its record may not exist, yet or because its writer died:
  * the caller then goes on by creating that id itself.
  */
-export type Taken = { name: string, value: string }
+export type ClaimConflict = { name: string, value: string }
 /** A counter that is not below what it must be, and when it ends. */
-export type Full = { name: string, retryAfterMs: number }
-/** A record as it was read; `mark` is what `save` compares. */
-export type Stored<R> = { record: R, mark: string }
+export type CounterExceeded = { name: string, retryAfterMs: number }
+/** A record as it was read; `version` is what `save` compares. */
+export type Stored<R> = { record: R, version: string }
 
 /** A new record of the same partition that is written in the same step. Its id is nobody else's, so that it need not be looked for. */
-export type Companion = { id: string, record: Json, expiresAt: number, dueAt: number, indexes: IndexEntry[] }
+export type SiblingRecord = { id: string, record: Json, expiresAt: number, dueAt: number, indexes: IndexEntry[] }
 
 export type CreateOptions = {
-  expiresAt: number, dueAt: number | null, claims?: Claim[], counters?: Counter[], indexes?: IndexEntry[], companions?: Companion[]
+  expiresAt: number, dueAt: number | null, claims?: Claim[], counters?: Counter[], indexes?: IndexEntry[], siblings?: SiblingRecord[]
 }
 /** `leaves`: lists that it leaves. */
-export type SaveOptions = CreateOptions & { releases?: Release[], leaves?: string[], announce: string }
+export type SaveOptions = CreateOptions & { releases?: ClaimRelease[], removeFromIndexes?: string[], publish: string }
 /** `also`: ids of records of the same partition that go in the same step. */
-export type EraseOptions = { releases?: Release[], indexes?: string[], also?: string[], announce: string }
+export type EraseOptions = { releases?: ClaimRelease[], indexes?: string[], alsoDelete?: string[], publish: string }
 /** A place in a list, as it was entered; places with the same score are ordered by id. */
 export type Place = { id: string, score: number }
 /** `exists`: a record with this id was written before, by an earlier try whose answer was lost or by somebody who went on with the id. */
-/** `companions`: the marks of those that were written with it. */
-export type Created = { created: true, mark: string, companions: string[] } | { created: false, exists: true } | { created: false, taken: Taken } | { created: false, full: Full }
-export type Saved = { saved: true, mark: string, companions: string[] } | { saved: false, conflict: true } | { saved: false, taken: Taken } | { saved: false, full: Full }
+/** `siblings`: the marks of those that were written with it. */
+export type Created = { created: true, version: string, siblingVersions: string[] } | { created: false, exists: true } | { created: false, claimConflict: ClaimConflict } | { created: false, counterExceeded: CounterExceeded }
+export type Saved = { saved: true, version: string, siblingVersions: string[] } | { saved: false, conflict: true } | { saved: false, claimConflict: ClaimConflict } | { saved: false, counterExceeded: CounterExceeded }
 
 const codes = [
   'OOM', 'READONLY', 'LOADING', 'MISCONF', 'CLUSTERDOWN', 'MASTERDOWN', 'NOREPLICAS', 'TRYAGAIN', 'BUSY', 'NOAUTH', 'WRONGPASS', 'NOPERM',
@@ -87,39 +87,39 @@ export type Store<R> = {
   create (id: string, record: R, options: CreateOptions): Promise<Created>
   /** Null: never written, expired or erased. One round trip. */
   load (id: string): Promise<Stored<R> | null>
-  /** If the record is still the one that was read with `mark`: replaces it, moves its due time and announces it in one step. */
-  save (id: string, mark: string, record: R, options: SaveOptions): Promise<Saved>
+  /** If the record is still the one that was read with `version`: replaces it, moves its due time and announces it in one step. */
+  save (id: string, version: string, record: R, options: SaveOptions): Promise<Saved>
   /** Removes the records, their due times and index entries and the claims they hold, whatever their state, and announces that. */
   erase (id: string, options: EraseOptions): Promise<void>
   /**
-   * Waits until so many replicas as are asked for have the record as it was written, or read, with this mark (null: that it was erased), and claims that were
+   * Waits until so many replicas as are asked for have the record as it was written, or read, with this version (null: that it was erased), and claims that were
    * taken with it. False: it is another one by now. True at once where none are asked for.
    */
-  confirm (id: string, mark: string | null, claims?: readonly Release[]): Promise<boolean>
+  confirm (id: string, version: string | null, claims?: readonly ClaimRelease[]): Promise<boolean>
   claimOf (partition: number, name: string): Promise<string | null>
   /** Gives up one claim, but only while it holds this value. */
-  release (release: Required<Release>): Promise<void>
+  release (release: Required<ClaimRelease>): Promise<void>
   /** Ids of the partition whose due time has come, the longest due first. One whose record is gone stays until it is erased. */
   due (partition: number, now: number, limit: number): Promise<string[]>
   /** The earliest due time there is. */
   firstDue (): Promise<number | null>
   /** Moves the due time of a record that has one, and touches nothing else: for what cannot be read and must not stand in the way. */
-  postpone (id: string, dueAt: number): Promise<void>
+  reschedule (id: string, dueAt: number): Promise<void>
   /** Ids of an index (of several: the tags of one text under every key), newest first, of all partitions. Their records may be gone. */
   find (names: string | readonly string[], limit: number): Promise<string[]>
   /** Places of an index likewise, with their scores; those that come after `before`, or the first. */
   page (names: string | readonly string[], options: { limit: number, before: Place | null }): Promise<Place[]>
   /** The oldest place of an index, of all partitions. */
-  oldest (name: string): Promise<Place | null>
+  first (name: string): Promise<Place | null>
   /** Takes a record out of an index, in a step of its own. */
-  unlist (id: string, name: string): Promise<void>
+  removeFromIndex (id: string, name: string): Promise<void>
   /** Runs a script that finds nothing to do, in one round trip: Redis answers, and we may run our scripts on it. */
   ping (): Promise<void>
 }
 
 /**
  * Opens the store. `write` makes of a record what is sealed; `read` judges what was sealed, also by an older version, and throws when it cannot. Methods throw `StoreUnavailable`,
- * `SealBroken` when a record was tampered with, and `TypeError` for what is not written like an id. `report` hears of every round trip.
+ * `SealError` when a record was tampered with, and `TypeError` for what is not written like an id. `report` hears of every round trip.
  * Without `replicas` what the master has is enough.
  */
 export const createStore = <R extends Json>({ redis, replicas = null, sealer, read, write: express = record => record, namespace = 'vg', report = () => {} }: {
@@ -133,7 +133,7 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
 }): Store<R> => {
   const keys = createKeys(namespace)
 
-  const ask = async <T>(answer: Promise<T>): Promise<T> => {
+  const timed = async <T>(answer: Promise<T>): Promise<T> => {
     const askedAt = performance.now()
     try {
       const value = await answer
@@ -151,18 +151,18 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
     if (partition === null) throw new TypeError('not an id')
     return partition
   }
-  const seal = (id: string, record: Json): { sealed: Buffer, mark: string } => {
+  const seal = (id: string, record: Json): { sealed: Buffer, version: string } => {
     const sealed = sealer.seal(record, id)
-    return { sealed, mark: markOf(sealed).toString('base64') }
+    return { sealed, version: versionOf(sealed).toString('base64') }
   }
-  const sealAll = (companions: readonly Companion[]): SealedCompanion[] => companions.map((companion) => ({ ...companion, ...seal(companion.id, companion.record) }))
-  const keyOf = (home: number, { name, partition = home }: Release): string => keys.claim(partition, name)
-  const keysOf = (home: number, claims: readonly Release[]): string[] => claims.map((claim) => keyOf(home, claim))
+  const sealAll = (siblings: readonly SiblingRecord[]): SealedCompanion[] => siblings.map((companion) => ({ ...companion, ...seal(companion.id, companion.record) }))
+  const keyOf = (home: number, { name, partition = home }: ClaimRelease): string => keys.claim(partition, name)
+  const keysOf = (home: number, claims: readonly ClaimRelease[]): string[] => claims.map((claim) => keyOf(home, claim))
   const isForeign = (home: number) => ({ partition = home }: { partition?: number }): boolean => redis.isCluster && partition !== home
   const counterKey = (home: number, { name, partition = home }: Counter): string => keys.counter(partition, name)
 
   // What cannot be released expires by itself; what it was released after is done, and stays done.
-  const releaseForeign = (home: number, releases: readonly Release[]): Promise<unknown> =>
+  const releaseForeign = (home: number, releases: readonly ClaimRelease[]): Promise<unknown> =>
     Promise.allSettled(releases.map((release) => redis.eraseRecord(1, keyOf(home, release), 0, 0, 0, '', '', release.value)))
 
   const uncount = (home: number, counters: readonly Counter[]): Promise<unknown> =>
@@ -172,17 +172,17 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
     }))
 
   /** Adds first and looks then, so that however many come at once none is let through too many. */
-  const countForeign = async (home: number, counter: Counter): Promise<Full | null> => {
+  const countForeign = async (home: number, counter: Counter): Promise<CounterExceeded | null> => {
     const { name, add, below, expiresAt } = counter
     const key = counterKey(home, counter)
     const transaction = redis.multi().incrby(key, add).pexpireat(key, expiresAt, 'NX').pttl(key)
-    const [[, count] = [], , [, leftMs] = []] = await ask(transaction.exec()) ?? []
+    const [[, count] = [], , [, leftMs] = []] = await timed(transaction.exec()) ?? []
     if (below === null || Number(count) - add < below) return null
     await uncount(home, [counter])
     return { name, retryAfterMs: Math.max(0, Number(leftMs)) }
   }
 
-  type Refusal = { taken: Taken } | { full: Full } | 'refused'
+  type Refusal = { claimConflict: ClaimConflict } | { counterExceeded: CounterExceeded } | 'refused'
 
   /**
    * Takes the claims and counts the counters that the record's script cannot reach (another slot), then writes, and gives them back if another
@@ -201,39 +201,39 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
       return refusal
     }
     for (const claim of foreign) {
-      const held = await ask(redis.set(keyOf(home, claim), claim.value, 'PXAT', claim.expiresAt, 'NX', 'GET'))
+      const held = await timed(redis.set(keyOf(home, claim), claim.value, 'PXAT', claim.expiresAt, 'NX', 'GET'))
       if (held === null) taken.push(claim)
-      else if (held !== claim.value) return giveBack({ taken: { name: claim.name, value: held } })
+      else if (held !== claim.value) return giveBack({ claimConflict: { name: claim.name, value: held } })
     }
     for (const counter of away) {
       const full = await countForeign(home, counter)
-      if (full !== null) return giveBack({ full })
+      if (full !== null) return giveBack({ counterExceeded: full })
       counted.push(counter)
     }
-    const [result, word = ''] = await ask(write(local, here))
+    const [result, word = ''] = await timed(write(local, here))
     if (result === 1) return null
     if (result === 0) {
       await uncount(home, counted)
       return 'refused'
     }
     const claim = local[-result - 1]
-    if (claim !== undefined) return giveBack({ taken: { name: claim.name, value: word } })
+    if (claim !== undefined) return giveBack({ claimConflict: { name: claim.name, value: word } })
     const counter = here[-result - local.length - 1]
     if (counter === undefined) throw new StoreUnavailable('ERROR')
-    return giveBack({ full: { name: counter.name, retryAfterMs: Number(word) } })
+    return giveBack({ counterExceeded: { name: counter.name, retryAfterMs: Number(word) } })
   }
 
-  type SealedCompanion = Companion & { sealed: Buffer, mark: string }
-  type Change = Omit<SaveOptions, 'companions'> & { mark: Buffer | '', sealed: Buffer, companions: SealedCompanion[] }
+  type SealedCompanion = SiblingRecord & { sealed: Buffer, version: string }
+  type Change = Omit<SaveOptions, 'siblings'> & { version: Buffer | '', sealed: Buffer, siblings: SealedCompanion[] }
 
-  const write = async (id: string, { mark, sealed, expiresAt, dueAt, releases = [], indexes = [], leaves = [], companions, announce, ...options }: Change): Promise<Refusal | null> => {
+  const write = async (id: string, { version, sealed, expiresAt, dueAt, releases = [], indexes = [], removeFromIndexes = [], siblings, publish, ...options }: Change): Promise<Refusal | null> => {
     const home = place(id)
     const [away, here] = splitBy(releases, isForeign(home))
     const refusal = await writeWith(home, options, (claims, counters) => {
       const named = [keys.record(home, id), keys.due(home)]
       const values: (string | Buffer | number)[] = [
-        mark, sealed, expiresAt, dueAt ?? '', id, announce === '' ? '' : keys.channel, announce === '' ? '' : `${id} ${announce}`,
-        claims.length, here.length, counters.length, indexes.length + companions.reduce((sum, other) => sum + other.indexes.length, 0), leaves.length,
+        version, sealed, expiresAt, dueAt ?? '', id, publish === '' ? '' : keys.channel, publish === '' ? '' : `${id} ${publish}`,
+        claims.length, here.length, counters.length, indexes.length + siblings.reduce((sum, other) => sum + other.indexes.length, 0), removeFromIndexes.length,
       ]
       for (const claim of claims) {
         named.push(keyOf(home, claim))
@@ -247,14 +247,14 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
         named.push(counterKey(home, counter))
         values.push(counter.add, counter.below ?? '', counter.expiresAt)
       }
-      for (const one of [{ id, indexes }, ...companions]) {
+      for (const one of [{ id, indexes }, ...siblings]) {
         for (const { name, score, keepMs } of one.indexes) {
           named.push(keys.index(home, name))
           values.push(one.id, score, score - keepMs, score + keepMs)
         }
       }
-      for (const name of leaves) named.push(keys.index(home, name))
-      for (const other of companions) {
+      for (const name of removeFromIndexes) named.push(keys.index(home, name))
+      for (const other of siblings) {
         named.push(keys.record(home, other.id))
         values.push(other.sealed, other.expiresAt, other.dueAt, other.id)
       }
@@ -272,7 +272,7 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
       redis.zrange(list, before === null ? '+inf' : `(${score}`, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, limit, 'WITHSCORES'),
       ...before === null ? [] : [redis.zrangebyscore(list, score, score, 'WITHSCORES')],
     ])
-    const scores = new Map((await ask(Promise.all(ranges))).flatMap((answer) =>
+    const scores = new Map((await timed(Promise.all(ranges))).flatMap((answer) =>
       answer.flatMap((id, at): [string, number][] => at % 2 === 0 ? [[id, Number(answer[at + 1])]] : [])))
     return [...scores].map(([id, score]) => ({ id, score }))
       .filter((place) => before === null || place.score < score || place.id < before.id)
@@ -282,67 +282,67 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
 
   /** The first member of a sorted set of each partition, and of those the first. */
   const first = async (keyOfSet: (partition: number) => string): Promise<Place | null> => {
-    const heads = await ask(Promise.all(Array.from({ length: partitions }, (_, partition) => redis.zrange(keyOfSet(partition), '0', '0', 'WITHSCORES'))))
+    const heads = await timed(Promise.all(Array.from({ length: partitions }, (_, partition) => redis.zrange(keyOfSet(partition), '0', '0', 'WITHSCORES'))))
     const places = heads.flatMap(([id, score]) => id === undefined ? [] : [{ id, score: Number(score) }])
     return places.sort((a, b) => a.score - b.score)[0] ?? null
   }
 
   return {
     async create (id, record, options) {
-      const { sealed, mark } = seal(id, express(record))
-      const companions = sealAll(options.companions ?? [])
-      const refusal = await write(id, { ...options, companions, mark: '', sealed, announce: '' })
-      if (refusal === null) return { created: true, mark, companions: companions.map((companion) => companion.mark) }
+      const { sealed, version } = seal(id, express(record))
+      const siblings = sealAll(options.siblings ?? [])
+      const refusal = await write(id, { ...options, siblings, version: '', sealed, publish: '' })
+      if (refusal === null) return { created: true, version, siblingVersions: siblings.map((companion) => companion.version) }
       return refusal === 'refused' ? { created: false, exists: true } : { created: false, ...refusal }
     },
     async load (id) {
-      const sealed = await ask(redis.getBuffer(keys.record(place(id), id)))
-      return sealed === null ? null : { record: read(sealer.open(sealed, id), id), mark: markOf(sealed).toString('base64') }
+      const sealed = await timed(redis.getBuffer(keys.record(place(id), id)))
+      return sealed === null ? null : { record: read(sealer.open(sealed, id), id), version: versionOf(sealed).toString('base64') }
     },
-    async save (id, mark, record, options) {
-      const { sealed, mark: newMark } = seal(id, express(record))
-      const companions = sealAll(options.companions ?? [])
-      const refusal = await write(id, { ...options, companions, mark: Buffer.from(mark, 'base64'), sealed })
-      if (refusal === null) return { saved: true, mark: newMark, companions: companions.map((companion) => companion.mark) }
+    async save (id, version, record, options) {
+      const { sealed, version: newVersion } = seal(id, express(record))
+      const siblings = sealAll(options.siblings ?? [])
+      const refusal = await write(id, { ...options, siblings, version: Buffer.from(version, 'base64'), sealed })
+      if (refusal === null) return { saved: true, version: newVersion, siblingVersions: siblings.map((companion) => companion.version) }
       return refusal === 'refused' ? { saved: false, conflict: true } : { saved: false, ...refusal }
     },
-    async erase (id, { releases = [], indexes = [], also = [], announce }) {
+    async erase (id, { releases = [], indexes = [], alsoDelete = [], publish }) {
       const home = place(id)
       const [away, here] = splitBy(releases, isForeign(home))
-      await ask(redis.eraseRecord(
-        2 + also.length + indexes.length + here.length,
-        keys.record(home, id), ...also.map((other) => keys.record(home, other)), keys.due(home), ...indexes.map((name) => keys.index(home, name)), ...keysOf(home, here),
-        1 + also.length, 1 + indexes.length, 1 + also.length, keys.channel, `${id} ${announce}`, id, ...also, ...here.map(({ value }) => value),
+      await timed(redis.eraseRecord(
+        2 + alsoDelete.length + indexes.length + here.length,
+        keys.record(home, id), ...alsoDelete.map((other) => keys.record(home, other)), keys.due(home), ...indexes.map((name) => keys.index(home, name)), ...keysOf(home, here),
+        1 + alsoDelete.length, 1 + indexes.length, 1 + alsoDelete.length, keys.channel, `${id} ${publish}`, id, ...alsoDelete, ...here.map(({ value }) => value),
       ))
       await releaseForeign(home, away)
     },
-    async confirm (id, mark, claims = []) {
+    async confirm (id, version, claims = []) {
       if (replicas === null) return true
       const home = place(id)
       const answers = await Promise.all([
-        ask(replicas.confirm({ partition: home, key: keys.record(home, id), start: Buffer.from(mark ?? '', 'base64') })),
+        timed(replicas.confirm({ partition: home, key: keys.record(home, id), start: Buffer.from(version ?? '', 'base64') })),
         ...claims.filter(isForeign(home)).map((claim) =>
-          ask(replicas.confirm({ partition: claim.partition ?? home, key: keyOf(home, claim), start: claim.value }))),
+          timed(replicas.confirm({ partition: claim.partition ?? home, key: keyOf(home, claim), start: claim.value }))),
       ])
       return !answers.includes(false)
     },
     async release ({ partition, name, value }) {
-      await ask(redis.eraseRecord(1, keys.claim(partition, name), 0, 0, 0, '', '', value))
+      await timed(redis.eraseRecord(1, keys.claim(partition, name), 0, 0, 0, '', '', value))
     },
-    claimOf: (partition, name) => ask(redis.get(keys.claim(partition, name))),
-    due: (partition, now, limit) => ask(redis.zrangebyscore(keys.due(partition), '-inf', now, 'LIMIT', 0, limit)),
-    async postpone (id, dueAt) {
-      await ask(redis.zadd(keys.due(place(id)), 'XX', dueAt, id))
+    claimOf: (partition, name) => timed(redis.get(keys.claim(partition, name))),
+    due: (partition, now, limit) => timed(redis.zrangebyscore(keys.due(partition), '-inf', now, 'LIMIT', 0, limit)),
+    async reschedule (id, dueAt) {
+      await timed(redis.zadd(keys.due(place(id)), 'XX', dueAt, id))
     },
     find: async (names, limit) => (await page(names, { limit, before: null })).map(({ id }) => id),
     page,
     firstDue: async () => (await first(keys.due))?.score ?? null,
-    oldest: (name) => first((partition) => keys.index(partition, name)),
-    async unlist (id, name) {
-      await ask(redis.zrem(keys.index(place(id), name), id))
+    first: (name) => first((partition) => keys.index(partition, name)),
+    async removeFromIndex (id, name) {
+      await timed(redis.zrem(keys.index(place(id), name), id))
     },
     async ping () {
-      await ask(redis.eraseRecord(1, keys.claim(0, 'ping'), 0, 0, 0, '', '', ''))
+      await timed(redis.eraseRecord(1, keys.claim(0, 'ping'), 0, 0, 0, '', '', ''))
     },
   }
 }

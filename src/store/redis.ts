@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { Cluster, Redis } from 'ioredis'
 import type { ClusterOptions, DNSLookupFunction, RedisOptions, Result } from 'ioredis'
-import { BatchingRedis } from './corked-redis.ts'
-import { Sentinels } from './sentinel-connector.ts'
+import { CorkedRedis } from './corked-redis.ts'
+import { SentinelMasterConnector } from './sentinel-connector.ts'
 
 /** A connection to Redis or Valkey: standalone, found through Sentinel, or a Cluster. */
 export type RedisClient = Redis | Cluster
@@ -151,10 +151,10 @@ const openRedis = (target: RedisTarget, kind: RedisKind): Redis => {
     // After a failover the old master answers READONLY: the new one is found by connecting again.
     reconnectOnError: (error) => error.message.includes('READONLY'),
   } satisfies RedisOptions
-  if (target.form === 'standalone') return new BatchingRedis({ ...options, ...target.nodes[0] })
-  return new BatchingRedis({
+  if (target.form === 'standalone') return new CorkedRedis({ ...options, ...target.nodes[0] })
+  return new CorkedRedis({
     ...options,
-    Connector: Sentinels,
+    Connector: SentinelMasterConnector,
     sentinels: target.nodes,
     sentinelRetryStrategy: retryDelay,
     sentinelCommandTimeout: 1000,

@@ -8,10 +8,10 @@ import { prepareHmac } from './hmac.ts'
 export type KeyPurpose = 'seal' | 'tag' | 'id' | 'callback' | 'secret'
 
 /** A sealed value was changed, moved to another name, or sealed with a key that is no longer given. The message shows none of it. */
-export class SealBroken extends Error {
+export class SealError extends Error {
   constructor (why: string) {
     super(`sealed value cannot be opened: ${why}`)
-    this.name = 'SealBroken'
+    this.name = 'SealError'
   }
 }
 
@@ -25,12 +25,12 @@ export class SealBroken extends Error {
 export type Sealer = {
   /** Seals a JSON value under the first key, bound to `aad`: it opens under that name only. */
   seal (value: Json, aad: string): Buffer
-  /** Opens what any of the keys sealed. Throws `SealBroken`. */
+  /** Opens what any of the keys sealed. Throws `SealError`. */
   open (sealed: Buffer, aad: string): Json
   /** What the same text has in common everywhere, and nothing else: 128 bits of HMAC-SHA256 under the first key, base64url. */
-  tag (purpose: string, text: string): string
+  keyedHash (purpose: string, text: string): string
   /** The tag under every key, the first one first: for finding what was written before a rotation. */
-  tags (purpose: string, text: string): string[]
+  keyedHashes (purpose: string, text: string): string[]
   /** The subkeys of a purpose, the first key's first. */
   subkeys (purpose: KeyPurpose): readonly KeyObject[]
 }
@@ -43,10 +43,10 @@ const tagBytes = 16
 const keyBytes = 32
 const purposes: readonly KeyPurpose[] = ['seal', 'tag', 'id', 'callback', 'secret']
 
-/** The first bytes of a sealed value, to the end of its nonce: no two sealings share them. Throws `SealBroken` when it cannot be one. */
-export const markOf = (sealed: Buffer): Buffer => {
+/** The first bytes of a sealed value, to the end of its nonce: no two sealings share them. Throws `SealError` when it cannot be one. */
+export const versionOf = (sealed: Buffer): Buffer => {
   const end = 2 + (sealed[1] ?? 0) + nonceBytes
-  if ((sealed[0] !== format && sealed[0] !== jsonFormat) || sealed.length < end + tagBytes) throw new SealBroken('not in a known format')
+  if ((sealed[0] !== format && sealed[0] !== jsonFormat) || sealed.length < end + tagBytes) throw new SealError('not in a known format')
   return sealed.subarray(0, end)
 }
 
@@ -88,7 +88,7 @@ export const createSealer = (
   const tagMacs = subkeys('tag').map(prepareHmac)
   const latest = new Map<string, { text: string, made: string[] }>()
   // One request asks for some tags twice.
-  const tags = (purpose: string, text: string): string[] => {
+  const keyedHashes = (purpose: string, text: string): string[] => {
     const last = latest.get(purpose)
     if (last?.text === text) return last.made
     const made = tagMacs.map((mac) => shorten(mac(nothing, `${purpose.length}:${purpose}${text}`, 'base64url')))
@@ -105,9 +105,9 @@ export const createSealer = (
       return Buffer.concat([header, nonce, body, cipher.getAuthTag()])
     },
     open (sealed, aad) {
-      const mark = markOf(sealed)
+      const mark = versionOf(sealed)
       const key = openers.get(mark.toString('latin1', 2, mark.length - nonceBytes))
-      if (key === undefined) throw new SealBroken('no key of SEAL_KEYS has its id')
+      if (key === undefined) throw new SealError('no key of SEAL_KEYS has its id')
       const decipher = createDecipheriv('aes-256-gcm', key, mark.subarray(-nonceBytes), { authTagLength: tagBytes })
         .setAAD(Buffer.from(aad))
         .setAuthTag(sealed.subarray(-tagBytes))
@@ -115,12 +115,12 @@ export const createSealer = (
       try {
         decipher.final()
       } catch {
-        throw new SealBroken('it was changed, or belongs to another name')
+        throw new SealError('it was changed, or belongs to another name')
       }
       return sealed[0] === format ? packr.unpack(body) : JSON.parse(body.toString())
     },
-    tag: (purpose, text) => tags(purpose, text)[0] ?? '',
-    tags,
+    keyedHash: (purpose, text) => keyedHashes(purpose, text)[0] ?? '',
+    keyedHashes,
     subkeys,
   }
 }

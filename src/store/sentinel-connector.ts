@@ -6,7 +6,7 @@ type Connect = SentinelConnector['connect']
  * Finds the master through Sentinel. A failover that is told while a lost connection is being made again closes it for good in ioredis (6.0.0): its detector
  * outlives the connection that it watched. Here it ends with it; the next connection gets its own.
  */
-export class Sentinels extends SentinelConnector {
+export class SentinelMasterConnector extends SentinelConnector {
   // As ioredis declares what it is given.
   constructor (options: unknown) {
     super(options as SentinelConnectionOptions)

@@ -1,27 +1,27 @@
 /** A count of one window of time, kept together by all processes. */
-export type Tally = {
+export type WindowCount = {
   /** What is counted, and for whom. Never leaves this process as it is. */
   name: string
   windowMs: number
   /** How much of its own count a process may keep to itself: so much can be let through too much, by each further process. */
-  step: number
+  syncEvery: number
 }
 
-export type Tallies = {
+export type WindowCounters = {
   /** Counts one more. `count` is the sum as far as it is known here, `endsAt` when the window does (ms since the epoch). Asks nobody. */
-  add (tally: Tally): { count: number, endsAt: number }
+  increment (tally: WindowCount): { count: number, endsAt: number }
 }
 
-export type TalliesParts = {
+export type WindowCountersParts = {
   /** Adds to the count that all share, and tells its sum. */
-  share: (name: string, count: number, expiresAt: number) => Promise<number>
+  sync: (name: string, count: number, expiresAt: number) => Promise<number>
   now: () => number
 }
 
 type Entry = { endsAt: number, shared: number, own: number, isSharing: boolean }
 
 /** Names that are counted at once; beyond that the oldest are forgotten. */
-const mostNames = 100_000
+const maxNames = 100_000
 const shareRetryMs = 1_000
 
 /**
@@ -29,15 +29,15 @@ const shareRetryMs = 1_000
  * decided without asking anybody, and with n processes at most n − 1 steps, and what comes during one exchange, are let through too much.
  * While nothing can be shared each process keeps the limit by itself.
  */
-export function createTallies ({ share, now }: TalliesParts): Tallies {
+export function createWindowCounters ({ sync, now }: WindowCountersParts): WindowCounters {
   const entries = new Map<string, Entry>()
   let retryAt = -Infinity
 
-  async function exchange (name: string, entry: Entry): Promise<void> {
+  async function syncEntry (name: string, entry: Entry): Promise<void> {
     const { own, endsAt } = entry
     entry.isSharing = true
     try {
-      const shared = await share(`${name} ${endsAt}`, own, endsAt)
+      const shared = await sync(`${name} ${endsAt}`, own, endsAt)
       entry.shared = shared
       entry.own -= own
     } catch {
@@ -53,16 +53,16 @@ export function createTallies ({ share, now }: TalliesParts): Tallies {
     const fresh: Entry = { endsAt: at - at % windowMs + windowMs, shared: 0, own: 0, isSharing: false }
     entries.delete(name)
     entries.set(name, fresh)
-    if (entries.size > mostNames) entries.delete(entries.keys().next().value ?? '')
+    if (entries.size > maxNames) entries.delete(entries.keys().next().value ?? '')
     return fresh
   }
 
   return {
-    add ({ name, windowMs, step }) {
+    increment ({ name, windowMs, syncEvery }) {
       const entry = open(name, windowMs)
       entry.own += 1
       const count = entry.shared + entry.own
-      if (entry.own >= step && !entry.isSharing && now() >= retryAt) void exchange(name, entry)
+      if (entry.own >= syncEvery && !entry.isSharing && now() >= retryAt) void syncEntry(name, entry)
       return { count, endsAt: entry.endsAt }
     },
   }

@@ -25,7 +25,7 @@ export type Metrics = {
   countCall (call: Omit<ProviderCall, 'verificationId'>): void
   countCallback (provider: string, result: CallbackResult): void
   /** A route that may be asked, by its pattern: its series begin at zero. */
-  openRoute (method: string, route: string): void
+  registerRoute (method: string, route: string): void
   /** `route` is the pattern, null where none matched. */
   countRequest (request: { method: string, route: string | null, statusCode: number, durationMs: number }): void
   countRefused (cause: RefusalCause): void
@@ -36,14 +36,14 @@ export type Metrics = {
   countStalled (queue: QueueName): void
   countLostLock (): void
   /** Everything that was due has been looked at, now. */
-  noteSweep (now: number): void
+  recordSweep (now: number): void
   countUnreadable (): void
   /** `durationMs` is null when nothing was sent. */
   countWebhookTry (result: WebhookResult, durationMs: number | null): void
   countDisabledEndpoint (): void
   countExhaustedWebhook (): void
   /** The apps are in force since now, at the start or by reading them again. */
-  noteApps (now: number): void
+  recordAppsLoaded (now: number): void
   countReload (result: 'ok' | 'invalid'): void
 }
 
@@ -57,14 +57,14 @@ const fallbackWords = apart([...cancelWords, 'deadline'])
 /** What a provider's answer, or its silence, can come to. */
 const answerWords = failWords.filter(word => !['provider_unavailable', 'recently_tried', 'abandoned'].includes(word))
 /** A provider's fault ends a verification as `provider_unavailable`. */
-const endWords = failWords.filter(word => !reasons[word].blamesProvider || word === 'provider_unavailable')
+const endWords = failWords.filter(word => !reasons[word].isProviderFault || word === 'provider_unavailable')
 const endings: Record<Ending, readonly (Reason | null)[]> = {
   verified: [null], failed: failWords, expired: clockWords, canceled: cancelWords, skipped: [null, ...skipWords],
 }
 
 const calls = ['start', 'resend', 'resolve', 'profile'] as const
 const countryStatuses = ['created', 'verified', 'failed', 'expired', 'canceled'] as const
-const mostCountries = 60
+const maxCountries = 60
 const statusClasses = ['2xx', '3xx', '4xx', '5xx']
 const knownVerbs = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
@@ -117,7 +117,7 @@ export function createMetrics (providers: Record<string, string[]>): Metrics {
   function countryLabel ({ country: asked }: Verification): string {
     const country = asked === undefined ? 'none' : asked === noCountry ? 'other' : asked
     if (countries.has(country)) return country
-    if (countries.size >= mostCountries + 2) return 'other'
+    if (countries.size >= maxCountries + 2) return 'other'
     openCountry(country)
     return country
   }
@@ -178,7 +178,7 @@ export function createMetrics (providers: Record<string, string[]>): Metrics {
       providerSeconds.observe({ provider, call }, durationMs / 1000)
     },
     countCallback: (provider, result) => callbacks.inc({ provider, result }),
-    openRoute: (method, route) => {
+    registerRoute: (method, route) => {
       requestSeconds.zero({ route, method })
       for (const status_class of statusClasses) requests.inc({ route, method, status_class }, 0)
     },
@@ -196,7 +196,7 @@ export function createMetrics (providers: Record<string, string[]>): Metrics {
     },
     countStalled: queue => stalled.inc({ queue: queueNames[queue] }),
     countLostLock: () => lostLocks.inc(),
-    noteSweep: now => lastSweep.set(now / 1000),
+    recordSweep: now => lastSweep.set(now / 1000),
     countUnreadable: () => unreadable.inc(),
     countWebhookTry: (result, durationMs) => {
       webhookTries.inc({ result })
@@ -204,7 +204,7 @@ export function createMetrics (providers: Record<string, string[]>): Metrics {
     },
     countDisabledEndpoint: () => disabledEndpoints.inc(),
     countExhaustedWebhook: () => exhaustedWebhooks.inc(),
-    noteApps: now => appsLoaded.set(now / 1000),
+    recordAppsLoaded: now => appsLoaded.set(now / 1000),
     countReload: result => {
       reloads.inc({ result })
       lastReload.set(result === 'ok' ? 1 : 0)
@@ -216,8 +216,8 @@ const hasEnded = (attempt: Attempt): attempt is EndedAttempt => attempt.status !
 
 /** Every way in which a call can end. A start is refused by an error, since it has no outcome yet. */
 function possibleCalls (call: ProviderCall['call']): Pick<ProviderCall, 'result' | 'reason' | 'blame'>[] {
-  const denials = answerWords.filter(reason => !reasons[reason].blamesProvider)
-  const errors = call === 'start' || call === 'resolve' ? answerWords : answerWords.filter(reason => reasons[reason].blamesProvider)
+  const denials = answerWords.filter(reason => !reasons[reason].isProviderFault)
+  const errors = call === 'start' || call === 'resolve' ? answerWords : answerWords.filter(reason => reasons[reason].isProviderFault)
   return [
     { result: 'ok', reason: null, blame: 'none' },
     { result: 'error', reason: 'provider_error', blame: 'us' },

@@ -24,7 +24,7 @@ export type Tracing = {
 export const noTracing: Tracing = { trace: (_name, _options, work) => work(() => {}), traceparent: () => null, close: async () => {} }
 
 /** Options of a span about a verification: whatever happens to it is in the trace of its create. */
-export const about = ({ id, traceparent }: { id: string, traceparent?: string }, attributes: Attributes = {}): Required<Pick<SpanOptions, 'attributes'>> & Pick<SpanOptions, 'traceparent'> =>
+export const verificationSpan = ({ id, traceparent }: { id: string, traceparent?: string }, attributes: Attributes = {}): Required<Pick<SpanOptions, 'attributes'>> & Pick<SpanOptions, 'traceparent'> =>
   ({ traceparent, attributes: { 'verigate.verification.id': id, ...attributes } })
 
 /** The trace that a `traceparent` names. */

@@ -1,20 +1,20 @@
-import { callbackUrl, type AdapterMap, type Attempts } from './provider-calls.ts'
-import type { Changes } from './transitions.ts'
+import { callbackUrl, type AdapterMap, type ProviderCalls } from './provider-calls.ts'
+import type { Transitions } from './transitions.ts'
 import { ApiError, isGone } from '../core/errors.ts'
 import type { Gateway } from './gateway.ts'
 import type { Ids } from '../store/ids.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { CallbackResult, Metrics } from '../telemetry/metrics.ts'
 import type { Store, Stored } from '../store/record-store.ts'
-import { about, type Tracing } from '../telemetry/tracing.ts'
+import { verificationSpan, type Tracing } from '../telemetry/tracing.ts'
 import { currentAttempt, providerOf, type Event, type Verification } from '../core/verification.ts'
 
 export type CallbacksParts = {
-  changes: Pick<Changes, 'apply'>
+  changes: Pick<Transitions, 'apply'>
   store: Pick<Store<Verification>, 'load'>
   ids: Pick<Ids, 'readCallbackKey'>
   adapters: AdapterMap
-  attempts: Pick<Attempts, 'describe'>
+  attempts: Pick<ProviderCalls, 'contextOf'>
   publicUrl: string
   metrics: Pick<Metrics, 'countCallback'>
   log: Logger
@@ -46,9 +46,9 @@ export function createCallbacks (
       if (received.type === 'noted') return count('accepted')
       const event: Event = received.type === 'evidence'
         ? { type: 'evidenceReceived', attempt, evidence: { from: 'provider', value: received.evidence } }
-        : received.type === 'denied' ? { type: 'declined', attempt, reason: received.reason } : { type: 'opened', attempt }
+        : received.type === 'denied' ? { type: 'userRejected', attempt, reason: received.reason } : { type: 'promptOpened', attempt }
       const current = stored
-      return tracing.trace(`callback ${provider}`, { kind: 'internal', ...about(current.record) }, async tell => {
+      return tracing.trace(`callback ${provider}`, { kind: 'internal', ...verificationSpan(current.record) }, async tell => {
         const { changed, isReplay, stored: { record: after } } = await changes.apply(current, event)
         const isOver = currentAttempt(after)?.index !== attempt
         const isUsed = changed && !(isOver && event.type === 'evidenceReceived')
@@ -70,7 +70,7 @@ export function createCallbacks (
       const { attemptIndex } = named
       if (providerOf(record.workflow[attemptIndex]?.method ?? '.') !== provider) return null
       const returned = currentAttempt(record)?.index === attemptIndex
-        ? adapter.readReturn(attempts.describe(record, attemptIndex), query) ?? { error: 'evidence_invalid' }
+        ? adapter.readReturn(attempts.contextOf(record, attemptIndex), query) ?? { error: 'evidence_invalid' }
         : { error: 'evidence_expired' }
       const url = new URL(record.returnUrl)
       for (const [name, value] of Object.entries(returned)) url.searchParams.set(name, value)

@@ -1,24 +1,24 @@
 import type { Callback, EvidenceKind, Json } from '../adapters/adapter.ts'
 import { allowsReturnUrl, type App } from '../apps/apps.ts'
-import { takes, type Attempts } from './provider-calls.ts'
+import { acceptedEvidence, type ProviderCalls } from './provider-calls.ts'
 import { createCallbacks, type CallbacksParts } from './callbacks.ts'
-import { retryAfter, type Changes } from './transitions.ts'
-import { createDuties, type DutiesParts } from './processors.ts'
+import { retryAfter, type Transitions } from './transitions.ts'
+import { createProcessors, type ProcessorsParts } from './processors.ts'
 import { ApiError, isGone, ProviderError } from '../core/errors.ts'
-import { createReplays, readKeyClaim, writeKeyClaim, type KeyClaim } from './idempotency.ts'
+import { createIdempotentReplays, readKeyClaim, writeKeyClaim, type KeyClaim } from './idempotency.ts'
 import type { Ids } from '../store/ids.ts'
-import type { Keeping, Place } from './record-keys.ts'
+import type { RecordKeys, ClaimKey } from './record-keys.ts'
 import type { Limits } from '../apps/limits.ts'
 import { noCountry, parsePhoneNumber } from '../phone.ts'
-import { defaultNews } from '../core/outbox.ts'
-import type { Policy } from '../apps/country-policy.ts'
+import { defaultEventTypes } from '../core/outbox.ts'
+import type { CountryPolicy } from '../apps/country-policy.ts'
 import type { NextReason } from '../core/reasons.ts'
 import type { CreateRequest, Evidence, ProviderItem } from '../api/schemas/requests.ts'
 import type { Sealer } from '../store/sealing.ts'
-import type { Announcements, Listener } from '../store/change-feed.ts'
-import { partitionOfTag, partitions } from '../store/keys.ts'
+import type { ChangeFeed, Listener } from '../store/change-feed.ts'
+import { partitionOfHash, partitions } from '../store/keys.ts'
 import type { Store } from '../store/record-store.ts'
-import { availableActions, currentAttempt, isFinal, providerOf, type KeyHold, type Verification } from '../core/verification.ts'
+import { availableActions, currentAttempt, isFinal, providerOf, type IdempotencyClaim, type Verification } from '../core/verification.ts'
 import { planWorkflow, type Methods } from './workflow.ts'
 
 /** THE SHELL: one method for each thing that can happen. Routes and jobs only translate to it; ids that reach it are known to be ours. */
@@ -52,17 +52,17 @@ export type Gateway = {
   sweep (): Promise<number>
 }
 
-export type GatewayParts = CallbacksParts & DutiesParts & {
-  changes: Changes
-  store: Pick<Store<Verification>, 'load' | 'find' | 'due' | 'postpone' | 'release' | 'erase' | 'claimOf'>
+export type GatewayParts = CallbacksParts & ProcessorsParts & {
+  changes: Transitions
+  store: Pick<Store<Verification>, 'load' | 'find' | 'due' | 'reschedule' | 'release' | 'erase' | 'claimOf'>
   ids: Ids
-  sealer: Pick<Sealer, 'tag' | 'tags'>
-  attempts: Attempts
+  sealer: Pick<Sealer, 'keyedHash' | 'keyedHashes'>
+  attempts: ProviderCalls
   methods: Methods
-  keeping: Pick<Keeping, 'placesOf' | 'isOutdated' | 'times'>
-  limits: Pick<Limits, 'ofCreate' | 'refuse'>
-  policy: Pick<Policy, 'judge'>
-  announcements: Pick<Announcements, 'waitFor' | 'watch'>
+  keeping: Pick<RecordKeys, 'numberClaims' | 'isPastRetention' | 'deadlines'>
+  limits: Pick<Limits, 'forCreate' | 'refuse'>
+  policy: Pick<CountryPolicy, 'assertAllowed'>
+  announcements: Pick<ChangeFeed, 'once' | 'subscribe'>
   randomBytes: (size: number) => Buffer
 }
 
@@ -73,13 +73,13 @@ export function createGateway (parts: GatewayParts): Gateway {
   const { changes, store, ids, sealer, adapters, attempts, methods, keeping, limits, policy, deliveries, announcements, tracing, now, randomBytes } = parts
   const { load, apply } = changes
 
-  const { replay, recall } = createReplays({ changes, store, announcements, now })
+  const { waitForFirst, findEarlier } = createIdempotentReplays({ changes, store, announcements, now })
 
   /**
    * Frees a number that is claimed. A claim that was left behind, by what is over or erased, stands in nobody's way: its release was lost, or a version that
    * names claims otherwise ended it. Throws `ApiError` verification_in_progress for a live one that is not to be replaced.
    */
-  async function makeWay (places: readonly Place[], id: string, { replaces }: { replaces: boolean }): Promise<void> {
+  async function makeWay (places: readonly ClaimKey[], id: string, { replaces }: { replaces: boolean }): Promise<void> {
     const holder = await store.load(id)
     if (holder === null || isFinal(holder.record)) await Promise.all(places.map(place => store.release({ ...place, value: id })))
     else if (!replaces) throw new ApiError('verification_in_progress', 'This app already has a live verification of this number.', { verificationId: id })
@@ -92,7 +92,7 @@ export function createGateway (parts: GatewayParts): Gateway {
 
   return {
     ...createCallbacks(parts),
-    ...createDuties(parts),
+    ...createProcessors(parts),
 
     async create (app, request, idempotencyKey) {
       const asked = request.phoneNumber === undefined ? null : readNumber(request.phoneNumber)
@@ -102,19 +102,19 @@ export function createGateway (parts: GatewayParts): Gateway {
       }
       const workflow = planWorkflow(request.workflow ?? app.workflow, phoneNumber, methods)
       // Under each key of `SEAL_KEYS`: while they rotate, processes differ in which one is the first.
-      const keyNames = idempotencyKey === null ? [] : sealer.tags('key', `${app.id} ${idempotencyKey}`)
-      const fingerprints = idempotencyKey === null ? [''] : sealer.tags('body', canonical(request))
+      const keyNames = idempotencyKey === null ? [] : sealer.keyedHashes('key', `${app.id} ${idempotencyKey}`)
+      const fingerprints = idempotencyKey === null ? [''] : sealer.keyedHashes('body', canonical(request))
       try {
-        if (asked !== null) policy.judge(app, asked)
+        if (asked !== null) policy.assertAllowed(app, asked)
       } catch (refusal) {
-        const earlier = await recall(keyNames, fingerprints)
+        const earlier = await findEarlier(keyNames, fingerprints)
         if (earlier === null) throw refusal
         return earlier
       }
-      const places = phoneNumber === null ? [] : keeping.placesOf(app.id, phoneNumber)
+      const places = phoneNumber === null ? [] : keeping.numberClaims(app.id, phoneNumber)
       const country = asked === null ? null : asked.country ?? noCountry
       const takesCodes = workflow.some(({ method }) => methods.get(method)?.codeAttempts !== undefined)
-      const counters = limits.ofCreate(app, { phoneNumber, numberName: places[0]?.name ?? null, country, ip: request.device?.ip ?? null, takesCodes })
+      const counters = limits.forCreate(app, { phoneNumber, numberName: places[0]?.name ?? null, country, ip: request.device?.ip ?? null, takesCodes })
       const partition = places[0]?.partition ?? randomBytes(1).readUInt8() % partitions
       const traceparent = tracing.traceparent()
       let own: KeyClaim = { id: ids.newId(app.id, partition), hash: fingerprints[0] ?? '', at: now() }
@@ -123,7 +123,7 @@ export function createGateway (parts: GatewayParts): Gateway {
         const { id } = own
         const at = now()
         const expiresAt = at + (request.expiresInSeconds ?? 600) * 1000
-        const holdKeys = (claim: KeyClaim): KeyHold[] => keyNames.map(name => ({ name, value: writeKeyClaim(claim), partition: partitionOfTag(name) }))
+        const holdKeys = (claim: KeyClaim): IdempotencyClaim[] => keyNames.map(name => ({ name, value: writeKeyClaim(claim), partition: partitionOfHash(name) }))
         const [key = null, ...spareKeys] = holdKeys(own)
         const made = await changes.create({
           id, appId: app.id, phoneNumber, reference: request.reference ?? null, metadata: request.metadata ?? {}, locale: request.locale ?? null,
@@ -131,7 +131,7 @@ export function createGateway (parts: GatewayParts): Gateway {
           ...(spareKeys.length === 0 ? {} : { spareKeys }),
           ...(country === null ? {} : { country }),
           ...(traceparent === null ? {} : { traceparent }),
-          ...(app.webhook === undefined ? {} : { wants: app.webhook.events ?? defaultNews }),
+          ...(app.webhook === undefined ? {} : { wants: app.webhook.events ?? defaultEventTypes }),
         }, {
           at,
           keys: holdKeys(own).map(hold => ({ ...hold, expiresAt: own.at + idempotencyMs })),
@@ -139,13 +139,13 @@ export function createGateway (parts: GatewayParts): Gateway {
           counters,
         })
         if ('record' in made) return made.record
-        if ('full' in made) throw limits.refuse(made.full, phoneNumber)
-        const { taken } = made
+        if ('counterExceeded' in made) throw limits.refuse(made.counterExceeded, phoneNumber)
+        const { claimConflict: taken } = made
         if (taken !== null && places.some(({ name }) => name === taken.name)) {
           await makeWay(places, taken.value, { replaces: request.onConflict === 'replace' })
         } else {
           const claimed = taken === null ? own : readKeyClaim(taken.value)
-          const earlier = await replay(claimed, fingerprints)
+          const earlier = await waitForFirst(claimed, fingerprints)
           if (typeof earlier === 'object') return earlier
           if (earlier === 'unwritten') own = claimed
           else await Promise.all(holdKeys(claimed).map(hold => store.release(hold)))
@@ -156,7 +156,7 @@ export function createGateway (parts: GatewayParts): Gateway {
 
     get: async id => (await load(id)).record,
 
-    listen: announcements.watch,
+    listen: announcements.subscribe,
 
     async submit (id, submitted) {
       const stored = await load(id)
@@ -164,13 +164,13 @@ export function createGateway (parts: GatewayParts): Gateway {
       if (isFinal(record)) throw invalidState(record, 'The verification is over.')
       const kind = kindOf(submitted)
       const value: Json = { ...submitted }
-      const wanted = takes(record, adapters)
+      const wanted = acceptedEvidence(record, adapters)
       if (wanted === null) throw invalidState(record, 'The attempt is still being started.')
       if (kind === 'none' && wanted.evidence.length === 0) return { verification: record, settled: false }
       if (!wanted.evidence.includes(kind)) throw invalidState(record, `The attempt in hand takes ${wanted.evidence.join(' or ') || 'nothing'}, not ${kind}.`)
 
       const received = await apply(
-        stored, { type: 'evidenceReceived', attempt: wanted.index, evidence: { from: kind === 'none' ? 'nudge' : 'app', value } }, { resolves: true },
+        stored, { type: 'evidenceReceived', attempt: wanted.index, evidence: { from: kind === 'none' ? 'poll' : 'app', value } }, { resolves: true },
       )
       if (received.isReplay) throw invalidState(received.stored.record, 'This evidence was used before.')
       if (!received.changed) {
@@ -182,12 +182,12 @@ export function createGateway (parts: GatewayParts): Gateway {
       if (currentAttempt(received.stored.record)?.index !== wanted.index) throw invalidState(received.stored.record, 'The attempt is over.')
       try {
         const { stored: { record: after }, event } = await changes.settle(received.stored, { isFirst: true, isLastTry: false })
-        if (event?.type === 'codeRefused') {
+        if (event?.type === 'codeIncorrect') {
           const current = currentAttempt(after)
-          const left = current?.index === wanted.index && 'codesLeft' in current.attempt ? current.attempt.codesLeft ?? 0 : 0
+          const left = current?.index === wanted.index && 'attemptsRemaining' in current.attempt ? current.attempt.attemptsRemaining ?? 0 : 0
           throw new ApiError('code_incorrect', left > 0 ? 'The code is not right.' : 'The code is not right, and no attempt is left.', { attemptsRemaining: left })
         }
-        return { verification: after, settled: event?.type !== 'leftUndecided' }
+        return { verification: after, settled: event?.type !== 'stillPending' }
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error
         await changes.delegate(received.stored.record, ['resolve'], retryAfter(error))
@@ -229,14 +229,14 @@ export function createGateway (parts: GatewayParts): Gateway {
 
     async erase (id) {
       const { record } = await load(id)
-      await changes.erase(record, deliveries.tracesOf(record))
+      await changes.erase(record, deliveries.relatedKeys(record))
     },
 
     async find (app, by, limit) {
       const text = 'reference' in by ? by.reference : readNumber(by.phoneNumber).number
-      const names = sealer.tags('reference' in by ? 'reference' : 'number', `${app.id} ${text}`)
+      const names = sealer.keyedHashes('reference' in by ? 'reference' : 'number', `${app.id} ${text}`)
       const found = await Promise.all((await store.find(names, limit)).map(id => store.load(id)))
-      return found.flatMap(stored => stored?.record.appId === app.id && !keeping.isOutdated(stored.record) ? [stored.record] : [])
+      return found.flatMap(stored => stored?.record.appId === app.id && !keeping.isPastRetention(stored.record) ? [stored.record] : [])
     },
 
     providers: () => [...adapters.values()].map(adapter => {

@@ -1,7 +1,7 @@
-import { keyHolds, type Changes } from './transitions.ts'
+import { keyHolds, type Transitions } from './transitions.ts'
 import { ApiError } from '../core/errors.ts'
-import type { Announcements } from '../store/change-feed.ts'
-import { partitionOfTag } from '../store/keys.ts'
+import type { ChangeFeed } from '../store/change-feed.ts'
+import { partitionOfHash } from '../store/keys.ts'
 import type { Store } from '../store/record-store.ts'
 import { currentAttempt, type Verification } from '../core/verification.ts'
 
@@ -14,29 +14,29 @@ export function readKeyClaim (value: string): KeyClaim {
 }
 
 /** What earlier requests with an Idempotency-Key made. `names`, `fingerprints`: of the key, and of the body, under each key of `SEAL_KEYS`. */
-export type Replays = {
+export type IdempotentReplays = {
   /**
    * What the claim is for, once its first attempt has started; `unwritten` when whoever made the claim may have died before it could write; `gone` when nothing is
    * left of it. Throws `ApiError` idempotency_key_reused, idempotency_in_progress.
    */
-  replay (claim: KeyClaim, fingerprints: readonly string[]): Promise<Verification | 'unwritten' | 'gone'>
+  waitForFirst (claim: KeyClaim, fingerprints: readonly string[]): Promise<Verification | 'unwritten' | 'gone'>
   /** What was made with this key before a policy began to refuse it; null when nothing was. */
-  recall (names: readonly string[], fingerprints: readonly string[]): Promise<Verification | null>
+  findEarlier (names: readonly string[], fingerprints: readonly string[]): Promise<Verification | null>
 }
 
 const replayWaitMs = 6_000
 /** Whoever claimed a key this long ago and has written nothing will not write any more. */
 const unwrittenMs = 10_000
 
-export function createReplays (
+export function createIdempotentReplays (
   { changes, store, announcements, now }:
-  { changes: Pick<Changes, 'confirm'>, store: Pick<Store<Verification>, 'load' | 'claimOf'>, announcements: Pick<Announcements, 'waitFor'>, now: () => number },
-): Replays {
-  async function replay ({ id, hash, at }: KeyClaim, fingerprints: readonly string[]): Promise<Verification | 'unwritten' | 'gone'> {
+  { changes: Pick<Transitions, 'confirm'>, store: Pick<Store<Verification>, 'load' | 'claimOf'>, announcements: Pick<ChangeFeed, 'once'>, now: () => number },
+): IdempotentReplays {
+  async function waitForFirst ({ id, hash, at }: KeyClaim, fingerprints: readonly string[]): Promise<Verification | 'unwritten' | 'gone'> {
     if (!fingerprints.includes(hash)) throw new ApiError('idempotency_key_reused', 'This Idempotency-Key was used before with another body.')
     const until = now() + replayWaitMs
     for (;;) {
-      const heard = announcements.waitFor(id, { timeoutMs: Math.max(1, until - now()) })
+      const heard = announcements.once(id, { timeoutMs: Math.max(1, until - now()) })
       const stored = await store.load(id)
       if (stored === null) return now() - at < unwrittenMs ? 'unwritten' : 'gone'
       if (currentAttempt(stored.record)?.attempt.phase !== 'starting') {
@@ -48,14 +48,14 @@ export function createReplays (
     }
   }
 
-  async function recall (names: readonly string[], fingerprints: readonly string[]): Promise<Verification | null> {
+  async function findEarlier (names: readonly string[], fingerprints: readonly string[]): Promise<Verification | null> {
     for (const name of names) {
-      const claim = await store.claimOf(partitionOfTag(name), name)
-      const earlier = claim === null ? 'gone' : await replay(readKeyClaim(claim), fingerprints)
+      const claim = await store.claimOf(partitionOfHash(name), name)
+      const earlier = claim === null ? 'gone' : await waitForFirst(readKeyClaim(claim), fingerprints)
       if (typeof earlier === 'object') return earlier
     }
     return null
   }
 
-  return { replay, recall }
+  return { waitForFirst, findEarlier }
 }

@@ -11,9 +11,9 @@ export const callbackUrl = (publicUrl: string, provider: string, key: string | n
   `${publicUrl}/callbacks/${provider}${key === null ? '' : `/${encodeURIComponent(key)}`}`
 
 /** The talk with providers about one attempt: what they answer becomes an event. */
-export type Attempts = {
+export type ProviderCalls = {
   /** What the adapter is told of an attempt. */
-  describe (verification: Verification, index: number): AttemptContext
+  contextOf (verification: Verification, index: number): AttemptContext
   /** Never throws `ProviderError`: a start that fails is an event. */
   start (verification: Verification, index: number): Promise<Event>
   /** Throws the retryable `ProviderError`s: then nobody knows yet. */
@@ -24,11 +24,11 @@ export type Attempts = {
   resend (verification: Verification, index: number): Promise<Event>
 }
 
-export function createAttempts (
+export function createProviderCalls (
   { adapters, ids, publicUrl, now }: { adapters: AdapterMap, ids: Pick<Ids, 'attemptId' | 'callbackKey'>, publicUrl: string, now: () => number },
-): Attempts {
+): ProviderCalls {
   const find = (verification: Verification, index: number): { adapter: GuardedAdapter, method: Method, context: AttemptContext } => {
-    const context = describe(verification, index)
+    const context = contextOf(verification, index)
     const provider = providerOf(context.method)
     const adapter = adapters.get(provider)
     const method = adapter?.methods[context.method]
@@ -37,7 +37,7 @@ export function createAttempts (
     return { adapter, method, context }
   }
 
-  function describe (verification: Verification, index: number): AttemptContext {
+  function contextOf (verification: Verification, index: number): AttemptContext {
     const { id, phoneNumber, locale, device, expiresAt } = verification
     const attempt = verification.attempts[index]
     const step = verification.workflow[index]
@@ -47,7 +47,7 @@ export function createAttempts (
     return {
       id: ids.attemptId(id, index), method: step.method, phoneNumber, options: step.options, locale, device,
       state: 'state' in attempt ? attempt.state : null,
-      expiresAt: 'endsAt' in attempt ? attempt.endsAt : expiresAt,
+      expiresAt: 'expiresAt' in attempt ? attempt.expiresAt : expiresAt,
       callbackKey,
       callbackUrl: callbackUrl(publicUrl, provider, callbackKey),
       redirectUrl: verification.returnUrl === null ? null : callbackUrl(publicUrl, provider, ids.callbackKey(id, index, 'redirect')),
@@ -55,14 +55,14 @@ export function createAttempts (
   }
 
   return {
-    describe,
+    contextOf,
     start: async (verification, index) => {
       try {
         const { adapter, method, context } = find(verification, index)
         const { state, action, id } = await adapter.start(context, verification)
         const { resend, codeAttempts = null } = method
         return {
-          type: 'attemptStarted', attempt: index, state, action, codesLeft: codeAttempts, ...id === undefined ? {} : { providerId: id },
+          type: 'attemptStarted', attempt: index, state, action, attemptsRemaining: codeAttempts, ...id === undefined ? {} : { providerId: id },
           resend: resend === undefined ? null : { left: resend.times, availableAt: now() + resend.afterMs, afterMs: resend.afterMs },
         }
       } catch (error) {
@@ -77,10 +77,10 @@ export function createAttempts (
         const { adapter, context } = find(verification, index)
         const outcome = await adapter.resolve(context, evidence.value, { repeated }, verification)
         switch (outcome.verdict) {
-          case 'proven': return { type: 'proven', attempt: index, phoneNumber: outcome.phoneNumber, profile: outcome.profile ?? null, profileEvidence: outcome.profileEvidence ?? null, signals: outcome.signals ?? null }
+          case 'proven': return { type: 'numberProven', attempt: index, phoneNumber: outcome.phoneNumber, profile: outcome.profile ?? null, profileEvidence: outcome.profileEvidence ?? null, signals: outcome.signals ?? null }
           case 'denied': return { type: 'attemptFailed', attempt: index, reason: outcome.reason }
-          case 'incorrect': return { type: 'codeRefused', attempt: index }
-          case 'pending': return { type: 'leftUndecided', attempt: index, from: evidence.from, askAgainAt: now() + outcome.retryAfterMs }
+          case 'incorrect': return { type: 'codeIncorrect', attempt: index }
+          case 'pending': return { type: 'stillPending', attempt: index, from: evidence.from, askAgainAt: now() + outcome.retryAfterMs }
           default: return outcome satisfies never
         }
       } catch (error) {
@@ -107,7 +107,7 @@ export function createAttempts (
 }
 
 /** Which evidence the attempt in hand takes; null when there is none in hand or it is still starting. */
-export function takes (verification: Verification, adapters: AdapterMap): { index: number, evidence: Method['evidence'] } | null {
+export function acceptedEvidence (verification: Verification, adapters: AdapterMap): { index: number, evidence: Method['evidence'] } | null {
   const current = currentAttempt(verification)
   if (current === null || current.attempt.phase === 'starting') return null
   const { method } = current.attempt

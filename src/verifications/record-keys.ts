@@ -1,25 +1,25 @@
 import type { Sealer } from '../store/sealing.ts'
-import { partitionOfTag } from '../store/keys.ts'
-import type { IndexEntry, Release } from '../store/record-store.ts'
+import { partitionOfHash } from '../store/keys.ts'
+import type { IndexEntry, ClaimRelease } from '../store/record-store.ts'
 import { dueAt, isFinal, type Verification } from '../core/verification.ts'
 
-export type Place = { name: string, partition: number }
+export type ClaimKey = { name: string, partition: number }
 
 /** Under which names a verification is kept, and for how long. Names are tags; under older keys of `SEAL_KEYS` there are others for the same thing. */
-export type Keeping = {
+export type RecordKeys = {
   /** What an app's verifications of a number have in common: the name of their list, their counters and the claim that the live one holds. */
   numberName (appId: string, phoneNumber: string): string
   /** That name with the partition where new ones live, and then those that older keys make. */
-  placesOf (appId: string, phoneNumber: string): [Place, ...Place[]]
+  numberClaims (appId: string, phoneNumber: string): [ClaimKey, ...ClaimKey[]]
   /** The lists that it is entered into. */
-  indexesOf (verification: Verification): IndexEntry[]
+  indexEntries (verification: Verification): IndexEntry[]
   /** The names of all lists that it may stand in. */
-  indexNames (verification: Verification): string[]
+  indexKeys (verification: Verification): string[]
   /** The claims of its number, which it gives up when it is over. */
-  releasesOf (verification: Verification): Release[]
-  times (verification: Verification): { expiresAt: number, dueAt: number }
+  numberReleases (verification: Verification): ClaimRelease[]
+  deadlines (verification: Verification): { expiresAt: number, dueAt: number }
   /** Its retention has passed: to everybody outside it is gone already. */
-  isOutdated (verification: Verification): boolean
+  isPastRetention (verification: Verification): boolean
 }
 
 /** How long what is not done outlives its time while no worker runs. */
@@ -29,36 +29,36 @@ const longestLifeMs = 86_400_000
 /** How long the sweeper has to erase what nobody may read any more. */
 const eraseMs = 3_600_000
 
-export function createKeeping (
-  { sealer, now, retentionMs }: { sealer: Pick<Sealer, 'tag' | 'tags'>, now: () => number, retentionMs: number },
-): Keeping {
+export function createRecordKeys (
+  { sealer, now, retentionMs }: { sealer: Pick<Sealer, 'keyedHash' | 'keyedHashes'>, now: () => number, retentionMs: number },
+): RecordKeys {
   const textsOf = ({ appId, phoneNumber, reference }: Verification): [purpose: string, text: string][] => [
     ...phoneNumber === null ? [] : [['number', `${appId} ${phoneNumber}`] satisfies [string, string]],
     ...reference === null ? [] : [['reference', `${appId} ${reference}`] satisfies [string, string]],
   ]
-  const placesOf: Keeping['placesOf'] = (appId, phoneNumber) => {
-    const names = sealer.tags('number', `${appId} ${phoneNumber}`)
-    const [first, ...others] = sealer.tags('place', phoneNumber).map((tag, at) => ({ name: names[at] ?? '', partition: partitionOfTag(tag) }))
+  const numberClaims: RecordKeys['numberClaims'] = (appId, phoneNumber) => {
+    const names = sealer.keyedHashes('number', `${appId} ${phoneNumber}`)
+    const [first, ...others] = sealer.keyedHashes('place', phoneNumber).map((tag, at) => ({ name: names[at] ?? '', partition: partitionOfHash(tag) }))
     if (first === undefined) throw new TypeError('a sealer has at least one key')
     return [first, ...others]
   }
   const owesNews = ({ news }: Verification): boolean => news !== null && news.owed.length > 0
   /** Nothing is left to do with it but to keep it readable for a while. */
   const isDone = (verification: Verification): boolean => isFinal(verification) && !owesNews(verification)
-  const keptUntil = (verification: Verification): number => (isFinal(verification) ? verification.updatedAt : verification.expiresAt) + retentionMs
+  const retainUntil = (verification: Verification): number => (isFinal(verification) ? verification.updatedAt : verification.expiresAt) + retentionMs
 
   return {
-    numberName: (appId, phoneNumber) => sealer.tag('number', `${appId} ${phoneNumber}`),
-    placesOf,
-    indexesOf: verification => textsOf(verification)
-      .map(([purpose, text]) => ({ name: sealer.tag(purpose, text), score: verification.createdAt, keepMs: longestLifeMs + retentionMs })),
-    indexNames: verification => textsOf(verification).flatMap(([purpose, text]) => sealer.tags(purpose, text)),
-    releasesOf: ({ id, appId, phoneNumber }) => phoneNumber === null ? [] : placesOf(appId, phoneNumber).map(place => ({ ...place, value: id })),
+    numberName: (appId, phoneNumber) => sealer.keyedHash('number', `${appId} ${phoneNumber}`),
+    numberClaims,
+    indexEntries: verification => textsOf(verification)
+      .map(([purpose, text]) => ({ name: sealer.keyedHash(purpose, text), score: verification.createdAt, keepMs: longestLifeMs + retentionMs })),
+    indexKeys: verification => textsOf(verification).flatMap(([purpose, text]) => sealer.keyedHashes(purpose, text)),
+    numberReleases: ({ id, appId, phoneNumber }) => phoneNumber === null ? [] : numberClaims(appId, phoneNumber).map(place => ({ ...place, value: id })),
     // The sweeper erases it with all its traces; should no worker be there for long, it goes by itself.
-    times: verification => ({
-      expiresAt: keptUntil(verification) + (isDone(verification) ? eraseMs : outageMs),
-      dueAt: dueAt(verification) ?? keptUntil(verification),
+    deadlines: verification => ({
+      expiresAt: retainUntil(verification) + (isDone(verification) ? eraseMs : outageMs),
+      dueAt: dueAt(verification) ?? retainUntil(verification),
     }),
-    isOutdated: verification => isDone(verification) && now() >= keptUntil(verification),
+    isPastRetention: verification => isDone(verification) && now() >= retainUntil(verification),
   }
 }

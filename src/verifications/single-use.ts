@@ -1,28 +1,28 @@
 import { hash } from 'node:crypto'
-import type { AdapterMap, Attempts } from './provider-calls.ts'
+import type { AdapterMap, ProviderCalls } from './provider-calls.ts'
 import type { Sealer } from '../store/sealing.ts'
-import { partitionOfTag } from '../store/keys.ts'
-import type { Claim, Release } from '../store/record-store.ts'
+import { partitionOfHash } from '../store/keys.ts'
+import type { Claim, ClaimRelease } from '../store/record-store.ts'
 import { currentAttempt, providerOf, type Event, type Verification } from '../core/verification.ts'
 
 /** How evidence is made good once: a claim of everybody's, held by the attempt that it came to. Neither the evidence nor the attempt can be read in it. */
-export type EvidenceClaims = {
+export type SingleUse = {
   /** What the event brings that no other attempt may have used, under each key of `SEAL_KEYS`; none when it brings nothing of the kind. */
-  claimsOf (verification: Verification, event: Event): Claim[]
+  claimsFor (verification: Verification, event: Event): Claim[]
   /** What the event gives back: evidence that the provider would not take for this attempt is not used up by it. */
-  releasesOf (verification: Verification, event: Event): Release[]
+  releasesOf (verification: Verification, event: Event): ClaimRelease[]
   /** Who holds a claim: the same text for the same attempt, and it tells nothing of it. */
-  holderOf (verification: Verification, index: number): string
+  claimOwner (verification: Verification, index: number): string
 }
 
 /** Longer than any token, code or check lives. */
 const usedMs = 86_400_000
 
-export function createEvidenceClaims (
-  { adapters, attempts, sealer, now }: { adapters: AdapterMap, attempts: Pick<Attempts, 'describe'>, sealer: Pick<Sealer, 'tags'>, now: () => number },
-): EvidenceClaims {
+export function createSingleUse (
+  { adapters, attempts, sealer, now }: { adapters: AdapterMap, attempts: Pick<ProviderCalls, 'contextOf'>, sealer: Pick<Sealer, 'keyedHashes'>, now: () => number },
+): SingleUse {
   // Of 128 random bits the hash is as good as random, and every process makes the same, whatever key is its first.
-  const holderOf: EvidenceClaims['holderOf'] = ({ id }, index) => hash('sha256', `holder ${id} ${index}`, 'base64url')
+  const claimOwner: SingleUse['claimOwner'] = ({ id }, index) => hash('sha256', `holder ${id} ${index}`, 'base64url')
 
   /** The provider's own id of an attempt and its evidence are different things, though they may read the same. */
   function singleUseOf (verification: Verification, event: Event): { kind: 'id' | 'evidence', text: string } | null {
@@ -30,27 +30,27 @@ export function createEvidenceClaims (
       return event.providerId === undefined ? null : { kind: 'id', text: event.providerId }
     }
     if (event.type !== 'evidenceReceived') return null
-    const attempt = attempts.describe(verification, event.attempt)
+    const attempt = attempts.contextOf(verification, event.attempt)
     const text = adapters.get(providerOf(attempt.method))?.singleUse?.(attempt, event.evidence.value) ?? null
     return text === null ? null : { kind: 'evidence', text }
   }
 
-  function claimsOf (verification: Verification, event: Event): Required<Claim>[] {
+  function claimsFor (verification: Verification, event: Event): Required<Claim>[] {
     const used = singleUseOf(verification, event)
     const current = currentAttempt(verification)
     if (used === null || current === null) return []
-    const value = holderOf(verification, current.index)
-    return sealer.tags('evidence', `${providerOf(current.attempt.method)} ${used.kind} ${used.text}`)
-      .map(name => ({ name, partition: partitionOfTag(name), value, expiresAt: now() + usedMs }))
+    const value = claimOwner(verification, current.index)
+    return sealer.keyedHashes('evidence', `${providerOf(current.attempt.method)} ${used.kind} ${used.text}`)
+      .map(name => ({ name, partition: partitionOfHash(name), value, expiresAt: now() + usedMs }))
   }
 
   return {
-    claimsOf,
-    holderOf,
+    claimsFor,
+    claimOwner,
     releasesOf (verification, event) {
       const current = currentAttempt(verification)
       if (event.type !== 'attemptFailed' || event.reason !== 'evidence_invalid' || current?.attempt.phase !== 'resolving') return []
-      return claimsOf(verification, { type: 'evidenceReceived', attempt: current.index, evidence: current.attempt.evidence })
+      return claimsFor(verification, { type: 'evidenceReceived', attempt: current.index, evidence: current.attempt.evidence })
     },
   }
 }

@@ -57,7 +57,7 @@ function planStep (item: Exclude<WorkflowItem, string>, index: number, methods: 
     timeoutMs: item.timeoutSeconds === undefined ? method.timeoutMs : item.timeoutSeconds * 1000,
     options,
     isRepeatable: method.isRepeatable,
-    movesOnWhenRejected: continues === true,
+    continueWhenRejected: continues === true,
   }
 }
 
@@ -74,22 +74,22 @@ function canServe (step: Step, phoneNumber: string | null, methods: Methods): bo
   return method !== undefined && (phoneNumber !== null || !method.needsPhoneNumber)
 }
 
-export type Surroundings = {
+export type RoutingContext = {
   methods: Methods
   /** Whether calls to this provider are stopped for now. */
-  isStopped (provider: string): boolean
+  isOpen (provider: string): boolean
 }
 
 /** Skips every attempt that cannot start, until one can or none is left. */
-export function route (decision: Decision, { methods, isStopped }: Surroundings, now: number): Decision {
+export function skipIneligible (decision: Decision, { methods, isOpen }: RoutingContext, now: number): Decision {
   const { next } = decision
   const current = currentAttempt(next)
   const step = current === null ? undefined : next.workflow[current.index]
   if (current === null || step === undefined || current.attempt.phase !== 'starting' || !decision.effects.includes('start')) return decision
   let reason: Reason | null
   if (!canServe(step, next.phoneNumber, methods)) reason = null
-  else if (isStopped(providerOf(step.method))) reason = 'provider_unavailable'
+  else if (isOpen(providerOf(step.method))) reason = 'provider_unavailable'
   else return decision
   const skipped = decide(next, { type: 'attemptSkipped', attempt: current.index, reason }, now)
-  return skipped === null ? decision : route(skipped, { methods, isStopped }, now)
+  return skipped === null ? decision : skipIneligible(skipped, { methods, isOpen }, now)
 }

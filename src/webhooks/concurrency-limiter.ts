@@ -1,7 +1,7 @@
 /** So many at once for each name; who comes when they are all at it waits for his turn, but not for those that are slow. */
-export type Turns = {
+export type ConcurrencyLimiter = {
   /** Resolves with what ends the turn; null: it does not come soon, or, without patience, not at once. */
-  take (name: string, options: { isPatient: boolean }): Promise<(() => void) | null>
+  acquire (name: string, options: { isPatient: boolean }): Promise<(() => void) | null>
 }
 
 type Crowd = {
@@ -11,10 +11,10 @@ type Crowd = {
 }
 
 /** `patienceMs`: how long a turn is waited for, and how long those under way may take before nobody waits for them. */
-export function createTurns ({ most, patienceMs, now }: { most: number, patienceMs: number, now: () => number }): Turns {
+export function createConcurrencyLimiter ({ max, patienceMs, now }: { max: number, patienceMs: number, now: () => number }): ConcurrencyLimiter {
   const crowds = new Map<string, Crowd>()
 
-  const wait = ({ waiting }: Crowd): ReturnType<Turns['take']> => new Promise(resolve => {
+  const wait = ({ waiting }: Crowd): ReturnType<ConcurrencyLimiter['acquire']> => new Promise(resolve => {
     const settle = (end: (() => void) | null): void => {
       clearTimeout(timer)
       waiting.delete(settle)
@@ -36,10 +36,10 @@ export function createTurns ({ most, patienceMs, now }: { most: number, patience
   }
 
   return {
-    async take (name, { isPatient }) {
+    async acquire (name, { isPatient }) {
       const crowd = crowds.get(name) ?? { begun: new Set(), waiting: new Set() }
       crowds.set(name, crowd)
-      if (crowd.begun.size < most) return begin(name, crowd)
+      if (crowd.begun.size < max) return begin(name, crowd)
       const [oldest] = crowd.begun
       const isSlow = oldest !== undefined && now() - oldest.at > patienceMs
       return isPatient && !isSlow ? wait(crowd) : null

@@ -1,10 +1,10 @@
 import type { App, Apps } from '../apps/apps.ts'
 import {
-  isFinalNo, isMade, isSuccess, longestScheduleMs, replayDelivery, settleTry, showUrl, type Delivery, type DeliveryStatus, type TryError, type TryResult,
+  isFinalNo, isMade, isSuccess, maxScheduleMs, replayDelivery, settleTry, showUrl, type Delivery, type DeliveryStatus, type TryError, type TryResult,
 } from './delivery.ts'
-import type { Traces } from '../verifications/transitions.ts'
+import type { RelatedKeys } from '../verifications/transitions.ts'
 import { ApiError } from '../core/errors.ts'
-import type { Hands } from '../jobs/inline-executor.ts'
+import type { InlineExecutor } from '../jobs/inline-executor.ts'
 import type { Ids } from '../store/ids.ts'
 import type { Queues } from '../jobs/queues.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -12,10 +12,10 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { News } from '../core/outbox.ts'
 import type { VerificationView } from '../api/schemas/requests.ts'
 import type { Sealer } from '../store/sealing.ts'
-import { partitionOfTag, partitions } from '../store/keys.ts'
-import { StoreUnavailable, type Companion, type IndexEntry, type Place, type Release, type SaveOptions, type Store, type Stored } from '../store/record-store.ts'
+import { partitionOfHash, partitions } from '../store/keys.ts'
+import { StoreUnavailable, type SiblingRecord, type IndexEntry, type Place, type ClaimRelease, type SaveOptions, type Store, type Stored } from '../store/record-store.ts'
 import type { Attributes, Tracing } from '../telemetry/tracing.ts'
-import { createTurns } from './concurrency-limiter.ts'
+import { createConcurrencyLimiter } from './concurrency-limiter.ts'
 import type { Verification } from '../core/verification.ts'
 import type { WebhookSender } from './sender.ts'
 
@@ -25,19 +25,19 @@ export type Deliveries = {
    * Takes over what a change owes, in the very write that makes it: the record without it, and what is to be written beside it. Once that is written,
    * `hasten` each.
    */
-  takeOver (next: Verification): { next: Verification, opened: Delivery[], companions: Companion[] }
+  stageEvents (next: Verification): { next: Verification, opened: Delivery[], siblings: SiblingRecord[] }
   /** Lets a hand of this process try it, or puts the job into the queue that does; where that fails, the sweeper does. */
-  hasten (stored: Stored<Delivery>): Promise<Delivery>
+  dispatch (stored: Stored<Delivery>): Promise<Delivery>
   /** Takes over one news that is still owed. Again for the same news: nothing, and the same id. */
   open (verification: Verification, news: News): Promise<string>
   /** Tries a delivery, if it is pending and its time has come. */
   attempt (id: string): Promise<void>
   /** Its time has come: puts `attempt` into the queue. */
-  remind (id: string): Promise<void>
+  requeue (id: string): Promise<void>
   /** Removes one that was opened in vain. */
   drop (appId: string, id: string): Promise<void>
   /** All deliveries that a verification may have had, and the lists they stand in. */
-  tracesOf (verification: Verification): Traces
+  relatedKeys (verification: Verification): RelatedKeys
   /**
    * The app's, newest first. A page may be shorter than `limit`; only a `nextCursor` that is null says that it was the last.
    * Throws `ApiError` invalid_request for a cursor that is none.
@@ -52,14 +52,14 @@ export type Deliveries = {
 }
 
 export type DeliveriesParts = {
-  store: Pick<Store<Delivery>, 'create' | 'load' | 'save' | 'confirm' | 'erase' | 'postpone' | 'claimOf' | 'page' | 'oldest' | 'unlist'>
+  store: Pick<Store<Delivery>, 'create' | 'load' | 'save' | 'confirm' | 'erase' | 'reschedule' | 'claimOf' | 'page' | 'first' | 'removeFromIndex'>
   apps: Pick<Apps, 'byId'>
   ids: Pick<Ids, 'newId' | 'checkId' | 'deliveryId' | 'readDeliveryId'>
-  sealer: Pick<Sealer, 'tag' | 'tags'>
+  sealer: Pick<Sealer, 'keyedHash' | 'keyedHashes'>
   send: WebhookSender['send']
   queues: Pick<Queues, 'notify'>
   /** Null where jobs are another process's. */
-  hands: Hands | null
+  hands: InlineExecutor | null
   metrics: Pick<Metrics, 'countWebhookTry' | 'countDisabledEndpoint' | 'countExhaustedWebhook'>
   log: Logger
   tracing: Tracing
@@ -95,7 +95,7 @@ const mostLeftovers = 20
 
 export function createDeliveries (parts: DeliveriesParts): Deliveries {
   const { store, apps, ids, sealer, send, queues, hands, metrics, log, tracing, now, randomBytes, retentionMs, viewOf } = parts
-  const turns = createTurns({ most: mostAtOnce, patienceMs, now })
+  const turns = createConcurrencyLimiter({ max: mostAtOnce, patienceMs, now })
   const enabledUntil = new Map<string, number>()
 
   /** Of what is over, since its last try. */
@@ -109,7 +109,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   const timesInHand = (delivery: Delivery) => ({ ...times(delivery), dueAt: now() + hastenedMs })
 
   function compose (
-    told: Pick<Delivery, 'id' | 'appId' | 'type' | 'verificationId' | 'isAsked' | 'traceparent'>, { timestamp, data }: { timestamp: number, data: unknown },
+    told: Pick<Delivery, 'id' | 'appId' | 'type' | 'verificationId' | 'isManual' | 'traceparent'>, { timestamp, data }: { timestamp: number, data: unknown },
   ): Delivery {
     const at = now()
     return {
@@ -122,39 +122,39 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   /** What there is to tell of a change. Told late, it shows the newest state; yet its place in the order is that of the change it tells of. */
   function composeNews (verification: Verification, { type, revision }: News): Delivery {
     const { id: verificationId, appId, updatedAt, traceparent } = verification
-    const told = { id: ids.deliveryId(verificationId, revision), appId, verificationId, type: `verification.${type}`, isAsked: false, ...(traceparent === undefined ? {} : { traceparent }) }
+    const told = { id: ids.deliveryId(verificationId, revision), appId, verificationId, type: `verification.${type}`, isManual: false, ...(traceparent === undefined ? {} : { traceparent }) }
     return compose(told, { timestamp: updatedAt, data: { ...viewOf(verification), revision } })
   }
 
   const listsFor = ({ appId, createdAt }: Delivery): IndexEntry[] =>
-    [{ name: sealer.tag('deliveries', appId), score: createdAt, keepMs: longestScheduleMs + retentionMs }, pendingFrom(createdAt)]
+    [{ name: sealer.keyedHash('deliveries', appId), score: createdAt, keepMs: maxScheduleMs + retentionMs }, pendingFrom(createdAt)]
 
   async function write (delivery: Delivery): Promise<Stored<Delivery>> {
     const created = await store.create(delivery.id, delivery, { ...timesInHand(delivery), indexes: listsFor(delivery) })
-    return { record: delivery, mark: created.created ? created.mark : '' }
+    return { record: delivery, version: created.created ? created.version : '' }
   }
 
-  const pendingFrom = (score: number): IndexEntry => ({ name: pending, score, keepMs: longestScheduleMs + outageMs })
+  const pendingFrom = (score: number): IndexEntry => ({ name: pending, score, keepMs: maxScheduleMs + outageMs })
 
   // Named by its time: asked for again while it is there, it is the same job. By a tag, since BullMQ remembers names longer than jobs.
-  const enqueue = ({ id, nextTryAt }: Delivery): Promise<void> => queues.notify(id, sealer.tag('job', `${id} ${nextTryAt}`)).catch(error => {
+  const enqueue = ({ id, nextTryAt }: Delivery): Promise<void> => queues.notify(id, sealer.keyedHash('job', `${id} ${nextTryAt}`)).catch(error => {
     log.warn({ deliveryId: id, cause: error instanceof Error ? error.name : 'unknown' }, 'job not queued, left to the sweeper')
   })
-  const listsOf = (appId: string): string[] => sealer.tags('deliveries', appId)
-  const erase = (appId: string, id: string): Promise<void> => store.erase(id, { indexes: [pending, ...listsOf(appId)], announce: 'erased' })
+  const listsOf = (appId: string): string[] => sealer.keyedHashes('deliveries', appId)
+  const erase = (appId: string, id: string): Promise<void> => store.erase(id, { indexes: [pending, ...listsOf(appId)], publish: 'erased' })
 
-  async function hasten (stored: Stored<Delivery>): Promise<Delivery> {
+  async function dispatch (stored: Stored<Delivery>): Promise<Delivery> {
     const delivery = stored.record
-    if (hands?.take(() => attempt(stored, { isPatient: true })) !== true) await enqueue(delivery)
+    if (hands?.tryRun(() => attempt(stored, { isPatient: true })) !== true) await enqueue(delivery)
     return delivery
   }
 
   /** The claim by which an endpoint is disabled, with the key that it is held under; null when it is enabled, or was a moment ago. */
-  async function findDisabled (names: readonly string[]): Promise<Required<Release> | null> {
+  async function findDisabled (names: readonly string[]): Promise<Required<ClaimRelease> | null> {
     const [endpoint = ''] = names
     if (now() < (enabledUntil.get(endpoint) ?? 0)) return null
     for (const name of names) {
-      const partition = partitionOfTag(name)
+      const partition = partitionOfHash(name)
       if (await store.claimOf(partition, name) !== null) return { name, value: disabledBy, partition }
     }
     enabledUntil.set(endpoint, now() + enabledMs)
@@ -164,10 +164,10 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   async function attempt (stored: Stored<Delivery>, { isPatient }: { isPatient: boolean }): Promise<void> {
     const { id, appId, type, verificationId, traceparent } = stored.record
     // It was written together with what it tells of. Who changed it meanwhile is at it.
-    if (!await store.confirm(id, stored.mark)) return
-    const atOnce = await turns.take(appId, { isPatient: false })
-    const end = atOnce ?? (isPatient ? await turns.take(appId, { isPatient }) : null)
-    if (end === null) return store.postpone(id, now() + crowdedMs)
+    if (!await store.confirm(id, stored.version)) return
+    const atOnce = await turns.acquire(appId, { isPatient: false })
+    const end = atOnce ?? (isPatient ? await turns.acquire(appId, { isPatient }) : null)
+    if (end === null) return store.reschedule(id, now() + crowdedMs)
     try {
       // While it waited it may have been erased, or tried by somebody else.
       const current = atOnce === null ? await store.load(id) : stored
@@ -182,13 +182,13 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   }
 
   async function tryNow (stored: Stored<Delivery>, tell: (attributes: Attributes) => void): Promise<void> {
-    const { appId, webhookId, body, isAsked, id } = stored.record
+    const { appId, webhookId, body, isManual, id } = stored.record
     const webhook = apps.byId(appId)?.webhook
     if (webhook === undefined) return keep(stored, unmade('no_endpoint'), '')
     const { url, secrets } = webhook
-    const names = sealer.tags('endpoint', `${appId} ${url}`)
+    const names = sealer.keyedHashes('endpoint', `${appId} ${url}`)
     const disabled = await findDisabled(names)
-    if (disabled !== null && !isAsked) return keep(stored, unmade('endpoint_disabled'), url)
+    if (disabled !== null && !isManual) return keep(stored, unmade('endpoint_disabled'), url)
 
     const result = await holdOff(id, send({ url, secrets, webhookId, body, now: now(), traceparent: tracing.traceparent() }))
     const { statusCode, error } = result
@@ -199,7 +199,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     if (statusCode !== 410) return keep(stored, result, url, disabled !== null && isSuccess(result) ? { releases: [disabled] } : {})
     const [name = ''] = names
     enabledUntil.delete(name)
-    await keep(stored, result, url, { claims: [{ name, value: disabledBy, partition: partitionOfTag(name), expiresAt: now() + disabledMs }] })
+    await keep(stored, result, url, { claims: [{ name, value: disabledBy, partition: partitionOfHash(name), expiresAt: now() + disabledMs }] })
     if (disabled !== null) return
     metrics.countDisabledEndpoint()
     log.warn({ app: appId, deliveryId: id }, 'webhook endpoint disabled: it answered 410')
@@ -207,7 +207,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
 
   /** Nobody else tries it while we do, and live. Over before the result is written, which moves the due time for good. */
   async function holdOff <T> (id: string, sending: Promise<T>): Promise<T> {
-    const holding = setInterval(() => { store.postpone(id, now() + hastenedMs).catch(() => {}) }, holdEveryMs)
+    const holding = setInterval(() => { store.reschedule(id, now() + hastenedMs).catch(() => {}) }, holdEveryMs)
     try {
       return await sending
     } finally {
@@ -217,11 +217,11 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
 
   /** Writes what came of a try, also when somebody else wrote in the meantime. */
   async function keep (first: Stored<Delivery>, result: TryResult, url: string, options: Pick<SaveOptions, 'claims' | 'releases'> = {}): Promise<void> {
-    const tried = { url, at: now(), share: randomBytes(4).readUInt32BE() / 0xffff_ffff }
+    const tried = { url, at: now(), jitterFactor: randomBytes(4).readUInt32BE() / 0xffff_ffff }
     for (let stored: Stored<Delivery> | null = first; stored?.record.status === 'pending'; stored = await store.load(first.record.id)) {
       const next = settleTry(stored.record, result, tried)
-      const leaves = next.status === 'pending' ? [] : [pending]
-      const saved = await store.save(next.id, stored.mark, next, { ...times(next), ...options, leaves, announce: next.status })
+      const removeFromIndexes = next.status === 'pending' ? [] : [pending]
+      const saved = await store.save(next.id, stored.version, next, { ...times(next), ...options, removeFromIndexes, publish: next.status })
       if (!saved.saved) continue
       return note(next, result)
     }
@@ -243,14 +243,14 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   })
 
   return {
-    takeOver (next) {
-      if (next.news === null || next.news.owed.length === 0) return { next, opened: [], companions: [] }
+    stageEvents (next) {
+      if (next.news === null || next.news.owed.length === 0) return { next, opened: [], siblings: [] }
       const opened = next.news.owed.map(news => composeNews(next, news))
-      const companions = opened.map(delivery => ({ id: delivery.id, record: delivery, ...times(delivery), dueAt: now() + hastenedMs, indexes: listsFor(delivery) }))
-      return { next: { ...next, news: { ...next.news, owed: [] } }, opened, companions }
+      const siblings = opened.map(delivery => ({ id: delivery.id, record: delivery, ...times(delivery), dueAt: now() + hastenedMs, indexes: listsFor(delivery) }))
+      return { next: { ...next, news: { ...next.news, owed: [] } }, opened, siblings }
     },
 
-    hasten,
+    dispatch,
 
     open: async (verification, news) => (await write(composeNews(verification, news))).record.id,
 
@@ -261,23 +261,23 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       if (stored !== null && at !== null && now() >= at) await attempt(stored, { isPatient: false })
     },
 
-    async remind (id) {
+    async requeue (id) {
       const stored = await store.load(id)
-      if (stored === null) return store.erase(id, { indexes: [pending], announce: 'erased' })
+      if (stored === null) return store.erase(id, { indexes: [pending], publish: 'erased' })
       if (stored.record.nextTryAt === null) {
         const { dueAt } = times(stored.record)
         // Sooner it was due for a try, of somebody's who has found it over by now, or the retention was made longer.
-        return now() < dueAt ? store.postpone(id, dueAt) : erase(stored.record.appId, id)
+        return now() < dueAt ? store.reschedule(id, dueAt) : erase(stored.record.appId, id)
       }
       await enqueue(stored.record)
-      await store.postpone(id, now() + remindedMs)
+      await store.reschedule(id, now() + remindedMs)
     },
 
     drop: erase,
 
-    tracesOf: ({ id, appId, news, revision }) => {
+    relatedKeys: ({ id, appId, news, revision }) => {
       const revisions = news === null ? [] : Array.from({ length: revision + meanwhileRevisions }, (_, index) => index + 1)
-      return { also: revisions.map(each => ids.deliveryId(id, each)), indexes: news === null ? [] : [pending, ...listsOf(appId)] }
+      return { alsoDelete: revisions.map(each => ids.deliveryId(id, each)), indexes: news === null ? [] : [pending, ...listsOf(appId)] }
     },
 
     async list (app, { cursor, limit, status }) {
@@ -303,8 +303,8 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       for (let stored = await store.load(id); stored !== null; stored = await store.load(id)) {
         if (app.webhook === undefined) throw noEndpoint()
         const next = replayDelivery(stored.record, now())
-        const saved = await store.save(id, stored.mark, next, { ...timesInHand(next), indexes: [pendingFrom(now())], announce: next.status })
-        if (saved.saved) return hasten({ record: next, mark: saved.mark })
+        const saved = await store.save(id, stored.version, next, { ...timesInHand(next), indexes: [pendingFrom(now())], publish: next.status })
+        if (saved.saved) return dispatch({ record: next, version: saved.version })
       }
       throw unknownDelivery()
     },
@@ -313,15 +313,15 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       if (app.webhook === undefined) throw noEndpoint()
       const id = ids.deliveryId(ids.newId(app.id, randomBytes(1).readUInt8() % partitions), 0)
       const traceparent = tracing.traceparent()
-      const told = { id, appId: app.id, verificationId: null, type: 'webhook.test', isAsked: true, ...(traceparent === null ? {} : { traceparent }) }
-      return hasten(await write(compose(told, { timestamp: now(), data: { app: app.id } })))
+      const told = { id, appId: app.id, verificationId: null, type: 'webhook.test', isManual: true, ...(traceparent === null ? {} : { traceparent }) }
+      return dispatch(await write(compose(told, { timestamp: now(), data: { app: app.id } })))
     },
 
     async pendingSince () {
       for (let leftovers = 0; leftovers < mostLeftovers; leftovers += 1) {
-        const place = await store.oldest(pending)
+        const place = await store.first(pending)
         if (place === null || await isPending(place.id)) return place?.score ?? null
-        await store.unlist(place.id, pending)
+        await store.removeFromIndex(place.id, pending)
       }
       return null
     },

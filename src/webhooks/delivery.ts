@@ -1,6 +1,6 @@
 import type { Json } from '../adapters/adapter.ts'
 import type { DeliveryView } from '../api/schemas/requests.ts'
-import { webhookErrors, type WebhookAnswer } from './sender.ts'
+import { webhookErrors, type WebhookResponse } from './sender.ts'
 
 export const deliveryStatuses = ['pending', 'delivered', 'failed'] as const
 export type DeliveryStatus = typeof deliveryStatuses[number]
@@ -10,7 +10,7 @@ export type TryError = typeof tryErrors[number]
 /** `at` in milliseconds since the epoch. */
 export type Try = { at: number, statusCode: number | null, durationMs: number, error: TryError | null }
 /** What came of a try; see `WebhookAnswer`. */
-export type TryResult = Omit<WebhookAnswer, 'error'> & { error: TryError | null }
+export type TryResult = Omit<WebhookResponse, 'error'> & { error: TryError | null }
 
 /** One event on its way to an app: a record of its own beside the verification it tells of. Times in milliseconds since the epoch. */
 export type Delivery = {
@@ -35,7 +35,7 @@ export type Delivery = {
   /** How many tries of the schedule were made, since the beginning or the last replay. */
   step: number
   /** The app asked for it: it is tried at a disabled endpoint too, and enables that when it succeeds. */
-  isAsked: boolean
+  isManual: boolean
   nextTryAt: number | null
   createdAt: number
 }
@@ -45,10 +45,10 @@ const [second, minute, hour] = [1_000, 60_000, 3_600_000]
 export const retryDelays: readonly number[] = [0, 5 * second, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour]
 const jitter = 0.1
 /** A delivery that is not replayed has ended by then. */
-export const longestScheduleMs = Math.ceil(retryDelays.reduce((sum, delay) => sum + delay, 0) * (1 + jitter))
+export const maxScheduleMs = Math.ceil(retryDelays.reduce((sum, delay) => sum + delay, 0) * (1 + jitter))
 /** A `Retry-After` is followed up to the next step of the schedule, or this long where that is shorter. */
-const longestAskedMs = hour
-const keptTries = 50
+const maxRetryAfterMs = hour
+const maxTries = 50
 
 export const isSuccess = ({ statusCode }: TryResult): boolean => statusCode !== null && statusCode >= 200 && statusCode < 300
 /** Whether anything was sent. */
@@ -57,24 +57,24 @@ export const isMade = ({ error }: TryResult): boolean => error !== 'no_endpoint'
 export const isFinalNo = (result: TryResult): boolean => result.statusCode === 410 || !isMade(result)
 
 /** What becomes of a pending delivery by a try. `share`, 0 to 1, chooses the jitter. */
-export function settleTry (delivery: Delivery, result: TryResult, { url, at, share }: { url: string, at: number, share: number }): Delivery {
+export function settleTry (delivery: Delivery, result: TryResult, { url, at, jitterFactor }: { url: string, at: number, jitterFactor: number }): Delivery {
   const { statusCode, durationMs, error } = result
   const step = delivery.step + 1
-  const tries = [...delivery.tries, { at, statusCode, durationMs, error }].slice(-keptTries)
+  const tries = [...delivery.tries, { at, statusCode, durationMs, error }].slice(-maxTries)
   const tried = { ...delivery, url: showUrl(url), tries, step, nextTryAt: null }
   if (isSuccess(result)) return { ...tried, status: 'delivered' }
   if (isFinalNo(result) || step >= retryDelays.length) return { ...tried, status: 'failed' }
-  return { ...tried, nextTryAt: at + delayBefore(step, result, share) }
+  return { ...tried, nextTryAt: at + delayBefore(step, result, jitterFactor) }
 }
 
-function delayBefore (step: number, { statusCode, retryAfterMs }: TryResult, share: number): number {
-  const delayMs = Math.round((retryDelays[step] ?? 0) * (1 - jitter + 2 * jitter * share))
+function delayBefore (step: number, { statusCode, retryAfterMs }: TryResult, jitterFactor: number): number {
+  const delayMs = Math.round((retryDelays[step] ?? 0) * (1 - jitter + 2 * jitter * jitterFactor))
   const askedMs = statusCode === 429 || statusCode === 503 ? retryAfterMs ?? 0 : 0
-  return Math.max(delayMs, Math.min(askedMs, Math.max(retryDelays[step + 1] ?? 0, longestAskedMs)))
+  return Math.max(delayMs, Math.min(askedMs, Math.max(retryDelays[step + 1] ?? 0, maxRetryAfterMs)))
 }
 
 /** From the beginning of the schedule again, whatever became of it; the tries and the webhook id stay. */
-export const replayDelivery = (delivery: Delivery, now: number): Delivery => ({ ...delivery, status: 'pending', step: 0, isAsked: true, nextTryAt: now })
+export const replayDelivery = (delivery: Delivery, now: number): Delivery => ({ ...delivery, status: 'pending', step: 0, isManual: true, nextTryAt: now })
 
 /** A query may hold a secret of the receiver's. */
 export function showUrl (text: string): string {

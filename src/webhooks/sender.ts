@@ -27,14 +27,14 @@ export type Webhook = {
 }
 
 /** One try. `statusCode` is that of the answer, whatever it was; without an answer `error` says why. */
-export type WebhookAnswer = { statusCode: number | null, durationMs: number, error: WebhookError | null, retryAfterMs: number | null }
+export type WebhookResponse = { statusCode: number | null, durationMs: number, error: WebhookError | null, retryAfterMs: number | null }
 
 /** `timeoutMs` is the deadline of a whole try: connecting, waiting for the answer. */
 export type WebhookOptions = { lookup?: Lookup, timeoutMs?: number }
 
 export type WebhookSender = {
   /** Sends one webhook once. Rejects only when the sender was closed meanwhile: then nobody knows what came of it. */
-  send (webhook: Webhook): Promise<WebhookAnswer>
+  send (webhook: Webhook): Promise<WebhookResponse>
   /** Cuts off what is under way. */
   close (): Promise<void>
 }
@@ -127,12 +127,12 @@ export function createWebhookSender ({ lookup = systemLookup, timeoutMs = 10_000
   return {
     async send (webhook) {
       const startedAt = performance.now()
-      const end = (statusCode: number | null, error: WebhookError | null, retryAfterMs: number | null = null): WebhookAnswer =>
+      const end = (statusCode: number | null, error: WebhookError | null, retryAfterMs: number | null = null): WebhookResponse =>
         ({ statusCode, durationMs: Math.round(performance.now() - startedAt), error, retryAfterMs })
       try {
         const url = readWebhookUrl(webhook.url)
         if (url === null) return end(null, 'invalid_url')
-        let answer: WebhookAnswer | null = null
+        let answer: WebhookResponse | null = null
         const late = (): Error => Object.assign(new Error('deadline'), { code: 'ETIMEDOUT' })
         return await withDeadline(timeoutMs, late, async signal => {
           const { statusCode, headers, body } = await exchange(url, webhook, signal)

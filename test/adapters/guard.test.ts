@@ -34,7 +34,7 @@ t.test('answers pass through and are reported', async t => {
     { call: 'resolve', result: 'denied', reason: 'user_rejected' },
   ])
   t.match(guarded.health(), { breaker: 'closed', errorRate: 0, lastFailure: null })
-  t.notOk(guarded.isStopped())
+  t.notOk(guarded.isOpen())
 })
 
 t.test('each report says who has to mend it', async t => {
@@ -56,10 +56,10 @@ t.test('it opens when half of at least ten calls failed', async t => {
   for (let n = 0; n < 5; n += 1) await guarded.start(attempt, subject)
   say.answer = failing('provider_error')
   for (let n = 0; n < 5; n += 1) {
-    t.equal(guarded.isStopped(), false)
+    t.equal(guarded.isOpen(), false)
     await t.rejects(guarded.start(attempt, subject), /: provider_error$/)
   }
-  t.ok(guarded.isStopped())
+  t.ok(guarded.isOpen())
   t.match(guarded.health(), { breaker: 'open', errorRate: 0.5, lastFailure: { reason: 'provider_error' } })
   const before = calls.length
   await t.rejects(guarded.start(attempt, subject), /: provider_unavailable$/)
@@ -78,10 +78,10 @@ t.test('bad credentials open it at once; later one call probes', async t => {
   const { guarded, clock, say } = bench()
   say.answer = failing('provider_misconfigured')
   await t.rejects(guarded.start(attempt, subject), /: provider_misconfigured$/)
-  t.ok(guarded.isStopped())
+  t.ok(guarded.isOpen())
   t.equal(guarded.health().breaker, 'open')
   clock.now += 5_000
-  t.notOk(guarded.isStopped(), 'a start is let through to probe')
+  t.notOk(guarded.isOpen(), 'a start is let through to probe')
   t.match(guarded.health(), { breaker: 'halfOpen', lastSuccessAt: null, lastFailure: { at: clock.now - 5_000, reason: 'provider_misconfigured' } })
 })
 
@@ -93,5 +93,5 @@ t.test('old failures are forgotten', async t => {
   clock.now += 36_000
   t.equal(guarded.health().errorRate, 0)
   await t.rejects(guarded.start(attempt, subject))
-  t.notOk(guarded.isStopped())
+  t.notOk(guarded.isOpen())
 })

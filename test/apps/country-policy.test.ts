@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import type { App } from '../../src/apps/apps.ts'
 import { ApiError } from '../../src/core/errors.ts'
-import { createLogger, tagNumber } from '../../src/telemetry/logger.ts'
+import { createLogger, numberTag } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
-import { allowsCountry, createPolicy } from '../../src/apps/country-policy.ts'
+import { allowsCountry, createCountryPolicy } from '../../src/apps/country-policy.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 
 const app = (more: Partial<App> = {}): App => ({ id: 'shop', name: 'Shop', keys: [], ...more })
@@ -25,10 +25,10 @@ function start (over: { retryAfterMs: number } | null = null) {
   const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
   const metrics = createMetrics({})
   const lines: string[] = []
-  const policy = createPolicy({ budget: { judge: () => over }, sealer, metrics, log: createLogger('info', { write: line => { lines.push(line) } }) })
+  const policy = createCountryPolicy({ budget: { exceeded: () => over }, sealer, metrics, log: createLogger('info', { write: line => { lines.push(line) } }) })
   const judge = (more: Partial<App>, asked: { number: string, country: string | null } = { number, country: 'GB' }): ApiError | null => {
     try {
-      policy.judge(app(more), asked)
+      policy.assertAllowed(app(more), asked)
       return null
     } catch (error) {
       if (error instanceof ApiError) return error
@@ -39,7 +39,7 @@ function start (over: { retryAfterMs: number } | null = null) {
     const text = await metrics.registry.metrics()
     return Number(new RegExp(`^verigate_monitored_requests_total\\{cause="${cause}"\\} (\\d+)$`, 'm').exec(text)?.[1])
   }
-  return { judge, lines, monitored, numberTag: tagNumber(sealer, number) }
+  return { judge, lines, monitored, numberTag: numberTag(sealer, number) }
 }
 
 t.test('a country that is not allowed', async t => {

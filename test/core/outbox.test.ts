@@ -1,17 +1,17 @@
 import t from 'tap'
 import type { Action } from '../../src/adapters/adapter.ts'
-import { defaultNews, newsTypes, owe, remind, take, type Owing } from '../../src/core/outbox.ts'
-import { begin, decide, type Event, type Request, type Verification } from '../../src/core/verification.ts'
+import { defaultEventTypes, webhookEventTypes, owe, remind, take, type Owing } from '../../src/core/outbox.ts'
+import { createVerification, decide, type Event, type NewVerification, type Verification } from '../../src/core/verification.ts'
 
 const action: Action = { type: 'submitCode', length: 6, channels: ['SMS'] }
-const step = { method: 'otpless.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, movesOnWhenRejected: false }
-const request: Request = {
+const step = { method: 'otpless.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false }
+const request: NewVerification = {
   id: 'ver_x', appId: 'shop', phoneNumber: '+14155550100', reference: null, metadata: {}, locale: null, device: {}, returnUrl: null, key: null, includeProfile: true,
   workflow: [step, step], expiresAt: 600_000,
 }
 /** The news that a history leaves owed, and whether the last change asked for delivery. */
-function tell (wants: Request['wants'], ...events: Event[]): [string[], boolean] {
-  let { next, effects } = begin(wants === undefined ? request : { ...request, wants }, 0)
+function tell (wants: NewVerification['wants'], ...events: Event[]): [string[], boolean] {
+  let { next, effects } = createVerification(wants === undefined ? request : { ...request, wants }, 0)
   for (const event of events) {
     const decision = decide(next, event, 0)
     if (decision === null) throw new Error(`${event.type} does not apply`)
@@ -20,25 +20,25 @@ function tell (wants: Request['wants'], ...events: Event[]): [string[], boolean]
   return [owedBy(next), effects.includes('notify')]
 }
 const owedBy = (verification: Verification): string[] => (verification.news?.owed ?? []).map(({ type, revision }) => `${type} ${revision}`)
-const started = (attempt: number): Event => ({ type: 'attemptStarted', attempt, state: { attempt }, action, codesLeft: 5, resend: { left: 1, availableAt: 0, afterMs: 1 } })
+const started = (attempt: number): Event => ({ type: 'attemptStarted', attempt, state: { attempt }, action, attemptsRemaining: 5, resend: { left: 1, availableAt: 0, afterMs: 1 } })
 const evidence: Event = { type: 'evidenceReceived', attempt: 0, evidence: { from: 'app', value: {} } }
-const proven: Event = { type: 'proven', attempt: 0, phoneNumber: '+14155550100', profile: null, profileEvidence: { token: 't' }, signals: null }
+const proven: Event = { type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile: null, profileEvidence: { token: 't' }, signals: null }
 
 t.test('what is news', async t => {
-  t.strictSame(tell(newsTypes), [['created 1'], true])
-  t.strictSame(tell(newsTypes, started(0)), [['created 1'], false], 'what the first attempt asks for is in the answer to create')
-  t.strictSame(tell(newsTypes, { type: 'startFailed', attempt: 0, reason: 'provider_error' }, started(1)), [['created 1', 'action_required 3'], true], 'a fallback')
-  t.strictSame(tell(newsTypes, started(0), { type: 'resendRequested', attempt: 0 }, { type: 'resent', attempt: 0, state: { again: true }, action }), [['created 1', 'action_required 4'], true])
-  t.strictSame(tell(newsTypes, started(0), evidence, { type: 'codeRefused', attempt: 0 }), [['created 1'], false], 'the same action once more is none')
-  t.strictSame(tell(newsTypes, started(0), evidence, proven)[0], ['created 1', 'verified 4'])
-  t.strictSame(tell(newsTypes, started(0), evidence, proven, { type: 'profileRead', profile: {} })[0], ['created 1', 'verified 4', 'profile_ready 5'])
-  t.strictSame(tell(newsTypes, started(0), evidence, proven, { type: 'profileFailed' })[0], ['created 1', 'verified 4'])
-  t.strictSame(tell(newsTypes, { type: 'canceled', reason: 'app_canceled' })[0], ['created 1', 'canceled 2'])
+  t.strictSame(tell(webhookEventTypes), [['created 1'], true])
+  t.strictSame(tell(webhookEventTypes, started(0)), [['created 1'], false], 'what the first attempt asks for is in the answer to create')
+  t.strictSame(tell(webhookEventTypes, { type: 'startFailed', attempt: 0, reason: 'provider_error' }, started(1)), [['created 1', 'action_required 3'], true], 'a fallback')
+  t.strictSame(tell(webhookEventTypes, started(0), { type: 'resendRequested', attempt: 0 }, { type: 'resent', attempt: 0, state: { again: true }, action }), [['created 1', 'action_required 4'], true])
+  t.strictSame(tell(webhookEventTypes, started(0), evidence, { type: 'codeIncorrect', attempt: 0 }), [['created 1'], false], 'the same action once more is none')
+  t.strictSame(tell(webhookEventTypes, started(0), evidence, proven)[0], ['created 1', 'verified 4'])
+  t.strictSame(tell(webhookEventTypes, started(0), evidence, proven, { type: 'profileRead', profile: {} })[0], ['created 1', 'verified 4', 'profile_ready 5'])
+  t.strictSame(tell(webhookEventTypes, started(0), evidence, proven, { type: 'profileFailed' })[0], ['created 1', 'verified 4'])
+  t.strictSame(tell(webhookEventTypes, { type: 'canceled', reason: 'app_canceled' })[0], ['created 1', 'canceled 2'])
 })
 
 t.test('an app is told what it wants', async t => {
   t.strictSame(tell(undefined, { type: 'canceled', reason: 'app_canceled' }), [[], false], 'no webhook')
-  t.strictSame(tell(defaultNews, { type: 'canceled', reason: 'app_canceled' }), [['canceled 2'], true])
+  t.strictSame(tell(defaultEventTypes, { type: 'canceled', reason: 'app_canceled' }), [['canceled 2'], true])
   t.strictSame(tell(['verified'], { type: 'canceled', reason: 'app_canceled' }), [[], false])
 })
 

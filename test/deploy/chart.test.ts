@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import Schema from 'typebox/schema'
 import { variables } from '../../src/config.ts'
-import { openQueues } from '../../src/jobs/queues.ts'
+import { createQueues } from '../../src/jobs/queues.ts'
 import { connectTo, startRedis } from '../helpers/redis.ts'
 import { chart, readYaml, root, valueFiles, wrongValues } from './helm.ts'
 
@@ -62,7 +62,7 @@ t.test('a pod that is removed has the time to drain', async t => {
 t.test('the depth of a queue is where the example of KEDA looks for it', async t => {
   const server = await startRedis(t)
   const redis = await connectTo(t, server.url)
-  const queues = openQueues(redis, error => { throw error })
+  const queues = createQueues(redis, error => { throw error })
   t.teardown(() => queues.close())
   await Promise.all([queues.resolve('x', 'one'), queues.resolve('x', 'two'), queues.notify('x', 'one')])
   const { worker: { autoscaling: { keda } } } = readYaml(valueFiles.get('keda') ?? '')

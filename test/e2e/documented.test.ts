@@ -1,5 +1,5 @@
 import t from 'tap'
-import { newsTypes } from '../../src/core/outbox.ts'
+import { webhookEventTypes } from '../../src/core/outbox.ts'
 import { codesOf, findErrors, operationsOf, readDocument } from '../helpers/document.ts'
 import { clientOf, keys, startGateway, withWebhook, type Answer, type Client } from '../helpers/gateway.ts'
 import { until } from '../helpers/redis.ts'
@@ -11,7 +11,7 @@ const patterns = operationsOf(document).map(place => ({ ...place, pattern: new R
 
 t.test('what is answered is what the document says', async t => {
   const receiver = await startReceiver(t, () => 204)
-  const gateway = await startGateway(t, { apps: withWebhook(receiver.url, [...newsTypes]) })
+  const gateway = await startGateway(t, { apps: withWebhook(receiver.url, [...webhookEventTypes]) })
   const { url, simulators, bank } = gateway
   const seen = new Set<string>()
 

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { tagNumber } from '../../src/telemetry/logger.ts'
+import { numberTag } from '../../src/telemetry/logger.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import type { App } from '../../src/apps/apps.ts'
 import { clientOf, keys, testApps, testEnvironment, type Answer, type Client } from '../helpers/gateway.ts'
@@ -67,8 +67,8 @@ t.test('creates of a number, exactly', { buffered: true }, async t => {
   t.match(await create(clients[1], { 'idempotency-key': 'key-0' }), { status: 201, body: { id: made[0]?.body['id'] } }, 'a repetition makes nothing new')
   t.equal((await bank.create({ phoneNumber, workflow: ['otpless.otp'] })).status, 201, 'the other app')
   t.equal((await clients[0].create({ phoneNumber: '+14155550112', workflow: ['otpless.otp'] })).status, 201, 'another number')
-  const numberTag = tagNumber(createSealer(environment['SEAL_KEYS'] ?? ''), phoneNumber)
-  t.match(lines().find(({ audit }) => audit === 'refused'), { msg: 'audit', cause: 'number_limit', app: 'shop', route: '/verifications', numberTag, requestId: String })
+  const tagged = numberTag(createSealer(environment['SEAL_KEYS'] ?? ''), phoneNumber)
+  t.match(lines().find(({ audit }) => audit === 'refused'), { msg: 'audit', cause: 'number_limit', app: 'shop', route: '/verifications', numberTag: tagged, requestId: String })
 })
 
 t.test('creates of a prefix, an address and a country: of many at once exactly as many as are allowed', { buffered: true }, async t => {

@@ -17,10 +17,10 @@ export type RecordBefore = {
   lists?: { name: string, score: number }[]
 }
 
-const otp = { method: 'otpless.otp', timeoutMs: 300_000, options: {}, isRepeatable: false, movesOnWhenRejected: false }
-const check = { method: 'truid.phone_check', timeoutMs: 60_000, options: {}, isRepeatable: true, movesOnWhenRejected: false }
-const web = { method: 'truecaller.web', timeoutMs: 120_000, options: {}, isRepeatable: true, movesOnWhenRejected: false }
-const push = { method: 'truecaller.push', timeoutMs: 120_000, options: {}, isRepeatable: false, movesOnWhenRejected: false }
+const otp = { method: 'otpless.otp', timeoutMs: 300_000, options: {}, isRepeatable: false, continueWhenRejected: false }
+const check = { method: 'truid.phone_check', timeoutMs: 60_000, options: {}, isRepeatable: true, continueWhenRejected: false }
+const web = { method: 'truecaller.web', timeoutMs: 120_000, options: {}, isRepeatable: true, continueWhenRejected: false }
+const push = { method: 'truecaller.push', timeoutMs: 120_000, options: {}, isRepeatable: false, continueWhenRejected: false }
 const nothingToTell = { wanted: ['verified', 'failed', 'expired', 'canceled', 'profile_ready'], owed: [], dueAt: 0 }
 const day = 86_400_000
 
@@ -41,7 +41,7 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
       key: { name: 'wvqi-6pvh69CAy5MVtxHrg', value: 'ver_FpHpB7H4gyaL0PSif6optg4ILPCk0g gd-PacYXhfdgIzYpmJ5aBg 2000000000000', partition: 2 },
       attempts: [{
         status: 'pending', phase: 'waiting', method: 'otpless.otp', startedAt: at, endsAt: at + 300_000, state: { requestId: requestId('+14155550102') },
-        action: submitCode, codesLeft: 5, resend: { left: 2, availableAt: at + 30_000, afterMs: 30_000 },
+        action: submitCode, attemptsRemaining: 5, resend: { left: 2, availableAt: at + 30_000, afterMs: 30_000 },
       }],
     },
     dueAt: at + 300_000, expiresAt: at + 600_000 + day,
@@ -56,7 +56,7 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
     record: {
       ...common, id: 'ver_wu73WhvprcFHSD2TJW3HNAGwfL1BWg', phoneNumber: '+14155550120', workflow: [otp], status: 'pending', revision: 1,
       attempts: [{
-        status: 'pending', phase: 'starting', method: 'otpless.otp', startedAt: at - 9_000, endsAt: at + 300_000, isBegun: false, busyUntil: at - 1_000, evidence: null,
+        status: 'pending', phase: 'starting', method: 'otpless.otp', startedAt: at - 9_000, endsAt: at + 300_000, isClaimed: false, leaseUntil: at - 1_000, evidence: null,
       }],
     },
     ...pending, claims: [{ name: 'In7cq9J3vmhs6jP-pReiYg', value: 'ver_wu73WhvprcFHSD2TJW3HNAGwfL1BWg', expiresAt: at + 600_000 }],
@@ -67,7 +67,7 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
     record: {
       ...common, id: 'ver_f_mR_wmKP_UInKHkp3zEZwAd6riLHg', phoneNumber: '+14155550122', workflow: [otp, check], status: 'pending', revision: 1,
       attempts: [{
-        status: 'pending', phase: 'starting', method: 'otpless.otp', startedAt: at - 9_000, endsAt: at + 300_000, isBegun: true, busyUntil: at - 1_000, evidence: null,
+        status: 'pending', phase: 'starting', method: 'otpless.otp', startedAt: at - 9_000, endsAt: at + 300_000, isClaimed: true, leaseUntil: at - 1_000, evidence: null,
       }],
     },
     ...pending,
@@ -77,7 +77,7 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
     record: {
       ...common, id: 'ver_BiOMmXOiqygoVLEenqnrEQ0HP_oxIg', phoneNumber: '+14155550124', workflow: [push], status: 'pending', revision: 1,
       attempts: [{
-        status: 'pending', phase: 'starting', method: 'truecaller.push', startedAt: at - 9_000, endsAt: at + 120_000, isBegun: true, busyUntil: at - 1_000,
+        status: 'pending', phase: 'starting', method: 'truecaller.push', startedAt: at - 9_000, endsAt: at + 120_000, isClaimed: true, leaseUntil: at - 1_000,
         evidence: { from: 'provider', value: { accessToken: 'an-invented-token-of-nobody' } },
       }],
     },
@@ -89,7 +89,7 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
       ...common, id: 'ver_aZvBLG7xSs2fabbgIUJXDAvX0lpTeQ', phoneNumber: '+14155550126', workflow: [otp], status: 'pending', revision: 3,
       attempts: [{
         status: 'pending', phase: 'resolving', method: 'otpless.otp', startedAt: at - 20_000, endsAt: at + 300_000, state: { requestId: requestId('+14155550126') },
-        action: submitCode, codesLeft: 4, resend: null, evidence: { from: 'app', value: { code: '550126' } }, busyUntil: at - 1_000, isAsked: true,
+        action: submitCode, attemptsRemaining: 4, resend: null, evidence: { from: 'app', value: { code: '550126' } }, leaseUntil: at - 1_000, isAsked: true,
       }],
     },
     ...pending,
@@ -104,7 +104,7 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
           checkId: '28524ef9-41fc-4f16-b121-0ac7023d543b', self: `${simulators}/phone_check/v0.1/checks/28524ef9-41fc-4f16-b121-0ac7023d543b`, version: 'v0.1',
         },
         action: { type: 'openUrlOnCellular', url: `${simulators}/phone_check/v0.1/checks/28524ef9-41fc-4f16-b121-0ac7023d543b/redirect`, finish: 'none' },
-        codesLeft: null, resend: null, evidence: { from: 'nudge', value: {} }, busyUntil: at - 1_000, isAsked: false,
+        attemptsRemaining: null, resend: null, evidence: { from: 'poll', value: {} }, leaseUntil: at - 1_000, isAsked: false,
       }],
     },
     ...pending,
@@ -119,7 +119,7 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
           type: 'openDeepLink', platforms: ['android'], notOpenedAfterMs: 600,
           url: 'truecallersdk://truesdk/web_verify?type=btmsheet&requestNonce=3WIStRMn4gm81Tul4Adfng4lshidhwCKyLQpEDKblV0Hc3-k&partnerKey=sandbox-app-key&partnerName=Sandbox&lang=en&loginPrefix=continue&loginSuffix=verifymobile&ctaPrefix=continuewith',
         },
-        codesLeft: null, resend: null,
+        attemptsRemaining: null, resend: null,
       }],
     },
     dueAt: at + 120_000, expiresAt: at + 600_000 + day,
@@ -134,7 +134,7 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
         { status: 'failed', reason: 'abandoned', method: 'otpless.otp', startedAt: at - 60_000, endedAt: at - 30_000 },
         {
           status: 'pending', phase: 'waiting', method: 'otpless.otp', startedAt: at - 30_000, endsAt: at - 1_000, state: { requestId: requestId('+14155550130') },
-          action: submitCode, codesLeft: 5, resend: { left: 1, availableAt: at, afterMs: 30_000 },
+          action: submitCode, attemptsRemaining: 5, resend: { left: 1, availableAt: at, afterMs: 30_000 },
         },
       ],
     },
@@ -151,7 +151,7 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
           checkId: '4492d4cf-8658-426e-b591-936114d517d5', self: `${simulators}/phone_check/v0.2/checks/4492d4cf-8658-426e-b591-936114d517d5`, version: 'v0.2',
         },
         action: { type: 'openUrlOnCellular', url: `${simulators}/phone_check/v0.2/checks/4492d4cf-8658-426e-b591-936114d517d5/redirect`, finish: 'code' },
-        codesLeft: null, resend: null,
+        attemptsRemaining: null, resend: null,
       }],
     },
     dueAt: at + 60_000, expiresAt: at + 600_000 + day,
@@ -173,7 +173,7 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
       ...common, id: 'ver_kXC5MtA4XEKy30EXzkgO4wqmBjzUMA', phoneNumber: '+14155550132', workflow: [web], status: 'verified', revision: 4,
       attempts: [{ status: 'verified', reason: null, method: 'truecaller.web', startedAt: at - 5_000, endedAt: at }],
       result: { phoneNumber: '+14155550132', method: 'truecaller.web', verifiedAt: at, profile: null, signals: null },
-      profileSearch: { evidence: { accessToken: 'an-invented-token-of-nobody' }, busyUntil: at - 2_000, until: at - 1_000 },
+      profileSearch: { evidence: { accessToken: 'an-invented-token-of-nobody' }, leaseUntil: at - 2_000, until: at - 1_000 },
     },
     dueAt: at - 2_000, expiresAt: at + day,
   },

@@ -153,7 +153,7 @@ t.test('a claim that was left behind stands in nobody\'s way', async t => {
   const otp = { phoneNumber, workflow: ['otpless.otp'] }
   for (const more of [{}, { onConflict: 'replace' }]) {
     const { body: { id } } = await shop.create({ ...otp, ...more })
-    const claim = `${place(partitionOf(id, 16) ?? 0)}:c:${sealer.tag('number', `shop ${phoneNumber}`)}`
+    const claim = `${place(partitionOf(id, 16) ?? 0)}:c:${sealer.keyedHash('number', `shop ${phoneNumber}`)}`
     t.equal(await redis.get(claim), id)
     t.match(await shop.create(otp), { status: 409, body: { verificationId: id } }, 'the live one does')
     // The version before ends it, and knows the claim by another name.

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { Webhook } from 'standardwebhooks'
 import t from 'tap'
 import { isGone } from '../../src/core/errors.ts'
-import { newsTypes } from '../../src/core/outbox.ts'
+import { webhookEventTypes } from '../../src/core/outbox.ts'
 import { startGateway, webhookSecret, withWebhook, type TestGateway } from '../helpers/gateway.ts'
 import { startRedis, until } from '../helpers/redis.ts'
 import { startReceiver, type Received } from '../sandbox/receiver.ts'
@@ -64,7 +64,7 @@ t.test('an app that chooses nothing is told the outcome, once', async t => {
 
 t.test('an app that chooses all is told every step, in an order that it can know', async t => {
   const receiver = await startReceiver(t)
-  const gateway = await startGateway(t, { apps: withWebhook(receiver.url, [...newsTypes]) })
+  const gateway = await startGateway(t, { apps: withWebhook(receiver.url, [...webhookEventTypes]) })
   const { shop } = gateway
   const { body: { id } } = await shop.create({ phoneNumber: numberEnding('02'), workflow: ['truid.phone_check', 'otpless.otp'] })
   await receiver.first(1)
@@ -133,7 +133,7 @@ t.test('a receiver that fails twice, hangs once, and then is well', async t => {
 t.test('erasing a verification erases what is still to be told of it', async t => {
   const receiver = await startReceiver(t, () => 500)
   const { url: redisUrl } = await startRedis(t)
-  const gateway = await startGateway(t, { redisUrl, apps: withWebhook(receiver.url, [...newsTypes]) })
+  const gateway = await startGateway(t, { redisUrl, apps: withWebhook(receiver.url, [...webhookEventTypes]) })
   const id = await verify(gateway)
   await until(async () => (await deliveriesOf(gateway)).filter(({ tries }) => tries.length === 1).length === 2, 'created and verified were tried')
   const deliveries = await deliveriesOf(gateway)

@@ -21,7 +21,7 @@ async function writesPerSecond (t: Test, url: string, count: number): Promise<nu
     while (performance.now() - from < 2_000) {
       const id = ids.newId('app', written % partitions)
       const created = await store.create(id, 'x'.repeat(1_000), { expiresAt: Date.now() + 600_000, dueAt: null })
-      if (!created.created || !await store.confirm(id, created.mark)) throw new Error('not written')
+      if (!created.created || !await store.confirm(id, created.version)) throw new Error('not written')
       written += 1
     }
   }))

@@ -13,9 +13,9 @@ import { createSealer } from '../../src/store/sealing.ts'
 import { buildOperationsServer, buildServer, type Server, type ServerParts } from '../../src/api/server.ts'
 import type { LiveOptions } from '../../src/api/live/live.ts'
 import type { Listener } from '../../src/store/change-feed.ts'
-import { createTallies } from '../../src/store/window-counters.ts'
+import { createWindowCounters } from '../../src/store/window-counters.ts'
 import { noTracing, type Tracing } from '../../src/telemetry/tracing.ts'
-import { begin, decide, type Event, type Verification } from '../../src/core/verification.ts'
+import { createVerification, decide, type Event, type Verification } from '../../src/core/verification.ts'
 
 type Teardown = { teardown (run: () => unknown): void }
 
@@ -70,15 +70,15 @@ export function createMemoryGateway (ids: Ids) {
     async create (app, request, idempotencyKey) {
       note('create', app, request, idempotencyKey)
       const now = Date.now()
-      const { next } = begin({
+      const { next } = createVerification({
         id: ids.newId(app.id, 0), appId: app.id, phoneNumber: request.phoneNumber ?? null, reference: request.reference ?? null,
         metadata: request.metadata ?? {}, locale: request.locale ?? null, device: request.device ?? {},
         returnUrl: request.returnUrl ?? null, key: null,
         includeProfile: app.includeProfile === true, expiresAt: now + 600_000,
-        workflow: [{ method: 'otpless.otp', timeoutMs: 300_000, options: {}, isRepeatable: false, movesOnWhenRejected: false }],
+        workflow: [{ method: 'otpless.otp', timeoutMs: 300_000, options: {}, isRepeatable: false, continueWhenRejected: false }],
       }, now)
       return apply(keep(next).id, {
-        type: 'attemptStarted', attempt: 0, state: null, action: { type: 'submitCode', length: 6, channels: ['SMS'] }, codesLeft: 3,
+        type: 'attemptStarted', attempt: 0, state: null, action: { type: 'submitCode', length: 6, channels: ['SMS'] }, attemptsRemaining: 3,
         resend: { left: 2, availableAt: now, afterMs: 30_000 },
       })
     },
@@ -98,12 +98,12 @@ export function createMemoryGateway (ids: Ids) {
       if (!('code' in evidence)) return { verification: load(id), settled: false }
       const number = load(id).phoneNumber ?? ''
       if (evidence.code !== number.slice(-6)) {
-        apply(id, { type: 'codeRefused', attempt: 0 })
+        apply(id, { type: 'codeIncorrect', attempt: 0 })
         throw new ApiError('code_incorrect', 'The code is not right.', { attemptsRemaining: 2 })
       }
       return {
         verification: apply(id, {
-          type: 'proven', attempt: 0, phoneNumber: number, profile: { email: 'a@example.com' }, signals: { line: number },
+          type: 'numberProven', attempt: 0, phoneNumber: number, profile: { email: 'a@example.com' }, signals: { line: number },
         }),
         settled: true,
       }
@@ -197,13 +197,13 @@ export async function buildTestServer (t: Teardown, wishes: Wishes = {}) {
   const lines: string[] = []
   // Alone: what it shares, nobody else adds to.
   const shared = new Map<string, number>()
-  const share = async (name: string, count: number): Promise<number> => {
+  const sync = async (name: string, count: number): Promise<number> => {
     const sum = (shared.get(name) ?? 0) + count
     shared.set(name, sum)
     return sum
   }
   const parts: ServerParts = {
-    gateway, deliveries: noDeliveries, ids, apps, tallies: createTallies({ share, now }), now, metrics, tracing, queues, live,
+    gateway, deliveries: noDeliveries, ids, apps, tallies: createWindowCounters({ sync, now }), now, metrics, tracing, queues, live,
     config: { publicUrl, role, sandbox, operations, trustedProxies, clientRequestsPerMinute: 120, ipRequestsPerMinute },
     log: createLogger('debug', { write: line => { lines.push(line) } }),
     health: createHealth({ store: { ping: async () => {} }, workers: null, isSlow: () => server.isUnderPressure(), now: Date.now, ...health }),

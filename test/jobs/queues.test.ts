@@ -1,12 +1,12 @@
 import { Queue } from 'bullmq'
 import t, { type Test } from 'tap'
-import { openQueues, queuePrefix, resolveTries } from '../../src/jobs/queues.ts'
+import { createQueues, queuePrefix, resolveTries } from '../../src/jobs/queues.ts'
 import { connectTo, startRedis } from '../helpers/redis.ts'
 
 async function open (t: Test) {
   const server = await startRedis(t)
   const redis = await connectTo(t, server.url)
-  const queues = openQueues(redis, () => {})
+  const queues = createQueues(redis, () => {})
   t.teardown(() => queues.close())
   const look = (name: string): Queue => {
     const queue = new Queue(name, { connection: redis, prefix: queuePrefix })
@@ -55,13 +55,13 @@ t.test('one sweep a second, whoever asks for it, dated by the clock that was giv
 t.test('tells how full each queue is, and since when the first could have been taken up', async t => {
   const { queues, look, redis } = await open(t)
   const none = { waiting: 0, active: 0, delayed: 0 }
-  t.strictSame(await queues.look(), ['resolve', 'notify', 'sweep'].map(queue => ({ queue, jobs: none, oldestAt: null })))
+  t.strictSame(await queues.stats(), ['resolve', 'notify', 'sweep'].map(queue => ({ queue, jobs: none, oldestAt: null })))
 
   const from = Date.now()
   for (let n = 0; n < 15; n += 1) await queues.notify(`ver_${n}`, `ver_${n}.1`)
   await queues.resolve('ver_a', 'ver_a.1', 60_000)
   await queues.sweep(5_000)
-  const [resolve, notify, sweep] = await queues.look()
+  const [resolve, notify, sweep] = await queues.stats()
   t.strictSame(resolve, { queue: 'resolve', jobs: { ...none, delayed: 1 }, oldestAt: null }, 'what is not to be taken up yet does not wait')
   t.match(notify, { queue: 'notify', jobs: { ...none, waiting: 15 } })
   const { oldestAt = null } = notify ?? {}
@@ -69,10 +69,10 @@ t.test('tells how full each queue is, and since when the first could have been t
   t.strictSame(sweep, { queue: 'sweep', jobs: { ...none, waiting: 1 }, oldestAt: 5_000 })
 
   await look('resolve').getJob('ver_a.1').then(job => job?.promote())
-  t.match((await queues.look())[0], { jobs: { waiting: 1, delayed: 0 }, oldestAt: Number })
-  t.ok(Number((await queues.look())[0]?.oldestAt) >= from + 60_000, 'the delay that was asked for is no waiting')
+  t.match((await queues.stats())[0], { jobs: { waiting: 1, delayed: 0 }, oldestAt: Number })
+  t.ok(Number((await queues.stats())[0]?.oldestAt) >= from + 60_000, 'the delay that was asked for is no waiting')
   await redis.hset(`${queuePrefix}:notify:ver_0.1`, 'timestamp', '1000', 'atm', '1')
-  t.not((await queues.look())[1]?.oldestAt, 1_000, 'of one that was tried before nobody knows since when it waits again')
+  t.not((await queues.stats())[1]?.oldestAt, 1_000, 'of one that was tried before nobody knows since when it waits again')
 })
 
 t.test('fails fast while Redis is away, and leaves the connection to its owner', async t => {

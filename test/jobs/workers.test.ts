@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { Queue, Worker } from 'bullmq'
 import t, { type Test } from 'tap'
 import { ProviderError } from '../../src/core/errors.ts'
-import { openQueues, queuePrefix } from '../../src/jobs/queues.ts'
+import { createQueues, queuePrefix } from '../../src/jobs/queues.ts'
 import { startWorkers, type Workers, type WorkersParts } from '../../src/jobs/workers.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { connectTo, startRedis, until } from '../helpers/redis.ts'
@@ -19,7 +19,7 @@ async function start (t: Test, { resolve = async () => {}, sweep = async () => 0
 } = {}) {
   server ??= await startRedis(t)
   const redis = await connectTo(t, server.url)
-  const queues = openQueues(redis, () => {})
+  const queues = createQueues(redis, () => {})
   const queue = new Queue('resolve', { connection: redis, prefix: queuePrefix }).on('error', () => {})
   const runs: Run[] = []
   const logs: string[] = []
@@ -115,7 +115,7 @@ t.test('of an unexpected error only its class gets into Redis', { buffered: true
 t.test('a job whose process died runs again within seconds', { buffered: true }, async t => {
   const server = await startRedis(t)
   const connection = await connectTo(t, server.url, 'worker')
-  const queues = openQueues(await connectTo(t, server.url), () => {})
+  const queues = createQueues(await connectTo(t, server.url), () => {})
   await queues.resolve('ver_a', 'ver_a.1')
   await queues.close()
   // It takes the job for five seconds, as ours do, and is never heard of again.
@@ -155,7 +155,7 @@ t.test('every second one sweep, however many processes', { buffered: true }, asy
 
 t.test('a sweep that waited too long is left to the next one', { buffered: true }, async t => {
   const server = await startRedis(t)
-  const queues = openQueues(await connectTo(t, server.url), () => {})
+  const queues = createQueues(await connectTo(t, server.url), () => {})
   let sweeps = 0
   const now = Date.now()
   for (let n = 3; n < 60; n += 1) await queues.sweep(now - n * 1_000)

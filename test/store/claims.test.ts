@@ -14,7 +14,7 @@ const ids = createIds(sealer, { partitions, randomBytes })
 const newId = (partition = 3): string => ids.newId('app', partition)
 const hour = 3_600_000
 const later = { expiresAt: Date.now() + hour, dueAt: null }
-const newName = (): string => sealer.tag('test', randomBytes(8).toString('hex'))
+const newName = (): string => sealer.keyedHash('test', randomBytes(8).toString('hex'))
 
 for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluster]] as const) {
   t.test(name, async (t) => {
@@ -24,11 +24,11 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
     const keys = createKeys('vg')
     const ttl = async (key: string): Promise<number> => redis.pexpiretime(key)
 
-    /** A record that exists, with its mark. */
+    /** A record that exists, with its version. */
     const write = async (id: string, text = 'one', options = {}): Promise<string> => {
       const created = await store.create(id, thing(text), { ...later, ...options })
       if (!created.created) throw new Error('not created')
-      return created.mark
+      return created.version
     }
 
     await t.test('of 20 creates with one claim exactly one is written', async (t) => {
@@ -59,14 +59,14 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.notOk((await store.due(3, 1, 10)).includes(id))
       t.strictSame(await store.find(indexes[0]?.name ?? '', 10), [])
 
-      const mark = await write(id)
-      const saved = await store.save(id, mark, thing('two'), { ...later, dueAt: 1, claims, indexes, announce: '2' })
+      const version = await write(id)
+      const saved = await store.save(id, version, thing('two'), { ...later, dueAt: 1, claims, indexes, publish: '2' })
       t.strictSame(saved, { saved: false, taken: { name: held, value: holder } })
-      t.strictSame(await store.load(id), { record: thing('one'), mark })
+      t.strictSame(await store.load(id), { record: thing('one'), version })
       t.equal(await store.claimOf(3, free), null)
 
       const holding = await store.load(holder)
-      const again = await store.save(holder, holding?.mark ?? '', thing('two'), { ...later, claims: [heldClaim], announce: '2' })
+      const again = await store.save(holder, holding?.version ?? '', thing('two'), { ...later, claims: [heldClaim], publish: '2' })
       t.ok(again.saved, 'a claim that is held with the same value is no obstacle')
     })
 
@@ -75,16 +75,16 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const [id, other] = [newId(), newId()]
       const expiresAt = Date.now() + hour
       await write(other, 'other', { claims: [{ name: theirs, value: other, expiresAt }] })
-      const mark = await write(id, 'one', { claims: [{ name: mine, value: id, expiresAt }] })
-      const saved = await store.save(id, mark, thing('two'), {
+      const version = await write(id, 'one', { claims: [{ name: mine, value: id, expiresAt }] })
+      const saved = await store.save(id, version, thing('two'), {
         ...later,
         claims: [{ name: taken, value: id, expiresAt }],
         releases: [{ name: mine, value: id }, { name: theirs, value: id }],
-        announce: '2',
+        publish: '2',
       })
       t.ok(saved.saved)
       t.strictSame(await Promise.all([mine, theirs, taken].map((name) => store.claimOf(3, name))), [null, other, id])
-      await store.erase(id, { releases: [{ name: taken, value: id }, { name: theirs, value: id }], announce: 'gone' })
+      await store.erase(id, { releases: [{ name: taken, value: id }, { name: theirs, value: id }], publish: 'gone' })
       t.strictSame(await Promise.all([theirs, taken].map((name) => store.claimOf(3, name))), [other, null])
     })
 
@@ -118,17 +118,17 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
 
       const stored = await store.load(winner)
       const notHeld = [{ ...foreign, value: id }]
-      t.ok((await store.save(winner, stored?.mark ?? '', thing('two'), { ...later, releases: notHeld, announce: '2' })).saved)
+      t.ok((await store.save(winner, stored?.version ?? '', thing('two'), { ...later, releases: notHeld, publish: '2' })).saved)
       t.equal(await store.claimOf(12, foreign.name), winner, 'not released with another value')
-      const late = { ...later, claims: [{ ...refused, value: id }], releases: held, announce: '3' }
-      t.strictSame(await store.save(winner, stored?.mark ?? '', thing('x'), late), { saved: false, conflict: true })
+      const late = { ...later, claims: [{ ...refused, value: id }], releases: held, publish: '3' }
+      t.strictSame(await store.save(winner, stored?.version ?? '', thing('x'), late), { saved: false, conflict: true })
       t.equal(await store.claimOf(12, foreign.name), winner, 'a conflict releases nothing')
       t.equal(await store.claimOf(12, refused.name), redis.isCluster ? id : null, 'nor what was taken first: who wrote meanwhile may count on it')
       const now = await store.load(winner)
-      t.ok((await store.save(winner, now?.mark ?? '', thing('three'), { ...later, releases: held, announce: '4' })).saved)
+      t.ok((await store.save(winner, now?.version ?? '', thing('three'), { ...later, releases: held, publish: '4' })).saved)
       t.equal(await store.claimOf(12, foreign.name), null, 'released by a save')
       await redis.set(keys.claim(12, foreign.name), winner)
-      await store.erase(winner, { releases: held, announce: 'gone' })
+      await store.erase(winner, { releases: held, publish: 'gone' })
       t.equal(await store.claimOf(12, foreign.name), null)
     })
 

@@ -30,15 +30,15 @@ const calls = (store: Awaited<ReturnType<typeof open>>['store']) => {
   return {
     create: () => store.create(id, 'secret-record', { ...later, claims }),
     load: () => store.load(id),
-    save: () => store.save(id, 'AAAA', 'secret-record', { ...later, announce: 'secret-text' }),
-    erase: () => store.erase(id, { announce: 'secret-text' }),
+    save: () => store.save(id, 'AAAA', 'secret-record', { ...later, publish: 'secret-text' }),
+    erase: () => store.erase(id, { publish: 'secret-text' }),
     claimOf: () => store.claimOf(3, 'secret-name'),
     due: () => store.due(3, 1, 10),
-    postpone: () => store.postpone(id, 1),
+    postpone: () => store.reschedule(id, 1),
     find: () => store.find('secret-name', 10),
     firstDue: () => store.firstDue(),
-    oldest: () => store.oldest('secret-name'),
-    unlist: () => store.unlist(id, 'secret-name'),
+    oldest: () => store.first('secret-name'),
+    unlist: () => store.removeFromIndex(id, 'secret-name'),
     ping: () => store.ping(),
   }
 }

@@ -1,13 +1,13 @@
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
-import { checkRedis } from '../../src/store/preflight.ts'
+import { assertRedisConfig } from '../../src/store/preflight.ts'
 import { connectTo, startRedis } from '../helpers/redis.ts'
 
 /** What the check warns of; rejects when it refuses. */
 const check = async (t: Test, url: string): Promise<string[]> => {
   const warnings: string[] = []
-  await checkRedis(await connectTo(t, url), warning => { warnings.push(warning) })
+  await assertRedisConfig(await connectTo(t, url), warning => { warnings.push(warning) })
   return warnings
 }
 

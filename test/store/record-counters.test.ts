@@ -34,7 +34,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
         t.equal(results.filter(({ result }) => result.created).length, 5, 'of 20 at once as many as it allows are written')
         for (const { id, result } of results.filter(({ result }) => !result.created)) {
           t.match(result, { created: false, full: { name: counter.name } })
-          if ('full' in result) t.ok(result.full.retryAfterMs > hour - 60_000 && result.full.retryAfterMs <= hour, `${result.full.retryAfterMs} ms`)
+          if ('counterExceeded' in result) t.ok(result.counterExceeded.retryAfterMs > hour - 60_000 && result.counterExceeded.retryAfterMs <= hour, `${result.counterExceeded.retryAfterMs} ms`)
           t.equal(await store.load(id), null, 'and nothing of the others')
         }
         t.equal(await redis.get(key), '5')
@@ -65,16 +65,16 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       if (!created.created) throw new Error('not created')
       const look = { name, add: 0, below: 2, expiresAt }
       const count = { name, add: 1, below: null, expiresAt }
-      let { mark } = created
+      let { version } = created
       for (const counters of [[look], [count], [look], [count]]) {
-        const saved = await store.save(id, mark, thing('two'), { ...later, counters, announce: '2' })
+        const saved = await store.save(id, version, thing('two'), { ...later, counters, publish: '2' })
         if (!saved.saved) throw new Error('not saved')
-        mark = saved.mark
+        version = saved.version
       }
-      t.match(await store.save(id, mark, thing('three'), { ...later, counters: [look], announce: '3' }), { saved: false, full: { name } })
+      t.match(await store.save(id, version, thing('three'), { ...later, counters: [look], publish: '3' }), { saved: false, full: { name } })
       t.strictSame((await store.load(id))?.record, thing('two'))
-      t.match(await store.save(id, mark, thing('three'), { ...later, counters: [count], announce: '3' }), { saved: true })
-      t.match(await store.save(id, mark, thing('four'), { ...later, counters: [count], announce: '4' }), { saved: false, conflict: true })
+      t.match(await store.save(id, version, thing('three'), { ...later, counters: [count], publish: '3' }), { saved: true })
+      t.match(await store.save(id, version, thing('four'), { ...later, counters: [count], publish: '4' }), { saved: false, conflict: true })
       t.equal(await redis.get(keys.counter(3, name)), '3', 'a conflict counts nothing')
     })
 
@@ -83,7 +83,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const index = { name: newName(), score: Date.now(), keepMs: hour }
       for (const each of [id, other]) await store.create(each, thing(each), { ...later, dueAt: 1, indexes: [index] })
       t.equal((await store.find(index.name, 10)).length, 2)
-      await store.erase(id, { also: [other], indexes: [index.name], announce: 'erased' })
+      await store.erase(id, { alsoDelete: [other], indexes: [index.name], publish: 'erased' })
       t.strictSame(await store.find(index.name, 10), [])
       t.notOk((await store.due(3, 1, 100)).some((due) => due === id || due === other))
       t.equal(await store.load(other), null)

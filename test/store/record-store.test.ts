@@ -4,7 +4,7 @@ import { Type, type Static } from 'typebox'
 import { Value } from 'typebox/value'
 import t from 'tap'
 import { createIds } from '../../src/store/ids.ts'
-import { createSealer, SealBroken } from '../../src/store/sealing.ts'
+import { createSealer, SealError } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import type { RedisClient } from '../../src/store/redis.ts'
 import { createStore, type Place } from '../../src/store/record-store.ts'
@@ -19,7 +19,7 @@ const ids = createIds(sealer, { partitions, randomBytes })
 const newId = (partition = 3): string => ids.newId('app', partition)
 const hour = 3_600_000
 const later = { expiresAt: Date.now() + hour, dueAt: null }
-const newName = (): string => sealer.tag('test', randomBytes(8).toString('hex'))
+const newName = (): string => sealer.keyedHash('test', randomBytes(8).toString('hex'))
 
 const nodesOf = (redis: RedisClient) => redis instanceof Cluster ? redis.nodes('master') : [redis]
 
@@ -32,42 +32,42 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
     const keys = createKeys(namespace)
     const ttl = async (key: string): Promise<number> => redis.pexpiretime(key)
 
-    /** A record that exists, with its mark. */
+    /** A record that exists, with its version. */
     const write = async (id: string, text = 'one', options = {}): Promise<string> => {
       const created = await store.create(id, thing(text), { ...later, ...options })
       if (!created.created) throw new Error('not created')
-      return created.mark
+      return created.version
     }
 
     await t.test('create, load, save, erase', async (t) => {
       for (let partition = 0; partition < partitions; partition++) {
         const id = newId(partition)
         t.equal(await store.load(id), null)
-        const mark = await write(id)
-        t.strictSame(await store.load(id), { record: thing('one'), mark })
+        const version = await write(id)
+        t.strictSame(await store.load(id), { record: thing('one'), version })
         t.equal(await ttl(keys.record(partition, id)), later.expiresAt)
         t.strictSame(await store.create(id, thing('other'), later), { created: false, exists: true })
 
-        const saved = await store.save(id, mark, thing('two'), { ...later, expiresAt: later.expiresAt + hour, announce: '2' })
+        const saved = await store.save(id, version, thing('two'), { ...later, expiresAt: later.expiresAt + hour, publish: '2' })
         if (!saved.saved) throw new Error('not saved')
-        t.not(saved.mark, mark)
-        t.strictSame(await store.load(id), { record: thing('two'), mark: saved.mark })
+        t.not(saved.version, version)
+        t.strictSame(await store.load(id), { record: thing('two'), version: saved.version })
         t.equal(await ttl(keys.record(partition, id)), later.expiresAt + hour)
-        t.strictSame(await store.save(id, mark, thing('three'), { ...later, announce: '3' }), { saved: false, conflict: true })
+        t.strictSame(await store.save(id, version, thing('three'), { ...later, publish: '3' }), { saved: false, conflict: true })
         t.strictSame((await store.load(id))?.record, thing('two'))
 
-        await store.erase(id, { announce: 'gone' })
+        await store.erase(id, { publish: 'gone' })
         t.equal(await store.load(id), null)
-        t.strictSame(await store.save(id, saved.mark, thing('three'), { ...later, announce: '3' }), { saved: false, conflict: true })
+        t.strictSame(await store.save(id, saved.version, thing('three'), { ...later, publish: '3' }), { saved: false, conflict: true })
       }
       await store.ping()
     })
 
-    await t.test('of 20 saves with one mark exactly one is written', async (t) => {
+    await t.test('of 20 saves with one version exactly one is written', async (t) => {
       const id = newId()
-      const mark = await write(id)
+      const version = await write(id)
       const results = await Promise.all(Array.from({ length: 20 }, (_, n) =>
-        store.save(id, mark, thing(`${n}`), { ...later, announce: `${n}` })))
+        store.save(id, version, thing(`${n}`), { ...later, publish: `${n}` })))
       const winner = results.findIndex((result) => result.saved)
       t.equal(results.filter((result) => result.saved).length, 1)
       t.strictSame((await store.load(id))?.record, thing(`${winner}`))
@@ -80,11 +80,11 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.strictSame(await store.due(11, 900, 10), [own[3], own[2], own[1]])
       t.strictSame(await store.due(11, 900, 2), [own[3], own[2]])
       t.notOk((await store.due(12, 1000, 10)).some((id) => own.includes(id)), 'of its own partition')
-      await store.save(own[3] ?? '', marks[3] ?? '', thing('two'), { ...later, dueAt: 950, announce: '2' })
-      await store.save(own[2] ?? '', marks[2] ?? '', thing('two'), { ...later, dueAt: null, announce: '2' })
-      await store.erase(own[1] ?? '', { announce: 'gone' })
+      await store.save(own[3] ?? '', marks[3] ?? '', thing('two'), { ...later, dueAt: 950, publish: '2' })
+      await store.save(own[2] ?? '', marks[2] ?? '', thing('two'), { ...later, dueAt: null, publish: '2' })
+      await store.erase(own[1] ?? '', { publish: 'gone' })
       t.strictSame(await store.due(11, 1000, 10), [own[3], own[0]])
-      for (const id of own) await store.postpone(id, 2000)
+      for (const id of own) await store.reschedule(id, 2000)
       t.strictSame(await store.due(11, 1999, 10), [])
       t.strictSame((await store.due(11, 2000, 10)).toSorted(), [own[3], own[0]].toSorted(), 'what is not due is not made so')
     })
@@ -95,8 +95,8 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const own = await Promise.all(Array.from({ length: 20 }, async (_, n) => {
         const id = newId(n % partitions)
         const entry = { name: n === 7 ? second : index, score: at + n, keepMs: hour }
-        const mark = await write(id, 'one', n % 2 === 0 ? { indexes: [entry] } : {})
-        if (n % 2 === 1) await store.save(id, mark, thing('two'), { ...later, indexes: [entry], announce: '2' })
+        const version = await write(id, 'one', n % 2 === 0 ? { indexes: [entry] } : {})
+        if (n % 2 === 1) await store.save(id, version, thing('two'), { ...later, indexes: [entry], publish: '2' })
         return id
       }))
       const newest = own.toReversed().filter((id) => id !== own[7])
@@ -110,7 +110,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       await write(newId(0), 'one', { indexes: [{ name: index, score: at + 16 + hour, keepMs: hour }] })
       t.equal(await redis.zcard(keys.index(0, index)), 2, 'what is older than keepMs before the new entry was dropped')
 
-      await store.erase(own[19] ?? '', { indexes: [index, second], announce: 'gone' })
+      await store.erase(own[19] ?? '', { indexes: [index, second], publish: 'gone' })
       t.notOk((await store.find(index, 100)).includes(own[19] ?? ''))
     })
 
@@ -140,7 +140,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const name = newName()
       for (let partition = 0; partition < partitions; partition += 1) await redis.del(keys.due(partition))
       t.equal(await store.firstDue(), null)
-      t.equal(await store.oldest(name), null)
+      t.equal(await store.first(name), null)
       const recent = Date.now() - 60_000
       const inOrder: Place[] = []
       for (const [partition, after] of [[12, 10], [1, 20], [5, 30], [1, 40]] as const) {
@@ -150,10 +150,10 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       }
       t.equal(await store.firstDue(), recent + 1_010)
       for (const place of inOrder) {
-        t.strictSame(await store.oldest(name), place)
-        await store.unlist(place.id, name)
+        t.strictSame(await store.first(name), place)
+        await store.removeFromIndex(place.id, name)
       }
-      t.equal(await store.oldest(name), null)
+      t.equal(await store.first(name), null)
       t.equal((await store.load(inOrder[0]?.id ?? ''))?.record.text, 'one', 'the record stays')
     })
 
@@ -161,7 +161,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const index = newName()
       const [own, first, last, other] = [newId(4), newId(4), newId(4), newId(4)]
       for (const id of [own, first, last, other]) await write(id, 'one', { dueAt: 1000, indexes: [{ name: index, score: Date.now(), keepMs: hour }] })
-      await store.erase(own, { also: [first, newId(4), last], indexes: [index], announce: 'gone' })
+      await store.erase(own, { alsoDelete: [first, newId(4), last], indexes: [index], publish: 'gone' })
       t.strictSame(await Promise.all([own, first, last].map((id) => store.load(id))), [null, null, null])
       t.not(await store.load(other), null)
       t.strictSame((await store.due(4, 1000, 10)).filter((id) => [own, first, last, other].includes(id)), [other])
@@ -174,10 +174,10 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       subscriber.on('message', (channel, message) => heard.push(`${channel} ${message}`))
       await subscriber.subscribe(keys.channel)
       const id = newId()
-      const mark = await write(id)
-      await store.save(id, mark, thing('two'), { ...later, announce: '2 word' })
-      await store.save(id, mark, thing('three'), { ...later, announce: 'never' })
-      await store.erase(id, { announce: 'gone' })
+      const version = await write(id)
+      await store.save(id, version, thing('two'), { ...later, publish: '2 word' })
+      await store.save(id, version, thing('three'), { ...later, publish: 'never' })
+      await store.erase(id, { publish: 'gone' })
       await until(() => heard.length >= 2, 'two announcements')
       t.strictSame(heard, [`vg:changes ${id} 2 word`, `vg:changes ${id} gone`])
     })
@@ -185,13 +185,13 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
     await t.test('scripts survive SCRIPT FLUSH', async (t) => {
       const id = newId()
       const flush = () => Promise.all(nodesOf(redis).map((node) => node.script('FLUSH')))
-      const mark = await write(id)
+      const version = await write(id)
       await flush()
-      t.ok((await store.save(id, mark, thing('two'), { ...later, announce: '2' })).saved)
+      t.ok((await store.save(id, version, thing('two'), { ...later, publish: '2' })).saved)
       await flush()
       t.ok((await store.create(newId(), thing('one'), later)).created)
       await flush()
-      await store.erase(id, { announce: 'gone' })
+      await store.erase(id, { publish: 'gone' })
       t.equal(await store.load(id), null)
     })
 
@@ -202,10 +202,10 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
         indexes: [{ name: newName(), score: 1, keepMs: hour }],
       }
       const once = async (id: string, end: string): Promise<void> => {
-        const mark = await write(id, 'one', { dueAt: 1, ...options })
+        const version = await write(id, 'one', { dueAt: 1, ...options })
         await store.load(id)
-        await store.save(id, mark, thing('two'), { ...later, ...options, announce: '2' })
-        await store.erase(id, { announce: 'gone', releases: options.claims })
+        await store.save(id, version, thing('two'), { ...later, ...options, publish: '2' })
+        await store.erase(id, { publish: 'gone', releases: options.claims })
         await store.claimOf(3, end)
       }
       await once(id, 'warm')
@@ -223,7 +223,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
 
     await t.test('nothing in Redis is readable, and a record cannot be exchanged for another', async (t) => {
       const [number, id, other] = ['+14155550100', newId(), newId()]
-      const tag = sealer.tag('number', number)
+      const tag = sealer.keyedHash('number', number)
       const options = {
         dueAt: 5, claims: [{ name: tag, value: id, expiresAt: Date.now() + hour }], indexes: [{ name: tag, score: 1, keepMs: hour }],
       }
@@ -237,9 +237,9 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.notMatch(dump, /4155550100|version|text/)
       const value = await redis.getBuffer(keys.record(3, other))
       await redis.set(keys.record(3, id), value ?? '')
-      await t.rejects(store.load(id), SealBroken)
+      await t.rejects(store.load(id), SealError)
       await redis.set(keys.record(3, id), 'not sealed at all, but long enough to be something')
-      await t.rejects(store.load(id), SealBroken)
+      await t.rejects(store.load(id), SealError)
     })
 
     await t.test('what is not an id is refused before Redis is asked', async (t) => {

@@ -18,10 +18,10 @@ const timeoutMs = 300
 async function open (t: Test, url: string, count: number) {
   const [redis, waiting] = await Promise.all([connectTo(t, url), connectTo(t, url)])
   const store = createStore({ redis, replicas: createReplicas(waiting, { count, timeoutMs }), sealer, read: value => value })
-  const write = async (id = ids.newId('app', 3)): Promise<{ id: string, mark: string }> => {
+  const write = async (id = ids.newId('app', 3)): Promise<{ id: string, version: string }> => {
     const created = await store.create(id, 'record', later)
     if (!created.created) throw new Error('not created')
-    return { id, mark: created.mark }
+    return { id, version: created.version }
   }
   return { redis, store, write }
 }
@@ -35,23 +35,23 @@ t.test('what enough replicas have is confirmed, and nothing else', { buffered: t
   const { redis, store, write } = await open(t, master.url, 2)
   const replica = openAdmin(t, two.port)
 
-  const { id, mark } = await write()
-  t.equal(await store.confirm(id, mark), true)
+  const { id, version } = await write()
+  t.equal(await store.confirm(id, version), true)
   const key = createKeys('vg').record(3, id)
   t.same(await replica.getBuffer(key), await redis.getBuffer(key), 'a replica has it, as it was written')
   t.equal(await redis.pexpiretime(key), later.expiresAt)
 
-  const saved = await store.save(id, mark, 'changed', { ...later, announce: '2' })
-  t.equal(await store.confirm(id, mark), false, 'it is another one')
-  t.equal(await store.confirm(id, saved.saved ? saved.mark : ''), true)
+  const saved = await store.save(id, version, 'changed', { ...later, publish: '2' })
+  t.equal(await store.confirm(id, version), false, 'it is another one')
+  t.equal(await store.confirm(id, saved.saved ? saved.version : ''), true)
   t.equal(await store.confirm(id, null), false, 'it is not erased')
-  await store.erase(id, { announce: 'erased' })
+  await store.erase(id, { publish: 'erased' })
   t.equal(await store.confirm(id, null), true)
   t.equal(await replica.exists(key), 0)
   t.equal(await store.load(id), null)
 
   two.pause()
-  const { id: other, mark: unheard } = await write()
+  const { id: other, version: unheard } = await write()
   const from = performance.now()
   t.equal(await failureOf(store.confirm(other, unheard)), 'UNREPLICATED')
   t.equal(await failureOf(store.confirm(id, null)), 'UNREPLICATED', 'also when nothing was written since')
@@ -70,9 +70,9 @@ t.test('many at once wait together', { buffered: true }, async t => {
   const written = await Promise.all(Array.from({ length: 200 }, (_, n) => write(ids.newId('app', n % partitions))))
   let waits = 0
   await watchCommands(t, master.port, ([name]) => { if (name?.toLowerCase() === 'wait') waits += 1 })
-  const answers = await Promise.all(written.map(({ id, mark }) => store.confirm(id, mark)))
+  const answers = await Promise.all(written.map(({ id, version }) => store.confirm(id, version)))
   t.ok(answers.every(Boolean))
-  await store.confirm(written[0]?.id ?? '', written[0]?.mark ?? '')
+  await store.confirm(written[0]?.id ?? '', written[0]?.version ?? '')
   await until(() => waits >= 2, 'the commands are told')
   t.equal(waits, 2)
 })
@@ -81,12 +81,12 @@ t.test('on Cluster, also while a slot moves', { buffered: true }, async t => {
   const { url, masters } = await startReplicatedCluster(t)
   const { redis, store, write } = await open(t, url, 1)
   const all = await Promise.all(Array.from({ length: 2 * partitions }, (_, n) => write(ids.newId('app', n % partitions))))
-  t.ok((await Promise.all(all.map(({ id, mark }) => store.confirm(id, mark)))).every(Boolean), 'on every master')
+  t.ok((await Promise.all(all.map(({ id, version }) => store.confirm(id, version)))).every(Boolean), 'on every master')
   const claim = { name: 'held', value: 'mine', expiresAt: later.expiresAt, partition: 5 }
   const holder = ids.newId('app', 3)
   const created = await store.create(holder, 'record', { ...later, claims: [claim] })
-  t.equal(await store.confirm(holder, created.created ? created.mark : '', [claim]), true)
-  t.equal(await store.confirm(holder, created.created ? created.mark : '', [{ ...claim, value: 'other' }]), false, 'and the claims')
+  t.equal(await store.confirm(holder, created.created ? created.version : '', [claim]), true)
+  t.equal(await store.confirm(holder, created.created ? created.version : '', [{ ...claim, value: 'other' }]), false, 'and the claims')
 
   const keys = createKeys('vg')
   const slot = Number(await redis.call('CLUSTER', 'KEYSLOT', keys.due(3)))
@@ -97,10 +97,10 @@ t.test('on Cluster, also while a slot moves', { buffered: true }, async t => {
   await to.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id)
   await from.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id)
   await from.admin.migrate('127.0.0.1', to.port, keys.record(3, goes.id), 0, 1000)
-  t.same(await Promise.all([stays, goes].map(({ id, mark }) => store.confirm(id, mark))), [true, true], 'here, and there')
+  t.same(await Promise.all([stays, goes].map(({ id, version }) => store.confirm(id, version))), [true, true], 'here, and there')
   t.equal(await failureOf(write()), 'TRYAGAIN', 'what has keys here and there, or is new, waits')
   await to.admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)
   // It holds keys of the slot until it has heard that the slot is another's.
   await until(() => from.admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id).then(() => true, () => false), 'the old master knows', 20_000)
-  t.equal(await store.confirm(goes.id, goes.mark), true, 'and where all of it is in the end')
+  t.equal(await store.confirm(goes.id, goes.version), true, 'and where all of it is in the end')
 })

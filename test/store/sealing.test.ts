@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
 import type { Json } from '../../src/adapters/adapter.ts'
-import { createSealer, markOf, SealBroken } from '../../src/store/sealing.ts'
+import { createSealer, versionOf, SealError } from '../../src/store/sealing.ts'
 
 const key = (id: string): string => `${id}:${randomBytes(32).toString('base64')}`
 const [old, fresh] = [key('k1'), key('k2')]
@@ -24,7 +24,7 @@ t.test('any JSON value comes back, under its own name only', async (t) => {
     const sealed = sealer.seal(value, aad)
     const opened = sealer.open(sealed, aad)
     if (!isDeepStrictEqual(opened, value) || JSON.stringify(opened) !== JSON.stringify(value)) return false
-    if (Buffer.compare(Buffer.from(aad), Buffer.from(other)) !== 0) t.throws(() => sealer.open(sealed, other), SealBroken)
+    if (Buffer.compare(Buffer.from(aad), Buffer.from(other)) !== 0) t.throws(() => sealer.open(sealed, other), SealError)
     return true
   }), { numRuns: 500 })
 })
@@ -48,8 +48,8 @@ t.test('a format of a version to come is not opened', async (t) => {
   const sealed = sealer.seal('value', 'name')
   for (const format of [0, 3, 255]) {
     sealed[0] = format
-    t.throws(() => sealer.open(sealed, 'name'), new SealBroken('not in a known format'))
-    t.throws(() => markOf(sealed), new SealBroken('not in a known format'))
+    t.throws(() => sealer.open(sealed, 'name'), new SealError('not in a known format'))
+    t.throws(() => versionOf(sealed), new SealError('not in a known format'))
   }
 })
 
@@ -58,8 +58,8 @@ t.test('a change of any byte, or an end cut off, is noticed', async (t) => {
   for (let at = 0; at < sealed.length; at++) {
     const changed = Buffer.from(sealed)
     changed.writeUInt8(sealed.readUInt8(at) ^ 1, at)
-    t.throws(() => sealer.open(changed, 'name'), SealBroken, `byte ${at}`)
-    t.throws(() => sealer.open(sealed.subarray(0, at), 'name'), SealBroken, `first ${at} bytes`)
+    t.throws(() => sealer.open(changed, 'name'), SealError, `byte ${at}`)
+    t.throws(() => sealer.open(sealed.subarray(0, at), 'name'), SealError, `first ${at} bytes`)
   }
 })
 
@@ -67,7 +67,7 @@ t.test('what is sealed shows nothing of it, and is another each time', async (t)
   const sealed = [1, 2].map(() => sealer.seal({ phoneNumber: '+14155550100' }, 'name'))
   t.notMatch(sealed[0]?.toString('latin1'), /4155550100|phoneNumber/)
   t.not(sealed[0]?.toString('hex'), sealed[1]?.toString('hex'))
-  const marks = sealed.map((one) => markOf(one).toString('hex'))
+  const marks = sealed.map((one) => versionOf(one).toString('hex'))
   t.not(marks[0], marks[1])
   t.match(marks[0], /^02026b31[0-9a-f]{24}$/, 'format, key id, nonce')
 })
@@ -78,21 +78,21 @@ t.test('keys rotate: the first seals, all open, a key that is gone does not', as
   t.equal(rotated.open(before, 'name'), 'value')
   const after = rotated.seal('value', 'name')
   t.equal(createSealer(fresh).open(after, 'name'), 'value')
-  t.throws(() => sealer.open(after, 'name'), new SealBroken('no key of SEAL_KEYS has its id'))
-  t.throws(() => createSealer(key('k1')).open(before, 'name'), SealBroken, 'the same id, another key')
+  t.throws(() => sealer.open(after, 'name'), new SealError('no key of SEAL_KEYS has its id'))
+  t.throws(() => createSealer(key('k1')).open(before, 'name'), SealError, 'the same id, another key')
 })
 
 t.test('tags are stable, differ by purpose, text and key, and reveal nothing', async (t) => {
   const number = '+14155550100'
-  t.match(sealer.tag('number', number), /^[A-Za-z0-9_-]{22}$/)
-  t.equal(sealer.tag('number', number), createSealer(old).tag('number', number))
+  t.match(sealer.keyedHash('number', number), /^[A-Za-z0-9_-]{22}$/)
+  t.equal(sealer.keyedHash('number', number), createSealer(old).keyedHash('number', number))
   const rotated = createSealer(`${fresh},${old}`)
-  t.same(rotated.tags('number', number), [createSealer(fresh).tag('number', number), sealer.tag('number', number)])
-  t.equal(rotated.tag('number', number), rotated.tags('number', number)[0])
+  t.same(rotated.keyedHashes('number', number), [createSealer(fresh).keyedHash('number', number), sealer.keyedHash('number', number)])
+  t.equal(rotated.keyedHash('number', number), rotated.keyedHashes('number', number)[0])
   const all = [['number', number], ['number', '+14155550101'], ['ip', number], ['n', `umber${number}`]] as const
-  t.equal(new Set(all.map(([purpose, text]) => sealer.tag(purpose, text))).size, all.length)
+  t.equal(new Set(all.map(([purpose, text]) => sealer.keyedHash(purpose, text))).size, all.length)
   const known = createSealer(`k1:${Buffer.alloc(32, 1).toString('base64')}`)
-  t.equal(known.tag('number', 'app +14155550100'), 'BDn0Dv27zc2HTURmyMaenQ', 'the same from one version to the next')
+  t.equal(known.keyedHash('number', 'app +14155550100'), 'BDn0Dv27zc2HTURmyMaenQ', 'the same from one version to the next')
 })
 
 t.test('subkeys are KeyObjects, one for each purpose and key', async (t) => {

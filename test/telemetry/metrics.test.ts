@@ -6,7 +6,7 @@ import { callbackResults, createMetrics, webhookResults, type Metrics } from '..
 import { noCountry, parsePhoneNumber } from '../../src/phone.ts'
 import { reasonWords, blameOf, type Reason } from '../../src/core/reasons.ts'
 import { unavailableCodes } from '../../src/store/record-store.ts'
-import { begin, decide, type Event, type Verification } from '../../src/core/verification.ts'
+import { createVerification, decide, type Event, type Verification } from '../../src/core/verification.ts'
 import { identify, readSeries, sumOf, type Series } from '../helpers/metrics.ts'
 
 const phoneNumber = '+14155550142'
@@ -17,8 +17,8 @@ const ours = (series: Series[]): Series[] => series.filter(({ name }) => name.st
 /** A verification on the core's own rules; each event is counted as the shell counts it. */
 function run (metrics: Metrics, events: (Event | number)[], { number = phoneNumber, workflow = ['truid.phone_check', 'otpless.otp'] }: { number?: string | null, workflow?: string[] } = {}): Verification {
   let now = 1_000_000
-  const step = (method: string) => ({ method, timeoutMs: 60_000, options: {}, isRepeatable: false, movesOnWhenRejected: false })
-  let record: Verification = begin({
+  const step = (method: string) => ({ method, timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false })
+  let record: Verification = createVerification({
     id: 'ver_secret', appId: 'shop', phoneNumber: number, ...number === null ? {} : { country: parsePhoneNumber(number)?.country ?? noCountry }, reference: 'secret', metadata: {}, locale: null, device: {}, returnUrl: null, key: null,
     includeProfile: false, workflow: workflow.map(step), expiresAt: now + 600_000, wants: ['verified'],
   }, now).next
@@ -35,9 +35,9 @@ function run (metrics: Metrics, events: (Event | number)[], { number = phoneNumb
   }
   return record
 }
-const started = (attempt: number): Event => ({ type: 'attemptStarted', attempt, state: null, action: { type: 'answerCall' }, codesLeft: 3, resend: null })
+const started = (attempt: number): Event => ({ type: 'attemptStarted', attempt, state: null, action: { type: 'answerCall' }, attemptsRemaining: 3, resend: null })
 const evidence = (attempt: number): Event => ({ type: 'evidenceReceived', attempt, evidence: { from: 'app', value: { code: '550142' } } })
-const proven = (attempt: number, number = phoneNumber): Event => ({ type: 'proven', attempt, phoneNumber: number, profile: null, signals: null })
+const proven = (attempt: number, number = phoneNumber): Event => ({ type: 'numberProven', attempt, phoneNumber: number, profile: null, signals: null })
 const failed = (attempt: number, reason: Reason): Event => ({ type: 'attemptFailed', attempt, reason })
 
 t.test('what happens to a verification', async t => {
@@ -66,8 +66,8 @@ t.test('each end is counted once, whatever is written afterwards', async t => {
   for (let n = 0; n < 3; n += 1) metrics.countChange(record, { ...record, news: null })
   run(metrics, [failed(0, 'number_mismatch')])
   run(metrics, [failed(0, 'provider_error'), failed(1, 'provider_timeout')])
-  run(metrics, [started(0), 60_000, { type: 'ticked' }, started(1), 60_000, { type: 'ticked' }])
-  run(metrics, [started(0), 600_000, { type: 'ticked' }])
+  run(metrics, [started(0), 60_000, { type: 'timeElapsed' }, started(1), 60_000, { type: 'timeElapsed' }])
+  run(metrics, [started(0), 600_000, { type: 'timeElapsed' }])
   const series = await read(metrics)
   const ends = series.filter(({ name, value }) => name === 'verigate_verifications_ended_total' && value > 0)
   t.strictSame(ends.map(({ labels: { method, status, reason }, value }) => [method, status, reason, value]).sort(), [
@@ -111,7 +111,7 @@ t.test('of countries only so many have a name', async t => {
 
 t.test('every series is there, at zero, from the start; nothing that happens adds one', async t => {
   const metrics = createMetrics(methods)
-  metrics.openRoute('POST', '/verifications')
+  metrics.registerRoute('POST', '/verifications')
   const first = ours(await read(metrics))
   const constant = ['verigate_build_info', 'verigate_apps_last_reload_successful']
   t.strictSame(first.filter(({ name, value }) => value !== 0 && !constant.includes(name)), [])
@@ -126,8 +126,8 @@ t.test('every series is there, at zero, from the start; nothing that happens add
   for (const reason of ['app_canceled', 'superseded', 'blocked'] as const) run(metrics, [{ type: 'canceled', reason }])
   for (const reason of [null, 'provider_unavailable', 'recently_tried'] as const) run(metrics, [{ type: 'attemptSkipped', attempt: 0, reason }])
   for (const reason of ['abandoned', 'app_not_installed', 'not_on_cellular', 'carrier_unsupported', 'user_rejected'] as const) run(metrics, [{ type: 'nextRequested', reason }])
-  run(metrics, [started(0), 60_000, { type: 'ticked' }, started(1), 60_000, { type: 'ticked' }])
-  run(metrics, [started(0), 600_000, { type: 'ticked' }])
+  run(metrics, [started(0), 60_000, { type: 'timeElapsed' }, started(1), 60_000, { type: 'timeElapsed' }])
+  run(metrics, [started(0), 600_000, { type: 'timeElapsed' }])
   run(metrics, [started(0), evidence(0), proven(0)])
   run(metrics, [started(0), evidence(0), proven(0, '+14155550143')])
   for (const [provider, names] of Object.entries(methods)) {
@@ -154,8 +154,8 @@ t.test('every series is there, at zero, from the start; nothing that happens add
   metrics.countUnreadable()
   metrics.countDisabledEndpoint()
   metrics.countExhaustedWebhook()
-  metrics.noteSweep(5_000)
-  metrics.noteApps(5_000)
+  metrics.recordSweep(5_000)
+  metrics.recordAppsLoaded(5_000)
 
   const after = ours(await read(metrics))
   const added = after.filter(series => !before.has(identify(series)))
@@ -183,10 +183,10 @@ t.test('who has to mend it', async t => {
 t.test('a reload that failed is told until one succeeds', async t => {
   const metrics = createMetrics({})
   const state = async () => ['verigate_apps_last_reload_successful', 'verigate_apps_loaded_timestamp_seconds'].map(async name => sumOf(await read(metrics), name))
-  metrics.noteApps(5_000)
+  metrics.recordAppsLoaded(5_000)
   metrics.countReload('invalid')
   t.strictSame(await Promise.all(await state()), [0, 5])
   metrics.countReload('ok')
-  metrics.noteApps(9_000)
+  metrics.recordAppsLoaded(9_000)
   t.strictSame(await Promise.all(await state()), [1, 9])
 })

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { createOtlpTracing } from '../../src/telemetry/otel.ts'
-import { about, noTracing, traceIdOf, type Tracing } from '../../src/telemetry/tracing.ts'
+import { verificationSpan, noTracing, traceIdOf, type Tracing } from '../../src/telemetry/tracing.ts'
 import { startReceiver } from '../sandbox/receiver.ts'
 
 type Span = { traceId: string, spanId: string, parentSpanId?: string, name: string, links: { spanId: string }[], attributes: { key: string, value: { stringValue?: string } }[], status: { code: number } }
@@ -61,7 +61,7 @@ t.test('what is no traceparent begins a trace of its own', async t => {
 t.test('of an error the class is told, and nothing else', async t => {
   const { tracing, close } = await bench(t)
   await t.rejects(tracing.trace('fails', { kind: 'client' }, async () => { throw new RangeError('+14155550100') }), RangeError)
-  await tracing.trace('told', { kind: 'client', ...about({ id: 'ver_1' }, { a: 'b' }) }, async tell => tell({ 'error.type': 'timeout' }))
+  await tracing.trace('told', { kind: 'client', ...verificationSpan({ id: 'ver_1' }, { a: 'b' }) }, async tell => tell({ 'error.type': 'timeout' }))
   t.equal(await tracing.trace('well', { kind: 'client' }, async () => 'result'), 'result')
   const spans = await close()
   t.match(spans.get('fails'), { status: { code: 2 }, attributes: [{ key: 'error.type', value: { stringValue: 'RangeError' } }] })

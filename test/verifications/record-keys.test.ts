@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { createKeeping } from '../../src/verifications/record-keys.ts'
+import { createRecordKeys } from '../../src/verifications/record-keys.ts'
 import { createSealer } from '../../src/store/sealing.ts'
-import { begin, decide, type Verification } from '../../src/core/verification.ts'
+import { createVerification, decide, type Verification } from '../../src/core/verification.ts'
 
 const hour = 3_600_000
 const day = 24 * hour
@@ -11,8 +11,8 @@ const phoneNumber = '+14155550142'
 
 /** A verification of this number, pending since 0, and the same canceled at once; both with an app that wants to know, or one that does not. */
 function make (wants: ['canceled'] | null): { pending: Verification, canceled: Verification, told: Verification } {
-  const step = { method: 'otpless.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, movesOnWhenRejected: false }
-  const { next: pending } = begin({
+  const step = { method: 'otpless.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false }
+  const { next: pending } = createVerification({
     id: 'ver_1', appId: 'shop', phoneNumber, reference: 'order-1', metadata: {}, locale: null, device: {}, returnUrl: null, key: null, includeProfile: false,
     workflow: [step], expiresAt: hour, ...wants === null ? {} : { wants },
   }, 0)
@@ -23,38 +23,38 @@ function make (wants: ['canceled'] | null): { pending: Verification, canceled: V
 
 t.test('how long', async t => {
   let time = 0
-  const keeping = createKeeping({ sealer: createSealer(keys[0] ?? ''), now: () => time, retentionMs: day })
+  const keeping = createRecordKeys({ sealer: createSealer(keys[0] ?? ''), now: () => time, retentionMs: day })
   const { pending, canceled } = make(null)
-  t.match(keeping.times(pending), { expiresAt: hour + day + 30 * day }, 'should no worker run for long')
-  t.strictSame(keeping.times(canceled), { expiresAt: day + hour, dueAt: day }, 'the sweeper has an hour')
+  t.match(keeping.deadlines(pending), { expiresAt: hour + day + 30 * day }, 'should no worker run for long')
+  t.strictSame(keeping.deadlines(canceled), { expiresAt: day + hour, dueAt: day }, 'the sweeper has an hour')
   const owing = make(['canceled'])
-  t.match(keeping.times(owing.canceled), { expiresAt: day + 30 * day })
-  t.strictSame(keeping.times(owing.told), { expiresAt: day + hour, dueAt: day })
+  t.match(keeping.deadlines(owing.canceled), { expiresAt: day + 30 * day })
+  t.strictSame(keeping.deadlines(owing.told), { expiresAt: day + hour, dueAt: day })
 
   time = day - 1
-  t.notOk(keeping.isOutdated(canceled))
+  t.notOk(keeping.isPastRetention(canceled))
   time = day
-  t.ok(keeping.isOutdated(canceled))
-  t.ok(keeping.isOutdated(owing.told))
+  t.ok(keeping.isPastRetention(canceled))
+  t.ok(keeping.isPastRetention(owing.told))
   time = 20 * day
-  t.notOk(keeping.isOutdated(owing.canceled), 'what is still to be told is never over')
-  t.notOk(keeping.isOutdated(pending), 'nor what has not ended')
+  t.notOk(keeping.isPastRetention(owing.canceled), 'what is still to be told is never over')
+  t.notOk(keeping.isPastRetention(pending), 'nor what has not ended')
 })
 
 t.test('under which names', async t => {
-  const [one, both] = [keys.slice(0, 1), keys].map(each => createKeeping({ sealer: createSealer(each.join()), now: () => 0, retentionMs: day }))
+  const [one, both] = [keys.slice(0, 1), keys].map(each => createRecordKeys({ sealer: createSealer(each.join()), now: () => 0, retentionMs: day }))
   if (one === undefined || both === undefined) throw new Error('unreachable')
   const { pending } = make(null)
-  const places = both.placesOf('shop', phoneNumber)
+  const places = both.numberClaims('shop', phoneNumber)
   t.equal(places.length, 2)
-  t.strictSame(places[0], one.placesOf('shop', phoneNumber)[0], 'the first key decides where new ones live')
+  t.strictSame(places[0], one.numberClaims('shop', phoneNumber)[0], 'the first key decides where new ones live')
   t.equal(places[0].name, both.numberName('shop', phoneNumber))
   t.not(both.numberName('bank', phoneNumber), places[0].name)
-  t.strictSame(one.indexesOf(pending).map(({ name }) => name), one.indexNames(pending), 'entered under one key')
-  t.equal(both.indexesOf(pending).length, 2)
-  t.equal(both.indexNames(pending).length, 4, 'looked for under all')
-  t.strictSame(both.releasesOf(pending), places.map(place => ({ ...place, value: 'ver_1' })))
-  t.strictSame(both.releasesOf({ ...pending, phoneNumber: null }), [])
-  t.equal(both.indexNames({ ...pending, phoneNumber: null, reference: null }).length, 0)
-  t.notMatch(JSON.stringify([both.indexesOf(pending), both.releasesOf(pending)]), /4155550|order-/)
+  t.strictSame(one.indexEntries(pending).map(({ name }) => name), one.indexKeys(pending), 'entered under one key')
+  t.equal(both.indexEntries(pending).length, 2)
+  t.equal(both.indexKeys(pending).length, 4, 'looked for under all')
+  t.strictSame(both.numberReleases(pending), places.map(place => ({ ...place, value: 'ver_1' })))
+  t.strictSame(both.numberReleases({ ...pending, phoneNumber: null }), [])
+  t.equal(both.indexKeys({ ...pending, phoneNumber: null, reference: null }).length, 0)
+  t.notMatch(JSON.stringify([both.indexEntries(pending), both.numberReleases(pending)]), /4155550|order-/)
 })

@@ -2,8 +2,8 @@ import { Type } from 'typebox'
 import t from 'tap'
 import type { Method } from '../../src/adapters/adapter.ts'
 import { ApiError } from '../../src/core/errors.ts'
-import { begin, type Verification } from '../../src/core/verification.ts'
-import { planWorkflow, route, type Methods } from '../../src/verifications/workflow.ts'
+import { createVerification, type Verification } from '../../src/core/verification.ts'
+import { planWorkflow, skipIneligible, type Methods } from '../../src/verifications/workflow.ts'
 
 const method = (more: Partial<Method> = {}): Method => ({
   needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false,
@@ -26,8 +26,8 @@ t.test('the default: every configured method that can serve the request, silent 
 
 t.test('what was asked for, in its order', async t => {
   t.strictSame(planWorkflow(['loud.otp', { method: 'silent.check', timeoutSeconds: 5, options: { codeLength: 4, continueWhenRejected: true } }], number, methods), [
-    { method: 'loud.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, movesOnWhenRejected: false },
-    { method: 'silent.check', timeoutMs: 5_000, options: { codeLength: 4 }, isRepeatable: true, movesOnWhenRejected: true },
+    { method: 'loud.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false },
+    { method: 'silent.check', timeoutMs: 5_000, options: { codeLength: 4 }, isRepeatable: true, continueWhenRejected: true },
   ])
 })
 
@@ -51,10 +51,10 @@ t.test('what cannot be', async t => {
 })
 
 t.test('route skips what cannot start', async t => {
-  const start = (workflow: string[], phoneNumber: string | null, stopped: string[]): Verification => route(begin({
+  const start = (workflow: string[], phoneNumber: string | null, stopped: string[]): Verification => skipIneligible(createVerification({
     id: 'ver_x', appId: 'shop', phoneNumber, reference: null, metadata: {}, locale: null, device: {}, returnUrl: null, key: null, includeProfile: false,
-    workflow: workflow.map(name => ({ method: name, timeoutMs: 1_000, options: {}, isRepeatable: false, movesOnWhenRejected: false })), expiresAt: 600_000,
-  }, 0), { methods, isStopped: provider => stopped.includes(provider) }, 0).next
+    workflow: workflow.map(name => ({ method: name, timeoutMs: 1_000, options: {}, isRepeatable: false, continueWhenRejected: false })), expiresAt: 600_000,
+  }, 0), { methods, isOpen: provider => stopped.includes(provider) }, 0).next
   const told = ({ status, attempts }: Verification): unknown[] => [status, ...attempts.map(attempt => [attempt.method, attempt.status, 'reason' in attempt ? attempt.reason : null])]
 
   t.strictSame(told(start(['silent.check', 'loud.otp'], number, ['silent'])), ['pending', ['silent.check', 'skipped', 'provider_unavailable'], ['loud.otp', 'pending', null]])

@@ -11,7 +11,7 @@ import { createSealer } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createStore } from '../../src/store/record-store.ts'
 import { noTracing } from '../../src/telemetry/tracing.ts'
-import { begin, decide, type Verification } from '../../src/core/verification.ts'
+import { createVerification, decide, type Verification } from '../../src/core/verification.ts'
 import { viewVerification } from '../../src/api/views/verification.ts'
 import { createWebhookSender } from '../../src/webhooks/sender.ts'
 import { connectTo, startRedis, until } from '../helpers/redis.ts'
@@ -53,9 +53,9 @@ async function start (t: Test, { sealKeys = `k1:${randomBytes(32).toString('base
   })
 
   const verify = (appId = 'shop'): Verification => {
-    const { next } = begin({
+    const { next } = createVerification({
       id: ids.newId(appId, 3), appId, phoneNumber, reference: null, metadata: {}, locale: null, device: {}, returnUrl: null, key: null, includeProfile: true,
-      workflow: [{ method: 'otpless.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, movesOnWhenRejected: false }], expiresAt: time + 600_000, wants: ['canceled'],
+      workflow: [{ method: 'otpless.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false }], expiresAt: time + 600_000, wants: ['canceled'],
     }, time)
     return decide(next, { type: 'canceled', reason: 'app_canceled' }, time)?.next ?? next
   }
@@ -270,20 +270,20 @@ t.test('the sweeper reminds', async t => {
   const id = await open()
   const { nextTryAt } = await read(id)
   pass(15 * second)
-  await deliveries.remind(id)
-  t.strictSame(jobs, [[id, sealer.tag('job', `${id} ${nextTryAt}`)]])
+  await deliveries.requeue(id)
+  t.strictSame(jobs, [[id, sealer.keyedHash('job', `${id} ${nextTryAt}`)]])
   t.strictSame([await due(now() + 19_999), await due(now() + 20_000)], [[], [id]])
   pass(20 * second)
-  await deliveries.remind(id)
+  await deliveries.requeue(id)
   t.strictSame(jobs[1], jobs[0], 'the same try is the same job')
   failQueue(true)
   pass(20 * second)
-  await deliveries.remind(id)
+  await deliveries.requeue(id)
   t.strictSame([await due(now() + 19_999), await due(now() + 20_000)], [[], [id]], 'a queue that is away is no fault of the delivery\'s: it is tried again as soon')
   t.match(JSON.parse(lines.at(-1) ?? '{}'), { level: 40, deliveryId: id, msg: 'job not queued, left to the sweeper' })
 
   await redis.del(createKeys('vg').record(ids.partitionOf(id) ?? -1, id))
-  await deliveries.remind(id)
+  await deliveries.requeue(id)
   t.strictSame(await due(), [], 'what is gone is not due')
 })
 
@@ -292,11 +292,11 @@ t.test('what the sweeper comes to late is kept for its time', async t => {
   const id = await open()
   await next(id)
   pass(second)
-  await deliveries.remind(id)
+  await deliveries.requeue(id)
   t.match(await read(id), { status: 'delivered' }, 'tried since it was found due')
   t.strictSame([await due(now() + day - 1_001), await due(now() + day - 1_000)], [[], [id]])
   pass(day)
-  await deliveries.remind(id)
+  await deliveries.requeue(id)
   t.equal(await store.load(id), null)
 })
 
@@ -312,7 +312,7 @@ t.test('what was delivered while a slow try lasts is kept for its time', async t
   t.match(await read(id), { status: 'delivered', tries: { length: 1 } })
   await slow
   pass(5 * second)
-  for (const each of await due()) await deliveries.remind(each)
+  for (const each of await due()) await deliveries.requeue(each)
   t.match(await read(id), { status: 'delivered', tries: { length: 1 } })
   t.strictSame(await due(now() + hour), [])
 })
@@ -347,7 +347,7 @@ t.test('replay', async t => {
   await next(id)
   pass(hour)
   t.match(await deliveries.replay(shop(), id), { status: 'pending', nextTryAt: now(), tries: { length: 1 } })
-  t.strictSame(jobs, [[id, sealer.tag('job', `${id} ${now()}`)]])
+  t.strictSame(jobs, [[id, sealer.keyedHash('job', `${id} ${now()}`)]])
   t.strictSame([await due(now() + 4_999), await due(now() + 5_000)], [[], [id]])
   answerWith(() => 500)
   t.match(await next(id), { status: 'pending', tries: [{ statusCode: 204 }, { statusCode: 500 }] }, 'by the schedule again')
@@ -365,14 +365,14 @@ t.test('replay', async t => {
   for (const wrong of [other, unknown, 'whd_x', '', id.replace('whd_', 'ver_'), ids.newId('shop', 3)]) t.equal(await refusal(deliveries.replay(shop(), wrong)), 'not_found', wrong)
   t.equal(await refusal(deliveries.replay(app('bank'), id)), 'not_found')
   t.equal(await refusal(deliveries.replay({ id: 'shop', name: 'Shop', keys: [] }, id)), 'invalid_state')
-  t.match(await read(other), { status: 'pending', isAsked: false })
+  t.match(await read(other), { status: 'pending', isManual: false })
 })
 
 t.test('a test', async t => {
   const { deliveries, next, receiver, shop, now, jobs, ids, sealer } = await start(t)
   const made = await deliveries.test(shop())
   t.match(made, { type: 'webhook.test', verificationId: null, status: 'pending', nextTryAt: now(), url: `${receiver.url}/hooks` })
-  t.strictSame(jobs, [[made.id, sealer.tag('job', `${made.id} ${now()}`)]])
+  t.strictSame(jobs, [[made.id, sealer.keyedHash('job', `${made.id} ${now()}`)]])
   t.match(await next(made.id), { status: 'delivered' })
   t.match(receiver.received, [{ body: { type: 'webhook.test', timestamp: new Date(now()).toISOString(), data: { app: 'shop' } }, headers: { 'webhook-id': made.webhookId } }])
   t.notMatch(made.webhookId, /\./)
@@ -469,7 +469,7 @@ t.test('since when the one that is pending longest is', async t => {
   t.equal(await deliveries.pendingSince(), first)
   answerWith(() => 204)
   t.equal((await next(id)).status, 'delivered')
-  t.equal((await store.oldest('pending'))?.id, second, 'what is settled leaves the list')
+  t.equal((await store.first('pending'))?.id, second, 'what is settled leaves the list')
   t.equal(await deliveries.pendingSince(), later)
   t.equal((await next(second)).status, 'delivered')
   t.equal(await deliveries.pendingSince(), null)
@@ -491,7 +491,7 @@ t.test('since when the one that is pending longest is', async t => {
     for (let n = 0; n < 15; n += 1) await list(ids.deliveryId(verify().id, 1), at - 1_000 - n)
     await list(given, at - 500)
     t.equal(await deliveries.pendingSince(), null, 'what is gone, or settled, is passed over')
-    t.equal(await store.oldest('pending'), null, 'and taken out')
+    t.equal(await store.first('pending'), null, 'and taken out')
     for (let n = 0; n < 30; n += 1) await list(ids.deliveryId(verify().id, 1), at - 1_000 - n)
     const real = await open()
     await deliveries.pendingSince()
@@ -499,7 +499,7 @@ t.test('since when the one that is pending longest is', async t => {
     await redis.set(createKeys('vg').record(3, real), Buffer.alloc(64))
     t.equal(await deliveries.pendingSince(), at, 'one that cannot be read is not delivered')
     await deliveries.drop('shop', real)
-    t.equal(await store.oldest('pending'), null, 'what is erased leaves the list')
+    t.equal(await store.first('pending'), null, 'what is erased leaves the list')
   })
 })
 

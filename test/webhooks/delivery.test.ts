@@ -1,15 +1,15 @@
 import t from 'tap'
 import {
-  isFinalNo, isMade, isSuccess, longestScheduleMs, readDelivery, replayDelivery, retryDelays, settleTry, showUrl, viewDelivery, type Delivery, type TryResult,
+  isFinalNo, isMade, isSuccess, maxScheduleMs, readDelivery, replayDelivery, retryDelays, settleTry, showUrl, viewDelivery, type Delivery, type TryResult,
 } from '../../src/webhooks/delivery.ts'
 
 const pending: Delivery = {
   format: 1, id: 'whd_x_5', appId: 'shop', webhookId: 'msg_x_5', type: 'verification.verified', verificationId: 'ver_x', url: '', body: '{}',
-  status: 'pending', tries: [], step: 0, isAsked: false, nextTryAt: 0, createdAt: 0,
+  status: 'pending', tries: [], step: 0, isManual: false, nextTryAt: 0, createdAt: 0,
 }
 const result = (statusCode: number | null, more: Partial<TryResult> = {}): TryResult => ({ statusCode, durationMs: 12, error: statusCode === null ? 'timeout' : null, retryAfterMs: null, ...more })
-const settle = (delivery: Delivery, what: TryResult, share = 0.5): Delivery => settleTry(delivery, what, { url: 'https://shop.example/hooks?token=secret', at: 1_000, share })
-const waits = (step: number, what: TryResult, share?: number): number => (settle({ ...pending, step }, what, share).nextTryAt ?? NaN) - 1_000
+const settle = (delivery: Delivery, what: TryResult, jitterFactor = 0.5): Delivery => settleTry(delivery, what, { url: 'https://shop.example/hooks?token=secret', at: 1_000, jitterFactor })
+const waits = (step: number, what: TryResult, jitterFactor?: number): number => (settle({ ...pending, step }, what, jitterFactor).nextTryAt ?? NaN) - 1_000
 
 t.test('the schedule', async t => {
   t.strictSame(retryDelays.map(delay => delay / 1000), [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400])
@@ -17,7 +17,7 @@ t.test('the schedule', async t => {
     t.equal(waits(step, result(500)), delay)
     t.strictSame([waits(step, result(500), 0), waits(step, result(500), 1)], [Math.round(delay * 0.9), Math.round(delay * 1.1)], 'the jitter is a tenth')
   }
-  t.equal(longestScheduleMs, Math.ceil(retryDelays.reduce((sum, delay) => sum + delay, 0) * 1.1))
+  t.equal(maxScheduleMs, Math.ceil(retryDelays.reduce((sum, delay) => sum + delay, 0) * 1.1))
   t.match(settle({ ...pending, step: 8 }, result(500)), { status: 'pending', step: 9 })
   t.match(settle({ ...pending, step: 9 }, result(500)), { status: 'failed', step: 10, nextTryAt: null })
 })
@@ -50,7 +50,7 @@ t.test('Retry-After', async t => {
 t.test('a replay begins the schedule again', async t => {
   const failed = settle({ ...pending, step: 9 }, result(500))
   const again = replayDelivery(failed, 5_000)
-  t.match(again, { status: 'pending', step: 0, isAsked: true, nextTryAt: 5_000, webhookId: pending.webhookId, body: pending.body, tries: failed.tries })
+  t.match(again, { status: 'pending', step: 0, isManual: true, nextTryAt: 5_000, webhookId: pending.webhookId, body: pending.body, tries: failed.tries })
   t.match(settle(again, result(500)), { status: 'pending', nextTryAt: 6_000 })
   let long = pending
   for (let count = 0; count < 60; count += 1) long = settle({ ...long, step: 0 }, result(500 + count))

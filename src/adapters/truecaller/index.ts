@@ -135,7 +135,7 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       const message = readCallback(body)
       const key = message?.keys.find(id => /^[\w-]{48}$/.test(id))
       if (message === null || key === undefined) return null
-      switch (message.says) {
+      switch (message.kind) {
         case 'granted': return { key, type: 'evidence', evidence: message.grant }
         case 'denied': return { key, type: 'denied', reason: message.reason }
         case 'opened': return { key, type: 'opened' }

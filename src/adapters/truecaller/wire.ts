@@ -26,10 +26,10 @@ const anyObject = Compile(Type.Record(Type.String(), Type.Unknown()))
 type AnyObject = Record<string, unknown>
 export type Grant = { accessToken: string, endpoint?: string }
 export type CallbackMessage = { keys: string[] } & (
-  | { says: 'granted', grant: Grant }
-  | { says: 'opened' }
-  | { says: 'denied', reason: Reason }
-  | { says: 'something else' }
+  | { kind: 'granted', grant: Grant }
+  | { kind: 'opened' }
+  | { kind: 'denied', reason: Reason }
+  | { kind: 'unknown' }
 )
 
 /** A POST to the registered callback URL, push and web alike; `keys` are the correlation ids in it, ours first. Null: not Truecaller's. */
@@ -37,14 +37,14 @@ export function readCallback (body: unknown): CallbackMessage | null {
   if (!callbackMessage.Check(body)) return null
   const { state, requestId, status, accessToken, endpoint } = body
   const keys = [state, requestId].filter(key => key !== undefined)
-  if (accessToken !== undefined) return { keys, says: 'granted', grant: { accessToken, ...(endpoint === undefined ? {} : { endpoint }) } }
+  if (accessToken !== undefined) return { keys, kind: 'granted', grant: { accessToken, ...(endpoint === undefined ? {} : { endpoint }) } }
   switch (status) {
     case undefined: return null
-    case 'flow_invoked': return { keys, says: 'opened' }
-    case 'user_rejected': return { keys, says: 'denied', reason: 'user_rejected' }
+    case 'flow_invoked': return { keys, kind: 'opened' }
+    case 'user_rejected': return { keys, kind: 'denied', reason: 'user_rejected' }
     // Not in the documents, but sent when the user takes the footer "use another number".
-    case 'use_another_number': return { keys, says: 'denied', reason: 'abandoned' }
-    default: return { keys, says: 'something else' }
+    case 'use_another_number': return { keys, kind: 'denied', reason: 'abandoned' }
+    default: return { keys, kind: 'unknown' }
   }
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { ApiError } from '../../core/errors.ts'
-import { createFollow, type Follower, type Following } from './fan-out.ts'
+import { createFanOut, type Subscriber, type Subscription } from './fan-out.ts'
 import type { Gateway } from '../../verifications/gateway.ts'
 import { StoreUnavailable } from '../../store/record-store.ts'
 import { isFinal, type Verification } from '../../core/verification.ts'
@@ -24,21 +24,21 @@ export type StreamWish = { after: number | null, frame: (before: Verification | 
 export type LiveOptions = {
   /** How often a silent stream shows that it is alive, and the record is read again, since an announcement may have been missed. */
   heartbeatMs?: number
-  mostStreams?: number
-  mostStreamsOfOne?: number
+  maxStreams?: number
+  maxStreamsPerVerification?: number
 }
 
 /** What may wait for a reader that is slower than the verification changes; then its stream is cut, and may be resumed. */
-const mostUnreadBytes = 64 * 1024
+const maxUnreadBytes = 64 * 1024
 const retryAfterSeconds = 5
 const streamHeaders = { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
 
 /** Long polls and event streams. A client that goes away, and a server that closes, end them. */
-export function openLive (
+export function createLive (
   server: FastifyInstance, gateway: Pick<Gateway, 'get' | 'listen'>,
-  { heartbeatMs = 15_000, mostStreams = 10_000, mostStreamsOfOne = 20 }: LiveOptions = {},
+  { heartbeatMs = 15_000, maxStreams = 10_000, maxStreamsPerVerification = 20 }: LiveOptions = {},
 ): Live {
-  const follow = createFollow(gateway)
+  const fanOut = createFanOut(gateway)
   const waits = new Set<() => void>()
   const streams = new Map<string, number>()
   let streamCount = 0
@@ -49,8 +49,8 @@ export function openLive (
   /** Takes a place among the streams; the returned function, called once, gives it back. */
   function takePlace (id: string): () => void {
     const count = streams.get(id) ?? 0
-    if (count >= mostStreamsOfOne) throw new ApiError('rate_limited', 'This verification has too many open streams.', { retryAfterSeconds })
-    if (streamCount >= mostStreams) throw new ApiError('overloaded', 'This process has too many open streams.', { retryAfterSeconds })
+    if (count >= maxStreamsPerVerification) throw new ApiError('rate_limited', 'This verification has too many open streams.', { retryAfterSeconds })
+    if (streamCount >= maxStreams) throw new ApiError('overloaded', 'This process has too many open streams.', { retryAfterSeconds })
     streams.set(id, count + 1)
     streamCount += 1
     return () => {
@@ -71,7 +71,7 @@ export function openLive (
     /** Leaves everything behind; what the reader gets last is the caller's. */
     function leave (cause: string): void {
       if (!waits.delete(stop)) return
-      following.stop()
+      subscription.unsubscribe()
       clearInterval(heartbeat)
       raw.off('close', goAway)
       leavePlace()
@@ -89,7 +89,7 @@ export function openLive (
       leave('stopping')
     }
     function write (text: string): void {
-      if (raw.writableLength <= mostUnreadBytes) {
+      if (raw.writableLength <= maxUnreadBytes) {
         raw.write(text)
         return
       }
@@ -113,8 +113,8 @@ export function openLive (
       started.resolve()
     }
 
-    const follower: Follower = {
-      see (verification) {
+    const subscriber: Subscriber = {
+      next (verification) {
         if (told === null) begin(verification)
         else if (verification.revision > told.revision) {
           events += 1
@@ -123,7 +123,7 @@ export function openLive (
         told = verification
         if (isSettled(verification) && waits.has(stop)) end('final')
       },
-      miss (error) {
+      error (error) {
         if (told === null) {
           started.reject(error)
           leave('not begun')
@@ -136,11 +136,11 @@ export function openLive (
     }
     waits.add(stop)
     raw.once('close', goAway)
-    const following: Following = follow(id, follower)
+    const subscription: Subscription = fanOut(id, subscriber)
     const heartbeat = setInterval(() => {
       if (told === null) return
       write(':\n\n')
-      following.refresh()
+      subscription.refresh()
     }, heartbeatMs)
     return started.promise
   }
@@ -150,7 +150,7 @@ export function openLive (
     read: async (id, { wait = 0, revision }, reply) => wait === 0 ? gateway.get(id) : new Promise((resolve, reject) => {
       let passed = revision
       const leave = (): void => {
-        following.stop()
+        subscription.unsubscribe()
         clearTimeout(timer)
         waits.delete(giveUp)
         reply.raw.off('close', giveUp)
@@ -159,14 +159,14 @@ export function openLive (
         leave()
         resolve(gateway.get(id))
       }
-      const following = follow(id, {
-        see (verification) {
+      const subscription = fanOut(id, {
+        next (verification) {
           passed ??= verification.revision
           if (!isFinal(verification) && verification.revision <= passed) return
           leave()
           resolve(verification)
         },
-        miss (error) {
+        error (error) {
           leave()
           reject(error)
         },

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Examples } from './operations.ts'
-import { begin, decide, type Event, type Step, type Verification } from '../../core/verification.ts'
+import { createVerification, decide, type Event, type Step, type Verification } from '../../core/verification.ts'
 import { viewVerification } from '../views/verification.ts'
 import type { CreatedView, CreateRequest, DeliveryView, Evidence, Liveness, NextRequest, ProviderList, Readiness, VerificationView } from '../schemas/requests.ts'
 
@@ -16,7 +16,7 @@ const attemptId = (verification: string, index: number): string =>
   `att_${createHash('sha256').update(`${verification} ${index}`).digest('base64url').slice(0, 16)}`
 
 const step = (method: string, seconds: number): Step =>
-  ({ method, timeoutMs: seconds * 1000, options: {}, isRepeatable: true, movesOnWhenRejected: false })
+  ({ method, timeoutMs: seconds * 1000, options: {}, isRepeatable: true, continueWhenRejected: false })
 const silent = step('truid.phone_check', 60)
 const otp = step('otpless.otp', 300)
 const push = step('truecaller.push', 120)
@@ -26,9 +26,9 @@ const token = step('otpless.token', 300)
 /** Something that happens so many seconds after the beginning. */
 type Moment = [seconds: number, event: Event]
 const starts = (seconds: number, attempt: number, action: Extract<Event, { type: 'attemptStarted' }>['action']): Moment =>
-  [seconds, { type: 'attemptStarted', attempt, state: null, action, codesLeft: null, resend: null }]
+  [seconds, { type: 'attemptStarted', attempt, state: null, action, attemptsRemaining: null, resend: null }]
 const asksForCode = (seconds: number, attempt: number): Moment => [seconds, {
-  type: 'attemptStarted', attempt, state: null, action: { type: 'submitCode', length: 6, channels: ['SMS'] }, codesLeft: 5,
+  type: 'attemptStarted', attempt, state: null, action: { type: 'submitCode', length: 6, channels: ['SMS'] }, attemptsRemaining: 5,
   resend: { left: 2, availableAt: startedAt + (seconds + 30) * 1000, afterMs: 30_000 },
 }]
 const opensUrl = starts(1, 0, { type: 'openUrlOnCellular', url: 'https://eu.api.tru.id/phone_check/v0.2/checks/c69bc0e6-a429-11ea-bb37-0242ac130002/redirect', finish: 'code' })
@@ -37,7 +37,7 @@ const opensLink = starts(0, 0, { type: 'openDeepLink', url: 'truecallersdk://tru
 const asksForToken = starts(0, 0, { type: 'submitToken', sdk: 'otpless', params: { appId: 'YOUR_APP_ID' } })
 const brings = (seconds: number, attempt: number): Moment => [seconds, { type: 'evidenceReceived', attempt, evidence: { from: 'app', value: {} } }]
 const proves = (seconds: number, attempt: number, more: { proven?: string, profile?: object, profileEvidence?: string } = {}): Moment => [seconds, {
-  type: 'proven', attempt, phoneNumber: more.proven ?? phoneNumber, profile: more.profile ?? null, signals: null,
+  type: 'numberProven', attempt, phoneNumber: more.proven ?? phoneNumber, profile: more.profile ?? null, signals: null,
   ...(more.profileEvidence === undefined ? {} : { profileEvidence: more.profileEvidence }),
 }]
 const gaveUp: Moment = [9, { type: 'nextRequested', reason: 'not_on_cellular' }]
@@ -57,7 +57,7 @@ function tell ({ workflow, discovers = false, moments }: Story): Verification {
     const decision = decide(verification, event, startedAt + seconds * 1000)
     if (decision === null) throw new TypeError(`in this story there is no ${event.type}`)
     return decision.next
-  }, begin(request, startedAt).next)
+  }, createVerification(request, startedAt).next)
 }
 const show = (summary: string, story: Story, masked = false) => ({ summary, value: viewVerification(tell(story), { attemptId, masked }) })
 
@@ -82,12 +82,12 @@ export const verifications = {
   verifiedProfilePending: show('Verified; the profile is on its way', { ...pushStory, moments: provenByPush }),
   verifiedWithProfile: show('Verified, with a profile', { ...pushStory, moments: [...provenByPush, [17, { type: 'profileRead', profile }]] }),
   numberMismatch: show('Failed: another number was proven', { ...silentStory, moments: [opensUrl, brings(5, 0), proves(6, 0, { proven: '+14155550177' })] }),
-  userRejected: show('Failed: the user said no', { ...pushStory, moments: [asksHandset, [8, { type: 'declined', attempt: 0, reason: 'user_rejected' }]] }),
+  userRejected: show('Failed: the user said no', { ...pushStory, moments: [asksHandset, [8, { type: 'userRejected', attempt: 0, reason: 'user_rejected' }]] }),
   providerUnavailable: show('Failed: no provider could be reached', {
     workflow: [silent, otp], moments: [[5, { type: 'startFailed', attempt: 0, reason: 'provider_timeout' }], [6, { type: 'startFailed', attempt: 1, reason: 'provider_error' }]],
   }),
   nothingLeft: show('Failed: given up, and no method is left', { ...otpStory, moments: [asksForCode(1, 0), [60, { type: 'nextRequested', reason: 'abandoned' }]] }),
-  expired: show('Expired: nothing came in time', { ...otpStory, moments: [asksForCode(1, 0), [300, { type: 'ticked' }]] }),
+  expired: show('Expired: nothing came in time', { ...otpStory, moments: [asksForCode(1, 0), [300, { type: 'timeElapsed' }]] }),
   canceled: show('Canceled by the app', { ...otpStory, moments: [asksForCode(1, 0), [20, { type: 'canceled', reason: 'app_canceled' }]] }),
   masked: show('As the holder of a client secret sees it', { ...silentStory, moments: [opensUrl, brings(5, 0), proves(6, 0)] }, true),
 } satisfies Examples<VerificationView>

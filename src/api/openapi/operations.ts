@@ -18,7 +18,7 @@ export const absentBodyAllowed = { [optionalBody]: true }
 export type Examples<Value> = Record<string, { summary: string, description?: string, value: Value }>
 
 /** A JSON answer with examples of it. */
-export const answer = <Schema extends TSchema>(
+export const jsonResponse = <Schema extends TSchema>(
   description: string, schema: Schema, examples: Examples<Static<Schema>>, headers: Record<string, { type: 'string', description: string }> = {},
 ) => ({ description, headers, content: { 'application/json': { schema, examples } } })
 
@@ -30,13 +30,13 @@ const errorsOfEveryCall: ApiErrorCode[] = ['internal_error', 'overloaded']
 const errorsOfApiCalls: ApiErrorCode[] = ['invalid_request', 'unauthenticated', 'forbidden', 'store_unavailable', ...errorsOfEveryCall]
 
 /** The error answers of an authenticated route, by status: what each call can say, and these codes. */
-export const apiProblems = (...codes: ApiErrorCode[]): ReturnType<typeof problems> => problems(...errorsOfApiCalls, ...codes)
+export const apiErrorResponses = (...codes: ApiErrorCode[]): ReturnType<typeof errorResponses> => errorResponses(...errorsOfApiCalls, ...codes)
 
 /** The error answers of a route that asks nobody who they are. */
-export const openProblems = (...codes: ApiErrorCode[]): ReturnType<typeof problems> => problems('invalid_request', ...errorsOfEveryCall, ...codes)
+export const publicErrors = (...codes: ApiErrorCode[]): ReturnType<typeof errorResponses> => errorResponses('invalid_request', ...errorsOfEveryCall, ...codes)
 
 /** Error answers by status, each with its codes, when they happen and what to do about them. */
-export function problems (...codes: ApiErrorCode[]) {
+export function errorResponses (...codes: ApiErrorCode[]) {
   const inOrder = (Object.keys(apiErrors) as ApiErrorCode[]).filter(code => codes.includes(code))
   const byStatus = Map.groupBy(inOrder, code => apiErrors[code].status)
   return Object.fromEntries([...byStatus].map(([status, group]) => [status, {

@@ -1,12 +1,12 @@
 import { Type, type TSchema } from 'typebox'
 import { retryDelays } from '../../webhooks/delivery.ts'
-import { defaultNews, newsTypes, type NewsType } from '../../core/outbox.ts'
+import { defaultEventTypes, webhookEventTypes, type WebhookEventType } from '../../core/outbox.ts'
 import { signWebhook } from '../../webhooks/sender.ts'
 import { verifications } from './examples.ts'
 import { VerificationView } from '../schemas/requests.ts'
 
 /** What each event says, and a verification of which it is said. */
-const events: Readonly<Record<NewsType, { summary: string, description: string, example: keyof typeof verifications }>> = {
+const events: Readonly<Record<WebhookEventType, { summary: string, description: string, example: keyof typeof verifications }>> = {
   created: { summary: 'A verification was created', description: 'Sent for each new verification, also for one that ended at once.', example: 'openUrlOnCellular' },
   action_required: {
     summary: 'The front end has something else to do', example: 'fallback',
@@ -36,8 +36,8 @@ export const webhookRules = [
   'Answer 2xx within 10 seconds and work afterwards; what is answered otherwise is tried again, for days.',
   'Events come at least once and in any order: drop a `webhook-id` that you have seen, and ignore an event whose `data.revision` is not above the last one you saw for that `data.id`.',
 ].join('\n\n')
-const chosen = (type: NewsType): string =>
-  `${defaultNews.includes(type) ? 'Sent unless the app chooses otherwise' : 'Sent only when the app chooses it'} (\`events\` of its webhook: \`${type}\`).`
+const chosen = (type: WebhookEventType): string =>
+  `${defaultEventTypes.includes(type) ? 'Sent unless the app chooses otherwise' : 'Sent only when the app chooses it'} (\`events\` of its webhook: \`${type}\`).`
 
 const answers = {
   '2XX': { description: 'Taken. It is not sent again, unless you ask for a replay.' },
@@ -78,7 +78,7 @@ function describeEvent (type: string, { summary, description, data, example: { t
 
 /** The section `webhooks` of the document: what is sent to the apps. */
 export const describeWebhooks = () => Object.fromEntries([
-  ...newsTypes.map(news => {
+  ...webhookEventTypes.map(news => {
     const [type, { summary, description, example }] = [`verification.${news}`, events[news]]
     const { value: data } = verifications[example]
     return [type, describeEvent(type, {

@@ -8,19 +8,19 @@ import type { Verification } from '../../core/verification.ts'
 
 export type GaugesParts = {
   adapters: AdapterMap
-  queues: Pick<Queues, 'look'>
+  queues: Pick<Queues, 'stats'>
   store: Pick<Store<Verification>, 'firstDue'>
   deliveries: Pick<Deliveries, 'pendingSince'>
   now: () => number
 }
 
 /** What Redis was asked for a scrape; times are ms since the epoch. */
-type Seen = { queues: QueueState[], dueSince: number | null, pendingSince: number | null }
+type Snapshot = { queues: QueueState[], dueSince: number | null, pendingSince: number | null }
 
 /** However often it is scraped, Redis is asked once in this time. */
-const keptMs = 1_000
+const cacheMs = 1_000
 /** A scrape waits no longer than this for Redis: what it would have told is left out then. */
-const patienceMs = 500
+const scrapeTimeoutMs = 500
 
 const breakerStates = ['closed', 'open', 'halfOpen'] as const
 
@@ -28,13 +28,13 @@ const breakerStates = ['closed', 'open', 'halfOpen'] as const
  * What is, as opposed to what happens: read when it is scraped. What Redis holds is the same whichever process is asked, so each one tells it, in every role:
  * aggregate it by `max`. A scrape asks Redis for so many things, however many records and jobs there are, and does without them when it does not answer.
  */
-export function openGauges (registry: Registry, { adapters, queues, store, deliveries, now }: GaugesParts): void {
+export function registerGauges (registry: Registry, { adapters, queues, store, deliveries, now }: GaugesParts): void {
   const secondsSince = (time: number | null): number => time === null ? 0 : Math.max(0, (now() - time) / 1000)
-  const ask = async (): Promise<Seen> => {
-    const [seen, dueSince, pendingSince] = await Promise.all([queues.look(), store.firstDue(), deliveries.pendingSince()])
+  const ask = async (): Promise<Snapshot> => {
+    const [seen, dueSince, pendingSince] = await Promise.all([queues.stats(), store.firstDue(), deliveries.pendingSince()])
     return { queues: seen, dueSince, pendingSince }
   }
-  const look = sharedFor(keptMs, () => Promise.race([ask().catch(() => null), delay(patienceMs, null, { ref: false })]))
+  const look = sharedFor(cacheMs, () => Promise.race([ask().catch(() => null), delay(scrapeTimeoutMs, null, { ref: false })]))
 
   /** `read` null: it is not there for now. */
   function gauge<Label extends string> (name: string, help: string, labelNames: Label[], read: () => Promise<[labels: Record<Label, string>, value: number][] | null>): void {
@@ -49,7 +49,7 @@ export function openGauges (registry: Registry, { adapters, queues, store, deliv
       },
     })
   }
-  const fromRedis = <Label extends string>(name: string, help: string, labelNames: Label[], tell: (seen: Seen) => [Record<Label, string>, number][]): void =>
+  const fromRedis = <Label extends string>(name: string, help: string, labelNames: Label[], tell: (seen: Snapshot) => [Record<Label, string>, number][]): void =>
     gauge(name, help, labelNames, async () => {
       const seen = await look()
       return seen === null ? null : tell(seen)

@@ -2,8 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import { ApiError } from '../../core/errors.ts'
 import type { Queues } from '../../jobs/queues.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
-import { noteAction, type Auth } from '../plugins/auth.ts'
-import { noteRefusal, sendProblem } from '../plugins/error-handler.ts'
+import { auditAction, type Auth } from '../plugins/auth.ts'
+import { recordRefusal, sendProblem } from '../plugins/error-handler.ts'
 
 const prefix = '/admin/queues'
 const challenge = 'Basic realm="Verigate", charset="UTF-8"'
@@ -18,7 +18,7 @@ const policy = [
  * A page that shows the queues and changes nothing, for API keys with the scope `operations:read`: as a bearer or, in a browser, as the
  * password of HTTP Basic. It is loaded only when it is wanted.
  */
-export async function openQueuesPage (server: FastifyInstance, { queues, auth, metrics }: { queues: Pick<Queues, 'opened'>, auth: Auth, metrics: Pick<Metrics, 'countRefused'> }): Promise<void> {
+export async function registerQueueDashboard (server: FastifyInstance, { queues, auth, metrics }: { queues: Pick<Queues, 'opened'>, auth: Auth, metrics: Pick<Metrics, 'countRefused'> }): Promise<void> {
   const [{ createBullBoard }, { BullMQAdapter }, { FastifyAdapter }] = await Promise.all([
     import('@bull-board/api'), import('@bull-board/api/bullMQAdapter'), import('@bull-board/fastify'),
   ])
@@ -35,12 +35,12 @@ export async function openQueuesPage (server: FastifyInstance, { queues, auth, m
         if (request.method !== 'GET' && request.method !== 'HEAD') throw new ApiError('method_not_allowed', 'Here things are only looked at.')
         request.headers.authorization = asBearer(request.headers.authorization)
         await authenticate(request, reply)
-        if (request.routeOptions.url === prefix) noteAction(request, 'queues_opened')
+        if (request.routeOptions.url === prefix) auditAction(request, 'queues_opened')
         reply.header('content-security-policy', policy)
       } catch (error) {
         if (error instanceof ApiError && error.apiCode === 'unauthenticated') reply.header('www-authenticate', challenge)
         // Answered here: the pages have an error handler of their own, which would show more.
-        noteRefusal(error, request, metrics)
+        recordRefusal(error, request, metrics)
         return sendProblem(error, request, reply)
       }
     })

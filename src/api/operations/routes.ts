@@ -4,14 +4,14 @@ import type { Gateway } from '../../verifications/gateway.ts'
 import type { Health } from './health.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Auth } from '../plugins/auth.ts'
-import { answer, apiProblems, byAppKey, openProblems } from '../openapi/operations.ts'
+import { jsonResponse, apiErrorResponses, byAppKey, publicErrors } from '../openapi/operations.ts'
 import { liveness, providers, readiness } from '../openapi/examples.ts'
 import { Liveness, ProviderList, Readiness } from '../schemas/requests.ts'
 
 const tags = ['Operations']
 /** Probes and scrapes are answered under pressure too, and leave no line in the log while all is well. */
 const quiet = { isUrgent: true }
-const { 503: overloaded, ...otherProblems } = openProblems()
+const { 503: overloaded, ...otherProblems } = publicErrors()
 /** A probe's own 503 beside that of every call. */
 const orOverloaded = <Answer extends { content: object }>(own: Answer) => ({ ...own, content: { ...own.content, ...overloaded?.content } })
 
@@ -22,7 +22,7 @@ export const providerRoutes: FastifyPluginAsyncTypebox<{ gateway: Pick<Gateway, 
       tags: ['Providers'], security: byAppKey('providers:read'), operationId: 'listProviders',
       summary: 'The configured providers, their methods and their health',
       description: 'To see what a workflow can name, and whether it works now. Health is as the process that answers sees it. Changes nothing.',
-      response: { 200: answer('All of them.', ProviderList, providers), ...apiProblems('rate_limited') },
+      response: { 200: jsonResponse('All of them.', ProviderList, providers), ...apiErrorResponses('rate_limited') },
     },
   }, async () => ({ data: gateway.providers(), nextCursor: null }))
 }
@@ -33,7 +33,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Pick<Health, 'liv
     schema: {
       tags, operationId: 'isAlive', summary: 'It can go on: leave it alone, or start another one',
       description: 'For a liveness probe: asks nothing else, and is answered under load too.',
-      response: { ...otherProblems, 200: answer('Alive.', Liveness, liveness.ok), 503: orOverloaded(answer('Beyond repair.', Liveness, liveness.stuck)) },
+      response: { ...otherProblems, 200: jsonResponse('Alive.', Liveness, liveness.ok), 503: orOverloaded(jsonResponse('Beyond repair.', Liveness, liveness.stuck)) },
     },
   }, async (_request, reply) => {
     const state = health.live()
@@ -46,8 +46,8 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Pick<Health, 'liv
       tags, operationId: 'isReady', summary: 'It can do its work: send traffic, or do not',
       description: 'For a readiness probe and for load balancers: asks the store, and the workers of this process.',
       response: {
-        ...otherProblems, 200: answer('Send traffic.', Readiness, readiness.ready),
-        503: orOverloaded(answer('Send none: `checks` says what is missing.', Readiness, readiness.unavailable)),
+        ...otherProblems, 200: jsonResponse('Send traffic.', Readiness, readiness.ready),
+        503: orOverloaded(jsonResponse('Send none: `checks` says what is missing.', Readiness, readiness.unavailable)),
       },
     },
   }, async (_request, reply) => {
@@ -73,7 +73,7 @@ export const metricsRoutes: FastifyPluginAsyncTypebox<{ metrics: Pick<Metrics, '
             },
           },
         },
-        ...openProblems(),
+        ...publicErrors(),
       },
     },
   }, async (_request, reply) => reply.header('content-type', metrics.registry.contentType).send(await metrics.registry.metrics()))

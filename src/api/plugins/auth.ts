@@ -35,7 +35,7 @@ export function createAuth (
 ): Auth {
   const authenticate = (scope: Scope, taken: readonly Credential[]): Hook => async (request, reply) => {
     const refusal = identify(request, scope, taken)
-    await (request.caller === null ? limits.ofStranger : limits.ofCaller)(request, reply)
+    await (request.caller === null ? limits.byAddress : limits.byCaller)(request, reply)
     if (refusal !== null) throw refusal
   }
 
@@ -76,7 +76,7 @@ export function callingApp ({ caller }: FastifyRequest): App {
 }
 
 /** The audit line of something that an operator, or an app in its stead, did on purpose. */
-export function noteAction (request: FastifyRequest, action: 'verification_erased' | 'webhook_replayed' | 'webhook_tested' | 'queues_opened'): void {
+export function auditAction (request: FastifyRequest, action: 'verification_erased' | 'webhook_replayed' | 'webhook_tested' | 'queues_opened'): void {
   const { verificationId } = request
   request.log.info({ audit: 'operator_action', action, app: callingApp(request).id, ...(verificationId === null ? {} : { verificationId }) }, 'audit')
 }

@@ -17,7 +17,7 @@ const preflightSeconds = 600
  * CORS for the routes that are `forFrontEnds`, of which `:id` names the verification: its app's `allowedOrigins` decide, to the letter.
  * No cookies, so no credentials mode. Add it before every hook that may refuse a request, since a page must be able to read the refusal too.
  */
-export function allowOrigins (server: FastifyInstance, { apps, ids }: { apps: Pick<Apps, 'all'>, ids: Pick<Ids, 'checkId'> }): void {
+export function registerCors (server: FastifyInstance, { apps, ids }: { apps: Pick<Apps, 'all'>, ids: Pick<Ids, 'checkId'> }): void {
   const isAllowed = (origin: string, params: unknown): boolean => {
     const id = typeof params === 'object' && params !== null && 'id' in params && typeof params.id === 'string' ? params.id : null
     if (id === null) return false

@@ -21,9 +21,9 @@ export function buildProblem ({ apiCode: code, message: detail, extra }: ApiErro
  * Every error of every route becomes problem+json; so do unknown paths (404) and known paths with another method (405, `Allow`).
  * What was refused is counted; a key or secret that opened nothing, and what a policy refused, leaves a line in the audit log.
  */
-export function answerErrors (server: FastifyInstance, { metrics }: { metrics: Pick<Metrics, 'countRefused'> }): void {
+export function registerErrorHandlers (server: FastifyInstance, { metrics }: { metrics: Pick<Metrics, 'countRefused'> }): void {
   server.addHook('onError', (request, _reply, error, done) => {
-    noteRefusal(error, request, metrics)
+    recordRefusal(error, request, metrics)
     done()
   })
   const answerNothing = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
@@ -43,7 +43,7 @@ export function answerErrors (server: FastifyInstance, { metrics }: { metrics: P
 }
 
 /** Counts what was refused, and tells the audit log. */
-export function noteRefusal (error: unknown, request: FastifyRequest, metrics: Pick<Metrics, 'countRefused'>): void {
+export function recordRefusal (error: unknown, request: FastifyRequest, metrics: Pick<Metrics, 'countRefused'>): void {
   const { apiCode, extra: { refusal } } = readError(error)
   const cause = refusal?.cause ?? refusalCauses.find(known => known === apiCode)
   if (cause === undefined) return
@@ -107,7 +107,7 @@ const clientErrors: Readonly<Record<string, { status: number, detail: string }>>
 }
 
 /** What Node could not read as HTTP (option `clientErrorHandler`): a problem written to the bare socket, which is closed. */
-export function answerClientError (error: Error & { code?: string }, socket: Socket): void {
+export function sendClientError (error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   const { status, detail } = clientErrors[error.code ?? ''] ?? { status: 400, detail: 'This is not HTTP that can be read.' }
   const requestId = randomUUID()

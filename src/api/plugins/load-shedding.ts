@@ -14,26 +14,26 @@ declare module 'fastify' {
 }
 
 const resolutionMs = 10
-const lookEveryMs = 1_000
+const sampleEveryMs = 1_000
 /** How many requests one turn of the event loop takes, however long it lasts. */
-const takenAtLeast = 200
+const minPerTurn = 200
 /** Who comes later in a turn than this would wait for all that was taken before. */
-const longestTurnMs = 500
+const maxTurnMs = 500
 
 /**
  * Refuses what cannot be served soon, and never touches what was taken: all but urgent requests while turns of the event loop take longer than `mostMs`,
  * and the rest of a crowd that is all there within one turn, which may last for many. `@fastify/under-pressure` does the first, but looks at the memory as well,
  * also when nobody asked for that; with no file descriptor left this throws in its timer, and the process ends.
  */
-export function refuseUnderPressure (server: FastifyInstance, mostMs: number): void {
+export function shedLoad (server: FastifyInstance, maxDelayMs: number): void {
   const histogram = monitorEventLoopDelay({ resolution: resolutionMs })
   histogram.enable()
   let isSlow = false
   const looking = setInterval(() => {
     // Not a number: it had not even the time to measure.
-    isSlow = !(histogram.mean / 1e6 - resolutionMs <= mostMs)
+    isSlow = !(histogram.mean / 1e6 - resolutionMs <= maxDelayMs)
     histogram.reset()
-  }, lookEveryMs)
+  }, sampleEveryMs)
   looking.unref()
   // What it takes to start is no pressure.
   server.addHook('onReady', async () => { histogram.reset() })
@@ -53,7 +53,7 @@ export function refuseUnderPressure (server: FastifyInstance, mostMs: number): v
       setImmediate(() => { taken = 0 })
     }
     taken += 1
-    const isRefused = isSlow || (taken > takenAtLeast && performance.now() - begunAt > longestTurnMs)
+    const isRefused = isSlow || (taken > minPerTurn && performance.now() - begunAt > maxTurnMs)
     done(isRefused && config.isUrgent !== true ? refusal : undefined)
   })
 }

@@ -4,18 +4,18 @@ import { isPrivateAddress, networkOf } from '../../addresses.ts'
 import { limitOf } from '../../apps/apps.ts'
 import type { Config } from '../../config.ts'
 import { ApiError, type RefusalCause } from '../../core/errors.ts'
-import type { Tallies } from '../../store/window-counters.ts'
+import type { WindowCounters } from '../../store/window-counters.ts'
 
 type Check = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
 /** Limits per minute, decided without asking anybody: see `Tallies` for what that lets through too much. Those that are exact are in `limits.ts`. */
 export type RequestLimits = {
   /** `onRequest`, once it is known who asks: the app, or the client secret and the address it is used from. */
-  ofCaller: Check
+  byCaller: Check
   /** `onRequest` of a create, likewise. */
-  ofCreate: Check
+  byCreate: Check
   /** A request that no API key answers for, by its public address. */
-  ofStranger: Check
+  byAddress: Check
 }
 
 const minuteMs = 60_000
@@ -23,12 +23,12 @@ const minuteMs = 60_000
 const stepShare = 0.05
 
 /** Per app, client secret and public IP address, with `RateLimit` headers (draft-ietf-httpapi-ratelimit-headers-06) that tell of the tightest. */
-export async function openRequestLimits (
-  server: FastifyInstance, { tallies, config, now }: { tallies: Tallies, config: Pick<Config, 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>, now: () => number },
+export async function createRequestLimits (
+  server: FastifyInstance, { tallies, config, now }: { tallies: WindowCounters, config: Pick<Config, 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>, now: () => number },
 ): Promise<RequestLimits> {
   class Store {
     incr (name: string, done: (error: Error | null, result?: { current: number, ttl: number }) => void, windowMs: number, max: number): void {
-      const { count, endsAt } = tallies.add({ name, windowMs, step: Math.max(1, Math.floor(max * stepShare)) })
+      const { count, endsAt } = tallies.increment({ name, windowMs, syncEvery: Math.max(1, Math.floor(max * stepShare)) })
       done(null, { current: count, ttl: endsAt - now() })
     }
 
@@ -63,13 +63,13 @@ export async function openRequestLimits (
 
   const ofApp = limit('rate_limited_app', appId, appLimit('requestsPerMinute'), 'This app sends too many requests.')
   const ofClient = limit('rate_limited_client', clientOf, () => config.clientRequestsPerMinute, 'Too many requests for this verification.')
-  const ofStranger = limit('rate_limited_ip', network, () => config.ipRequestsPerMinute, 'Too many requests from this address.')
+  const byAddress = limit('rate_limited_ip', network, () => config.ipRequestsPerMinute, 'Too many requests from this address.')
   return {
-    ofStranger,
-    ofCreate: limit('rate_limited_creates', appId, appLimit('createsPerMinute'), 'This app creates too many verifications.'),
-    async ofCaller (request, reply) {
+    byAddress,
+    byCreate: limit('rate_limited_creates', appId, appLimit('createsPerMinute'), 'This app creates too many verifications.'),
+    async byCaller (request, reply) {
       if (appOf(request) !== null) return ofApp(request, reply)
-      await ofStranger(request, reply)
+      await byAddress(request, reply)
       await ofClient(request, reply)
     },
   }

@@ -6,7 +6,7 @@ import { ApiError, type FieldError } from '../../core/errors.ts'
 
 type SchemaError = ReturnType<ReturnType<typeof Compile>['Errors']>[number]
 
-const mostFields = 20
+const maxFields = 20
 
 // The default of 8 would cut off the branches of a union before it is known which of them was meant.
 Settings.Set({ maxErrors: 200 })
@@ -50,7 +50,7 @@ function readFieldErrors (errors: readonly SchemaError[]): FieldError[] {
     return branches.sort((a, b) => measure(a, union.instancePath) - measure(b, union.instancePath)).slice(1).flat()
   }))
   const fields = errors.filter(error => !unhelpful.has(error)).flatMap(readFieldError)
-  return [...new Map(fields.map(error => [error.field, error])).values()].slice(0, mostFields)
+  return [...new Map(fields.map(error => [error.field, error])).values()].slice(0, maxFields)
 }
 
 /** How far a value is from a branch of a union: another type is farther than a property too many, and that than one missing or wrong. */

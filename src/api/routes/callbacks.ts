@@ -4,13 +4,13 @@ import { Type } from 'typebox'
 import type { Gateway } from '../../verifications/gateway.ts'
 import { acceptAnyBody, type RawBody } from '../plugins/body-parsers.ts'
 import type { RequestLimits } from '../plugins/rate-limit.ts'
-import { answer, openProblems } from '../openapi/operations.ts'
+import { jsonResponse, publicErrors } from '../openapi/operations.ts'
 import { CallbackParams, ProviderParams } from '../schemas/requests.ts'
 
 const tags = ['Callbacks']
 const answers = {
-  200: answer('Heard, whether or not it is of use: unknown ids get the same answer.', Type.Object({}), { heard: { summary: 'Heard', value: {} } }),
-  ...openProblems('not_found', 'payload_too_large', 'unsupported_media_type', 'store_unavailable'),
+  200: jsonResponse('Heard, whether or not it is of use: unknown ids get the same answer.', Type.Object({}), { heard: { summary: 'Heard', value: {} } }),
+  ...publicErrors('not_found', 'payload_too_large', 'unsupported_media_type', 'store_unavailable'),
 }
 const description = [
   'For providers only. The body is whatever the provider documents; it is kept as it came, judged by the provider\'s adapter, and worked on after the answer.',
@@ -35,7 +35,7 @@ const page = `<!doctype html>
 </html>
 `
 
-export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway, limits: Pick<RequestLimits, 'ofStranger'> }> = async (server, { gateway, limits }) => {
+export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway, limits: Pick<RequestLimits, 'byAddress'> }> = async (server, { gateway, limits }) => {
   acceptAnyBody(server)
   const receive = async (request: FastifyRequest, provider: string, key: string | null): Promise<Record<string, never>> => {
     const { rawBody, body } = readBody(request.body)
@@ -59,7 +59,7 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway, limit
   }, async request => receive(request, request.params.provider, request.params.key))
 
   server.get('/callbacks/:provider/:key', {
-    onRequest: limits.ofStranger,
+    onRequest: limits.byAddress,
     schema: {
       tags, operationId: 'returnFromProvider', summary: 'A browser comes back from a provider',
       description: 'For browsers that a provider sends back: on to the app\'s `returnUrl`, with `code` (or `error`) and `verification` added for the front end to bring by `check`. Nothing is consumed here, so repeating it does no harm.',
@@ -70,7 +70,7 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway, limit
           content: { 'text/html': { schema: Type.String(), examples: { page: { summary: 'The page', value: page } } } },
         },
         303: nothing('On to the app.', { location: { type: 'string', description: 'The app\'s `returnUrl`, with what was added.' } }),
-        ...openProblems('not_found', 'rate_limited', 'store_unavailable'),
+        ...publicErrors('not_found', 'rate_limited', 'store_unavailable'),
       },
     },
   }, async (request, reply) => {

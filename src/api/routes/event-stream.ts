@@ -2,10 +2,10 @@ import { isDeepStrictEqual } from 'node:util'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Ids } from '../../store/ids.ts'
-import { newsOf, newsTypes } from '../../core/outbox.ts'
+import { eventTypeOf, webhookEventTypes } from '../../core/outbox.ts'
 import type { Auth } from '../plugins/auth.ts'
 import type { Live } from '../live/live.ts'
-import { apiProblems, byAppKeyOrClientSecretInQuery } from '../openapi/operations.ts'
+import { apiErrorResponses, byAppKeyOrClientSecretInQuery } from '../openapi/operations.ts'
 import { currentAttempt, isFinal, type Verification } from '../../core/verification.ts'
 import { viewVerification } from '../views/verification.ts'
 import { verifications } from '../openapi/examples.ts'
@@ -32,7 +32,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live, ids: Ids, auth
       summary: 'Follow a verification: Server-Sent Events',
       description: [
         'The quickest way to know, also for a browser\'s `EventSource`: the present state at once, then each change; `id` is the revision, `event` the type, `data` the verification in one line. Changes that follow each other closely may come as one event. Ends after the final event; when a profile is still sought, after it came or failed.',
-        `Events: \`verification.updated\`, ${newsTypes.filter(type => type !== 'created').map(type => `\`verification.${type}\``).join(', ')}.`,
+        `Events: \`verification.updated\`, ${webhookEventTypes.filter(type => type !== 'created').map(type => `\`verification.${type}\``).join(', ')}.`,
         'Changes nothing. Repeating: with `last-event-id`, which an `EventSource` sends by itself, it goes on from that revision.',
       ].join('\n\n'),
       params: VerificationParams, querystring: EventsQuery, headers: EventsHeaders,
@@ -44,7 +44,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live, ids: Ids, auth
           },
         },
         204: Type.Null({ description: 'It is over, and the caller knows the last event: do not come back.' }),
-        ...apiProblems('not_found', 'gone', 'rate_limited'),
+        ...apiErrorResponses('not_found', 'gone', 'rate_limited'),
       },
     },
   }, async (request, reply) => {
@@ -72,5 +72,5 @@ function nameEvent (before: Verification | null, now: Verification): string {
     const isSame = was.attempt.phase === 'waiting' && isDeepStrictEqual(was.attempt.state, is.attempt.state)
     if (isSame) return 'updated'
   }
-  return newsOf(before, now) ?? 'updated'
+  return eventTypeOf(before, now) ?? 'updated'
 }

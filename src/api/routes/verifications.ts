@@ -3,11 +3,11 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Gateway } from '../../verifications/gateway.ts'
 import type { Ids } from '../../store/ids.ts'
-import { callingApp, noteAction, type Auth } from '../plugins/auth.ts'
+import { callingApp, auditAction, type Auth } from '../plugins/auth.ts'
 import { acceptJson, fillAbsentBody } from '../plugins/body-parsers.ts'
 import type { RequestLimits } from '../plugins/rate-limit.ts'
 import type { Live } from '../live/live.ts'
-import { absentBodyAllowed, answer, apiProblems, byAppKey, byAppKeyOrClientSecret, withExamples } from '../openapi/operations.ts'
+import { absentBodyAllowed, jsonResponse, apiErrorResponses, byAppKey, byAppKeyOrClientSecret, withExamples } from '../openapi/operations.ts'
 import { invalidRequest } from '../plugins/validation.ts'
 import type { Verification } from '../../core/verification.ts'
 import { viewVerification } from '../views/verification.ts'
@@ -22,14 +22,14 @@ const forFrontEnds = { config: { forFrontEnds: true } }
 const defaultLimit = 20
 
 export const verificationRoutes: FastifyPluginAsyncTypebox<{
-  gateway: Gateway, live: Live, ids: Ids, auth: Auth, limits: Pick<RequestLimits, 'ofCreate'>,
+  gateway: Gateway, live: Live, ids: Ids, auth: Auth, limits: Pick<RequestLimits, 'byCreate'>,
 }> = async (server, { gateway, live, ids, auth, limits }) => {
   acceptJson(server)
   const view = (verification: Verification, request: FastifyRequest): VerificationView =>
     viewVerification(verification, { attemptId: ids.attemptId, masked: request.caller === null || 'clientOf' in request.caller })
 
   server.post('/verifications', {
-    onRequest: [auth.byApp('verifications:write'), limits.ofCreate],
+    onRequest: [auth.byApp('verifications:write'), limits.byCreate],
     schema: {
       tags, security: byAppKey('verifications:write'), operationId: 'createVerification', summary: 'Create a verification and start its first attempt',
       description: [
@@ -39,12 +39,12 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       ].join('\n\n'),
       headers: CreateHeaders, body: withExamples(CreateBody, createRequests),
       response: {
-        201: answer(
+        201: jsonResponse(
           'Created, or found again by its Idempotency-Key.', CreatedView,
           created('submitCode', 'openUrlOnCellular', 'approveOnDevice', 'openDeepLink', 'submitToken', 'providerUnavailable'),
           { location: { type: 'string', description: 'Path of the verification.' } },
         ),
-        ...apiProblems(
+        ...apiErrorResponses(
           'verification_in_progress', 'idempotency_in_progress', 'payload_too_large', 'unsupported_media_type', 'invalid_phone_number',
           'method_unavailable', 'no_eligible_method', 'idempotency_key_reused', 'country_not_allowed', 'rate_limited',
         ),
@@ -67,11 +67,11 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       description: 'For support and reconciliation: newest first, as long as they are kept. Give exactly one of `reference` and `phoneNumber`. Changes nothing.',
       querystring: ListQuery,
       response: {
-        200: answer('Those that were found, at most `limit` of them.', VerificationList, {
+        200: jsonResponse('Those that were found, at most `limit` of them.', VerificationList, {
           found: { summary: 'Two tries of the same user', value: { data: [verifications.verified.value, verifications.expired.value], nextCursor: null } },
           none: { summary: 'None', value: { data: [], nextCursor: null } },
         }),
-        ...apiProblems('invalid_phone_number', 'rate_limited'),
+        ...apiErrorResponses('invalid_phone_number', 'rate_limited'),
       },
     },
   }, async request => {
@@ -99,7 +99,7 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       ].join('\n\n'),
       params: VerificationParams, querystring: GetQuery,
       response: {
-        200: answer('As it is now.', VerificationView, verifications), ...apiProblems('not_found', 'gone', 'rate_limited'),
+        200: jsonResponse('As it is now.', VerificationView, verifications), ...apiErrorResponses('not_found', 'gone', 'rate_limited'),
       },
     },
   }, async (request, reply) => view(await live.read(request.params.id, request.query, reply), request))
@@ -116,11 +116,11 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       ].join('\n\n'),
       params: VerificationParams, body: withExamples(CheckBody, evidence),
       response: {
-        200: answer('Checked. Read `status`: it may be verified, failed, or pending with another method.', VerificationView, states(
+        200: jsonResponse('Checked. Read `status`: it may be verified, failed, or pending with another method.', VerificationView, states(
           'verifiedByFallback', 'verifiedWithProfile', 'verifiedProfilePending', 'numberMismatch', 'fallback',
         )),
-        202: answer('Still being checked: read it with `wait`.', VerificationView, states('wait', 'openUrlOnCellular')),
-        ...apiProblems(
+        202: jsonResponse('Still being checked: read it with `wait`.', VerificationView, states('wait', 'openUrlOnCellular')),
+        ...apiErrorResponses(
           'not_found', 'invalid_state', 'gone', 'payload_too_large', 'unsupported_media_type', 'code_incorrect', 'rate_limited',
         ),
       },
@@ -142,8 +142,8 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       ].join('\n\n'),
       params: VerificationParams, body: withExamples(NextBody, nextRequests),
       response: {
-        200: answer('The next method started, or none is left.', VerificationView, states('fallback', 'nothingLeft')),
-        ...apiProblems('not_found', 'invalid_state', 'gone', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
+        200: jsonResponse('The next method started, or none is left.', VerificationView, states('fallback', 'nothingLeft')),
+        ...apiErrorResponses('not_found', 'invalid_state', 'gone', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
       },
     },
   }, async request => view(await gateway.next(request.params.id, request.body.reason ?? 'abandoned'), request))
@@ -159,8 +159,8 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       ].join('\n\n'),
       params: VerificationParams, body: EmptyBody,
       response: {
-        200: answer('Sent again.', VerificationView, states('resent')),
-        ...apiProblems(
+        200: jsonResponse('Sent again.', VerificationView, states('resent')),
+        ...apiErrorResponses(
           'not_found', 'invalid_state', 'gone', 'payload_too_large', 'unsupported_media_type', 'rate_limited', 'provider_unavailable',
         ),
       },
@@ -178,8 +178,8 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       ].join('\n\n'),
       params: VerificationParams, body: EmptyBody,
       response: {
-        200: answer('Canceled.', VerificationView, states('canceled')),
-        ...apiProblems('not_found', 'invalid_state', 'gone', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
+        200: jsonResponse('Canceled.', VerificationView, states('canceled')),
+        ...apiErrorResponses('not_found', 'invalid_state', 'gone', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
       },
     },
   }, async request => view(await gateway.cancel(request.params.id), request))
@@ -193,11 +193,11 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
         'Repeating: afterwards the id is 410 everywhere, here too.',
       ].join('\n\n'),
       params: VerificationParams,
-      response: { 204: Type.Null({ description: 'Erased.' }), ...apiProblems('not_found', 'gone', 'rate_limited') },
+      response: { 204: Type.Null({ description: 'Erased.' }), ...apiErrorResponses('not_found', 'gone', 'rate_limited') },
     },
   }, async (request, reply) => {
     await gateway.erase(request.params.id)
-    noteAction(request, 'verification_erased')
+    auditAction(request, 'verification_erased')
     return reply.code(204).send(null)
   })
 }

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Deliveries } from '../../webhooks/deliveries.ts'
 import { viewDelivery } from '../../webhooks/delivery.ts'
-import { callingApp, noteAction, type Auth } from '../plugins/auth.ts'
+import { callingApp, auditAction, type Auth } from '../plugins/auth.ts'
 import { acceptJson, fillAbsentBody } from '../plugins/body-parsers.ts'
-import { absentBodyAllowed, answer, apiProblems, byAppKey } from '../openapi/operations.ts'
+import { absentBodyAllowed, jsonResponse, apiErrorResponses, byAppKey } from '../openapi/operations.ts'
 import { deliveries as examples } from '../openapi/examples.ts'
 import { DeliveriesQuery, DeliveryList, DeliveryParams, DeliveryView, EmptyBody } from '../schemas/requests.ts'
 
@@ -22,11 +22,11 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (s
       description: 'To see why something did not arrive: every event with its tries, newest first. A page may hold fewer than `limit`: go on with `nextCursor` until it is null. Changes nothing.',
       querystring: DeliveriesQuery,
       response: {
-        200: answer('A page.', DeliveryList, {
+        200: jsonResponse('A page.', DeliveryList, {
           page: { summary: 'A page, and there are more', value: { data: [examples.retried.value, examples.disabled.value], nextCursor: 'MTc3MjM2NjQwNjEyMCB3aGRfWWQwY0E0bzVq' } },
           last: { summary: 'The last page', value: { data: [examples.delivered.value], nextCursor: null } },
         }),
-        ...apiProblems('rate_limited'),
+        ...apiErrorResponses('rate_limited'),
       },
     },
   }, async request => {
@@ -45,13 +45,13 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (s
       ].join('\n\n'),
       params: DeliveryParams, body: EmptyBody,
       response: {
-        202: answer('Accepted: it is tried at once.', DeliveryView, { replayed: examples.replayed }),
-        ...apiProblems('not_found', 'invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
+        202: jsonResponse('Accepted: it is tried at once.', DeliveryView, { replayed: examples.replayed }),
+        ...apiErrorResponses('not_found', 'invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
       },
     },
   }, async (request, reply) => {
     const delivery = await deliveries.replay(callingApp(request), request.params.deliveryId)
-    noteAction(request, 'webhook_replayed')
+    auditAction(request, 'webhook_replayed')
     return reply.code(202).send(viewDelivery(delivery))
   })
 
@@ -66,13 +66,13 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (s
       ].join('\n\n'),
       body: EmptyBody,
       response: {
-        202: answer('Accepted: it is tried at once.', DeliveryView, { test: examples.test }),
-        ...apiProblems('invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
+        202: jsonResponse('Accepted: it is tried at once.', DeliveryView, { test: examples.test }),
+        ...apiErrorResponses('invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
       },
     },
   }, async (request, reply) => {
     const delivery = await deliveries.test(callingApp(request))
-    noteAction(request, 'webhook_tested')
+    auditAction(request, 'webhook_tested')
     return reply.code(202).send(viewDelivery(delivery))
   })
 }

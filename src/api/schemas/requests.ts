@@ -1,7 +1,7 @@
 import { Type, type Static, type TSchemaOptions } from 'typebox'
 import { deliveryStatuses } from '../../webhooks/delivery.ts'
 import { nextReasons } from '../../core/reasons.ts'
-import { Method, words } from './responses.ts'
+import { Method, stringEnum } from './responses.ts'
 
 export * from './responses.ts'
 
@@ -74,7 +74,7 @@ export const CreateBody = Type.Object({
   expiresInSeconds: Type.Optional(Type.Integer({
     minimum: 30, maximum: 86_400, description: 'Life of the verification; 600 when absent.', examples: [600],
   })),
-  onConflict: Type.Optional(words(['error', 'replace'], {
+  onConflict: Type.Optional(stringEnum(['error', 'replace'], {
     description: 'When that number has a live verification: `error` (default: 409 with its id) or `replace` (it is canceled).',
   })),
 }, {
@@ -101,7 +101,7 @@ export const CheckBody = Type.Union([
 export type Evidence = Static<typeof CheckBody>
 
 export const NextBody = Type.Object({
-  reason: Type.Optional(words(nextReasons, { description: 'Why the current attempt is given up; `abandoned` when absent.' })),
+  reason: Type.Optional(stringEnum(nextReasons, { description: 'Why the current attempt is given up; `abandoned` when absent.' })),
 }, { ...closed, title: 'NextAttempt', description: 'Why it goes on.' })
 export type NextRequest = Static<typeof NextBody>
 
@@ -150,5 +150,5 @@ export const ListQuery = Type.Object({
 export const DeliveriesQuery = Type.Object({
   cursor: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{1,200}$', description: '`nextCursor` of the page before; absent: the first page.' })),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'At most so many.', examples: [20] })),
-  status: Type.Optional(words(deliveryStatuses, { description: 'Only those in this state.' })),
+  status: Type.Optional(stringEnum(deliveryStatuses, { description: 'Only those in this state.' })),
 }, closed)

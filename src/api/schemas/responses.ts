@@ -6,16 +6,16 @@ import { reasons, reasonWords } from '../../core/reasons.ts'
 import type { Status } from '../../core/verification.ts'
 
 /** One of these words. */
-export const words = <Word extends string>(
+export const stringEnum = <Word extends string>(
   list: readonly Word[], options: TSchemaOptions = {},
 ) => Type.Enum([...list], { type: 'string', ...options })
-const orNull = <Schema extends TSchema>(schema: Schema, options: TSchemaOptions = {}) =>
+const nullable = <Schema extends TSchema>(schema: Schema, options: TSchemaOptions = {}) =>
   Type.Union([schema, Type.Null()], { ...('description' in schema && typeof schema.description === 'string' ? { description: schema.description } : {}), ...options })
 const time = (description: string) => Type.String({ format: 'date-time', description, examples: ['2026-03-01T12:00:00.000Z'] })
-const listed = (entries: Iterable<readonly [word: string, meaning: string]>): string => [...entries].map(([word, meaning]) => `- \`${word}\`: ${meaning}`).join('\n')
-const reason = words(reasonWords, {
+const bulletList = (entries: Iterable<readonly [word: string, meaning: string]>): string => [...entries].map(([word, meaning]) => `- \`${word}\`: ${meaning}`).join('\n')
+const reason = stringEnum(reasonWords, {
   title: 'Reason',
-  description: `Why it ended. A closed vocabulary, never mixed with error codes.\n\n${listed(reasonWords.map(word => [word, reasons[word].meaning]))}`,
+  description: `Why it ended. A closed vocabulary, never mixed with error codes.\n\n${bulletList(reasonWords.map(word => [word, reasons[word].meaning]))}`,
 })
 
 /** Name of a method. */
@@ -50,7 +50,7 @@ export const NextAction = oneOfTypes([
   }, 'Open the deep link.'),
   action('openUrlOnCellular', {
     url,
-    finish: words(['code', 'none'], { description: '`code`: bring the code of the last answer, or of the redirect, by `check`; `none`: call `check` with `{}`.' }),
+    finish: stringEnum(['code', 'none'], { description: '`code`: bring the code of the last answer, or of the redirect, by `check`; `none`: call `check` with `{}`.' }),
   }, 'The phone opens the URL over mobile data.'),
   action('openUrl', { url }, 'Open the URL in a browser.'),
   action('submitToken', {
@@ -75,9 +75,9 @@ const text = (description: string, example: string) => Type.Optional(Type.String
 
 const Attempt = Type.Object({
   id: Type.String({ description: 'Name of the attempt.', examples: ['att_m3Q0v7cW1kXr2dPz'] }), method: Method, provider,
-  status: words([...statuses, 'skipped'], { description: '`skipped`: never started. `failed`: its reason says why, and the next one may have started.' }),
-  reason: orNull(reason, { description: 'Why it ended; null while pending, when verified, and when skipped because it cannot serve this verification.' }),
-  startedAt: time('When it was begun.'), endedAt: orNull(time('When it ended.')),
+  status: stringEnum([...statuses, 'skipped'], { description: '`skipped`: never started. `failed`: its reason says why, and the next one may have started.' }),
+  reason: nullable(reason, { description: 'Why it ended; null while pending, when verified, and when skipped because it cannot serve this verification.' }),
+  startedAt: time('When it was begun.'), endedAt: nullable(time('When it ended.')),
 }, { title: 'Attempt', description: 'One try with one method.' })
 
 export const Profile = Type.Object({
@@ -98,29 +98,29 @@ export const Profile = Type.Object({
 const Result = Type.Object({
   phoneNumber: Type.String({ description: 'The proven number, E.164; masked for a client secret.', examples: ['+14155550100'] }), method: Method, provider,
   verifiedAt: time('When it was proven.'),
-  profile: orNull(Profile, { description: 'Kept only for apps with `includeProfile`; null for a client secret, and while `profileStatus` is not `ready`.' }),
-  signals: orNull(Type.Record(Type.String(), Json, { description: 'By name, as the provider gave them.' }), { description: 'Risk signals; null where the provider gives none, and for a client secret.' }),
+  profile: nullable(Profile, { description: 'Kept only for apps with `includeProfile`; null for a client secret, and while `profileStatus` is not `ready`.' }),
+  signals: nullable(Type.Record(Type.String(), Json, { description: 'By name, as the provider gave them.' }), { description: 'Risk signals; null where the provider gives none, and for a client secret.' }),
 }, { title: 'Result', description: 'What was proven.' })
 
 const verificationProperties = {
   id: Type.String({ description: 'Unguessable, safe in URLs.', examples: ['ver_Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQ'] }),
-  status: words(statuses, { description: 'All but `pending` are final, and written once.' }),
+  status: stringEnum(statuses, { description: 'All but `pending` are final, and written once.' }),
   verified: Type.Boolean({ description: 'True if and only if `status` is `verified`: the number was proven.' }),
-  reason: orNull(reason, { description: 'Set on failed, expired and canceled.' }),
-  phoneNumber: orNull(Type.String({ examples: ['+14155550100'] }), { description: 'E.164. Null while a discovery method has not told us; masked for a client secret.' }),
-  reference: orNull(Type.String({ examples: ['signup-8842'] }), { description: 'The app\'s own id.' }),
+  reason: nullable(reason, { description: 'Set on failed, expired and canceled.' }),
+  phoneNumber: nullable(Type.String({ examples: ['+14155550100'] }), { description: 'E.164. Null while a discovery method has not told us; masked for a client secret.' }),
+  reference: nullable(Type.String({ examples: ['signup-8842'] }), { description: 'The app\'s own id.' }),
   metadata: Type.Record(Type.String(), Type.String(), { description: 'As the app gave it; empty for a client secret.', examples: [{ plan: 'pro' }] }),
-  nextAction: orNull(NextAction, { description: 'What the front end must do now. Null when final.' }),
+  nextAction: nullable(NextAction, { description: 'What the front end must do now. Null when final.' }),
   availableActions: Type.Array(Type.Object({
-    action: words(['next', 'resend'], { description: 'The call of that name.' }), availableAt: time('Not before.'),
+    action: stringEnum(['next', 'resend'], { description: 'The call of that name.' }), availableAt: time('Not before.'),
     remaining: Type.Optional(Type.Integer({ description: 'How often still.', examples: [2] })),
   }), { description: 'What else the front end may do, and from when.' }),
   workflow: Type.Array(Type.Object({
     method: Method, timeoutSeconds: Type.Number({ description: 'Life of its attempt.', examples: [60] }),
   }), { description: 'The methods, in the order in which they are tried.' }),
   attempts: Type.Array(Attempt, { description: 'What was tried, oldest first: number i is item i of the workflow.' }),
-  result: orNull(Result, { description: 'Set on verified.' }),
-  profileStatus: words(['none', 'pending', 'ready', 'failed'], {
+  result: nullable(Result, { description: 'Set on verified.' }),
+  profileStatus: stringEnum(['none', 'pending', 'ready', 'failed'], {
     description: 'Where the profile stands: `none` is sought, it is `pending`, it is `ready` in `result`, or it `failed` to come. It never un-verifies.',
   }),
   revision,
@@ -140,7 +140,7 @@ export const CreatedView = Type.Object({
 }, { title: 'CreatedVerification', description: 'A verification, and the secret that lets a front end follow it.' })
 export type CreatedView = Static<typeof CreatedView>
 
-const nextCursor = orNull(Type.String(), { description: 'Ask for the next page with it as `cursor`; null: this was the last.' })
+const nextCursor = nullable(Type.String(), { description: 'Ask for the next page with it as `cursor`; null: this was the last.' })
 export const VerificationList = Type.Object({ data: Type.Array(VerificationView, { description: 'Newest first.' }), nextCursor }, {
   title: 'VerificationList', description: 'Verifications of the app.',
 })
@@ -149,15 +149,15 @@ export const DeliveryView = Type.Object({
   id: Type.String({ description: 'Name of the delivery.', examples: ['whd_Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQ_5'] }),
   webhookId: Type.String({ description: 'The header `webhook-id`: the same on every try and replay.', examples: ['msg_Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQ_5'] }),
   type: Type.String({ description: 'Type of the event.', examples: ['verification.verified', 'webhook.test'] }),
-  verificationId: orNull(Type.String({ examples: ['ver_Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQ'] }), { description: 'Which verification it tells of. Null for a test.' }),
+  verificationId: nullable(Type.String({ examples: ['ver_Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQ'] }), { description: 'Which verification it tells of. Null for a test.' }),
   url: Type.String({ description: 'Where it was sent, without the query.', examples: ['https://shop.example/hooks/verigate'] }),
-  status: words(deliveryStatuses, { description: '`failed`: no try is left, or none is of use.' }),
+  status: stringEnum(deliveryStatuses, { description: '`failed`: no try is left, or none is of use.' }),
   tries: Type.Array(Type.Object({
-    at: time('When it was made.'), statusCode: orNull(Type.Integer({ examples: [204] }), { description: 'Of the answer. Null when none came.' }),
+    at: time('When it was made.'), statusCode: nullable(Type.Integer({ examples: [204] }), { description: 'Of the answer. Null when none came.' }),
     durationMs: Type.Integer({ description: 'How long it took.', examples: [84] }),
-    error: orNull(words(tryErrors), { description: 'Why no answer came. `endpoint_disabled`: it answered 410 before; `no_endpoint`: the app has no webhook any more.' }),
+    error: nullable(stringEnum(tryErrors), { description: 'Why no answer came. `endpoint_disabled`: it answered 410 before; `no_endpoint`: the app has no webhook any more.' }),
   }), { description: 'The newest last, at most fifty.' }),
-  nextTryAt: orNull(time('The next try.'), { description: 'When it is tried next. Null when no try is to come.' }),
+  nextTryAt: nullable(time('The next try.'), { description: 'When it is tried next. Null when no try is to come.' }),
 }, { title: 'Delivery', description: 'One event on its way to the app.' })
 export type DeliveryView = Static<typeof DeliveryView>
 export const DeliveryList = Type.Object({ data: Type.Array(DeliveryView, { description: 'Newest first.' }), nextCursor }, {
@@ -169,14 +169,14 @@ export const ProviderItem = Type.Object({
   provider: Type.String({ description: 'Name of the provider.', examples: ['truid'] }),
   methods: Type.Array(Type.Object({
     method: Method, needsPhoneNumber: Type.Boolean({ description: 'False: it discovers the number, or does without.' }),
-    evidence: Type.Array(words(evidenceKinds), { description: 'What `check` may bring; empty when only the provider\'s callback finishes it. `none` is the body `{}`.' }),
+    evidence: Type.Array(stringEnum(evidenceKinds), { description: 'What `check` may bring; empty when only the provider\'s callback finishes it. `none` is the body `{}`.' }),
     nextActions: Type.Array(Type.String(), { description: 'Types of `nextAction` that it may ask for.', examples: [['openUrlOnCellular']] }),
   }), { description: 'What it offers here.' }),
   health: Type.Object({
-    breaker: words(['closed', 'open', 'halfOpen'], { description: '`open`: its attempts are skipped for now; `halfOpen`: one call is let through as a trial.' }),
+    breaker: stringEnum(['closed', 'open', 'halfOpen'], { description: '`open`: its attempts are skipped for now; `halfOpen`: one call is let through as a trial.' }),
     errorRate: Type.Number({ description: 'Share of the latest calls that failed, 0 to 1.', examples: [0] }),
-    lastSuccessAt: orNull(time('The last call that went well.')),
-    lastFailure: orNull(Type.Object({ at: time('When.'), reason }), { description: 'The last call that did not go well.' }),
+    lastSuccessAt: nullable(time('The last call that went well.')),
+    lastFailure: nullable(Type.Object({ at: time('When.'), reason }), { description: 'The last call that did not go well.' }),
   }, { description: 'As this process sees it.' }),
 }, { title: 'Provider', description: 'A configured provider.' })
 export type ProviderItem = Static<typeof ProviderItem>
@@ -187,20 +187,20 @@ export const ProviderList = Type.Object({
 })
 export type ProviderList = Static<typeof ProviderList>
 
-const workersCheck = (word: 'stuck' | 'stopped') => words(['ok', word, 'none'], { description: '`none`: this process does no jobs.' })
+const workersCheck = (word: 'stuck' | 'stopped') => stringEnum(['ok', word, 'none'], { description: '`none`: this process does no jobs.' })
 export const Liveness = Type.Object({
-  status: words(['ok', 'stuck'], { description: '`stuck`: only another process can go on.' }),
+  status: stringEnum(['ok', 'stuck'], { description: '`stuck`: only another process can go on.' }),
   checks: Type.Object({
-    eventLoop: words(['ok', 'stuck'], { description: '`stuck`: each turn took over a second, for a minute.' }), workers: workersCheck('stuck'),
+    eventLoop: stringEnum(['ok', 'stuck'], { description: '`stuck`: each turn took over a second, for a minute.' }), workers: workersCheck('stuck'),
   }, { description: 'What was looked at.' }),
 }, { title: 'Liveness', description: 'Whether this process can go on.' })
 export type Liveness = Static<typeof Liveness>
 
 export const Readiness = Type.Object({
-  status: words(['ready', 'unavailable'], { description: 'Whether to send traffic.' }),
+  status: stringEnum(['ready', 'unavailable'], { description: 'Whether to send traffic.' }),
   checks: Type.Object({
-    redis: words(['ok', 'unreachable'], { description: 'Whether a script of ours can be run.' }), workers: workersCheck('stopped'),
-    eventLoop: words(['ok', 'slow'], { description: '`slow`: requests are refused.' }),
+    redis: stringEnum(['ok', 'unreachable'], { description: 'Whether a script of ours can be run.' }), workers: workersCheck('stopped'),
+    eventLoop: stringEnum(['ok', 'slow'], { description: '`slow`: requests are refused.' }),
     draining: Type.Boolean({ description: 'It is about to stop.' }),
   }, { description: 'What was looked at.' }),
 }, { title: 'Readiness', description: 'Providers are no part of it: their outages are told by `GET /providers`.' })
@@ -212,7 +212,7 @@ export const Problem = Type.Object({
   title: Type.String({ description: 'What the code means, in one sentence.', examples: ['The request is not valid'] }),
   status: Type.Integer({ description: 'The status of the answer.', examples: [400] }),
   detail: Type.String({ description: 'What it is about here. Never shows what was sent.', examples: ['`workflow/0/method` is not of the documented form.'] }),
-  code: words(errorCodes, { description: `What to decide by.\n\n${listed(errorCodes.map(code => [code, `${apiErrors[code].status}. ${apiErrors[code].title}.`]))}` }),
+  code: stringEnum(errorCodes, { description: `What to decide by.\n\n${bulletList(errorCodes.map(code => [code, `${apiErrors[code].status}. ${apiErrors[code].title}.`]))}` }),
   requestId: Type.String({ description: 'Also in `x-request-id`; tell it to the operator.', examples: ['6f1b2c9e-8a64-4d1b-9a57-0f3f1f0f7f11'] }),
   errors: Type.Optional(Type.Array(Type.Object({
     field: Type.String({ description: 'Path of the field.', examples: ['workflow/0/method'] }),

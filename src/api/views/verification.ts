@@ -57,11 +57,11 @@ function viewProfileStatus (verification: Verification): VerificationView['profi
 function viewNextAction (verification: Verification): NextAction | null {
   if (isFinal(verification)) return null
   const attempt = currentAttempt(verification)?.attempt
-  const expiresAt = viewTime(attempt?.endsAt ?? verification.expiresAt)
+  const expiresAt = viewTime(attempt?.expiresAt ?? verification.expiresAt)
   const action = attempt === undefined ? null : actionOf(attempt)
   if (attempt === undefined || action === null) return { type: 'wait', expiresAt }
-  return action.type === 'submitCode' && 'codesLeft' in attempt && attempt.codesLeft !== null
-    ? { ...action, attemptsRemaining: attempt.codesLeft, expiresAt }
+  return action.type === 'submitCode' && 'attemptsRemaining' in attempt && attempt.attemptsRemaining !== null
+    ? { ...action, attemptsRemaining: attempt.attemptsRemaining, expiresAt }
     : { ...action, expiresAt }
 }
 

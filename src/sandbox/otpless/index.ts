@@ -6,7 +6,7 @@ import { createExpiringMap } from '../expiring-map.ts'
 import { codeFor, sendError } from './errors.ts'
 import { type OtplessUser, describeUser } from './user.ts'
 import { type Scenario, provenDigits, scenarioOf } from '../scenarios.ts'
-import type { World } from '../context.ts'
+import type { SimulatorContext } from '../context.ts'
 
 // Neither lifetime is documented: 300 s is that of an id token.
 const defaultExpirySeconds = 300
@@ -43,7 +43,7 @@ const phoneChannels = ['WHATSAPP', 'SMS', 'VOICE_CALL', 'VIBER']
 type Pending = { scenario: Scenario, expiresAt: number, failuresLeft: number, used: boolean, readyAt?: number }
 
 export type OtplessOptions = {
-  world: World
+  world: SimulatorContext
   clientId: string
   clientSecret: string
   /** The webhook endpoint that is registered, and the secret that was issued for it. */

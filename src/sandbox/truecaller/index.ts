@@ -6,7 +6,7 @@ import { readDeepLink } from './deep-link.ts'
 import { createExpiringMap } from '../expiring-map.ts'
 import { type Scenario, provenDigits, scenarioOf } from '../scenarios.ts'
 import { pushProfile, webProfile } from './profile.ts'
-import type { World } from '../context.ts'
+import type { SimulatorContext } from '../context.ts'
 
 // Lifetimes as documented: "5 mins" between requests for one user, "10 minutes" for an access token.
 const repeatLockMs = 5 * 60_000
@@ -38,7 +38,7 @@ const OpenQuery = Type.Object({
 type Grant = { digits: string, scenario: Scenario, readProfile: (digits: string) => Record<string, unknown>, failuresLeft: number }
 
 export type TruecallerOptions = {
-  world: World
+  world: SimulatorContext
   appKey: string
   /** The callback URL registered for the app key. */
   callbackUrl: () => string

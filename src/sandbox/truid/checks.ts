@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { createExpiringMap } from '../expiring-map.ts'
 import { type Scenario, scenarioOf } from '../scenarios.ts'
-import type { World } from '../context.ts'
+import type { SimulatorContext } from '../context.ts'
 
 export type Version = 'v0.1' | 'v0.2'
 
@@ -42,7 +42,7 @@ function timestamp(at: number): string {
 }
 
 /** The checks of PhoneCheck and how each lives: ACCEPTED → PENDING → COMPLETED, ERROR, or EXPIRED `ttl` seconds after its creation. */
-export function createChecks(world: World, signHeaders: (body: string, url: URL) => Promise<Record<string, string>>) {
+export function createChecks(world: SimulatorContext, signHeaders: (body: string, url: URL) => Promise<Record<string, string>>) {
   const { now, timers } = world
   const checks = createExpiringMap<Check>(now, keptMs)
   const unfinished = new Map<string, Check>()

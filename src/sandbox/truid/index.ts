@@ -7,7 +7,7 @@ import { type Check, type Version, createChecks } from './checks.ts'
 import { sendProblem } from './problems.ts'
 import type { CallbackSigner } from './signature.ts'
 import { accessTokenSeconds, truidToken } from './token.ts'
-import type { World } from '../context.ts'
+import type { SimulatorContext } from '../context.ts'
 
 const WebUrl = Type.String({ format: 'uri', pattern: '^https?://' })
 
@@ -31,7 +31,7 @@ const WalkParams = Type.Object({ id: Type.String(), walk: Type.String() })
 
 const errorDescriptions = { mno_not_supported: 'Mobile Network Operator Not Supported', mno_server_error: 'MNO server error' }
 
-export type TruidOptions = { world: World, clientId: string, clientSecret: string, signer: CallbackSigner }
+export type TruidOptions = { world: SimulatorContext, clientId: string, clientSecret: string, signer: CallbackSigner }
 
 /**
  * tru.ID: OAuth2 token, PhoneCheck v0.1 and v0.2, the operator's redirects, signed callbacks and their keys.

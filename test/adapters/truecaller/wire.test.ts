@@ -88,7 +88,7 @@ t.test('the documented callbacks', async t => {
     "endpoint":"https://profile4-noneu.truecaller.com/v1/default"}`
   t.strictSame(readCallback(JSON.parse(granted)), {
     keys: ['RL8YZ41FQMt5Jiak2sc_Ys0OgQA='],
-    says: 'granted',
+    kind: 'granted',
     grant: {
       accessToken: 'a1asX--8_yw-OF--E6Gj_DPyKelJIGUUeYB9U9MJhyeu4hOCbrl',
       endpoint: 'https://profile4-noneu.truecaller.com/v1/default',
@@ -100,14 +100,14 @@ t.test('the documented callbacks', async t => {
     state: 'ne4_cRtzx73-alui_XDvzS5h',
   }), {
     keys: ['ne4_cRtzx73-alui_XDvzS5h', 'vXbyFPwqiCAHZyxAldA9M9DDXKk='],
-    says: 'granted',
+    kind: 'granted',
     grant: { accessToken: 'a3sAB0KnGANg4VZwIXfhUyFmPbzoONofl4FjIItac0JQSODp6niW8oBr33uOI-u7' },
   })
   const rejected = readCallback(JSON.parse('{"requestId":"WZqlS6PqY0ycO3mKlEuI=","status":"user_rejected"}'))
-  t.strictSame(rejected, { keys: ['WZqlS6PqY0ycO3mKlEuI='], says: 'denied', reason: 'user_rejected' })
-  t.match(readCallback({ requestId: 'a', status: 'flow_invoked', more: 1 }), { says: 'opened' })
+  t.strictSame(rejected, { keys: ['WZqlS6PqY0ycO3mKlEuI='], kind: 'denied', reason: 'user_rejected' })
+  t.match(readCallback({ requestId: 'a', status: 'flow_invoked', more: 1 }), { kind: 'opened' })
   const both = readCallback({ requestId: 'a', status: 'user_rejected', accessToken: 'b' })
-  t.match(both, { says: 'granted' }, 'a token is asked about, whatever is said beside it')
+  t.match(both, { kind: 'granted' }, 'a token is asked about, whatever is said beside it')
   const others = [null, [], 'x', {}, { requestId: 'a' }, { requestId: 1, status: 'flow_invoked' }, { status: 5 }, { accessToken: {} }]
   for (const other of others) t.equal(readCallback(other), null, JSON.stringify(other))
 })

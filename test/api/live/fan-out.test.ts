@@ -1,13 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { createFollow } from '../../../src/api/live/fan-out.ts'
+import { createFanOut } from '../../../src/api/live/fan-out.ts'
 import type { Listener } from '../../../src/store/change-feed.ts'
-import { begin, type Verification } from '../../../src/core/verification.ts'
+import { createVerification, type Verification } from '../../../src/core/verification.ts'
 
 const record = (revision: number): Verification => ({
-  ...begin({
+  ...createVerification({
     id: 'ver_1', appId: 'app', phoneNumber: null, reference: null, metadata: {}, locale: null, device: {}, returnUrl: null, includeProfile: false,
-    workflow: [{ method: 'otpless.otp', timeoutMs: 1, options: {}, isRepeatable: false, movesOnWhenRejected: false }], expiresAt: 1, key: null,
+    workflow: [{ method: 'otpless.otp', timeoutMs: 1, options: {}, isRepeatable: false, continueWhenRejected: false }], expiresAt: 1, key: null,
   }, 0).next, revision,
 })
 
@@ -15,7 +15,7 @@ const record = (revision: number): Verification => ({
 function createSubject () {
   const reads: ((answer: Verification | Error) => void)[] = []
   const listeners = new Set<Listener>()
-  const follow = createFollow({
+  const follow = createFanOut({
     get: () => new Promise((resolve, reject) => {
       reads.push(answer => answer instanceof Error ? reject(answer) : resolve(answer))
     }),
@@ -31,7 +31,7 @@ function createSubject () {
   }
   const open = () => {
     const seen: unknown[] = []
-    return { seen, ...follow('ver_1', { see: ({ revision }) => seen.push(revision), miss: error => seen.push(error) }) }
+    return { seen, ...follow('ver_1', { next: ({ revision }) => seen.push(revision), error: error => seen.push(error) }) }
   }
   return { follow, reads, listeners, announce, answer, open }
 }
@@ -57,15 +57,15 @@ t.test('many follow by one listener and one read for each change', async t => {
   await answer(4, record(3))
   announce('erased')
   t.equal(reads.length, 6)
-  second.stop()
+  second.unsubscribe()
   const error = new Error('gone')
   await answer(5, error)
   t.same(first.seen.at(-1), error)
   t.equal(second.seen.length, 4, 'who stopped sees no more')
   first.refresh()
   t.equal(reads.length, 7, 'it goes on after a miss')
-  first.stop()
-  first.stop()
+  first.unsubscribe()
+  first.unsubscribe()
   t.equal(listeners.size, 0)
   await answer(6, record(4))
   t.equal(reads.length, 7)
@@ -76,7 +76,7 @@ t.test('many follow by one listener and one read for each change', async t => {
 t.test('one that fails does not stand in the way of the others', async t => {
   const { follow, open, answer } = createSubject()
   const missed: unknown[] = []
-  follow('ver_1', { see: () => { throw new Error('boom') }, miss: error => missed.push(error) })
+  follow('ver_1', { next: () => { throw new Error('boom') }, error: error => missed.push(error) })
   const other = open()
   await answer(0, record(1))
   await answer(1, record(1))

@@ -167,7 +167,7 @@ t.test('who reads too slowly is cut off, and nobody else is', async t => {
 })
 
 t.test('streams have their limits', async t => {
-  const { open, create, listening } = await withStreams(t, { mostStreams: 4, mostStreamsOfOne: 2 })
+  const { open, create, listening } = await withStreams(t, { maxStreams: 4, maxStreamsPerVerification: 2 })
   const streams = [await open(), await open()]
   const refused = await open()
   t.match(refused, { status: 429, headers: { 'retry-after': '5' } })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { finishDocument } from '../../../src/api/openapi/document.ts'
-import { apiProblems, openProblems } from '../../../src/api/openapi/operations.ts'
+import { apiErrorResponses, publicErrors } from '../../../src/api/openapi/operations.ts'
 
 const person = { title: 'Person', type: 'object', properties: { name: { type: 'string', examples: [{ title: 'no schema' }] } } }
 const examples = { ada: { summary: 'Ada', value: { title: 'Person', name: 'Ada' } } }
@@ -11,9 +11,9 @@ const finish = (paths: object, more: object = {}): Record<string, any> => finish
 })
 
 t.test('what is said again is written once', async t => {
-  const operation = (description: string, other: object = {}) => ({ description, responses: { 200: { ...response, ...other }, ...apiProblems('rate_limited') }, security: [{ apiKey: ['providers:read'] }] })
+  const operation = (description: string, other: object = {}) => ({ description, responses: { 200: { ...response, ...other }, ...apiErrorResponses('rate_limited') }, security: [{ apiKey: ['providers:read'] }] })
   const { paths, webhooks, components } = finish(
-    { '/a': { get: operation('A.') }, '/b': { get: operation('B.'), post: { description: 'Open.', responses: openProblems() } } },
+    { '/a': { get: operation('A.') }, '/b': { get: operation('B.'), post: { description: 'Open.', responses: publicErrors() } } },
     { webhooks: { told: { post: { requestBody: { content: { 'application/json': { schema: person, examples } } }, responses: {} } } } },
   )
   const { schema, examples: shown } = paths['/a'].get.responses[200].content['application/json']

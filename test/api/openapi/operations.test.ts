@@ -3,19 +3,19 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { apiErrors } from '../../../src/core/errors.ts'
 import {
-  answer, apiProblems, byAppKey, byAppKeyOrClientSecret, byAppKeyOrClientSecretInQuery, openProblems, problems, withExamples,
+  jsonResponse, apiErrorResponses, byAppKey, byAppKeyOrClientSecret, byAppKeyOrClientSecretInQuery, publicErrors, errorResponses, withExamples,
 } from '../../../src/api/openapi/operations.ts'
 
 t.test('error answers are grouped by status, each code with its advice and an example', async t => {
-  const { 422: answer, ...others } = problems('code_incorrect', 'invalid_phone_number', 'gone')
+  const { 422: answer, ...others } = errorResponses('code_incorrect', 'invalid_phone_number', 'gone')
   t.same(Object.keys(others), ['410'])
   t.ok(answer?.description.includes(`${apiErrors.code_incorrect.when} ${apiErrors.code_incorrect.advice}`))
   t.match(answer?.content['application/problem+json'].examples, {
     code_incorrect: { summary: apiErrors.code_incorrect.title, value: { status: 422, attemptsRemaining: 4 } }, invalid_phone_number: {},
   })
-  t.same(Object.keys(apiProblems()), ['400', '401', '403', '500', '503'])
-  t.same(Object.keys(openProblems('not_found')), ['400', '404', '500', '503'])
-  t.same(problems('store_unavailable', 'overloaded'), problems('overloaded', 'store_unavailable', 'overloaded'), 'in whatever order they are named')
+  t.same(Object.keys(apiErrorResponses()), ['400', '401', '403', '500', '503'])
+  t.same(Object.keys(publicErrors('not_found')), ['400', '404', '500', '503'])
+  t.same(errorResponses('store_unavailable', 'overloaded'), errorResponses('overloaded', 'store_unavailable', 'overloaded'), 'in whatever order they are named')
 })
 
 t.test('who may call', async t => {
@@ -31,5 +31,5 @@ t.test('examples go with a schema, and change nothing of what it takes', async t
   t.same(shown['x-examples'], examples)
   t.same([{ code: '1' }, {}, { code: '1', more: 1 }].map(value => Compile(shown).Check(value)), [true, false, false])
   t.notOk('x-examples' in schema)
-  t.same(answer('Done.', schema, examples), { description: 'Done.', headers: {}, content: { 'application/json': { schema, examples } } })
+  t.same(jsonResponse('Done.', schema, examples), { description: 'Done.', headers: {}, content: { 'application/json': { schema, examples } } })
 })

@@ -1,13 +1,13 @@
 import { Webhook } from 'standardwebhooks'
 import t from 'tap'
 import { retryDelays } from '../../../src/webhooks/delivery.ts'
-import { newsTypes } from '../../../src/core/outbox.ts'
+import { webhookEventTypes } from '../../../src/core/outbox.ts'
 import { describeWebhooks, exampleSecret } from '../../../src/api/openapi/webhook-events.ts'
 
 const webhooks = describeWebhooks()
 
 t.test('every event there is', async t => {
-  t.same(Object.keys(webhooks), [...newsTypes.map(type => `verification.${type}`), 'webhook.test'])
+  t.same(Object.keys(webhooks), [...webhookEventTypes.map(type => `verification.${type}`), 'webhook.test'])
   for (const [type, { post }] of Object.entries(webhooks)) {
     const { schema, examples } = post.requestBody.content['application/json']
     t.equal(schema.properties.type.const, type)

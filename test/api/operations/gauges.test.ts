@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
 import type { Health } from '../../../src/adapters/guard.ts'
-import { openGauges, type GaugesParts } from '../../../src/api/operations/gauges.ts'
+import { registerGauges, type GaugesParts } from '../../../src/api/operations/gauges.ts'
 import type { QueueState } from '../../../src/jobs/queues.ts'
 import { readSeries, sumOf, type Series } from '../../helpers/metrics.ts'
 
@@ -19,14 +19,14 @@ function open ({ breaker = () => 'closed', ...answers }: Partial<{
   const { firstDue = async () => now - 2_500, pendingSince = async () => now - 90_000 } = answers
   const health = (): Health => ({ breaker: breaker(), errorRate: 0, lastSuccessAt: null, lastFailure: null })
   const idle = (): never => { throw new Error('nothing is asked of providers') }
-  const adapters: GaugesParts['adapters'] = new Map([['truid', { provider: 'truid', methods: {}, start: idle, resolve: idle, isStopped: idle, health }]])
+  const adapters: GaugesParts['adapters'] = new Map([['truid', { provider: 'truid', methods: {}, start: idle, resolve: idle, isOpen: idle, health }]])
   const count = <T>(name: keyof typeof asked, answer: () => Promise<T>) => async (): Promise<T> => {
     asked[name] += 1
     return answer()
   }
-  openGauges(registry, {
+  registerGauges(registry, {
     adapters, now: () => now,
-    queues: { look: count('look', look) }, store: { firstDue: count('firstDue', firstDue) }, deliveries: { pendingSince: count('pendingSince', pendingSince) },
+    queues: { stats: count('look', look) }, store: { firstDue: count('firstDue', firstDue) }, deliveries: { pendingSince: count('pendingSince', pendingSince) },
   })
   return { asked, registry, read: async (): Promise<Series[]> => readSeries(await registry.metrics()) }
 }

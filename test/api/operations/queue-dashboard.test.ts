@@ -1,6 +1,6 @@
 import { Queue } from 'bullmq'
 import t, { type Test } from 'tap'
-import { openQueues } from '../../../src/jobs/queues.ts'
+import { createQueues } from '../../../src/jobs/queues.ts'
 import { connectTo, startRedis } from '../../helpers/redis.ts'
 import { apiKey, buildTestServer } from '../../helpers/server.ts'
 
@@ -11,7 +11,7 @@ const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 /** A server that shows real queues, in which one job waits. */
 async function start (t: Test) {
   const redis = await connectTo(t, (await startRedis(t)).url)
-  const queues = openQueues(redis, () => {})
+  const queues = createQueues(redis, () => {})
   t.teardown(() => queues.close())
   await queues.resolve('ver_waiting', 'ver_waiting.1')
   return { ...await buildTestServer(t, { queues }), queues }

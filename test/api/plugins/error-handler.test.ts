@@ -6,7 +6,7 @@ import t from 'tap'
 import { Compile } from 'typebox/compile'
 import { ApiError, apiErrors, type ApiErrorCode } from '../../../src/core/errors.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
-import { answerClientError, answerErrors, buildProblem } from '../../../src/api/plugins/error-handler.ts'
+import { sendClientError, registerErrorHandlers, buildProblem } from '../../../src/api/plugins/error-handler.ts'
 import { Problem } from '../../../src/api/schemas/requests.ts'
 import { StoreUnavailable } from '../../../src/store/record-store.ts'
 import { buildTestServer } from '../../helpers/server.ts'
@@ -21,7 +21,7 @@ const build = (t: { teardown (run: () => unknown): void }) => {
   server.decorateRequest('caller', null)
   server.decorateRequest('verificationId', null)
   const refused: string[] = []
-  answerErrors(server, { metrics: { countRefused: cause => { refused.push(cause) } } })
+  registerErrorHandlers(server, { metrics: { countRefused: cause => { refused.push(cause) } } })
   server.get('/', async () => { throw thrown })
   t.teardown(() => server.close())
   return { lines, refused, ask: async (error: unknown) => { thrown = error; return server.inject('/') } }
@@ -104,7 +104,7 @@ t.test('a mistake of ours says nothing outside, and is logged once with its stac
     if (!(error instanceof Error)) continue
     t.equal(lines.length, 1)
     t.match(JSON.parse(lines[0] ?? ''), {
-      level: 50, error: { type: error.name, message: 'boom', stack: /errors\.test/ }, msg: 'unexpected error',
+      level: 50, error: { type: error.name, message: 'boom', stack: /error-handler\.test/ }, msg: 'unexpected error',
     })
     t.notOk(lines[0]?.includes('canary'), 'only what an Error always has')
   }
@@ -144,7 +144,7 @@ t.test('paths and methods that there are not', async t => {
 
 t.test('what Node cannot read is answered on the bare socket', async t => {
   const tell = async (error: Error & { code?: string }): Promise<string> => {
-    const server = createServer(socket => answerClientError(error, socket)).listen(0, '127.0.0.1')
+    const server = createServer(socket => sendClientError(error, socket)).listen(0, '127.0.0.1')
     t.teardown(() => server.close())
     await once(server, 'listening')
     const address = server.address()
@@ -161,8 +161,8 @@ t.test('what Node cannot read is answered on the bare socket', async t => {
   t.match(await tell(new Error('without a code')), /^HTTP\/1.1 400 /)
   const gone = new Socket()
   gone.destroy()
-  answerClientError(new Error('too late'), gone)
-  answerClientError(Object.assign(new Error('reset'), { code: 'ECONNRESET' }), new Socket())
+  sendClientError(new Error('too late'), gone)
+  sendClientError(Object.assign(new Error('reset'), { code: 'ECONNRESET' }), new Socket())
 })
 
 t.test('the status of HTTP itself may be finer than the code', async t => {

@@ -8,7 +8,7 @@ import { apiKey, authorization, buildTestServer, phoneNumber } from '../../helpe
 type Tap = { teardown (run: () => unknown): void }
 
 const steps = ['otpless.otp', 'truecaller.push'].map(method =>
-  ({ method, timeoutMs: 300_000, options: {}, isRepeatable: false, movesOnWhenRejected: false }))
+  ({ method, timeoutMs: 300_000, options: {}, isRepeatable: false, continueWhenRejected: false }))
 
 /** A server with a pending verification of two steps; each reading gives other objects, as a store does. */
 async function withStream (t: Tap) {
@@ -30,7 +30,7 @@ async function withStream (t: Tap) {
 
 const prove = (profileEvidence: Json = null): Event[] => [
   { type: 'evidenceReceived', attempt: 0, evidence: { from: 'app', value: { code: '1' } } },
-  { type: 'proven', attempt: 0, phoneNumber, profile: null, profileEvidence, signals: { line: phoneNumber } },
+  { type: 'numberProven', attempt: 0, phoneNumber, profile: null, profileEvidence, signals: { line: phoneNumber } },
 ]
 
 t.test('the stream is one for an EventSource, and is not kept by anybody on the way', async t => {
@@ -60,10 +60,10 @@ t.test('each change has its name', async t => {
   const evidence = { from: 'app', value: { code: '1' } } as const
   await expect([{ type: 'resendRequested', attempt: 0 }], ['updated'])
   await expect([{ type: 'resent', attempt: 0, state: { request: 2 }, action: { type: 'submitCode', length: 4, channels: ['SMS'] } }], ['action_required'])
-  await expect([{ type: 'evidenceReceived', attempt: 0, evidence }, { type: 'codeRefused', attempt: 0 }], ['updated', 'updated'])
+  await expect([{ type: 'evidenceReceived', attempt: 0, evidence }, { type: 'codeIncorrect', attempt: 0 }], ['updated', 'updated'])
   await expect([{ type: 'nextRequested', reason: 'abandoned' }], ['updated'])
   await expect([{
-    type: 'attemptStarted', attempt: 1, state: { request: 3 }, action: { type: 'approveOnDevice', app: 'truecaller' }, codesLeft: null, resend: null,
+    type: 'attemptStarted', attempt: 1, state: { request: 3 }, action: { type: 'approveOnDevice', app: 'truecaller' }, attemptsRemaining: null, resend: null,
   }], ['action_required'])
   await expect([{ type: 'attemptFailed', attempt: 1, reason: 'user_rejected' }], ['failed'])
   t.equal(await stream.ended, 'ended')
@@ -81,7 +81,7 @@ t.test('what happened unseen is summed up', async t => {
     return get(id)
   }
   happen({ type: 'nextRequested', reason: 'abandoned' })
-  happen({ type: 'attemptStarted', attempt: 1, state: null, action: { type: 'approveOnDevice', app: 'truecaller' }, codesLeft: null, resend: null })
+  happen({ type: 'attemptStarted', attempt: 1, state: null, action: { type: 'approveOnDevice', app: 'truecaller' }, attemptsRemaining: null, resend: null })
   held.resolve()
   t.match(await stream.told(1), { event: 'verification.action_required', id: 4, data: { nextAction: { type: 'approveOnDevice' } } })
 })

@@ -2,7 +2,7 @@ import t from 'tap'
 import { Compile } from 'typebox/compile'
 import type { Action } from '../../../src/adapters/adapter.ts'
 import { VerificationView } from '../../../src/api/schemas/requests.ts'
-import { begin, decide, type Event, type Verification } from '../../../src/core/verification.ts'
+import { createVerification, decide, type Event, type Verification } from '../../../src/core/verification.ts'
 import { viewVerification } from '../../../src/api/views/verification.ts'
 
 const now = Date.UTC(2026, 2, 1, 12)
@@ -15,8 +15,8 @@ const view = (verification: Verification, options = {}): VerificationView => {
   return shown
 }
 
-const step = (method: string) => ({ method, timeoutMs: 60_000, options: { secret: 1 }, isRepeatable: false, movesOnWhenRejected: false })
-const created: Verification = begin({
+const step = (method: string) => ({ method, timeoutMs: 60_000, options: { secret: 1 }, isRepeatable: false, continueWhenRejected: false })
+const created: Verification = createVerification({
   id: 'ver_1', appId: 'app', phoneNumber: '+14155550100', reference: 'signup-1', metadata: { plan: 'pro' },
   locale: null, device: { ip: '203.0.113.7' },
   returnUrl: 'https://app.example/', key: null, includeProfile: true, workflow: [
@@ -28,14 +28,14 @@ const after = (verification: Verification, ...events: Event[]): Verification => 
   if (decision === null) throw new Error(`${event.type} does not apply`)
   return decision.next
 }, verification)
-const started = (action: Action, codesLeft: number | null = null): Event =>
+const started = (action: Action, attemptsRemaining: number | null = null): Event =>
   ({
-    type: 'attemptStarted', attempt: 0, state: 'opaque', action, codesLeft, resend: { left: 2, availableAt: now + 30_000, afterMs: 30_000 },
+    type: 'attemptStarted', attempt: 0, state: 'opaque', action, attemptsRemaining, resend: { left: 2, availableAt: now + 30_000, afterMs: 30_000 },
   })
 const codeWanted = after(created, started({ type: 'submitCode', length: 6, channels: ['SMS'] }, 3))
 const checking = after(codeWanted, { type: 'evidenceReceived', attempt: 0, evidence: { from: 'app', value: { code: '1' } } })
 const profile = { name: { first: 'Ada' }, email: 'ada@example.com' }
-const verified = after(checking, { type: 'proven', attempt: 0, phoneNumber: '+14155550100', profile, signals: { carrier: 'x' } })
+const verified = after(checking, { type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile, signals: { carrier: 'x' } })
 
 t.test('a verification that has just begun waits', async t => {
   t.same(view(created), {
@@ -85,12 +85,12 @@ t.test('a verified one shows its result', async t => {
   })
   t.equal(shown.attempts[0]?.endedAt, at)
   t.equal(view(verified, { includeProfile: false }).result?.profile, null)
-  const withoutProfile = after(checking, { type: 'proven', attempt: 0, phoneNumber: '+14155550100', profile: null, signals: null })
+  const withoutProfile = after(checking, { type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile: null, signals: null })
   t.match(view(withoutProfile), { profileStatus: 'none', result: { profile: null, signals: null } })
 })
 
 t.test('a profile that comes after the proof is pending, then ready or failed', async t => {
-  const sought = after(checking, { type: 'proven', attempt: 0, phoneNumber: '+14155550100', profile: null, profileEvidence: 'sealed', signals: null })
+  const sought = after(checking, { type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile: null, profileEvidence: 'sealed', signals: null })
   const shown = view(sought)
   t.match(shown, { status: 'verified', verified: true, profileStatus: 'pending', result: { profile: null } })
   t.notMatch(JSON.stringify(shown), /sealed/)
