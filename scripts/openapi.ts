@@ -8,7 +8,7 @@ import { noTracing } from '../src/telemetry/tracing.ts'
 
 const idle = (): never => { throw new Error('this server only describes itself') }
 const gateway: Gateway = {
-  create: idle, get: idle, listen: idle, submit: idle, next: idle, resend: idle, cancel: idle, erase: idle, find: idle, receive: idle,
+  create: idle, get: idle, listen: idle, check: idle, next: idle, resend: idle, cancel: idle, erase: idle, find: idle, receive: idle,
   readReturn: idle, providers: idle, resolve: idle, notify: idle, sweep: idle,
 }
 const ids: Ids = {
@@ -19,7 +19,7 @@ const ids: Ids = {
 /** The OpenAPI document, as text: `openapi/openapi.json`. Needs no store and no provider. */
 export async function buildOpenapi (): Promise<string> {
   const server = await buildServer({
-    gateway, deliveries: { list: idle, replay: idle, test: idle }, ids, apps: { byKey: idle, all: idle }, tallies: { increment: idle },
+    gateway, deliveries: { list: idle, replay: idle, test: idle }, ids, apps: { byKey: idle, all: idle }, windowCounters: { increment: idle },
     config: { publicUrl: 'http://localhost', role: 'api', sandbox: false, operations: null, trustedProxies: [], clientRequestsPerMinute: 1, ipRequestsPerMinute: 1 },
     metrics: { registry: new Registry(), registerRoute: () => {}, countRequest: idle, countRefused: idle }, log: pino({ level: 'silent' }),
     tracing: noTracing, health: { live: idle, ready: idle, isDraining: idle }, now: idle,

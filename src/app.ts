@@ -1,46 +1,45 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Provider } from './adapters/adapter.ts'
-import { providers as allProviders } from './adapters/index.ts'
-import { createApps, readAppsFile, sandboxApp, type Apps } from './apps/apps.ts'
-import { createProviderCalls } from './verifications/provider-calls.ts'
-import { guardAdapter } from './adapters/guard.ts'
-import { createUnverifiedBudget } from './apps/unverified-budget.ts'
-import { createTransitions } from './verifications/transitions.ts'
-import type { Config } from './config.ts'
-import { createDeliveries } from './webhooks/deliveries.ts'
-import { readDelivery } from './webhooks/delivery.ts'
-import { createSingleUse } from './verifications/single-use.ts'
-import { registerGauges } from './api/operations/gauges.ts'
-import { createGateway, type Gateway } from './verifications/gateway.ts'
-import { createInlineExecutor } from './jobs/inline-executor.ts'
-import { createHealth } from './api/operations/health.ts'
+import { collectMethods, guardAdapter } from './adapters/guard.ts'
 import { createHttp } from './adapters/http.ts'
-import { createIds } from './store/ids.ts'
-import { createQueues } from './jobs/queues.ts'
-import { startWorkers, type Workers } from './jobs/workers.ts'
-import { createRecordKeys } from './verifications/record-keys.ts'
-import { createLimits } from './apps/limits.ts'
-import type { Logger } from './telemetry/logger.ts'
-import { byProvider, createMetrics } from './telemetry/metrics.ts'
+import { providers as allProviders } from './adapters/index.ts'
 import type { LiveOptions } from './api/live/live.ts'
-import { createCountryPolicy } from './apps/country-policy.ts'
-import { createRandom } from './store/random-pool.ts'
-import { readRecord, writeRecord } from './verifications/record-codec.ts'
-import { createSealer } from './store/sealing.ts'
+import { registerGauges } from './api/operations/gauges.ts'
+import { createHealth } from './api/operations/health.ts'
 import { buildOperationsServer, buildServer, type Server } from './api/server.ts'
+import { viewVerification } from './api/views/verification.ts'
+import { createApps, readAppsFile, sandboxApp, type Apps } from './apps/apps.ts'
+import { createCountryPolicy } from './apps/country-policy.ts'
+import { createLimits } from './apps/limits.ts'
+import { createUnverifiedBudget } from './apps/unverified-budget.ts'
+import type { Config } from './config.ts'
+import { createInlineExecutor } from './jobs/inline-executor.ts'
+import { createQueues, queueNames } from './jobs/queues.ts'
+import { startWorkers } from './jobs/workers.ts'
 import { createChangeFeed } from './store/change-feed.ts'
-import { assertRedisConfig } from './store/preflight.ts'
 import { startClock } from './store/clock.ts'
 import { createCounters } from './store/counters.ts'
+import { createIds } from './store/ids.ts'
 import { createKeys, partitions } from './store/keys.ts'
-import { connectRedis, untilReady } from './store/redis.ts'
+import { assertRedisConfig } from './store/preflight.ts'
+import { createStore, unavailableCodes } from './store/record-store.ts'
+import { connectRedis, untilReady, type RedisClient, type RedisKind } from './store/redis.ts'
 import { createReplicas } from './store/replication.ts'
-import { createStore } from './store/record-store.ts'
+import { createSealer } from './store/sealing.ts'
 import { createWindowCounters } from './store/window-counters.ts'
-import { viewVerification } from './api/views/verification.ts'
+import type { Logger } from './telemetry/logger.ts'
+import { byProvider, createMetrics, type Metrics } from './telemetry/metrics.ts'
 import { noTracing, type Tracing } from './telemetry/tracing.ts'
+import type { Gateway } from './verifications/gateway.ts'
+import { decodeRecord, encodeRecord } from './verifications/record-codec.ts'
+import { createVerifications } from './verifications/verifications.ts'
+import { createDeliveries } from './webhooks/deliveries.ts'
+import { decodeDelivery, encodeDelivery } from './webhooks/delivery.ts'
+import { createDeliveryKeys } from './webhooks/delivery-keys.ts'
+import { createEndpoints } from './webhooks/endpoints.ts'
+import { createDeliveryLog } from './webhooks/log.ts'
 import { createWebhookSender, type WebhookOptions } from './webhooks/sender.ts'
-import { collectMethods } from './verifications/workflow.ts'
 
 export type RunningApp = {
   server: Server
@@ -48,148 +47,188 @@ export type RunningApp = {
   operations: Server | null
   gateway: Gateway
   apps: Apps
-  /** Reads `APPS_FILE` again; if it is not valid the old set stays, and a metric and the log say so. */
+  /** Reads `APPS_FILE` again. If it is invalid, the previous apps stay, and a metric and the log report it. */
   reloadApps (): void
   /**
-   * Says that it is not ready, and after `delayMs` stops taking requests and jobs, lets those in hand finish, and leaves; within about eight
-   * seconds more, also when Redis is away.
+   * Reports that it is not ready, and after `delayMs` accepts no more requests and jobs, lets the running ones finish, and
+   * disconnects. Takes at most about eight seconds more, also when Redis is away.
    */
   close (delayMs?: number): Promise<void>
 }
 
-/** How long requests, and jobs, in hand are waited for when the process stops. What is cut off is taken up again by the sweeper. */
+/** How long running requests and jobs are waited for when the process stops. The sweeper repeats what is interrupted. */
 const requestsGraceMs = 7_000
 const jobsGraceMs = 5_000
 const operationsGraceMs = 500
-/** How much a process that works does at once besides its jobs. */
-const mostInHand = 200
-/** A replica that hears has it in less; it must be less than the time that a command has. */
+const disconnectMs = 500
+/** How much a process that works runs at once besides its jobs. */
+const maxInlineWork = 200
+/** A healthy replica needs less; it must be less than the timeout of a command. */
 const replicasTimeoutMs = 500
 
 export type AppOptions = {
   log: Logger
   tracing?: Tracing
-  /** Default: Redis's clock. */
+  /** Default: the clock of Redis. */
   now?: () => number
-  /** The registry, or another list of providers. */
+  /** Default: the registry. */
   providers?: readonly Provider[]
   live?: LiveOptions
   webhooks?: WebhookOptions
 }
 
-/** The whole composition on one page: connections, then the core's shell, then routes and workers as the role says. Does not listen yet. */
-export async function startApp (
-  config: Config, { log, tracing = noTracing, now: givenNow, providers = allProviders, live = {}, webhooks: webhookOptions = {} }: AppOptions,
-): Promise<RunningApp> {
+/** Redis, its clock, keys and names. */
+async function createInfrastructure (config: Config, log: Logger, givenNow?: () => number) {
+  const connections: RedisClient[] = []
   const onError = (error: Error): void => log.warn({ cause: error.message }, 'redis')
-  const redis = connectRedis(config.redisUrl, 'api', { onError })
-  const subscriber = connectRedis(config.redisUrl, 'subscriber', { onError })
-  const waiting = config.waitReplicas === 0 ? null : connectRedis(config.redisUrl, 'api', { onError })
-  await Promise.all([redis, waiting].map(connection => connection === null ? null : untilReady(connection)))
+  const connect = (kind: RedisKind): RedisClient => {
+    const connection = connectRedis(config.redisUrl, kind, { onError })
+    connections.push(connection)
+    return connection
+  }
+  const redis = connect('api')
+  const changeFeed = createChangeFeed(connect('subscriber'), createKeys('vg').channel)
+  const waiting = config.waitReplicas === 0 ? null : connect('api')
+  await Promise.all([untilReady(redis), waiting === null ? null : untilReady(waiting)])
   await assertRedisConfig(redis, message => log.warn(message))
   const clock = givenNow === undefined ? await startClock(redis) : { now: givenNow, close () {} }
-  const { now } = clock
+  const sealer = createSealer(config.sealKeys)
+  return {
+    redis, connect, onError, changeFeed, sealer, now: clock.now,
+    ids: createIds(sealer, { partitions, randomBytes }),
+    counters: createCounters({ redis, sealer }),
+    replicas: waiting === null ? null : createReplicas(waiting, { count: config.waitReplicas, timeoutMs: replicasTimeoutMs }),
+    stop () {
+      changeFeed.close()
+      clock.close()
+    },
+    disconnect () {
+      for (const connection of connections) connection.disconnect()
+    },
+  }
+}
+type Infrastructure = Awaited<ReturnType<typeof createInfrastructure>>
 
-  const randomBytes = createRandom()
-  const sealer = createSealer(config.sealKeys, { randomBytes })
-  const ids = createIds(sealer, { partitions, randomBytes })
-  const announcements = createChangeFeed(subscriber, createKeys('vg').channel)
+/** The adapters of the configured providers, and the metrics that name their methods. */
+function openProviders (config: Config, { log, tracing, now, providers }: Required<Pick<AppOptions, 'log' | 'tracing' | 'now' | 'providers'>>) {
+  const http = createHttp({ allowInsecure: config.allowInsecureProviders, now })
+  const io = { openHttp: http.openHttp, now, randomBytes, allowInsecure: config.allowInsecureProviders }
+  const opened = providers.flatMap(provider => provider.open(config.settings, io) ?? [])
+  const methods = collectMethods(opened)
+  const metrics = createMetrics({
+    providers: byProvider(methods.keys()), queues: Object.values(queueNames), storeErrorCodes: unavailableCodes,
+  })
+  const adapters = new Map(opened.map(adapter => [adapter.provider, guardAdapter(adapter, { now, tracing, metrics, log })]))
+  if (adapters.size === 0) log.warn('no provider is configured')
+  return { http, methods, metrics, adapters }
+}
+
+type DomainParts = Required<Pick<AppOptions, 'log' | 'tracing' | 'webhooks'>> & {
+  config: Config, infrastructure: Infrastructure, providers: ReturnType<typeof openProviders>, apps: Apps
+}
+
+/** Stores, queues, webhooks and the use cases. */
+function createDomain ({ config, infrastructure, providers, apps, log, tracing, webhooks }: DomainParts) {
+  const { redis, replicas, sealer, ids, changeFeed, counters, onError, now } = infrastructure
+  const { metrics, adapters, methods } = providers
+  const { retentionMs, publicUrl } = config
+  const stored = { redis, replicas, sealer, report: metrics.countRoundTrip }
+  const store = createStore({ ...stored, encode: encodeRecord, decode: decodeRecord })
+  const deliveryStore = createStore({ ...stored, encode: encodeDelivery, decode: decodeDelivery })
+  const queues = createQueues(redis, onError, now)
+  const executor = config.role === 'api' ? null : createInlineExecutor({ maxInFlight: maxInlineWork, log })
+
+  const sender = createWebhookSender(webhooks)
+  const keys = createDeliveryKeys({ apps, ids, sealer, retentionMs })
+  const deliveries = createDeliveries({
+    store: deliveryStore, apps, keys, endpoints: createEndpoints({ store: deliveryStore, sealer, now }), send: sender.send, queues,
+    executor, telemetry: { metrics, log, tracing }, now,
+    viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
+  })
+  const randomPartition = (): number => randomBytes(1).readUInt8() % partitions
+  const deliveryLog = createDeliveryLog({ store: deliveryStore, ids, keys, deliveries, tracing, randomPartition, now })
+
+  const budget = createUnverifiedBudget({ counts: counters, now, onError: () => log.debug('traffic not shared; it will be retried') })
+  const gateway = createVerifications({
+    keeping: { store, sealer, ids, changeFeed, retentionMs },
+    providers: { adapters, methods, publicUrl },
+    apps: { apps, limits: createLimits({ sealer }), country: createCountryPolicy({ budget, sealer, metrics, log }), budget },
+    work: { queues, executor, deliveries },
+    telemetry: { metrics, log, tracing },
+    now,
+  })
+  registerGauges(metrics.registry, { adapters, queues, store, deliveries: deliveryLog, now })
+  return { store, queues, executor, sender, deliveryLog, budget, gateway }
+}
+
+/** Replaces the apps by those of `APPS_FILE`, if they are valid. */
+function reloadApps (apps: Apps, load: () => Parameters<Apps['replace']>[0], metrics: Metrics, log: Logger, now: () => number): void {
+  const audit = { audit: 'operator_action', action: 'apps_read' }
+  try {
+    apps.replace(load())
+    metrics.countReload('ok')
+    metrics.recordAppsLoaded(now())
+    log.info(audit, 'APPS_FILE reloaded')
+  } catch (error) {
+    metrics.countReload('invalid')
+    const cause = error instanceof Error ? error.message : 'unknown'
+    log.error({ ...audit, cause }, 'APPS_FILE reload failed; keeping the previous apps')
+  }
+}
+
+/** The whole composition: connections, providers, use cases, and routes and workers as the role says. Does not listen yet. */
+export async function startApp (config: Config, options: AppOptions): Promise<RunningApp> {
+  const { log, tracing = noTracing, providers = allProviders, live = {}, webhooks = {} } = options
+  const infrastructure = await createInfrastructure(config, log, options.now)
+  const { now, ids } = infrastructure
   const loadApps = () => [
-    ...(config.appsFile === null ? [] : readAppsFile(config.appsFile)),
-    ...(config.sandbox ? [sandboxApp(config.publicUrl)] : []),
+    ...config.appsFile === null ? [] : readAppsFile(config.appsFile),
+    ...config.sandbox ? [sandboxApp(config.publicUrl)] : [],
   ]
   const apps = createApps(loadApps())
-
-  const http = createHttp({ allowInsecure: config.allowInsecureProviders, now })
-  const opened = providers.flatMap(provider =>
-    provider.open(config.settings, { openHttp: http.openHttp, now, allowInsecure: config.allowInsecureProviders }) ?? [])
-  const methods = collectMethods(opened)
-  const metrics = createMetrics(byProvider(methods.keys()))
+  const opened = openProviders(config, { log, tracing, now, providers })
+  const { metrics, http } = opened
   metrics.recordAppsLoaded(now())
-  const replicas = waiting === null ? null : createReplicas(waiting, { count: config.waitReplicas, timeoutMs: replicasTimeoutMs })
-  const store = createStore({ redis, replicas, sealer, read: readRecord, write: writeRecord, report: metrics.countRoundTrip })
-  const adapters = new Map(opened.map(adapter => [adapter.provider, guardAdapter(adapter, {
-    now, tracing,
-    report: call => {
-      metrics.countCall(call)
-      log.info(call, 'provider call')
-    },
-  })]))
-  if (adapters.size === 0) log.warn('no provider is configured')
+  const domain = createDomain({ config, infrastructure, providers: opened, apps, log, tracing, webhooks })
+  const { store, queues, executor, sender, deliveryLog, budget, gateway } = domain
 
-  const queues = createQueues(redis, onError, now)
-  const hands = config.role === 'api' ? null : createInlineExecutor({ maxInFlight: mostInHand, log })
-  const attempts = createProviderCalls({ adapters, ids, publicUrl: config.publicUrl, now })
-  const evidenceClaims = createSingleUse({ adapters, attempts, sealer, now })
-  const surroundings = { methods, isOpen: (provider: string) => adapters.get(provider)?.isOpen() ?? true }
-  const counts = createCounters({ redis, sealer })
-  const limits = createLimits({ sealer, now })
-  const budget = createUnverifiedBudget({ counts, now, onError: () => log.debug('traffic not shared, tried again') })
-  const policy = createCountryPolicy({ budget, sealer, metrics, log })
-  const keeping = createRecordKeys({ sealer, now, retentionMs: config.retentionMs })
-  const webhooks = createWebhookSender(webhookOptions)
-  const deliveries = createDeliveries({
-    store: createStore({ redis, replicas, sealer, read: readDelivery, report: metrics.countRoundTrip }), apps, ids, sealer, send: webhooks.send, queues, hands, metrics, log, tracing, now,
-    randomBytes, retentionMs: config.retentionMs, viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
-  })
-  const changes = createTransitions({ store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, hands, deliveries, metrics, log, now })
-  const gateway = createGateway({
-    changes, store, ids, sealer, adapters, attempts, deliveries, methods, keeping, limits, policy, announcements, publicUrl: config.publicUrl, metrics, log, tracing, now,
-    randomBytes,
-  })
-
-  registerGauges(metrics.registry, { adapters, queues, store, deliveries, now })
-
-  let workers: Workers | null = null
-  let workerRedis: ReturnType<typeof connectRedis> | null = null
-  if (config.role !== 'api') {
-    workerRedis = connectRedis(config.redisUrl, 'worker', { onError })
-    workers = startWorkers({ redis: workerRedis, queues, gateway, metrics, log, now })
-  }
+  const workers = config.role === 'api'
+    ? null
+    : startWorkers({ redis: infrastructure.connect('worker'), queues, processors: gateway, metrics, log, now })
   const health = createHealth({ store, workers, isSlow: () => server.isUnderPressure(), now })
-  const tallies = createWindowCounters({ sync: counts.increment, now })
-  const parts = { gateway, deliveries, ids, apps, tallies, config, metrics, log, tracing, health, live, now, queues: config.queuesPage ? queues : undefined }
+  const parts = {
+    gateway, deliveries: deliveryLog, ids, apps, config, metrics, log, tracing, health, live, now,
+    windowCounters: createWindowCounters({ sync: infrastructure.counters.increment, now }),
+    queues: config.queuesPage ? queues : undefined,
+  }
   const server = await buildServer(parts)
   const operations = config.operations === null ? null : await buildOperationsServer(server, parts)
 
   return {
-    server,
-    operations,
-    gateway,
-    apps,
-    reloadApps () {
-      try {
-        apps.replace(loadApps())
-        metrics.countReload('ok')
-        metrics.recordAppsLoaded(now())
-        log.info({ audit: 'operator_action', action: 'apps_read' }, 'apps read again')
-      } catch (error) {
-        metrics.countReload('invalid')
-        log.error({ audit: 'operator_action', action: 'apps_read', cause: error instanceof Error ? error.message : 'unknown' }, 'apps not read again, the old ones stay')
-      }
-    },
+    server, operations, gateway, apps,
+    reloadApps: () => reloadApps(apps, loadApps, metrics, log, now),
     async close (delayMs = 0) {
       health.drain()
       if (delayMs > 0) await delay(delayMs)
-      announcements.close()
-      clock.close()
-      // At once, not in turn: together they must stay below the time that a supervisor grants.
-      await Promise.all([stopServing(server, requestsGraceMs), workers?.close(jobsGraceMs), hands?.close(jobsGraceMs)])
+      infrastructure.stop()
+      // In parallel: together they must take less than the time that a supervisor grants.
+      await Promise.all([stopServing(server, requestsGraceMs), workers?.close(jobsGraceMs), executor?.close(jobsGraceMs)])
       if (operations !== null) await stopServing(operations, operationsGraceMs)
-      await Promise.race([Promise.all([budget.close(), queues.close(), http.close(), webhooks.close()]), delay(500, undefined, { ref: false })])
-      for (const connection of [redis, waiting, subscriber, workerRedis]) connection?.disconnect()
+      const closing = Promise.all([budget.close(), queues.close(), http.close(), sender.close()])
+      await Promise.race([closing, delay(disconnectMs, undefined, { ref: false })])
+      infrastructure.disconnect()
     },
   }
 }
 
 async function stopServing (server: Server, graceMs: number): Promise<void> {
-  // Closing waits for every connection: also for those that stay open after their last answer, or never carried a request.
-  const untangle = setInterval(() => server.server.closeIdleConnections(), 100)
-  const cutOff = setTimeout(() => server.server.closeAllConnections(), graceMs)
+  // A close waits for every connection: also for those that stay open after their last response, or never carried a request.
+  const closeIdle = setInterval(() => server.server.closeIdleConnections(), 100)
+  const closeAll = setTimeout(() => server.server.closeAllConnections(), graceMs)
   try {
     await server.close()
   } finally {
-    clearInterval(untangle)
-    clearTimeout(cutOff)
+    clearInterval(closeIdle)
+    clearTimeout(closeAll)
   }
 }

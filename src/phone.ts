@@ -4,9 +4,6 @@ import metadata from 'libphonenumber-js/min/metadata'
 const globalCallingCodes = ['800', '808', '870', '878', '881', '882', '883', '888', '979']
 const callingCodes = new Set<string>([...getCountries(metadata).map(country => getCountryCallingCode(country, metadata)), ...globalCallingCodes])
 
-/** In the place of a country: satellites and other global services, and ranges that no country has. */
-export const noCountry = '001'
-
 /**
  * Reads strict E.164: `+`, digits, nothing else, of a length that its calling code has. Whether the number is assigned is not asked, so
  * that ranges reserved for fiction pass. `country` (ISO 3166-1 alpha-2) is null where several share the calling code and the range is of

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isPrivateAddress, networkOf } from '../src/addresses.ts'
+import { isPrivateAddress, networkOf } from '../src/net.ts'
 
 t.test('private addresses', async t => {
   for (const address of ['127.0.0.1', '10.1.2.3', '172.16.0.1', '172.31.255.255', '192.168.1.1', '::1', 'fd00::1', '::ffff:10.0.0.1', '::ffff:127.0.0.1']) {

@@ -1,15 +1,15 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { isDeepStrictEqual, inspect } from 'node:util'
 import fc from 'fast-check'
 import type tap from 'tap'
-import type {
-  Action, Adapter, AdapterIo, AttemptContext, Callback, EvidenceKind, Json, Outcome, Provider, Received, Refused, Started,
-} from '../src/adapters/adapter.ts'
+import type { Adapter, AdapterIo, AttemptContext, Callback, Outcome, Provider, Received, Refused, Started } from '../src/adapters/adapter.ts'
 import { ProviderError } from '../src/core/errors.ts'
 import { createHttp } from '../src/adapters/http.ts'
 import { digitsOf, parsePhoneNumber } from '../src/phone.ts'
 import { reasons } from '../src/core/reasons.ts'
+import type { Action, EvidenceKind, Json } from '../src/core/vocabulary.ts'
 
 type Test = Pick<typeof tap, 'test' | 'teardown' | 'ok' | 'same'>
 type Owner = { teardown (run: () => unknown): void }
@@ -106,7 +106,7 @@ function parse (text: string): unknown {
 export function openIo (t: Owner, { timeoutMs = 5000, now = Date.now }: { timeoutMs?: number, now?: () => number } = {}): AdapterIo {
   const http = createHttp({ allowInsecure: true, timeoutMs, now })
   t.teardown(http.close)
-  return { openHttp: http.openHttp, now, allowInsecure: true }
+  return { openHttp: http.openHttp, now, randomBytes, allowInsecure: true }
 }
 
 export function openAdapter (provider: Provider, settings: Record<string, string>, io: AdapterIo): Adapter {
@@ -118,7 +118,7 @@ export function openAdapter (provider: Provider, settings: Record<string, string
 export function anAttempt (more: Partial<AttemptContext>): AttemptContext {
   return {
     id: 'att_1', method: '', phoneNumber: null, options: {}, locale: null, device: {}, state: null, expiresAt: Date.now() + 300_000,
-    callbackKey, callbackUrl, redirectUrl: null, ...more,
+    callbackKey, callbackUrl, redirectUrl: null, redirectKey: null, ...more,
   }
 }
 

@@ -1,26 +1,11 @@
 import type { TObject } from 'typebox'
 import type { Reason } from '../core/reasons.ts'
+import type { Action, CallbackRefusal, DeliveryReceipt, EvidenceKind, Json, Profile } from '../core/vocabulary.ts'
 
 /**
  * What a provider must be able to do. An adapter holds no verification, no queue, no storage and no framework; what it must
  * remember of an attempt it hands back as `state` and gets again later. Retries, breakers, metrics and logs wrap it from outside.
  */
-
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
-
-/** What the front end must do; `expiresAt` is added by the gateway. The variants are those of the public `nextAction`. */
-export type Action =
-  | { type: 'approveOnDevice', app: string }
-  | { type: 'openDeepLink', url: string, platforms: string[], notOpenedAfterMs: number }
-  | { type: 'openUrlOnCellular', url: string, finish: 'code' | 'none' }
-  | { type: 'openUrl', url: string }
-  | { type: 'submitToken', sdk: string, params: { [name: string]: string } }
-  | { type: 'submitCode', length: number, channels: string[] }
-  | { type: 'openMessageLink', channels: string[] }
-  | { type: 'answerCall' }
-
-/** What `POST /verifications/{id}/check` can bring; `none` is the empty body: "the device is done, ask the provider". */
-export type EvidenceKind = 'code' | 'token' | 'authorizationCode' | 'payload' | 'none'
 
 /** What is fixed about a method: read by the router, `GET /providers` and the documentation. Durations in milliseconds. */
 export type Method = {
@@ -44,6 +29,10 @@ export type Method = {
   resend?: { afterMs: number, times: number }
   /** How many wrong codes end an attempt. */
   codeAttempts?: number
+  /** Which redirect URL the provider accepts: one for each attempt (default), or one that is registered beforehand. */
+  redirect?: 'perAttempt' | 'fixed'
+  /** The method cannot start unless the app gave a `returnUrl`. */
+  needsReturnUrl?: boolean
 }
 
 /** The attempt an adapter works on. */
@@ -65,10 +54,18 @@ export type AttemptContext = {
   callbackUrl: string
   /** Where the provider may send the user's browser; null when the app gave no `returnUrl`. */
   redirectUrl: string | null
+  /** Our key in the redirect: part of `redirectUrl`, or, where that is fixed, to be sent along (`state`); null likewise. */
+  redirectKey: string | null
 }
 
 /** `id`: the provider's own name of this attempt, where it gives one; the gateway sees to it that no other attempt goes by it. */
-export type Started = { state: Json, action: Action, id?: string }
+export type Started = {
+  state: Json
+  action: Action
+  id?: string
+  /** `resolve` is called this often, with the evidence `{}`, although the app submits nothing. */
+  poll?: { afterMs: number }
+}
 
 /** A provider's call to us, as anybody can make one. */
 export type Callback = {
@@ -88,46 +85,30 @@ export type Received = { key: string } & (
   /** The user sees the provider's dialog. A hint for the screen, no proof. */
   | { type: 'opened' }
   | { type: 'denied', reason: Reason }
+  /** The provider goes on with another step, such as a message after a silent check. */
+  | { type: 'updated', state: Json, action: Action }
+  | { type: 'delivery', delivery: DeliveryReceipt }
   /** Understood, and of no consequence. */
   | { type: 'noted' }
 )
 
-/** Why a callback is not the provider's, or cannot be known to be: our own key in its path, the signature over it, or what that is checked with. */
-export const refusals = [
-  'key_missing', 'signature_missing', 'signature_invalid', 'digest_mismatch', 'date_skewed', 'key_unknown', 'keys_unavailable', 'secret_not_set',
-] as const
-export type Refusal = typeof refusals[number]
-export type Refused = { type: 'refused', cause: Refusal }
+/** The callback is not accepted as the provider's. */
+export type Refused = { type: 'refused', cause: CallbackRefusal }
 
 /** A browser that came back from the provider: never consumed here, only read for the app's front end. */
 export type Returned = { code: string } | { error: Reason }
 
-/** Neutral profile of the end user; a field that the provider did not send is absent. */
-export type Profile = {
-  name?: { first?: string, last?: string }
-  email?: string
-  gender?: string
-  avatarUrl?: string
-  company?: string
-  jobTitle?: string
-  about?: string
-  url?: string
-  addresses?: { countryCode?: string, city?: string, street?: string, zipcode?: string }[]
-  badges?: string[]
-}
-
 /**
  * What evidence proves. `proven` names the number that was proven; whether it is the number that was asked for is not the adapter's to judge.
- * A profile that takes a call of its own is left to `readProfile`, with `profileEvidence`: the proof never waits for it.
  * "Could not find out" is no outcome: throw `ProviderError`.
  */
 export type Outcome =
-  | { verdict: 'proven', phoneNumber: string, profile?: Profile, profileEvidence?: Json, signals?: { [name: string]: Json } }
+  | { verdict: 'proven', phoneNumber: string, profile?: Profile, signals?: { [name: string]: Json } }
   | { verdict: 'denied', reason: Reason }
   /** The user may try again with another code. */
   | { verdict: 'incorrect' }
   /** The provider does not know yet; ask again after `retryAfterMs`. */
-  | { verdict: 'pending', retryAfterMs: number }
+  | { verdict: 'pending', retryAfterMs: number, state?: Json, action?: Action }
 
 export type Adapter = {
   provider: string
@@ -153,12 +134,14 @@ export type Adapter = {
    * answer was lost, so a provider's "already verified" means that the first try succeeded.
    */
   resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }): Promise<Outcome>
-  /** Reads the profile of a user who is verified already, from the `profileEvidence` of the outcome. */
-  readProfile? (evidence: Json): Promise<Profile>
+  /** Ends a started attempt at the provider, so that it blocks no later one. Throws `ProviderError`. */
+  cancel? (attempt: AttemptContext): Promise<void>
+  /** Where the redirect URI is fixed: finds our `redirectKey` in the query. Pure. Null: not there. Throws nothing. */
+  findKey? (query: Readonly<Record<string, string>>): string | null
 }
 
 export type ProviderRequest = {
-  method: 'GET' | 'POST' | 'PATCH'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   url: string
   /** Two or three words for logs and errors: which call this is. Never a URL. */
   call: string
@@ -177,6 +160,8 @@ export type AdapterIo = {
   openHttp (provider: string, hosts: string[]): Http
   /** Milliseconds since the epoch. */
   now (): number
+  /** From the system's generator: for nonces and PKCE verifiers. */
+  randomBytes (size: number): Buffer
   /** http, ports and loopback are permitted for provider hosts (sandbox and tests only). */
   allowInsecure: boolean
 }

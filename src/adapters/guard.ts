@@ -1,10 +1,11 @@
 import { BrokenCircuitError, circuitBreaker, CircuitState, handleAll, type IBreaker } from 'cockatiel'
-import type { Adapter, AttemptContext, Json, Outcome, Profile, Started } from './adapter.ts'
+import type { Adapter, AttemptContext, Method, Outcome, Started } from './adapter.ts'
 import { withDeadline } from '../net.ts'
 import { ProviderError } from '../core/errors.ts'
-import { blameOf, reasons, type Blame, type Reason } from '../core/reasons.ts'
+import { blameOf, reasons, type Reason } from '../core/reasons.ts'
 import { verificationSpan, type Attributes, type Tracing } from '../telemetry/tracing.ts'
 import type { Verification } from '../core/verification.ts'
+import type { Json, ProviderCall } from '../core/vocabulary.ts'
 
 /** How a provider has been answering lately, as this process saw it. */
 export type Health = {
@@ -19,23 +20,26 @@ export type Health = {
 export type Subject = Pick<Verification, 'id' | 'traceparent'>
 
 /** An adapter, with the verification that each call is for. */
-export type GuardedAdapter = Omit<Adapter, 'start' | 'resend' | 'readProfile' | 'resolve'> & {
+export type GuardedAdapter = Omit<Adapter, 'start' | 'resend' | 'resolve' | 'cancel'> & {
   start (attempt: AttemptContext, subject: Subject): Promise<Started>
   resend?: (attempt: AttemptContext, subject: Subject) => Promise<Started>
-  readProfile?: (evidence: Json, subject: Subject) => Promise<Profile>
   resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }, subject: Subject): Promise<Outcome>
+  cancel?: (attempt: AttemptContext, subject: Subject) => Promise<void>
   health (): Health
   /** Calls are stopped for now: nothing should be started with this provider. */
   isOpen (): boolean
 }
 
-/** How one call to a provider ended. `blame`: who has to mend it when it was no success. */
-export type ProviderCall = {
-  provider: string, method: string, call: 'start' | 'resend' | 'resolve' | 'profile', verificationId: string
-  result: 'ok' | 'denied' | 'error', reason: Reason | null, blame: Blame, durationMs: number
-}
 type CallOutcome = Pick<ProviderCall, 'result' | 'reason'>
 type Asked = Pick<ProviderCall, 'method' | 'call'> & { subject: Subject }
+
+/** Every method of the opened adapters, by name. */
+export type Methods = ReadonlyMap<string, Method>
+export type AdapterMap = ReadonlyMap<string, GuardedAdapter>
+
+export function collectMethods (adapters: Iterable<Pick<Adapter, 'methods'>>): Methods {
+  return new Map([...adapters].flatMap(({ methods }) => Object.entries(methods)))
+}
 
 const windowMs = 30_000
 const bucketMs = 5_000
@@ -43,16 +47,27 @@ const halfOpenAfterMs = 5_000
 /** Below this many calls in the window a failure rate says nothing. */
 const minimumCalls = 10
 /** Longest whole call, however many requests the adapter makes in it. Shorter than the time its caller is trusted to be alive. */
-const callDeadlineMs = { start: 5_000, resend: 5_000, resolve: 7_000, profile: 7_000 }
+const callDeadlineMs = { start: 5_000, resend: 5_000, resolve: 7_000, cancel: 3_000 }
+
+export type GuardParts = {
+  now: () => number
+  tracing: Pick<Tracing, 'trace'>
+  metrics: { countCall (call: ProviderCall): void }
+  log: { info (fields: object, message: string): void }
+}
 
 /**
  * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker, a report and a span of every call.
  * The breaker opens when half of at least ten calls failed within 30 s, and at once on bad credentials; after 5 s one call probes.
  */
 export function guardAdapter (
-  adapter: Adapter, { now, report, tracing }: { now: () => number, report: (call: ProviderCall) => void, tracing: Pick<Tracing, 'trace'> },
+  adapter: Adapter, { now, tracing, metrics, log }: GuardParts,
 ): GuardedAdapter {
   const { provider } = adapter
+  const report = (call: ProviderCall): void => {
+    metrics.countCall(call)
+    log.info(call, 'provider call')
+  }
   const sample = createSample(now)
   let openedAt = -Infinity
   let lastSuccessAt: number | null = null
@@ -82,7 +97,7 @@ export function guardAdapter (
         value = await withDeadline(callDeadlineMs[call], () => new ProviderError(provider, call, 'provider_timeout', { retryable: true }), work)
       } catch (error) {
         const reason = error instanceof ProviderError ? error.reason : 'provider_error'
-        done({ result: 'error', reason }, error instanceof ProviderError ? blameOf(reason) : 'us')
+        done({ result: 'error', reason }, error instanceof ProviderError ? blameOf(reason) : 'internal')
         if (error instanceof ProviderError && !reasons[reason].isProviderFault) {
           lastSuccessAt = now()
           return { refused: error }
@@ -110,7 +125,7 @@ export function guardAdapter (
   const breakerState = (): Health['breaker'] => circuit.state === CircuitState.Closed ? 'closed' : isOpen() ? 'open' : 'halfOpen'
 
   const ok = (): CallOutcome => ({ result: 'ok', reason: null })
-  const { resend, readProfile } = adapter
+  const { resend, cancel } = adapter
   return {
     ...adapter,
     // A start that asks nobody is no call.
@@ -120,8 +135,9 @@ export function guardAdapter (
     ...(resend === undefined ? {} : {
       resend: (attempt: AttemptContext, subject: Subject) => guard({ call: 'resend', method: attempt.method, subject }, () => resend(attempt), ok),
     }),
-    ...(readProfile === undefined ? {} : {
-      readProfile: (evidence: Json, subject: Subject) => guard({ call: 'profile', method: 'none', subject }, () => readProfile(evidence), ok),
+    ...(cancel === undefined ? {} : {
+      cancel: (attempt: AttemptContext, subject: Subject) =>
+        guard({ call: 'cancel', method: attempt.method, subject }, () => cancel(attempt), ok),
     }),
     resolve: (attempt, evidence, call, subject) => guard(
       { call: 'resolve', method: attempt.method, subject }, () => adapter.resolve(attempt, evidence, call),

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import { errors, Pool } from 'undici'
 import type { AdapterIo, Http } from './adapter.ts'
-import { withDeadline } from '../net.ts'
+import { readRetryAfter, withDeadline } from '../net.ts'
 import { ProviderError } from '../core/errors.ts'
 import type { Reason } from '../core/reasons.ts'
 
@@ -28,8 +28,6 @@ const failures = new Map<unknown, Failure>([
   ['UND_ERR_HEADERS_OVERFLOW', badResponse],
   ['UND_ERR_INVALID_ARG', badResponse],
 ])
-
-const maxRetryAfterMs = 24 * 3600 * 1000
 
 /**
  * Opens the network to providers: undici pools, one per origin, kept until `close`. What comes out of a call is an answer (2xx, or 4xx
@@ -127,13 +125,6 @@ function readFailure (error: unknown): Failure {
   if (error instanceof errors.HTTPParserError && !error.message.includes('Invalid EOF state')) return badResponse
   if (error.message === 'bad response' || error.message === 'bad upgrade') return badResponse
   return failures.get('code' in error ? error.code : undefined) ?? outage
-}
-
-/** Milliseconds that a `Retry-After` asks for, at most a day: it holds seconds or an HTTP date (RFC 9110 section 10.2.3). Null when it is neither. */
-export function readRetryAfter (value: string | string[] | undefined, nowMs: number): number | null {
-  if (typeof value !== 'string') return null
-  const afterMs = /^\d+$/.test(value) ? Number(value) * 1000 : value.endsWith('GMT') ? Date.parse(value) - nowMs : NaN
-  return Number.isNaN(afterMs) ? null : Math.min(Math.max(0, afterMs), maxRetryAfterMs)
 }
 
 function joinHeaders (headers: Record<string, string | string[] | undefined>): Record<string, string> {

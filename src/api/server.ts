@@ -5,7 +5,7 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyReply, type
 import manifest from '../../package.json' with { type: 'json' }
 import type { Apps } from '../apps/apps.ts'
 import type { Config } from '../config.ts'
-import type { Deliveries } from '../webhooks/deliveries.ts'
+import type { DeliveryLog } from '../webhooks/log.ts'
 import { ApiError } from '../core/errors.ts'
 import type { Gateway } from '../verifications/gateway.ts'
 import type { Health } from './operations/health.ts'
@@ -50,10 +50,10 @@ const httpsHeaders = { 'strict-transport-security': 'max-age=31536000' }
 
 export type ServerParts = {
   gateway: Gateway
-  deliveries: Pick<Deliveries, 'list' | 'replay' | 'test'>
+  deliveries: Pick<DeliveryLog, 'list' | 'replay' | 'test'>
   ids: Ids
   apps: Pick<Apps, 'byKey' | 'all'>
-  tallies: WindowCounters
+  windowCounters: WindowCounters
   config: Pick<Config, 'publicUrl' | 'role' | 'sandbox' | 'operations' | 'trustedProxies' | 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>
   metrics: Pick<Metrics, 'registry' | 'registerRoute' | 'countRequest' | 'countRefused'>
   log: FastifyBaseLogger
@@ -123,7 +123,7 @@ function addHooks (server: Server, { config, metrics, health }: Pick<ServerParts
 
 /** The HTTP server, ready to listen: every plugin and every route on one page. */
 export async function buildServer (parts: ServerParts) {
-  const { gateway, deliveries, ids, apps, tallies, config, metrics, tracing, health, queues, now, live: liveOptions } = parts
+  const { gateway, deliveries, ids, apps, windowCounters, config, metrics, tracing, health, queues, now, live: liveOptions } = parts
   const server = createServer(parts)
   traceRequests(server, tracing)
   registerCors(server, { apps, ids })
@@ -135,7 +135,7 @@ export async function buildServer (parts: ServerParts) {
     for (const verb of [method].flat()) if (verb !== 'HEAD') metrics.registerRoute(verb, url)
   })
 
-  const limits = await createRequestLimits(server, { tallies, config, now })
+  const limits = await createRequestLimits(server, { windowCounters, config, now })
   const auth = createAuth({ apps, ids, limits })
   // A worker is asked for its health and its metrics only.
   if (config.role !== 'worker') {
@@ -153,7 +153,7 @@ export async function buildServer (parts: ServerParts) {
 
 /** The server of `OPERATIONS_PORT`: what is for operators only, away from the public door. The API's document is that of `api`. */
 export async function buildOperationsServer (
-  api: Server, parts: Pick<ServerParts, 'config' | 'ids' | 'apps' | 'tallies' | 'metrics' | 'log' | 'health' | 'queues' | 'now'>,
+  api: Server, parts: Pick<ServerParts, 'config' | 'ids' | 'apps' | 'windowCounters' | 'metrics' | 'log' | 'health' | 'queues' | 'now'>,
 ): Promise<Server> {
   const { config, ids, apps, metrics, health, queues } = parts
   const server = createServer(parts)

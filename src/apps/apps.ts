@@ -2,8 +2,8 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Type, type Static } from 'typebox'
 import Value from 'typebox/value'
-import { webhookEventTypes } from '../core/outbox.ts'
-import { readSecret, readWebhookUrl } from '../webhooks/sender.ts'
+import { webhookEventTypes } from '../core/vocabulary.ts'
+import { readSecret, readWebhookUrl } from './endpoint.ts'
 
 export const scopes = [
   'verifications:read', 'verifications:write', 'webhooks:read', 'webhooks:write', 'providers:read', 'operations:read',
@@ -39,11 +39,6 @@ export const Limits = Type.Object({
   createsPerCountryPerHour: most(),
 }, closed)
 export type LimitName = keyof Static<typeof Limits>
-
-export const defaultLimits: Readonly<Record<LimitName, number | null>> = {
-  requestsPerMinute: 6000, createsPerMinute: 600, createsPerNumberPerHour: 10, wrongCodesPerNumberPerHour: 15, createsPerIpPerHour: null,
-  createsPerPrefixPerHour: 100, createsPerCountryPerHour: null,
-}
 
 /** ISO 3166-1 alpha-2, or `001` for numbers of no country (satellite and other global services, and ranges that no country has). */
 const Country = Type.String({ pattern: '^([A-Z]{2}|001)$' })
@@ -104,9 +99,6 @@ export function sandboxApp (publicUrl: string): App {
 /** SHA-256 of an API key, in hex: it has 256 random bits, so no slow hash is needed. */
 export const hashKey = (key: string): string => hash('sha256', key, 'hex')
 
-/** Of a limit that the app does not set, or of an app that is no more, the default. */
-export const limitOf = (app: App | null, name: LimitName): number | null => app?.limits?.[name] === undefined ? defaultLimits[name] : app.limits[name]
-
 /** Keys are found by the beginning of their hash and compared in constant time: nothing can be learnt from how long it takes. */
 export function createApps (initial: App[]): Apps {
   type Known = { hash: Buffer, app: App, scopes: ReadonlySet<string> }
@@ -153,25 +145,4 @@ export function readAppsFile (path: string): App[] {
   const hashes = apps.flatMap(app => app.keys.map(key => key.sha256.toLowerCase()))
   if (new Set(hashes).size < hashes.length) throw new Error('APPS_FILE has the same key twice')
   return apps
-}
-
-/** What a server may decode, once or twice, into a way out of the folder. */
-const leadsOut = /%(?:25|2e|2f|5c)|\\/i
-
-/**
- * Whether a front end may be sent there: an allowed URL is met exactly (its query is free), or, when it ends in `/`, as a folder.
- * The text must be what a browser makes of it: every other spelling (user info, backslashes, tabs, dots, another form of the host) is refused.
- */
-export function allowsReturnUrl (app: App, returnUrl: string): boolean {
-  const wanted = URL.parse(returnUrl)
-  if (wanted === null) return false
-  const [place = ''] = returnUrl.split(/[?#]/, 1)
-  const spelled = `${wanted.protocol}//${wanted.host}${wanted.pathname}`
-  if (place !== spelled && `${place}/` !== spelled) return false
-  return (app.allowedReturnUrls ?? []).some(allowed => {
-    const rule = URL.parse(allowed)
-    if (rule === null || rule.protocol !== wanted.protocol || rule.host !== wanted.host) return false
-    if (wanted.pathname === rule.pathname) return true
-    return rule.pathname.endsWith('/') && wanted.pathname.startsWith(rule.pathname) && !leadsOut.test(wanted.pathname)
-  })
 }

@@ -1,15 +1,15 @@
 import type { App } from './apps.ts'
 import type { UnverifiedBudget } from './unverified-budget.ts'
 import { ApiError, type RefusalCause } from '../core/errors.ts'
-import { numberTag, type Logger } from '../telemetry/logger.ts'
+import { type Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { noCountry } from '../phone.ts'
-import type { Sealer } from '../store/sealing.ts'
+import { type Sealer, numberTag } from '../store/sealing.ts'
+import { noCountry } from '../core/vocabulary.ts'
 
 /** Which numbers an app may have verified. */
 export type CountryPolicy = {
   /** Throws `ApiError` country_not_allowed, or rate_limited when too many of the country's verifications remain unverified. */
-  assertAllowed (app: App, asked: { number: string, country: string | null }): void
+  assertAllowed (app: App, asked: { number: string, country: string | null }, at: number): void
 }
 
 export type CountryPolicyParts = {
@@ -25,7 +25,7 @@ export const allowsCountry = ({ allowedCountries, deniedCountries }: App, countr
 
 export function createCountryPolicy ({ budget, sealer, metrics, log }: CountryPolicyParts): CountryPolicy {
   return {
-    assertAllowed (app, { number, country }) {
+    assertAllowed (app, { number, country }, at) {
       const place = country ?? noCountry
       const monitor = (cause: RefusalCause): void => {
         metrics.countMonitored(cause)
@@ -41,7 +41,7 @@ export function createCountryPolicy ({ budget, sealer, metrics, log }: CountryPo
         }
       }
       const mode = app.unverifiedBudget?.mode ?? 'monitor'
-      const over = mode === 'off' ? null : budget.exceeded(app, place)
+      const over = mode === 'off' ? null : budget.exceeded(app, place, at)
       if (over === null) return
       if (mode === 'monitor') return monitor('unverified_budget')
       throw new ApiError('rate_limited', 'Too many verifications of numbers of this country remain unverified.', {

@@ -39,7 +39,7 @@ export type UnverifiedBudget = {
   /** One more was created, or verified. */
   count (appId: string, country: string, what: keyof Counted): void
   /** Whether the app's creates of this country run far above its verified traffic; then how long it may last. Asks nobody. */
-  exceeded (app: App, country: string): { retryAfterMs: number } | null
+  exceeded (app: App, country: string, at: number): { retryAfterMs: number } | null
   /** Shares what was not shared yet, and follows no more. */
   close (): Promise<void>
 }
@@ -66,11 +66,11 @@ export function createUnverifiedBudget ({ counts, now, onError }: { counts: Pick
     return kind === 'd' ? text < Math.floor(now() / dayMs) - baselineDays : text < hourOf(now()) - 24
   }
 
-  function open (appId: string, country: string): TrafficTable {
+  function open (appId: string, country: string, at: number): TrafficTable {
     const name = `traffic ${appId} ${country}`
     const known = tables.get(name)
-    const table = known ?? { shared: {}, own: {}, sums: null, isRead: false, isSyncing: false, usedAt: now() }
-    table.usedAt = now()
+    const table = known ?? { shared: {}, own: {}, sums: null, isRead: false, isSyncing: false, usedAt: at }
+    table.usedAt = at
     if (known !== undefined) return known
     tables.set(name, table)
     void sync(name, table)
@@ -95,8 +95,8 @@ export function createUnverifiedBudget ({ counts, now, onError }: { counts: Pick
 
   const add = ({ own }: TrafficTable, field: string, count: number): void => { own[field] = (own[field] ?? 0) + count }
 
-  function readTraffic (table: TrafficTable): Traffic {
-    const hour = hourOf(now())
+  function readTraffic (table: TrafficTable, at: number): Traffic {
+    const hour = hourOf(at)
     if (table.sums?.hour !== hour) table.sums = { hour, traffic: sumUp(table, hour) }
     return table.sums.traffic
   }
@@ -108,7 +108,7 @@ export function createUnverifiedBudget ({ counts, now, onError }: { counts: Pick
       const sum = (kind: string): number => fields.reduce((total, hour) => total + at(`${kind}${hour}`), 0)
       return { created: sum('c'), verified: sum('v') }
     }
-    const today = Math.floor(now() / dayMs)
+    const today = Math.floor(thisHour / 24)
     const bestDay = Math.max(...Array.from({ length: baselineDays }, (_, back) => at(`d${today - 1 - back}`)))
     return { hour: counted(1), day: counted(24), bestDay }
   }
@@ -122,17 +122,18 @@ export function createUnverifiedBudget ({ counts, now, onError }: { counts: Pick
 
   return {
     count (appId, country, what) {
-      const table = open(appId, country)
-      const hour = hourOf(now())
+      const at = now()
+      const table = open(appId, country, at)
+      const hour = hourOf(at)
       add(table, `${what === 'created' ? 'c' : 'v'}${hour}`, 1)
       if (table.sums?.hour === hour) for (const period of ['hour', 'day'] as const) table.sums.traffic[period][what] += 1
-      if (what === 'verified') add(table, `d${Math.floor(now() / dayMs)}`, 1)
+      if (what === 'verified') add(table, `d${Math.floor(at / dayMs)}`, 1)
     },
-    exceeded (app, country) {
-      const table = open(app.id, country)
+    exceeded (app, country, at) {
+      const table = open(app.id, country, at)
       if (!table.isRead) return null
-      const over = exceededPeriod(readTraffic(table), { ...defaultRule, ...app.unverifiedBudget })
-      return over === null ? null : { retryAfterMs: hourMs - now() % hourMs }
+      const over = exceededPeriod(readTraffic(table, at), { ...defaultRule, ...app.unverifiedBudget })
+      return over === null ? null : { retryAfterMs: hourMs - at % hourMs }
     },
     async close () {
       clearInterval(timer)

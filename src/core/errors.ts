@@ -1,29 +1,28 @@
-import createError from '@fastify/error'
 import type { Reason } from './reasons.ts'
 
 /**
- * Every error the API can answer, in one table: status, the sentence of `title`, when it happens, and what the caller should do about it.
- * The word is the `code` of the problem+json answer (RFC 9457).
+ * Every error that the API can return, in one table: status, title, when it occurs, and what the caller should do about it.
+ * The key is the `code` of the problem+json response (RFC 9457).
  */
 export const apiErrors = {
   invalid_request: {
     status: 400, title: 'The request is not valid',
-    when: 'A field, parameter or header is missing, unknown or not of the documented form, the body is not JSON, or this is no HTTP that can be read.',
-    advice: 'Correct the fields named in `errors` and send it again.',
+    when: 'A field, parameter or header is missing, unknown or malformed, the body is not JSON, or the message is not valid HTTP.',
+    advice: 'Correct the fields named in `errors` and send the request again.',
   },
   unauthenticated: {
     status: 401, title: 'No valid credentials',
-    when: '`Authorization` is missing, is not a bearer token, or names no key and no secret that we know.',
-    advice: 'Send `Authorization: Bearer <API key>` (or the client secret on the calls that take it).',
+    when: '`Authorization` is missing, is not a bearer token, or contains an unknown key or secret.',
+    advice: 'Send `Authorization: Bearer <API key>` (or the client secret on the calls that accept it).',
   },
   forbidden: {
     status: 403, title: 'Not allowed with these credentials',
-    when: 'The key lacks a scope, or a client secret was sent to a call that takes API keys only.',
+    when: 'The key lacks a scope, or a client secret was sent to a call that accepts API keys only.',
     advice: 'Use a key that has the scope named in `detail`.',
   },
   not_found: {
     status: 404, title: 'Not found',
-    when: 'There is nothing of that name, or it belongs to somebody else.',
+    when: 'Nothing with this name exists, or it belongs to another app.',
     advice: 'Check the path and the id.',
   },
   method_not_allowed: {
@@ -33,28 +32,29 @@ export const apiErrors = {
   },
   invalid_state: {
     status: 409, title: 'Not possible in this state',
-    when: 'What was asked for does not fit the present state: it is over, other evidence is wanted, or the app has no webhook.',
-    advice: 'Read the verification: `verificationStatus` tells where it stands.',
+    when: 'The request does not fit the present state: the verification has ended, other evidence is expected, or the app has no webhook.',
+    advice: 'Read the verification: `verificationStatus` is its present status.',
   },
   verification_in_progress: {
     status: 409, title: 'A verification of this number is in progress',
-    when: 'The app already has a live verification of this number. It is never handed to a second caller, whose user may be another person.',
+    when: 'The app already has a live verification of this number. '
+      + 'It is not returned to a second caller, because that caller may act for a different person.',
     advice: 'Wait for `verificationId`, cancel it, or create with `onConflict: "replace"`.',
   },
   idempotency_in_progress: {
-    status: 409, title: 'The first request with this Idempotency-Key is still being worked on',
-    when: 'The same request was sent again before the first one was done.',
+    status: 409, title: 'The first request with this Idempotency-Key is still in progress',
+    when: 'The same request was sent again before the first one was finished.',
     advice: 'Retry after `Retry-After` seconds with the same key.',
   },
   gone: {
-    status: 410, title: 'No longer kept',
-    when: 'The id is one of ours, but its verification was erased or its retention has passed.',
-    advice: 'Keep what you need of an outcome when you read it; create a new verification.',
+    status: 410, title: 'Gone: erased, or past its retention',
+    when: 'This gateway issued the id, but the verification was erased or its retention has passed.',
+    advice: 'Store what you need of an outcome when you read it; create a new verification.',
   },
   payload_too_large: {
     status: 413, title: 'The body is too large',
     when: 'The body is larger than 64 KiB.',
-    advice: 'Send less.',
+    advice: 'Send a body of at most 64 KiB.',
   },
   unsupported_media_type: {
     status: 415, title: 'Unsupported media type',
@@ -63,12 +63,12 @@ export const apiErrors = {
   },
   invalid_phone_number: {
     status: 422, title: 'Not a phone number',
-    when: '`phoneNumber` is not E.164, or has a length that its country does not have.',
+    when: '`phoneNumber` is not E.164, or has a length that does not exist in its country.',
     advice: 'Send E.164 with a leading `+`, for example `+14155550100`.',
   },
   method_unavailable: {
     status: 422, title: 'A method of the workflow is not available',
-    when: 'The workflow names a method that is unknown, or whose provider is not configured here.',
+    when: 'The workflow names a method that is unknown, or whose provider is not configured.',
     advice: 'Choose from `GET /providers`.',
   },
   no_eligible_method: {
@@ -82,50 +82,53 @@ export const apiErrors = {
     advice: 'Use a new key for a new request.',
   },
   code_incorrect: {
-    status: 422, title: 'The code is not right',
-    when: 'The provider refused the code. After the last try that is allowed the attempt ends, and the workflow goes on.',
+    status: 422, title: 'The code is incorrect',
+    when: 'The provider rejected the code. After the last allowed try the attempt ends and the workflow continues.',
     advice: 'Ask the user again while `attemptsRemaining` is above zero.',
   },
   country_not_allowed: {
     status: 422, title: 'Numbers of this country are not allowed',
-    when: 'The country of the number is not among the app\'s `allowedCountries`.',
+    when: 'The app\'s `allowedCountries` or `deniedCountries` exclude the country of the number.',
     advice: 'The operator decides which countries an app may verify.',
   },
   rate_limited: {
     status: 429, title: 'Too many requests',
-    when: 'A limit was reached: of the app, of the number, or of how soon and how often this may be done.',
+    when: 'A limit was reached: of the app, of the number, or of how soon and how often the call may be repeated.',
     advice: 'Retry after `Retry-After` seconds.',
   },
   internal_error: {
-    status: 500, title: 'Something went wrong on our side',
-    when: 'A fault of ours. It is in the log of the gateway, under the `requestId`.',
-    advice: 'Retry with the same Idempotency-Key; tell the operator the `requestId`.',
+    status: 500, title: 'Internal error',
+    when: 'The gateway has a fault. Its log has an entry with the `requestId`.',
+    advice: 'Retry with the same Idempotency-Key; report the `requestId` to the operator.',
   },
   overloaded: {
-    status: 503, title: 'Too busy',
+    status: 503, title: 'The server is overloaded',
     when: 'The process is stopping, has too much to do, or could not finish in time.',
     advice: 'Retry after `Retry-After` seconds.',
   },
   provider_unavailable: {
-    status: 503, title: 'The provider cannot be reached',
-    when: 'The provider could not be reached. What it had done before is still good.',
+    status: 503, title: 'The provider is unavailable',
+    when: 'The provider could not be reached. What it sent before remains valid.',
     advice: 'Retry later.',
   },
   store_unavailable: {
-    status: 503, title: 'The store cannot be reached',
-    when: 'Redis did not answer. What was asked for may have been done, or not.',
+    status: 503, title: 'Redis is unavailable',
+    when: 'Redis did not answer. The request may have been carried out, or not.',
     advice: 'Retry after `Retry-After` seconds with the same Idempotency-Key.',
   },
 } as const satisfies Record<string, { status: number, title: string, when: string, advice: string }>
 
 export type ApiErrorCode = keyof typeof apiErrors
+
 /** Why a request was refused: a closed vocabulary for metrics and the audit log. */
 export const refusalCauses = [
-  'unauthenticated', 'forbidden', 'invalid_request', 'rate_limited_app', 'rate_limited_ip', 'rate_limited_client', 'rate_limited_creates', 'number_limit',
-  'code_limit', 'ip_limit', 'prefix_limit', 'country_limit', 'country_not_allowed', 'unverified_budget', 'overloaded', 'store_unavailable', 'payload_too_large',
+  'unauthenticated', 'forbidden', 'invalid_request', 'rate_limited_app', 'rate_limited_ip', 'rate_limited_client',
+  'rate_limited_creates', 'number_limit', 'code_limit', 'ip_limit', 'prefix_limit', 'country_limit', 'country_not_allowed',
+  'unverified_budget', 'overloaded', 'store_unavailable', 'payload_too_large',
 ] as const
 export type RefusalCause = typeof refusalCauses[number]
-/** What the audit log tells of a refusal by policy; `numberTag` is that of the number's log lines. Not shown to the caller. */
+
+/** What the audit log records of a refusal by policy; `numberTag` is the one in the number's log lines. Not sent to the caller. */
 export type PolicyRefusal = { cause: RefusalCause, numberTag?: string }
 
 export type FieldError = { field: string, message: string }
@@ -138,26 +141,29 @@ export type ApiErrorExtra = {
   refusal?: PolicyRefusal
 }
 
-const BaseError = createError('VERIGATE', '%s')
-
-/** An answer of the API that is not a success. `detail` is shown to the caller: no number, no secret, no vendor word. */
-export class ApiError extends BaseError {
+/** An error response of the API. The caller sees `detail`: it contains no number, no secret and no vendor word. */
+export class ApiError extends Error {
   readonly apiCode: ApiErrorCode
   readonly extra: ApiErrorExtra
+  /** Fastify reads it. */
+  readonly statusCode: number
   constructor (apiCode: ApiErrorCode, detail: string, extra: ApiErrorExtra = {}) {
     super(detail)
+    this.name = 'ApiError'
     this.apiCode = apiCode
     this.extra = extra
     this.statusCode = apiErrors[apiCode].status
   }
 }
 
-/** What it is about was erased meanwhile, or its retention has passed. */
+/** The record was erased, or its retention has passed. */
 export const isGone = (error: unknown): boolean => error instanceof ApiError && error.apiCode === 'gone'
 
+type ProviderErrorDetails = { retryable?: boolean, status?: number | null, retryAfterMs?: number | null }
+
 /**
- * The provider could not tell us: an outage, a timeout, an answer that breaks its contract, bad credentials.
- * Never a "no" (that is an outcome). The message is provider, call and status; never body, query or headers.
+ * The provider gave no usable answer: an outage, a timeout, a response that breaks its contract, bad credentials. A denial is
+ * an outcome, not an error. The message is provider, call and status; never body, query or headers.
  */
 export class ProviderError extends Error {
   readonly provider: string
@@ -165,12 +171,8 @@ export class ProviderError extends Error {
   readonly retryable: boolean
   readonly status: number | null
   readonly retryAfterMs: number | null
-  constructor (
-    provider: string,
-    call: string,
-    reason: Reason,
-    { retryable = false, status = null, retryAfterMs = null }: { retryable?: boolean, status?: number | null, retryAfterMs?: number | null } = {},
-  ) {
+  constructor (provider: string, call: string, reason: Reason, details: ProviderErrorDetails = {}) {
+    const { retryable = false, status = null, retryAfterMs = null } = details
     super(`${provider} ${call}: ${reason}${status === null ? '' : ` (status ${status})`}`)
     this.name = 'ProviderError'
     this.provider = provider

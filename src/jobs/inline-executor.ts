@@ -1,37 +1,43 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Logger } from '../telemetry/logger.ts'
 import { StoreUnavailable } from '../store/record-store.ts'
+import type { Logger } from '../telemetry/logger.ts'
 
 /**
- * The hands of a process that works: what comes up in it is done in it, at once, as long as one is free; a queue has the rest, and all that comes
- * later. What is cut off by a crash, the due time of its record brings back.
+ * Runs work in this process, at once and without a job, as long as a slot is free. Work that a crash interrupts is repeated by
+ * the sweeper when its record is due.
  */
 export type InlineExecutor = {
-  /** Does the work, and is not waited for. False: it is not done, since no hand is free. */
+  /** Starts the work and returns at once. False: no slot is free, and the work is not started. */
   tryRun (work: () => Promise<void>): boolean
-  /** Takes nothing more, and waits for what is in hand, at most so long. */
+  /** Starts nothing more, and waits for the running work, at most `deadlineMs`. */
   close (deadlineMs: number): Promise<void>
 }
 
-export function createInlineExecutor ({ maxInFlight, log }: { maxInFlight: number, log: Logger }): InlineExecutor {
+export function createInlineExecutor (
+  { maxInFlight, log }: { maxInFlight: number, log: Pick<Logger, 'warn' | 'error'> },
+): InlineExecutor {
   const running = new Set<Promise<void>>()
   let isClosing = false
-  // As with a job, whose span is in hand where it comes up is not asked.
+  // As with a job, the work does not belong to the span of its caller.
   const outside = AsyncLocalStorage.snapshot()
 
-  async function perform (work: () => Promise<void>): Promise<void> {
+  async function run (work: () => Promise<void>): Promise<void> {
+    const message = 'inline work failed; the sweeper will retry it'
     try {
       await work()
     } catch (error) {
-      if (isClosing || error instanceof StoreUnavailable) log.warn({ cause: error instanceof Error ? error.name : 'unknown' }, 'not done at once, left to the sweeper')
-      else log.error({ err: error }, 'not done at once, left to the sweeper')
+      if (isClosing || error instanceof StoreUnavailable) {
+        log.warn({ cause: error instanceof Error ? error.name : 'unknown' }, message)
+      } else {
+        log.error({ err: error }, message)
+      }
     }
   }
 
   return {
     tryRun (work) {
       if (isClosing || running.size >= maxInFlight) return false
-      const done = outside(perform, work)
+      const done = outside(run, work)
       running.add(done)
       void done.then(() => running.delete(done))
       return true

@@ -1,6 +1,5 @@
 import { DelayedError, Worker, type Job } from 'bullmq'
 import { ProviderError } from '../core/errors.ts'
-import type { Gateway } from '../verifications/gateway.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { RedisClient } from '../store/redis.ts'
@@ -15,10 +14,23 @@ export type Workers = {
   close (deadlineMs: number): Promise<void>
 }
 
+/** What the jobs do; the verifications room has it. */
+export type JobProcessors = {
+  /**
+   * Does what the verification owes: starts its attempt, or resolves its evidence. With the name of a job: only what it owed
+   * when the job was made. Throws a retryable `ProviderError` unless it is the last try.
+   */
+  resolve (id: string, isLastTry: boolean, job?: string): Promise<void>
+  /** Tries a webhook delivery. */
+  notify (deliveryId: string): Promise<void>
+  /** Applies the passing of time to everything that is due. Returns how many records there were. */
+  sweep (): Promise<number>
+}
+
 export type WorkersParts = {
   redis: RedisClient
   queues: Queues
-  gateway: Pick<Gateway, 'resolve' | 'notify' | 'sweep'>
+  processors: JobProcessors
   metrics: Pick<Metrics, 'countLostLock' | 'countStalled'>
   log: Logger
   now: () => number
@@ -50,7 +62,7 @@ type Watched = {
   replaced: number
 }
 
-export function startWorkers ({ redis, queues, gateway, metrics, log, now, concurrency = 50, watchEveryMs = 5_000, pauseMs = 5_000 }: WorkersParts): Workers {
+export function startWorkers ({ redis, queues, processors, metrics, log, now, concurrency = 50, watchEveryMs = 5_000, pauseMs = 5_000 }: WorkersParts): Workers {
   // BullMQ must know the server's version: for an unknown one it rounds every delay up to whole seconds.
   const options = { connection: redis, prefix: queuePrefix, runRetryDelay: connectionRetryMs, ...lock }
   const opened: Worker[] = []
@@ -73,7 +85,7 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
       if (/missing (lock|key) for job|lock mismatch/i.test(error.message)) metrics.countLostLock()
       else log.warn({ queue, cause: error.name }, 'worker error')
     })
-    worker.on('stalled', () => metrics.countStalled(queue))
+    worker.on('stalled', () => metrics.countStalled(queueNames[queue]))
     opened.push(worker)
     const watched: Watched = { queue, worker, concurrency: most, running: 0, taken: 0, before: null, replaced }
     return watched
@@ -81,9 +93,9 @@ export function startWorkers ({ redis, queues, gateway, metrics, log, now, concu
 
   async function perform (queue: QueueName, job: Job<JobData>, token?: string): Promise<void> {
     switch (queue) {
-      case 'resolve': return guard(job, token, () => gateway.resolve(job.data.id, job.attemptsMade + 1 >= (job.opts.attempts ?? 1), job.id))
-      case 'notify': return guard(job, token, () => gateway.notify(job.data.id))
-      case 'sweep': if (now() - job.timestamp < staleSweepMs) await gateway.sweep()
+      case 'resolve': return guard(job, token, () => processors.resolve(job.data.id, job.attemptsMade + 1 >= (job.opts.attempts ?? 1), job.id))
+      case 'notify': return guard(job, token, () => processors.notify(job.data.id))
+      case 'sweep': if (now() - job.timestamp < staleSweepMs) await processors.sweep()
     }
   }
 

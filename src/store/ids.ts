@@ -1,5 +1,4 @@
-import { hash, timingSafeEqual } from 'node:crypto'
-import { prepareHmac, type Hmac } from './hmac.ts'
+import { createHmac, hash, timingSafeEqual, type KeyObject } from 'node:crypto'
 import type { KeyPurpose, Sealer } from './sealing.ts'
 
 /** Which door a callback key opens: the provider's server calls at one, the user's browser comes back through the other. */
@@ -56,16 +55,17 @@ const readId = (id: string): Buffer => {
   return bytes
 }
 
-/** Writes the MAC of the bytes before `end`, and of the label, from there on: as much of it as there is room for. */
-const sign = (mac: Hmac, label: string, bytes: Buffer, end: number): Buffer => {
-  bytes.write(mac(bytes.subarray(0, end), label, 'binary'), end, 'binary')
+const macOf = (key: KeyObject, label: string, body: Buffer): Buffer => createHmac('sha256', key).update(body).update(label).digest()
+
+/** Writes the MAC of the bytes before `end`, and of the label, after them: as much of it as there is room for. */
+const sign = (key: KeyObject, label: string, bytes: Buffer, end: number): Buffer => {
+  bytes.set(macOf(key, label, bytes.subarray(0, end)).subarray(0, bytes.length - end), end)
   return bytes
 }
 
-const isSigned = (macs: readonly Hmac[], label: string, bytes: Buffer, end: number): boolean => {
+const isSigned = (keys: readonly KeyObject[], label: string, bytes: Buffer, end: number): boolean => {
   const [body, given] = [bytes.subarray(0, end), bytes.subarray(end)]
-  const make = (mac: Hmac): Buffer => Buffer.from(mac(body, label, 'binary').slice(0, given.length), 'binary')
-  return macs.reduce((found, mac) => timingSafeEqual(make(mac), given) || found, false)
+  return keys.reduce((found, key) => timingSafeEqual(macOf(key, label, body).subarray(0, given.length), given) || found, false)
 }
 
 const readDeliveryId = (text: string): { id: string, revision: number } | null => {
@@ -85,12 +85,12 @@ export const createIds = (
   sealer: Pick<Sealer, 'subkeys'>,
   { partitions, randomBytes }: { partitions: number, randomBytes: (size: number) => Buffer },
 ): Ids => {
-  const prepare = (purpose: KeyPurpose): readonly [Hmac, ...Hmac[]] => {
-    const [first, ...others] = sealer.subkeys(purpose).map(prepareHmac)
+  const keysOf = (purpose: KeyPurpose): readonly [KeyObject, ...KeyObject[]] => {
+    const [first, ...others] = sealer.subkeys(purpose)
     if (first === undefined) throw new TypeError('a sealer has at least one key')
     return [first, ...others]
   }
-  const [idMacs, callbackMacs, secretMacs] = [prepare('id'), prepare('callback'), prepare('secret')]
+  const [idKeys, callbackKeys, secretKeys] = [keysOf('id'), keysOf('callback'), keysOf('secret')]
 
   return {
     newId (appId, partition) {
@@ -98,11 +98,11 @@ export const createIds = (
       const bytes = Buffer.allocUnsafe(idLength)
       bytes.set(randomBytes(randomLength))
       bytes[randomLength] = partition
-      return makeId(sign(idMacs[0], appId, bytes, bodyLength))
+      return makeId(sign(idKeys[0], appId, bytes, bodyLength))
     },
     checkId (id, appId) {
       const bytes = decode(id, idPrefix, idLength)
-      return bytes !== null && isSigned(idMacs, appId, bytes, bodyLength)
+      return bytes !== null && isSigned(idKeys, appId, bytes, bodyLength)
     },
     partitionOf: (id) => partitionOf(id, partitions),
     deliveryId (id, revision) {
@@ -116,21 +116,21 @@ export const createIds = (
       const bytes = Buffer.allocUnsafe(idLength + 1 + 13)
       bytes.set(readId(id))
       bytes[idLength] = attemptIndex
-      return sign(callbackMacs[0], purpose, bytes, idLength + 1).toString('base64url')
+      return sign(callbackKeys[0], purpose, bytes, idLength + 1).toString('base64url')
     },
     readCallbackKey (key, purpose) {
       const bytes = decode(key, '', idLength + 1 + 13)
-      if (bytes === null || !isSigned(callbackMacs, purpose, bytes, idLength + 1)) return null
+      if (bytes === null || !isSigned(callbackKeys, purpose, bytes, idLength + 1)) return null
       return { id: makeId(bytes.subarray(0, idLength)), attemptIndex: bytes.readUInt8(idLength) }
     },
     clientSecret (id) {
       const bytes = Buffer.allocUnsafe(idLength + 16)
       bytes.set(readId(id))
-      return secretPrefix + sign(secretMacs[0], '', bytes, idLength).toString('base64url')
+      return secretPrefix + sign(secretKeys[0], '', bytes, idLength).toString('base64url')
     },
     readClientSecret (secret) {
       const bytes = decode(secret, secretPrefix, idLength + 16)
-      if (bytes === null || !isSigned(secretMacs, '', bytes, idLength)) return null
+      if (bytes === null || !isSigned(secretKeys, '', bytes, idLength)) return null
       return makeId(bytes.subarray(0, idLength))
     },
     attemptId: (id, index) => `att_${hash('sha256', `${id} ${index}`, 'base64url').slice(0, 16)}`,

@@ -1,4 +1,3 @@
-import type { Json } from '../adapters/adapter.ts'
 import { partitionOf } from './ids.ts'
 import { versionOf } from './sealing.ts'
 import type { Sealer } from './sealing.ts'
@@ -31,21 +30,24 @@ export type CounterExceeded = { name: string, retryAfterMs: number }
 export type Stored<R> = { record: R, version: string }
 
 /** A new record of the same partition that is written in the same step. Its id is nobody else's, so that it need not be looked for. */
-export type SiblingRecord = { id: string, record: Json, expiresAt: number, dueAt: number, indexes: IndexEntry[] }
+export type SiblingRecord = { id: string, bytes: Buffer, expiresAt: number, dueAt: number, indexes: IndexEntry[] }
 
-export type CreateOptions = {
+export type InsertOptions = {
   expiresAt: number, dueAt: number | null, claims?: Claim[], counters?: Counter[], indexes?: IndexEntry[], siblings?: SiblingRecord[]
 }
 /** `leaves`: lists that it leaves. */
-export type SaveOptions = CreateOptions & { releases?: ClaimRelease[], removeFromIndexes?: string[], publish: string }
+export type SaveOptions = InsertOptions & { releases?: ClaimRelease[], removeFromIndexes?: string[], publish: string }
 /** `also`: ids of records of the same partition that go in the same step. */
 export type EraseOptions = { releases?: ClaimRelease[], indexes?: string[], alsoDelete?: string[], publish: string }
 /** A place in a list, as it was entered; places with the same score are ordered by id. */
 export type Place = { id: string, score: number }
 /** `exists`: a record with this id was written before, by an earlier try whose answer was lost or by somebody who went on with the id. */
 /** `siblings`: the marks of those that were written with it. */
-export type Created = { created: true, version: string, siblingVersions: string[] } | { created: false, exists: true } | { created: false, claimConflict: ClaimConflict } | { created: false, counterExceeded: CounterExceeded }
+export type Inserted = { inserted: true, version: string, siblingVersions: string[] } | { inserted: false, exists: true } | { inserted: false, claimConflict: ClaimConflict } | { inserted: false, counterExceeded: CounterExceeded }
 export type Saved = { saved: true, version: string, siblingVersions: string[] } | { saved: false, conflict: true } | { saved: false, claimConflict: ClaimConflict } | { saved: false, counterExceeded: CounterExceeded }
+
+/** How often a record that other processes keep changing is asked for at the replicas. */
+const maxConfirmTries = 5
 
 const codes = [
   'OOM', 'READONLY', 'LOADING', 'MISCONF', 'CLUSTERDOWN', 'MASTERDOWN', 'NOREPLICAS', 'TRYAGAIN', 'BUSY', 'NOAUTH', 'WRONGPASS', 'NOPERM',
@@ -84,7 +86,7 @@ const splitBy = <T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T
 /** Keeps records that it cannot read: sealed values with an id, a due time, claims and index entries. Times are ms since the epoch. */
 export type Store<R> = {
   /** Writes a new record, or nothing at all. One round trip, and on Cluster one more for each claim and counter of another partition. */
-  create (id: string, record: R, options: CreateOptions): Promise<Created>
+  insert (id: string, record: R, options: InsertOptions): Promise<Inserted>
   /** Null: never written, expired or erased. One round trip. */
   load (id: string): Promise<Stored<R> | null>
   /** If the record is still the one that was read with `version`: replaces it, moves its due time and announces it in one step. */
@@ -92,10 +94,10 @@ export type Store<R> = {
   /** Removes the records, their due times and index entries and the claims they hold, whatever their state, and announces that. */
   erase (id: string, options: EraseOptions): Promise<void>
   /**
-   * Waits until so many replicas as are asked for have the record as it was written, or read, with this version (null: that it was erased), and claims that were
-   * taken with it. False: it is another one by now. True at once where none are asked for.
+   * As `load`, once enough replicas have the record and the claims that it names. Throws `StoreUnavailable` UNREPLICATED when
+   * they do not have them in time.
    */
-  confirm (id: string, version: string | null, claims?: readonly ClaimRelease[]): Promise<boolean>
+  loadReplicated (id: string, claimsOf?: (record: R) => readonly ClaimRelease[]): Promise<Stored<R> | null>
   claimOf (partition: number, name: string): Promise<string | null>
   /** Gives up one claim, but only while it holds this value. */
   release (release: Required<ClaimRelease>): Promise<void>
@@ -118,16 +120,16 @@ export type Store<R> = {
 }
 
 /**
- * Opens the store. `write` makes of a record what is sealed; `read` judges what was sealed, also by an older version, and throws when it cannot. Methods throw `StoreUnavailable`,
+ * Opens the store. `decode` throws when the bytes are not a record. Methods throw `StoreUnavailable`,
  * `SealError` when a record was tampered with, and `TypeError` for what is not written like an id. `report` hears of every round trip.
  * Without `replicas` what the master has is enough.
  */
-export const createStore = <R extends Json>({ redis, replicas = null, sealer, read, write: express = record => record, namespace = 'vg', report = () => {} }: {
+export const createStore = <R>({ redis, replicas = null, sealer, encode, decode, namespace = 'vg', report = () => {} }: {
   redis: RedisClient
   replicas?: Replicas | null
   sealer: Pick<Sealer, 'seal' | 'open'>
-  read: (value: Json, id: string) => R
-  write?: (record: R) => Json
+  encode: (record: R) => Buffer
+  decode: (bytes: Buffer, id: string) => R
   namespace?: string
   report?: (durationMs: number, code: UnavailableCode | null) => void
 }): Store<R> => {
@@ -151,11 +153,11 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
     if (partition === null) throw new TypeError('not an id')
     return partition
   }
-  const seal = (id: string, record: Json): { sealed: Buffer, version: string } => {
-    const sealed = sealer.seal(record, id)
+  const seal = (id: string, bytes: Buffer): { sealed: Buffer, version: string } => {
+    const sealed = sealer.seal(bytes, id)
     return { sealed, version: versionOf(sealed).toString('base64') }
   }
-  const sealAll = (siblings: readonly SiblingRecord[]): SealedCompanion[] => siblings.map((companion) => ({ ...companion, ...seal(companion.id, companion.record) }))
+  const sealAll = (siblings: readonly SiblingRecord[]): SealedCompanion[] => siblings.map((sibling) => ({ ...sibling, ...seal(sibling.id, sibling.bytes) }))
   const keyOf = (home: number, { name, partition = home }: ClaimRelease): string => keys.claim(partition, name)
   const keysOf = (home: number, claims: readonly ClaimRelease[]): string[] => claims.map((claim) => keyOf(home, claim))
   const isForeign = (home: number) => ({ partition = home }: { partition?: number }): boolean => redis.isCluster && partition !== home
@@ -190,7 +192,7 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
    * first the claims stay, too: with the same values in hand he counts on them.
    */
   const writeWith = async (
-    home: number, { claims = [], counters = [] }: Pick<CreateOptions, 'claims' | 'counters'>, write: (local: Claim[], here: Counter[]) => Promise<WriteReply>,
+    home: number, { claims = [], counters = [] }: Pick<InsertOptions, 'claims' | 'counters'>, write: (local: Claim[], here: Counter[]) => Promise<WriteReply>,
   ): Promise<Refusal | null> => {
     const [foreign, local] = splitBy(claims, isForeign(home))
     const [away, here] = splitBy(counters, isForeign(home))
@@ -264,6 +266,34 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
     return refusal
   }
 
+  const load = async (id: string): Promise<Stored<R> | null> => {
+    const sealed = await timed(redis.getBuffer(keys.record(place(id), id)))
+    return sealed === null ? null : { record: decode(sealer.open(sealed, id), id), version: versionOf(sealed).toString('base64') }
+  }
+
+  /** Waits until enough replicas have the record with this version (null: that it is erased). False: it is another one by now. */
+  const confirm = async (id: string, version: string | null, claims: readonly ClaimRelease[] = []): Promise<boolean> => {
+    if (replicas === null) return true
+    const home = place(id)
+    const answers = await Promise.all([
+      timed(replicas.confirm({ partition: home, key: keys.record(home, id), start: Buffer.from(version ?? '', 'base64') })),
+      ...claims.filter(isForeign(home)).map((claim) =>
+        timed(replicas.confirm({ partition: claim.partition ?? home, key: keyOf(home, claim), start: claim.value }))),
+    ])
+    return !answers.includes(false)
+  }
+
+  /** What was written counts only once enough replicas have it; a later write of the same record contains it. */
+  const awaitReplicas = async (id: string, version: string, claims: readonly ClaimRelease[] = []): Promise<void> => {
+    if (replicas === null) return
+    let newest: string | null = version
+    for (let tries = 0; tries < maxConfirmTries && newest !== null; tries += 1) {
+      if (await confirm(id, newest, claims)) return
+      newest = (await load(id))?.version ?? null
+    }
+    throw new StoreUnavailable('UNREPLICATED')
+  }
+
   const page: Store<R>['page'] = async (names, { limit, before }) => {
     const lists = [...new Set([names].flat())].flatMap((name) =>
       Array.from({ length: partitions }, (_, partition) => keys.index(partition, name)))
@@ -288,21 +318,20 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
   }
 
   return {
-    async create (id, record, options) {
-      const { sealed, version } = seal(id, express(record))
+    async insert (id, record, options) {
+      const { sealed, version } = seal(id, encode(record))
       const siblings = sealAll(options.siblings ?? [])
       const refusal = await write(id, { ...options, siblings, version: '', sealed, publish: '' })
-      if (refusal === null) return { created: true, version, siblingVersions: siblings.map((companion) => companion.version) }
-      return refusal === 'refused' ? { created: false, exists: true } : { created: false, ...refusal }
+      if (refusal === null) await awaitReplicas(id, version, options.claims)
+      if (refusal === null) return { inserted: true, version, siblingVersions: siblings.map((companion) => companion.version) }
+      return refusal === 'refused' ? { inserted: false, exists: true } : { inserted: false, ...refusal }
     },
-    async load (id) {
-      const sealed = await timed(redis.getBuffer(keys.record(place(id), id)))
-      return sealed === null ? null : { record: read(sealer.open(sealed, id), id), version: versionOf(sealed).toString('base64') }
-    },
+    load,
     async save (id, version, record, options) {
-      const { sealed, version: newVersion } = seal(id, express(record))
+      const { sealed, version: newVersion } = seal(id, encode(record))
       const siblings = sealAll(options.siblings ?? [])
       const refusal = await write(id, { ...options, siblings, version: Buffer.from(version, 'base64'), sealed })
+      if (refusal === null) await awaitReplicas(id, newVersion)
       if (refusal === null) return { saved: true, version: newVersion, siblingVersions: siblings.map((companion) => companion.version) }
       return refusal === 'refused' ? { saved: false, conflict: true } : { saved: false, ...refusal }
     },
@@ -315,16 +344,14 @@ export const createStore = <R extends Json>({ redis, replicas = null, sealer, re
         1 + alsoDelete.length, 1 + indexes.length, 1 + alsoDelete.length, keys.channel, `${id} ${publish}`, id, ...alsoDelete, ...here.map(({ value }) => value),
       ))
       await releaseForeign(home, away)
+      await confirm(id, null)
     },
-    async confirm (id, version, claims = []) {
-      if (replicas === null) return true
-      const home = place(id)
-      const answers = await Promise.all([
-        timed(replicas.confirm({ partition: home, key: keys.record(home, id), start: Buffer.from(version ?? '', 'base64') })),
-        ...claims.filter(isForeign(home)).map((claim) =>
-          timed(replicas.confirm({ partition: claim.partition ?? home, key: keyOf(home, claim), start: claim.value }))),
-      ])
-      return !answers.includes(false)
+    async loadReplicated (id, claimsOf = () => []) {
+      for (let tries = 0; tries < maxConfirmTries; tries += 1) {
+        const stored = await load(id)
+        if (stored === null || await confirm(id, stored.version, claimsOf(stored.record))) return stored
+      }
+      throw new StoreUnavailable('UNREPLICATED')
     },
     async release ({ partition, name, value }) {
       await timed(redis.eraseRecord(1, keys.claim(partition, name), 0, 0, 0, '', '', value))

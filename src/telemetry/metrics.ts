@@ -1,17 +1,9 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import manifest from '../../package.json' with { type: 'json' }
-import { refusals } from '../adapters/adapter.ts'
-import type { ProviderCall } from '../adapters/guard.ts'
+import { callbackResults, noCountry, type CallbackResult, type ProviderCall } from '../core/vocabulary.ts'
 import { refusalCauses, type RefusalCause } from '../core/errors.ts'
-import { queueNames, type QueueName } from '../jobs/queues.ts'
-import { noCountry } from '../phone.ts'
 import { blameOf, reasons, reasonWords, type Reason } from '../core/reasons.ts'
-import { unavailableCodes, type UnavailableCode } from '../store/record-store.ts'
 import { isFinal, providerOf, type Attempt, type EndedAttempt, type Verification } from '../core/verification.ts'
-
-/** How a callback ended: what was done with it, or why nothing was. */
-export const callbackResults = ['accepted', 'duplicate', 'late', 'malformed', 'replayed', 'unknown', 'wrong_provider', ...refusals] as const
-export type CallbackResult = typeof callbackResults[number]
 
 /** What came of one try of a webhook. */
 export const webhookResults = ['delivered', 'retry', 'failed'] as const
@@ -32,8 +24,8 @@ export type Metrics = {
   /** It would have been refused, were its limit not in monitor mode. */
   countMonitored (cause: RefusalCause): void
   /** The store was asked; `code` is null when it answered. */
-  countRoundTrip (durationMs: number, code: UnavailableCode | null): void
-  countStalled (queue: QueueName): void
+  countRoundTrip (durationMs: number, code: string | null): void
+  countStalled (queue: string): void
   countLostLock (): void
   /** Everything that was due has been looked at, now. */
   recordSweep (now: number): void
@@ -62,14 +54,20 @@ const endings: Record<Ending, readonly (Reason | null)[]> = {
   verified: [null], failed: failWords, expired: clockWords, canceled: cancelWords, skipped: [null, ...skipWords],
 }
 
-const calls = ['start', 'resend', 'resolve', 'profile'] as const
+const calls = ['start', 'resend', 'resolve', 'cancel'] as const
 const countryStatuses = ['created', 'verified', 'failed', 'expired', 'canceled'] as const
 const maxCountries = 60
 const statusClasses = ['2xx', '3xx', '4xx', '5xx']
 const knownVerbs = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
-/** `providers`: the methods of each. */
-export function createMetrics (providers: Record<string, string[]>): Metrics {
+/** The closed sets of labels that other rooms define. `providers`: the methods of each. */
+export type LabelSets = {
+  providers: Record<string, string[]>
+  queues: readonly string[]
+  storeErrorCodes: readonly string[]
+}
+
+export function createMetrics ({ providers, queues, storeErrorCodes }: LabelSets): Metrics {
   const registry = new Registry()
   const registers = [registry]
   const counter = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []): Counter<Label> =>
@@ -124,8 +122,8 @@ export function createMetrics (providers: Record<string, string[]>): Metrics {
 
   for (const country of ['none', 'other']) openCountry(country)
   for (const cause of refusalCauses) for (const limit of [refused, monitored]) limit.inc({ cause }, 0)
-  for (const code of unavailableCodes) redisErrors.inc({ code }, 0)
-  for (const queue of Object.values(queueNames)) stalled.inc({ queue }, 0)
+  for (const code of storeErrorCodes) redisErrors.inc({ code }, 0)
+  for (const queue of queues) stalled.inc({ queue }, 0)
   for (const result of webhookResults) webhookTries.inc({ result }, 0)
   for (const result of ['ok', 'invalid']) reloads.inc({ result }, 0)
   lastReload.set(1)
@@ -133,7 +131,7 @@ export function createMetrics (providers: Record<string, string[]>): Metrics {
     for (const result of callbackResults) callbacks.inc({ provider, result }, 0)
     for (const call of calls) {
       providerSeconds.zero({ provider, call })
-      for (const method of call === 'profile' ? ['none'] : methods) {
+      for (const method of methods) {
         for (const { result, reason, blame } of possibleCalls(call)) providerCalls.inc({ provider, method, call, result, reason: reason ?? 'none', blame }, 0)
       }
     }
@@ -194,7 +192,7 @@ export function createMetrics (providers: Record<string, string[]>): Metrics {
       if (code === null) roundTrips.observe(durationMs / 1000)
       else redisErrors.inc({ code })
     },
-    countStalled: queue => stalled.inc({ queue: queueNames[queue] }),
+    countStalled: queue => stalled.inc({ queue }),
     countLostLock: () => lostLocks.inc(),
     recordSweep: now => lastSweep.set(now / 1000),
     countUnreadable: () => unreadable.inc(),
@@ -220,7 +218,7 @@ function possibleCalls (call: ProviderCall['call']): Pick<ProviderCall, 'result'
   const errors = call === 'start' || call === 'resolve' ? answerWords : answerWords.filter(reason => reasons[reason].isProviderFault)
   return [
     { result: 'ok', reason: null, blame: 'none' },
-    { result: 'error', reason: 'provider_error', blame: 'us' },
+    { result: 'error', reason: 'provider_error', blame: 'internal' },
     ...errors.map(reason => ({ result: 'error' as const, reason, blame: blameOf(reason) })),
     ...call === 'resolve' ? denials.map(reason => ({ result: 'denied' as const, reason, blame: blameOf(reason) })) : [],
   ]

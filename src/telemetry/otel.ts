@@ -3,10 +3,12 @@ import { diag, DiagLogLevel, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, type
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchSpanProcessor, ParentBasedSampler, TraceIdRatioBasedSampler, TracerProvider } from '@opentelemetry/sdk-trace'
-import type { Config } from '../config.ts'
 import type { Tracing } from './tracing.ts'
 
 const kinds = { server: SpanKind.SERVER, client: SpanKind.CLIENT, consumer: SpanKind.CONSUMER, internal: SpanKind.INTERNAL }
+/** `endpoint`: base URL of the collector. `sampleRatio`: share of the traces that is kept, 0 to 1. */
+export type OtlpOptions = { endpoint: string, serviceName: string, sampleRatio: number }
+
 const closeMs = 500
 
 /**
@@ -14,7 +16,7 @@ const closeMs = 500
  * ours carry secrets. `main.ts` imports it only when tracing is on.
  */
 export function createOtlpTracing (
-  { endpoint, serviceName, sampleRatio }: NonNullable<Config['tracing']>, { version, onError }: { version: string, onError: () => void },
+  { endpoint, serviceName, sampleRatio }: OtlpOptions, { version, onError }: { version: string, onError: () => void },
 ): Tracing {
   const ignore = (): void => {}
   // What is said shows addresses and headers.

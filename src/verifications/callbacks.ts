@@ -1,81 +1,91 @@
-import { callbackUrl, type AdapterMap, type ProviderCalls } from './provider-calls.ts'
-import type { Transitions } from './transitions.ts'
+import type { Callback, Received } from '../adapters/adapter.ts'
+import type { AdapterMap } from '../adapters/guard.ts'
 import { ApiError, isGone } from '../core/errors.ts'
-import type { Gateway } from './gateway.ts'
+import type { Event } from '../core/events.ts'
+import { currentAttempt, providerOf, type Verification } from '../core/verification.ts'
+import type { CallbackResult } from '../core/vocabulary.ts'
 import type { Ids } from '../store/ids.ts'
+import type { Store } from '../store/record-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { CallbackResult, Metrics } from '../telemetry/metrics.ts'
-import type { Store, Stored } from '../store/record-store.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import { verificationSpan, type Tracing } from '../telemetry/tracing.ts'
-import { currentAttempt, providerOf, type Event, type Verification } from '../core/verification.ts'
+import type { Dispatch } from './dispatch.ts'
+import { callbackUrl } from './provider-calls.ts'
+import type { Current, Transition } from './transitions.ts'
+
+/** Processes a provider's call. An unusable call is only counted. Throws `ApiError` not_found for an unknown provider. */
+export type ReceiveCallback = (provider: string, callback: Omit<Callback, 'url'>) => Promise<void>
 
 export type CallbacksParts = {
-  changes: Pick<Transitions, 'apply'>
+  dispatch: Pick<Dispatch, 'apply'>
   store: Pick<Store<Verification>, 'load'>
   ids: Pick<Ids, 'readCallbackKey'>
   adapters: AdapterMap
-  attempts: Pick<ProviderCalls, 'contextOf'>
   publicUrl: string
   metrics: Pick<Metrics, 'countCallback'>
-  log: Logger
+  log: Pick<Logger, 'info'>
   tracing: Tracing
 }
 
-/** What comes from the providers' side: their servers' calls, and browsers on their way back. */
-export function createCallbacks (
-  { changes, store, ids, adapters, attempts, publicUrl, metrics, log, tracing }: CallbacksParts,
-): Pick<Gateway, 'receive' | 'readReturn'> {
-  return {
-    async receive (provider, callback) {
-      const adapter = adapters.get(provider)
-      if (adapter === undefined) throw new ApiError('not_found', 'There is no such provider.')
-      let stored: Stored<Verification> | null = null
-      const count = (result: CallbackResult): void => {
-        metrics.countCallback(provider, result)
-        log.info({ provider, result, ...(stored === null ? {} : { verificationId: stored.record.id }) }, 'callback')
-      }
-      const received = await adapter.receive?.({ ...callback, url: callbackUrl(publicUrl, provider, callback.key) }) ?? null
-      if (received === null) return count('malformed')
-      if (received.type === 'refused') return count(received.cause)
-      const named = ids.readCallbackKey(received.key, 'callback')
-      stored = named === null ? null : await store.load(named.id)
-      if (named === null || stored === null) return count('unknown')
-      const { attemptIndex: attempt } = named
-      const method = stored.record.workflow[attempt]?.method
-      if (method === undefined || providerOf(method) !== provider) return count('wrong_provider')
-      if (received.type === 'noted') return count('accepted')
-      const event: Event = received.type === 'evidence'
-        ? { type: 'evidenceReceived', attempt, evidence: { from: 'provider', value: received.evidence } }
-        : received.type === 'denied' ? { type: 'userRejected', attempt, reason: received.reason } : { type: 'promptOpened', attempt }
-      const current = stored
-      return tracing.trace(`callback ${provider}`, { kind: 'internal', ...verificationSpan(current.record) }, async tell => {
-        const { changed, isReplay, stored: { record: after } } = await changes.apply(current, event)
-        const isOver = currentAttempt(after)?.index !== attempt
-        const isUsed = changed && !(isOver && event.type === 'evidenceReceived')
-        const result = isUsed ? 'accepted' : isReplay ? 'replayed' : isOver ? 'late' : 'duplicate'
-        tell({ 'verigate.result': result })
-        count(result)
-      }).catch(error => {
-        // Erased since it was read.
-        if (!isGone(error)) throw error
-        count('unknown')
-      })
-    },
+type Counted = { result: CallbackResult, verificationId?: string }
 
-    async readReturn (provider, key, query) {
-      const adapter = adapters.get(provider)
-      const named = ids.readCallbackKey(key, 'redirect')
-      const record = named === null ? null : (await store.load(named.id))?.record ?? null
-      if (named === null || record === null || record.returnUrl === null || adapter?.readReturn === undefined) return null
-      const { attemptIndex } = named
-      if (providerOf(record.workflow[attemptIndex]?.method ?? '.') !== provider) return null
-      const returned = currentAttempt(record)?.index === attemptIndex
-        ? adapter.readReturn(attempts.contextOf(record, attemptIndex), query) ?? { error: 'evidence_invalid' }
-        : { error: 'evidence_expired' }
-      const url = new URL(record.returnUrl)
-      for (const [name, value] of Object.entries(returned)) url.searchParams.set(name, value)
-      url.searchParams.set('verification', record.id)
-      return url.href
-    },
+export function createReceiveCallback (parts: CallbacksParts): ReceiveCallback {
+  const { dispatch, store, ids, adapters, publicUrl, metrics, log, tracing } = parts
+
+  async function process (provider: string, callback: Callback): Promise<Counted> {
+    const received = await adapters.get(provider)?.receive?.(callback) ?? null
+    if (received === null) return { result: 'malformed' }
+    if (received.type === 'refused') return { result: received.cause }
+    const key = ids.readCallbackKey(received.key, 'callback')
+    const stored = key === null ? null : await store.load(key.id)
+    if (key === null || stored === null) return { result: 'unknown' }
+    const { attemptIndex: attempt, id: verificationId } = key
+    const method = stored.record.workflow[attempt]?.method
+    if (method === undefined || providerOf(method) !== provider) return { result: 'wrong_provider', verificationId }
+    const event = eventOf(received, attempt)
+    if (event === null) return { result: 'accepted', verificationId }
+    return { result: await apply(provider, stored, event, attempt), verificationId }
   }
+
+  async function apply (provider: string, stored: Current, event: Event, attempt: number): Promise<CallbackResult> {
+    const span = { kind: 'internal', ...verificationSpan(stored.record) } as const
+    try {
+      return await tracing.trace(`callback ${provider}`, span, async setAttributes => {
+        const result = resultOf(await dispatch.apply(stored, event), event, attempt)
+        setAttributes({ 'verigate.result': result })
+        return result
+      })
+    } catch (error) {
+      // It was erased after it was read.
+      if (isGone(error)) return 'unknown'
+      throw error
+    }
+  }
+
+  return async (provider, callback) => {
+    if (!adapters.has(provider)) throw new ApiError('not_found', 'This provider does not exist.')
+    const counted = await process(provider, { ...callback, url: callbackUrl(publicUrl, provider, callback.key) })
+    metrics.countCallback(provider, counted.result)
+    log.info({ provider, ...counted }, 'callback')
+  }
+}
+
+/** Null: the call is understood and changes nothing. */
+function eventOf (received: Received, attempt: number): Event | null {
+  switch (received.type) {
+    case 'evidence': return { type: 'evidenceReceived', attempt, evidence: { from: 'provider', value: received.evidence } }
+    case 'denied': return { type: 'userRejected', attempt, reason: received.reason }
+    case 'opened': return { type: 'promptOpened', attempt }
+    case 'updated': return { type: 'stepChanged', attempt, state: received.state, action: received.action }
+    case 'delivery': return { type: 'deliveryReported', attempt, delivery: received.delivery }
+    case 'noted': return null
+    default: return received satisfies never
+  }
+}
+
+function resultOf ({ changed, isReplay, stored }: Transition, event: Event, attempt: number): CallbackResult {
+  const hasEnded = currentAttempt(stored.record)?.index !== attempt
+  if (changed && !(hasEnded && event.type === 'evidenceReceived')) return 'accepted'
+  if (isReplay) return 'replayed'
+  return hasEnded ? 'late' : 'duplicate'
 }

@@ -1,61 +1,90 @@
-import { keyHolds, type Transitions } from './transitions.ts'
 import { ApiError } from '../core/errors.ts'
+import { currentAttempt, type IdempotencyClaim, type Verification } from '../core/verification.ts'
 import type { ChangeFeed } from '../store/change-feed.ts'
 import { partitionOfHash } from '../store/keys.ts'
 import type { Store } from '../store/record-store.ts'
-import { currentAttempt, type Verification } from '../core/verification.ts'
+import type { Sealer } from '../store/sealing.ts'
+import { idempotencyReleases } from './record-keys.ts'
 
-/** What the claim of an Idempotency-Key tells: which id it is for, a hash of the body, and when it was claimed. */
+/** What the claim of an Idempotency-Key says: the id it is for, a hash of the body, and when it was claimed. */
 export type KeyClaim = { id: string, hash: string, at: number }
-export const writeKeyClaim = ({ id, hash, at }: KeyClaim): string => `${id} ${hash} ${at}`
+
 export function readKeyClaim (value: string): KeyClaim {
   const [id = '', hash = '', at] = value.split(' ')
   return { id, hash, at: Number(at) }
 }
 
-/** What earlier requests with an Idempotency-Key made. `names`, `fingerprints`: of the key, and of the body, under each key of `SEAL_KEYS`. */
-export type IdempotentReplays = {
-  /**
-   * What the claim is for, once its first attempt has started; `unwritten` when whoever made the claim may have died before it could write; `gone` when nothing is
-   * left of it. Throws `ApiError` idempotency_key_reused, idempotency_in_progress.
-   */
-  waitForFirst (claim: KeyClaim, fingerprints: readonly string[]): Promise<Verification | 'unwritten' | 'gone'>
-  /** What was made with this key before a policy began to refuse it; null when nothing was. */
-  findEarlier (names: readonly string[], fingerprints: readonly string[]): Promise<Verification | null>
+/** An Idempotency-Key and the body it came with, hashed under each key of `SEAL_KEYS`, the first key's first. */
+export type IdempotencyKey = { names: readonly string[], fingerprints: readonly string[] }
+
+export const noIdempotencyKey: IdempotencyKey = { names: [], fingerprints: [''] }
+
+/** How a new verification holds the key; null without one. */
+export const holdKey = ({ names }: IdempotencyKey, { hash, at }: KeyClaim): IdempotencyClaim | null =>
+  names.length === 0 ? null : { names: [...names], hash, at }
+
+/** Hashes a key and its body. While `SEAL_KEYS` rotates, processes differ in which key is the first. */
+export function readIdempotencyKey (sealer: Pick<Sealer, 'keyedHashes'>, appId: string, key: string, body: unknown): IdempotencyKey {
+  return { names: sealer.keyedHashes('key', `${appId} ${key}`), fingerprints: sealer.keyedHashes('body', canonicalJson(body)) }
 }
 
-const replayWaitMs = 6_000
-/** Whoever claimed a key this long ago and has written nothing will not write any more. */
-const unwrittenMs = 10_000
+/** What earlier requests with an Idempotency-Key made. */
+export type IdempotentReplays = {
+  /**
+   * The verification that the claim is for, once its first attempt has started; `not_written` when the claiming process may
+   * have died before it could write; `gone` when nothing is left of it. Throws `ApiError` idempotency_key_reused,
+   * idempotency_in_progress.
+   */
+  waitForFirst (claim: KeyClaim, key: IdempotencyKey): Promise<Verification | 'not_written' | 'gone'>
+  /** What was made with this key before a policy began to refuse it; null when nothing was. */
+  findEarlier (key: IdempotencyKey): Promise<Verification | null>
+}
 
-export function createIdempotentReplays (
-  { changes, store, announcements, now }:
-  { changes: Pick<Transitions, 'confirm'>, store: Pick<Store<Verification>, 'load' | 'claimOf'>, announcements: Pick<ChangeFeed, 'once'>, now: () => number },
-): IdempotentReplays {
-  async function waitForFirst ({ id, hash, at }: KeyClaim, fingerprints: readonly string[]): Promise<Verification | 'unwritten' | 'gone'> {
-    if (!fingerprints.includes(hash)) throw new ApiError('idempotency_key_reused', 'This Idempotency-Key was used before with another body.')
-    const until = now() + replayWaitMs
+export type IdempotentReplaysParts = {
+  store: Pick<Store<Verification>, 'loadReplicated' | 'claimOf'>
+  changeFeed: Pick<ChangeFeed, 'once'>
+  now: () => number
+}
+
+const waitMs = 6_000
+/** A process that claimed a key this long ago and wrote nothing will not write any more. */
+const notWrittenMs = 10_000
+
+export function createIdempotentReplays ({ store, changeFeed, now }: IdempotentReplaysParts): IdempotentReplays {
+  async function waitForFirst ({ id, hash, at }: KeyClaim, { fingerprints }: IdempotencyKey) {
+    if (!fingerprints.includes(hash)) {
+      throw new ApiError('idempotency_key_reused', 'This Idempotency-Key was used before with another body.')
+    }
+    const until = now() + waitMs
     for (;;) {
-      const heard = announcements.once(id, { timeoutMs: Math.max(1, until - now()) })
-      const stored = await store.load(id)
-      if (stored === null) return now() - at < unwrittenMs ? 'unwritten' : 'gone'
-      if (currentAttempt(stored.record)?.attempt.phase !== 'starting') {
-        await changes.confirm(stored, keyHolds(stored.record))
-        return stored.record
+      const changed = changeFeed.once(id, { timeoutMs: Math.max(1, until - now()) })
+      const stored = await store.loadReplicated(id, idempotencyReleases)
+      if (stored === null) return now() - at < notWrittenMs ? 'not_written' : 'gone'
+      if (currentAttempt(stored.record)?.attempt.phase !== 'starting') return stored.record
+      if (now() >= until) {
+        const detail = 'The first request with this Idempotency-Key is still in progress.'
+        throw new ApiError('idempotency_in_progress', detail, { retryAfterSeconds: 1 })
       }
-      if (now() >= until) throw new ApiError('idempotency_in_progress', 'The first request with this Idempotency-Key is still being worked on.', { retryAfterSeconds: 1 })
-      await heard
+      await changed
     }
   }
 
-  async function findEarlier (names: readonly string[], fingerprints: readonly string[]): Promise<Verification | null> {
-    for (const name of names) {
+  async function findEarlier (key: IdempotencyKey): Promise<Verification | null> {
+    for (const name of key.names) {
       const claim = await store.claimOf(partitionOfHash(name), name)
-      const earlier = claim === null ? 'gone' : await waitForFirst(readKeyClaim(claim), fingerprints)
+      const earlier = claim === null ? 'gone' : await waitForFirst(readKeyClaim(claim), key)
       if (typeof earlier === 'object') return earlier
     }
     return null
   }
 
   return { waitForFirst, findEarlier }
+}
+
+/** The same text for the same content, in whatever order its members are. */
+export function canonicalJson (value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`
+  const members = Object.entries(value).filter(([, member]) => member !== undefined).sort(([a], [b]) => a < b ? -1 : 1)
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`).join()}}`
 }

@@ -1,38 +1,46 @@
-import type { AttemptContext, Json, Method } from '../adapters/adapter.ts'
-import type { GuardedAdapter } from '../adapters/guard.ts'
+import type { AttemptContext, Method, Started } from '../adapters/adapter.ts'
+import type { AdapterMap, GuardedAdapter } from '../adapters/guard.ts'
 import { ProviderError } from '../core/errors.ts'
+import type { Event } from '../core/events.ts'
+import { currentAttempt, providerOf, type Evidence, type Verification } from '../core/verification.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { Ids } from '../store/ids.ts'
-import { currentAttempt, providerOf, type Event, type Evidence, type Verification, type Verified } from '../core/verification.ts'
 
-export type AdapterMap = ReadonlyMap<string, GuardedAdapter>
-
-/** Where a provider's server reaches us, as the outside sees it. */
+/** The public URL at which a provider's server reaches this gateway. */
 export const callbackUrl = (publicUrl: string, provider: string, key: string | null): string =>
   `${publicUrl}/callbacks/${provider}${key === null ? '' : `/${encodeURIComponent(key)}`}`
 
-/** The talk with providers about one attempt: what they answer becomes an event. */
+/** Calls to adapters about one attempt: their answers become events. */
 export type ProviderCalls = {
-  /** What the adapter is told of an attempt. */
+  /** What the adapter receives about an attempt. */
   contextOf (verification: Verification, index: number): AttemptContext
   /** Never throws `ProviderError`: a start that fails is an event. */
   start (verification: Verification, index: number): Promise<Event>
-  /** Throws the retryable `ProviderError`s: then nobody knows yet. */
+  /** Throws retryable `ProviderError`s: the result is not known yet. */
   resolve (verification: Verification, index: number, evidence: Evidence, repeated: boolean): Promise<Event>
-  /** The profile of a verified user. Throws the retryable `ProviderError`s. */
-  readProfile (verification: Verified, evidence: Json): Promise<Event>
   /** Throws `ProviderError`. */
   resend (verification: Verification, index: number): Promise<Event>
+  /** Ends a started attempt at the provider, where the adapter can. Best effort: a failure is logged. */
+  cancel (verification: Verification, index: number): Promise<void>
 }
 
-export function createProviderCalls (
-  { adapters, ids, publicUrl, now }: { adapters: AdapterMap, ids: Pick<Ids, 'attemptId' | 'callbackKey'>, publicUrl: string, now: () => number },
-): ProviderCalls {
-  const find = (verification: Verification, index: number): { adapter: GuardedAdapter, method: Method, context: AttemptContext } => {
+export type ProviderCallsParts = {
+  adapters: AdapterMap
+  ids: Pick<Ids, 'attemptId' | 'callbackKey'>
+  publicUrl: string
+  log: Pick<Logger, 'warn'>
+  now: () => number
+}
+
+type Found = { adapter: GuardedAdapter, method: Method, context: AttemptContext }
+
+export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: ProviderCallsParts): ProviderCalls {
+  function find (verification: Verification, index: number): Found {
     const context = contextOf(verification, index)
     const provider = providerOf(context.method)
     const adapter = adapters.get(provider)
     const method = adapter?.methods[context.method]
-    // The operator took the provider's credentials away while this verification was alive.
+    // The operator removed the provider's credentials while this verification was live.
     if (adapter === undefined || method === undefined) throw new ProviderError(provider, 'lookup', 'provider_misconfigured')
     return { adapter, method, context }
   }
@@ -42,7 +50,7 @@ export function createProviderCalls (
     const attempt = verification.attempts[index]
     const step = verification.workflow[index]
     if (attempt === undefined || step === undefined) throw new RangeError('no such attempt')
-    const provider = providerOf(step.method)
+    const provider = step.method.slice(0, step.method.indexOf('.'))
     const callbackKey = ids.callbackKey(id, index, 'callback')
     return {
       id: ids.attemptId(id, index), method: step.method, phoneNumber, options: step.options, locale, device,
@@ -50,67 +58,92 @@ export function createProviderCalls (
       expiresAt: 'expiresAt' in attempt ? attempt.expiresAt : expiresAt,
       callbackKey,
       callbackUrl: callbackUrl(publicUrl, provider, callbackKey),
-      redirectUrl: verification.returnUrl === null ? null : callbackUrl(publicUrl, provider, ids.callbackKey(id, index, 'redirect')),
+      ...returnTo(verification, index, provider, step.method),
+    }
+  }
+
+  /** A provider that wants its redirect URI registered gets one URL for all attempts, and returns our key in the query. */
+  function returnTo ({ id, returnUrl }: Verification, index: number, provider: string, method: string) {
+    if (returnUrl === null) return { redirectKey: null, redirectUrl: null }
+    const redirectKey = ids.callbackKey(id, index, 'redirect')
+    const isFixed = adapters.get(provider)?.methods[method]?.redirect === 'fixed'
+    return { redirectKey, redirectUrl: callbackUrl(publicUrl, provider, isFixed ? null : redirectKey) }
+  }
+
+  function startedEvent ({ state, action, id, poll }: Started, attempt: number, { resend, codeAttempts }: Method): Event {
+    return {
+      type: 'attemptStarted', attempt, state, action, attemptsRemaining: codeAttempts ?? null,
+      resend: resend === undefined
+        ? null
+        : { left: resend.times, availableAt: now() + resend.afterMs, afterMs: resend.afterMs },
+      ...id === undefined ? {} : { providerId: id },
+      ...poll === undefined ? {} : { pollEveryMs: poll.afterMs },
     }
   }
 
   return {
     contextOf,
-    start: async (verification, index) => {
+    async start (verification, index) {
       try {
         const { adapter, method, context } = find(verification, index)
-        const { state, action, id } = await adapter.start(context, verification)
-        const { resend, codeAttempts = null } = method
-        return {
-          type: 'attemptStarted', attempt: index, state, action, attemptsRemaining: codeAttempts, ...id === undefined ? {} : { providerId: id },
-          resend: resend === undefined ? null : { left: resend.times, availableAt: now() + resend.afterMs, afterMs: resend.afterMs },
-        }
+        return startedEvent(await adapter.start(context, verification), index, method)
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error
-        // The breaker refused: nothing was started.
+        // The breaker is open: nothing was started.
         if (error.reason === 'provider_unavailable') return { type: 'attemptSkipped', attempt: index, reason: error.reason }
         return { type: 'startFailed', attempt: index, reason: error.reason }
       }
     },
-    resolve: async (verification, index, evidence, repeated) => {
+    async resolve (verification, index, evidence, repeated) {
       try {
         const { adapter, context } = find(verification, index)
         const outcome = await adapter.resolve(context, evidence.value, { repeated }, verification)
         switch (outcome.verdict) {
-          case 'proven': return { type: 'numberProven', attempt: index, phoneNumber: outcome.phoneNumber, profile: outcome.profile ?? null, profileEvidence: outcome.profileEvidence ?? null, signals: outcome.signals ?? null }
+          case 'proven': {
+            const { phoneNumber, profile = null, signals = null } = outcome
+            return { type: 'numberProven', attempt: index, phoneNumber, profile, signals }
+          }
           case 'denied': return { type: 'attemptFailed', attempt: index, reason: outcome.reason }
           case 'incorrect': return { type: 'codeIncorrect', attempt: index }
-          case 'pending': return { type: 'stillPending', attempt: index, from: evidence.from, askAgainAt: now() + outcome.retryAfterMs }
+          case 'pending': {
+            const { retryAfterMs, state, action } = outcome
+            return {
+              type: 'stillPending', attempt: index, from: evidence.from, askAgainAt: now() + retryAfterMs,
+              ...state === undefined ? {} : { state }, ...action === undefined ? {} : { action },
+            }
+          }
           default: return outcome satisfies never
         }
       } catch (error) {
-        if (error instanceof ProviderError && !error.retryable) return { type: 'attemptFailed', attempt: index, reason: error.reason }
+        if (error instanceof ProviderError && !error.retryable) {
+          return { type: 'attemptFailed', attempt: index, reason: error.reason }
+        }
         throw error
       }
     },
-    readProfile: async (verification, evidence) => {
-      try {
-        const profile = await adapters.get(providerOf(verification.result.method))?.readProfile?.(evidence, verification)
-        return profile === undefined ? { type: 'profileFailed' } : { type: 'profileRead', profile }
-      } catch (error) {
-        if (error instanceof ProviderError && !error.retryable) return { type: 'profileFailed' }
-        throw error
-      }
-    },
-    resend: async (verification, index) => {
+    async resend (verification, index) {
       const { adapter, context } = find(verification, index)
       if (adapter.resend === undefined) throw new ProviderError(adapter.provider, 'resend', 'provider_misconfigured')
       const { state, action, id } = await adapter.resend(context, verification)
       return { type: 'resent', attempt: index, state, action, ...id === undefined ? {} : { providerId: id } }
     },
+    async cancel (verification, index) {
+      const adapter = adapters.get(providerOf(verification.workflow[index]?.method ?? '.'))
+      if (adapter?.cancel === undefined) return
+      try {
+        await adapter.cancel(contextOf(verification, index), verification)
+      } catch (error) {
+        if (!(error instanceof ProviderError)) throw error
+        log.warn({ verificationId: verification.id, reason: error.reason }, 'attempt not canceled at the provider')
+      }
+    },
   }
 }
 
-/** Which evidence the attempt in hand takes; null when there is none in hand or it is still starting. */
+/** Which evidence the pending attempt accepts; null when no attempt is pending, or it is still starting. */
 export function acceptedEvidence (verification: Verification, adapters: AdapterMap): { index: number, evidence: Method['evidence'] } | null {
   const current = currentAttempt(verification)
   if (current === null || current.attempt.phase === 'starting') return null
   const { method } = current.attempt
   return { index: current.index, evidence: adapters.get(providerOf(method))?.methods[method]?.evidence ?? [] }
 }
-

@@ -1,64 +1,178 @@
-import type { Sealer } from '../store/sealing.ts'
+import type { Effect } from '../core/decide.ts'
+import type { Event } from '../core/events.ts'
+import { currentAttempt, dueAt, isFinal, type Verification } from '../core/verification.ts'
 import { partitionOfHash } from '../store/keys.ts'
-import type { IndexEntry, ClaimRelease } from '../store/record-store.ts'
-import { dueAt, isFinal, type Verification } from '../core/verification.ts'
+import type { Claim, ClaimRelease, Counter, IndexEntry } from '../store/record-store.ts'
+import type { KeyName, Sealer } from '../store/sealing.ts'
+import { claimOwner, singleUseMs, type SingleUseOf } from './single-use.ts'
 
-export type ClaimKey = { name: string, partition: number }
+/**
+ * Under which keys a verification is stored, and for how long. All names are keyed hashes, so Redis shows no number and no
+ * reference. While `SEAL_KEYS` rotates, an older key makes other names for the same thing.
+ */
 
-/** Under which names a verification is kept, and for how long. Names are tags; under older keys of `SEAL_KEYS` there are others for the same thing. */
-export type RecordKeys = {
-  /** What an app's verifications of a number have in common: the name of their list, their counters and the claim that the live one holds. */
-  numberName (appId: string, phoneNumber: string): string
-  /** That name with the partition where new ones live, and then those that older keys make. */
-  numberClaims (appId: string, phoneNumber: string): [ClaimKey, ...ClaimKey[]]
-  /** The lists that it is entered into. */
-  indexEntries (verification: Verification): IndexEntry[]
-  /** The names of all lists that it may stand in. */
-  indexKeys (verification: Verification): string[]
-  /** The claims of its number, which it gives up when it is over. */
-  numberReleases (verification: Verification): ClaimRelease[]
-  deadlines (verification: Verification): { expiresAt: number, dueAt: number }
-  /** Its retention has passed: to everybody outside it is gone already. */
-  isPastRetention (verification: Verification): boolean
+/** A claim, and what it is for. */
+export type TypedClaim = Claim & { type: 'idempotency' | 'live' | 'once' | 'singleUse' }
+
+/** What a write puts beside the record. Times are ms since the epoch. */
+export type Writes = {
+  claims: TypedClaim[]
+  counters: Counter[]
+  releases: ClaimRelease[]
+  indexes: IndexEntry[]
+  expiresAt: number
+  dueAt: number
 }
 
-/** How long what is not done outlives its time while no worker runs. */
+/** A change that is about to be written; `before` and `event` are null for a new verification. */
+export type Change = { before: Verification | null, event: Event | null, after: Verification, effect: Effect | null, at: number }
+
+/** What the names, claims and counters of a write depend on. */
+export type WriteContext = {
+  names: Sealer['names']
+  methods: ReadonlyMap<string, { oncePerNumberMs?: number }>
+  singleUseOf: SingleUseOf
+  /** Counters of a typed code, which must be below the app's limit, and of a wrong code. `name`: of app and number. */
+  codeCounters (appId: string, name: string, event: 'submitted' | 'incorrect', at: number): Counter[]
+  retentionMs: number
+}
+
+/** How long an Idempotency-Key is remembered. */
+const idempotencyMs = 86_400_000
+/** How long an unfinished record outlives its deadline while no worker runs. */
 const outageMs = 30 * 86_400_000
-/** Longest life of a verification: what is found by an index is kept this much longer than its retention. */
-const longestLifeMs = 86_400_000
-/** How long the sweeper has to erase what nobody may read any more. */
+/** Longest life of a verification: an index entry outlives the retention by this much. */
+const maxLifeMs = 86_400_000
+/** How long the sweeper has to erase a record whose retention has passed. */
 const eraseMs = 3_600_000
 
-export function createRecordKeys (
-  { sealer, now, retentionMs }: { sealer: Pick<Sealer, 'keyedHash' | 'keyedHashes'>, now: () => number, retentionMs: number },
-): RecordKeys {
-  const textsOf = ({ appId, phoneNumber, reference }: Verification): [purpose: string, text: string][] => [
-    ...phoneNumber === null ? [] : [['number', `${appId} ${phoneNumber}`] satisfies [string, string]],
-    ...reference === null ? [] : [['reference', `${appId} ${reference}`] satisfies [string, string]],
-  ]
-  const numberClaims: RecordKeys['numberClaims'] = (appId, phoneNumber) => {
-    const names = sealer.keyedHashes('number', `${appId} ${phoneNumber}`)
-    const [first, ...others] = sealer.keyedHashes('place', phoneNumber).map((tag, at) => ({ name: names[at] ?? '', partition: partitionOfHash(tag) }))
-    if (first === undefined) throw new TypeError('a sealer has at least one key')
-    return [first, ...others]
-  }
-  const owesNews = ({ news }: Verification): boolean => news !== null && news.owed.length > 0
-  /** Nothing is left to do with it but to keep it readable for a while. */
-  const isDone = (verification: Verification): boolean => isFinal(verification) && !owesNews(verification)
-  const retainUntil = (verification: Verification): number => (isFinal(verification) ? verification.updatedAt : verification.expiresAt) + retentionMs
-
+/** Everything that one write claims, counts, releases and indexes. Pure. */
+export function writesOf (change: Change, context: WriteContext): Writes {
+  const { before, event, after, at } = change
+  const { retentionMs } = context
   return {
-    numberName: (appId, phoneNumber) => sealer.keyedHash('number', `${appId} ${phoneNumber}`),
-    numberClaims,
-    indexEntries: verification => textsOf(verification)
-      .map(([purpose, text]) => ({ name: sealer.keyedHash(purpose, text), score: verification.createdAt, keepMs: longestLifeMs + retentionMs })),
-    indexKeys: verification => textsOf(verification).flatMap(([purpose, text]) => sealer.keyedHashes(purpose, text)),
-    numberReleases: ({ id, appId, phoneNumber }) => phoneNumber === null ? [] : numberClaims(appId, phoneNumber).map(place => ({ ...place, value: id })),
-    // The sweeper erases it with all its traces; should no worker be there for long, it goes by itself.
-    deadlines: verification => ({
-      expiresAt: retainUntil(verification) + (isDone(verification) ? eraseMs : outageMs),
-      dueAt: dueAt(verification) ?? retainUntil(verification),
-    }),
-    isPastRetention: verification => isDone(verification) && now() >= retainUntil(verification),
+    ...deadlinesOf(after, retentionMs),
+    claims: [...before === null ? claimsOfNew(after, context) : [], ...singleUseClaims(change, context), ...startClaims(change, context)],
+    counters: before === null || event === null ? [] : countersOf(before, event, at, context),
+    releases: releasesOf(change, context),
+    indexes: before?.phoneNumber === after.phoneNumber ? [] : indexEntries(after, context),
   }
+}
+
+/** When Redis drops the record, and when the sweeper has to look at it. */
+export function deadlinesOf (verification: Verification, retentionMs: number): { expiresAt: number, dueAt: number } {
+  const retainUntil = retainedUntil(verification, retentionMs)
+  return {
+    // The sweeper erases it with everything that refers to it. If no worker runs for a long time, Redis drops it.
+    expiresAt: retainUntil + (verification.status === 'pending' ? outageMs : eraseMs),
+    dueAt: dueAt(verification) ?? retainUntil,
+  }
+}
+
+/** The retention has passed: for every caller the verification is gone. */
+export const isPastRetention = (verification: Verification, retentionMs: number, at: number): boolean =>
+  isFinal(verification) && at >= retainedUntil(verification, retentionMs)
+
+const retainedUntil = ({ status, updatedAt, expiresAt }: Verification, retentionMs: number): number =>
+  (status === 'pending' ? expiresAt : updatedAt) + retentionMs
+
+/** What an app's verifications of a number share: the name of their index, their counters, and the claim of the live one. */
+export function numberKeys (names: Sealer['names'], appId: string, phoneNumber: string): [KeyName, ...KeyName[]] {
+  const places = names('place', phoneNumber)
+  const [first, ...others] = names('number', `${appId} ${phoneNumber}`)
+    .map(({ name }, index) => ({ name, partition: places[index]?.partition ?? 0 }))
+  if (first === undefined) throw new TypeError('a sealer has at least one key')
+  return [first, ...others]
+}
+
+/** What must be released and removed when the verification is erased. */
+export function erasureOf (verification: Verification, names: Sealer['names']): { releases: ClaimRelease[], indexes: string[] } {
+  return {
+    releases: [...numberReleases(verification, names), ...idempotencyReleases(verification)],
+    indexes: indexTexts(verification).flatMap(([purpose, text]) => names(purpose, text).map(({ name }) => name)),
+  }
+}
+
+/** The value names the id, so that a repeated request finds the verification. */
+export const idempotencyValue = ({ id, hash, at }: { id: string, hash: string, at: number }): string => `${id} ${hash} ${at}`
+
+/** The claims by which its Idempotency-Key is held. */
+export const idempotencyReleases = ({ id, idempotency }: Pick<Verification, 'id' | 'idempotency'>): Required<ClaimRelease>[] =>
+  idempotency === null
+    ? []
+    : idempotency.names.map(name => ({ name, value: idempotencyValue({ id, ...idempotency }), partition: partitionOfHash(name) }))
+
+function claimsOfNew (after: Verification, { names }: WriteContext): TypedClaim[] {
+  const { id, appId, phoneNumber, expiresAt } = after
+  const keptUntil = (after.idempotency?.at ?? 0) + idempotencyMs
+  const idempotency = idempotencyReleases(after)
+    .map((claim): TypedClaim => ({ ...claim, type: 'idempotency', expiresAt: keptUntil }))
+  if (phoneNumber === null || isFinal(after)) return idempotency
+  const live = numberKeys(names, appId, phoneNumber).map((key): TypedClaim => ({ ...key, type: 'live', value: id, expiresAt }))
+  return [...idempotency, ...live]
+}
+
+/** The claims that make a start the only one for its number; none when the method needs none. */
+function startClaims ({ after, effect, at }: Change, { names, methods }: WriteContext): TypedClaim[] {
+  const method = effect === 'start' ? after.attempts.at(-1)?.method : undefined
+  const everyMs = method === undefined ? undefined : methods.get(method)?.oncePerNumberMs
+  if (everyMs === undefined || after.phoneNumber === null) return []
+  const value = claimOwner(after, after.attempts.length - 1)
+  const places = names('place', after.phoneNumber)
+  return names('once', `${method} ${after.phoneNumber}`).map(({ name }, index): TypedClaim =>
+    ({ type: 'once', name, partition: places[index]?.partition ?? 0, value, expiresAt: at + everyMs }))
+}
+
+function singleUseClaims ({ before, event, at }: Change, { names, singleUseOf }: WriteContext): TypedClaim[] {
+  if (before === null || event === null) return []
+  const used = singleUseOf(before, event)
+  if (used === null) return []
+  const value = claimOwner(before, before.attempts.length - 1)
+  return names('evidence', `${used.provider} ${used.kind} ${used.text}`)
+    .map((key): TypedClaim => ({ ...key, type: 'singleUse', value, expiresAt: at + singleUseMs }))
+}
+
+/** A typed code is checked only while the number has tries left; a wrong code counts for the number, whatever the verification. */
+function countersOf (before: Verification, event: Event, at: number, { names, codeCounters }: WriteContext): Counter[] {
+  if (before.phoneNumber === null) return []
+  const isIncorrect = event.type === 'codeIncorrect'
+  if (!isIncorrect && !isTypedCode(before, event)) return []
+  const [key] = names('number', `${before.appId} ${before.phoneNumber}`)
+  return codeCounters(before.appId, key?.name ?? '', isIncorrect ? 'incorrect' : 'submitted', at)
+}
+
+function isTypedCode ({ attempts }: Verification, event: Event): boolean {
+  if (event.type !== 'evidenceReceived' || event.evidence.from !== 'app') return false
+  const attempt = attempts.at(-1)
+  return attempt !== undefined && 'attemptsRemaining' in attempt && attempt.attemptsRemaining !== null
+}
+
+/** A final verification frees its number. Evidence that the provider did not accept for this attempt is not used up. */
+function releasesOf (change: Change, context: WriteContext): ClaimRelease[] {
+  const { before, event, after } = change
+  const freed = before !== null && isFinal(after) ? numberReleases(after, context.names) : []
+  if (before === null || event?.type !== 'attemptFailed' || event.reason !== 'evidence_invalid') return freed
+  const current = currentAttempt(before)
+  if (current?.attempt.phase !== 'resolving') return freed
+  const { evidence } = current.attempt
+  const unused = singleUseClaims({ ...change, event: { type: 'evidenceReceived', attempt: current.index, evidence } }, context)
+  return [...freed, ...unused.map(({ name, value, partition }) => ({ name, value, ...partition === undefined ? {} : { partition } }))]
+}
+
+function numberReleases ({ id, appId, phoneNumber }: Verification, names: Sealer['names']): ClaimRelease[] {
+  return phoneNumber === null ? [] : numberKeys(names, appId, phoneNumber).map(key => ({ ...key, value: id }))
+}
+
+type IndexText = [purpose: 'number' | 'reference', text: string]
+
+function indexTexts ({ appId, phoneNumber, reference }: Verification): IndexText[] {
+  const texts: IndexText[] = []
+  if (phoneNumber !== null) texts.push(['number', `${appId} ${phoneNumber}`])
+  if (reference !== null) texts.push(['reference', `${appId} ${reference}`])
+  return texts
+}
+
+function indexEntries (verification: Verification, { names, retentionMs }: WriteContext): IndexEntry[] {
+  return indexTexts(verification).flatMap(([purpose, text]) => names(purpose, text).slice(0, 1).map(({ name }) =>
+    ({ name, score: verification.createdAt, keepMs: maxLifeMs + retentionMs })))
 }

@@ -1,349 +1,167 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import type { Apps } from '../apps/apps.ts'
-import type { ProviderCalls } from './provider-calls.ts'
-import type { UnverifiedBudget } from '../apps/unverified-budget.ts'
-import type { Deliveries } from '../webhooks/deliveries.ts'
-import type { Delivery } from '../webhooks/delivery.ts'
-import { ApiError, isGone, ProviderError } from '../core/errors.ts'
-import type { SingleUse } from './single-use.ts'
-import type { InlineExecutor } from '../jobs/inline-executor.ts'
-import type { Queues } from '../jobs/queues.ts'
-import type { RecordKeys } from './record-keys.ts'
+import { createVerification, decide, type Decision, type Effect, type NewVerification } from '../core/decide.ts'
+import { ApiError } from '../core/errors.ts'
+import type { Event } from '../core/events.ts'
+import { skipIneligible, type RoutingContext } from '../core/routing.ts'
+import type { Verification } from '../core/verification.ts'
+import { webhookEventsOf } from '../core/webhook-events.ts'
 import type { Limits } from '../apps/limits.ts'
-import { numberTag, type Logger } from '../telemetry/logger.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
-import type { Sealer } from '../store/sealing.ts'
-import { partitionOfHash } from '../store/keys.ts'
-import { StoreUnavailable, type Claim, type Counter, type CounterExceeded, type ClaimRelease, type Store, type Stored } from '../store/record-store.ts'
-import { createVerification, currentAttempt, decide, isFinal, type Decision, type Effect, type Event, type IdempotencyClaim, type NewVerification, type Verification } from '../core/verification.ts'
-import { skipIneligible, type RoutingContext } from './workflow.ts'
+import type { ClaimConflict, Counter, Inserted, Saved, Store, Stored } from '../store/record-store.ts'
+import type { Deliveries, StagedDelivery } from '../webhooks/deliveries.ts'
+import type { Observer } from './observer.ts'
+import type { ProviderCalls } from './provider-calls.ts'
+import { isPastRetention, writesOf, type Change, type TypedClaim, type WriteContext } from './record-keys.ts'
 
 export type Current = Stored<Verification>
-/** `isReplay`: nothing changed, because the evidence or the provider's id in the event was used for another attempt. */
-export type Transition = { stored: Current, effects: Effect[], changed: boolean, isReplay: boolean }
 
 /**
- * How a decision gets into the store and what it owes gets done, whoever asks and however many ask at once. What these return may be told: it is confirmed.
- * An effect is either taken on by the caller, or in the same breath by a hand of this process or a job; the record's due time is the net below them all.
+ * `changed: false`: the event did not apply. `isReplay`: it did not apply because its evidence, or its provider id, was used
+ * for another attempt.
  */
+export type Transition = { stored: Current, effect: Effect | null, changed: boolean, isReplay: boolean }
+
+/** Who holds the claim that a new verification needs; null: the id itself was written before. */
+export type InsertConflict = { type: TypedClaim['type'], holder: ClaimConflict } | { type: 'id', holder: null }
+
+/** Load, decide, save with compare-and-set. Effects are the caller's; see `dispatch.ts`. */
 export type Transitions = {
-  /** Throws `ApiError` gone. What is told of it before it changes again is to be confirmed. */
+  /** Throws `ApiError` gone. */
   load (id: string): Promise<Current>
-  /** Waits until as many replicas as `REDIS_WAIT_REPLICAS` says have it, or what came after it, and these claims. Throws `StoreUnavailable`. */
-  confirm (stored: Current, claims?: readonly ClaimRelease[]): Promise<void>
-  /** Writes a new verification, made at `at`, and starts its first attempt; or tells which claim, or counter, stood in the way. `live` is held while it is not final. */
-  create (request: NewVerification, bounds: { at: number, keys: Claim[], live: Claim[], counters: Counter[] }): Promise<Current | { claimConflict: { name: string, value: string } | null } | { counterExceeded: CounterExceeded }>
   /**
-   * Lets an event happen to the newest state. `begins`, `resolves`: the caller will start, or resolve, at once; else a hand or a job does. `insists`: it is not
-   * given up because the store is away for a moment.
-   * `changed: false`: the event does not apply. Throws `ApiError` rate_limited for a code when too many were wrong.
+   * Writes a new verification whose first attempt the caller starts, or returns the claim that prevents it. `counters` must be
+   * below their limits. Throws `ApiError` rate_limited.
    */
-  apply (stored: Current, event: Event, options?: { begins?: boolean, resolves?: boolean, insists?: boolean }): Promise<Transition>
-  /** Starts the attempt that the caller has begun, and the next ones while they fail and the budget lasts. */
-  start (stored: Current, effects: Effect[]): Promise<Current>
+  insert (request: NewVerification, at: number, counters: Counter[]): Promise<Transition | InsertConflict>
   /**
-   * Asks the provider about the evidence in hand and applies the answer. `isFirst`: the caller has just written that evidence, and asks at once.
-   * Throws a retryable `ProviderError` unless it is the last try.
+   * Applies an event to the newest state. `startsHere`: the caller starts the next attempt, if there is one. Throws `ApiError`
+   * gone, overloaded, and rate_limited for a code when too many were incorrect.
    */
-  settle (stored: Current, call: { isFirst: boolean, isLastTry: boolean }): Promise<{ stored: Current, event: Event | null }>
-  /** Puts the jobs into their queues that do what the verification owes. */
-  delegate (verification: Verification, effects: readonly Effect[], delayMs?: number): Promise<void>
-  /** Removes it and everything that leads to it, and in the same step what else of its partition is named. */
-  erase (verification: Verification, others?: RelatedKeys): Promise<void>
+  apply (stored: Current, event: Event, options?: { startsHere?: boolean }): Promise<Transition>
 }
 
-/** Ids of records that go with another one, and lists that they stand in. */
-export type RelatedKeys = { alsoDelete: string[], indexes: string[] }
-
 export type TransitionsParts = {
-  store: Store<Verification>
-  sealer: Pick<Sealer, 'keyedHash' | 'keyedHashes'>
-  apps: Pick<Apps, 'byId'>
-  attempts: ProviderCalls
-  keeping: RecordKeys
-  evidenceClaims: SingleUse
-  limits: Pick<Limits, 'forCode' | 'forWrongCode' | 'refuse'>
-  budget: Pick<UnverifiedBudget, 'count'>
-  surroundings: RoutingContext
-  /** Jobs: `resolve(id)` and `notify(id)` of the gateway. */
-  queues: Pick<Queues, 'resolve' | 'notify'>
-  /** Null where jobs are another process's. */
-  hands: InlineExecutor | null
+  store: Pick<Store<Verification>, 'load' | 'insert' | 'save'>
+  writes: WriteContext
+  routing: RoutingContext
+  startsLocally: (method: string) => boolean
+  providerCalls: Pick<ProviderCalls, 'start' | 'cancel'>
+  limits: Pick<Limits, 'refuse'>
   deliveries: Pick<Deliveries, 'stageEvents' | 'dispatch'>
-  metrics: Pick<Metrics, 'countChange'>
-  log: Logger
+  observe: Observer
   now: () => number
 }
 
-/** How long a request goes on starting attempts; what is left is a job's. */
-const startBudgetMs = 4_000
-const conflictTries = 20
-const confirmTries = 5
-const storeRetryMs = 200
-/** What a job is named by, as a tag: the same job for all that one revision owes. */
-export const jobText = ({ id, revision }: Pick<Verification, 'id' | 'revision'>): string => `${id} ${revision}`
-const [retryMs, longestRetryMs] = [500, 300_000]
-/** When a job asks again what a provider could not answer; also when the provider wishes for much later, for nothing that waits for it lives so long. */
-export const retryAfter = ({ retryAfterMs }: ProviderError): number => Math.min(retryAfterMs ?? retryMs, longestRetryMs)
+const maxConflicts = 20
 
-export function createTransitions (
-  { store, sealer, apps, attempts, keeping, evidenceClaims, limits, budget, surroundings, queues, hands, deliveries, metrics, log, now }: TransitionsParts,
-): Transitions {
-  const { numberName, deadlines, indexEntries, numberReleases } = keeping
+type Routed = { decision: Decision, startsHere: boolean, at: number }
+type Staged = { claims: TypedClaim[], deliveries: StagedDelivery[] }
 
-  /** The claims that make a start the only one for its number; none when the method needs none. */
-  function startClaims ({ next, effects }: Decision): Claim[] {
-    const current = effects.includes('start') ? currentAttempt(next) : null
-    const everyMs = current === null ? undefined : surroundings.methods.get(current.attempt.method)?.oncePerNumberMs
-    if (current === null || everyMs === undefined || next.phoneNumber === null) return []
-    const value = evidenceClaims.claimOwner(next, current.index)
-    const places = sealer.keyedHashes('place', next.phoneNumber)
-    return sealer.keyedHashes('once', `${current.attempt.method} ${next.phoneNumber}`)
-      .map((name, at) => ({ name, value, expiresAt: now() + everyMs, partition: partitionOfHash(places[at] ?? '') }))
+export function createTransitions (parts: TransitionsParts): Transitions {
+  const { store, writes, routing, startsLocally, providerCalls, limits, deliveries, observe, now } = parts
+
+  /** Skips methods that cannot start, and includes a start that needs no provider in the same write. */
+  async function settleStart ({ decision, startsHere, at }: Routed): Promise<Decision> {
+    if (decision.effect !== 'start') return decision
+    const { next, effect } = skipIneligible(decision, routing, at, { startsHere })
+    const index = next.attempts.length - 1
+    if (effect !== 'start' || !startsHere || !startsLocally(next.attempts[index]?.method ?? '')) return { next, effect }
+    const started = decide(next, await providerCalls.start(next, index), at, { startsHere })
+    return started === null ? { next, effect } : settleStart({ decision: started, startsHere, at })
   }
 
-  /** The start that the decision owes is taken on by us, in the same write; one that asks nobody is done in it, too. */
-  async function beginStart (decision: Decision): Promise<Decision> {
-    const current = decision.effects.includes('start') ? currentAttempt(decision.next) : null
-    const begun = current === null ? null : decide(decision.next, { type: 'startClaimed', attempt: current.index }, now())
-    if (current === null || begun === null) return decision
-    const owed = { next: begun.next, effects: decision.effects }
-    if (surroundings.methods.get(current.attempt.method)?.startsLocally !== true) return owed
-    const started = decide(begun.next, await attempts.start(begun.next, current.index), now())
-    if (started === null) return owed
-    const { next, effects } = skipIneligible(started, surroundings, now())
-    return beginStart({ next, effects: [...decision.effects.filter(effect => effect !== 'start'), ...effects] })
+  /** The method was used for this number too recently: the next step replaces it. */
+  function skipRecentlyTried ({ decision: { next }, startsHere, at }: Routed): Promise<Decision> {
+    const event: Event = { type: 'attemptSkipped', attempt: next.attempts.length - 1, reason: 'recently_tried' }
+    const skipped = decide(next, event, at, { startsHere })
+    if (skipped === null) throw new TypeError('only a start claims the number')
+    return settleStart({ decision: skipped, startsHere, at })
   }
 
-  /** The start was asked for too recently: the next attempt takes its place. */
-  function skipStart ({ next }: Decision): Decision {
-    const current = currentAttempt(next)
-    const skipped = current === null ? null : decide(next, { type: 'attemptSkipped', attempt: current.index, reason: 'recently_tried' }, now())
-    if (skipped === null) throw new TypeError('only a start makes a claim')
-    return skipIneligible(skipped, surroundings, now())
+  const stage = (change: Change) => {
+    const { claims, ...rest } = writesOf(change, writes)
+    const events = change.after.webhookEvents.length === 0 ? [] : webhookEventsOf(change.before, change.after)
+    const staged = events.length === 0 ? [] : deliveries.stageEvents(change.after, events, change.at)
+    return { staged: { claims, deliveries: staged }, options: { ...rest, claims, siblings: staged.map(({ sibling }) => sibling) } }
   }
 
-  /** What the user types is looked at only while the number has tries left; a wrong code counts for the number, whatever the verification. */
-  function countCodes ({ appId, phoneNumber, attempts }: Verification, event: Event): Counter[] {
-    if (phoneNumber === null) return []
-    if (event.type === 'codeIncorrect') return limits.forWrongCode(numberName(appId, phoneNumber))
-    const attempt = event.type === 'evidenceReceived' && event.evidence.from === 'app' ? attempts.at(-1) : undefined
-    const isTyped = attempt !== undefined && 'attemptsRemaining' in attempt && attempt.attemptsRemaining !== null
-    return isTyped ? limits.forCode(apps.byId(appId), numberName(appId, phoneNumber)) : []
-  }
-
-  /** Of the number a tag, by which support can search the log (`npm run tag`). */
-  const logFields = ({ id, appId, phoneNumber }: Verification) =>
-    ({ verificationId: id, app: appId, numberTag: phoneNumber === null ? null : numberTag(sealer, phoneNumber) })
-
-  /** What was written, and what it replaced; null when it is new. */
-  function record (before: Verification | null, after: Verification): void {
-    metrics.countChange(before, after)
-    const { appId, country } = after
-    const method = after.attempts.at(-1)?.method
-    if (before === null) {
-      if (country !== undefined) budget.count(appId, country, 'created')
-      log.info({ ...logFields(after), method }, 'verification created')
+  async function finish (before: Verification | null, stored: Current, effect: Effect | null, staged: Staged, versions: string[]) {
+    observe(before, stored.record)
+    for (const [index, { delivery }] of staged.deliveries.entries()) {
+      await deliveries.dispatch({ record: delivery, version: versions[index] ?? '' })
     }
-    if (!isFinal(after) || (before !== null && isFinal(before))) return
-    if (after.status === 'verified' && country !== undefined) budget.count(appId, country, 'verified')
-    const reason = 'reason' in after ? after.reason : null
-    log.info({ ...logFields(after), status: after.status, reason, method }, 'verification ended')
+    return { stored, effect, changed: true, isReplay: false }
+  }
+
+  const conflictOf = (result: Inserted | Saved, { claims }: Staged): InsertConflict | null => {
+    if ('exists' in result) return { type: 'id', holder: null }
+    if (!('claimConflict' in result)) return null
+    const holder = result.claimConflict
+    return { type: claims.find(({ name }) => name === holder.name)?.type ?? 'idempotency', holder }
+  }
+
+  /** Null: another process wrote first. */
+  async function save (stored: Current, event: Event, routed: Routed): Promise<Transition | null> {
+    const { decision: { next, effect }, at } = routed
+    const before = stored.record
+    const { staged, options } = stage({ before, event, after: next, effect, at })
+    const result = await store.save(next.id, stored.version, next, { ...options, publish: String(next.revision) })
+    if (result.saved) {
+      await cancelAtProvider(before, next)
+      return finish(before, { record: next, version: result.version }, effect, staged, result.siblingVersions)
+    }
+    if ('conflict' in result) return null
+    if ('counterExceeded' in result) throw limits.refuse(result.counterExceeded, next.phoneNumber)
+    return conflictOf(result, staged)?.type === 'once'
+      ? save(stored, event, { ...routed, decision: await skipRecentlyTried(routed) })
+      : { stored, effect: null, changed: false, isReplay: true }
+  }
+
+  /** Awaited, because some providers refuse the next attempt for a number while one is open. */
+  async function cancelAtProvider (before: Verification, after: Verification): Promise<void> {
+    const index = before.attempts.length - 1
+    const [was, is] = [before.attempts[index], after.attempts[index]]
+    const hasEnded = was?.status === 'pending' && was.phase !== 'starting' && is?.status !== 'pending' && is?.status !== 'verified'
+    if (hasEnded) await providerCalls.cancel(before, index)
   }
 
   async function load (id: string): Promise<Current> {
     const stored = await store.load(id)
-    if (stored === null || keeping.isPastRetention(stored.record)) throw new ApiError('gone', 'This verification was erased or its retention has passed.')
-    return stored
-  }
-
-  async function confirm (stored: Current, claims?: readonly ClaimRelease[]): Promise<void> {
-    const { id, revision } = stored.record
-    let newest: Current | null = stored
-    for (let tries = 0; tries < confirmTries && newest !== null && newest.record.revision >= revision; tries += 1) {
-      if (await store.confirm(id, newest.version, claims)) return
-      newest = await store.load(id)
-    }
-    throw new StoreUnavailable('UNREPLICATED')
-  }
-
-  const hasten = (opened: readonly Delivery[], { siblingVersions: siblings }: { siblingVersions: readonly string[] }): Promise<unknown> =>
-    Promise.all(opened.map((record, at) => deliveries.dispatch({ record, version: siblings[at] ?? '' })))
-
-  /** Null: somebody else wrote first. */
-  async function save (stored: Current, routed: Decision, event: Event, begins: boolean): Promise<Transition | null> {
-    const decision = begins ? await beginStart(routed) : routed
-    const { effects } = decision
-    const { next, opened, siblings } = deliveries.stageEvents(decision.next)
-    const once = startClaims(decision)
-    const result = await store.save(next.id, stored.version, next, {
-      ...deadlines(next),
-      siblings,
-      claims: [...evidenceClaims.claimsFor(stored.record, event), ...once],
-      counters: countCodes(stored.record, event),
-      releases: [...isFinal(next) ? numberReleases(next) : [], ...evidenceClaims.releasesOf(stored.record, event)],
-      indexes: next.phoneNumber === stored.record.phoneNumber ? [] : indexEntries(next),
-      publish: String(next.revision),
-    })
-    if ('conflict' in result) return null
-    if ('counterExceeded' in result) throw limits.refuse(result.counterExceeded, next.phoneNumber)
-    if ('claimConflict' in result) {
-      const isEarlier = once.some(({ name }) => name === result.claimConflict.name)
-      return isEarlier ? save(stored, skipStart(decision), event, begins) : { stored, effects: [], changed: false, isReplay: true }
-    }
-    record(stored.record, next)
-    await hasten(opened, result)
-    return { stored: { record: next, version: result.version }, effects: opened.length === 0 ? effects : effects.filter(effect => effect !== 'notify'), changed: true, isReplay: false }
-  }
-
-  async function apply (stored: Current, event: Event, { begins = false, resolves = false } = {}): Promise<Transition> {
-    for (let tries = 0; tries < conflictTries; tries += 1) {
-      const decision = decide(stored.record, event, now())
-      if (decision === null) return { stored, effects: [], changed: false, isReplay: false }
-      const change = await save(stored, skipIneligible(decision, surroundings, now()), event, begins)
-      if (change !== null) {
-        const owed = change.effects.filter(effect => !(effect === 'start' && begins) && !(effect === 'resolve' && resolves))
-        // What the clock finds undone may be in a queue already: there it is not doubled.
-        const taken = event.type !== 'timeElapsed' && owed.includes('resolve') && takeUp(change.stored)
-        await delegate(change.stored.record, taken ? owed.filter(effect => effect !== 'resolve') : owed)
-        return change
-      }
-      stored = await load(stored.record.id)
-    }
-    throw new ApiError('overloaded', 'Too many changes to this verification at the same time.', { retryAfterSeconds: 1 })
-  }
-
-  /** What a provider answered is known to nobody else: it is not given up because the store is away for a moment. */
-  async function retryWhileStoreIsDown<T> (write: () => Promise<T>, until: number): Promise<T> {
-    for (;;) {
-      try {
-        return await write()
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable) || now() >= until) throw error
-        await delay(storeRetryMs)
-      }
-    }
-  }
-
-  async function delegate (verification: Verification, effects: readonly Effect[], delayMs = 0): Promise<void> {
-    const { id } = verification
-    if (effects.length === 0) return
-    try {
-      // Named by revision: asked for again while it is there, it is the same job. By a tag, since BullMQ remembers names longer than jobs.
-      const name = sealer.keyedHash('job', jobText(verification))
-      if (effects.includes('notify')) await queues.notify(id, name)
-      if (effects.some(effect => effect !== 'notify')) await queues.resolve(id, name, delayMs)
-    } catch (error) {
-      log.warn({ verificationId: id, cause: error instanceof Error ? error.name : 'unknown' }, 'job not queued, left to the sweeper')
-    }
-  }
-
-  /** Lets a hand resolve the evidence that was just written. False: none is free. */
-  function takeUp (stored: Current): boolean {
-    return hands?.tryRun(async () => {
-      try {
-        await settle(stored, { isFirst: true, isLastTry: false })
-      } catch (error) {
-        if (isGone(error)) return
-        if (!(error instanceof ProviderError)) throw error
-        await delegate(stored.record, ['resolve'], retryAfter(error))
-      }
-    }) ?? false
-  }
-
-  async function start (stored: Current, effects: Effect[]): Promise<Current> {
-    const until = now() + startBudgetMs
-    while (effects.includes('start')) {
-      const current = currentAttempt(stored.record)
-      if (current === null) break
-      const event = await attempts.start(stored.record, current.index)
-      const begins = now() < until
-      const write = (event: Event): Promise<Transition> => retryWhileStoreIsDown(() => apply(stored, event, { begins }), until + startBudgetMs)
-      let change = await write(event)
-      // The provider gave us an attempt that is somebody else's.
-      if (change.isReplay) change = await write({ type: 'startFailed', attempt: current.index, reason: 'provider_bad_response' })
-      stored = change.stored
-      effects = begins ? change.effects : []
+    if (stored === null || isPastRetention(stored.record, writes.retentionMs, now())) {
+      throw new ApiError('gone', 'This verification was erased or its retention has passed.')
     }
     return stored
-  }
-
-  async function settle (stored: Current, { isFirst, isLastTry }: { isFirst: boolean, isLastTry: boolean }): Promise<{ stored: Current, event: Event | null }> {
-    const current = currentAttempt(stored.record)
-    if (current?.attempt.phase !== 'resolving') return { stored, event: null }
-    const { index, attempt: { evidence, wasQueried } } = current
-    const repeated = wasQueried && !isFirst
-    // What the app brings is good for one answer: whether one may have been lost must be known also when we die now.
-    if (evidence.from === 'app' && !wasQueried) {
-      stored = (await apply(stored, { type: 'queryStarted', attempt: index })).stored
-      await confirm(stored)
-    }
-    let event: Event
-    try {
-      event = await attempts.resolve(stored.record, index, evidence, repeated)
-    } catch (error) {
-      if (!(error instanceof ProviderError)) throw error
-      if (!isLastTry) {
-        if (evidence.from === 'app' && isTurnedAway(error) && !repeated) await apply(stored, { type: 'queryRejected', attempt: index })
-        throw error
-      }
-      event = { type: 'attemptFailed', attempt: index, reason: error.reason }
-    }
-    const change = await retryWhileStoreIsDown(() => apply(stored, event, { begins: true }), now() + startBudgetMs)
-    const settled = await start(change.stored, change.effects)
-    await confirm(settled)
-    return { stored: settled, event }
   }
 
   return {
     load,
-    confirm,
-    async apply (stored, event, { insists = false, ...options } = {}) {
-      const write = (): Promise<Transition> => apply(stored, event, options)
-      const change = await (insists ? retryWhileStoreIsDown(write, now() + startBudgetMs) : write())
-      await confirm(change.stored)
-      return change
-    },
-    async start (stored, effects) {
-      const started = await start(stored, effects)
-      await confirm(started)
-      return started
-    },
-    delegate,
-    async create (request, { at, keys, live, counters }) {
-      let decision = await beginStart(skipIneligible(createVerification(request, at), surroundings, at))
+
+    async insert (request, at, counters) {
+      const routed: Routed = { decision: createVerification(request, at, { startsHere: true }), startsHere: true, at }
+      routed.decision = await settleStart(routed)
       for (;;) {
-        const { effects } = decision
-        const { next, opened, siblings } = deliveries.stageEvents(decision.next)
-        const once = startClaims(decision)
-        const claims = [...keys, ...isFinal(next) ? [] : live, ...once]
-        const result = await store.create(next.id, next, { ...deadlines(next), claims, counters, indexes: indexEntries(next), siblings })
-        if (result.created) {
-          record(null, next)
-          await hasten(opened, result)
-          await delegate(next, effects.filter(effect => effect !== 'start' && effect !== 'notify'))
-          const started = await start({ record: next, version: result.version }, effects)
-          await confirm(started, keys)
-          return started
+        const { next, effect } = routed.decision
+        const { staged, options } = stage({ before: null, event: null, after: next, effect, at })
+        const result = await store.insert(next.id, next, { ...options, counters })
+        if (result.inserted) {
+          return finish(null, { record: next, version: result.version }, effect, staged, result.siblingVersions)
         }
-        if ('counterExceeded' in result) return result
-        if ('exists' in result || !once.some(({ name }) => name === result.claimConflict.name)) return { claimConflict: 'claimConflict' in result ? result.claimConflict : null }
-        decision = await beginStart(skipStart(decision))
+        if ('counterExceeded' in result) throw limits.refuse(result.counterExceeded, next.phoneNumber)
+        const conflict = conflictOf(result, staged)
+        if (conflict?.type !== 'once') return conflict ?? { type: 'id', holder: null }
+        routed.decision = await skipRecentlyTried(routed)
       }
     },
-    settle,
-    async erase (verification, { alsoDelete, indexes } = { alsoDelete: [], indexes: [] }) {
-      await store.erase(verification.id, {
-        alsoDelete, releases: [...numberReleases(verification), ...keyHolds(verification)],
-        indexes: [...keeping.indexKeys(verification), ...indexes], publish: 'erased',
-      })
-      await store.confirm(verification.id, null)
+
+    async apply (stored, event, { startsHere = false } = {}) {
+      for (let tries = 0; tries < maxConflicts; tries += 1) {
+        const at = now()
+        const decision = decide(stored.record, event, at, { startsHere })
+        if (decision === null) return { stored, effect: null, changed: false, isReplay: false }
+        const routed = { decision: await settleStart({ decision, startsHere, at }), startsHere, at }
+        const transition = await save(stored, event, routed)
+        if (transition !== null) return transition
+        stored = await load(stored.record.id)
+      }
+      throw new ApiError('overloaded', 'Too many changes to this verification at the same time.', { retryAfterSeconds: 1 })
     },
   }
 }
-
-/** The claims of the Idempotency-Key that it was made with. */
-export const keyHolds = ({ key, spareKeys = [] }: Pick<Verification, 'key' | 'spareKeys'>): IdempotencyClaim[] => key === null ? spareKeys : [key, ...spareKeys]
-
-/** The provider, or our own breaker, said in so many words that the question was not taken. A 5xx says nothing of that: it may be of what stands before the provider. */
-const isTurnedAway = ({ status, reason }: ProviderError): boolean => status === null ? reason === 'provider_unavailable' : status < 500

@@ -1,48 +1,51 @@
-/** So many at once for each name; who comes when they are all at it waits for his turn, but not for those that are slow. */
+/** At most `max` concurrent tasks for each key. Callers wait up to `patienceMs` for a slot, unless the running tasks are slow. */
 export type ConcurrencyLimiter = {
-  /** Resolves with what ends the turn; null: it does not come soon, or, without patience, not at once. */
-  acquire (name: string, options: { isPatient: boolean }): Promise<(() => void) | null>
+  /** Resolves with the function that frees the slot. Null: none is free, soon or, without `wait`, at once. */
+  acquire (key: string, options: { wait: boolean }): Promise<(() => void) | null>
 }
 
-type Crowd = {
-  /** When each turn under way began, the longest under way first. */
-  begun: Set<{ at: number }>
-  waiting: Set<(end: (() => void) | null) => void>
+type Slot = { since: number }
+type Queue = {
+  /** In the order in which they were taken: the longest-running task comes first. */
+  running: Set<Slot>
+  waiting: Set<(release: (() => void) | null) => void>
 }
 
-/** `patienceMs`: how long a turn is waited for, and how long those under way may take before nobody waits for them. */
-export function createConcurrencyLimiter ({ max, patienceMs, now }: { max: number, patienceMs: number, now: () => number }): ConcurrencyLimiter {
-  const crowds = new Map<string, Crowd>()
+/** `patienceMs`: how long a caller waits, and how long a task may run before nobody waits for it. `max`: per key. */
+export function createConcurrencyLimiter (
+  { max, patienceMs, now }: { max: number, patienceMs: number, now: () => number },
+): ConcurrencyLimiter {
+  const queues = new Map<string, Queue>()
 
-  const wait = ({ waiting }: Crowd): ReturnType<ConcurrencyLimiter['acquire']> => new Promise(resolve => {
-    const settle = (end: (() => void) | null): void => {
+  const waitForSlot = ({ waiting }: Queue): ReturnType<ConcurrencyLimiter['acquire']> => new Promise(resolve => {
+    const settle = (release: (() => void) | null): void => {
       clearTimeout(timer)
       waiting.delete(settle)
-      resolve(end)
+      resolve(release)
     }
     const timer = setTimeout(settle, patienceMs, null)
     waiting.add(settle)
   })
 
-  function begin (name: string, crowd: Crowd): () => void {
-    const turn = { at: now() }
-    crowd.begun.add(turn)
+  function take (key: string, queue: Queue): () => void {
+    const slot = { since: now() }
+    queue.running.add(slot)
     return () => {
-      crowd.begun.delete(turn)
-      const [next] = crowd.waiting
-      if (next !== undefined) next(begin(name, crowd))
-      else if (crowd.begun.size === 0) crowds.delete(name)
+      queue.running.delete(slot)
+      const [next] = queue.waiting
+      if (next !== undefined) next(take(key, queue))
+      else if (queue.running.size === 0) queues.delete(key)
     }
   }
 
   return {
-    async acquire (name, { isPatient }) {
-      const crowd = crowds.get(name) ?? { begun: new Set(), waiting: new Set() }
-      crowds.set(name, crowd)
-      if (crowd.begun.size < max) return begin(name, crowd)
-      const [oldest] = crowd.begun
-      const isSlow = oldest !== undefined && now() - oldest.at > patienceMs
-      return isPatient && !isSlow ? wait(crowd) : null
+    async acquire (key, { wait }) {
+      const queue = queues.get(key) ?? { running: new Set(), waiting: new Set() }
+      queues.set(key, queue)
+      if (queue.running.size < max) return take(key, queue)
+      const [oldest] = queue.running
+      const isSlow = oldest !== undefined && now() - oldest.since > patienceMs
+      return wait && !isSlow ? waitForSlot(queue) : null
     },
   }
 }

@@ -1,6 +1,6 @@
-import type { Json } from '../adapters/adapter.ts'
-import type { DeliveryView } from '../api/schemas/requests.ts'
+import { createPacker } from '../store/packing.ts'
 import { webhookErrors, type WebhookResponse } from './sender.ts'
+import type { Json } from '../core/vocabulary.ts'
 
 export const deliveryStatuses = ['pending', 'delivered', 'failed'] as const
 export type DeliveryStatus = typeof deliveryStatuses[number]
@@ -14,8 +14,6 @@ export type TryResult = Omit<WebhookResponse, 'error'> & { error: TryError | nul
 
 /** One event on its way to an app: a record of its own beside the verification it tells of. Times in milliseconds since the epoch. */
 export type Delivery = {
-  /** Of the record's shape; two versions running side by side read each other's. */
-  format: 1
   id: string
   appId: string
   /** The same on every try and replay: what the receiver knows repetitions by. */
@@ -52,9 +50,9 @@ const maxTries = 50
 
 export const isSuccess = ({ statusCode }: TryResult): boolean => statusCode !== null && statusCode >= 200 && statusCode < 300
 /** Whether anything was sent. */
-export const isMade = ({ error }: TryResult): boolean => error !== 'no_endpoint' && error !== 'endpoint_disabled'
+export const wasSent = ({ error }: TryResult): boolean => error !== 'no_endpoint' && error !== 'endpoint_disabled'
 /** Trying again would be of no use. */
-export const isFinalNo = (result: TryResult): boolean => result.statusCode === 410 || !isMade(result)
+export const isFinalFailure = (result: TryResult): boolean => result.statusCode === 410 || !wasSent(result)
 
 /** What becomes of a pending delivery by a try. `share`, 0 to 1, chooses the jitter. */
 export function settleTry (delivery: Delivery, result: TryResult, { url, at, jitterFactor }: { url: string, at: number, jitterFactor: number }): Delivery {
@@ -63,7 +61,7 @@ export function settleTry (delivery: Delivery, result: TryResult, { url, at, jit
   const tries = [...delivery.tries, { at, statusCode, durationMs, error }].slice(-maxTries)
   const tried = { ...delivery, url: showUrl(url), tries, step, nextTryAt: null }
   if (isSuccess(result)) return { ...tried, status: 'delivered' }
-  if (isFinalNo(result) || step >= retryDelays.length) return { ...tried, status: 'failed' }
+  if (isFinalFailure(result) || step >= retryDelays.length) return { ...tried, status: 'failed' }
   return { ...tried, nextTryAt: at + delayBefore(step, result, jitterFactor) }
 }
 
@@ -82,19 +80,22 @@ export function showUrl (text: string): string {
   return url === null ? '' : url.origin + url.pathname
 }
 
-/** A delivery as its app sees it. */
-export function viewDelivery ({ id, webhookId, type, verificationId, url, status, tries, nextTryAt }: Delivery): DeliveryView {
-  const view = (milliseconds: number): string => new Date(milliseconds).toISOString()
-  return {
-    id, webhookId, type, verificationId, url, status,
-    tries: tries.map(({ at, ...what }) => ({ at: view(at), ...what })),
-    nextTryAt: nextTryAt === null ? null : view(nextTryAt),
-  }
+const packer = createPacker([
+  [
+    'appId', 'verificationId', 'type', 'isManual', 'webhookId', 'url', 'body', 'status', 'tries', 'step', 'nextTryAt', 'createdAt',
+  ],
+  ['at', 'statusCode', 'durationMs', 'error'],
+])
+
+/** The id is the name that the record is sealed under, so it is not stored again. */
+export const encodeDelivery = ({ id: _id, ...delivery }: Delivery): Buffer => packer.pack(delivery)
+
+/** A record as it came out of the store. Throws `TypeError`. */
+export function decodeDelivery (bytes: Uint8Array, id: string): Delivery {
+  const value = packer.unpack(bytes)
+  if (!isDelivery(value)) throw new TypeError('not a delivery')
+  return Object.assign(value, { id })
 }
 
-/** A record as it came out of the store. Throws `TypeError` for a format of a version to come. */
-export function readDelivery (value: Json): Delivery {
-  if (!isDelivery(value)) throw new TypeError('a delivery in a format that this version does not know')
-  return value
-}
-const isDelivery = (value: Json): value is Json & Delivery => value !== null && typeof value === 'object' && !Array.isArray(value) && value.format === 1
+const isDelivery = (value: Json): value is Json & Delivery =>
+  value !== null && typeof value === 'object' && !Array.isArray(value) && typeof value['webhookId'] === 'string'

@@ -1,11 +1,10 @@
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { lookup as systemLookup, type LookupAddress } from 'node:dns'
 import type { EventEmitter } from 'node:events'
 import { isIP, type LookupFunction } from 'node:net'
 import { Agent, errors, type Dispatcher } from 'undici'
-import { isPrivateAddress, listAddresses } from '../addresses.ts'
-import { withDeadline } from '../net.ts'
-import { readRetryAfter } from '../adapters/http.ts'
+import { readWebhookUrl } from '../apps/endpoint.ts'
+import { withDeadline, isPrivateAddress, listAddresses, readRetryAfter } from '../net.ts'
+import { signWebhook } from './signature.ts'
 
 /** Why no answer came. A closed vocabulary: never a message, since messages carry addresses. */
 export const webhookErrors = [
@@ -44,40 +43,6 @@ export type Lookup = (host: string, options: { all: true }, callback: (error: No
 
 const maxBodyBytes = 4096
 const connectionsPerOrigin = 50
-/** A secret is 24 to 64 bytes (Standard Webhooks 1.0). */
-const secretBytes = { least: 24, most: 64 }
-
-const keys = new Map<string, KeyObject>()
-
-/** The key of a `whsec_` secret; null when it is not one. */
-export function readSecret (secret: string): KeyObject | null {
-  const known = keys.get(secret)
-  if (known !== undefined) return known
-  const [, encoded] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? []
-  const bytes = Buffer.from(encoded ?? '', 'base64')
-  if (bytes.length < secretBytes.least || bytes.length > secretBytes.most || bytes.toString('base64') !== encoded) return null
-  const key = createSecretKey(bytes)
-  keys.set(secret, key)
-  return key
-}
-
-/** The headers of Standard Webhooks 1.0 (https://www.standardwebhooks.com): a signature for each secret over `id.timestamp.body`. */
-export function signWebhook ({ secrets, webhookId, body, now }: Omit<Webhook, 'url'>): Record<string, string> {
-  const timestamp = String(Math.floor(now / 1000))
-  const signatures = secrets.map(secret => {
-    const key = readSecret(secret)
-    if (key === null) throw new TypeError('not a webhook secret')
-    return `v1,${createHmac('sha256', key).update(`${webhookId}.${timestamp}.${body}`).digest('base64')}`
-  })
-  return { 'webhook-id': webhookId, 'webhook-timestamp': timestamp, 'webhook-signature': signatures.join(' ') }
-}
-
-/** A URL that webhooks may go to, as far as its text can tell: http or https, no user info. The address is judged when it is known. */
-export function readWebhookUrl (text: string): URL | null {
-  const url = URL.parse(text)
-  return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' ? url : null
-}
-
 /** Link-local, also as NAT64 (RFC 6052) or IPv4-compatible addresses write it, and what else clouds serve their metadata at. IPv4-mapped forms are known to `BlockList`. */
 const neverAllowed = listAddresses([
   ['169.254.0.0', 16], ['64:ff9b::a9fe:0', 112], ['::a9fe:0', 112], ['fe80::', 10],

@@ -1,9 +1,10 @@
 import t from 'tap'
 import type { Adapter, AttemptContext, Outcome, Started } from '../../src/adapters/adapter.ts'
-import { guardAdapter, type GuardedAdapter, type ProviderCall } from '../../src/adapters/guard.ts'
+import { guardAdapter, type GuardedAdapter } from '../../src/adapters/guard.ts'
 import { ProviderError } from '../../src/core/errors.ts'
 import type { Reason } from '../../src/core/reasons.ts'
 import { noTracing } from '../../src/telemetry/tracing.ts'
+import type { ProviderCall } from '../../src/core/vocabulary.ts'
 
 const attempt: AttemptContext = {
   id: 'att_1', method: 'acme.otp', phoneNumber: '+14155550100', options: {}, locale: null, device: {}, state: null, expiresAt: 0,

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { allowsReturnUrl, createApps, readAppsFile, sandboxApp, type App } from '../../src/apps/apps.ts'
+import { createApps, readAppsFile, sandboxApp, type App } from '../../src/apps/apps.ts'
+import { allowsReturnUrl } from '../../src/apps/return-urls.ts'
 
 const hash = (key: string): string => createHash('sha256').update(key).digest('hex')
 const app = (more: Partial<App> = {}): App => ({ id: 'shop', name: 'Shop', keys: [{ sha256: hash('vgk_one'), scopes: ['verifications:read'] }], ...more })

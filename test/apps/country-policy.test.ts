@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import type { App } from '../../src/apps/apps.ts'
 import { ApiError } from '../../src/core/errors.ts'
-import { createLogger, numberTag } from '../../src/telemetry/logger.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { allowsCountry, createCountryPolicy } from '../../src/apps/country-policy.ts'
-import { createSealer } from '../../src/store/sealing.ts'
+import { createSealer, numberTag } from '../../src/store/sealing.ts'
 
 const app = (more: Partial<App> = {}): App => ({ id: 'shop', name: 'Shop', keys: [], ...more })
 const number = '+447700900123'

@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import type { App } from '../../src/apps/apps.ts'
 import { createLimits } from '../../src/apps/limits.ts'
-import { numberTag } from '../../src/telemetry/logger.ts'
-import { createSealer } from '../../src/store/sealing.ts'
+import { createSealer, numberTag } from '../../src/store/sealing.ts'
 
 const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
 const limits = createLimits({ sealer, now: () => 1_000 })

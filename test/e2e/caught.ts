@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { Test } from 'tap'
-import { callbackResults, type CallbackResult } from '../../src/telemetry/metrics.ts'
 import type { SimulatorOptions } from '../../src/sandbox/simulators.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { until } from '../helpers/redis.ts'
 import { startReceiver, type Received } from '../sandbox/receiver.ts'
 import { openDeepLink, post, readMetric } from './end-user.ts'
+import { callbackResults, type CallbackResult } from '../../src/core/vocabulary.ts'
 
 type Counts = Partial<Record<CallbackResult, number>>
 /** What a provider's server says beside the body. */

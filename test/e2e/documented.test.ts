@@ -1,10 +1,10 @@
 import t from 'tap'
-import { webhookEventTypes } from '../../src/core/outbox.ts'
 import { codesOf, findErrors, operationsOf, readDocument } from '../helpers/document.ts'
 import { clientOf, keys, startGateway, withWebhook, type Answer, type Client } from '../helpers/gateway.ts'
 import { until } from '../helpers/redis.ts'
 import { startReceiver } from '../sandbox/receiver.ts'
 import { act, codeFor, numberEnding, openDeepLink } from './end-user.ts'
+import { webhookEventTypes } from '../../src/core/vocabulary.ts'
 
 const document = await readDocument()
 const patterns = operationsOf(document).map(place => ({ ...place, pattern: new RegExp(`^${place.path.replace(/\{\w+\}/g, '[^/]+')}$`) }))

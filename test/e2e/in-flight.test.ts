@@ -2,12 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { Type } from 'typebox'
 import t from 'tap'
-import type { Action, Adapter, Method, Provider } from '../../src/adapters/adapter.ts'
+import type { Adapter, Method, Provider } from '../../src/adapters/adapter.ts'
 import { ProviderError } from '../../src/core/errors.ts'
 import { startWire } from '../faults/wire.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { startRedis, until } from '../helpers/redis.ts'
 import { numberEnding } from './end-user.ts'
+import type { Action } from '../../src/core/vocabulary.ts'
 
 const method = (special: Partial<Method>): Method => ({
   needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false,

@@ -1,10 +1,11 @@
 import { Type } from 'typebox'
 import t from 'tap'
-import type { Profile, Provider } from '../../src/adapters/adapter.ts'
+import type { Provider } from '../../src/adapters/adapter.ts'
 import { ProviderError } from '../../src/core/errors.ts'
 import { startGateway, withWebhook } from '../helpers/gateway.ts'
 import { startReceiver } from '../sandbox/receiver.ts'
 import { numberEnding } from './end-user.ts'
+import type { Profile } from '../../src/core/vocabulary.ts'
 
 /** A provider that proves the number at once, and hands the profile out by a call of its own. */
 function createAcme (readProfile: (evidence: unknown) => Promise<Profile>): Provider {

@@ -1,4 +1,4 @@
-import type { Json } from '../../src/adapters/adapter.ts'
+import type { Json } from '../../src/core/vocabulary.ts'
 
 /**
  * What the version before kept in Redis, as it wrote it: opened, with invented numbers, under `sealKeys` and on a clock at `at`.

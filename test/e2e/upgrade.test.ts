@@ -1,7 +1,6 @@
 import { createCipheriv, randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import type { Json } from '../../src/adapters/adapter.ts'
 import { readRecord } from '../../src/verifications/record-codec.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { createIds, partitionOf } from '../../src/store/ids.ts'
@@ -11,6 +10,7 @@ import { dump } from '../helpers/scan.ts'
 import { ask, startReceiver } from '../sandbox/receiver.ts'
 import { act, codeFor, openDeepLink } from './end-user.ts'
 import { at, deliveriesBefore, recordsBefore, sealKeys, type RecordBefore } from './records-before.ts'
+import type { Json } from '../../src/core/vocabulary.ts'
 
 t.setTimeout(60_000)
 

@@ -2,11 +2,11 @@ import { Redis } from 'ioredis'
 import { Webhook } from 'standardwebhooks'
 import t from 'tap'
 import { isGone } from '../../src/core/errors.ts'
-import { webhookEventTypes } from '../../src/core/outbox.ts'
 import { startGateway, webhookSecret, withWebhook, type TestGateway } from '../helpers/gateway.ts'
 import { startRedis, until } from '../helpers/redis.ts'
 import { startReceiver, type Received } from '../sandbox/receiver.ts'
 import { codeFor, numberEnding, readMetric } from './end-user.ts'
+import { webhookEventTypes } from '../../src/core/vocabulary.ts'
 
 /** As a receiver does it: throws unless the signature is right. */
 const open = ({ headers, text }: Received): Record<string, any> =>

@@ -20,8 +20,8 @@ async function writesPerSecond (t: Test, url: string, count: number): Promise<nu
   await Promise.all(Array.from({ length: 64 }, async () => {
     while (performance.now() - from < 2_000) {
       const id = ids.newId('app', written % partitions)
-      const created = await store.create(id, 'x'.repeat(1_000), { expiresAt: Date.now() + 600_000, dueAt: null })
-      if (!created.created || !await store.confirm(id, created.version)) throw new Error('not written')
+      const created = await store.insert(id, 'x'.repeat(1_000), { expiresAt: Date.now() + 600_000, dueAt: null })
+      if (!created.inserted || !await store.confirm(id, created.version)) throw new Error('not written')
       written += 1
     }
   }))

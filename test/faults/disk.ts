@@ -91,7 +91,7 @@ export async function startWriter (t: Test, redisUrl: string, lanes = 32): Promi
     while (!isOver) {
       const id = ids.newId('app', partition)
       const expiresAt = Date.now() + 3_600_000
-      const created = await store.create(id, { text: 'x'.repeat(200) }, { expiresAt, dueAt: expiresAt }).then(({ created }) => created, () => false)
+      const created = await store.insert(id, { text: 'x'.repeat(200) }, { expiresAt, dueAt: expiresAt }).then(({ inserted }) => inserted, () => false)
       if (created) acknowledged.push({ key: keys.record(partition, id), at: performance.now() })
       else await delay(10)
     }

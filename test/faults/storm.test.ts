@@ -29,7 +29,7 @@ async function fill (t: Test, { redisUrl, all }: World, { like, count, endsAt }:
   for (let n = 0; n < count; n += 500) {
     await Promise.all(Array.from({ length: Math.min(500, count - n) }, async (_, m) => {
       const id = ids.newId(record.appId, (n + m) % partitions)
-      await store.create(id, { ...record, id, attempts: record.attempts.map(attempt => ({ ...attempt, endsAt })) }, { expiresAt: endsAt + 3_600_000, dueAt: endsAt })
+      await store.insert(id, { ...record, id, attempts: record.attempts.map(attempt => ({ ...attempt, endsAt })) }, { expiresAt: endsAt + 3_600_000, dueAt: endsAt })
       written.push(id)
     }))
   }

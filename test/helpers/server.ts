@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createApps, sandboxApp, type Scope } from '../../src/apps/apps.ts'
-import type { Callback } from '../../src/adapters/adapter.ts'
-import type { Deliveries } from '../../src/webhooks/deliveries.ts'
+import type { DeliveryLog } from '../../src/webhooks/log.ts'
 import { ApiError } from '../../src/core/errors.ts'
 import type { Gateway } from '../../src/verifications/gateway.ts'
 import { createHealth } from '../../src/api/operations/health.ts'
@@ -15,7 +14,9 @@ import type { LiveOptions } from '../../src/api/live/live.ts'
 import type { Listener } from '../../src/store/change-feed.ts'
 import { createWindowCounters } from '../../src/store/window-counters.ts'
 import { noTracing, type Tracing } from '../../src/telemetry/tracing.ts'
-import { createVerification, decide, type Event, type Verification } from '../../src/core/verification.ts'
+import { type Verification } from '../../src/core/verification.ts'
+import { createVerification, decide } from '../../src/core/decide.ts'
+import type { Event } from '../../src/core/events.ts'
 
 type Teardown = { teardown (run: () => unknown): void }
 
@@ -73,7 +74,7 @@ export function createMemoryGateway (ids: Ids) {
       const { next } = createVerification({
         id: ids.newId(app.id, 0), appId: app.id, phoneNumber: request.phoneNumber ?? null, reference: request.reference ?? null,
         metadata: request.metadata ?? {}, locale: request.locale ?? null, device: request.device ?? {},
-        returnUrl: request.returnUrl ?? null, key: null,
+        returnUrl: request.returnUrl ?? null, idempotency: null, webhookEvents: [],
         includeProfile: app.includeProfile === true, expiresAt: now + 600_000,
         workflow: [{ method: 'otpless.otp', timeoutMs: 300_000, options: {}, isRepeatable: false, continueWhenRejected: false }],
       }, now)
@@ -92,7 +93,7 @@ export function createMemoryGateway (ids: Ids) {
       listeners.set(id, own.add(listener))
       return () => { own.delete(listener) }
     },
-    async submit (id, evidence) {
+    async check (id, evidence) {
       note('submit', id, evidence)
       apply(id, { type: 'evidenceReceived', attempt: 0, evidence: { from: 'app', value: evidence } })
       if (!('code' in evidence)) return { verification: load(id), settled: false }
@@ -135,7 +136,7 @@ export function createMemoryGateway (ids: Ids) {
         'reference' in by ? record.reference === by.reference : record.phoneNumber === by.phoneNumber
       return [...records.values()].filter(isMeant).slice(0, limit)
     },
-    async receive (provider, callback: Callback) {
+    async receive (provider, callback) {
       note('receive', provider, callback)
       if (provider !== 'truid') throw new ApiError('not_found', 'There is no such provider.')
     },
@@ -160,7 +161,7 @@ export function createMemoryGateway (ids: Ids) {
 }
 
 /** What an app without a webhook sees. */
-const noDeliveries: Pick<Deliveries, 'list' | 'replay' | 'test'> = {
+const noDeliveries: Pick<DeliveryLog, 'list' | 'replay' | 'test'> = {
   list: async () => ({ data: [], nextCursor: null }),
   replay: async () => { throw new ApiError('not_found', 'There is no such delivery.') },
   test: async () => { throw new ApiError('invalid_state', 'This app has no webhook.') },
@@ -191,7 +192,7 @@ export async function buildTestServer (t: Teardown, wishes: Wishes = {}) {
     app('reader', 'vgk_reader', ['verifications:read']),
     app('nobody', 'vgk_nobody', []),
   ])
-  const metrics = createMetrics({ otpless: ['otpless.otp'] })
+  const metrics = createMetrics({ providers: { otpless: ['otpless.otp'] }, queues: [], storeErrorCodes: [] })
   const refused = async (cause: string): Promise<number> =>
     Number(new RegExp(`^verigate_refused_requests_total\\{cause="${cause}"\\} (\\d+)$`, 'm').exec(await metrics.registry.metrics())?.[1])
   const lines: string[] = []
@@ -203,7 +204,7 @@ export async function buildTestServer (t: Teardown, wishes: Wishes = {}) {
     return sum
   }
   const parts: ServerParts = {
-    gateway, deliveries: noDeliveries, ids, apps, tallies: createWindowCounters({ sync, now }), now, metrics, tracing, queues, live,
+    gateway, deliveries: noDeliveries, ids, apps, windowCounters: createWindowCounters({ sync, now }), now, metrics, tracing, queues, live,
     config: { publicUrl, role, sandbox, operations, trustedProxies, clientRequestsPerMinute: 120, ipRequestsPerMinute },
     log: createLogger('debug', { write: line => { lines.push(line) } }),
     health: createHealth({ store: { ping: async () => {} }, workers: null, isSlow: () => server.isUnderPressure(), now: Date.now, ...health }),

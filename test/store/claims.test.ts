@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import type { Json } from '../../src/adapters/adapter.ts'
 import { createIds } from '../../src/store/ids.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createStore } from '../../src/store/record-store.ts'
 import { connectTo, startCluster, startRedis } from '../helpers/redis.ts'
+import type { Json } from '../../src/core/vocabulary.ts'
 
 const thing = (text: string): Json => ({ version: 1, text })
 
@@ -26,19 +26,19 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
 
     /** A record that exists, with its version. */
     const write = async (id: string, text = 'one', options = {}): Promise<string> => {
-      const created = await store.create(id, thing(text), { ...later, ...options })
-      if (!created.created) throw new Error('not created')
+      const created = await store.insert(id, thing(text), { ...later, ...options })
+      if (!created.inserted) throw new Error('not created')
       return created.version
     }
 
     await t.test('of 20 creates with one claim exactly one is written', async (t) => {
       const claim = { name: newName(), expiresAt: Date.now() + hour }
       const own = Array.from({ length: 20 }, () => newId())
-      const results = await Promise.all(own.map((id) => store.create(id, thing(id), { ...later, claims: [{ ...claim, value: id }] })))
-      const winners = own.filter((_, at) => results[at]?.created)
+      const results = await Promise.all(own.map((id) => store.insert(id, thing(id), { ...later, claims: [{ ...claim, value: id }] })))
+      const winners = own.filter((_, at) => results[at]?.inserted)
       t.equal(winners.length, 1)
       const lost = { created: false, taken: { name: claim.name, value: winners[0] } }
-      for (const result of results) if (!result.created) t.strictSame(result, lost)
+      for (const result of results) if (!result.inserted) t.strictSame(result, lost)
       t.equal(await store.claimOf(3, claim.name), winners[0])
       t.equal(await ttl(keys.claim(3, claim.name)), claim.expiresAt)
       t.equal((await Promise.all(own.map((id) => store.load(id)))).filter((stored) => stored !== null).length, 1)
@@ -52,7 +52,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const id = newId()
       const claims = [free, held].map((name) => ({ name, value: id, expiresAt: Date.now() + hour }))
       const indexes = [{ name: newName(), score: 1, keepMs: hour }]
-      const refused = await store.create(id, thing('one'), { ...later, dueAt: 1, claims, indexes })
+      const refused = await store.insert(id, thing('one'), { ...later, dueAt: 1, claims, indexes })
       t.strictSame(refused, { created: false, taken: { name: held, value: holder } })
       t.equal(await store.load(id), null)
       t.equal(await store.claimOf(3, free), null)
@@ -93,27 +93,27 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const local = { name: newName(), expiresAt: Date.now() + hour }
       const own = Array.from({ length: 20 }, () => newId())
       const results = await Promise.all(own.map((id) =>
-        store.create(id, thing(id), { ...later, claims: [{ ...foreign, value: id }, { ...local, value: id }] })))
-      const winner = own.find((_, at) => results[at]?.created) ?? ''
-      t.equal(results.filter((result) => result.created).length, 1)
+        store.insert(id, thing(id), { ...later, claims: [{ ...foreign, value: id }, { ...local, value: id }] })))
+      const winner = own.find((_, at) => results[at]?.inserted) ?? ''
+      t.equal(results.filter((result) => result.inserted).length, 1)
       const lost = { created: false, taken: { name: foreign.name, value: winner } }
-      for (const result of results) if (!result.created) t.strictSame(result, lost)
+      for (const result of results) if (!result.inserted) t.strictSame(result, lost)
       t.equal(await store.claimOf(12, foreign.name), winner)
       t.equal(await store.claimOf(3, foreign.name), null)
       t.equal(await ttl(keys.claim(12, foreign.name)), foreign.expiresAt)
 
       const refused = { ...foreign, name: newName(), value: own[0] ?? '' }
       const id = newId()
-      t.strictSame(await store.create(id, thing('x'), { ...later, claims: [refused, { ...local, value: id }] }),
+      t.strictSame(await store.insert(id, thing('x'), { ...later, claims: [refused, { ...local, value: id }] }),
         { created: false, taken: { name: local.name, value: winner } })
       t.equal(await store.claimOf(12, refused.name), null, 'given back when the record is refused')
 
       const two = [{ ...refused, value: id }, { ...foreign, value: id }]
-      t.strictSame(await store.create(id, thing('x'), { ...later, claims: two }), lost)
+      t.strictSame(await store.insert(id, thing('x'), { ...later, claims: two }), lost)
       t.equal(await store.claimOf(12, refused.name), null, 'given back when the next one is taken')
 
       const held = [{ ...foreign, value: winner }]
-      t.strictSame(await store.create(winner, thing('x'), { ...later, claims: held }), { created: false, exists: true })
+      t.strictSame(await store.insert(winner, thing('x'), { ...later, claims: held }), { created: false, exists: true })
       t.equal(await store.claimOf(12, foreign.name), winner, 'kept by the record that has it')
 
       const stored = await store.load(winner)
@@ -136,12 +136,12 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const [dead, id] = [newId(), newId()]
       const claim = { name: newName(), expiresAt: Date.now() + hour, partition: 12 }
       await redis.set(keys.claim(12, claim.name), dead, 'PXAT', claim.expiresAt)
-      const refused = await store.create(id, thing('mine'), { ...later, claims: [{ ...claim, value: id }] })
+      const refused = await store.insert(id, thing('mine'), { ...later, claims: [{ ...claim, value: id }] })
       t.strictSame(refused, { created: false, taken: { name: claim.name, value: dead } })
       t.equal(await store.load(dead), null)
       const adopted = { ...later, claims: [{ ...claim, value: dead }] }
-      const results = await Promise.all([1, 2].map((n) => store.create(dead, thing(`${n}`), adopted)))
-      t.equal(results.filter((result) => result.created).length, 1, 'two who go on with it do not both create it')
+      const results = await Promise.all([1, 2].map((n) => store.insert(dead, thing(`${n}`), adopted)))
+      t.equal(results.filter((result) => result.inserted).length, 1, 'two who go on with it do not both create it')
       t.equal(await store.claimOf(12, claim.name), dead)
     })
   })

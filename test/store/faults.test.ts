@@ -28,7 +28,7 @@ const calls = (store: Awaited<ReturnType<typeof open>>['store']) => {
   const id = ids.newId('app', 3)
   const claims = [{ name: 'secret-name', value: 'secret-value', expiresAt: later.expiresAt }]
   return {
-    create: () => store.create(id, 'secret-record', { ...later, claims }),
+    create: () => store.insert(id, 'secret-record', { ...later, claims }),
     load: () => store.load(id),
     save: () => store.save(id, 'AAAA', 'secret-record', { ...later, publish: 'secret-text' }),
     erase: () => store.erase(id, { publish: 'secret-text' }),
@@ -75,7 +75,7 @@ t.test('a server that hangs: every call fails within the command timeout, and wo
   server.resume()
   await until(() => store.ping().then(() => true, () => false), 'it works again', 2000)
   reported.length = 0
-  t.ok((await calls(store).create()).created)
+  t.ok((await calls(store).create()).inserted)
   t.strictSame(reported, [null])
 })
 

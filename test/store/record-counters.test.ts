@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import type { Json } from '../../src/adapters/adapter.ts'
 import { createIds } from '../../src/store/ids.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createStore } from '../../src/store/record-store.ts'
 import { connectTo, startCluster, startRedis } from '../helpers/redis.ts'
+import type { Json } from '../../src/core/vocabulary.ts'
 
 const thing = (text: string): Json => ({ version: 1, text })
 const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
@@ -29,10 +29,10 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
         const key = keys.counter(partition, counter.name)
         const results = await Promise.all(Array.from({ length: 20 }, () => {
           const id = newId()
-          return store.create(id, thing(id), { ...later, counters: [counter] }).then((result) => ({ id, result }))
+          return store.insert(id, thing(id), { ...later, counters: [counter] }).then((result) => ({ id, result }))
         }))
-        t.equal(results.filter(({ result }) => result.created).length, 5, 'of 20 at once as many as it allows are written')
-        for (const { id, result } of results.filter(({ result }) => !result.created)) {
+        t.equal(results.filter(({ result }) => result.inserted).length, 5, 'of 20 at once as many as it allows are written')
+        for (const { id, result } of results.filter(({ result }) => !result.inserted)) {
           t.match(result, { created: false, full: { name: counter.name } })
           if ('counterExceeded' in result) t.ok(result.counterExceeded.retryAfterMs > hour - 60_000 && result.counterExceeded.retryAfterMs <= hour, `${result.counterExceeded.retryAfterMs} ms`)
           t.equal(await store.load(id), null, 'and nothing of the others')
@@ -42,14 +42,14 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
 
         const id = newId()
         const [free, held] = [newName(), newName()]
-        await store.create(newId(), thing('holder'), { ...later, claims: [{ name: held, value: 'somebody', expiresAt }] })
+        await store.insert(newId(), thing('holder'), { ...later, claims: [{ name: held, value: 'somebody', expiresAt }] })
         const fresh = { ...counter, name: newName() }
-        const refused = await store.create(id, thing('x'), {
+        const refused = await store.insert(id, thing('x'), {
           ...later, claims: [{ name: free, value: id, expiresAt }, { name: held, value: id, expiresAt }], counters: [fresh],
         })
         t.match(refused, { created: false, taken: { name: held } })
         t.equal(Number(await redis.get(keys.counter(partition, fresh.name))), 0, 'what a claim refuses is not counted')
-        const full = await store.create(id, thing('x'), { ...later, claims: [{ name: free, value: id, expiresAt }], counters: [fresh, counter] })
+        const full = await store.insert(id, thing('x'), { ...later, claims: [{ name: free, value: id, expiresAt }], counters: [fresh, counter] })
         t.match(full, { created: false, full: { name: counter.name } })
         t.equal(Number(await redis.get(keys.counter(partition, fresh.name))), 0, 'and what one counter refuses not by the other')
         t.equal(await store.claimOf(3, free), null, 'nor is a claim taken')
@@ -61,8 +61,8 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const expiresAt = Date.now() + hour
       const id = newId()
       const name = newName()
-      const created = await store.create(id, thing('one'), later)
-      if (!created.created) throw new Error('not created')
+      const created = await store.insert(id, thing('one'), later)
+      if (!created.inserted) throw new Error('not created')
       const look = { name, add: 0, below: 2, expiresAt }
       const count = { name, add: 1, below: null, expiresAt }
       let { version } = created
@@ -81,7 +81,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
     await t.test('what is erased with a record goes out of the lists, too', async (t) => {
       const [id, other] = [newId(), newId()]
       const index = { name: newName(), score: Date.now(), keepMs: hour }
-      for (const each of [id, other]) await store.create(each, thing(each), { ...later, dueAt: 1, indexes: [index] })
+      for (const each of [id, other]) await store.insert(each, thing(each), { ...later, dueAt: 1, indexes: [index] })
       t.equal((await store.find(index.name, 10)).length, 2)
       await store.erase(id, { alsoDelete: [other], indexes: [index.name], publish: 'erased' })
       t.strictSame(await store.find(index.name, 10), [])

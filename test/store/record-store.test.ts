@@ -34,8 +34,8 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
 
     /** A record that exists, with its version. */
     const write = async (id: string, text = 'one', options = {}): Promise<string> => {
-      const created = await store.create(id, thing(text), { ...later, ...options })
-      if (!created.created) throw new Error('not created')
+      const created = await store.insert(id, thing(text), { ...later, ...options })
+      if (!created.inserted) throw new Error('not created')
       return created.version
     }
 
@@ -46,7 +46,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
         const version = await write(id)
         t.strictSame(await store.load(id), { record: thing('one'), version })
         t.equal(await ttl(keys.record(partition, id)), later.expiresAt)
-        t.strictSame(await store.create(id, thing('other'), later), { created: false, exists: true })
+        t.strictSame(await store.insert(id, thing('other'), later), { created: false, exists: true })
 
         const saved = await store.save(id, version, thing('two'), { ...later, expiresAt: later.expiresAt + hour, publish: '2' })
         if (!saved.saved) throw new Error('not saved')
@@ -189,7 +189,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       await flush()
       t.ok((await store.save(id, version, thing('two'), { ...later, publish: '2' })).saved)
       await flush()
-      t.ok((await store.create(newId(), thing('one'), later)).created)
+      t.ok((await store.insert(newId(), thing('one'), later)).inserted)
       await flush()
       await store.erase(id, { publish: 'gone' })
       t.equal(await store.load(id), null)
@@ -246,7 +246,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const foreign = createIds(sealer, { partitions: 256, randomBytes }).newId('app', 200)
       for (const id of ['', 'ver_', 'vg:{q3}:due', foreign]) {
         await t.rejects(store.load(id), { name: 'TypeError', message: 'not an id' })
-        await t.rejects(store.create(id, thing('x'), later), { name: 'TypeError' })
+        await t.rejects(store.insert(id, thing('x'), later), { name: 'TypeError' })
       }
     })
 

@@ -19,8 +19,8 @@ async function open (t: Test, url: string, count: number) {
   const [redis, waiting] = await Promise.all([connectTo(t, url), connectTo(t, url)])
   const store = createStore({ redis, replicas: createReplicas(waiting, { count, timeoutMs }), sealer, read: value => value })
   const write = async (id = ids.newId('app', 3)): Promise<{ id: string, version: string }> => {
-    const created = await store.create(id, 'record', later)
-    if (!created.created) throw new Error('not created')
+    const created = await store.insert(id, 'record', later)
+    if (!created.inserted) throw new Error('not created')
     return { id, version: created.version }
   }
   return { redis, store, write }
@@ -84,9 +84,9 @@ t.test('on Cluster, also while a slot moves', { buffered: true }, async t => {
   t.ok((await Promise.all(all.map(({ id, version }) => store.confirm(id, version)))).every(Boolean), 'on every master')
   const claim = { name: 'held', value: 'mine', expiresAt: later.expiresAt, partition: 5 }
   const holder = ids.newId('app', 3)
-  const created = await store.create(holder, 'record', { ...later, claims: [claim] })
-  t.equal(await store.confirm(holder, created.created ? created.version : '', [claim]), true)
-  t.equal(await store.confirm(holder, created.created ? created.version : '', [{ ...claim, value: 'other' }]), false, 'and the claims')
+  const created = await store.insert(holder, 'record', { ...later, claims: [claim] })
+  t.equal(await store.confirm(holder, created.inserted ? created.version : '', [claim]), true)
+  t.equal(await store.confirm(holder, created.inserted ? created.version : '', [{ ...claim, value: 'other' }]), false, 'and the claims')
 
   const keys = createKeys('vg')
   const slot = Number(await redis.call('CLUSTER', 'KEYSLOT', keys.due(3)))

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
-import type { Json } from '../../src/adapters/adapter.ts'
 import { createSealer, versionOf, SealError } from '../../src/store/sealing.ts'
+import type { Json } from '../../src/core/vocabulary.ts'
 
 const key = (id: string): string => `${id}:${randomBytes(32).toString('base64')}`
 const [old, fresh] = [key('k1'), key('k2')]

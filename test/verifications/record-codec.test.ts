@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { Json } from '../../src/adapters/adapter.ts'
 import { readRecord, writeRecord } from '../../src/verifications/record-codec.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { readVerification, type Verification } from '../../src/core/verification.ts'
 import { recordsBefore, sealKeys } from '../e2e/records-before.ts'
+import type { Json } from '../../src/core/vocabulary.ts'
 
 const sealer = createSealer(sealKeys)
 const keep = (verification: Verification): Json => sealer.open(sealer.seal(writeRecord(verification), verification.id), verification.id)

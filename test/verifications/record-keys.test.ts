@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { createRecordKeys } from '../../src/verifications/record-keys.ts'
 import { createSealer } from '../../src/store/sealing.ts'
-import { createVerification, decide, type Verification } from '../../src/core/verification.ts'
+import { type Verification } from '../../src/core/verification.ts'
+import { createVerification, decide } from '../../src/core/decide.ts'
 
 const hour = 3_600_000
 const day = 24 * hour

@@ -2,8 +2,11 @@ import { Type } from 'typebox'
 import t from 'tap'
 import type { Method } from '../../src/adapters/adapter.ts'
 import { ApiError } from '../../src/core/errors.ts'
-import { createVerification, type Verification } from '../../src/core/verification.ts'
-import { planWorkflow, skipIneligible, type Methods } from '../../src/verifications/workflow.ts'
+import { type Verification } from '../../src/core/verification.ts'
+import { planWorkflow } from '../../src/verifications/workflow.ts'
+import { createVerification } from '../../src/core/decide.ts'
+import { skipIneligible } from '../../src/core/routing.ts'
+import type { Methods } from '../../src/adapters/guard.ts'
 
 const method = (more: Partial<Method> = {}): Method => ({
   needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false,

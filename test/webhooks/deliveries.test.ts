@@ -11,11 +11,12 @@ import { createSealer } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createStore } from '../../src/store/record-store.ts'
 import { noTracing } from '../../src/telemetry/tracing.ts'
-import { createVerification, decide, type Verification } from '../../src/core/verification.ts'
+import { type Verification } from '../../src/core/verification.ts'
 import { viewVerification } from '../../src/api/views/verification.ts'
 import { createWebhookSender } from '../../src/webhooks/sender.ts'
 import { connectTo, startRedis, until } from '../helpers/redis.ts'
 import { startReceiver } from '../sandbox/receiver.ts'
+import { createVerification, decide } from '../../src/core/decide.ts'
 
 const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 const [second, hour, day] = [1_000, 3_600_000, 86_400_000]

@@ -1,7 +1,6 @@
 import t from 'tap'
-import {
-  isFinalNo, isMade, isSuccess, maxScheduleMs, readDelivery, replayDelivery, retryDelays, settleTry, showUrl, viewDelivery, type Delivery, type TryResult,
-} from '../../src/webhooks/delivery.ts'
+import { isFinalNo, isMade, isSuccess, maxScheduleMs, readDelivery, replayDelivery, retryDelays, settleTry, showUrl, type Delivery, type TryResult } from '../../src/webhooks/delivery.ts'
+import { viewDelivery } from '../../src/api/views/delivery.ts'
 
 const pending: Delivery = {
   format: 1, id: 'whd_x_5', appId: 'shop', webhookId: 'msg_x_5', type: 'verification.verified', verificationId: 'ver_x', url: '', body: '{}',

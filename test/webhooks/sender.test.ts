@@ -3,7 +3,9 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net'
 import { Webhook as Official } from 'standardwebhooks'
 import t, { type Test } from 'tap'
-import { allowsAddress, createWebhookSender, readSecret, readWebhookUrl, signWebhook, type Lookup, type Webhook } from '../../src/webhooks/sender.ts'
+import { allowsAddress, createWebhookSender, type Lookup, type Webhook } from '../../src/webhooks/sender.ts'
+import { readSecret, readWebhookUrl } from '../../src/apps/endpoint.ts'
+import { signWebhook } from '../../src/webhooks/signature.ts'
 
 const secretOf = (byte: number, length = 32): string => `whsec_${Buffer.alloc(length, byte).toString('base64')}`
 const [old, fresh] = [secretOf(1, 24), secretOf(2, 64)]

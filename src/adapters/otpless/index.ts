@@ -2,10 +2,10 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { ProviderError } from '../../core/errors.ts'
 import type { Reason } from '../../core/reasons.ts'
-import type { Adapter, AdapterIo, AttemptContext, Json, Method, Outcome, Provider, ProviderAnswer, Started } from '../adapter.ts'
-import {
-  isSigned, judgeOtp, judgeToken, readCode, readRefusal, readRequestId, readStarted, readStartRefusal, readToken, readWebhook, writeMetadata,
-} from './wire.ts'
+import type { Adapter, AdapterIo, AttemptContext, Method, Outcome, Provider, ProviderAnswer, Started } from '../adapter.ts'
+import { readOrigin, setting } from '../settings.ts'
+import { isSigned, judgeOtp, judgeToken, readCode, readRefusal, readRequestId, readStarted, readStartRefusal, readToken, readWebhook, writeMetadata } from './wire.ts'
+import type { Json } from '../../core/vocabulary.ts'
 
 // https://otpless.com/docs/api-reference
 const provider = 'otpless'
@@ -17,7 +17,6 @@ const defaultCodeLength = 6
 const minExpirySeconds = 30
 const maxExpirySeconds = 86_400
 
-const setting = (description: string) => Type.Optional(Type.String({ description }))
 const settings = Type.Object({
   OTPLESS_CLIENT_ID: setting('Client id of the OTPLESS dashboard. Turns the provider on.'),
   OTPLESS_CLIENT_SECRET: setting('Client secret of the OTPLESS dashboard.'),
@@ -159,12 +158,4 @@ function readCredential (name: string, value: string | undefined): string {
   if (!value) throw new Error(`${name} is missing`)
   if (!/^[\x21-\x7e]+$/.test(value)) throw new Error(`${name} must be visible ASCII characters`)
   return value
-}
-
-/** A bare origin; http, ports and loopback only where that is permitted. */
-function readOrigin (name: string, text: string, allowInsecure: boolean): string {
-  const url = URL.parse(text)
-  const isSafe = url !== null && (allowInsecure ? /^https?:$/.test(url.protocol) : url.protocol === 'https:' && url.port === '')
-  if (!isSafe || text.replace(/\/$/, '') !== url.origin) throw new Error(`${name} must be an https origin such as https://example.com`)
-  return url.origin
 }

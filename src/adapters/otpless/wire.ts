@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { readPhoneNumber } from '../../phone.ts'
 import type { Reason } from '../../core/reasons.ts'
-import type { Json, Profile } from '../adapter.ts'
+import type { Json, Profile } from '../../core/vocabulary.ts'
 
 // https://otpless.com/docs/api-reference: validate token, initiate and verify OTP, error codes, webhooks
 

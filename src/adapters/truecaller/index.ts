@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { ProviderError } from '../../core/errors.ts'
 import { digitsOf } from '../../phone.ts'
 import type { Adapter, AdapterIo, AttemptContext, Method, Provider, Started } from '../adapter.ts'
+import { readOrigin, setting } from '../settings.ts'
 import { isAccepted, isProfileUrl, readCallback, readGrant, readProfile, readRefusal } from './wire.ts'
 
 // https://docs.truecaller.com/truecaller-sdk/mobile-websites, https://github.com/truecaller/web-login (push, 2017)
@@ -14,7 +15,6 @@ const defaultPartnerName = 'Verigate'
 const deepLink = 'truecallersdk://truesdk/web_verify'
 const languages = ['en', 'hi', 'mr', 'te', 'ml', 'ur', 'pa', 'ta', 'bn', 'kn', 'sw', 'ar']
 
-const setting = (description: string) => Type.Optional(Type.String({ description }))
 const settings = Type.Object({
   TRUECALLER_APP_KEY: setting('App key of the Truecaller developer portal. Turns the provider on.'),
   TRUECALLER_PARTNER_NAME: setting(`Name that the Truecaller dialog shows (${defaultPartnerName}).`),
@@ -165,14 +165,6 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
 function isSame (given: string, expected: string): boolean {
   const [a, b] = [Buffer.from(given), Buffer.from(expected)]
   return a.length === b.length && timingSafeEqual(a, b)
-}
-
-/** A bare origin; http, ports and loopback only where that is permitted. */
-function readOrigin (name: string, text: string, allowInsecure: boolean): string {
-  const url = URL.parse(text)
-  const isSafe = url !== null && (allowInsecure ? /^https?:$/.test(url.protocol) : url.protocol === 'https:' && url.port === '')
-  if (!isSafe || text.replace(/\/$/, '') !== url.origin) throw new Error(`${name} must be an https origin such as https://example.com`)
-  return url.origin
 }
 
 function readHosts (name: string, text: string, allowInsecure: boolean): Set<string> {

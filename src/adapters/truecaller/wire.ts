@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { readPhoneNumber } from '../../phone.ts'
 import type { Reason } from '../../core/reasons.ts'
-import type { Profile } from '../adapter.ts'
+import type { Profile } from '../../core/vocabulary.ts'
 
 // https://docs.truecaller.com/truecaller-sdk (mobile websites), and the web sign-up API of 2017 (github.com/truecaller/web-login)
 

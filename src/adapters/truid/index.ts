@@ -3,12 +3,11 @@ import { IsIPv4, IsIPv6 } from 'typebox/format'
 import { ProviderError } from '../../core/errors.ts'
 import { digitsOf } from '../../phone.ts'
 import type { Reason } from '../../core/reasons.ts'
-import type { Adapter, AdapterIo, AttemptContext, Method, Outcome, Provider, ProviderAnswer, ProviderRequest, Refusal } from '../adapter.ts'
+import type { Adapter, AdapterIo, AttemptContext, Method, Outcome, Provider, ProviderAnswer, ProviderRequest } from '../adapter.ts'
+import { readOrigin, setting } from '../settings.ts'
 import { findKey, isSignedBy, readKeys, readSignature, type Key, type KeySet } from './signature.ts'
-import {
-  isCallback, judgeCheck, readCheckRefusal, readCode, readCreated, readCreateRefusal, readExchangeRefusal, readReturnError, readState,
-  readToken, readTokenRefusal, type Check,
-} from './wire.ts'
+import { isCallback, judgeCheck, readCheckRefusal, readCode, readCreated, readCreateRefusal, readExchangeRefusal, readReturnError, readState, readToken, readTokenRefusal, type Check } from './wire.ts'
+import type { CallbackRefusal } from '../../core/vocabulary.ts'
 
 // https://developer.tru.id/docs/phone-check/integration (v0.2), …/integration-v0_1
 const provider = 'truid'
@@ -22,7 +21,6 @@ const keysMs = 600_000
 /** Anybody can name a key that does not exist: that makes us ask for new ones no more often. */
 const keysCoolDownMs = 30_000
 
-const setting = (description: string) => Type.Optional(Type.String({ description }))
 const settings = Type.Object({
   TRUID_CLIENT_ID: setting('Client id of the tru.ID project. Turns the provider on.'),
   TRUID_CLIENT_SECRET: setting('Client secret of the tru.ID project.'),
@@ -111,7 +109,7 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
   }
 
   /** Whoever asks while others do waits with them. */
-  async function getKey (keyId: string): Promise<Key | Refusal> {
+  async function getKey (keyId: string): Promise<Key | CallbackRefusal> {
     const known = await findKey(keys?.set, keyId)
     if (known !== null && keys !== null && io.now() < keys.askedAt + keysMs) return known
     if (io.now() >= keysAskedAt + keysCoolDownMs) askingForKeys = askForKeys()
@@ -218,12 +216,4 @@ function conclude ({ phoneNumber }: AttemptContext, word: 'match' | 'pending' | 
   }
   if (word.startsWith('provider_')) throw new ProviderError(provider, call, word)
   return { verdict: 'denied', reason: word }
-}
-
-/** A bare origin; http, ports and loopback only where that is permitted. */
-function readOrigin (name: string, text: string, allowInsecure: boolean): string {
-  const url = URL.parse(text)
-  const isSafe = url !== null && (allowInsecure ? /^https?:$/.test(url.protocol) : url.protocol === 'https:' && url.port === '')
-  if (!isSafe || text.replace(/\/$/, '') !== url.origin) throw new Error(`${name} must be an https origin such as https://example.com`)
-  return url.origin
 }

@@ -2,7 +2,8 @@ import { createHash, subtle } from 'node:crypto'
 import { createLocalJWKSet, type LocalJWKSet } from 'jose/jwks/local'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { Callback, Refusal } from '../adapter.ts'
+import type { Callback } from '../adapter.ts'
+import type { CallbackRefusal } from '../../core/vocabulary.ts'
 
 // https://developer.tru.id/docs/phone-check/integration (callback): HTTP Signatures, draft-cavage-http-signatures, in `Authorization`
 
@@ -22,7 +23,7 @@ export type Signed = { keyId: string, text: string, signature: Buffer }
  * What is said to be signed, or why that is no signature of tru.ID's. Which components are signed, and how, is not the sender's to choose. Host
  * and target are those of the address that tru.ID was given.
  */
-export function readSignature ({ url, headers, rawBody }: Pick<Callback, 'url' | 'headers' | 'rawBody'>, now: number): Signed | Refusal {
+export function readSignature ({ url, headers, rawBody }: Pick<Callback, 'url' | 'headers' | 'rawBody'>, now: number): Signed | CallbackRefusal {
   const { authorization, date, digest, 'x-tru-callback': kind } = headers
   if (typeof authorization !== 'string' || !authorization.startsWith('Signature ')) return 'signature_missing'
   const { keyId, algorithm, headers: signed, signature } = readParameters(authorization)

@@ -97,7 +97,7 @@ export function createLive (
       raw.destroy()
     }
     function begin (verification: Verification): void {
-      if (after !== null && verification.revision <= after && isSettled(verification)) {
+      if (after !== null && verification.revision <= after && isFinal(verification)) {
         leave('nothing to tell')
         void reply.code(204).send()
         return
@@ -121,7 +121,7 @@ export function createLive (
           write(frame(told, verification))
         }
         told = verification
-        if (isSettled(verification) && waits.has(stop)) end('final')
+        if (isFinal(verification) && waits.has(stop)) end('final')
       },
       error (error) {
         if (told === null) {
@@ -177,7 +177,3 @@ export function createLive (
     }),
   }
 }
-
-/** Nothing of it will change any more: it is final, and no profile is sought. */
-const isSettled = (verification: Verification): boolean =>
-  isFinal(verification) && !(verification.status === 'verified' && typeof verification.profileSearch === 'object' && verification.profileSearch !== null)

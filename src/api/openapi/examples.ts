@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Examples } from './operations.ts'
-import { createVerification, decide, type Event, type Step, type Verification } from '../../core/verification.ts'
+import { type Step, type Verification } from '../../core/verification.ts'
 import { viewVerification } from '../views/verification.ts'
 import type { CreatedView, CreateRequest, DeliveryView, Evidence, Liveness, NextRequest, ProviderList, Readiness, VerificationView } from '../schemas/requests.ts'
+import { createVerification, decide } from '../../core/decide.ts'
+import type { Event } from '../../core/events.ts'
 
 /**
  * What the documentation shows. Verifications are told as stories, and the core itself says what became of them, so that an example
@@ -36,9 +38,8 @@ const asksHandset = starts(1, 0, { type: 'approveOnDevice', app: 'truecaller' })
 const opensLink = starts(0, 0, { type: 'openDeepLink', url: 'truecallersdk://truesdk/web_verify?type=btmsheet&requestNonce=Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQAb3dE5fG7hJ9kLmNpQ&partnerKey=your-app-key&partnerName=Shop&lang=en&loginPrefix=continue&loginSuffix=verifymobile&ctaPrefix=continuewith', platforms: ['android'], notOpenedAfterMs: 600 })
 const asksForToken = starts(0, 0, { type: 'submitToken', sdk: 'otpless', params: { appId: 'YOUR_APP_ID' } })
 const brings = (seconds: number, attempt: number): Moment => [seconds, { type: 'evidenceReceived', attempt, evidence: { from: 'app', value: {} } }]
-const proves = (seconds: number, attempt: number, more: { proven?: string, profile?: object, profileEvidence?: string } = {}): Moment => [seconds, {
+const proves = (seconds: number, attempt: number, more: { proven?: string, profile?: object } = {}): Moment => [seconds, {
   type: 'numberProven', attempt, phoneNumber: more.proven ?? phoneNumber, profile: more.profile ?? null, signals: null,
-  ...(more.profileEvidence === undefined ? {} : { profileEvidence: more.profileEvidence }),
 }]
 const gaveUp: Moment = [9, { type: 'nextRequested', reason: 'not_on_cellular' }]
 const profile = {
@@ -51,7 +52,7 @@ type Story = { workflow: Step[], discovers?: boolean, moments: Moment[] }
 function tell ({ workflow, discovers = false, moments }: Story): Verification {
   const request = {
     id, appId: 'shop', phoneNumber: discovers ? null : phoneNumber, reference: 'signup-8842', metadata: { plan: 'pro' }, locale: null, device: {},
-    returnUrl: null, key: null, includeProfile: true, workflow, expiresAt: startedAt + 600_000,
+    returnUrl: null, includeProfile: true, workflow, webhookEvents: [], idempotency: null, expiresAt: startedAt + 600_000,
   }
   return moments.reduce((verification, [seconds, event]) => {
     const decision = decide(verification, event, startedAt + seconds * 1000)
@@ -65,7 +66,7 @@ const otpStory: Story = { workflow: [otp], moments: [asksForCode(1, 0)] }
 const silentStory: Story = { workflow: [silent, otp], moments: [opensUrl] }
 const fallbackStory: Story = { ...silentStory, moments: [opensUrl, gaveUp, asksForCode(10, 1)] }
 const pushStory: Story = { workflow: [push, otp], moments: [asksHandset] }
-const provenByPush: Moment[] = [asksHandset, brings(14, 0), proves(15, 0, { profileEvidence: 'of the callback' })]
+const provenByPush: Moment[] = [asksHandset, brings(14, 0), proves(15, 0, { profile })]
 
 /** Verifications in all the states that matter to a reader. */
 export const verifications = {
@@ -79,8 +80,7 @@ export const verifications = {
   resent: show('Pending: the code was sent again', { ...otpStory, moments: [asksForCode(1, 0), [40, { type: 'resendRequested', attempt: 0 }]] }),
   verified: show('Verified', { ...silentStory, moments: [opensUrl, brings(5, 0), proves(6, 0)] }),
   verifiedByFallback: show('Verified by the second method', { ...fallbackStory, moments: [...fallbackStory.moments, brings(30, 1), proves(31, 1)] }),
-  verifiedProfilePending: show('Verified; the profile is on its way', { ...pushStory, moments: provenByPush }),
-  verifiedWithProfile: show('Verified, with a profile', { ...pushStory, moments: [...provenByPush, [17, { type: 'profileRead', profile }]] }),
+  verifiedWithProfile: show('Verified, with a profile', { ...pushStory, moments: provenByPush }),
   numberMismatch: show('Failed: another number was proven', { ...silentStory, moments: [opensUrl, brings(5, 0), proves(6, 0, { proven: '+14155550177' })] }),
   userRejected: show('Failed: the user said no', { ...pushStory, moments: [asksHandset, [8, { type: 'userRejected', attempt: 0, reason: 'user_rejected' }]] }),
   providerUnavailable: show('Failed: no provider could be reached', {

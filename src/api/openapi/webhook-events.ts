@@ -1,9 +1,9 @@
 import { Type, type TSchema } from 'typebox'
 import { retryDelays } from '../../webhooks/delivery.ts'
-import { defaultEventTypes, webhookEventTypes, type WebhookEventType } from '../../core/outbox.ts'
-import { signWebhook } from '../../webhooks/sender.ts'
 import { verifications } from './examples.ts'
 import { VerificationView } from '../schemas/requests.ts'
+import { defaultEventTypes, webhookEventTypes, type WebhookEventType } from '../../core/vocabulary.ts'
+import { signWebhook } from '../../webhooks/signature.ts'
 
 /** What each event says, and a verification of which it is said. */
 const events: Readonly<Record<WebhookEventType, { summary: string, description: string, example: keyof typeof verifications }>> = {
@@ -16,10 +16,6 @@ const events: Readonly<Record<WebhookEventType, { summary: string, description: 
   failed: { summary: 'The verification failed', description: '`reason` says why.', example: 'numberMismatch' },
   expired: { summary: 'The verification expired', description: 'Nothing came in time.', example: 'expired' },
   canceled: { summary: 'The verification was canceled', description: 'By the app, or because a newer one took its place.', example: 'canceled' },
-  profile_ready: {
-    summary: 'The profile came after the proof', example: 'verifiedWithProfile',
-    description: 'Only when it was not in `verification.verified` already (there `profileStatus` is then `ready`).',
-  },
 }
 
 /** The secret that the signatures of the examples are made with. */

@@ -1,16 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Gauge, type Registry } from 'prom-client'
-import type { AdapterMap } from '../../verifications/provider-calls.ts'
-import type { Deliveries } from '../../webhooks/deliveries.ts'
+import type { DeliveryLog } from '../../webhooks/log.ts'
 import type { Queues, QueueState } from '../../jobs/queues.ts'
 import type { Store } from '../../store/record-store.ts'
 import type { Verification } from '../../core/verification.ts'
+import type { AdapterMap } from '../../adapters/guard.ts'
 
 export type GaugesParts = {
   adapters: AdapterMap
   queues: Pick<Queues, 'stats'>
   store: Pick<Store<Verification>, 'firstDue'>
-  deliveries: Pick<Deliveries, 'pendingSince'>
+  deliveries: Pick<DeliveryLog, 'pendingSince'>
   now: () => number
 }
 

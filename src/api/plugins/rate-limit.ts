@@ -1,10 +1,10 @@
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { isPrivateAddress, networkOf } from '../../addresses.ts'
-import { limitOf } from '../../apps/apps.ts'
+import { limitOf } from '../../apps/limits.ts'
 import type { Config } from '../../config.ts'
 import { ApiError, type RefusalCause } from '../../core/errors.ts'
 import type { WindowCounters } from '../../store/window-counters.ts'
+import { isPrivateAddress, networkOf } from '../../net.ts'
 
 type Check = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
@@ -24,11 +24,11 @@ const stepShare = 0.05
 
 /** Per app, client secret and public IP address, with `RateLimit` headers (draft-ietf-httpapi-ratelimit-headers-06) that tell of the tightest. */
 export async function createRequestLimits (
-  server: FastifyInstance, { tallies, config, now }: { tallies: WindowCounters, config: Pick<Config, 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>, now: () => number },
+  server: FastifyInstance, { windowCounters, config, now }: { windowCounters: WindowCounters, config: Pick<Config, 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>, now: () => number },
 ): Promise<RequestLimits> {
   class Store {
     incr (name: string, done: (error: Error | null, result?: { current: number, ttl: number }) => void, windowMs: number, max: number): void {
-      const { count, endsAt } = tallies.increment({ name, windowMs, syncEvery: Math.max(1, Math.floor(max * stepShare)) })
+      const { count, endsAt } = windowCounters.increment({ name, windowMs, syncEvery: Math.max(1, Math.floor(max * stepShare)) })
       done(null, { current: count, ttl: endsAt - now() })
     }
 

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Gateway } from '../../verifications/gateway.ts'
 import { acceptAnyBody, type RawBody } from '../plugins/body-parsers.ts'
@@ -58,6 +58,19 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway, limit
     },
   }, async request => receive(request, request.params.provider, request.params.key))
 
+  const sendBack = async (request: FastifyRequest, reply: FastifyReply, provider: string, key: string | null) => {
+    const location = await gateway.readReturn(provider, key, readQuery(request.query))
+    reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer')
+    return location === null
+      ? reply.header('content-type', 'text/html; charset=utf-8').send(page)
+      : reply.code(303).header('location', location).send(undefined)
+  }
+
+  // For providers whose redirect URI is registered beforehand. No configured provider has one yet, so it is not documented.
+  server.get('/callbacks/:provider', {
+    onRequest: limits.byAddress, schema: { hide: true, params: ProviderParams },
+  }, async (request, reply) => sendBack(request, reply, request.params.provider, null))
+
   server.get('/callbacks/:provider/:key', {
     onRequest: limits.byAddress,
     schema: {
@@ -73,13 +86,7 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway, limit
         ...publicErrors('not_found', 'rate_limited', 'store_unavailable'),
       },
     },
-  }, async (request, reply) => {
-    const location = await gateway.readReturn(request.params.provider, request.params.key, readQuery(request.query))
-    reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer')
-    return location === null
-      ? reply.header('content-type', 'text/html; charset=utf-8').send(page)
-      : reply.code(303).header('location', location).send(undefined)
-  })
+  }, async (request, reply) => sendBack(request, reply, request.params.provider, request.params.key))
 }
 
 function readBody (body: unknown): RawBody {

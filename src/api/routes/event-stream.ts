@@ -2,14 +2,15 @@ import { isDeepStrictEqual } from 'node:util'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Ids } from '../../store/ids.ts'
-import { eventTypeOf, webhookEventTypes } from '../../core/outbox.ts'
+import { eventTypeOf } from '../../core/webhook-events.ts'
 import type { Auth } from '../plugins/auth.ts'
 import type { Live } from '../live/live.ts'
 import { apiErrorResponses, byAppKeyOrClientSecretInQuery } from '../openapi/operations.ts'
-import { currentAttempt, isFinal, type Verification } from '../../core/verification.ts'
+import { isFinal, type Verification } from '../../core/verification.ts'
 import { viewVerification } from '../views/verification.ts'
 import { verifications } from '../openapi/examples.ts'
 import { EventsHeaders, EventsQuery, VerificationParams } from '../schemas/requests.ts'
+import { webhookEventTypes } from '../../core/vocabulary.ts'
 
 const example = `retry: 1682\n\nid: 2\nevent: verification.updated\ndata: ${JSON.stringify(verifications.openUrlOnCellular.value)}\n\n`
 
@@ -31,7 +32,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live, ids: Ids, auth
       tags: ['Verifications'], security: byAppKeyOrClientSecretInQuery('verifications:read'), operationId: 'followVerification',
       summary: 'Follow a verification: Server-Sent Events',
       description: [
-        'The quickest way to know, also for a browser\'s `EventSource`: the present state at once, then each change; `id` is the revision, `event` the type, `data` the verification in one line. Changes that follow each other closely may come as one event. Ends after the final event; when a profile is still sought, after it came or failed.',
+        'The quickest way to know, also for a browser\'s `EventSource`: the present state at once, then each change; `id` is the revision, `event` the type, `data` the verification in one line. Changes that follow each other closely may come as one event. The stream ends after the final event.',
         `Events: \`verification.updated\`, ${webhookEventTypes.filter(type => type !== 'created').map(type => `\`verification.${type}\``).join(', ')}.`,
         'Changes nothing. Repeating: with `last-event-id`, which an `EventSource` sends by itself, it goes on from that revision.',
       ].join('\n\n'),
@@ -62,15 +63,14 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live, ids: Ids, auth
 
 const readRevision = (text: string | undefined): number | null => text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null
 
-/** What became of the state that was told last, as a word of `news.ts`; steps in between may have gone unseen. */
+/** The type of the change since the state that was sent last; the client may have missed steps in between. */
 function nameEvent (before: Verification | null, now: Verification): string {
   if (before === null) return isFinal(now) ? now.status : 'updated'
-  const [was, is] = [currentAttempt(before), currentAttempt(now)]
-  if (was !== null && is?.attempt.phase === 'waiting' && is.attempt.action !== null) {
-    if (is.index > was.index) return 'action_required'
-    // Read twice from the store, the same state is another object.
-    const isSame = was.attempt.phase === 'waiting' && isDeepStrictEqual(was.attempt.state, is.attempt.state)
-    if (isSame) return 'updated'
-  }
-  return eventTypeOf(before, now) ?? 'updated'
+  const type = eventTypeOf(before, now)
+  if (type !== 'action_required') return type ?? 'updated'
+  const [was, is] = [before.attempts.at(-1), now.attempts.at(-1)]
+  // The same state is another object each time it is read from the store.
+  const isSame = before.attempts.length === now.attempts.length && was !== undefined && is !== undefined
+    && 'state' in was && 'state' in is && isDeepStrictEqual(was.state, is.state)
+  return isSame ? 'updated' : type
 }

@@ -117,7 +117,7 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       params: VerificationParams, body: withExamples(CheckBody, evidence),
       response: {
         200: jsonResponse('Checked. Read `status`: it may be verified, failed, or pending with another method.', VerificationView, states(
-          'verifiedByFallback', 'verifiedWithProfile', 'verifiedProfilePending', 'numberMismatch', 'fallback',
+          'verifiedByFallback', 'verifiedWithProfile', 'numberMismatch', 'fallback',
         )),
         202: jsonResponse('Still being checked: read it with `wait`.', VerificationView, states('wait', 'openUrlOnCellular')),
         ...apiErrorResponses(
@@ -126,7 +126,7 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       },
     },
   }, async (request, reply) => {
-    const { verification, settled } = await gateway.submit(request.params.id, request.body)
+    const { verification, settled } = await gateway.check(request.params.id, request.body)
     return reply.code(settled ? 200 : 202).send(view(verification, request))
   })
 

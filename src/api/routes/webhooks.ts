@@ -1,16 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Deliveries } from '../../webhooks/deliveries.ts'
-import { viewDelivery } from '../../webhooks/delivery.ts'
+import type { DeliveryLog } from '../../webhooks/log.ts'
 import { callingApp, auditAction, type Auth } from '../plugins/auth.ts'
 import { acceptJson, fillAbsentBody } from '../plugins/body-parsers.ts'
 import { absentBodyAllowed, jsonResponse, apiErrorResponses, byAppKey } from '../openapi/operations.ts'
 import { deliveries as examples } from '../openapi/examples.ts'
 import { DeliveriesQuery, DeliveryList, DeliveryParams, DeliveryView, EmptyBody } from '../schemas/requests.ts'
+import { viewDelivery } from '../views/delivery.ts'
 
 const tags = ['Webhooks']
 const defaultLimit = 20
 
-export type WebhookOptions = { deliveries: Pick<Deliveries, 'list' | 'replay' | 'test'>, auth: Auth }
+export type WebhookOptions = { deliveries: Pick<DeliveryLog, 'list' | 'replay' | 'test'>, auth: Auth }
 
 export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (server, { deliveries, auth }) => {
   acceptJson(server)

@@ -1,9 +1,9 @@
 import { Type, type Static, type TLiteral, type TObject, type TSchema, type TSchemaOptions } from 'typebox'
-import type { Action, EvidenceKind } from '../../adapters/adapter.ts'
 import { deliveryStatuses, tryErrors } from '../../webhooks/delivery.ts'
 import { apiErrors, type ApiErrorCode } from '../../core/errors.ts'
 import { reasons, reasonWords } from '../../core/reasons.ts'
 import type { Status } from '../../core/verification.ts'
+import type { Action, EvidenceKind } from '../../core/vocabulary.ts'
 
 /** One of these words. */
 export const stringEnum = <Word extends string>(
@@ -98,7 +98,7 @@ export const Profile = Type.Object({
 const Result = Type.Object({
   phoneNumber: Type.String({ description: 'The proven number, E.164; masked for a client secret.', examples: ['+14155550100'] }), method: Method, provider,
   verifiedAt: time('When it was proven.'),
-  profile: nullable(Profile, { description: 'Kept only for apps with `includeProfile`; null for a client secret, and while `profileStatus` is not `ready`.' }),
+  profile: nullable(Profile, { description: 'Kept only for apps with `includeProfile`; null for a client secret.' }),
   signals: nullable(Type.Record(Type.String(), Json, { description: 'By name, as the provider gave them.' }), { description: 'Risk signals; null where the provider gives none, and for a client secret.' }),
 }, { title: 'Result', description: 'What was proven.' })
 
@@ -120,9 +120,6 @@ const verificationProperties = {
   }), { description: 'The methods, in the order in which they are tried.' }),
   attempts: Type.Array(Attempt, { description: 'What was tried, oldest first: number i is item i of the workflow.' }),
   result: nullable(Result, { description: 'Set on verified.' }),
-  profileStatus: stringEnum(['none', 'pending', 'ready', 'failed'], {
-    description: 'Where the profile stands: `none` is sought, it is `pending`, it is `ready` in `result`, or it `failed` to come. It never un-verifies.',
-  }),
   revision,
   createdAt: time('When it was created.'), updatedAt: time('When it last changed.'), expiresAt: time('When it ends at the latest.'),
 }

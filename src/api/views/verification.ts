@@ -39,19 +39,11 @@ export function viewVerification (verification: Verification, options: ViewOptio
           profile: includeProfile && !masked ? result.profile : null,
           signals: masked ? null : result.signals,
         },
-    profileStatus: viewProfileStatus(verification),
     revision,
     createdAt: viewTime(verification.createdAt),
     updatedAt: viewTime(verification.updatedAt),
     expiresAt: viewTime(verification.expiresAt),
   }
-}
-
-function viewProfileStatus (verification: Verification): VerificationView['profileStatus'] {
-  if (verification.status !== 'verified') return 'none'
-  if (verification.result.profile !== null) return 'ready'
-  const { profileSearch } = verification
-  return profileSearch === null ? 'none' : profileSearch === 'failed' ? 'failed' : 'pending'
 }
 
 function viewNextAction (verification: Verification): NextAction | null {

@@ -1,10 +1,11 @@
 import { createHmac } from 'node:crypto'
 import t from 'tap'
-import type { Callback, Refusal } from '../../../src/adapters/adapter.ts'
+import type { Callback } from '../../../src/adapters/adapter.ts'
 import { otpless } from '../../../src/adapters/otpless/index.ts'
 import {
   anAttempt, callbackKey, callbackUrl, contract, endingOf, openAdapter, openIo, openVendor, type Answer, type Call, type Contract, type Vendor,
 } from '../../contract.ts'
+import type { CallbackRefusal } from '../../../src/core/vocabulary.ts'
 
 const phoneNumber = '+919999999999'
 const secrets = ['client-1', 'secret-1', 'webhook-1', 'TOKEN_VALUE', '123456', 'unique_request_id']
@@ -52,7 +53,7 @@ const signedIn = {
   eventType: 'AUTH', timestamp: 1734513827,
 }
 const noted = (key: string) => ({ key, type: 'noted' }) as const
-const refused = (cause: Refusal) => ({ type: 'refused', cause }) as const
+const refused = (cause: CallbackRefusal) => ({ type: 'refused', cause }) as const
 const callbacks: Contract['callbacks'] = [
   { callback: webhook(delivered()), received: noted(callbackKey) },
   { callback: webhook(delivered({ metadata: metaData })), received: noted(callbackKey) },

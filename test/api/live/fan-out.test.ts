@@ -2,7 +2,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { createFanOut } from '../../../src/api/live/fan-out.ts'
 import type { Listener } from '../../../src/store/change-feed.ts'
-import { createVerification, type Verification } from '../../../src/core/verification.ts'
+import { type Verification } from '../../../src/core/verification.ts'
+import { createVerification } from '../../../src/core/decide.ts'
 
 const record = (revision: number): Verification => ({
   ...createVerification({

@@ -1,8 +1,8 @@
 import { Webhook } from 'standardwebhooks'
 import t from 'tap'
 import { retryDelays } from '../../../src/webhooks/delivery.ts'
-import { webhookEventTypes } from '../../../src/core/outbox.ts'
 import { describeWebhooks, exampleSecret } from '../../../src/api/openapi/webhook-events.ts'
+import { webhookEventTypes } from '../../../src/core/vocabulary.ts'
 
 const webhooks = describeWebhooks()
 

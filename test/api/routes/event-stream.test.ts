@@ -1,9 +1,9 @@
 import t from 'tap'
-import type { Json } from '../../../src/adapters/adapter.ts'
-import type { Event } from '../../../src/core/verification.ts'
 import { openEvents, type EventStream } from '../../helpers/events.ts'
 import { until } from '../../helpers/redis.ts'
 import { apiKey, authorization, buildTestServer, phoneNumber } from '../../helpers/server.ts'
+import type { Json } from '../../../src/core/vocabulary.ts'
+import type { Event } from '../../../src/core/events.ts'
 
 type Tap = { teardown (run: () => unknown): void }
 

@@ -1,9 +1,11 @@
 import t from 'tap'
 import { Compile } from 'typebox/compile'
-import type { Action } from '../../../src/adapters/adapter.ts'
 import { VerificationView } from '../../../src/api/schemas/requests.ts'
-import { createVerification, decide, type Event, type Verification } from '../../../src/core/verification.ts'
+import { type Verification } from '../../../src/core/verification.ts'
 import { viewVerification } from '../../../src/api/views/verification.ts'
+import type { Action } from '../../../src/core/vocabulary.ts'
+import { createVerification, decide } from '../../../src/core/decide.ts'
+import type { Event } from '../../../src/core/events.ts'
 
 const now = Date.UTC(2026, 2, 1, 12)
 const at = '2026-03-01T12:00:00.000Z'

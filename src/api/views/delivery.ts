@@ -1,0 +1,14 @@
+import type { Delivery } from '../../webhooks/delivery.ts'
+import type { DeliveryView } from '../schemas/requests.ts'
+
+/** A delivery as its app sees it. */
+export function viewDelivery (delivery: Delivery): DeliveryView {
+  const { id, webhookId, type, verificationId, url, status, tries, nextTryAt } = delivery
+  return {
+    id, webhookId, type, verificationId, url, status,
+    tries: tries.map(({ at, ...result }) => ({ at: viewTime(at), ...result })),
+    nextTryAt: nextTryAt === null ? null : viewTime(nextTryAt),
+  }
+}
+
+const viewTime = (milliseconds: number): string => new Date(milliseconds).toISOString()

@@ -1,0 +1,295 @@
+import type { Event } from './events.ts'
+import { reasons, type Reason } from './reasons.ts'
+import type {
+  Attempt, Common, Ended, EndedAttempt, Evidence, Pending, PendingAttempt, Resolving, Starting, Verification, Verified, Waiting,
+} from './verification.ts'
+
+/**
+ * THE CORE. A verification is a value; `decide` is the only code that changes it. No I/O, no clock, no randomness.
+ *
+ *                      number proven, and it is the number to verify
+ *              ┌──────────────────────────────────────────────────────────► verified
+ *              │
+ *   create ─► pending ── final reason, or no step left ───────────────────► failed
+ *              │  ▲ │
+ *              │  └─┘ an attempt ends, the next step of the workflow starts
+ *              ├──── expiresAt passed, or the last attempt timed out ─────► expired
+ *              └──── canceled by the app, or superseded ──────────────────► canceled
+ *
+ *   The pending attempt:
+ *
+ *   starting ── provider accepted ──► waiting ── evidence received ──► resolving ── proven ──► verified
+ *      │                                ▲   │                           │  │
+ *      │                                └───┼── wrong code, or still pending
+ *      └────── failed, denied, timed out ───┴───────────────────────────┴──► failed | expired; the next step starts
+ *
+ * Attempt number i is workflow step i; a step that cannot start leaves an attempt that was `skipped`.
+ * The four final states are written once: every event on them is ignored.
+ */
+
+/** What must be done after the change is written: start the pending attempt, or resolve its evidence. */
+export type Effect = 'start' | 'resolve'
+
+export type Decision<Next extends Verification = Verification> = { next: Next, effect: Effect | null }
+
+/** `startsHere`: the process that writes the change starts the next attempt itself, so the start is claimed in the same write. */
+export type DecideOptions = { startsHere?: boolean }
+
+/** How long a process that starts an attempt, or resolves evidence, is presumed alive. Longer than the calls it may make. */
+export const leaseMs = { start: 8_000, resolve: 8_000 }
+
+export type NewVerification = Omit<Common, 'attempts' | 'revision' | 'createdAt' | 'updatedAt'>
+
+/** A new verification, its first attempt starting. `workflow` has at least one step. */
+export function createVerification (request: NewVerification, now: number, { startsHere = false }: DecideOptions = {}): Decision {
+  const empty: Pending = { ...request, status: 'pending', attempts: [], revision: 0, createdAt: now, updatedAt: now }
+  return startNext(empty, now, startsHere)
+}
+
+/**
+ * The state that follows. Null: the event does not apply (late, repeated, out of order) and nothing changes. This is the
+ * whole idempotency rule.
+ */
+export function decide (
+  verification: Verification, event: Event, now: number, { startsHere = false }: DecideOptions = {},
+): Decision | null {
+  const attempt = verification.attempts.at(-1)
+  if (verification.status !== 'pending' || attempt?.status !== 'pending') return null
+  if ('attempt' in event && event.attempt !== verification.attempts.length - 1) return null
+  return decidePending({ verification, attempt, now, startsHere }, event)
+}
+
+type Current<A extends PendingAttempt = PendingAttempt> = { verification: Pending, attempt: A, now: number, startsHere: boolean }
+
+function decidePending (current: Current, event: Event): Decision | null {
+  const { verification, attempt, now } = current
+  switch (event.type) {
+    case 'startClaimed': case 'attemptStarted': case 'attemptSkipped': case 'startFailed':
+      return attempt.phase === 'starting' ? decideStarting({ ...current, attempt }, event) : null
+    case 'evidenceReceived':
+      return receiveEvidence(current, event.evidence)
+    case 'numberProven': case 'codeIncorrect': case 'queryStarted': case 'queryRejected': case 'stillPending':
+      return attempt.phase === 'resolving' ? decideResolving({ ...current, attempt }, event) : null
+    case 'attemptFailed':
+      return advance(current, 'failed', event.reason)
+    case 'userRejected':
+      // Callbacks arrive in any order: a grant that is already being checked is not revoked by a rejection.
+      if (attempt.phase === 'resolving' || (attempt.phase === 'starting' && attempt.evidence !== null)) return null
+      return advance(current, 'failed', event.reason)
+    case 'promptOpened': {
+      if (attempt.phase !== 'waiting' || attempt.action?.type !== 'openDeepLink') return null
+      const app = attempt.method.slice(0, attempt.method.indexOf('.'))
+      return updateVisibly(verification, { ...attempt, action: { type: 'approveOnDevice', app } }, now)
+    }
+    case 'stepChanged': case 'resent':
+      if (attempt.phase === 'starting') return null
+      return updateVisibly(verification, { ...attempt, state: event.state, action: event.action }, now)
+    case 'deliveryReported':
+      return attempt.phase === 'starting' ? null : updateSilently(verification, { ...attempt, delivery: event.delivery })
+    case 'nextRequested':
+      return advance(current, 'failed', event.reason, true)
+    case 'resendRequested': {
+      if (attempt.phase !== 'waiting' || attempt.resend === null) return null
+      const { left, afterMs, availableAt } = attempt.resend
+      if (left < 1 || now < availableAt) return null
+      return updateVisibly(verification, { ...attempt, resend: { left: left - 1, availableAt: now + afterMs, afterMs } }, now)
+    }
+    case 'canceled':
+      return end(endAttempt(verification, 'canceled', event.reason, now), 'canceled', event.reason, now)
+    case 'timeElapsed':
+      return elapse(current)
+    default:
+      return event satisfies never
+  }
+}
+
+type StartEvent = Extract<Event, { type: 'startClaimed' | 'attemptStarted' | 'attemptSkipped' | 'startFailed' }>
+
+function decideStarting (current: Current<Starting>, event: StartEvent): Decision | null {
+  const { verification, attempt, now } = current
+  switch (event.type) {
+    case 'startClaimed':
+      if (attempt.isClaimed) return null
+      return updateSilently(verification, { ...attempt, isClaimed: true, leaseUntil: now + leaseMs.start })
+    case 'attemptStarted': {
+      const { state, action, attemptsRemaining, resend, pollEveryMs } = event
+      const waiting: Waiting = {
+        ...startedFrom(attempt), state, action, attemptsRemaining, resend, ...pollEveryMs === undefined ? {} : { pollEveryMs },
+      }
+      if (attempt.evidence !== null) return resolve(verification, waiting, attempt.evidence, now)
+      return updateVisibly(verification, waitOrPoll(waiting, now), now)
+    }
+    case 'attemptSkipped':
+      return advance(current, 'skipped', event.reason)
+    case 'startFailed':
+      return failStart(current, event.reason)
+    default:
+      return event satisfies never
+  }
+}
+
+type ResolveEvent = Extract<Event, {
+  type: 'numberProven' | 'codeIncorrect' | 'queryStarted' | 'queryRejected' | 'stillPending'
+}>
+
+function decideResolving (current: Current<Resolving>, event: ResolveEvent): Decision | null {
+  const { verification, attempt, now } = current
+  switch (event.type) {
+    case 'numberProven':
+      if (verification.phoneNumber !== null && verification.phoneNumber !== event.phoneNumber) {
+        return advance(current, 'failed', 'number_mismatch')
+      }
+      return verify(current, event)
+    case 'codeIncorrect': {
+      if (attempt.attemptsRemaining === null) return null
+      const attemptsRemaining = attempt.attemptsRemaining - 1
+      return attemptsRemaining > 0
+        ? updateVisibly(verification, waitAgain({ ...attempt, attemptsRemaining }, now), now)
+        : advance(current, 'failed', 'code_attempts_exhausted')
+    }
+    case 'queryStarted': case 'queryRejected':
+      if (attempt.wasQueried === (event.type === 'queryStarted')) return null
+      return updateSilently(verification, { ...attempt, wasQueried: event.type === 'queryStarted' })
+    case 'stillPending': {
+      // An answer to an earlier query says nothing about the evidence that was received meanwhile.
+      if (attempt.evidence.from !== event.from) return null
+      const known = { ...attempt, state: event.state ?? attempt.state, action: event.action ?? attempt.action }
+      if (event.from === 'provider') return updateVisibly(verification, waitAgain(known, now), now)
+      const next = { ...known, leaseUntil: event.askAgainAt }
+      return event.action === undefined ? updateSilently(verification, next) : updateVisibly(verification, next, now)
+    }
+    default:
+      return event satisfies never
+  }
+}
+
+function receiveEvidence (current: Current, evidence: Evidence): Decision | null {
+  const { verification, attempt, now } = current
+  // Late evidence does not count, even when the sweeper has not ended the attempt yet.
+  if (now >= attempt.expiresAt) return elapse(current)
+  if (attempt.phase === 'starting') {
+    if (attempt.evidence !== null || evidence.from !== 'provider') return null
+    return updateSilently(verification, { ...attempt, evidence })
+  }
+  // The user's own evidence replaces a query that is under way; of a method that polls, so does the provider's.
+  const isReplaced = evidence.from === 'app' || (evidence.from === 'provider' && attempt.pollEveryMs !== undefined)
+  if (attempt.phase === 'resolving' && (attempt.evidence.from === 'app' || !isReplaced)) return null
+  return resolve(verification, attempt, evidence, now)
+}
+
+function elapse (current: Current): Decision | null {
+  const { verification, attempt, now } = current
+  if (now >= verification.expiresAt) {
+    return end(endAttempt(verification, 'expired', 'deadline', now), 'expired', 'deadline', now)
+  }
+  if (now >= attempt.expiresAt) return advance(current, 'expired', 'attempt_timeout')
+  if (attempt.phase === 'waiting' || now < attempt.leaseUntil) return null
+  if (attempt.phase === 'resolving') {
+    return { ...updateSilently(verification, { ...attempt, leaseUntil: now + leaseMs.resolve }), effect: 'resolve' }
+  }
+  if (!attempt.isClaimed || verification.workflow[verification.attempts.length - 1]?.isRepeatable === true) {
+    const again = { ...attempt, isClaimed: false, leaseUntil: now + leaseMs.start }
+    return { ...updateSilently(verification, again), effect: 'start' }
+  }
+  return failStart({ ...current, attempt }, 'provider_timeout')
+}
+
+/** A start that failed, or whose result is unknown, does not end the attempt when the provider has called already. */
+function failStart (current: Current<Starting>, reason: Reason): Decision {
+  const { verification, attempt, now } = current
+  if (attempt.evidence === null) return advance(current, 'failed', reason)
+  const waiting: Waiting = { ...startedFrom(attempt), state: null, action: null, attemptsRemaining: null, resend: null }
+  return resolve(verification, waiting, attempt.evidence, now)
+}
+
+const startedFrom = ({ method, startedAt, expiresAt }: Starting) =>
+  ({ status: 'pending', phase: 'waiting', method, startedAt, expiresAt }) as const
+
+function verify ({ verification, attempt, now }: Current<Resolving>, event: Event & { type: 'numberProven' }): Decision<Verified> {
+  const { phoneNumber, signals } = event
+  const profile = verification.includeProfile ? event.profile : null
+  const ended = bumpRevision(endAttempt(verification, 'verified', null, now), now)
+  const result = { phoneNumber, method: attempt.method, verifiedAt: now, profile, signals }
+  return { next: { ...ended, status: 'verified', phoneNumber, result }, effect: null }
+}
+
+/** Ends the pending attempt and starts the next one, if the reason (or `continues`) says so and a step is left. */
+function advance (
+  { verification, now, startsHere }: Current, status: EndedAttempt['status'], reason: Reason | null, continues?: boolean,
+): Decision {
+  const ended = endAttempt(verification, status, reason, now)
+  const step = verification.workflow[verification.attempts.length - 1]
+  const fallsThrough = continues ?? (reason === null || reasons[reason].fallsThrough
+    || (reason === 'user_rejected' && step?.continueWhenRejected === true))
+  if (fallsThrough && ended.attempts.length < ended.workflow.length) return startNext(ended, now, startsHere)
+  return exhaust(ended, fallsThrough ? lastReason(ended.attempts) : reason, now)
+}
+
+/** The reason of the last attempt that was started; if none was, of the last one that had a reason to be skipped. */
+function lastReason (attempts: Attempt[]): Reason | null {
+  const ended = attempts.filter(attempt => attempt.status !== 'pending')
+  const last = ended.findLast(attempt => attempt.status !== 'skipped') ?? ended.findLast(attempt => attempt.reason !== null)
+  return last?.reason ?? null
+}
+
+function exhaust (verification: Pending, reason: Reason | null, now: number): Decision<Ended> {
+  if (reason === 'attempt_timeout') return end(verification, 'expired', reason, now)
+  const isProviderFault = reason === null || reasons[reason].isProviderFault
+  return end(verification, 'failed', isProviderFault ? 'provider_unavailable' : reason, now)
+}
+
+function startNext (verification: Pending, now: number, isClaimed: boolean): Decision<Pending> {
+  const step = verification.workflow[verification.attempts.length]
+  if (step === undefined) throw new RangeError('the workflow has no step left')
+  const attempt: Starting = {
+    status: 'pending', phase: 'starting', method: step.method, startedAt: now,
+    expiresAt: Math.min(now + step.timeoutMs, verification.expiresAt), isClaimed, leaseUntil: now + leaseMs.start, evidence: null,
+  }
+  return { next: { ...bumpRevision(verification, now), attempts: [...verification.attempts, attempt] }, effect: 'start' }
+}
+
+function resolve (verification: Pending, attempt: Waiting | Resolving, evidence: Evidence, now: number): Decision<Pending> {
+  const next: Resolving = {
+    ...attempt, phase: 'resolving', evidence, leaseUntil: now + leaseMs.resolve, wasQueried: evidence.from === 'app',
+  }
+  // A query without evidence leaves the action as it is, so the change is not visible.
+  const { next: changed } = evidence.from === 'poll' ? updateSilently(verification, next) : updateVisibly(verification, next, now)
+  return { next: changed, effect: 'resolve' }
+}
+
+function waitAgain ({ evidence: _evidence, leaseUntil: _leaseUntil, wasQueried: _wasQueried, ...attempt }: Resolving, now: number) {
+  return waitOrPoll({ ...attempt, phase: 'waiting' }, now)
+}
+
+/** A method that polls is always resolving: its lease is the time of the next query. */
+function waitOrPoll (waiting: Waiting, now: number): Waiting | Resolving {
+  const { pollEveryMs } = waiting
+  if (pollEveryMs === undefined) return waiting
+  return { ...waiting, phase: 'resolving', evidence: { from: 'poll', value: {} }, leaseUntil: now + pollEveryMs, wasQueried: false }
+}
+
+function end (verification: Pending, status: Ended['status'], reason: Reason, now: number): Decision<Ended> {
+  return { next: { ...bumpRevision(verification, now), status, reason }, effect: null }
+}
+
+/** Ends the pending attempt. Its state and evidence only served to continue it, so they are dropped. */
+function endAttempt (verification: Pending, status: EndedAttempt['status'], reason: Reason | null, now: number): Pending {
+  const last = verification.attempts.at(-1)
+  if (last?.status !== 'pending') return verification
+  const { method, startedAt } = last
+  const receipt = 'delivery' in last && last.delivery !== undefined ? { delivery: last.delivery } : {}
+  return { ...verification, attempts: verification.attempts.with(-1, { status, reason, method, startedAt, endedAt: now, ...receipt }) }
+}
+
+/** Replaces the pending attempt where no outside observer can see the difference. */
+function updateSilently (verification: Pending, attempt: PendingAttempt): Decision<Pending> {
+  return { next: { ...verification, attempts: verification.attempts.with(-1, attempt) }, effect: null }
+}
+
+function updateVisibly (verification: Pending, attempt: PendingAttempt, now: number): Decision<Pending> {
+  return updateSilently(bumpRevision(verification, now), attempt)
+}
+
+function bumpRevision (verification: Pending, now: number): Pending {
+  return { ...verification, revision: verification.revision + 1, updatedAt: now }
+}

@@ -1,0 +1,36 @@
+import type { NextReason, Reason } from './reasons.ts'
+import type { Evidence, Resend } from './verification.ts'
+import type { Action, DeliveryReceipt, Json, Profile } from './vocabulary.ts'
+
+/** What happened. `attempt` is the number of the attempt it happened to: an event about an ended attempt is late. */
+export type Event =
+  | { type: 'startClaimed', attempt: number }
+  | {
+    type: 'attemptStarted', attempt: number, state: Json, action: Action, attemptsRemaining: number | null, resend: Resend | null
+    providerId?: string, pollEveryMs?: number
+  }
+  | { type: 'attemptSkipped', attempt: number, reason: Reason | null }
+  | { type: 'startFailed', attempt: number, reason: Reason }
+  | { type: 'attemptFailed', attempt: number, reason: Reason }
+  | { type: 'userRejected', attempt: number, reason: Reason }
+  | { type: 'promptOpened', attempt: number }
+  | { type: 'stepChanged', attempt: number, state: Json, action: Action }
+  | { type: 'deliveryReported', attempt: number, delivery: DeliveryReceipt }
+  | { type: 'evidenceReceived', attempt: number, evidence: Evidence }
+  | {
+    type: 'numberProven', attempt: number, phoneNumber: string, profile: Profile | null
+    signals: { [name: string]: Json } | null
+  }
+  | { type: 'codeIncorrect', attempt: number }
+  | { type: 'queryStarted', attempt: number }
+  | { type: 'queryRejected', attempt: number }
+  | {
+    type: 'stillPending', attempt: number, from: Evidence['from'], askAgainAt: number
+    /** What the provider returned for the next query, and a new step for the front end; absent: as before. */
+    state?: Json, action?: Action
+  }
+  | { type: 'nextRequested', reason: NextReason }
+  | { type: 'resendRequested', attempt: number }
+  | { type: 'resent', attempt: number, state: Json, action: Action, providerId?: string }
+  | { type: 'canceled', reason: 'app_canceled' | 'superseded' | 'blocked' }
+  | { type: 'timeElapsed' }

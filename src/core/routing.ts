@@ -1,0 +1,34 @@
+import { decide, type DecideOptions, type Decision } from './decide.ts'
+import type { Reason } from './reasons.ts'
+import type { Step } from './verification.ts'
+
+/** What the choice of a method depends on, besides the verification. */
+export type RoutingContext = {
+  methods: ReadonlyMap<string, { needsPhoneNumber: boolean, needsReturnUrl?: boolean }>
+  /** Whether the breaker of this method's provider is open. */
+  isOpen (method: string): boolean
+}
+
+type Known = { phoneNumber: string | null, returnUrl: string | null }
+
+/** Whether the method is configured and has what it needs from the request. */
+export function canServe ({ method: name }: Pick<Step, 'method'>, { phoneNumber, returnUrl }: Known, methods: RoutingContext['methods']): boolean {
+  const method = methods.get(name)
+  if (method === undefined || (method.needsPhoneNumber && phoneNumber === null)) return false
+  return method.needsReturnUrl !== true || returnUrl !== null
+}
+
+/** Skips every attempt that cannot start, until one can or none is left. */
+export function skipIneligible (decision: Decision, context: RoutingContext, now: number, options: DecideOptions = {}): Decision {
+  for (;;) {
+    const { next, effect } = decision
+    const attempt = next.attempts.length - 1
+    const step = next.workflow[attempt]
+    if (effect !== 'start' || step === undefined) return decision
+    let reason: Reason | null
+    if (!canServe(step, next, context.methods)) reason = null
+    else if (context.isOpen(step.method)) reason = 'provider_unavailable'
+    else return decision
+    decision = decide(next, { type: 'attemptSkipped', attempt, reason }, now, options) ?? decision
+  }
+}

@@ -1,0 +1,71 @@
+import type { Blame, Reason } from './reasons.ts'
+
+/** The words that several rooms share: adapters speak them, the core stores them, metrics count them. */
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
+
+/** What the front end must do; the API adds `expiresAt`. The variants are those of the public `nextAction`. */
+export type Action =
+  | { type: 'approveOnDevice', app: string }
+  | { type: 'openDeepLink', url: string, platforms: string[], notOpenedAfterMs: number }
+  | { type: 'openUrlOnCellular', url: string, finish: 'code' | 'none' }
+  | { type: 'openUrl', url: string }
+  | { type: 'submitToken', sdk: string, params: { [name: string]: string } }
+  | { type: 'submitCode', length: number, channels: string[] }
+  | { type: 'openMessageLink', channels: string[] }
+  | { type: 'answerCall' }
+
+/** What `POST /verifications/{id}/check` can submit; `none` is the empty body: "the device is done, query the provider". */
+export type EvidenceKind = 'code' | 'token' | 'authorizationCode' | 'payload' | 'none'
+
+/** Neutral profile of the end user; a field that the provider did not send is absent. */
+export type Profile = {
+  name?: { first?: string, last?: string }
+  email?: string
+  gender?: string
+  avatarUrl?: string
+  company?: string
+  jobTitle?: string
+  about?: string
+  url?: string
+  addresses?: { countryCode?: string, city?: string, street?: string, zipcode?: string }[]
+  badges?: string[]
+}
+
+/** How far a message has come, as the provider's receipt says. `at`: ms since the epoch. */
+export type DeliveryReceipt = { status: 'sent' | 'delivered' | 'read' | 'failed', channel: string, at: number }
+
+/** Why a callback is not accepted as the provider's: the key in its path, its signature, or the keys to check it with. */
+export const callbackRefusals = [
+  'key_missing', 'signature_missing', 'signature_invalid', 'digest_mismatch', 'date_skewed', 'key_unknown', 'keys_unavailable',
+  'secret_not_set',
+] as const
+export type CallbackRefusal = typeof callbackRefusals[number]
+
+/** The result of a callback: what was done with it, or why nothing was done. */
+export const callbackResults = [
+  'accepted', 'duplicate', 'late', 'malformed', 'replayed', 'unknown', 'wrong_provider', ...callbackRefusals,
+] as const
+export type CallbackResult = typeof callbackResults[number]
+
+/** How one call to a provider ended. */
+export type ProviderCall = {
+  provider: string
+  method: string
+  call: 'start' | 'resend' | 'resolve' | 'cancel'
+  verificationId: string
+  result: 'ok' | 'denied' | 'error'
+  reason: Reason | null
+  blame: Blame
+  durationMs: number
+}
+
+/** What an app can be told by webhook, without the `verification.` in front. */
+export const webhookEventTypes = ['created', 'action_required', 'verified', 'failed', 'expired', 'canceled'] as const
+export type WebhookEventType = typeof webhookEventTypes[number]
+
+/** What an app is told unless it chooses: the outcome. */
+export const defaultEventTypes: readonly WebhookEventType[] = ['verified', 'failed', 'expired', 'canceled']
+
+/** Stands for a country: satellites, other global services, and ranges that belong to no country. */
+export const noCountry = '001'

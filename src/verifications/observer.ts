@@ -1,0 +1,35 @@
+import type { UnverifiedBudget } from '../apps/unverified-budget.ts'
+import { isFinal, type Verification } from '../core/verification.ts'
+import { numberTag, type Sealer } from '../store/sealing.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+
+/** Metrics, budget and log of a change that was written; `before` is null for a new verification. */
+export type Observer = (before: Verification | null, after: Verification) => void
+
+export type ObserverParts = {
+  metrics: Pick<Metrics, 'countChange'>
+  budget: Pick<UnverifiedBudget, 'count'>
+  sealer: Pick<Sealer, 'keyedHash'>
+  log: Pick<Logger, 'info'>
+}
+
+export function createObserver ({ metrics, budget, sealer, log }: ObserverParts): Observer {
+  /** The number appears as a tag, by which support can search the log (`npm run tag`). */
+  const logFields = ({ id, appId, phoneNumber }: Verification) =>
+    ({ verificationId: id, app: appId, numberTag: phoneNumber === null ? null : numberTag(sealer, phoneNumber) })
+
+  return (before, after) => {
+    metrics.countChange(before, after)
+    const { appId, country } = after
+    const method = after.attempts.at(-1)?.method
+    if (before === null) {
+      if (country !== undefined) budget.count(appId, country, 'created')
+      log.info({ ...logFields(after), method }, 'verification created')
+    }
+    if (!isFinal(after) || before?.status === after.status) return
+    if (after.status === 'verified' && country !== undefined) budget.count(appId, country, 'verified')
+    const reason = 'reason' in after ? after.reason : null
+    log.info({ ...logFields(after), status: after.status, reason, method }, 'verification ended')
+  }
+}

@@ -1,0 +1,32 @@
+import type { AdapterMap, GuardedAdapter } from '../adapters/guard.ts'
+import type { Method } from '../adapters/adapter.ts'
+import type { Reason } from '../core/reasons.ts'
+
+/** One item of `GET /providers`; times are RFC 3339. */
+export type ProviderItem = {
+  provider: string
+  methods: ({ method: string } & Pick<Method, 'needsPhoneNumber' | 'evidence' | 'nextActions'>)[]
+  health: {
+    breaker: 'closed' | 'open' | 'halfOpen'
+    errorRate: number
+    lastSuccessAt: string | null
+    lastFailure: { at: string, reason: Reason } | null
+  }
+}
+
+/** The configured providers, their methods and their health as this process sees it. */
+export const listProviders = (adapters: AdapterMap): ProviderItem[] => [...adapters.values()].map(describeProvider)
+
+function describeProvider ({ provider, methods, health }: GuardedAdapter): ProviderItem {
+  const { breaker, errorRate, lastSuccessAt, lastFailure } = health()
+  return {
+    provider,
+    methods: Object.entries(methods).map(([method, { needsPhoneNumber, evidence, nextActions }]) =>
+      ({ method, needsPhoneNumber, evidence, nextActions })),
+    health: {
+      breaker, errorRate,
+      lastSuccessAt: lastSuccessAt === null ? null : new Date(lastSuccessAt).toISOString(),
+      lastFailure: lastFailure === null ? null : { at: new Date(lastFailure.at).toISOString(), reason: lastFailure.reason },
+    },
+  }
+}

@@ -1,0 +1,57 @@
+import { ProviderError } from '../core/errors.ts'
+import type { Event } from '../core/events.ts'
+import { currentAttempt } from '../core/verification.ts'
+import type { Dispatch } from './dispatch.ts'
+import type { ProviderCalls } from './provider-calls.ts'
+import { persistMs, retryWhileStoreIsDown, type Start } from './start.ts'
+import type { Current, Transition } from './transitions.ts'
+
+/** The state after the answer, and what the answer was; null when no evidence was pending. */
+export type Resolved = { stored: Current, event: Event | null }
+
+/**
+ * Queries the provider about the pending evidence and applies the answer. `isFirst`: the caller has just written the evidence.
+ * Throws a retryable `ProviderError` unless it is the last try.
+ */
+export type Resolve = (stored: Current, call: { isFirst: boolean, isLastTry: boolean }) => Promise<Resolved>
+
+export type ResolveParts = {
+  dispatch: Pick<Dispatch, 'apply'>
+  start: Start
+  providerCalls: Pick<ProviderCalls, 'resolve'>
+  now: () => number
+}
+
+export function createResolve ({ dispatch, start, providerCalls, now }: ResolveParts): Resolve {
+  return async (stored, { isFirst, isLastTry }) => {
+    const current = currentAttempt(stored.record)
+    if (current?.attempt.phase !== 'resolving') return { stored, event: null }
+    const { index, attempt: { evidence, wasQueried } } = current
+    const repeated = wasQueried && !isFirst
+    // Evidence of the app is good for one answer: after a crash it must be known that the answer may have been lost.
+    if (evidence.from === 'app' && !wasQueried) {
+      stored = (await dispatch.apply(stored, { type: 'queryStarted', attempt: index })).stored
+    }
+    let event: Event
+    try {
+      event = await providerCalls.resolve(stored.record, index, evidence, repeated)
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error
+      if (!isLastTry) {
+        const wasRejected = evidence.from === 'app' && !repeated && isQueryRejected(error)
+        if (wasRejected) await dispatch.apply(stored, { type: 'queryRejected', attempt: index })
+        throw error
+      }
+      event = { type: 'attemptFailed', attempt: index, reason: error.reason }
+    }
+    const apply = (): Promise<Transition> => dispatch.apply(stored, event, 'start')
+    return { stored: await start(await retryWhileStoreIsDown(apply, now() + persistMs, now)), event }
+  }
+}
+
+/**
+ * The provider, or the breaker, refused the query explicitly. A 5xx proves nothing: it may come from a proxy in front of the
+ * provider.
+ */
+const isQueryRejected = ({ status, reason }: ProviderError): boolean =>
+  status === null ? reason === 'provider_unavailable' : status < 500

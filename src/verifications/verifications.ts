@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto'
+import type { AdapterMap, Methods } from '../adapters/guard.ts'
+import type { Apps } from '../apps/apps.ts'
+import type { CountryPolicy } from '../apps/country-policy.ts'
+import type { Limits } from '../apps/limits.ts'
+import type { UnverifiedBudget } from '../apps/unverified-budget.ts'
+import { providerOf, type Verification } from '../core/verification.ts'
+import type { InlineExecutor } from '../jobs/inline-executor.ts'
+import type { Queues } from '../jobs/queues.ts'
+import type { ChangeFeed } from '../store/change-feed.ts'
+import type { Ids } from '../store/ids.ts'
+import type { Store } from '../store/record-store.ts'
+import type { Sealer } from '../store/sealing.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Tracing } from '../telemetry/tracing.ts'
+import type { Deliveries } from '../webhooks/deliveries.ts'
+import { createReceiveCallback } from './callbacks.ts'
+import { createCancel } from './cancel.ts'
+import { createCheck } from './check.ts'
+import { createCreate, partitionOfByte } from './create.ts'
+import { createDispatch } from './dispatch.ts'
+import { createErase } from './erase.ts'
+import { createFind } from './find.ts'
+import type { Gateway } from './gateway.ts'
+import { createIdempotentReplays } from './idempotency.ts'
+import { createNext } from './next.ts'
+import { createObserver } from './observer.ts'
+import { createProcessors } from './processors.ts'
+import { createProviderCalls } from './provider-calls.ts'
+import { listProviders } from './providers.ts'
+import { createReadReturn } from './read-return.ts'
+import { createResend } from './resend.ts'
+import { createResolve, type Resolve } from './resolve.ts'
+import { createSingleUse } from './single-use.ts'
+import { createStart } from './start.ts'
+import { createTransitions } from './transitions.ts'
+
+export type VerificationsParts = {
+  keeping: { store: Store<Verification>, sealer: Sealer, ids: Ids, changeFeed: ChangeFeed, retentionMs: number }
+  providers: { adapters: AdapterMap, methods: Methods, publicUrl: string }
+  apps: { apps: Pick<Apps, 'byId'>, limits: Limits, country: CountryPolicy, budget: Pick<UnverifiedBudget, 'count'> }
+  work: { queues: Pick<Queues, 'resolve'>, executor: InlineExecutor | null, deliveries: Deliveries }
+  telemetry: { metrics: Metrics, log: Logger, tracing: Tracing }
+  now: () => number
+}
+
+/** Composes the use cases. */
+export function createVerifications (parts: VerificationsParts): Gateway {
+  const { keeping, providers: { adapters, methods, publicUrl }, work: { queues, executor, deliveries }, telemetry, now } = parts
+  const { store, sealer, ids, changeFeed, retentionMs } = keeping
+  const { apps, limits, country, budget } = parts.apps
+  const { metrics, log, tracing } = telemetry
+  const { names } = sealer
+
+  const providerCalls = createProviderCalls({ adapters, ids, publicUrl, log, now })
+  const transitions = createTransitions({
+    store,
+    writes: {
+      names, methods, retentionMs, singleUseOf: createSingleUse({ adapters, providerCalls }),
+      codeCounters: (appId, name, event, at) =>
+        event === 'incorrect' ? limits.forWrongCode(name, at) : limits.forCode(apps.byId(appId), name, at),
+    },
+    routing: { methods, isOpen: method => adapters.get(providerOf(method))?.isOpen() ?? true },
+    startsLocally: method => methods.get(method)?.startsLocally === true,
+    providerCalls, limits, deliveries, now,
+    observe: createObserver({ metrics, budget, sealer, log }),
+  })
+  const dispatch = createDispatch({
+    transitions, queues, executor, sealer, log, resolve: stored => resolve(stored, { isFirst: true, isLastTry: false }),
+  })
+  const start = createStart({ dispatch, providerCalls, now })
+  const resolve: Resolve = createResolve({ dispatch, start, providerCalls, now })
+  const erase = createErase({ store, names })
+
+  return {
+    ...createProcessors({
+      effects: { dispatch, start, resolve, erase }, store, ids, sealer, deliveries, metrics, log, tracing, retentionMs, now,
+    }),
+    create: createCreate({
+      transitions, dispatch, start, replays: createIdempotentReplays({ store, changeFeed, now }), store, methods, tracing, now,
+      names: { sealer, ids, randomPartition: () => partitionOfByte(randomBytes(1).readUInt8()) },
+      policies: { limits, country },
+    }),
+    get: async id => (await transitions.load(id)).record,
+    listen: changeFeed.subscribe,
+    check: createCheck({ transitions, dispatch, resolve, adapters }),
+    next: createNext({ transitions, dispatch, start }),
+    resend: createResend({ transitions, dispatch, providerCalls, now }),
+    cancel: createCancel({ transitions, dispatch }),
+    async erase (id) {
+      const { record } = await transitions.load(id)
+      await erase(record, deliveries.relatedKeys(record))
+    },
+    find: createFind({ store, sealer, retentionMs, now }),
+    receive: createReceiveCallback({ dispatch, store, ids, adapters, publicUrl, metrics, log, tracing }),
+    readReturn: createReadReturn({ store, ids, adapters, providerCalls }),
+    providers: () => listProviders(adapters),
+  }
+}
