@@ -1,7 +1,9 @@
 FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# npm installs TypeScript as an optional peer of valibot. Nothing loads it, and it is a fifth of what is installed.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+  && rm -rf node_modules/typescript node_modules/@typescript node_modules/.bin/tsc
 
 FROM node:24-slim
 LABEL org.opencontainers.image.title="Verigate" \

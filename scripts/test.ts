@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createReadStream, existsSync } from 'node:fs'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Parser } from 'tap-parser'
 import type { FinalResults, Result } from 'tap-parser'
@@ -48,7 +48,6 @@ export async function test (args: readonly string[], conclude: () => Promise<voi
   try {
     await findRedis()
     if (existsSync(join('ops', 'prometheus'))) await findPromtool()
-    await buildTap()
     const types = await run('tsc', ['-p', '.'])
     await rm(tapStream, { force: true })
     const reporter = process.stdout.isTTY ? [] : ['--reporter=base']
@@ -65,19 +64,6 @@ export async function test (args: readonly string[], conclude: () => Promise<voi
   // The reporter may leave a line unfinished.
   console.log(`\n${counts.passed} passed, ${failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''}`)
   return failed === 0
-}
-
-/**
- * tap compiles its plugins into node_modules. The first run after a change of plugins would still load the old ones
- * (its TypeScript plugin does not know TypeScript 7), so they are built before it.
- */
-async function buildTap (): Promise<void> {
-  const stampPath = join('node_modules', '.tap-built')
-  const [config, tap] = await Promise.all([readFile('.taprc', 'utf8'), readFile(join('node_modules', 'tap', 'package.json'), 'utf8')])
-  const stamp = `${config}\n${tap}`
-  if (existsSync(join('.tap', 'plugins')) && await readFile(stampPath, 'utf8').catch(() => '') === stamp) return
-  if (await run('tap', ['build']) !== 0) throw new Error('tap could not build its plugins (see above).')
-  await writeFile(stampPath, stamp)
 }
 
 /** Resolves with the exit code of a program of node_modules. A signal goes to it, too; what it stops is counted as failed, and nothing is started after it. */

@@ -1,7 +1,5 @@
 import { createConfig, lintFromString } from '@redocly/openapi-core'
 import { readFile } from 'node:fs/promises'
-import spectralCore, { type RulesetDefinition } from '@stoplight/spectral-core'
-import spectralRulesets from '@stoplight/spectral-rulesets'
 import t from 'tap'
 import { buildOpenapi } from '../scripts/openapi.ts'
 import { scopes } from '../src/apps/apps.ts'
@@ -21,12 +19,6 @@ t.test('openapi/openapi.json is what the routes say: `node scripts/openapi.ts` w
 t.test('the recommended rules of Redocly', async t => {
   const problems = await lintFromString({ source: text, absoluteRef: 'openapi.json', config: await createConfig({ extends: ['recommended'] }) })
   t.same(problems.map(({ ruleId, message, location }) => [ruleId, message, location[0]?.pointer]), [])
-})
-
-t.test('the OpenAPI rules of Spectral', async t => {
-  const spectral = new spectralCore.Spectral()
-  spectral.setRuleset(spectralRulesets.oas as RulesetDefinition)
-  t.same((await spectral.run(text)).map(({ code, message, path }) => [code, message, path.join('/')]), [])
 })
 
 t.test('examples are examples', async t => {

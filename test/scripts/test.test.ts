@@ -11,7 +11,6 @@ const runProject = async (folder: string, ...args: string[]): Promise<{ code: nu
   for (const name of ['node_modules', 'scripts']) await symlink(join(root, name), join(folder, name))
   await cp(join(root, '.taprc'), join(folder, '.taprc'))
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ extends: join(root, 'tsconfig.json'), include: ['test'] }))
-  await symlink(join(root, '.tap', 'plugins'), join(folder, '.tap', 'plugins'))
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
   // tap hands itself down to every process by these.
   const inherited = ['NODE_OPTIONS', ...Object.keys(process.env).filter(name => /^_?TAP/.test(name))].flatMap(name => ['-u', name])
@@ -26,13 +25,13 @@ const good = "import t from 'tap'\nt.test('two', async t => { t.ok(true); t.ok(t
 const skipping = "import t from 'tap'\nt.ok(true)\nt.ok(true, 'later', { skip: 'why' })\n"
 
 t.test('counts what passed, and what was skipped', async t => {
-  const result = await runProject(t.testdir({ '.tap': {}, test: { 'good.test.ts': good, deep: { 'skipping.test.ts': skipping } } }))
+  const result = await runProject(t.testdir({ test: { 'good.test.ts': good, deep: { 'skipping.test.ts': skipping } } }))
   t.equal(result.last, '4 passed, 0 failed, 1 skipped', result.output)
   t.equal(result.code, 0)
 })
 
 t.test('passes arguments on', async t => {
-  const result = await runProject(t.testdir({ '.tap': {}, test: { 'good.test.ts': good, 'skipping.test.ts': skipping } }), 'test/good.test.ts')
+  const result = await runProject(t.testdir({ test: { 'good.test.ts': good, 'skipping.test.ts': skipping } }), 'test/good.test.ts')
   t.equal(result.last, '3 passed, 0 failed', result.output)
   t.equal(result.code, 0)
 })
@@ -45,7 +44,7 @@ t.test('counts what failed, in whatever way, at least once', async t => {
     'broken.test.ts': "import t from 'tap'\nimport { none } from './none.ts'\nt.ok(none)\n",
     'types.test.ts': "import t from 'tap'\nconst number: number = 'text'\nt.ok(number)\n",
   }
-  const result = await runProject(t.testdir({ '.tap': {}, test: files }))
+  const result = await runProject(t.testdir({ test: files }))
   // Passed: 3 in good, 2 in wrong, up to 2 before the kill, 1 in types. Failed: wrong, killed, broken, and the type check.
   t.match(result.last, /^[678] passed, 4 failed$/, result.output)
   t.match(result.output, /type check failed/)
@@ -54,13 +53,13 @@ t.test('counts what failed, in whatever way, at least once', async t => {
 
 t.test('counts what took too long', async t => {
   const slow = "import t from 'tap'\nt.setTimeout(50)\nt.test('never', () => new Promise(() => { setInterval(() => {}, 1000) }))\n"
-  const result = await runProject(t.testdir({ '.tap': {}, test: { 'good.test.ts': good, 'slow.test.ts': slow } }))
+  const result = await runProject(t.testdir({ test: { 'good.test.ts': good, 'slow.test.ts': slow } }))
   t.match(result.last, /^3 passed, [1-9] failed$/, result.output)
   t.equal(result.code, 1)
 })
 
 t.test('no tests are no success', async t => {
-  const result = await runProject(t.testdir({ '.tap': {}, test: { 'good.test.ts': good } }), 'test/none.test.ts')
+  const result = await runProject(t.testdir({ test: { 'good.test.ts': good } }), 'test/none.test.ts')
   t.match(result.last, /^0 passed, [1-9] failed$/, result.output)
   t.equal(result.code, 1)
 })
