@@ -14,7 +14,8 @@ const nothing = Buffer.alloc(0)
 const lost: Answer = { status: 0, head: '', body: nothing }
 
 /**
- * A client that costs a third of a general one, so that one core can keep a bare server on another core busy. It understands what our servers send:
+ * A client that costs a third of a general one, so that one core can keep a bare server on another core busy. It
+ * understands what our servers send:
  * answers with a `content-length`, or without a body.
  */
 export function openConnection ({ hostname, port }: URL): Promise<Connection> {
@@ -53,7 +54,9 @@ export function openConnection ({ hostname, port }: URL): Promise<Connection> {
 }
 
 /** The text of a request. */
-export function writeRequest (method: string, path: string, { headers = '', body = '' }: { headers?: string, body?: string } = {}): string {
+export function writeRequest (
+  method: string, path: string, { headers = '', body = '' }: { headers?: string, body?: string } = {},
+): string {
   const content = body === '' ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`
   return `${method} ${path} HTTP/1.1\r\nhost: localhost\r\n${headers}${content}\r\n${body}`
 }

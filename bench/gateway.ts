@@ -12,7 +12,10 @@ export const webhookSecret = `whsec_${Buffer.alloc(32, 'of the benchmark').toStr
 
 /** Never reached, and counted all the same: a limit that is off would cost nothing. */
 const huge = 1_000_000_000
-const limits = { requestsPerMinute: huge, createsPerMinute: huge, createsPerNumberPerHour: huge, wrongCodesPerNumberPerHour: huge, createsPerPrefixPerHour: huge }
+const limits = {
+  requestsPerMinute: huge, createsPerMinute: huge, createsPerNumberPerHour: huge, wrongCodesPerNumberPerHour: huge,
+  createsPerPrefixPerHour: huge,
+}
 
 export type GatewayWish = {
   redisUrl: string
@@ -32,9 +35,13 @@ export async function gatewayEnvironment (
   const chosen = port ?? await freePort()
   const url = `http://127.0.0.1:${chosen}`
   const app: App = {
-    id: 'bench', name: 'Benchmark', limits, keys: [{ sha256: createHash('sha256').update(apiKey).digest('hex'), scopes: [...scopes] }],
+    id: 'bench', name: 'Benchmark', limits, keys: [
+      { sha256: createHash('sha256').update(apiKey).digest('hex'), scopes: [...scopes] },
+    ],
     unverifiedBudget: { mode: 'enforce', leastPerDay: huge },
-    ...(webhookUrl === undefined ? {} : { webhook: { url: webhookUrl, secrets: [webhookSecret], events: ['verified'] } }),
+    ...(
+      webhookUrl === undefined ? {} : { webhook: { url: webhookUrl, secrets: [webhookSecret], events: ['verified'] } }
+    ),
   }
   await mkdir(dir, { recursive: true })
   const appsFile = join(dir, `apps-${chosen}.json`)
@@ -43,7 +50,8 @@ export async function gatewayEnvironment (
   return {
     url,
     environment: {
-      PORT: String(chosen), HOST: '127.0.0.1', PUBLIC_URL: publicUrl ?? url, REDIS_URL: redisUrl, APPS_FILE: appsFile, ROLE: role,
+      PORT: String(chosen), HOST: '127.0.0.1', PUBLIC_URL: publicUrl
+        ?? url, REDIS_URL: redisUrl, APPS_FILE: appsFile, ROLE: role,
       SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`, ALLOW_INSECURE_PROVIDERS: 'true',
       TRUECALLER_APP_KEY: 'app-key', TRUECALLER_API_URL: provider.origin, TRUECALLER_PROFILE_URL: provider.origin, TRUECALLER_PROFILE_HOSTS: provider.host,
       TRUID_CLIENT_ID: 'client', TRUID_CLIENT_SECRET: 'secret', TRUID_API_URL: provider.origin,

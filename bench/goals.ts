@@ -4,7 +4,9 @@ export type Goal = { what: string, unit: string } & ({ atLeast: number } | { atM
 export const goals = {
   P1: { what: 'create, no provider call: anchor (Fastify + one create script) ÷ ours, CPU', unit: '×', atLeast: 0.78 },
   P1b: { what: 'create, no provider call: bare Fastify ÷ ours, CPU', unit: '×', atLeast: 0.58 },
-  P2: { what: 'create with provider call: floor (Fastify + undici + two scripts) ÷ ours, CPU', unit: '×', atLeast: 0.75 },
+  P2: {
+    what: 'create with provider call: floor (Fastify + undici + two scripts) ÷ ours, CPU', unit: '×', atLeast: 0.75,
+  },
   P3: { what: 'read: anchor (Fastify + one GET, sent raw) ÷ ours, CPU', unit: '×', atLeast: 0.85 },
   P4: { what: 'callback accepted: anchor (Fastify + HMAC + BullMQ add) ÷ ours, CPU', unit: '×', atLeast: 0.8 },
   P5: { what: 'forged callback: bare Fastify ÷ ours, CPU', unit: '×', atLeast: 0.8 },

@@ -20,7 +20,9 @@ const open = () => startWorkers({
 })
 
 /** Adds jobs by the clock; how long it took from when one was due to when it was taken up. */
-async function timePickUp (ratePerSecond: number, durationMs: number): Promise<{ p50Ms: number, p99Ms: number, jobs: number }> {
+async function timePickUp (ratePerSecond: number, durationMs: number): Promise<{
+  p50Ms: number, p99Ms: number, jobs: number,
+}> {
   const latencies = createHistogram({ lowest: 1, highest: 60_000_000, figures: 3 })
   const dueAt = new Map<string, number>()
   const total = Math.floor(ratePerSecond * durationMs / 1000)
@@ -56,7 +58,11 @@ async function timeBacklog (jobs: number, jobMs: number): Promise<number> {
   }
   const base = String(performance.now())
   for (let at = 0; at < jobs; at += 500) {
-    await Promise.all(Array.from({ length: Math.min(500, jobs - at) }, (_, n) => queues.resolve(`${base}-${at + n}`, `job-${base}-${at + n}`)))
+    await Promise.all(
+      Array.from(
+        { length: Math.min(500, jobs - at) }, (_, n) => queues.resolve(`${base}-${at + n}`, `job-${base}-${at + n}`),
+      ),
+    )
   }
   const workers = open()
   const tookMs = await over.promise

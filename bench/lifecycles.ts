@@ -6,7 +6,8 @@ import { countCommands, type RedisMeter } from './redis.ts'
 import { newLifecycle, read } from './requests.ts'
 
 /** What one whole lifecycle came to. */
-export type LifecycleSample = Pick<Sample, 'cpuMicros' | 'redisMicros' | 'redisCommands' | 'ratePerSecond' | 'p50Ms' | 'p99Ms'> & { commands: Record<string, number>, byProcess: Record<string, number> }
+export type LifecycleSample = Pick<Sample, 'cpuMicros' | 'redisMicros' | 'redisCommands'
+  | 'ratePerSecond' | 'p50Ms' | 'p99Ms'> & { commands: Record<string, number>, byProcess: Record<string, number> }
 
 /** A server that takes lifecycles, all its processes, and the driver that gives them to it. */
 export type LifecycleTarget = { url: string, processes: readonly BenchProcess[], driver: Driver }
@@ -23,7 +24,10 @@ export type Driver = {
 /** How long those that were begun may take to end. */
 const longestMs = 60_000
 
-/** The app: creates, waits for the webhook that says verified, and reads the verification. It takes a new one when one is over. */
+/**
+ * The app: creates, waits for the webhook that says verified, and reads the verification. It takes a new one when one
+ * is over.
+ */
 export async function openDriver (): Promise<Driver> {
   const waiting = new Map<string, () => void>()
   const server = createServer((request, response) => {
@@ -41,7 +45,9 @@ export async function openDriver (): Promise<Driver> {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
 
-  async function run (url: string, { count, inFlight, mostMs = 60_000 }: Wished): Promise<{ durationMs: number, latenciesMs: number[] }> {
+  async function run (
+    url: string, { count, inFlight, mostMs = 60_000 }: Wished,
+  ): Promise<{ durationMs: number, latenciesMs: number[] }> {
     const connections = await openConnections(url, inFlight)
     const latenciesMs: number[] = []
     const startedAt = performance.now()
@@ -60,12 +66,16 @@ export async function openDriver (): Promise<Driver> {
         await told
         latenciesMs.push(performance.now() - createdAt)
         await new Promise<void>((resolve, reject) => connection.send(read(id), ({ status, body }) =>
-          status === 200 && body.includes('"status":"verified"') ? resolve() : reject(new Error(`read was answered ${status}`))))
+          status === 200 && body.includes('"status":"verified"')
+            ? resolve()
+            : reject(new Error(`read was answered ${status}`))))
       }
     }
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`${latenciesMs.length} lifecycles ended, the others are stuck`)), mostMs + longestMs)
+      timer = setTimeout(
+        () => reject(new Error(`${latenciesMs.length} lifecycles ended, the others are stuck`)), mostMs + longestMs,
+      )
     })
     try {
       await Promise.race([Promise.all(connections.map(drive)), late])
@@ -87,7 +97,9 @@ export async function openDriver (): Promise<Driver> {
 }
 
 /** Runs so many whole lifecycles and says what one came to. */
-export async function measureLifecycles ({ url, processes, driver }: LifecycleTarget, redis: RedisMeter, options: Wished): Promise<LifecycleSample> {
+export async function measureLifecycles (
+  { url, processes, driver }: LifecycleTarget, redis: RedisMeter, options: Wished,
+): Promise<LifecycleSample> {
   await Promise.all(processes.map(process => process.usage({ collect: true })))
   const [redisBefore, ...before] = await Promise.all([redis.usage(), ...processes.map(process => process.usage())])
   const { durationMs, latenciesMs } = await driver.run(url, options)
@@ -101,7 +113,9 @@ export async function measureLifecycles ({ url, processes, driver }: LifecycleTa
     byProcess: Object.fromEntries(each.map((micros, at) => [processes[at]?.name ?? '', micros])),
     redisMicros: (redisAfter.cpuMicros - redisBefore.cpuMicros) / count,
     redisCommands: Object.values(commands).reduce((sum, count) => sum + count, 0) / count,
-    commands: Object.fromEntries(Object.entries(commands).map(([name, calls]) => [name, Number((calls / count).toFixed(2))])),
+    commands: Object.fromEntries(
+      Object.entries(commands).map(([name, calls]) => [name, Number((calls / count).toFixed(2))]),
+    ),
     ratePerSecond: count / durationMs * 1000,
     p50Ms: sorted[Math.floor(sorted.length * 0.5)] ?? NaN,
     p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? NaN,

@@ -27,7 +27,11 @@ export async function openConnections (url: string, count: number): Promise<Conn
   const opened: Connection[] = []
   // The backlog of a listening socket is short.
   while (opened.length < count) {
-    opened.push(...await Promise.all(Array.from({ length: Math.min(100, count - opened.length) }, () => openConnection(new URL(url)))))
+    opened.push(
+      ...await Promise.all(
+        Array.from({ length: Math.min(100, count - opened.length) }, () => openConnection(new URL(url))),
+      ),
+    )
   }
   return opened
 }
@@ -51,9 +55,14 @@ function startTally (status: number) {
   }
 }
 
-/** Every connection sends its next request when the last was answered, until the time is over and so many were sent, or nothing is left. */
+/**
+ * Every connection sends its next request when the last was answered, until the time is over and so many were sent, or
+ * nothing is left.
+ */
 export async function closedLoop (
-  { url, connections, next, status, onAnswer, durationMs, least = 0, mostMs = Infinity }: Wish & { durationMs: number, least?: number, mostMs?: number },
+  {
+    url, connections, next, status, onAnswer, durationMs, least = 0, mostMs = Infinity,
+  }: Wish & { durationMs: number, least?: number, mostMs?: number },
 ): Promise<Load> {
   const opened = await openConnections(url, connections)
   const tally = startTally(status)
@@ -83,11 +92,14 @@ export async function closedLoop (
 }
 
 /**
- * Sends by the clock, whatever comes back, and measures from the time at which a request was due: a server that stalls is not spared the requests that
+ * Sends by the clock, whatever comes back, and measures from the time at which a request was due: a server that stalls
+ * is not spared the requests that
  * it made wait. One that finds no free connection within `patienceMs` is never sent.
  */
 export async function openLoop (
-  { url, connections, next, status, onAnswer, durationMs, ratePerSecond, patienceMs = 60_000 }: Wish & { durationMs: number, ratePerSecond: number, patienceMs?: number },
+  {
+    url, connections, next, status, onAnswer, durationMs, ratePerSecond, patienceMs = 60_000,
+  }: Wish & { durationMs: number, ratePerSecond: number, patienceMs?: number },
 ): Promise<Load> {
   const opened = await openConnections(url, connections)
   const idle = [...opened]
@@ -147,7 +159,9 @@ export async function openLoop (
 
 /** Sends requests until so many were answered as wanted. Throws when too many were not. */
 export async function sendMany (
-  { url, status, count, next, onAnswer, connections = 50 }: Omit<Wish, 'next' | 'connections'> & { count: number, next: () => string, connections?: number },
+  { url, status, count, next, onAnswer, connections = 50 }: Omit<Wish, 'next' | 'connections'> & {
+    count: number, next: () => string, connections?: number,
+  },
 ): Promise<void> {
   let done = 0
   let sent = 0
@@ -159,5 +173,7 @@ export async function sendMany (
       onAnswer?.(answer)
     },
   })
-  if (done < count) throw new Error(`of ${count} requests ${done} were answered with ${status}: ${JSON.stringify(statuses)}`)
+  if (done < count) throw new Error(
+    `of ${count} requests ${done} were answered with ${status}: ${JSON.stringify(statuses)}`,
+  )
 }

@@ -36,8 +36,12 @@ const longestWarmupMs = 20_000
 
 type Length = { durationMs: number, least?: number, mostMs?: number, connections?: number }
 
-/** Loads the target once, and says what a request came to. Throws when it answered anything else than what was wanted. */
-export async function measure (target: Target, redis: RedisMeter, { connections = 50, ...length }: Length): Promise<Sample> {
+/**
+ * Loads the target once, and says what a request came to. Throws when it answered anything else than what was wanted.
+ */
+export async function measure (
+  target: Target, redis: RedisMeter, { connections = 50, ...length }: Length
+): Promise<Sample> {
   const next = await target.prepare(target.most ?? Infinity)
   const asked = await Promise.all([redis.usage(), ...target.processes.map(process => process.usage())])
   const load = await closedLoop({ url: target.url, connections, status: target.status, next, ...length })
@@ -64,7 +68,9 @@ const mostOthers = 0.02
 export function refuseOthers ({ name, status }: Pick<Target, 'name' | 'status'>, { statuses, answered }: Load): void {
   const others = Object.entries(statuses).filter(([other]) => Number(other) !== status)
   const count = others.reduce((sum, [, count]) => sum + count, 0)
-  if (count > answered * mostOthers) throw new Error(`${name} answered ${others.map(([other, count]) => `${other} (${count} times)`).join(', ')}, not ${status} (${answered} times)`)
+  if (count > answered * mostOthers) throw new Error(
+    `${name} answered ${others.map(([other, count]) => `${other} (${count} times)`).join(', ')}, not ${status} (${answered} times)`,
+  )
   if (answered === 0) throw new Error(`${name} answered nothing`)
 }
 
@@ -74,13 +80,20 @@ export type Samples<Name extends string> = Record<Name, Sample[]>
 export async function warmUp (target: Target, redis: RedisMeter, requests: number): Promise<void> {
   const until = performance.now() + longestWarmupMs
   for (let left = requests; left > 0 && performance.now() < until;) {
-    left -= (await measure(target, redis, { durationMs: 0, least: left, mostMs: Math.max(100, until - performance.now()) })).answered
+    left -= (
+      await measure(target, redis, { durationMs: 0, least: left, mostMs: Math.max(100, until - performance.now()) })
+    ).answered
   }
 }
 
-/** Warms all of them up, then measures them in turn, A B A B …, so that whatever else the machine does falls on all of them alike. */
+/**
+ * Warms all of them up, then measures them in turn, A B A B …, so that whatever else the machine does falls on all of
+ * them alike.
+ */
 export async function alternate<Name extends string> (
-  targets: Record<Name, Target>, redis: RedisMeter, { rounds, roundMs, warmupRequests, connections = 50, keeps = false }: Rounds,
+  targets: Record<Name, Target>, redis: RedisMeter, {
+    rounds, roundMs, warmupRequests, connections = 50, keeps = false,
+  }: Rounds,
 ): Promise<Samples<Name>> {
   const samples: Partial<Samples<Name>> = {}
   const names = Object.keys(targets).filter((name): name is Name => name in targets)
@@ -88,7 +101,9 @@ export async function alternate<Name extends string> (
   for (let round = 0; round < rounds; round += 1) {
     for (const name of names) {
       if (!keeps) await redis.flush()
-      samples[name] = [...samples[name] ?? [], await measure(targets[name], redis, { durationMs: roundMs, connections })]
+      samples[name] = [
+        ...samples[name] ?? [], await measure(targets[name], redis, { durationMs: roundMs, connections }),
+      ]
     }
   }
   return names.reduce((all, name) => ({ ...all, [name]: samples[name] ?? [] }), Object.create(null) as Samples<Name>)
@@ -110,4 +125,5 @@ export function ratioOf (anchor: readonly number[], ours: readonly number[]): Sp
 }
 
 /** One figure of each round. */
-export const pick = <Key extends keyof Sample>(samples: readonly Sample[], key: Key): number[] => samples.map(sample => sample[key])
+export const pick = <Key extends keyof Sample>(samples: readonly Sample[], key: Key): number[] =>
+  samples.map(sample => sample[key])

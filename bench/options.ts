@@ -49,7 +49,9 @@ export function readOptions (args: readonly string[]): Options {
     args: [...args],
     options: {
       quick: { type: 'boolean' }, smoke: { type: 'boolean' }, long: { type: 'boolean' }, table: { type: 'boolean' },
-      only: { type: 'string' }, live: { type: 'string' }, soak: { type: 'string' }, profile: { type: 'string' }, results: { type: 'string' },
+      only: {
+        type: 'string',
+      }, live: { type: 'string' }, soak: { type: 'string' }, profile: { type: 'string' }, results: { type: 'string' },
     },
   })
   const name = values.smoke === true ? 'smoke' : values.quick === true ? 'quick' : 'whole'
@@ -57,7 +59,9 @@ export function readOptions (args: readonly string[]): Options {
   return {
     ...length,
     name,
-    only: values.soak !== undefined ? new Set(['soak']) : values.only === undefined ? null : new Set(values.only.split(',').map(word => word.trim())),
+    only: values.soak !== undefined ? new Set(['soak']) : values.only === undefined ? null : new Set(
+      values.only.split(',').map(word => word.trim()),
+    ),
     overloadMs: values.long === true ? 60_000 : name === 'whole' ? 15_000 : 3_000,
     mostLive: values.live === undefined ? mostLive : readCount('--live', values.live),
     isLiveAsked: values.live !== undefined,

@@ -4,7 +4,8 @@ import { Redis } from 'ioredis'
 import { Pool } from 'undici'
 import { defineScripts } from './anchors/scripts.ts'
 
-// The parts of a lifecycle, each measured alone, in a process of its own on the core of the servers. Asked over IPC, answers with CPU µs of one.
+// The parts of a lifecycle, each measured alone, in a process of its own on the core of the servers. Asked over IPC,
+// answers with CPU µs of one.
 
 const url = process.env['REDIS_URL'] ?? ''
 const redis = new Redis(url)
@@ -21,7 +22,13 @@ async function time (count: number, inFlight: number, work: (at: number) => Prom
   return (user + system) / count
 }
 
-const queue = new Queue('parts', { connection: redis, prefix: '{parts}', skipVersionCheck: true, defaultJobOptions: { removeOnComplete: true, removeOnFail: true } })
+const queue = new Queue(
+  'parts',
+  {
+    connection: redis, prefix: '{parts}', skipVersionCheck: true,
+    defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
+  },
+)
 const workerRedis = new Redis(url, { maxRetriesPerRequest: null })
 
 /** Adding jobs and working on them, while they come. */
@@ -48,17 +55,29 @@ const body = JSON.stringify({ phoneNumber: 919000000000, state: 'x'.repeat(48) }
 const run = randomBytes(4).toString('hex')
 
 const parts: Record<string, (count: number, inFlight: number) => Promise<number>> = {
-  script: (count, inFlight) => time(count, inFlight, async at => { await (at % 2 === 0 ? create(`${run}${at}`, `${run}${at}`) : link(`${run}${at - 1}`, 'reference')) }),
+  script: (count, inFlight) =>
+    time(
+      count, inFlight,
+      async at => {
+        await (at % 2 === 0 ? create(`${run}${at}`, `${run}${at}`) : link(`${run}${at - 1}`, 'reference'))
+      },
+    ),
   get: (count, inFlight) => time(count, inFlight, async () => { await redis.getBuffer('part') }),
   call: (count, inFlight) => time(count, inFlight, async () => {
-    const answer = await provider.request({ method: 'POST', path: '/phone_check/v0.2/checks', headers: { 'content-type': 'application/json' }, body })
+    const answer = await provider.request(
+      { method: 'POST', path: '/phone_check/v0.2/checks', headers: { 'content-type': 'application/json' }, body },
+    )
     await answer.body.text()
   }),
-  hmac: (count, inFlight) => time(count, inFlight, async () => { createHmac('sha256', key).update(body).digest('base64') }),
+  hmac: (count, inFlight) =>
+    time(count, inFlight, async () => { createHmac('sha256', key).update(body).digest('base64') }),
   job: timeJobs,
-  stream: (count, inFlight) => time(count, inFlight, async () => { await redis.xadd('stream', 'MAXLEN', '~', 10_000, '*', 'id', 'x'.repeat(34)) }),
+  stream: (count, inFlight) =>
+    time(count, inFlight, async () => { await redis.xadd('stream', 'MAXLEN', '~', 10_000, '*', 'id', 'x'.repeat(34)) }),
   streamRead: async count => await time(Math.ceil(count / 10), 1, async () => {
-    const found: unknown = await redis.call('XREADGROUP', 'GROUP', 'group', 'reader', 'COUNT', '10', 'STREAMS', 'stream', '>')
+    const found: unknown = await redis.call(
+      'XREADGROUP', 'GROUP', 'group', 'reader', 'COUNT', '10', 'STREAMS', 'stream', '>',
+    )
     const entries = Array.isArray(found) && Array.isArray(found[0]) && Array.isArray(found[0][1]) ? found[0][1] : []
     const ids = entries.flatMap((entry: unknown) => Array.isArray(entry) ? [String(entry[0])] : [])
     if (ids.length > 0) await redis.xack('stream', 'group', ...ids)

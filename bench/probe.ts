@@ -2,13 +2,16 @@ import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-// Loaded by `--import` before a server that knows nothing of it: it answers the benchmark over IPC, and ends the process with it.
+// Loaded by `--import` before a server that knows nothing of it: it answers the benchmark over IPC, and ends the
+// process with it.
 
 /** What is asked of a process; `collect`: garbage is collected first. */
 export type Question = { ask: 'usage', number: number, collect: boolean }
 
 /** CPU and memory of a process; the pauses of its garbage collector are those since it was asked before. */
-export type Usage = { cpuMicros: number, rss: number, heapUsed: number, pauses: { count: number, longestMs: number, totalMs: number } }
+export type Usage = {
+  cpuMicros: number, rss: number, heapUsed: number, pauses: { count: number, longestMs: number, totalMs: number },
+}
 
 /** What a server of the benchmark's own tells when it listens. */
 export type Listening = { listening: string }
@@ -20,8 +23,13 @@ const notes = new PerformanceObserver(list => {
     const { duration } = entry
     const detail: unknown = 'detail' in entry ? entry.detail : null
     // Most of an incremental collection happens beside the program.
-    if (typeof detail === 'object' && detail !== null && 'kind' in detail && detail.kind === constants.NODE_PERFORMANCE_GC_INCREMENTAL) continue
-    pauses = { count: pauses.count + 1, longestMs: Math.max(pauses.longestMs, duration), totalMs: pauses.totalMs + duration }
+    if (
+      typeof detail === 'object' && detail !== null
+        && 'kind' in detail && detail.kind === constants.NODE_PERFORMANCE_GC_INCREMENTAL
+    ) continue
+    pauses = {
+      count: pauses.count + 1, longestMs: Math.max(pauses.longestMs, duration), totalMs: pauses.totalMs + duration,
+    }
   }
 })
 notes.observe({ entryTypes: ['gc'] })

@@ -4,7 +4,10 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Answered, Question, Usage } from './probe.ts'
 
-/** Which core the measured servers have for themselves, and which has all the rest; null: they run wherever the system puts them. */
+/**
+ * Which core the measured servers have for themselves, and which has all the rest; null: they run wherever the system
+ * puts them.
+ */
 export type Cores = { server: string, rest: string } | null
 
 /** A Node.js process that is measured, or that helps. It ends with this one. */
@@ -23,7 +26,10 @@ export type BenchProcess = {
 
 const probe = new URL('./probe.ts', import.meta.url).href
 
-/** The two halves of the machine, where it has two cores and `taskset`; puts this process, and what it starts from now on, on the second half. */
+/**
+ * The two halves of the machine, where it has two cores and `taskset`; puts this process, and what it starts from now
+ * on, on the second half.
+ */
 export function divideCores (): Cores {
   try {
     const allowed = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''
@@ -53,11 +59,15 @@ export type Launch = {
 }
 
 /** Starts `node <script>` on its core, with the probe. */
-export function launch ({ name, script, core, cores, env = {}, nodeArgs = [], stdout = 'ignore' }: Launch): BenchProcess {
+export function launch (
+  { name, script, core, cores, env = {}, nodeArgs = [], stdout = 'ignore' }: Launch,
+): BenchProcess {
   const path = script instanceof URL ? fileURLToPath(script) : script
   const node = [process.execPath, '--import', probe, ...nodeArgs, path]
   const [command = '', ...args] = cores === null ? node : ['taskset', '-c', cores[core], ...node]
-  const child = spawn(command, args, { env: { ...cleanEnvironment(), ...env }, stdio: ['ignore', stdout, 'inherit', 'ipc'] })
+  const child = spawn(
+    command, args, { env: { ...cleanEnvironment(), ...env }, stdio: ['ignore', stdout, 'inherit', 'ipc'] },
+  )
   const exited = once(child, 'exit')
   exited.catch(() => {})
   const asked = new Map<number, (usage: Usage) => void>()
@@ -101,7 +111,10 @@ export function launch ({ name, script, core, cores, env = {}, nodeArgs = [], st
 
 const isAnswer = (message: object): message is Answered => 'usage' in message
 
-/** Nothing of whoever started the benchmark changes how the gateway runs. All that is compared has V8's young generation as the image has it. */
+/**
+ * Nothing of whoever started the benchmark changes how the gateway runs. All that is compared has V8's young generation
+ * as the image has it.
+ */
 const cleanEnvironment = (): Record<string, string | undefined> => ({
   PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: process.env['TMPDIR'], NODE_OPTIONS: '--max-semi-space-size=16',
 })

@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { setTimeout as delay } from 'node:timers/promises'
 import { Pool } from 'undici'
 
-// The providers, as cheap as they can be: tru.ID's token and checks, Truecaller's push, its callback and its profile; and the app's webhook endpoint.
+// The providers, as cheap as they can be: tru.ID's token and checks, Truecaller's push, its callback and its profile;
+// and the app's webhook endpoint.
 
 const delayMs = Number(process.env['PROVIDER_DELAY_MS'] ?? 0)
 let pool: Pool | null = null
@@ -23,7 +24,9 @@ function answer (response: ServerResponse, status: number, body: object): void {
 /** The handset says yes at once: the callback follows the answer. */
 function callBack (digits: string, state: string): void {
   const body = JSON.stringify({ requestId: `request-${digits}`, accessToken: `token-${digits}`, state })
-  pool?.request({ method: 'POST', path: '/callbacks/truecaller', headers: { 'content-type': 'application/json' }, body })
+  pool?.request(
+    { method: 'POST', path: '/callbacks/truecaller', headers: { 'content-type': 'application/json' }, body },
+  )
     .then(({ body }) => body.dump(), (error: unknown) => console.error('callback', error))
 }
 
@@ -31,11 +34,16 @@ async function serve (request: IncomingMessage, response: ServerResponse): Promi
   const text = await readText(request)
   if (delayMs > 0) await delay(delayMs)
   switch (request.url) {
-    case '/oauth2/v1/token': return answer(response, 200, { access_token: 'token', expires_in: 3600, token_type: 'bearer' })
+    case '/oauth2/v1/token': return answer(
+      response, 200, { access_token: 'token', expires_in: 3600, token_type: 'bearer' },
+    )
     case '/phone_check/v0.2/checks': {
       const id = `check-${checks += 1}`
       const self = { href: `${origin}/phone_check/v0.2/checks/${id}` }
-      return answer(response, 201, { check_id: id, status: 'ACCEPTED', _links: { self, check_url: { href: `${self.href}/redirect` } } })
+      return answer(
+        response, 201,
+        { check_id: id, status: 'ACCEPTED', _links: { self, check_url: { href: `${self.href}/redirect` } } },
+      )
     }
     case '/v1/apps/requests': {
       const [, digits = '', state = ''] = /"phoneNumber":(\d+),"state":"([^"]+)"/.exec(text) ?? []

@@ -4,15 +4,22 @@ import { Redis } from 'ioredis'
 import { openFastify, openRedis, serve } from './anchors/bare.ts'
 import { Type } from 'typebox'
 
-// The lifecycle as it is written at first: `fetch`, single commands instead of scripts, a queue for what a callback starts and one for webhooks,
-// HMAC with a Buffer. It verifies, dedupes callbacks and signs its webhooks. It has no API keys, no limits, no sealing, no log, no metrics, no expiry
+// The lifecycle as it is written at first: `fetch`, single commands instead of scripts, a queue for what a callback
+// starts and one for webhooks,
+// HMAC with a Buffer. It verifies, dedupes callbacks and signs its webhooks. It has no API keys, no limits, no sealing,
+// no log, no metrics, no expiry
 // other than that of its keys, and two writers may overwrite each other.
 
 const redis = openRedis()
 const providerUrl = process.env['PROVIDER_URL'] ?? ''
 const webhookUrl = process.env['WEBHOOK_URL'] ?? ''
 const secret = Buffer.alloc(32, 'of the reference')
-const options = { prefix: '{naive}', defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 5, backoff: { type: 'exponential', delay: 500 } } }
+const options = {
+  prefix: '{naive}',
+  defaultJobOptions: {
+    removeOnComplete: true, removeOnFail: true, attempts: 5, backoff: { type: 'exponential', delay: 500 },
+  },
+}
 const resolving = new Queue<{ id: string, token: string }>('resolve', { connection: openRedis(), ...options })
 const notifying = new Queue<{ id: string }>('notify', { connection: openRedis(), ...options })
 const lifeSeconds = 86_400
@@ -20,24 +27,37 @@ const lifeSeconds = 86_400
 const server = openFastify()
 const Created = Type.Object({ id: Type.String(), status: Type.String() })
 const body = Type.Object({
-  phoneNumber: Type.String({ pattern: '^\\+[1-9][0-9]{5,14}$' }), workflow: Type.Array(Type.String({ maxLength: 64 })), reference: Type.String({ maxLength: 256 }),
+  phoneNumber: Type.String(
+    { pattern: '^\\+[1-9][0-9]{5,14}$' },
+  ), workflow: Type.Array(Type.String({ maxLength: 64 })), reference: Type.String({ maxLength: 256 }),
 }, { additionalProperties: false })
 
 server.post('/verifications', { schema: { body, response: { 201: Created } } }, async (request, reply) => {
   const id = crypto.randomUUID()
   const { phoneNumber, reference } = request.body
   await redis.set(`naive:key:${String(request.headers['idempotency-key'])}`, id, 'EX', lifeSeconds, 'NX')
-  await redis.hset(`naive:${id}`, { id, status: 'pending', phoneNumber, reference, createdAt: new Date().toISOString() })
+  await redis.hset(
+    `naive:${id}`, { id, status: 'pending', phoneNumber, reference, createdAt: new Date().toISOString() },
+  )
   await redis.expire(`naive:${id}`, lifeSeconds)
   const answer = await fetch(`${providerUrl}/v1/apps/requests`, {
-    method: 'POST', headers: { 'content-type': 'application/json', appKey: 'app-key' }, body: JSON.stringify({ phoneNumber: Number(phoneNumber.slice(1)), state: id }),
+    method: 'POST', headers: { 'content-type': 'application/json', appKey: 'app-key' }, body: JSON.stringify(
+      { phoneNumber: Number(phoneNumber.slice(1)), state: id },
+    ),
   })
   const { requestId }: { requestId?: string } = JSON.parse(await answer.text())
   await redis.hset(`naive:${id}`, 'requestId', String(requestId))
   return reply.code(201).send({ id, status: 'pending' })
 })
 
-const callback = { body: Type.Object({ requestId: Type.String({ maxLength: 256 }), accessToken: Type.String({ maxLength: 2048 }), state: Type.String({ maxLength: 64 }) }) }
+const callback = {
+  body: Type.Object(
+    {
+      requestId: Type.String({ maxLength: 256 }), accessToken: Type.String({ maxLength: 2048 }),
+      state: Type.String({ maxLength: 64 }),
+    },
+  ),
+}
 server.post('/callbacks/truecaller', { schema: callback }, async request => {
   const { state: id, accessToken: token } = request.body
   const isFirst = await redis.set(`naive:seen:${id}`, '1', 'EX', lifeSeconds, 'NX')
@@ -71,11 +91,16 @@ const notifier = new Worker<{ id: string }>('notify', async ({ data: { id } }) =
   const timestamp = Math.floor(Date.now() / 1000)
   const signature = createHmac('sha256', secret).update(`${id}.${timestamp}.${text}`).digest('base64')
   const answer = await fetch(webhookUrl, {
-    method: 'POST', body: text, headers: { 'content-type': 'application/json', 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': `v1,${signature}` },
+    method: 'POST', body: text, headers: {
+      'content-type': 'application/json', 'webhook-id': id, 'webhook-timestamp': String(timestamp),
+      'webhook-signature': `v1,${signature}`,
+    },
   })
   await answer.body?.cancel()
   if (!answer.ok) throw new Error(`webhook was answered ${answer.status}`)
 }, { connection: openWorkerRedis(), ...work })
 
-for (const worker of [resolver, notifier]) worker.on('failed', (_job, error) => console.error('naive job', error.message))
+for (const worker of [resolver, notifier]) worker.on(
+  'failed', (_job, error) => console.error('naive job', error.message),
+)
 await serve(server)

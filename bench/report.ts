@@ -34,7 +34,10 @@ function rowsOf (findings: readonly Finding[]): Row[] {
   const order = Object.keys(goals)
   return [...findings].sort((a, b) => order.indexOf(a.goal) - order.indexOf(b.goal)).map(finding => {
     const { what, unit } = goals[finding.goal]
-    return { cells: [finding.goal, what, tellGoal(finding.goal), tellSpread(finding, unit), verdictOf(finding)], note: finding.note }
+    return {
+      cells: [finding.goal, what, tellGoal(finding.goal), tellSpread(finding, unit), verdictOf(finding)],
+      note: finding.note,
+    }
   })
 }
 
@@ -46,7 +49,9 @@ export function renderText ({ findings }: Pick<Results, 'findings'>): string {
   const widths = titles.map((_, column) => Math.max(...rows.map(({ cells }) => cells[column]?.length ?? 0)))
   const margin = ' '.repeat((widths[0] ?? 0) + 2)
   return rows.flatMap(({ cells, note }) => [
-    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd(), ...(note === undefined ? [] : [`${margin}  ${note}`]),
+    cells.map(
+      (cell, column) => cell.padEnd(widths[column] ?? 0),
+    ).join('  ').trimEnd(), ...(note === undefined ? [] : [`${margin}  ${note}`]),
   ]).join('\n')
 }
 
@@ -58,9 +63,13 @@ export function renderMarkdown ({ findings, machine, madeAt, run }: Results): st
     '',
     `| ${titles.join(' | ')} |`,
     `|${titles.map(() => '---').join('|')}|`,
-    ...rowsOf(findings).map(({ cells: [id, what, ...others], note }) => `| ${[id, note === undefined ? what : `${what} (${note})`, ...others].join(' | ')} |`),
+    ...rowsOf(findings).map(
+      ({ cells: [id, what, ...others], note }) =>
+        `| ${[id, note === undefined ? what : `${what} (${note})`, ...others].join(' | ')} |`,
+    ),
   ].join('\n')
 }
 
 /** Whether anything is so far from its goal that something must have broken. */
-export const isGross = ({ findings }: Results): boolean => findings.some(finding => verdictOf(finding) === 'missed by more than 25 %')
+export const isGross = ({ findings }: Results): boolean =>
+  findings.some(finding => verdictOf(finding) === 'missed by more than 25 %')

@@ -10,7 +10,9 @@ export const newNumber = (): string => `+919${String(made * 7_919_317 % 1_000_00
 /** The next create: a key and, if wanted, a number of its own. */
 export function nextCreate (method: string, { withNumber = true }: { withNumber?: boolean } = {}): string {
   made += 1
-  const body = JSON.stringify({ ...(withNumber ? { phoneNumber: newNumber() } : {}), workflow: [method], reference: `order-${made}` })
+  const body = JSON.stringify(
+    { ...(withNumber ? { phoneNumber: newNumber() } : {}), workflow: [method], reference: `order-${made}` },
+  )
   return writeRequest('POST', '/verifications', { headers: `${authorization}idempotency-key: key-${made}\r\n`, body })
 }
 
@@ -20,6 +22,8 @@ export function newLifecycle (): { reference: string, request: string } {
   return { reference: `order-${made}`, request }
 }
 
-export const read = (id: string, query = ''): string => writeRequest('GET', `/verifications/${id}${query}`, { headers: authorization })
+export const read = (id: string, query = ''): string =>
+  writeRequest('GET', `/verifications/${id}${query}`, { headers: authorization })
 
-export const callback = (message: Record<string, string>): string => writeRequest('POST', '/callbacks/truecaller', { body: JSON.stringify(message) })
+export const callback = (message: Record<string, string>): string =>
+  writeRequest('POST', '/callbacks/truecaller', { body: JSON.stringify(message) })

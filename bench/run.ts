@@ -11,12 +11,17 @@ import { perform, type Case } from './stage.ts'
 
 const folder = join(import.meta.dirname, 'results')
 
-const isWanted = ({ only }: Options, { name, goals }: Case): boolean => only === null || only.has(name) || goals.some(goal => only.has(goal))
+const isWanted = ({ only }: Options, { name, goals }: Case): boolean =>
+  only === null || only.has(name) || goals.some(goal => only.has(goal))
 
 /** Measures what is wanted; `say` hears how far it is. Everything that was started has ended when it returns. */
 export async function run (options: Options, say: (line: string) => void): Promise<Results> {
   const cores = divideCores()
-  say(cores === null ? 'not pinned to cores: there is only one, or no taskset' : `servers on core ${cores.server}, load generator, Redis and providers on ${cores.rest}`)
+  say(
+    cores === null
+      ? 'not pinned to cores: there is only one, or no taskset'
+      : `servers on core ${cores.server}, load generator, Redis and providers on ${cores.rest}`,
+  )
   const dir = await mkdtemp(join(tmpdir(), 'verigate-bench-'))
   const server = await launchRedis({ binary: await findRedis(), dir: join(dir, 'redis'), persistent: false })
   const redis = await watchRedis(server.url)
@@ -25,7 +30,8 @@ export async function run (options: Options, say: (line: string) => void): Promi
       madeAt: new Date().toISOString(),
       run: options.name,
       machine: {
-        cpu: cpus()[0]?.model.trim() ?? 'unknown', cores: cpus().length, pinned: cores !== null, node: process.versions.node, redis: redis.version,
+        cpu: cpus()[0]?.model.trim()
+          ?? 'unknown', cores: cpus().length, pinned: cores !== null, node: process.versions.node, redis: redis.version,
         platform: `${platform()} ${release()}`,
       },
       findings: [],
@@ -63,8 +69,12 @@ async function write (results: Results, path: string | null): Promise<string> {
 }
 
 async function readNewest (path: string | null): Promise<Results> {
-  const names = path === null ? (await readdir(folder).catch(() => [])).filter(name => name.endsWith('.json')).sort() : []
-  const chosen = path ?? (names.includes('latest.json') ? join(folder, 'latest.json') : join(folder, names.at(-1) ?? 'latest.json'))
+  const names = path === null
+    ? (await readdir(folder).catch(() => [])).filter(name => name.endsWith('.json')).sort()
+    : []
+  const chosen = path ?? (
+    names.includes('latest.json') ? join(folder, 'latest.json') : join(folder, names.at(-1) ?? 'latest.json')
+  )
   return JSON.parse(await readFile(chosen, 'utf8'))
 }
 

@@ -27,7 +27,9 @@ export type Stage = {
   /** `node src/main.ts`, its log going to /dev/null. */
   startGateway (wish: GatewayAsked & { core?: Launch['core'] }): Promise<RunningGateway>
   environmentOf (wish: GatewayAsked): ReturnType<typeof gatewayEnvironment>
-  target (name: string, started: { url: string, process: BenchProcess }, wish: Omit<Target, 'name' | 'url' | 'processes'>): Target
+  target (
+    name: string, started: { url: string, process: BenchProcess }, wish: Omit<Target, 'name' | 'url' | 'processes'>,
+  ): Target
   /** Tells a figure that has a goal. */
   find (goal: GoalId, spread: Spread, note?: string): void
   /** Tells figures that have none. */
@@ -53,7 +55,9 @@ const main = new URL('../src/main.ts', import.meta.url)
 const sealKeys = `k1:${Buffer.alloc(32, 'of the benchmark').toString('base64')}`
 
 /** Runs a case on a stage of its own, and clears it. */
-export async function perform (performed: Case, { options, redis, cores, dir, findings, figures, say }: StageParts): Promise<void> {
+export async function perform (
+  performed: Case, { options, redis, cores, dir, findings, figures, say }: StageParts,
+): Promise<void> {
   const started: BenchProcess[] = []
   const startProcess: Stage['startProcess'] = wish => {
     const process = launch({ ...wish, cores })
@@ -65,19 +69,29 @@ export async function perform (performed: Case, { options, redis, cores, dir, fi
     return { url: await process.listening, process }
   }
   const environmentOf: Stage['environmentOf'] = ({ database = 0, ...wish }) =>
-    gatewayEnvironment({ ...wish, redisUrl: `${redis.url}/${database}`, dir, environment: { SEAL_KEYS: sealKeys, ...wish.environment } })
+    gatewayEnvironment(
+      { ...wish, redisUrl: `${redis.url}/${database}`, dir, environment: { SEAL_KEYS: sealKeys, ...wish.environment } },
+    )
   const stage: Stage = {
     options, redis, startProcess, start, environmentOf, say,
     startAnchor: (name, environment = {}) => start({
-      name, script: new URL(`./anchors/${name}.ts`, import.meta.url), core: 'server', env: { REDIS_URL: redis.url, ...environment },
+      name, script: new URL(
+        `./anchors/${name}.ts`, import.meta.url,
+      ), core: 'server', env: { REDIS_URL: redis.url, ...environment },
     }),
     startProvider: ({ delayMs = 0 } = {}) => start({
-      name: 'provider', script: new URL('./provider.ts', import.meta.url), core: 'rest', env: { PROVIDER_DELAY_MS: String(delayMs) },
+      name: 'provider', script: new URL('./provider.ts', import.meta.url), core: 'rest', env: {
+        PROVIDER_DELAY_MS: String(delayMs),
+      },
     }),
     async startGateway ({ core = 'server', ...wish }) {
       const { url, environment } = await environmentOf(wish)
-      const nodeArgs = options.profileDir === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(options.profileDir, performed.name)}`]
-      const process = startProcess({ name: `gateway (${wish.role ?? 'api'})`, script: main, core, env: environment, nodeArgs })
+      const nodeArgs = options.profileDir === null
+        ? []
+        : ['--cpu-prof', `--cpu-prof-dir=${join(options.profileDir, performed.name)}`]
+      const process = startProcess(
+        { name: `gateway (${wish.role ?? 'api'})`, script: main, core, env: environment, nodeArgs },
+      )
       await untilReady(url)
       return { url, process }
     },

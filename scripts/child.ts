@@ -20,10 +20,12 @@ export type Child = {
 export type ChildOptions = { cwd?: string, env?: NodeJS.ProcessEnv, stdio: StdioOptions }
 
 /** Its standard input ends when this process does, even by SIGKILL. */
-const watch = 'read _; kill "$0" || exit; for _ in 1 2 3 4 5 6 7 8 9 10; do sleep 1; kill -0 "$0" || exit; done; kill -9 "$0"'
+const watch =
+  'read _; kill "$0" || exit; for _ in 1 2 3 4 5 6 7 8 9 10; do sleep 1; kill -0 "$0" || exit; done; kill -9 "$0"'
 
 /**
- * Starts a process in a process group of its own, so that Ctrl-C in a terminal reaches this process alone, which then ends its children in order.
+ * Starts a process in a process group of its own, so that Ctrl-C in a terminal reaches this process alone, which then
+ * ends its children in order.
  * A small shell waits beside it and ends it, should this process die without doing so.
  */
 export function startChild (command: string, args: readonly string[], options: ChildOptions): Child {
@@ -32,7 +34,9 @@ export function startChild (command: string, args: readonly string[], options: C
   const ended = new Promise<Ending>(resolve => {
     child.once('error', () => { if (child.pid === undefined) resolve({ code: 127 }) })
     child.once('exit', () => watcher?.kill('SIGKILL'))
-    child.once('close', (code, signal) => resolve({ code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) }))
+    child.once(
+      'close', (code, signal) => resolve({ code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) }),
+    )
   })
   return {
     pid: child.pid,

@@ -1,6 +1,7 @@
 /**
 /**
- * What a test file covers: the source file that it mirrors, or the folder of that name. The tests that mirror none (test/bench, test/deploy, test/e2e,
+ * What a test file covers: the source file that it mirrors, or the folder of that name. The tests that mirror none
+ * (test/bench, test/deploy, test/e2e,
  * test/faults, test/ops, test/scripts) cover nothing, so that only tests written for a file count for it.
  */
 export default function mapCoverage (test: string): string | string[] | null {

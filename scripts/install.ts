@@ -3,11 +3,17 @@ import { existsSync } from 'node:fs'
 import { access, constants, rm, writeFile } from 'node:fs/promises'
 import { basename, delimiter, join } from 'node:path'
 
-type PackageManager = { name: 'apt-get' | 'dnf' | 'brew', asRoot: boolean, startsServices: boolean, update: readonly string[] | null, install: readonly string[] }
+type PackageManager = {
+  name: 'apt-get' | 'dnf' | 'brew', asRoot: boolean, startsServices: boolean, update: readonly string[] | null,
+  install: readonly string[],
+}
 
 /** Only those that install without asking: Homebrew refuses to run as root, the others need it. */
 const packageManagers: readonly PackageManager[] = [
-  { name: 'apt-get', asRoot: true, startsServices: true, update: ['-q', 'update'], install: ['-q', '-y', '--no-install-recommends', 'install'] },
+  {
+    name: 'apt-get', asRoot: true, startsServices: true, update: ['-q', 'update'],
+    install: ['-q', '-y', '--no-install-recommends', 'install'],
+  },
   { name: 'dnf', asRoot: true, startsServices: false, update: null, install: ['-q', '-y', 'install'] },
   { name: 'brew', asRoot: false, startsServices: false, update: null, install: ['install', '--quiet'] },
 ]
@@ -23,7 +29,9 @@ export type Wanted = {
 }
 
 /** The path of the first of these programs that can be run; null when there is none. */
-export async function findExecutable (names: readonly string[], searchPath: string = process.env['PATH'] ?? ''): Promise<string | null> {
+export async function findExecutable (
+  names: readonly string[], searchPath: string = process.env['PATH'] ?? '',
+): Promise<string | null> {
   const folders = searchPath.split(delimiter).filter(folder => folder !== '')
   for (const path of names.flatMap(name => folders.map(folder => join(folder, name)))) {
     if (await access(path, constants.X_OK).then(() => true, () => false)) return path
@@ -32,10 +40,13 @@ export async function findExecutable (names: readonly string[], searchPath: stri
 }
 
 /**
- * Installs it with the system's package manager, where that asks no question, and says so. Null: there is no such package manager.
+ * Installs it with the system's package manager, where that asks no question, and says so. Null: there is no such
+ * package manager.
  * A `path` of null: it could not, and `failure` is the last line that it said.
  */
-export async function install ({ programs, packages, services, searchPath }: Wanted): Promise<{ manager: string, path: string | null, failure: string } | null> {
+export async function install ({ programs, packages, services, searchPath }: Wanted): Promise<{
+  manager: string, path: string | null, failure: string,
+} | null> {
   const isRoot = process.getuid?.() === 0
   for (const manager of packageManagers) {
     const names = packages[manager.name] ?? []
@@ -44,13 +55,18 @@ export async function install ({ programs, packages, services, searchPath }: Wan
     process.stderr.write(`${programs.join(' or ')} is not on the PATH: installing it with ${manager.name}.\n`)
     const work = (): Promise<string | null> => installFirst(command, manager, names)
     const failure = manager.startsServices ? await withoutServices(services, searchPath, work) : await work()
-    return { manager: manager.name, path: await findExecutable(programs, searchPath), failure: failure ?? 'it did not come with it' }
+    return {
+      manager: manager.name, path: await findExecutable(programs, searchPath),
+      failure: failure ?? 'it did not come with it',
+    }
   }
   return null
 }
 
 /** The last line of the last failure, or null. */
-async function installFirst (command: string, manager: PackageManager, names: readonly string[]): Promise<string | null> {
+async function installFirst (
+  command: string, manager: PackageManager, names: readonly string[],
+): Promise<string | null> {
   if (manager.update !== null) await runQuietly(command, manager.update)
   let failure: string | null = null
   for (const name of names) {
@@ -64,18 +80,25 @@ async function runQuietly (command: string, args: readonly string[]): Promise<st
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', NONINTERACTIVE: '1', HOMEBREW_NO_AUTO_UPDATE: '1' }
   const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const lines: string[] = []
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split('\n').filter(line => line.trim() !== '')))
-  const code = await new Promise<number | null>(resolve => child.once('error', () => resolve(null)).once('close', resolve))
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on(
+    'data', (text: string) => lines.push(...text.split('\n').filter(line => line.trim() !== '')),
+  )
+  const code = await new Promise<number | null>(
+    resolve => child.once('error', () => resolve(null)).once('close', resolve),
+  )
   return code === 0 ? null : lines.at(-1)?.trim() ?? `${basename(command)} ended with ${code}`
 }
 
 /**
- * A Debian package starts its service at once unless this file forbids it (invoke-rc.d(8), deb-systemd-invoke(1)), and at every boot unless disabled.
+ * A Debian package starts its service at once unless this file forbids it (invoke-rc.d(8), deb-systemd-invoke(1)), and
+ * at every boot unless disabled.
  * A file that is already there is the owner's own policy, and stays.
  */
 async function withoutServices<T> (services: readonly string[], searchPath: string, run: () => Promise<T>): Promise<T> {
   const policy = '/usr/sbin/policy-rc.d'
-  const ours = await writeFile(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755, flag: 'wx' }).then(() => true, () => false)
+  const ours = await writeFile(
+    policy, '#!/bin/sh\nexit 101\n', { mode: 0o755, flag: 'wx' },
+  ).then(() => true, () => false)
   try {
     return await run()
   } finally {

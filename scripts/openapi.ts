@@ -19,9 +19,16 @@ const ids: Ids = {
 /** The OpenAPI document, as text: `openapi/openapi.json`. Needs no store and no provider. */
 export async function buildOpenapi (): Promise<string> {
   const server = await buildServer({
-    gateway, deliveries: { list: idle, replay: idle, test: idle }, ids, apps: { byKey: idle, all: idle }, windowCounters: { increment: idle },
-    config: { publicUrl: 'http://localhost', role: 'api', sandbox: false, operations: null, trustedProxies: [], clientRequestsPerMinute: 1, ipRequestsPerMinute: 1 },
-    metrics: { registry: new Registry(), registerRoute: () => {}, countRequest: idle, countRefused: idle }, log: pino({ level: 'silent' }),
+    gateway, deliveries: {
+      list: idle, replay: idle, test: idle,
+    }, ids, apps: { byKey: idle, all: idle }, windowCounters: { increment: idle },
+    config: {
+      publicUrl: 'http://localhost', role: 'api', sandbox: false, operations: null, trustedProxies: [],
+      clientRequestsPerMinute: 1, ipRequestsPerMinute: 1,
+    },
+    metrics: {
+      registry: new Registry(), registerRoute: () => {}, countRequest: idle, countRefused: idle,
+    }, log: pino({ level: 'silent' }),
     tracing: noTracing, health: { live: idle, ready: idle, isDraining: idle }, now: idle,
   })
   await server.ready()

@@ -16,7 +16,10 @@ export type RunningRedis = {
   stop (): Promise<void>
 }
 
-/** `dir` holds its data. Persistent is AOF, written to disk every second; else nothing is kept. `port` is a free one unless given. */
+/**
+ * `dir` holds its data. Persistent is AOF, written to disk every second; else nothing is kept. `port` is a free one
+ * unless given.
+ */
 export type LaunchOptions = { binary: string, dir: string, port?: number, persistent: boolean }
 
 const advice = 'install Redis (for example `sudo apt-get install redis-server` or `brew install redis`), then try again'
@@ -32,11 +35,16 @@ export async function findRedis (searchPath: string = process.env['PATH'] ?? '')
   const packages = { 'apt-get': servers, dnf: ['redis', 'valkey'], brew: ['redis'] }
   const installed = await install({ programs: servers, packages, services: servers, searchPath })
   if (installed === null) throw new Error(`Neither redis-server nor valkey-server is on the PATH: ${advice}`)
-  if (installed.path === null) throw new Error(`${installed.manager} could not install Redis (${installed.failure}): ${advice}`)
+  if (installed.path === null) throw new Error(
+    `${installed.manager} could not install Redis (${installed.failure}): ${advice}`,
+  )
   return installed.path
 }
 
-/** Starts a Redis and waits until it answers. Throws with its last lines if it ends before that, or if another one already uses `dir`. */
+/**
+ * Starts a Redis and waits until it answers. Throws with its last lines if it ends before that, or if another one
+ * already uses `dir`.
+ */
 export async function launchRedis ({ binary, dir, port, persistent }: LaunchOptions): Promise<RunningRedis> {
   await mkdir(dir, { recursive: true })
   const data = await realpath(dir)
@@ -91,7 +99,11 @@ async function untilAnswering (child: Child, port: number): Promise<void> {
   const answering = async (): Promise<void> => {
     const deadline = performance.now() + 30_000
     // Another server on that port may answer, too, while ours is about to end for that reason.
-    while (!(await ask(port, 'PING', 1000))?.startsWith('+PONG') || !(await ask(port, 'INFO server', 1000))?.includes(`\r\nprocess_id:${child.pid}\r\n`)) {
+    while (
+      !(await ask(port, 'PING', 1000))?.startsWith('+PONG') || !(
+        await ask(port, 'INFO server', 1000)
+      )?.includes(`\r\nprocess_id:${child.pid}\r\n`)
+    ) {
       if (performance.now() > deadline) throw new Error('it did not answer within 30 s')
       await delay(10, undefined, { signal: abort.signal })
     }
@@ -107,17 +119,23 @@ async function untilAnswering (child: Child, port: number): Promise<void> {
 /** One inline command (RESP); null if nobody answers. */
 function ask (port: number, command: string, timeoutMs: number): Promise<string | null> {
   return new Promise(resolve => {
-    const socket = connect(port, '127.0.0.1', () => socket.write(`${command}\r\n`)).setTimeout(timeoutMs).setEncoding('utf8')
+    const socket = connect(
+      port, '127.0.0.1', () => socket.write(`${command}\r\n`),
+    ).setTimeout(timeoutMs).setEncoding('utf8')
     const finish = (answer: string | null): void => {
       socket.destroy()
       resolve(answer)
     }
-    socket.once('data', answer => finish(String(answer))).once('timeout', () => finish(null)).once('error', () => finish(null)).once('close', () => finish(null))
+    socket.once(
+      'data', answer => finish(String(answer)),
+    ).once('timeout', () => finish(null)).once('error', () => finish(null)).once('close', () => finish(null))
   })
 }
 
 function keepLastLines (child: Child): () => string[] {
   let tail = ''
-  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => { tail = (tail + text).slice(-4096) })
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on(
+    'data', (text: string) => { tail = (tail + text).slice(-4096) },
+  )
   return () => tail.trimEnd().split('\n').slice(-5)
 }

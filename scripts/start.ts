@@ -35,7 +35,8 @@ Ctrl-C stops everything. Data stays in .data/.
 }
 
 /**
- * Runs `program` in the sandbox with a Redis of its own under `.data/` (or that of `REDIS_URL`) until a signal, or until one of them ends.
+ * Runs `program` in the sandbox with a Redis of its own under `.data/` (or that of `REDIS_URL`) until a signal, or
+ * until one of them ends.
  * Resolves with the exit code once all of it has ended.
  */
 export async function start (program: string): Promise<number> {
@@ -47,16 +48,22 @@ export async function start (program: string): Promise<number> {
   for (const signal of signals) process.on(signal, interrupt)
   // npm that is killed tells nobody.
   const parent = process.ppid
-  const parentWatch = setInterval(() => { if (process.env['npm_lifecycle_event'] !== undefined && process.ppid !== parent) interrupt() }, 500)
+  const parentWatch = setInterval(
+    () => { if (process.env['npm_lifecycle_event'] !== undefined && process.ppid !== parent) interrupt() }, 500,
+  )
   parentWatch.unref()
   // A closed terminal takes our output with it; what runs must still be stopped in order.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
   const port = process.env['PORT'] || '3000'
   const sandboxPort = process.env['SANDBOX_PORT'] || (port === '0' ? '0' : String(Number(port) + 1))
-  for (const [name, value] of [['PORT', port], ['SANDBOX_PORT', sandboxPort]] as const) await refuseTakenPort(name, value)
+  for (
+    const [name, value] of [['PORT', port], ['SANDBOX_PORT', sandboxPort]] as const
+  ) await refuseTakenPort(name, value)
 
-  const redis = process.env['REDIS_URL'] ? null : await launchRedis({ binary: await findRedis(), dir: join('.data', 'redis'), persistent: true })
+  const redis = process.env['REDIS_URL']
+    ? null
+    : await launchRedis({ binary: await findRedis(), dir: join('.data', 'redis'), persistent: true })
   try {
     if (hasSignal) return 0
     const { LOG_LEVEL: ownLevel } = process.env
@@ -64,12 +71,17 @@ export async function start (program: string): Promise<number> {
     const level = levels[shown ?? 'info'] > levels.info ? 'info' : shown ?? ownLevel ?? 'info'
     const main = startChild(process.execPath, [program], {
       // What was compiled is there for the next start.
-      env: { NODE_COMPILE_CACHE: join('.data', 'compiled'), ...process.env, SANDBOX: 'true', PORT: port, LOG_LEVEL: level, ...(redis === null ? {} : { REDIS_URL: redis.url }) },
+      env: {
+        NODE_COMPILE_CACHE: join('.data', 'compiled'), ...process.env, SANDBOX: 'true', PORT: port, LOG_LEVEL: level,
+        ...(redis === null ? {} : { REDIS_URL: redis.url }),
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     showLog(main.stdout, process.stdout, shown)
     showLog(main.stderr, process.stderr, shown)
-    const first = await Promise.race([interrupted, main.ended.then(() => 'main' as const), redis?.ended.then(() => 'redis' as const) ?? interrupted])
+    const first = await Promise.race(
+      [interrupted, main.ended.then(() => 'main' as const), redis?.ended.then(() => 'redis' as const) ?? interrupted],
+    )
     if (first === 'redis') process.stderr.write('Redis ended unexpectedly: stopping.\n')
     const { code } = await main.stop(15_000)
     if (first === 'main' && code !== 0) process.stderr.write(`${program} ended with exit code ${code}.\n`)
@@ -107,10 +119,14 @@ function readEntry (line: string): LogEntry | null {
   const label = String(value.level)
   const level = isLevel(label) ? levels[label] : Number(value.level) || levels.info
   const name = Object.entries(levels).findLast(([, threshold]) => level >= threshold)?.[0] ?? 'trace'
-  const thrown = 'err' in value && typeof value.err === 'object' && value.err !== null && 'message' in value.err ? value.err.message : undefined
+  const thrown = 'err' in value && typeof value.err === 'object' && value.err !== null && 'message' in value.err
+    ? value.err.message
+    : undefined
   const cause = thrown ?? ('cause' in value ? value.cause : undefined)
   const text = `${name}: ${String(value.msg)}${cause === undefined ? '' : `: ${String(cause)}`}`
-  return value.msg === 'listening' && 'address' in value && typeof value.address === 'string' ? { level, text, address: value.address } : { level, text }
+  return value.msg === 'listening' && 'address' in value && typeof value.address === 'string'
+    ? { level, text, address: value.address }
+    : { level, text }
 }
 
 /** Throws one line if somebody already listens there. What is no port at all is left for the program to refuse. */
@@ -121,8 +137,12 @@ async function refuseTakenPort (name: string, value: string): Promise<void> {
     server.listen({ port: Number(value), host: process.env['HOST'] || '127.0.0.1' })
     await once(server, 'listening')
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' ? 'is already in use' : 'cannot be used'
-    throw new Error(`Port ${value} ${reason}: choose another one, for example ${name}=${(Number(value) + 1000) % 65_536} npm start`)
+    const reason = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+      ? 'is already in use'
+      : 'cannot be used'
+    throw new Error(
+      `Port ${value} ${reason}: choose another one, for example ${name}=${(Number(value) + 1000) % 65_536} npm start`,
+    )
   }
   server.close()
   await once(server, 'close')

@@ -3,10 +3,13 @@ import { parsePhoneNumber } from '../src/phone.ts'
 import { createSealer } from '../src/store/sealing.ts'
 
 /**
- * The `numberTag`s by which the log knows a number, those of the first key of `SEAL_KEYS` first; older keys wrote older lines.
+ * The `numberTag`s by which the log knows a number, those of the first key of `SEAL_KEYS` first; older keys wrote older
+ * lines.
  * Throws an `Error` that shows neither number nor key.
  */
-export function tagsOf (phoneNumber: string, { SEAL_KEYS, SANDBOX }: Readonly<Record<string, string | undefined>>): string[] {
+export function tagsOf (
+  phoneNumber: string, { SEAL_KEYS, SANDBOX }: Readonly<Record<string, string | undefined>>,
+): string[] {
   const parsed = parsePhoneNumber(phoneNumber)
   if (parsed === null) throw new Error('Give one number in E.164 form: npm run tag -- +14155550100')
   const { sealKeys } = readConfig({ SEAL_KEYS, SANDBOX, PUBLIC_URL: 'http://localhost', APPS_FILE: 'none' })

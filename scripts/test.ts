@@ -14,7 +14,8 @@ export type Counts = { passed: number, failed: number, skipped: number }
 export const tapStream = join('.tap', 'run.tap')
 
 /**
- * Counts the assertions of a TAP stream. A file that failed without a failed assertion (it crashed, was killed, timed out) counts as one failure.
+ * Counts the assertions of a TAP stream. A file that failed without a failed assertion (it crashed, was killed, timed
+ * out) counts as one failure.
  * So does a stream that is missing, empty or cut off.
  */
 export async function countAssertions (path: string): Promise<Counts> {
@@ -40,7 +41,10 @@ export async function countAssertions (path: string): Promise<Counts> {
   return counts
 }
 
-/** Types, then tests; `args` go to `tap run`. `conclude` may say something before what was counted, which is the last line. True if nothing failed. */
+/**
+ * Types, then tests; `args` go to `tap run`. `conclude` may say something before what was counted, which is the last
+ * line. True if nothing failed.
+ */
 export async function test (args: readonly string[], conclude: () => Promise<void> = async () => {}): Promise<boolean> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
@@ -66,12 +70,18 @@ export async function test (args: readonly string[], conclude: () => Promise<voi
   return failed === 0
 }
 
-/** Resolves with the exit code of a program of node_modules. A signal goes to it, too; what it stops is counted as failed, and nothing is started after it. */
+/**
+ * Resolves with the exit code of a program of node_modules. A signal goes to it, too; what it stops is counted as
+ * failed, and nothing is started after it.
+ */
 async function run (command: string, args: readonly string[]): Promise<number> {
   if (interrupted.signal.aborted) throw new Error('Interrupted.')
   // Without a terminal there is no screen to redraw: CI makes the reporter write each line once.
   const env = process.stdout.isTTY ? process.env : { ...process.env, CI: 'true' }
-  const child = spawn(process.execPath, [join('node_modules', '.bin', command), ...args], { env, stdio: ['ignore', 'inherit', 'inherit'] })
+  const child = spawn(
+    process.execPath, [join('node_modules', '.bin', command), ...args],
+    { env, stdio: ['ignore', 'inherit', 'inherit'] },
+  )
   interrupted.signal.addEventListener('abort', () => child.kill('SIGTERM'), { once: true })
   return await new Promise((resolve, reject) => child.once('error', reject).once('close', code => resolve(code ?? 1)))
 }

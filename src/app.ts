@@ -50,13 +50,16 @@ export type RunningApp = {
   /** Reads `APPS_FILE` again. If it is invalid, the previous apps stay, and a metric and the log report it. */
   reloadApps (): void
   /**
-   * Reports that it is not ready, and after `delayMs` accepts no more requests and jobs, lets the running ones finish, and
+   * Reports that it is not ready, and after `delayMs` accepts no more requests and jobs, lets the running ones finish,
+   * and
    * disconnects. Takes at most about eight seconds more, also when Redis is away.
    */
   close (delayMs?: number): Promise<void>
 }
 
-/** How long running requests and jobs are waited for when the process stops. The sweeper repeats what is interrupted. */
+/**
+ * How long running requests and jobs are waited for when the process stops. The sweeper repeats what is interrupted.
+ */
 const requestsGraceMs = 7_000
 const jobsGraceMs = 5_000
 const operationsGraceMs = 500
@@ -97,7 +100,9 @@ async function createInfrastructure (config: Config, log: Logger, givenNow?: () 
     redis, connect, onError, changeFeed, sealer, now: clock.now,
     ids: createIds(sealer, { partitions, randomBytes }),
     counters: createCounters({ redis, sealer }),
-    replicas: waiting === null ? null : createReplicas(waiting, { count: config.waitReplicas, timeoutMs: replicasTimeoutMs }),
+    replicas: waiting === null
+      ? null
+      : createReplicas(waiting, { count: config.waitReplicas, timeoutMs: replicasTimeoutMs }),
     stop () {
       changeFeed.close()
       clock.close()
@@ -110,7 +115,9 @@ async function createInfrastructure (config: Config, log: Logger, givenNow?: () 
 type Infrastructure = Awaited<ReturnType<typeof createInfrastructure>>
 
 /** The adapters of the configured providers, and the metrics that name their methods. */
-function openProviders (config: Config, { log, tracing, now, providers }: Required<Pick<AppOptions, 'log' | 'tracing' | 'now' | 'providers'>>) {
+function openProviders (
+  config: Config, { log, tracing, now, providers }: Required<Pick<AppOptions, 'log' | 'tracing' | 'now' | 'providers'>>,
+) {
   const http = createHttp({ allowInsecure: config.allowInsecureProviders, now })
   const io = { openHttp: http.openHttp, now, randomBytes, allowInsecure: config.allowInsecureProviders }
   const opened = providers.flatMap(provider => provider.open(config.settings, io) ?? [])
@@ -118,7 +125,9 @@ function openProviders (config: Config, { log, tracing, now, providers }: Requir
   const metrics = createMetrics({
     providers: byProvider(methods.keys()), queues: Object.values(queueNames), storeErrorCodes: unavailableCodes,
   })
-  const adapters = new Map(opened.map(adapter => [adapter.provider, guardAdapter(adapter, { now, tracing, metrics, log })]))
+  const adapters = new Map(
+    opened.map(adapter => [adapter.provider, guardAdapter(adapter, { now, tracing, metrics, log })]),
+  )
   if (adapters.size === 0) log.warn('no provider is configured')
   return { http, methods, metrics, adapters }
 }
@@ -141,18 +150,24 @@ function createDomain ({ config, infrastructure, providers, apps, log, tracing, 
   const sender = createWebhookSender(webhooks)
   const keys = createDeliveryKeys({ apps, ids, sealer, retentionMs })
   const deliveries = createDeliveries({
-    store: deliveryStore, apps, keys, endpoints: createEndpoints({ store: deliveryStore, sealer, now }), send: sender.send, queues,
+    store: deliveryStore, apps, keys, endpoints: createEndpoints(
+      { store: deliveryStore, sealer, now },
+    ), send: sender.send, queues,
     executor, telemetry: { metrics, log, tracing }, now,
     viewOf: verification => viewVerification(verification, { attemptId: ids.attemptId }),
   })
   const randomPartition = (): number => randomBytes(1).readUInt8() % partitions
   const deliveryLog = createDeliveryLog({ store: deliveryStore, ids, keys, deliveries, tracing, randomPartition, now })
 
-  const budget = createUnverifiedBudget({ counts: counters, now, onError: () => log.debug('traffic not shared; it will be retried') })
+  const budget = createUnverifiedBudget(
+    { counts: counters, now, onError: () => log.debug('traffic not shared; it will be retried') },
+  )
   const gateway = createVerifications({
     keeping: { store, sealer, ids, changeFeed, retentionMs },
     providers: { adapters, methods, publicUrl },
-    apps: { apps, limits: createLimits({ sealer }), country: createCountryPolicy({ budget, sealer, metrics, log }), budget },
+    apps: {
+      apps, limits: createLimits({ sealer }), country: createCountryPolicy({ budget, sealer, metrics, log }), budget,
+    },
     work: { queues, executor, deliveries },
     telemetry: { metrics, log, tracing },
     now,
@@ -162,7 +177,9 @@ function createDomain ({ config, infrastructure, providers, apps, log, tracing, 
 }
 
 /** Replaces the apps by those of `APPS_FILE`, if they are valid. */
-function reloadApps (apps: Apps, load: () => Parameters<Apps['replace']>[0], metrics: Metrics, log: Logger, now: () => number): void {
+function reloadApps (
+  apps: Apps, load: () => Parameters<Apps['replace']>[0], metrics: Metrics, log: Logger, now: () => number,
+): void {
   const audit = { audit: 'operator_action', action: 'apps_read' }
   try {
     apps.replace(load())
@@ -176,7 +193,10 @@ function reloadApps (apps: Apps, load: () => Parameters<Apps['replace']>[0], met
   }
 }
 
-/** The whole composition: connections, providers, use cases, and routes and workers as the role says. Does not listen yet. */
+/**
+ * The whole composition: connections, providers, use cases, and routes and workers as the role says. Does not listen
+ * yet.
+ */
 export async function startApp (config: Config, options: AppOptions): Promise<RunningApp> {
   const { log, tracing = noTracing, providers = allProviders, live = {}, webhooks = {} } = options
   const infrastructure = await createInfrastructure(config, log, options.now)
@@ -212,7 +232,9 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
       if (delayMs > 0) await delay(delayMs)
       infrastructure.stop()
       // In parallel: together they must take less than the time that a supervisor grants.
-      await Promise.all([stopServing(server, requestsGraceMs), workers?.close(jobsGraceMs), executor?.close(jobsGraceMs)])
+      await Promise.all(
+        [stopServing(server, requestsGraceMs), workers?.close(jobsGraceMs), executor?.close(jobsGraceMs)],
+      )
       if (operations !== null) await stopServing(operations, operationsGraceMs)
       const closing = Promise.all([budget.close(), queues.close(), http.close(), sender.close()])
       await Promise.race([closing, delay(disconnectMs, undefined, { ref: false })])
@@ -222,7 +244,8 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
 }
 
 async function stopServing (server: Server, graceMs: number): Promise<void> {
-  // A close waits for every connection: also for those that stay open after their last response, or never carried a request.
+  // A close waits for every connection: also for those that stay open after their last response, or never carried a
+  // request.
   const closeIdle = setInterval(() => server.server.closeIdleConnections(), 100)
   const closeAll = setTimeout(() => server.server.closeAllConnections(), graceMs)
   try {

@@ -9,13 +9,21 @@ import { noTracing, traceIdOf } from './telemetry/tracing.ts'
 /** The process: environment → app → listen → graceful close. */
 async function main (): Promise<void> {
   let config = readConfig(process.env)
-  const tracing = config.tracing === null ? noTracing : (await import('./telemetry/otel.ts')).createOtlpTracing(config.tracing, {
+  const tracing = config.tracing === null
+    ? noTracing
+    : (await import('./telemetry/otel.ts')).createOtlpTracing(config.tracing, {
     version: manifest.version, onError: () => log.warn('traces cannot be exported'),
   })
-  const log = createLogger(config.logLevel, undefined, tracing === noTracing ? undefined : () => traceIdOf(tracing.traceparent()))
+  const log = createLogger(
+    config.logLevel, undefined, tracing === noTracing ? undefined : () => traceIdOf(tracing.traceparent()),
+  )
   const simulators = config.sandbox ? await (await import('./sandbox/simulators.ts')).startSimulators({
     port: config.sandboxPort, host: config.host, gatewayUrl: config.publicUrl,
-    ...(config.settings.TRUECALLER_CALLBACK_KEY === undefined ? {} : { callbackKey: config.settings.TRUECALLER_CALLBACK_KEY }),
+    ...(
+      config.settings.TRUECALLER_CALLBACK_KEY === undefined
+        ? {}
+        : { callbackKey: config.settings.TRUECALLER_CALLBACK_KEY }
+    ),
     onError: message => log.warn({ cause: message }, 'simulator'),
   }) : null
   if (simulators !== null) config = pointAt(config, simulators.settings)
@@ -25,7 +33,13 @@ async function main (): Promise<void> {
   process.on('SIGHUP', reload)
   if (config.appsFile !== null) watchFile(config.appsFile, { interval: 2_000, persistent: false }, reload)
 
-  closeWithGrace({ delay: config.shutdownDelayMs + 9_000, skip: ['SIGHUP'], logger: { error: (...words: unknown[]) => log.error({ cause: words.filter(word => typeof word === 'string').join(' ') }, 'closing') } }, async ({ err }) => {
+  closeWithGrace({
+    delay: config.shutdownDelayMs + 9_000, skip: ['SIGHUP'],
+    logger: {
+      error: (...words: unknown[]) =>
+        log.error({ cause: words.filter(word => typeof word === 'string').join(' ') }, 'closing'),
+    },
+  }, async ({ err }) => {
     if (err !== undefined) log.fatal({ err }, 'stopped by an error')
     // After an error that nobody caught nothing more is taken.
     await app?.close(err === undefined ? config.shutdownDelayMs : 0)
@@ -35,7 +49,13 @@ async function main (): Promise<void> {
   app = await startApp(config, { log, tracing })
   const address = await app.server.listen({ port: config.port, host: config.host })
   const operations = config.operations === null ? null : await app.operations?.listen({ ...config.operations })
-  log.info({ address, ...(operations === null ? {} : { operations }), role: config.role, sandbox: config.sandbox, ...(simulators === null ? {} : { simulators: simulators.url }) }, 'listening')
+  log.info(
+    {
+      address, ...(operations === null ? {} : { operations }), role: config.role, sandbox: config.sandbox,
+      ...(simulators === null ? {} : { simulators: simulators.url }),
+    },
+    'listening',
+  )
 }
 
 /** The sandbox's own credentials and addresses take the place of any that the environment has. */
@@ -46,6 +66,8 @@ function pointAt (config: Config, settings: Record<string, string>): Config {
 try {
   await main()
 } catch (error) {
-  process.stderr.write(`${JSON.stringify({ level: 60, time: new Date().toISOString(), msg: 'not started', cause: error instanceof Error ? error.message : 'unknown' })}\n`)
+  process.stderr.write(
+    `${JSON.stringify({ level: 60, time: new Date().toISOString(), msg: 'not started', cause: error instanceof Error ? error.message : 'unknown' })}\n`,
+  )
   process.exit(1)
 }

@@ -3,8 +3,10 @@ import { BlockList, isIP, isIPv6 } from 'node:net'
 import { Address6 } from 'ip-address'
 
 /**
- * Runs the work for at most `deadlineMs`, then throws what `late` returns and emits `abort` on the signal. undici accepts an
- * EventEmitter where it accepts an AbortSignal, at a tenth of the cost. undici ignores the signal until it has a connection,
+ * Runs the work for at most `deadlineMs`, then throws what `late` returns and emits `abort` on the signal. undici
+ * accepts an
+ * EventEmitter where it accepts an AbortSignal, at a tenth of the cost. undici ignores the signal until it has a
+ * connection,
  * so the deadline is raced as well.
  */
 export async function withDeadline<T> (
@@ -41,7 +43,10 @@ const loopbackOrPrivate = listAddresses([
   ['127.0.0.0', 8], ['10.0.0.0', 8], ['172.16.0.0', 12], ['192.168.0.0', 16], ['::1', 128], ['fc00::', 7],
 ])
 
-/** Whether the address is loopback, or in a private network (RFC 1918, RFC 4193). False for a text that is not an address. */
+/**
+ * Whether the address is loopback, or in a private network (RFC 1918, RFC 4193). False for a text that is not an
+ * address.
+ */
 export function isPrivateAddress (address: string): boolean {
   const version = isIP(address)
   return version !== 0 && loopbackOrPrivate.check(address, version === 6 ? 'ipv6' : 'ipv4')
@@ -56,7 +61,10 @@ export function networkOf (ip: string): string {
 
 const maxRetryAfterMs = 24 * 3600 * 1000
 
-/** Milliseconds that a `Retry-After` (seconds or an HTTP date, RFC 9110 section 10.2.3) asks for, at most a day. Null: neither. */
+/**
+ * Milliseconds that a `Retry-After` (seconds or an HTTP date, RFC 9110 section 10.2.3) asks for, at most a day. Null:
+ * neither.
+ */
 export function readRetryAfter (value: string | string[] | undefined, nowMs: number): number | null {
   if (typeof value !== 'string') return null
   const afterMs = /^\d+$/.test(value) ? Number(value) * 1000 : value.endsWith('GMT') ? Date.parse(value) - nowMs : NaN

@@ -2,11 +2,15 @@ import { getCountries, getCountryCallingCode, parsePhoneNumberFromString } from 
 import metadata from 'libphonenumber-js/min/metadata'
 
 const globalCallingCodes = ['800', '808', '870', '878', '881', '882', '883', '888', '979']
-const callingCodes = new Set<string>([...getCountries(metadata).map(country => getCountryCallingCode(country, metadata)), ...globalCallingCodes])
+const callingCodes = new Set<string>(
+  [...getCountries(metadata).map(country => getCountryCallingCode(country, metadata)), ...globalCallingCodes],
+)
 
 /**
- * Reads strict E.164: `+`, digits, nothing else, of a length that its calling code has. Whether the number is assigned is not asked, so
- * that ranges reserved for fiction pass. `country` (ISO 3166-1 alpha-2) is null where several share the calling code and the range is of
+ * Reads strict E.164: `+`, digits, nothing else, of a length that its calling code has. Whether the number is assigned
+ * is not asked, so
+ * that ranges reserved for fiction pass. `country` (ISO 3166-1 alpha-2) is null where several share the calling code
+ * and the range is of
  * none of them. Null: not a number.
  */
 export function parsePhoneNumber (text: string): { number: string, country: string | null } | null {

@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { readConfig, variables } from '../src/config.ts'
 
-const production = { PUBLIC_URL: 'https://verify.example/', APPS_FILE: '/etc/apps.json', SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}` }
+const production = {
+  PUBLIC_URL: 'https://verify.example/', APPS_FILE: '/etc/apps.json',
+  SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`,
+}
 
 function refusal (environment: Record<string, string>): string {
   try {
@@ -18,34 +21,66 @@ t.test('production', async t => {
     port: 3000, host: '0.0.0.0', publicUrl: 'https://verify.example', role: 'all', redisUrl: 'redis://127.0.0.1:6379', appsFile: '/etc/apps.json',
     logLevel: 'info', retentionMs: 86_400_000, sandbox: false, allowInsecureProviders: false,
   })
-  t.match(readConfig({ ...production, PORT: '8080', ROLE: 'worker', RETENTION_SECONDS: '60', SHUTDOWN_DELAY_SECONDS: '5', TRUECALLER_APP_KEY: 'key', UNRELATED: 'x' }), {
+  t.match(readConfig(
+    {
+      ...production, PORT: '8080', ROLE: 'worker', RETENTION_SECONDS: '60', SHUTDOWN_DELAY_SECONDS: '5',
+      TRUECALLER_APP_KEY: 'key', UNRELATED: 'x',
+    },
+  ), {
     port: 8080, role: 'worker', retentionMs: 60_000, shutdownDelayMs: 5_000, settings: { TRUECALLER_APP_KEY: 'key' },
   })
   t.equal(readConfig(production).waitReplicas, 0)
   t.equal(readConfig({ ...production, REDIS_WAIT_REPLICAS: '2' }).waitReplicas, 2)
   t.equal(readConfig({ ...production, PORT: '' }).port, 3000, 'empty is absent')
   t.equal(readConfig(production).operations, null)
-  t.same(readConfig({ ...production, HOST: '10.0.0.1', OPERATIONS_PORT: '9000' }).operations, { port: 9000, host: '10.0.0.1' })
-  t.same(readConfig({ ...production, OPERATIONS_PORT: '9000', OPERATIONS_HOST: '127.0.0.1' }).operations, { port: 9000, host: '127.0.0.1' })
+  t.same(
+    readConfig({ ...production, HOST: '10.0.0.1', OPERATIONS_PORT: '9000' }).operations,
+    { port: 9000, host: '10.0.0.1' },
+  )
+  t.same(
+    readConfig({ ...production, OPERATIONS_PORT: '9000', OPERATIONS_HOST: '127.0.0.1' }).operations,
+    { port: 9000, host: '127.0.0.1' },
+  )
   t.throws(() => { Object.assign(readConfig(production), { port: 1 }) }, TypeError, 'frozen')
 })
 
 t.test('tracing is off unless it is configured', async t => {
   t.equal(readConfig(production).tracing, null)
   const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }
-  t.same(readConfig({ ...production, ...endpoint }).tracing, { endpoint: 'http://collector:4318', serviceName: 'verigate', sampleRatio: 1 })
+  t.same(
+    readConfig({ ...production, ...endpoint }).tracing,
+    { endpoint: 'http://collector:4318', serviceName: 'verigate', sampleRatio: 1 },
+  )
   t.equal(readConfig({ ...production, ...endpoint, OTEL_TRACES_EXPORTER: 'none' }).tracing, null)
-  t.match(readConfig({ ...production, OTEL_TRACES_EXPORTER: 'otlp', OTEL_SERVICE_NAME: 'verify', OTEL_TRACES_SAMPLER_ARG: '0.1' }).tracing, {
+  t.match(readConfig(
+    { ...production, OTEL_TRACES_EXPORTER: 'otlp', OTEL_SERVICE_NAME: 'verify', OTEL_TRACES_SAMPLER_ARG: '0.1' },
+  ).tracing, {
     endpoint: 'http://localhost:4318', serviceName: 'verify', sampleRatio: 1,
   })
-  t.equal(readConfig({ ...production, ...endpoint, OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' }).tracing?.sampleRatio, 0.1)
-  for (const [name, value] of [['OTEL_TRACES_EXPORTER', 'console'], ['OTEL_TRACES_SAMPLER_ARG', '1.5'], ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318']] as const) {
+  t.equal(
+    readConfig(
+      { ...production, ...endpoint, OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' },
+    ).tracing?.sampleRatio,
+    0.1,
+  )
+  for (
+    const [name, value] of [
+      ['OTEL_TRACES_EXPORTER', 'console'], ['OTEL_TRACES_SAMPLER_ARG', '1.5'],
+      ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318'],
+    ] as const
+  ) {
     t.match(refusal({ ...production, [name]: value }), name)
   }
 })
 
 t.test('the sandbox needs nothing', async t => {
-  t.match(readConfig({ SANDBOX: 'true' }), { sandbox: true, host: '127.0.0.1', publicUrl: 'http://localhost:3000', appsFile: null, sandboxPort: 3001, allowInsecureProviders: true })
+  t.match(
+    readConfig({ SANDBOX: 'true' }),
+    {
+      sandbox: true, host: '127.0.0.1', publicUrl: 'http://localhost:3000', appsFile: null, sandboxPort: 3001,
+      allowInsecureProviders: true,
+    },
+  )
 })
 
 t.test('what is missing or wrong is named, and never shown', async t => {
@@ -53,7 +88,12 @@ t.test('what is missing or wrong is named, and never shown', async t => {
     t.throws(() => readConfig({ ...production, [name]: undefined }), new RegExp(`${name} is required`))
   }
   const secret = 'hunter2 hunter2'
-  for (const name of ['PORT', 'ROLE', 'SANDBOX', 'LOG_LEVEL', 'RETENTION_SECONDS', 'OPERATIONS_PORT', 'REDIS_WAIT_REPLICAS', 'PUBLIC_URL', 'ALLOW_INSECURE_PROVIDERS']) {
+  for (
+    const name of [
+      'PORT', 'ROLE', 'SANDBOX', 'LOG_LEVEL', 'RETENTION_SECONDS', 'OPERATIONS_PORT', 'REDIS_WAIT_REPLICAS',
+      'PUBLIC_URL', 'ALLOW_INSECURE_PROVIDERS',
+    ]
+  ) {
     const message = refusal({ ...production, [name]: secret })
     t.match(message, name)
     t.notMatch(message, secret)
@@ -62,6 +102,8 @@ t.test('what is missing or wrong is named, and never shown', async t => {
 })
 
 t.test('every variable is described', async t => {
-  for (const [name, schema] of Object.entries(variables)) t.ok('description' in schema && typeof schema.description === 'string' && schema.description !== '', name)
+  for (const [name, schema] of Object.entries(variables)) t.ok(
+    'description' in schema && typeof schema.description === 'string' && schema.description !== '', name,
+  )
   t.ok('TRUID_CLIENT_SECRET' in variables)
 })

@@ -4,7 +4,9 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { isDeepStrictEqual, inspect } from 'node:util'
 import fc from 'fast-check'
 import type tap from 'tap'
-import type { Adapter, AdapterIo, AttemptContext, Callback, Outcome, Provider, Received, Refused, Started } from '../src/adapters/adapter.ts'
+import type {
+  Adapter, AdapterIo, AttemptContext, Callback, Outcome, Provider, Received, Refused, Started,
+} from '../src/adapters/adapter.ts'
 import { ProviderError } from '../src/core/errors.ts'
 import { createHttp } from '../src/adapters/http.ts'
 import { digitsOf, parsePhoneNumber } from '../src/phone.ts'
@@ -19,7 +21,10 @@ export type Answer = { status?: number, body?: unknown, headers?: Record<string,
 export type Vendor = { origin: string, host: string, calls: Call[], answer: (call: Call) => Answer }
 export type Ending = Outcome | { started: Action, state: Json } | { failed: string, retryable: boolean }
 
-/** What an adapter promises about one method, for `contract` to hold it to. `$origin` in an action stands for the vendor's address. */
+/**
+ * What an adapter promises about one method, for `contract` to hold it to. `$origin` in an action stands for the
+ * vendor's address.
+ */
 export type Contract = {
   provider: Provider
   method: string
@@ -32,9 +37,13 @@ export type Contract = {
   action: (vendor: Vendor) => Action
   /** Evidence that proves `phoneNumber` once the attempt has started. */
   good: { evidence: Json, proven: { phoneNumber: string } & Record<string, unknown> }
-  bad: { name: string, evidence?: Json, vendor?: (call: Call) => Answer | null, repeated?: boolean, ends: Partial<Ending> }[]
+  bad: {
+    name: string, evidence?: Json, vendor?: (call: Call) => Answer | null, repeated?: boolean, ends: Partial<Ending>,
+  }[]
   /** Which ending a 4xx of the start or the result call (with `{}` as body) has, where it is not a bad response. */
-  refusals: { call: (call: Call) => boolean, phase: 'start' | 'resolve', ends: (status: number) => Partial<Ending> | null }[]
+  refusals: {
+    call: (call: Call) => boolean, phase: 'start' | 'resolve', ends: (status: number) => Partial<Ending> | null,
+  }[]
   callbacks?: { callback: Partial<Callback>, received: Received | Refused | null }[]
   /** Callbacks carry a signature over the body: nothing about those that are believed can be altered. */
   isSigned?: boolean
@@ -75,10 +84,15 @@ export async function openVendor (t: Owner, answer: (vendor: Vendor, call: Call)
   return vendor
 }
 
-/** The same callback with one thing about it changed: a byte of the body, a character of a header, or one header gone or twice. */
+/**
+ * The same callback with one thing about it changed: a byte of the body, a character of a header, or one header gone or
+ * twice.
+ */
 function * tamper (callback: Callback): Generator<Callback> {
   const { rawBody, headers } = callback
-  const bodies = [Buffer.concat([rawBody, Buffer.from(' ')]), rawBody.subarray(0, -1), Buffer.alloc(0), ...[...rawBody.keys()].map(at => {
+  const bodies = [Buffer.concat(
+    [rawBody, Buffer.from(' ')],
+  ), rawBody.subarray(0, -1), Buffer.alloc(0), ...[...rawBody.keys()].map(at => {
     const altered = Buffer.from(rawBody)
     altered[at] = (altered[at] ?? 0) ^ 1
     return altered
@@ -88,9 +102,13 @@ function * tamper (callback: Callback): Generator<Callback> {
   for (const [name, value] of Object.entries(headers)) {
     if (typeof value !== 'string') continue
     const { [name]: _gone, ...others } = headers
-    const altered = [...value].map((letter, at) => `${value.slice(0, at)}${letter === 'x' ? 'y' : 'x'}${value.slice(at + 1)}`)
+    const altered = [...value].map(
+      (letter, at) => `${value.slice(0, at)}${letter === 'x' ? 'y' : 'x'}${value.slice(at + 1)}`,
+    )
     yield { ...callback, headers: others }
-    for (const other of ['', [value, value], `${value}, ${value}`, `${value} `, ...altered]) yield { ...callback, headers: { ...headers, [name]: other } }
+    for (
+      const other of ['', [value, value], `${value}, ${value}`, `${value} `, ...altered]
+    ) yield { ...callback, headers: { ...headers, [name]: other } }
   }
 }
 
@@ -103,7 +121,9 @@ function parse (text: string): unknown {
 }
 
 /** The network and the clock for an adapter under test. */
-export function openIo (t: Owner, { timeoutMs = 5000, now = Date.now }: { timeoutMs?: number, now?: () => number } = {}): AdapterIo {
+export function openIo (
+  t: Owner, { timeoutMs = 5000, now = Date.now }: { timeoutMs?: number, now?: () => number } = {},
+): AdapterIo {
   const http = createHttp({ allowInsecure: true, timeoutMs, now })
   t.teardown(http.close)
   return { openHttp: http.openHttp, now, randomBytes, allowInsecure: true }
@@ -122,8 +142,13 @@ export function anAttempt (more: Partial<AttemptContext>): AttemptContext {
   }
 }
 
-/** An outcome, what was started, or the reason of a `ProviderError`, which `keep` gets too; any other error is a bug and goes up. */
-export async function endingOf (work: Promise<Outcome | Started>, keep?: (error: ProviderError) => void): Promise<Ending> {
+/**
+ * An outcome, what was started, or the reason of a `ProviderError`, which `keep` gets too; any other error is a bug and
+ * goes up.
+ */
+export async function endingOf (
+  work: Promise<Outcome | Started>, keep?: (error: ProviderError) => void,
+): Promise<Ending> {
   try {
     const done = await work
     return 'verdict' in done ? done : { started: done.action, state: done.state }
@@ -146,7 +171,9 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
   const adapter = open()
 
   const { state } = await adapter.start(attempt)
-  const run = (phase: 'start' | 'resolve', { evidence = promised.good.evidence, repeated = false, by = adapter } = {}) => endingOf(
+  const run = (
+    phase: 'start' | 'resolve', { evidence = promised.good.evidence, repeated = false, by = adapter } = {},
+  ) => endingOf(
     phase === 'start' ? by.start(attempt) : by.resolve({ ...attempt, state }, evidence, { repeated }),
     error => errors.push(error),
   )
@@ -159,7 +186,9 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
     t.match(facts?.options, { type: 'object', additionalProperties: false })
     t.match(method, new RegExp(`^${provider.provider}\\.[a-z_]+$`))
     t.equal(provider.open({}, openIo(t)), null, 'off without credentials')
-    for (const variable of Object.values(provider.settings.properties)) t.match(variable, { type: 'string', description: /\w/ })
+    for (
+      const variable of Object.values(provider.settings.properties)
+    ) t.match(variable, { type: 'string', description: /\w/ })
   })
 
   await t.test('start gives the documented action, and a state that survives JSON', async t => {
@@ -202,8 +231,12 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
   })
 
   await t.test('answers of any other form prove nothing', async () => {
-    const bodies = fc.oneof(fc.jsonValue(), fc.constantFrom('', '<html></html>', deep, '{"status":', `"${'x'.repeat(300_000)}"`))
-    await fc.assert(fc.asyncProperty(bodies, fc.constantFrom('start' as const, 'resolve' as const), async (body, phase) => {
+    const bodies = fc.oneof(
+      fc.jsonValue(), fc.constantFrom('', '<html></html>', deep, '{"status":', `"${'x'.repeat(300_000)}"`),
+    )
+    await fc.assert(fc.asyncProperty(bodies, fc.constantFrom(
+      'start' as const, 'resolve' as const,
+    ), async (body, phase) => {
       vendor.answer = () => ({ body })
       const ending = await run(phase, { by: open() })
       return !talks[phase] || ('failed' in ending) || ('verdict' in ending && ending.verdict !== 'proven')
@@ -230,12 +263,17 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
     await t.test(`a vendor that hangs is given up in time: ${phase}`, async t => {
       vendor.answer = call => isSwept(call) ? 'hang' : atItsBest(call)
       const startedAt = performance.now()
-      t.same(await run(phase, { by: open(openIo(t, { timeoutMs: 100 })) }), { failed: 'provider_timeout', retryable: true })
+      t.same(
+        await run(phase, { by: open(openIo(t, { timeoutMs: 100 })) }), { failed: 'provider_timeout', retryable: true },
+      )
       t.ok(performance.now() - startedAt < 1000)
       vendor.answer = atItsBest
     })
   }
-  t.same(new Set(promised.refusals.map(({ phase }) => phase)), new Set((['start', 'resolve'] as const).filter(phase => talks[phase])))
+  t.same(
+    new Set(promised.refusals.map(({ phase }) => phase)),
+    new Set((['start', 'resolve'] as const).filter(phase => talks[phase])),
+  )
 
   const none: Callback = { key: null, url: callbackUrl, headers: {}, rawBody: Buffer.alloc(0), body: undefined }
   const isBelieved = async (callback: Callback): Promise<boolean> => {
@@ -247,8 +285,12 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
     for (const { callback, received } of promised.callbacks ?? []) {
       t.same(await adapter.receive?.({ ...none, ...callback }) ?? null, received, JSON.stringify(callback))
     }
-    const words = ['requestId', 'state', 'status', 'accessToken', 'endpoint', 'check_id', 'data', 'eventType', '__proto__']
-    const junk = fc.oneof(fc.anything(), fc.dictionary(fc.constantFrom(...words), fc.oneof(fc.anything(), fc.string({ maxLength: 3000 }))))
+    const words = [
+      'requestId', 'state', 'status', 'accessToken', 'endpoint', 'check_id', 'data', 'eventType', '__proto__',
+    ]
+    const junk = fc.oneof(
+      fc.anything(), fc.dictionary(fc.constantFrom(...words), fc.oneof(fc.anything(), fc.string({ maxLength: 3000 }))),
+    )
     const names = ['authorization', 'date', 'digest', 'x-tru-callback', 'x-signature']
     const headers = fc.dictionary(fc.constantFrom(...names), fc.oneof(fc.string(), fc.array(fc.string())))
     await fc.assert(fc.asyncProperty(junk, fc.option(fc.string()), headers, async (body, key, headers) =>
@@ -276,13 +318,19 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
   await t.test('what is good once is told, and nothing else is', async t => {
     const read = (evidence: Json) => adapter.singleUse?.({ ...attempt, state }, evidence) ?? null
     t.equal(read(promised.good.evidence), promised.singleUse)
-    const evidences = fc.oneof(fc.jsonValue(), fc.dictionary(fc.constantFrom('callback', 'requestId', 'other'), fc.jsonValue()))
+    const evidences = fc.oneof(
+      fc.jsonValue(), fc.dictionary(fc.constantFrom('callback', 'requestId', 'other'), fc.jsonValue()),
+    )
     fc.assert(fc.property(evidences, evidence => read(evidence as Json) === null))
   })
 
   t.ok(errors.every(error => Object.hasOwn(reasons, error.reason) && error.provider === provider.provider))
-  const numbers = [promised.good.proven.phoneNumber, attempt.phoneNumber].filter(number => number !== null).map(digitsOf)
+  const numbers = [
+    promised.good.proven.phoneNumber, attempt.phoneNumber,
+  ].filter(number => number !== null).map(digitsOf)
   const hidden = [...promised.secrets, ...numbers, callbackKey, vendor.host]
   const shown = new Set(errors.map(error => inspect(error, { depth: 10, showHidden: true })))
-  t.same([...shown].filter(text => hidden.some(word => text.includes(word))), [], 'no secret and no number is in an error')
+  t.same(
+    [...shown].filter(text => hidden.some(word => text.includes(word))), [], 'no secret and no number is in an error',
+  )
 }

@@ -9,12 +9,15 @@ t.jobs = 3
 // Some twenty processes are started here, and measured: beside a busy neighbour each takes seconds.
 t.setTimeout(180_000)
 
-const start = (t: Test, environment: Record<string, string>): GatewayProcess => startProcess(t, environment, { isMeasured: true })
+const start = (t: Test, environment: Record<string, string>): GatewayProcess =>
+  startProcess(t, environment, { isMeasured: true })
 
 const lineWith = ({ logs }: GatewayProcess, text: string) => readLine(logs.find(line => line.includes(text)) ?? '{}')
 const messages = ({ logs }: GatewayProcess): unknown[] => logs.map(line => readLine(line)['msg'])
 
-t.test('an environment that cannot be used ends it at once: one line, the name, no value', { buffered: true }, async t => {
+t.test('an environment that cannot be used ends it at once: one line, the name, no value', {
+  buffered: true,
+}, async t => {
   const redis = await startRedis(t)
   const { environment } = await testEnvironment(t, { redisUrl: redis.url })
   const { SEAL_KEYS: _sealKeys, ...withoutKeys } = environment
@@ -47,7 +50,10 @@ t.test('a Redis that may evict ends it', { buffered: true }, async t => {
   const redis = await startRedis(t, ['--maxmemory-policy', 'allkeys-lru'])
   const refused = start(t, (await testEnvironment(t, { redisUrl: redis.url })).environment)
   t.equal((await refused.ended).code, 1)
-  t.match(readLine(refused.complaints[0] ?? '{}')['cause'], /^REDIS_URL: maxmemory-policy must be noeviction, it is allkeys-lru$/)
+  t.match(
+    readLine(refused.complaints[0] ?? '{}')['cause'],
+    /^REDIS_URL: maxmemory-policy must be noeviction, it is allkeys-lru$/,
+  )
 })
 
 t.test('a port that is taken ends it', { buffered: true }, async t => {
@@ -59,7 +65,9 @@ t.test('a port that is taken ends it', { buffered: true }, async t => {
   t.match(readLine(second.complaints[0] ?? '{}'), { msg: 'not started', cause: /EADDRINUSE/ })
 })
 
-t.test('it says where it listens, also on a port of the system\'s choice, and ends by SIGTERM and SIGINT', { buffered: true }, async t => {
+t.test('it says where it listens, also on a port of the system\'s choice, and ends by SIGTERM and SIGINT', {
+  buffered: true,
+}, async t => {
   const { environment } = await testEnvironment(t)
   for (const [port, signal] of [[environment['PORT'] ?? '', 'SIGTERM'], ['0', 'SIGINT']] as const) {
     const gateway = start(t, { ...environment, PORT: port, ROLE: 'api' })
@@ -106,7 +114,9 @@ t.test('the apps are read again', { buffered: true }, async t => {
   const gateway = start(t, { ...environment, ROLE: 'api' })
   await gateway.listening
   const added = `vgk_${randomBytes(8).toString('hex')}`
-  const statusFor = async (key: string): Promise<number> => (await clientOf(url, key).call('GET', '/verifications?reference=x')).status
+  const statusFor = async (key: string): Promise<number> => (
+    await clientOf(url, key).call('GET', '/verifications?reference=x')
+  ).status
   const count = (message: string): number => messages(gateway).filter(said => said === message).length
   t.equal(await statusFor(added), 401)
 
@@ -137,7 +147,9 @@ t.test('the apps are read again', { buffered: true }, async t => {
 t.test('the sandbox needs nothing but a Redis', { buffered: true }, async t => {
   const redis = await startRedis(t)
   const callbackKey = randomBytes(16).toString('hex')
-  const gateway = start(t, { SANDBOX: 'true', PORT: '0', REDIS_URL: redis.url, TRUECALLER_CALLBACK_KEY: callbackKey, ROLE: 'api' })
+  const gateway = start(
+    t, { SANDBOX: 'true', PORT: '0', REDIS_URL: redis.url, TRUECALLER_CALLBACK_KEY: callbackKey, ROLE: 'api' },
+  )
   const address = await gateway.listening
   t.match(lineWith(gateway, '"listening"'), { sandbox: true, simulators: /^http:\/\/127\.0\.0\.1:\d+$/ })
   const app = clientOf(address, 'vgk_sandbox')
@@ -157,5 +169,8 @@ t.test('an error that nobody caught ends it with 1, after what is in hand', { bu
   await gateway.listening
   gateway.signal('SIGUSR2')
   t.equal((await gateway.ended).code, 1)
-  t.ok(gateway.logs.some(line => line.includes('stopped by an error') && line.includes('nobody caught this')), 'it says why')
+  t.ok(
+    gateway.logs.some(line => line.includes('stopped by an error') && line.includes('nobody caught this')),
+    'it says why',
+  )
 })

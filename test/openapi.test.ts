@@ -4,7 +4,9 @@ import t from 'tap'
 import { buildOpenapi } from '../scripts/openapi.ts'
 import { scopes } from '../src/apps/apps.ts'
 import { apiErrors } from '../src/core/errors.ts'
-import { codesOf, findErrors, isObject, operationsOf, readDocument, visitSchemas, webhooksOf } from './helpers/document.ts'
+import {
+  codesOf, findErrors, isObject, operationsOf, readDocument, visitSchemas, webhooksOf,
+} from './helpers/document.ts'
 import { authorization, buildTestServer } from './helpers/server.ts'
 
 const text = await buildOpenapi()
@@ -17,7 +19,9 @@ t.test('openapi/openapi.json is what the routes say: `node scripts/openapi.ts` w
 })
 
 t.test('the recommended rules of Redocly', async t => {
-  const problems = await lintFromString({ source: text, absoluteRef: 'openapi.json', config: await createConfig({ extends: ['recommended'] }) })
+  const problems = await lintFromString(
+    { source: text, absoluteRef: 'openapi.json', config: await createConfig({ extends: ['recommended'] }) },
+  )
   t.same(problems.map(({ ruleId, message, location }) => [ruleId, message, location[0]?.pointer]), [])
 })
 
@@ -28,7 +32,9 @@ t.test('examples are examples', async t => {
     t.same(findErrors(schema, example), [], path)
   }
   for (const { call, operation: { parameters = [], requestBody, responses } } of everything) {
-    for (const { name, schema, example } of parameters) if (example !== undefined) check(schema, example, `${call} ${name}`)
+    for (
+      const { name, schema, example } of parameters
+    ) if (example !== undefined) check(schema, example, `${call} ${name}`)
     const bodies = [['body', requestBody] as const, ...Object.entries(responses)]
     for (const [place, body] of bodies) {
       for (const { schema, examples } of Object.values(body?.content ?? {})) {
@@ -37,7 +43,9 @@ t.test('examples are examples', async t => {
     }
   }
   t.ok(count > 250, `${count} of bodies and answers`)
-  visitSchemas({ ...document.components.schemas, parameters: everything.map(({ operation }) => operation.parameters) }, '', (schema, path) => {
+  visitSchemas({
+    ...document.components.schemas, parameters: everything.map(({ operation }) => operation.parameters),
+  }, '', (schema, path) => {
     if (Array.isArray(schema['examples'])) for (const example of schema['examples']) check(schema, example, path)
   })
   t.ok(count > 400, `${count} in all`)
@@ -54,11 +62,16 @@ t.test('nothing is left without a word', async t => {
     t.ok(Array.isArray(security), `${call}: who may call it`)
     for (const { name, description = '' } of parameters) t.match(description, /^[A-Z`].+\.$/, `${call}: ${name}`)
     for (const { schema, examples = {} } of Object.values(requestBody?.content ?? {})) {
-      t.ok(Object.keys(examples).length > 0 || (isObject(schema) && /may be absent/.test(String(schema['description']))), `${call}: an example of its body`)
+      t.ok(
+        Object.keys(examples).length > 0 || (isObject(schema) && /may be absent/.test(String(schema['description']))),
+        `${call}: an example of its body`,
+      )
     }
     for (const [status, { description, content = {} }] of Object.entries(responses)) {
       t.match(description, /^[A-Z][^]+(\.|: send traffic, or do not)$/, `${call}: ${status}`)
-      for (const { examples = {} } of Object.values(content)) t.ok(Object.keys(examples).length > 0, `${call}: an example of ${status}`)
+      for (const { examples = {} } of Object.values(content)) t.ok(
+        Object.keys(examples).length > 0, `${call}: an example of ${status}`,
+      )
     }
   }
   visitSchemas(document.components.schemas, '', (schema, path) => {
@@ -80,11 +93,15 @@ t.test('every error is told where it can happen, with what helps', async t => {
         if (error === undefined) throw new Error(code)
         told.add(code)
         t.equal(String(error.status), status, `${call} ${code}`)
-        if (status !== '503' || !/\/(livez|readyz)$/.test(call)) t.ok(description.includes(`\`${code}\`: ${error.when} ${error.advice}`), `${call} ${code}`)
+        if (status !== '503' || !/\/(livez|readyz)$/.test(call)) t.ok(
+          description.includes(`\`${code}\`: ${error.when} ${error.advice}`), `${call} ${code}`,
+        )
       }
       t.ok('x-request-id' in headers, `${call} ${status}`)
       t.equal('www-authenticate' in headers, status === '401', `${call} ${status}`)
-      if (status === '429' || (status === '503' && codesOf(response).length > 0)) t.ok('retry-after' in headers, `${call} ${status}`)
+      if (
+        status === '429' || (status === '503' && codesOf(response).length > 0)
+      ) t.ok('retry-after' in headers, `${call} ${status}`)
       for (const name of ['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset']) {
         t.equal(name in headers, security.length > 0 && /^2|429/.test(status), `${call} ${status} ${name}`)
       }
@@ -100,7 +117,8 @@ t.test('who may call is who is let in', async t => {
   const described = JSON.stringify(document.components['securitySchemes'])
   for (const { call, method, path, operation: { security, description } } of operations) {
     const url = path.replace('{id}', id).replace(/\{\w+\}/g, 'x')
-    const ask = async (headers: Record<string, string>, query = '') => server.inject({ method: method as 'GET', url: url + query, headers })
+    const ask = async (headers: Record<string, string>, query = '') =>
+      server.inject({ method: method as 'GET', url: url + query, headers })
     const [nobody, noScopes] = await Promise.all([ask({}), ask({ authorization: 'Bearer vgk_nobody' })])
     const schemes = security.flatMap(scheme => Object.keys(scheme))
     t.equal(nobody.statusCode === 401, schemes.length > 0, call)

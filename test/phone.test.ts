@@ -4,7 +4,9 @@ import { digitsOf, maskPhoneNumber, parsePhoneNumber, readPhoneNumber } from '..
 
 t.test('strict E.164 is a number, in ranges reserved for fiction too', async t => {
   const numbers: [string, string | null][] = [
-    ['+14155550100', 'US'], ['+919999999999', 'IN'], ['+46760123456', 'SE'], ['+467601234567', 'SE'], ['+12684641234', 'AG'],
+    ['+14155550100', 'US'], [
+      '+919999999999', 'IN',
+    ], ['+46760123456', 'SE'], ['+467601234567', 'SE'], ['+12684641234', 'AG'],
     ['+6834001', 'NU'],
     // Four countries share 44, and no operator of any has the range; 870 is a satellite network's.
     ['+447700900000', null], ['+870123456789', null],
@@ -23,10 +25,16 @@ t.test('everything else is none', async t => {
 
 t.test('what providers send back is read as number or string, with or without +, and no country is guessed', async t => {
   const sent: [unknown, string | null][] = [
-    [46760123456, '+46760123456'], [467601234567, '+467601234567'], ['919999999999', '+919999999999'], ['+919999999999', '+919999999999'],
+    [46760123456, '+46760123456'], [467601234567, '+467601234567'], ['919999999999', '+919999999999'], [
+      '+919999999999', '+919999999999',
+    ],
     ['+1 415 555 0100', '+14155550100'], [' 14155550100 ', '+14155550100'],
-    ['9999999999', null], ['', null], ['++14155550100', null], ['+1 (415) 555-0100', null], [Number.NaN, null], [Infinity, null],
-    [1e21, null], [-14155550100, null], [14155550100.5, null], [null, null], [undefined, null], [true, null], [{}, null],
+    ['9999999999', null], ['', null], ['++14155550100', null], [
+      '+1 (415) 555-0100', null,
+    ], [Number.NaN, null], [Infinity, null],
+    [1e21, null], [-14155550100, null], [
+      14155550100.5, null,
+    ], [null, null], [undefined, null], [true, null], [{}, null],
     [['+14155550100'], null],
   ]
   for (const [value, number] of sent) t.equal(readPhoneNumber(value), number, String(value))
@@ -42,7 +50,9 @@ t.test('reading what providers send never throws, and what it gives is E.164', a
 t.test('a masked number keeps its calling code and its last two digits', async t => {
   const masks: [string, string][] = [
     ['+14155550100', '+1********00'], ['+447700900123', '+44********23'], ['+919999999999', '+91********99'],
-    ['+12684641234', '+1********34'], ['+3541234567', '+354*****67'], ['+870123456789', '+870*******89'], ['+6834001', '+683**01'],
+    ['+12684641234', '+1********34'], ['+3541234567', '+354*****67'], [
+      '+870123456789', '+870*******89',
+    ], ['+6834001', '+683**01'],
   ]
   for (const [number, mask] of masks) t.equal(maskPhoneNumber(number), mask)
   t.equal(maskPhoneNumber('+99912345678'), '+*********78', 'of a calling code that does not exist nothing is kept')

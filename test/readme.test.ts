@@ -9,9 +9,13 @@ import { scenarios } from '../src/sandbox/scenarios.ts'
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 
 t.test('the README leaves nothing out and says what the code says', async t => {
-  for (const [name, schema] of Object.entries(variables)) t.ok(readme.includes(`| \`${name}\` | ${'description' in schema ? schema.description : ''} |`), name)
+  for (const [name, schema] of Object.entries(variables)) t.ok(
+    readme.includes(`| \`${name}\` | ${'description' in schema ? schema.description : ''} |`), name,
+  )
   const suffixes = scenarios.map(({ suffix }) => suffix).filter(suffix => /^\d+$/.test(suffix))
-  for (const word of [...reasonWords, ...Object.keys(apiErrors), ...suffixes]) t.ok(readme.includes(`\`${word}\``), word)
+  for (
+    const word of [...reasonWords, ...Object.keys(apiErrors), ...suffixes]
+  ) t.ok(readme.includes(`\`${word}\``), word)
   for (const { provider } of providers) t.ok(readme.includes(`\`${provider}.`), provider)
   for (const [, path = ''] of readme.matchAll(/\]\((src\/[^)]+|openapi\/[^)]+|ops\/[^)]+|LICENSE)\)/g)) t.doesNotThrow(() => readFileSync(new URL(`../${path}`, import.meta.url)), path)
 })

@@ -9,7 +9,9 @@ t.test('every defence names a test that is there', async t => {
   const links = [...text.matchAll(/\]\(([^)]+)\)/g)].map(([, path = '']) => path)
   t.ok(links.length > 40)
   for (const path of new Set(links)) t.ok(existsSync(join(root, path)), path)
-  const rows = text.slice(text.indexOf('## Attack'), text.indexOf('## OWASP')).split('\n').filter(row => row.startsWith('| ') && !row.startsWith('| **') && !row.startsWith('| attack'))
+  const rows = text.slice(text.indexOf('## Attack'), text.indexOf('## OWASP')).split('\n').filter(
+    row => row.startsWith('| ') && !row.startsWith('| **') && !row.startsWith('| attack'),
+  )
   t.ok(rows.length > 25)
   for (const row of rows) t.match(row, /\]\(test\/.+\) \|$/, row)
 })

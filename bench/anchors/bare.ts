@@ -6,12 +6,22 @@ import { Type } from 'typebox'
 /** The body of a create, with what a schema costs: a pattern, a union, a longest length. */
 export const Body = Type.Object({
   phoneNumber: Type.Optional(Type.String({ pattern: '^\\+[1-9][0-9]{5,14}$' })),
-  workflow: Type.Optional(Type.Array(Type.Union([Type.String({ maxLength: 64 }), Type.Object({ method: Type.String({ maxLength: 64 }) })]), { maxItems: 10 })),
+  workflow: Type.Optional(
+    Type.Array(
+      Type.Union([Type.String({ maxLength: 64 }), Type.Object({ method: Type.String({ maxLength: 64 }) })]),
+      { maxItems: 10 },
+    ),
+  ),
   reference: Type.Optional(Type.String({ maxLength: 256 })),
 }, { additionalProperties: false })
 
 /** What it is answered with. */
-export const Created = Type.Object({ id: Type.String(), status: Type.Union([Type.Literal('pending'), Type.Literal('verified')]), createdAt: Type.String() })
+export const Created = Type.Object(
+  {
+    id: Type.String(), status: Type.Union([Type.Literal('pending'), Type.Literal('verified')]),
+    createdAt: Type.String(),
+  },
+)
 
 /** Fastify as it comes, logging nothing. */
 export const openFastify = () => Fastify().withTypeProvider<TypeBoxTypeProvider>()
@@ -20,17 +30,24 @@ export const openFastify = () => Fastify().withTypeProvider<TypeBoxTypeProvider>
 export const openRedis = (): Redis => new Redis(process.env['REDIS_URL'] ?? '')
 
 /** Listens on a port of its own, and tells where. */
-export async function serve (server: { listen (options: { port: number, host: string }): Promise<string> }): Promise<void> {
+export async function serve (
+  server: { listen (options: { port: number, host: string }): Promise<string> },
+): Promise<void> {
   process.send?.({ listening: await server.listen({ port: 0, host: '127.0.0.1' }) })
 }
 
 let last = 0
 /** The cheapest answer to a create. */
-export const answerCreate = (): { id: string, status: 'pending', createdAt: string } => ({ id: `ver_${last += 1}`, status: 'pending', createdAt: new Date().toISOString() })
+export const answerCreate = (): { id: string, status: 'pending', createdAt: string } => (
+  { id: `ver_${last += 1}`, status: 'pending', createdAt: new Date().toISOString() }
+)
 
 /** A0: Fastify, a POST with schemas, and nothing else. */
 if (import.meta.main) {
   const server = openFastify()
-  server.post('/verifications', { schema: { body: Body, response: { 201: Created } } }, async (_request, reply) => reply.code(201).send(answerCreate()))
+  server.post(
+    '/verifications', { schema: { body: Body, response: { 201: Created } } },
+    async (_request, reply) => reply.code(201).send(answerCreate()),
+  )
   await serve(server)
 }

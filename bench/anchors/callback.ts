@@ -5,10 +5,19 @@ import { openFastify, openRedis, serve } from './bare.ts'
 
 // A0, an HMAC that is right, and one BullMQ job.
 const key = createSecretKey(randomBytes(32))
-const queue = new Queue('callbacks', { connection: openRedis(), prefix: '{anchor}', defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 16, backoff: { type: 'exponential' } } })
+const queue = new Queue(
+  'callbacks',
+  {
+    connection: openRedis(), prefix: '{anchor}',
+    defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 16, backoff: { type: 'exponential' } },
+  },
+)
 const expected = createHmac('sha256', key).update('mark').digest()
 const server = openFastify()
-const schema = { body: Type.Object({ requestId: Type.String({ maxLength: 256 }), accessToken: Type.String({ maxLength: 2048 }) }), response: { 200: Type.Object({}) } }
+const schema = {
+  body: Type.Object({ requestId: Type.String({ maxLength: 256 }), accessToken: Type.String({ maxLength: 2048 }) }),
+  response: { 200: Type.Object({}) },
+}
 server.post('/callbacks/truecaller', { schema }, async (request, reply) => {
   const mac = createHmac('sha256', key).update('mark').digest()
   if (!timingSafeEqual(mac, expected)) return reply.code(200).send({})

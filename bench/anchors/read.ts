@@ -4,7 +4,9 @@ import { openFastify, openRedis, serve } from './bare.ts'
 // Fastify, one GET of what is kept as it is sent.
 const redis = openRedis()
 const server = openFastify()
-server.get('/verifications/:id', { schema: { params: Type.Object({ id: Type.String({ maxLength: 64 }) }) } }, async (request, reply) => {
+server.get('/verifications/:id', {
+  schema: { params: Type.Object({ id: Type.String({ maxLength: 64 }) }) },
+}, async (request, reply) => {
   const text = await redis.getBuffer(`raw:${request.params.id}`)
   return text === null ? reply.code(404).send({}) : reply.type('application/json').send(text)
 })

@@ -17,7 +17,9 @@ return 1
 `
 
 /** The two writes of a create, as scripts that do no more than they must. */
-export function defineScripts (redis: Redis): { create (id: string, idempotencyKey: string): Promise<unknown>, link (id: string, reference: string): Promise<unknown> } {
+export function defineScripts (redis: Redis): {
+  create (id: string, idempotencyKey: string): Promise<unknown>, link (id: string, reference: string): Promise<unknown>,
+} {
   redis.defineCommand('anchorCreate', { lua: create, numberOfKeys: 3 })
   redis.defineCommand('anchorLink', { lua: link, numberOfKeys: 1 })
   const call = (name: string, ...args: string[]): Promise<unknown> => {

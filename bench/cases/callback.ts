@@ -27,12 +27,17 @@ export const callbacks: Case = {
     // Each is accepted once: what it is for is created before the round.
     const most = options.name === 'whole' ? 6_000 : options.name === 'quick' ? 2_000 : 100
     const targets = {
-      bare: stage.target('bare Fastify', await stage.startAnchor('bare'), { status: 201, prepare: () => () => nextCreate('truecaller.web') }),
+      bare: stage.target(
+        'bare Fastify', await stage.startAnchor('bare'),
+        { status: 201, prepare: () => () => nextCreate('truecaller.web') },
+      ),
       job: stage.target('Fastify, HMAC and BullMQ add', await stage.startAnchor('callback'), {
-        status: 200, most, prepare: most => takeOnce(Array.from({ length: most }, () => granted(randomBytes(36).toString('base64url')))),
+        status: 200, most, prepare: most =>
+          takeOnce(Array.from({ length: most }, () => granted(randomBytes(36).toString('base64url')))),
       }),
       accepted: stage.target('callback accepted', gateway, {
-        status: 200, most, prepare: async most => takeOnce((await createMany(gateway.url, most)).map(({ nonce }) => granted(nonce))),
+        status: 200, most, prepare: async most =>
+          takeOnce((await createMany(gateway.url, most)).map(({ nonce }) => granted(nonce))),
       }),
       forged,
     } satisfies Record<string, Target>

@@ -25,11 +25,16 @@ export const create: Case = {
     stage.note('50 connections', samples)
     const cpu = (name: keyof typeof targets): number[] => pick(samples[name], 'cpuMicros')
     stage.find('P1', ratioOf(cpu('script'), cpu('ours')), `${tell(cpu('script'))} ÷ ${tell(cpu('ours'))}`)
-    stage.find('P1b', ratioOf(cpu('bare'), cpu('ours')), `${tell(cpu('bare'))} ÷ ${tell(cpu('ours'))}; without a number ${tell(cpu('withoutNumber'))}`)
+    stage.find(
+      'P1b', ratioOf(cpu('bare'), cpu('ours')),
+      `${tell(cpu('bare'))} ÷ ${tell(cpu('ours'))}; without a number ${tell(cpu('withoutNumber'))}`,
+    )
 
     const added: number[] = []
     for (const connections of [1, 8]) {
-      const some = await alternate(targets, redis, { ...options, roundMs: options.roundMs / 2, warmupRequests: 100, connections })
+      const some = await alternate(
+        targets, redis, { ...options, roundMs: options.roundMs / 2, warmupRequests: 100, connections },
+      )
       stage.note(`${connections} connections`, some)
       if (connections === 1) added.push(...pick(some.ours, 'p50Ms').map((ms, at) => ms - (some.bare[at]?.p50Ms ?? NaN)))
     }
@@ -62,13 +67,18 @@ export const tell = (micros: readonly number[]): string => `${spreadOf(micros).m
 export type CreatedAnswer = { id: string, nonce: string }
 
 /** Creates so many verifications, and tells of each what its callback needs. */
-export async function createMany (url: string, count: number, { method = 'truecaller.web', withNumber = true }: { method?: string, withNumber?: boolean } = {}): Promise<CreatedAnswer[]> {
+export async function createMany (
+  url: string, count: number,
+  { method = 'truecaller.web', withNumber = true }: { method?: string, withNumber?: boolean } = {},
+): Promise<CreatedAnswer[]> {
   const made: CreatedAnswer[] = []
   await sendMany({
     url, count, status: 201, next: () => nextCreate(method, { withNumber }),
     onAnswer ({ body }) {
       const text = body.toString('latin1')
-      made.push({ id: /"id":"(ver_[^"]+)"/.exec(text)?.[1] ?? '', nonce: /requestNonce=([\w-]+)/.exec(text)?.[1] ?? '' })
+      made.push(
+        { id: /"id":"(ver_[^"]+)"/.exec(text)?.[1] ?? '', nonce: /requestNonce=([\w-]+)/.exec(text)?.[1] ?? '' },
+      )
     },
   })
   return made

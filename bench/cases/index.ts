@@ -11,4 +11,7 @@ import { soak } from './soak.ts'
 import { start } from './start.ts'
 
 /** All there is to measure, in the order of the goals. */
-export const cases: readonly Case[] = [create, providerCall, reading, live, callbacks, lifecycle, jobs, halfLoad, overload, slowProvider, memory, start, soak]
+export const cases: readonly Case[] = [
+  create, providerCall, reading, live, callbacks, lifecycle, jobs, halfLoad, overload, slowProvider, memory, start,
+  soak,
+]

@@ -3,13 +3,18 @@ import { createQueues } from '../../src/jobs/queues.ts'
 import { connectRedis, untilReady } from '../../src/store/redis.ts'
 import type { Case } from '../stage.ts'
 
-/** The queue with our settings: how soon a job is taken up, how full the hands are, and what one that waits takes of Redis's memory. */
+/**
+ * The queue with our settings: how soon a job is taken up, how full the hands are, and what one that waits takes of
+ * Redis's memory.
+ */
 export const jobs: Case = {
   name: 'jobs',
   goals: ['P11', 'P11b', 'P12', 'P19'],
   async run (stage) {
     const { options, redis } = stage
-    const { process } = await stage.start({ name: 'jobs', script: new URL('../jobs.ts', import.meta.url), core: 'server', env: { REDIS_URL: redis.url } })
+    const { process } = await stage.start(
+      { name: 'jobs', script: new URL('../jobs.ts', import.meta.url), core: 'server', env: { REDIS_URL: redis.url } },
+    )
     let answered: (message: object) => void = () => {}
     process.onMessage(message => answered(message))
     const ask = (question: object): Promise<object> => new Promise(resolve => {
@@ -20,7 +25,9 @@ export const jobs: Case = {
     const efficiencies: number[] = []
     for (let round = 0; round < options.rounds; round += 1) {
       const timed = await ask({ job: 'pick-up', durationMs: options.roundMs })
-      if ('pickUp' in timed && typeof timed.pickUp === 'object') pickUps.push({ p50Ms: NaN, p99Ms: NaN, ...timed.pickUp })
+      if (
+        'pickUp' in timed && typeof timed.pickUp === 'object'
+      ) pickUps.push({ p50Ms: NaN, p99Ms: NaN, ...timed.pickUp })
       const full = await ask({ job: 'backlog', jobs: options.name === 'whole' ? 20_000 : 1_000 })
       if ('efficiency' in full) efficiencies.push(Number(full.efficiency))
     }
@@ -38,7 +45,9 @@ export const jobs: Case = {
     const idOf = (at: number): string => `ver_${String(at).padStart(30, 'x')}`
     await queues.resolve(idOf(count), 'first')
     const before = await redis.datasetBytes()
-    for (let at = 0; at < count; at += 500) await Promise.all(Array.from({ length: 500 }, (_, n) => queues.resolve(idOf(at + n), `name-of-22-letters-${at + n}`)))
+    for (let at = 0; at < count; at += 500) await Promise.all(
+      Array.from({ length: 500 }, (_, n) => queues.resolve(idOf(at + n), `name-of-22-letters-${at + n}`)),
+    )
     const bytes = (await redis.datasetBytes() - before) / count - JSON.stringify({ id: idOf(0) }).length
     await queues.close()
     connection.disconnect()

@@ -41,9 +41,13 @@ async function createChangeable ({ url }: RunningGateway, count: number): Promis
   return ids
 }
 
-const change = (id: string): string => writeRequest('POST', `/verifications/${id}/next`, { headers: authorization, body: '{}' })
+const change = (id: string): string =>
+  writeRequest('POST', `/verifications/${id}/next`, { headers: authorization, body: '{}' })
 
-/** Streams and long polls of very many: what telling one of them costs, and how long it takes until all of one verification know. */
+/**
+ * Streams and long polls of very many: what telling one of them costs, and how long it takes until all of one
+ * verification know.
+ */
 export const live: Case = {
   name: 'live',
   goals: [],
@@ -56,7 +60,9 @@ export const live: Case = {
     const watched: Watched[] = []
     for (const id of await createChangeable(gateway, verifications)) {
       const stream = writeRequest('GET', `/verifications/${id}/events`, { headers: authorization })
-      watched.push({ id, watchers: await Promise.all(Array.from({ length: watchersOfOne }, () => watch(gateway.url, stream))) })
+      watched.push(
+        { id, watchers: await Promise.all(Array.from({ length: watchersOfOne }, () => watch(gateway.url, stream))) },
+      )
     }
     const latenciesMs: number[] = []
     const changes = 8
@@ -76,11 +82,15 @@ export const live: Case = {
     const figures = {
       watchers: verifications * watchersOfOne,
       cpuMicrosPerEvent: (usageAfter.cpuMicros - usageBefore.cpuMicros) / (total * watchersOfOne),
-      redisCommandsPerChange: Object.values(countCommands(redisBefore, redisAfter)).reduce((sum, count) => sum + count, 0) / total,
+      redisCommandsPerChange: Object.values(
+        countCommands(redisBefore, redisAfter),
+      ).reduce((sum, count) => sum + count, 0) / total,
       lastToldMs: spreadOf(latenciesMs),
     }
     stage.note('streams', figures)
-    stage.say(`  ${figures.watchers} streams, ${watchersOfOne} a verification: ${figures.cpuMicrosPerEvent.toFixed(1)} µs an event, the last one told after ${figures.lastToldMs.median.toFixed(2)} ms (at most ${figures.lastToldMs.max.toFixed(1)}), ${figures.redisCommandsPerChange.toFixed(1)} Redis commands a change`)
+    stage.say(
+      `  ${figures.watchers} streams, ${watchersOfOne} a verification: ${figures.cpuMicrosPerEvent.toFixed(1)} µs an event, the last one told after ${figures.lastToldMs.median.toFixed(2)} ms (at most ${figures.lastToldMs.max.toFixed(1)}), ${figures.redisCommandsPerChange.toFixed(1)} Redis commands a change`,
+    )
     await poll(stage, gateway)
   },
 }
@@ -111,8 +121,12 @@ async function poll (stage: Stage, gateway: RunningGateway): Promise<void> {
   const figures = {
     polls: ids.length, tookMs,
     cpuMicrosPerChange: (usageAfter.cpuMicros - usageBefore.cpuMicros) / ids.length,
-    redisCommandsPerChange: Object.values(countCommands(redisBefore, redisAfter)).reduce((sum, count) => sum + count, 0) / ids.length,
+    redisCommandsPerChange: Object.values(
+      countCommands(redisBefore, redisAfter),
+    ).reduce((sum, count) => sum + count, 0) / ids.length,
   }
   stage.note('long polls', figures)
-  stage.say(`  ${figures.polls} long polls, each verification changed once: ${figures.cpuMicrosPerChange.toFixed(1)} µs a change with its telling, ${figures.redisCommandsPerChange.toFixed(1)} Redis commands`)
+  stage.say(
+    `  ${figures.polls} long polls, each verification changed once: ${figures.cpuMicrosPerChange.toFixed(1)} µs a change with its telling, ${figures.redisCommandsPerChange.toFixed(1)} Redis commands`,
+  )
 }

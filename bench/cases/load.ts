@@ -30,7 +30,9 @@ export const halfLoad: Case = {
       script: stage.target('Fastify and one script', await stage.startAnchor('create'), post),
       ours: stage.target('create', await stage.startGateway({ providerUrl: provider.url }), post),
     }
-    const rates = { script: await capacityOf(targets.script, stage) / 2, ours: await capacityOf(targets.ours, stage) / 2 }
+    const rates = {
+      script: await capacityOf(targets.script, stage) / 2, ours: await capacityOf(targets.ours, stage) / 2,
+    }
     const loads: Record<keyof typeof targets, (Load & { longestPauseMs: number })[]> = { script: [], ours: [] }
     for (let round = 0; round < options.rounds; round += 1) {
       for (const name of ['script', 'ours'] as const) {
@@ -38,7 +40,9 @@ export const halfLoad: Case = {
         const { url, processes: [process] } = targets[name]
         await process?.usage({ collect: true })
         await process?.usage()
-        const load = await openLoop({ url, next, status: 201, connections: 200, durationMs: options.roundMs * 2, ratePerSecond: rates[name] })
+        const load = await openLoop(
+          { url, next, status: 201, connections: 200, durationMs: options.roundMs * 2, ratePerSecond: rates[name] },
+        )
         refuseOthers(targets[name], load)
         loads[name].push({ ...load, longestPauseMs: (await process?.usage())?.pauses.longestMs ?? NaN })
       }
@@ -80,10 +84,17 @@ export const overload: Case = {
     await delay(options.name === 'whole' ? 5_000 : 100)
     const after = await gateway.process.usage({ collect: true })
     const share = load.answered / (load.durationMs / 1000) / capacity
-    const rssMb = Object.fromEntries(Object.entries({ before, during, after }).map(([when, { rss }]) => [when, Math.round(rss / 2 ** 20)]))
+    const rssMb = Object.fromEntries(
+      Object.entries({ before, during, after }).map(([when, { rss }]) => [when, Math.round(rss / 2 ** 20)]),
+    )
     stage.note('overload', { capacity, offered: capacity * 2, load, retryAfter, recoveredMs, rssMb })
-    const refused = Object.entries(load.statuses).filter(([status]) => status !== '201').map(([status, count]) => `${count} × ${status}`).join(', ')
-    stage.find('P15', spreadOf([share]), `refused: ${refused === '' ? 'none' : refused}, given up by clients: ${load.unsent}, resident ${rssMb['before']} → ${rssMb['during']} MB`)
+    const refused = Object.entries(load.statuses).filter(([status]) => status !== '201').map(
+      ([status, count]) => `${count} × ${status}`,
+    ).join(', ')
+    stage.find(
+      'P15', spreadOf([share]),
+      `refused: ${refused === '' ? 'none' : refused}, given up by clients: ${load.unsent}, resident ${rssMb['before']} → ${rssMb['during']} MB`,
+    )
     stage.find('P15b', spreadOf([load.p99Ms]))
     stage.find('P15c', spreadOf([recoveredMs]))
   },

@@ -8,7 +8,9 @@ import { cycle } from './read.ts'
 const longestFillMs = 60_000
 
 /** What keys are called by what they hold: `vg:{q0}:<kind>:…`. */
-const kindOf = (key: string): string => ({ r: 'record', c: 'claim', i: 'index', n: 'counter', due: 'due' })[/^vg:\{\w+\}:(\w+)/.exec(key)?.[1] ?? ''] ?? 'other'
+const kindOf = (key: string): string => (
+  { r: 'record', c: 'claim', i: 'index', n: 'counter', due: 'due' }
+)[/^vg:\{\w+\}:(\w+)/.exec(key)?.[1] ?? ''] ?? 'other'
 
 /** How many keys of each kind there are, and what one of them takes by Redis's own account; by a sample. */
 async function weighKeys ({ redis: { client } }: Stage): Promise<Record<string, { keys: number, bytes: number }>> {
@@ -25,7 +27,11 @@ async function weighKeys ({ redis: { client } }: Stage): Promise<Record<string, 
       kind.bytes += Number(await client.memory('USAGE', key))
     }
   } while (cursor !== '0')
-  return Object.fromEntries(Object.entries(kinds).map(([kind, { keys, bytes, weighed }]) => [kind, { keys, bytes: Math.round(bytes / weighed) }]))
+  return Object.fromEntries(
+    Object.entries(kinds).map(
+      ([kind, { keys, bytes, weighed }]) => [kind, { keys, bytes: Math.round(bytes / weighed) }],
+    ),
+  )
 }
 
 /** What a live verification takes of Redis's memory, and whether many of them slow it down. */
@@ -48,23 +54,35 @@ export const memory: Case = {
     const records = weights['record']?.keys ?? 0
     const bytes = grown / (records - known)
     stage.note('bytes by kind of key', weights)
-    stage.find('P17', spreadOf([bytes]), Object.entries(weights).map(([kind, { keys, bytes }]) => `${(keys / records).toFixed(2)} ${kind} keys of ${bytes} B`).join(', '))
+    stage.find(
+      'P17', spreadOf([bytes]),
+      Object.entries(weights).map(
+        ([kind, { keys, bytes }]) => `${(keys / records).toFixed(2)} ${kind} keys of ${bytes} B`,
+      ).join(', '),
+    )
 
     await redis.flush()
-    const timed: Record<string, { createP99Ms: number[], readP99Ms: number[], createP50Ms: number[], readP50Ms: number[] }> = {}
+    const timed: Record<string, {
+      createP99Ms: number[], readP99Ms: number[], createP50Ms: number[], readP50Ms: number[],
+    }> = {}
     const levels = [1_000, 10_000, 100_000, 1_000_000].filter(level => level <= options.mostLive)
     let live: string[] = []
     let msPerRecord = 0
     for (const level of levels) {
       if (!options.isLiveAsked && (level - live.length) * msPerRecord > longestFillMs) {
-        stage.say(`  ${level} live verifications would take ${Math.round(level * msPerRecord / 1000)} s on this machine: left out`)
+        stage.say(
+          `  ${level} live verifications would take ${Math.round(level * msPerRecord / 1000)} s on this machine: left out`,
+        )
         break
       }
       const startedAt = performance.now()
       // Each timing adds some of its own: few beside the level.
       live = [...live, ...(await createMany(gateway.url, level - live.length)).map(({ id }) => id)]
       msPerRecord = (performance.now() - startedAt) / level
-      const figures = { createP99Ms: new Array<number>(), readP99Ms: new Array<number>(), createP50Ms: new Array<number>(), readP50Ms: new Array<number>() }
+      const figures = {
+        createP99Ms: new Array<number>(), readP99Ms: new Array<number>(), createP50Ms: new Array<number>(),
+        readP50Ms: new Array<number>(),
+      }
       const step = Math.max(1, Math.floor(live.length / 1_000))
       const reads = cycle(live.filter((_, at) => at % step === 0).map(id => read(id)))
       for (let round = 0; round < options.rounds; round += 1) {
@@ -77,7 +95,9 @@ export const memory: Case = {
         figures.readP50Ms.push(reading.p50Ms)
       }
       timed[String(level)] = figures
-      stage.say(`  ${level} live: create p99 ${spreadOf(figures.createP99Ms).median.toFixed(2)} ms, read p99 ${spreadOf(figures.readP99Ms).median.toFixed(2)} ms`)
+      stage.say(
+        `  ${level} live: create p99 ${spreadOf(figures.createP99Ms).median.toFixed(2)} ms, read p99 ${spreadOf(figures.readP99Ms).median.toFixed(2)} ms`,
+      )
     }
     stage.note('latency by number of live verifications, one connection', timed)
     const reached = Object.keys(timed).at(-1) ?? ''
@@ -85,6 +105,9 @@ export const memory: Case = {
     if (few === undefined || many === undefined || few === many) return
     const ratio = (key: keyof typeof few): number => spreadOf(many[key]).median / spreadOf(few[key]).median
     const [creates, reads] = [ratio('createP99Ms'), ratio('readP99Ms')]
-    stage.find('P18', spreadOf([Math.max(creates, reads)]), `${reached} live: create ${creates.toFixed(2)}, read ${reads.toFixed(2)}; p50 ${ratio('createP50Ms').toFixed(2)}, ${ratio('readP50Ms').toFixed(2)}`)
+    stage.find(
+      'P18', spreadOf([Math.max(creates, reads)]),
+      `${reached} live: create ${creates.toFixed(2)}, read ${reads.toFixed(2)}; p50 ${ratio('createP50Ms').toFixed(2)}, ${ratio('readP50Ms').toFixed(2)}`,
+    )
   },
 }

@@ -12,13 +12,18 @@ export type Parts = {
 
 const names = ['script', 'get', 'call', 'hmac', 'job', 'stream', 'streamRead'] as const
 
-/** Each part alone, and their sum: two POSTs and a GET, three calls out (start, profile, webhook), four scripts and two reads, one signature, two jobs. */
+/**
+ * Each part alone, and their sum: two POSTs and a GET, three calls out (start, profile, webhook), four scripts and two
+ * reads, one signature, two jobs.
+ */
 export async function measureParts (stage: Stage): Promise<Parts> {
   const { options, redis } = stage
   const provider = await stage.startProvider()
   const server = await stage.startAnchor('bare')
   const { process } = await stage.start({
-    name: 'parts', script: new URL('../parts.ts', import.meta.url), core: 'server', env: { REDIS_URL: redis.url, PROVIDER_URL: provider.url },
+    name: 'parts', script: new URL('../parts.ts', import.meta.url), core: 'server', env: {
+      REDIS_URL: redis.url, PROVIDER_URL: provider.url,
+    },
   })
   const count = options.name === 'whole' ? 20_000 : options.name === 'quick' ? 4_000 : 100
   const answers = new Map<string, (micros: number) => void>()
@@ -42,6 +47,8 @@ export async function measureParts (stage: Stage): Promise<Parts> {
   // An answer to a read costs no less than one to a POST whose body is small.
   const floorMicros = 3 * bare + 3 * of('call') + 4 * of('script') + 3 * of('get') + of('hmac') + 2 * of('job')
   const redisOf = (part: (typeof names)[number]): number => redisMicros[part] ?? NaN
-  const streamsRedisMicros = 4 * redisOf('script') + 3 * redisOf('get') + 2 * (redisOf('stream') + redisOf('streamRead'))
+  const streamsRedisMicros = 4 * redisOf('script') + 3 * redisOf('get') + 2 * (
+    redisOf('stream') + redisOf('streamRead')
+  )
   return { micros: { ...micros, bare }, redisMicros, floorMicros, streamsRedisMicros }
 }

@@ -27,7 +27,12 @@ export const reading: Case = {
     const anchor = await stage.startAnchor('read')
     const ids = (await createMany(gateway.url, kept)).map(({ id }) => id)
     let text = ''
-    await sendMany({ url: gateway.url, count: 1, status: 200, next: () => read(ids[0] ?? ''), onAnswer: ({ body }) => { text = body.toString() } })
+    await sendMany(
+      {
+        url: gateway.url, count: 1, status: 200, next: () => read(ids[0] ?? ''),
+        onAnswer: ({ body }) => { text = body.toString() },
+      },
+    )
     await redis.client.mset(new Map(ids.map(id => [`raw:${id}`, text])))
     const prepare = (): (() => string) => cycle(ids.map(id => read(id)))
     const targets = {
@@ -38,6 +43,11 @@ export const reading: Case = {
     stage.note('50 connections', samples)
     const [raw, ours] = [pick(samples.raw, 'cpuMicros'), pick(samples.ours, 'cpuMicros')]
     stage.find('P3', ratioOf(raw, ours), `${tell(raw)} ÷ ${tell(ours)}`)
-    for (const connections of [1, 8]) stage.note(`${connections} connections`, await alternate(targets, redis, { ...options, roundMs: options.roundMs / 2, warmupRequests: 100, keeps: true, connections }))
+    for (const connections of [1, 8]) stage.note(
+      `${connections} connections`,
+      await alternate(
+        targets, redis, { ...options, roundMs: options.roundMs / 2, warmupRequests: 100, keeps: true, connections },
+      ),
+    )
   },
 }

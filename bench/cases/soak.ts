@@ -8,11 +8,19 @@ type Look = { minute: number, rssMb: number, heapMb: number, redisMb: number }
 export function slopePerHour (looks: readonly Look[], key: 'rssMb' | 'heapMb' | 'redisMb'): number {
   const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
   const [minutes, values] = [mean(looks.map(({ minute }) => minute)), mean(looks.map(look => look[key]))]
-  const [over, under] = looks.reduce(([over, under], look) => [over + (look.minute - minutes) * (look[key] - values), under + (look.minute - minutes) ** 2], [0, 0])
+  const [over, under] = looks.reduce(
+    ([over, under], look) => [
+      over + (look.minute - minutes) * (look[key] - values), under + (look.minute - minutes) ** 2,
+    ],
+    [0, 0],
+  )
   return over / under * 60
 }
 
-/** Lifecycles for as long as is wished, and what becomes of the memory. Records go after a minute, so that Redis reaches its height soon, but for the counters of numbers, which stay for an hour. */
+/**
+ * Lifecycles for as long as is wished, and what becomes of the memory. Records go after a minute, so that Redis reaches
+ * its height soon, but for the counters of numbers, which stay for an hour.
+ */
 export const soak: Case = {
   name: 'soak',
   goals: [],
@@ -23,24 +31,43 @@ export const soak: Case = {
     const driver = await openDriver()
     try {
       const provider = await stage.startProvider()
-      const gateway = await stage.startGateway({ providerUrl: provider.url, role: 'all', webhookUrl: driver.webhookUrl, environment: { RETENTION_SECONDS: '60' } })
+      const gateway = await stage.startGateway(
+        {
+          providerUrl: provider.url, role: 'all', webhookUrl: driver.webhookUrl,
+          environment: { RETENTION_SECONDS: '60' },
+        },
+      )
       provider.process.send({ gatewayUrl: gateway.url })
       const looks: Look[] = []
       const startedAt = performance.now()
       let lifecycles = 0
       while (performance.now() - startedAt < minutes * 60_000) {
-        await measureLifecycles({ url: gateway.url, processes: [gateway.process], driver }, redis, { count: 1_000, inFlight: 20 })
+        await measureLifecycles(
+          { url: gateway.url, processes: [gateway.process], driver }, redis, { count: 1_000, inFlight: 20 },
+        )
         lifecycles += 1_000
         await delay(100)
-        const [{ rss, heapUsed }, dataset] = await Promise.all([gateway.process.usage({ collect: true }), redis.datasetBytes()])
-        looks.push({ minute: (performance.now() - startedAt) / 60_000, rssMb: rss / 2 ** 20, heapMb: heapUsed / 2 ** 20, redisMb: dataset / 2 ** 20 })
+        const [{ rss, heapUsed }, dataset] = await Promise.all(
+          [gateway.process.usage({ collect: true }), redis.datasetBytes()],
+        )
+        looks.push(
+          {
+            minute: (performance.now() - startedAt) / 60_000, rssMb: rss / 2 ** 20, heapMb: heapUsed / 2 ** 20,
+            redisMb: dataset / 2 ** 20,
+          },
+        )
       }
       // The first third is for caches and compiled code to reach their size.
       const settled = looks.slice(Math.floor(looks.length / 3))
-      const slopes = { rssMb: slopePerHour(settled, 'rssMb'), heapMb: slopePerHour(settled, 'heapMb'), redisMb: slopePerHour(settled, 'redisMb') }
+      const slopes = {
+        rssMb: slopePerHour(settled, 'rssMb'), heapMb: slopePerHour(settled, 'heapMb'),
+        redisMb: slopePerHour(settled, 'redisMb'),
+      }
       stage.note('soak', { minutes, lifecycles, slopesPerHour: slopes, looks })
       const last = looks.at(-1)
-      stage.say(`  ${lifecycles} lifecycles in ${minutes} min: heap ${last?.heapMb.toFixed(1)} MB (${slopes.heapMb.toFixed(1)} MB/h), resident ${last?.rssMb.toFixed(0)} MB (${slopes.rssMb.toFixed(1)} MB/h), Redis ${last?.redisMb.toFixed(0)} MB (${slopes.redisMb.toFixed(1)} MB/h)`)
+      stage.say(
+        `  ${lifecycles} lifecycles in ${minutes} min: heap ${last?.heapMb.toFixed(1)} MB (${slopes.heapMb.toFixed(1)} MB/h), resident ${last?.rssMb.toFixed(0)} MB (${slopes.rssMb.toFixed(1)} MB/h), Redis ${last?.redisMb.toFixed(0)} MB (${slopes.redisMb.toFixed(1)} MB/h)`,
+      )
     } finally {
       await driver.close()
     }

@@ -3,11 +3,15 @@ import type { Reason } from '../core/reasons.ts'
 import type { Action, CallbackRefusal, DeliveryReceipt, EvidenceKind, Json, Profile } from '../core/vocabulary.ts'
 
 /**
- * What a provider must be able to do. An adapter holds no verification, no queue, no storage and no framework; what it must
- * remember of an attempt it hands back as `state` and gets again later. Retries, breakers, metrics and logs wrap it from outside.
+ * What a provider must be able to do. An adapter holds no verification, no queue, no storage and no framework; what it
+ * must
+ * remember of an attempt it hands back as `state` and gets again later. Retries, breakers, metrics and logs wrap it
+ * from outside.
  */
 
-/** What is fixed about a method: read by the router, `GET /providers` and the documentation. Durations in milliseconds. */
+/**
+ * What is fixed about a method: read by the router, `GET /providers` and the documentation. Durations in milliseconds.
+ */
 export type Method = {
   needsPhoneNumber: boolean
   /** What the app may submit; empty when only the provider's callback finishes it. */
@@ -17,7 +21,10 @@ export type Method = {
   timeoutMs: number
   /** Schema of `workflow[].options`; `additionalProperties: false`. */
   options: TObject
-  /** `start` may be done again when we cannot know whether it was done (our process died): nothing is sent to the user by it. */
+  /**
+   * `start` may be done again when we cannot know whether it was done (our process died): nothing is sent to the user
+   * by it.
+   */
   isRepeatable: boolean
   /** `start` asks nobody: it is done in the same write that begins the attempt. */
   startsLocally?: boolean
@@ -54,11 +61,16 @@ export type AttemptContext = {
   callbackUrl: string
   /** Where the provider may send the user's browser; null when the app gave no `returnUrl`. */
   redirectUrl: string | null
-  /** Our key in the redirect: part of `redirectUrl`, or, where that is fixed, to be sent along (`state`); null likewise. */
+  /**
+   * Our key in the redirect: part of `redirectUrl`, or, where that is fixed, to be sent along (`state`); null likewise.
+   */
   redirectKey: string | null
 }
 
-/** `id`: the provider's own name of this attempt, where it gives one; the gateway sees to it that no other attempt goes by it. */
+/**
+ * `id`: the provider's own name of this attempt, where it gives one; the gateway sees to it that no other attempt goes
+ * by it.
+ */
 export type Started = {
   state: Json
   action: Action
@@ -71,7 +83,9 @@ export type Started = {
 export type Callback = {
   /** `{key}` of the path, or null. */
   key: string | null
-  /** Where the sender meant to send it: our public address. A proxy may have changed the host and the path that arrived. */
+  /**
+   * Where the sender meant to send it: our public address. A proxy may have changed the host and the path that arrived.
+   */
   url: string
   headers: Readonly<Record<string, string | string[] | undefined>>
   rawBody: Buffer
@@ -99,7 +113,8 @@ export type Refused = { type: 'refused', cause: CallbackRefusal }
 export type Returned = { code: string } | { error: Reason }
 
 /**
- * What evidence proves. `proven` names the number that was proven; whether it is the number that was asked for is not the adapter's to judge.
+ * What evidence proves. `proven` names the number that was proven; whether it is the number that was asked for is not
+ * the adapter's to judge.
  * "Could not find out" is no outcome: throw `ProviderError`.
  */
 export type Outcome =
@@ -113,24 +128,30 @@ export type Outcome =
 export type Adapter = {
   provider: string
   methods: Readonly<Record<string, Method>>
-  /** Begins an attempt. Throws `ProviderError`; a documented "not for this number" is a `ProviderError` too, with its reason, not retryable. */
+  /**
+   * Begins an attempt. Throws `ProviderError`; a documented "not for this number" is a `ProviderError` too, with its
+   * reason, not retryable.
+   */
   start (attempt: AttemptContext): Promise<Started>
   /** Sends the same again (only for methods with `resend`). */
   resend? (attempt: AttemptContext): Promise<Started>
   /**
-   * Judges first whether the provider sent it, then reads it. What can be judged here and now is judged before anything is fetched for it.
+   * Judges first whether the provider sent it, then reads it. What can be judged here and now is judged before anything
+   * is fetched for it.
    * Null: not a message of this provider. Throws nothing.
    */
   receive? (callback: Callback): Received | Refused | null | Promise<Received | Refused | null>
   /** Reads the query of a browser redirect for this attempt. Pure. Null: not for this attempt. Throws nothing. */
   readReturn? (attempt: AttemptContext, query: Readonly<Record<string, string>>): Returned | null
   /**
-   * What in the evidence is good for one attempt only, so that whoever brings it to another is refused. Pure, throws nothing.
+   * What in the evidence is good for one attempt only, so that whoever brings it to another is refused. Pure, throws
+   * nothing.
    * Null: the provider binds it to the attempt by itself, such as a code that was sent to the user.
    */
   singleUse? (attempt: AttemptContext, evidence: Json): string | null
   /**
-   * Turns evidence (what `receive` returned, or what the app submitted) into an outcome. `repeated`: we asked with the same evidence before and the
+   * Turns evidence (what `receive` returned, or what the app submitted) into an outcome. `repeated`: we asked with the
+   * same evidence before and the
    * answer was lost, so a provider's "already verified" means that the first try succeeded.
    */
   resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }): Promise<Outcome>
@@ -152,7 +173,10 @@ export type ProviderRequest = {
 /** 2xx or 4xx (without 429). `body` is the parsed JSON, or undefined when it is none. */
 export type ProviderAnswer = { status: number, headers: Readonly<Record<string, string>>, body: unknown }
 
-/** The network, as adapters see it: total deadline, size cap, no redirects, hosts from an allow-list; everything else throws `ProviderError`. */
+/**
+ * The network, as adapters see it: total deadline, size cap, no redirects, hosts from an allow-list; everything else
+ * throws `ProviderError`.
+ */
 export type Http = (request: ProviderRequest) => Promise<ProviderAnswer>
 
 export type AdapterIo = {
@@ -169,7 +193,10 @@ export type AdapterIo = {
 /** One provider, as the registry lists it: its environment variables, and how to open it. */
 export type Provider<Settings extends TObject = TObject> = {
   provider: string
-  /** TypeBox schema of this provider's environment variables, each with a description. All optional strings: a provider is on when its credentials are present. */
+  /**
+   * TypeBox schema of this provider's environment variables, each with a description. All optional strings: a provider
+   * is on when its credentials are present.
+   */
   settings: Settings
   /** Null when the credentials are absent. Throws `Error` naming the variable when they are there but unusable. */
   open (settings: Readonly<Record<string, string | undefined>>, io: AdapterIo): Adapter | null

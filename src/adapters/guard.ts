@@ -46,7 +46,10 @@ const bucketMs = 5_000
 const halfOpenAfterMs = 5_000
 /** Below this many calls in the window a failure rate says nothing. */
 const minimumCalls = 10
-/** Longest whole call, however many requests the adapter makes in it. Shorter than the time its caller is trusted to be alive. */
+/**
+ * Longest whole call, however many requests the adapter makes in it. Shorter than the time its caller is trusted to be
+ * alive.
+ */
 const callDeadlineMs = { start: 5_000, resend: 5_000, resolve: 7_000, cancel: 3_000 }
 
 export type GuardParts = {
@@ -57,8 +60,10 @@ export type GuardParts = {
 }
 
 /**
- * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker, a report and a span of every call.
- * The breaker opens when half of at least ten calls failed within 30 s, and at once on bad credentials; after 5 s one call probes.
+ * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker, a report and a span of every
+ * call.
+ * The breaker opens when half of at least ten calls failed within 30 s, and at once on bad credentials; after 5 s one
+ * call probes.
  */
 export function guardAdapter (
   adapter: Adapter, { now, tracing, metrics, log }: GuardParts,
@@ -84,17 +89,25 @@ export function guardAdapter (
   const circuit = circuitBreaker(handleAll, { halfOpenAfter: halfOpenAfterMs, breaker })
   circuit.onBreak(() => { openedAt = now() })
 
-  async function guard<T> ({ call, method, subject }: Asked, work: () => Promise<T>, resultOf: (value: T) => CallOutcome): Promise<T> {
+  async function guard<T> (
+    { call, method, subject }: Asked, work: () => Promise<T>, resultOf: (value: T) => CallOutcome,
+  ): Promise<T> {
     const startedAt = now()
     // The circuit judges the provider: a documented "not for this number" is a good answer of a healthy provider.
-    const attempt = async (tell: (attributes: Attributes) => void): Promise<{ value: T } | { refused: ProviderError }> => {
+    const attempt = async (
+      tell: (attributes: Attributes) => void,
+    ): Promise<{ value: T } | { refused: ProviderError }> => {
       const done = ({ result, reason }: CallOutcome, blame = blameOf(reason)): void => {
         tell({ 'verigate.result': result, ...(reason === null ? {} : { 'verigate.reason': reason }) })
-        report({ provider, method, call, verificationId: subject.id, result, reason, blame, durationMs: now() - startedAt })
+        report(
+          { provider, method, call, verificationId: subject.id, result, reason, blame, durationMs: now() - startedAt },
+        )
       }
       let value: T
       try {
-        value = await withDeadline(callDeadlineMs[call], () => new ProviderError(provider, call, 'provider_timeout', { retryable: true }), work)
+        value = await withDeadline(
+          callDeadlineMs[call], () => new ProviderError(provider, call, 'provider_timeout', { retryable: true }), work,
+        )
       } catch (error) {
         const reason = error instanceof ProviderError ? error.reason : 'provider_error'
         done({ result: 'error', reason }, error instanceof ProviderError ? blameOf(reason) : 'internal')
@@ -111,18 +124,23 @@ export function guardAdapter (
     }
     try {
       const span = verificationSpan(subject, { 'verigate.provider': provider, 'verigate.method': method })
-      const answer = await circuit.execute(() => tracing.trace(`${provider} ${call}`, { kind: 'client', ...span }, attempt))
+      const answer = await circuit.execute(
+        () => tracing.trace(`${provider} ${call}`, { kind: 'client', ...span }, attempt),
+      )
       if ('refused' in answer) throw answer.refused
       return answer.value
     } catch (error) {
-      if (error instanceof BrokenCircuitError) throw new ProviderError(provider, call, 'provider_unavailable', { retryable: true })
+      if (error instanceof BrokenCircuitError) throw new ProviderError(
+        provider, call, 'provider_unavailable', { retryable: true },
+      )
       throw error
     }
   }
 
   const isOpen = (): boolean => circuit.state === CircuitState.Open && now() < openedAt + halfOpenAfterMs
   /** The circuit half-opens by the call that probes; that one will be let through is known before. */
-  const breakerState = (): Health['breaker'] => circuit.state === CircuitState.Closed ? 'closed' : isOpen() ? 'open' : 'halfOpen'
+  const breakerState = (): Health['breaker'] =>
+    circuit.state === CircuitState.Closed ? 'closed' : isOpen() ? 'open' : 'halfOpen'
 
   const ok = (): CallOutcome => ({ result: 'ok', reason: null })
   const { resend, cancel } = adapter
@@ -133,7 +151,8 @@ export function guardAdapter (
       ? adapter.start(attempt)
       : guard({ call: 'start', method: attempt.method, subject }, () => adapter.start(attempt), ok),
     ...(resend === undefined ? {} : {
-      resend: (attempt: AttemptContext, subject: Subject) => guard({ call: 'resend', method: attempt.method, subject }, () => resend(attempt), ok),
+      resend: (attempt: AttemptContext, subject: Subject) =>
+        guard({ call: 'resend', method: attempt.method, subject }, () => resend(attempt), ok),
     }),
     ...(cancel === undefined ? {} : {
       cancel: (attempt: AttemptContext, subject: Subject) =>
@@ -149,7 +168,9 @@ export function guardAdapter (
 }
 
 /** Successes and failures of the last 30 seconds, in buckets of five. */
-function createSample (now: () => number): { count (isSuccess: boolean): void, read (): { calls: number, errorRate: number } } {
+function createSample (now: () => number): {
+  count (isSuccess: boolean): void, read (): { calls: number, errorRate: number },
+} {
   let buckets: { at: number, calls: number, failures: number }[] = []
   const recent = (): typeof buckets => buckets = buckets.filter(({ at }) => at > now() - windowMs)
   return {

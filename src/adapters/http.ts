@@ -30,10 +30,14 @@ const failures = new Map<unknown, Failure>([
 ])
 
 /**
- * Opens the network to providers: undici pools, one per origin, kept until `close`. What comes out of a call is an answer (2xx, or 4xx
- * without 429) or a `ProviderError` made of provider, call and status: URL, headers, body and the underlying error stay inside.
+ * Opens the network to providers: undici pools, one per origin, kept until `close`. What comes out of a call is an
+ * answer (2xx, or 4xx
+ * without 429) or a `ProviderError` made of provider, call and status: URL, headers, body and the underlying error stay
+ * inside.
  */
-export function createHttp (options: HttpOptions = {}): { openHttp: AdapterIo['openHttp'], close: () => Promise<void> } {
+export function createHttp (options: HttpOptions = {}): {
+  openHttp: AdapterIo['openHttp'], close: () => Promise<void>,
+} {
   const { timeoutMs = 5000, maxBytes = 256 * 1024, allowInsecure = false, now = Date.now } = options
   const pools = new Map<string, Pool>()
   let closing: Promise<unknown> | null = null
@@ -41,7 +45,9 @@ export function createHttp (options: HttpOptions = {}): { openHttp: AdapterIo['o
   function openPool (origin: string): Pool {
     let pool = pools.get(origin)
     if (pool === undefined) {
-      pool = new Pool(origin, { connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0, maxResponseSize: maxBytes })
+      pool = new Pool(
+        origin, { connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0, maxResponseSize: maxBytes },
+      )
       pools.set(origin, pool)
     }
     return pool
@@ -78,7 +84,9 @@ export function createHttp (options: HttpOptions = {}): { openHttp: AdapterIo['o
 
       try {
         const answer = await withDeadline(timeoutMs, () => fail(timeout), exchange)
-        if (isAnswer(answer.status)) return { status: answer.status, headers: joinHeaders(answer.headers), body: parseJson(answer.text) }
+        if (isAnswer(answer.status)) return {
+          status: answer.status, headers: joinHeaders(answer.headers), body: parseJson(answer.text),
+        }
         const retryAfterMs = readRetryAfter(answer.headers['retry-after'], now())
         throw new ProviderError(provider, call, ...ofStatus(answer.status, retryAfterMs))
       } catch (error) {
@@ -97,7 +105,10 @@ export function createHttp (options: HttpOptions = {}): { openHttp: AdapterIo['o
   return { openHttp, close }
 }
 
-/** WHATWG parsing decides, and the text must begin with exactly the origin that was parsed: no user info, no other spelling of a host. */
+/**
+ * WHATWG parsing decides, and the text must begin with exactly the origin that was parsed: no user info, no other
+ * spelling of a host.
+ */
 function readUrl (text: string, allowed: Set<string>, allowInsecure: boolean): URL | null {
   const url = URL.parse(text)
   if (url === null || !text.startsWith(`${url.origin}/`) || text.includes('#') || !allowed.has(url.host)) return null
@@ -121,7 +132,8 @@ function ofStatus (status: number, retryAfterMs: number | null): [Reason, Detail
 /** What broke below HTTP. Everything that is not known to be the provider's breach of protocol is the network's. */
 function readFailure (error: unknown): Failure {
   if (!(error instanceof Error)) return outage
-  // undici tells these apart by their messages alone: rubbish, a body that was cut, an interim status where none belongs.
+  // undici tells these apart by their messages alone: rubbish, a body that was cut, an interim status where none
+  // belongs.
   if (error instanceof errors.HTTPParserError && !error.message.includes('Invalid EOF state')) return badResponse
   if (error.message === 'bad response' || error.message === 'bad upgrade') return badResponse
   return failures.get('code' in error ? error.code : undefined) ?? outage

@@ -4,7 +4,8 @@ import { Type } from 'typebox'
 export const setting = (description: string) => Type.Optional(Type.String({ description }))
 
 /**
- * A bare origin, without a path. http, ports and loopback only where `allowInsecure` permits them. Throws an `Error` that
+ * A bare origin, without a path. http, ports and loopback only where `allowInsecure` permits them. Throws an `Error`
+ * that
  * names the variable.
  */
 export function readOrigin (name: string, text: string, allowInsecure: boolean): string {

@@ -31,7 +31,9 @@ import type { WindowCounters } from '../store/window-counters.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
 
 const bodyLimit = 64 * 1024
-/** `headersTimeout` and the interval must be set with it: alone, `requestTimeout` lets a slow body live for a minute. */
+/**
+ * `headersTimeout` and the interval must be set with it: alone, `requestTimeout` lets a slow body live for a minute.
+ */
 const requestTimeout = 5000
 const http = { headersTimeout: 3000, requestTimeout, connectionsCheckingInterval: 1000 }
 /** Twice the streams that one process carries; more would run out of file descriptors in the middle of something. */
@@ -40,7 +42,10 @@ const maxEventLoopDelayMs = 1000
 /** A name in the path that is longer names nothing. */
 const maxParamLength = 512
 
-/** What browsers heed of an answer that is no page. All of Helmet costs as much as a bare request; the pages at `/docs` have it. */
+/**
+ * What browsers heed of an answer that is no page. All of Helmet costs as much as a bare request; the pages at `/docs`
+ * have it.
+ */
 const safeHeaders = {
   'cache-control': 'no-store', 'content-security-policy': 'default-src \'none\'; frame-ancestors \'none\'',
   'referrer-policy': 'no-referrer', 'x-content-type-options': 'nosniff',
@@ -54,7 +59,8 @@ export type ServerParts = {
   ids: Ids
   apps: Pick<Apps, 'byKey' | 'all'>
   windowCounters: WindowCounters
-  config: Pick<Config, 'publicUrl' | 'role' | 'sandbox' | 'operations' | 'trustedProxies' | 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>
+  config: Pick<Config, 'publicUrl' | 'role' | 'sandbox' | 'operations'
+    | 'trustedProxies' | 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>
   metrics: Pick<Metrics, 'registry' | 'registerRoute' | 'countRequest' | 'countRefused'>
   log: FastifyBaseLogger
   tracing: Tracing
@@ -102,7 +108,9 @@ function createServer ({ config, metrics, log }: Pick<ServerParts, 'config' | 'm
 }
 
 /** What every answer carries, what is said while it stops, and one line a request. */
-function addHooks (server: Server, { config, metrics, health }: Pick<ServerParts, 'config' | 'metrics' | 'health'>): void {
+function addHooks (
+  server: Server, { config, metrics, health }: Pick<ServerParts, 'config' | 'metrics' | 'health'>,
+): void {
   let isClosing = false
   server.addHook('preClose', async () => { isClosing = true })
   const headers = config.publicUrl.startsWith('https:') ? { ...safeHeaders, ...httpsHeaders } : safeHeaders
@@ -123,7 +131,9 @@ function addHooks (server: Server, { config, metrics, health }: Pick<ServerParts
 
 /** The HTTP server, ready to listen: every plugin and every route on one page. */
 export async function buildServer (parts: ServerParts) {
-  const { gateway, deliveries, ids, apps, windowCounters, config, metrics, tracing, health, queues, now, live: liveOptions } = parts
+  const {
+    gateway, deliveries, ids, apps, windowCounters, config, metrics, tracing, health, queues, now, live: liveOptions,
+  } = parts
   const server = createServer(parts)
   traceRequests(server, tracing)
   registerCors(server, { apps, ids })
@@ -151,20 +161,30 @@ export async function buildServer (parts: ServerParts) {
   return server
 }
 
-/** The server of `OPERATIONS_PORT`: what is for operators only, away from the public door. The API's document is that of `api`. */
+/**
+ * The server of `OPERATIONS_PORT`: what is for operators only, away from the public door. The API's document is that of
+ * `api`.
+ */
 export async function buildOperationsServer (
-  api: Server, parts: Pick<ServerParts, 'config' | 'ids' | 'apps' | 'windowCounters' | 'metrics' | 'log' | 'health' | 'queues' | 'now'>,
+  api: Server, parts: Pick<ServerParts, 'config' | 'ids' | 'apps' | 'windowCounters' | 'metrics'
+    | 'log' | 'health' | 'queues' | 'now'>,
 ): Promise<Server> {
   const { config, ids, apps, metrics, health, queues } = parts
   const server = createServer(parts)
   addHooks(server, parts)
   await describeOther(server, api, config.publicUrl)
   await server.register(healthRoutes, { health })
-  await serveOperations(server, { auth: createAuth({ apps, ids, limits: await createRequestLimits(server, parts) }), config, metrics, queues })
+  await serveOperations(
+    server,
+    { auth: createAuth({ apps, ids, limits: await createRequestLimits(server, parts) }), config, metrics, queues },
+  )
   return server
 }
 
-async function serveOperations (server: Server, { auth, config, metrics, queues }: Pick<ServerParts, 'config' | 'metrics' | 'queues'> & { auth: Auth }): Promise<void> {
+async function serveOperations (
+  server: Server,
+  { auth, config, metrics, queues }: Pick<ServerParts, 'config' | 'metrics' | 'queues'> & { auth: Auth },
+): Promise<void> {
   await serveDocs(server, config)
   await server.register(metricsRoutes, { metrics })
   if (queues !== undefined) await registerQueueDashboard(server, { queues, auth, metrics })

@@ -40,7 +40,10 @@ export const Limits = Type.Object({
 }, closed)
 export type LimitName = keyof Static<typeof Limits>
 
-/** ISO 3166-1 alpha-2, or `001` for numbers of no country (satellite and other global services, and ranges that no country has). */
+/**
+ * ISO 3166-1 alpha-2, or `001` for numbers of no country (satellite and other global services, and ranges that no
+ * country has).
+ */
 const Country = Type.String({ pattern: '^([A-Z]{2}|001)$' })
 
 /** One app of `APPS_FILE`. */
@@ -99,14 +102,22 @@ export function sandboxApp (publicUrl: string): App {
 /** SHA-256 of an API key, in hex: it has 256 random bits, so no slow hash is needed. */
 export const hashKey = (key: string): string => hash('sha256', key, 'hex')
 
-/** Keys are found by the beginning of their hash and compared in constant time: nothing can be learnt from how long it takes. */
+/**
+ * Keys are found by the beginning of their hash and compared in constant time: nothing can be learnt from how long it
+ * takes.
+ */
 export function createApps (initial: App[]): Apps {
   type Known = { hash: Buffer, app: App, scopes: ReadonlySet<string> }
   let keys = new Map<string, Known[]>()
   let ids = new Map<string, App>()
   const replace = (apps: App[]): void => {
     ids = new Map(apps.map(app => [app.id, app]))
-    const known = apps.flatMap(app => app.keys.map(({ sha256, scopes }): Known => ({ hash: Buffer.from(sha256, 'hex'), app, scopes: new Set<string>(scopes) })))
+    const known = apps.flatMap(
+      app =>
+        app.keys.map(
+          ({ sha256, scopes }): Known => ({ hash: Buffer.from(sha256, 'hex'), app, scopes: new Set<string>(scopes) }),
+        ),
+    )
     keys = Map.groupBy(known, ({ hash }) => beginningOf(hash.toString('hex')))
   }
   replace(initial)
@@ -129,7 +140,9 @@ export function readAppsFile (path: string): App[] {
   try {
     parsed = JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
-    throw new Error(`APPS_FILE cannot be read: ${error instanceof SyntaxError ? 'it is not JSON' : (error as NodeJS.ErrnoException).code ?? 'unknown'}`)
+    throw new Error(
+      `APPS_FILE cannot be read: ${error instanceof SyntaxError ? 'it is not JSON' : (error as NodeJS.ErrnoException).code ?? 'unknown'}`,
+    )
   }
   const [problem] = Value.Errors(Type.Array(App), parsed)
   if (problem !== undefined) throw new Error(`APPS_FILE${problem.instancePath} ${problem.message}`)
@@ -137,7 +150,9 @@ export function readAppsFile (path: string): App[] {
   for (const [at, { webhook }] of apps.entries()) {
     if (webhook === undefined) continue
     const place = `APPS_FILE/${at}/webhook`
-    if (readWebhookUrl(webhook.url) === null) throw new Error(`${place}/url must be an https URL (http only to private addresses) without user info`)
+    if (readWebhookUrl(webhook.url) === null) throw new Error(
+      `${place}/url must be an https URL (http only to private addresses) without user info`,
+    )
     const wrong = webhook.secrets.findIndex(secret => readSecret(secret) === null)
     if (wrong >= 0) throw new Error(`${place}/secrets/${wrong} must be whsec_ and the base64 of 24 to 64 bytes`)
   }

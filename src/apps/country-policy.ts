@@ -8,7 +8,10 @@ import { noCountry } from '../core/vocabulary.ts'
 
 /** Which numbers an app may have verified. */
 export type CountryPolicy = {
-  /** Throws `ApiError` country_not_allowed, or rate_limited when too many of the country's verifications remain unverified. */
+  /**
+   * Throws `ApiError` country_not_allowed, or rate_limited when too many of the country's verifications remain
+   * unverified.
+   */
   assertAllowed (app: App, asked: { number: string, country: string | null }, at: number): void
 }
 
@@ -45,7 +48,9 @@ export function createCountryPolicy ({ budget, sealer, metrics, log }: CountryPo
       if (over === null) return
       if (mode === 'monitor') return monitor('unverified_budget')
       throw new ApiError('rate_limited', 'Too many verifications of numbers of this country remain unverified.', {
-        retryAfterSeconds: over.retryAfterMs / 1000, refusal: { cause: 'unverified_budget', numberTag: numberTag(sealer, number) },
+        retryAfterSeconds: over.retryAfterMs / 1000, refusal: {
+          cause: 'unverified_budget', numberTag: numberTag(sealer, number),
+        },
       })
     },
   }

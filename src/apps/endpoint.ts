@@ -11,14 +11,17 @@ export function readSecret (secret: string): KeyObject | null {
   if (known !== undefined) return known
   const [, encoded] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? []
   const bytes = Buffer.from(encoded ?? '', 'base64')
-  if (bytes.length < secretBytes.min || bytes.length > secretBytes.max || bytes.toString('base64') !== encoded) return null
+  if (
+    bytes.length < secretBytes.min || bytes.length > secretBytes.max || bytes.toString('base64') !== encoded
+  ) return null
   const key = createSecretKey(bytes)
   keys.set(secret, key)
   return key
 }
 
 /**
- * A URL that webhooks may be sent to, as far as its text shows: http or https, without user info. The address is checked when
+ * A URL that webhooks may be sent to, as far as its text shows: http or https, without user info. The address is
+ * checked when
  * the connection is made.
  */
 export function readWebhookUrl (text: string): URL | null {

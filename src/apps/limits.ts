@@ -5,12 +5,17 @@ import type { Counter, CounterExceeded } from '../store/record-store.ts'
 import { networkOf } from '../net.ts'
 
 /** What a create is counted by. `numberName`: the tag of app and number, in whose partition the verification lives. */
-export type Counted = { phoneNumber: string | null, numberName: string | null, country: string | null, ip: string | null, takesCodes: boolean }
+export type Counted = {
+  phoneNumber: string | null, numberName: string | null, country: string | null, ip: string | null, takesCodes: boolean,
+}
 
 export type Limits = {
   /** The counters of a create: each must be below the app's limit, all of them in the write that makes the record. */
   forCreate (app: App, counted: Counted, at: number): Counter[]
-  /** Wrong codes of the number must be below the limit of the app for one more to be asked about. Null: an app that is no more has the defaults. */
+  /**
+   * Wrong codes of the number must be below the limit of the app for one more to be asked about. Null: an app that is
+   * no more has the defaults.
+   */
   forCode (app: App | null, numberName: string, at: number): Counter[]
   /** One wrong code more. */
   forWrongCode (numberName: string, at: number): Counter[]
@@ -24,17 +29,25 @@ export const defaultLimits: Readonly<Record<LimitName, number | null>> = {
 }
 
 /** The app's limit, or the default; also for an app that no longer exists. Null: no limit. */
-export const limitOf = (app: App | null, name: LimitName): number | null => app?.limits?.[name] === undefined ? defaultLimits[name] : app.limits[name]
+export const limitOf = (app: App | null, name: LimitName): number | null =>
+  app?.limits?.[name] === undefined ? defaultLimits[name] : app.limits[name]
 
 const hourMs = 3_600_000
 const prefixDropsDigits = 4
 
 const kinds = {
-  creates: { limit: 'createsPerNumberPerHour', cause: 'number_limit', detail: 'Too many verifications of this number.' },
+  creates: {
+    limit: 'createsPerNumberPerHour', cause: 'number_limit', detail: 'Too many verifications of this number.',
+  },
   codes: { limit: 'wrongCodesPerNumberPerHour', cause: 'code_limit', detail: 'Too many wrong codes for this number.' },
   ip: { limit: 'createsPerIpPerHour', cause: 'ip_limit', detail: 'Too many verifications from this address.' },
-  prefix: { limit: 'createsPerPrefixPerHour', cause: 'prefix_limit', detail: 'Too many verifications of numbers like this one.' },
-  country: { limit: 'createsPerCountryPerHour', cause: 'country_limit', detail: 'Too many verifications of numbers of this country.' },
+  prefix: {
+    limit: 'createsPerPrefixPerHour', cause: 'prefix_limit', detail: 'Too many verifications of numbers like this one.',
+  },
+  country: {
+    limit: 'createsPerCountryPerHour', cause: 'country_limit',
+    detail: 'Too many verifications of numbers of this country.',
+  },
 } as const satisfies Record<string, { limit: LimitName, cause: RefusalCause, detail: string }>
 type Kind = keyof typeof kinds
 const isKind = (word: string): word is Kind => Object.hasOwn(kinds, word)

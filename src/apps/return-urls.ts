@@ -4,8 +4,10 @@ import type { App } from './apps.ts'
 const leadsOut = /%(?:25|2e|2f|5c)|\\/i
 
 /**
- * Whether a front end may be sent to `returnUrl`: an allowed URL must match exactly (any query is allowed), or, when it ends
- * in `/`, as a folder. The text must be the browser's canonical form: every other spelling (user info, backslashes, tabs,
+ * Whether a front end may be sent to `returnUrl`: an allowed URL must match exactly (any query is allowed), or, when it
+ * ends
+ * in `/`, as a folder. The text must be the browser's canonical form: every other spelling (user info, backslashes,
+ * tabs,
  * dots, another form of the host) is refused.
  */
 export function allowsReturnUrl (app: App, returnUrl: string): boolean {

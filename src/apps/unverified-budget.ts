@@ -1,7 +1,10 @@
 import type { App } from './apps.ts'
 import type { Counters } from '../store/counters.ts'
 
-/** How many verifications of one country were created and verified, by an app. `bestDay`: the most that were verified on one of the last 14 days. */
+/**
+ * How many verifications of one country were created and verified, by an app. `bestDay`: the most that were verified on
+ * one of the last 14 days.
+ */
 export type Traffic = { hour: Counted, day: Counted, bestDay: number }
 export type Counted = { created: number, verified: number }
 
@@ -19,10 +22,14 @@ const syncEveryMs = 2_000
 const idleMs = 2 * hourMs
 
 /**
- * How many unverified creates of a country an app may have: as many as its verified traffic carries, of this hour, of this day or of its best day, and
- * never fewer than a floor that lets a new country begin. The design is that of authgear's fraud protection (docs/specs/fraud-protection.md there).
+ * How many unverified creates of a country an app may have: as many as its verified traffic carries, of this hour, of
+ * this day or of its best day, and
+ * never fewer than a floor that lets a new country begin. The design is that of authgear's fraud protection
+ * (docs/specs/fraud-protection.md there).
  */
-export function budgetOf ({ hour, day, bestDay }: Traffic, { share, leastPerDay }: BudgetRule): { perDay: number, perHour: number } {
+export function budgetOf (
+  { hour, day, bestDay }: Traffic, { share, leastPerDay }: BudgetRule,
+): { perDay: number, perHour: number } {
   const perDay = Math.max(leastPerDay, share * bestDay, share * day.verified)
   return { perDay, perHour: Math.max(perDay / hoursOfBudget, share * hour.verified) }
 }
@@ -38,7 +45,10 @@ export function exceededPeriod (traffic: Traffic, rule: BudgetRule): 'hour' | 'd
 export type UnverifiedBudget = {
   /** One more was created, or verified. */
   count (appId: string, country: string, what: keyof Counted): void
-  /** Whether the app's creates of this country run far above its verified traffic; then how long it may last. Asks nobody. */
+  /**
+   * Whether the app's creates of this country run far above its verified traffic; then how long it may last. Asks
+   * nobody.
+   */
   exceeded (app: App, country: string, at: number): { retryAfterMs: number } | null
   /** Shares what was not shared yet, and follows no more. */
   close (): Promise<void>
@@ -55,10 +65,16 @@ type TrafficTable = {
 }
 
 /**
- * Follows the traffic of each app and country, all processes together: own counts at once, those of the others as of the last exchange, seconds ago at the
- * most. What a process that dies had not shared yet is lost, and so is a decision before the first exchange: a budget is an estimate, no ledger.
+ * Follows the traffic of each app and country, all processes together: own counts at once, those of the others as of
+ * the last exchange, seconds ago at the
+ * most. What a process that dies had not shared yet is lost, and so is a decision before the first exchange: a budget
+ * is an estimate, no ledger.
  */
-export function createUnverifiedBudget ({ counts, now, onError }: { counts: Pick<Counters, 'incrementFields'>, now: () => number, onError: (error: unknown) => void }): UnverifiedBudget {
+export function createUnverifiedBudget (
+  { counts, now, onError }: {
+    counts: Pick<Counters, 'incrementFields'>, now: () => number, onError: (error: unknown) => void,
+  },
+): UnverifiedBudget {
   const tables = new Map<string, TrafficTable>()
   const hourOf = (at: number): number => Math.floor(at / hourMs)
   const isOld = (field: string): boolean => {
@@ -126,7 +142,9 @@ export function createUnverifiedBudget ({ counts, now, onError }: { counts: Pick
       const table = open(appId, country, at)
       const hour = hourOf(at)
       add(table, `${what === 'created' ? 'c' : 'v'}${hour}`, 1)
-      if (table.sums?.hour === hour) for (const period of ['hour', 'day'] as const) table.sums.traffic[period][what] += 1
+      if (table.sums?.hour === hour) for (
+        const period of ['hour', 'day'] as const
+      ) table.sums.traffic[period][what] += 1
       if (what === 'verified') add(table, `d${Math.floor(at / dayMs)}`, 1)
     },
     exceeded (app, country, at) {
@@ -137,7 +155,9 @@ export function createUnverifiedBudget ({ counts, now, onError }: { counts: Pick
     },
     async close () {
       clearInterval(timer)
-      await Promise.all([...tables].filter(([, { own }]) => Object.keys(own).length > 0).map(([name, table]) => sync(name, table)))
+      await Promise.all(
+        [...tables].filter(([, { own }]) => Object.keys(own).length > 0).map(([name, table]) => sync(name, table)),
+      )
     },
   }
 }

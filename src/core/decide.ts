@@ -32,22 +32,31 @@ export type Effect = 'start' | 'resolve'
 
 export type Decision<Next extends Verification = Verification> = { next: Next, effect: Effect | null }
 
-/** `startsHere`: the process that writes the change starts the next attempt itself, so the start is claimed in the same write. */
+/**
+ * `startsHere`: the process that writes the change starts the next attempt itself, so the start is claimed in the same
+ * write.
+ */
 export type DecideOptions = { startsHere?: boolean }
 
-/** How long a process that starts an attempt, or resolves evidence, is presumed alive. Longer than the calls it may make. */
+/**
+ * How long a process that starts an attempt, or resolves evidence, is presumed alive. Longer than the calls it may
+ * make.
+ */
 export const leaseMs = { start: 8_000, resolve: 8_000 }
 
 export type NewVerification = Omit<Common, 'attempts' | 'revision' | 'createdAt' | 'updatedAt'>
 
 /** A new verification, its first attempt starting. `workflow` has at least one step. */
-export function createVerification (request: NewVerification, now: number, { startsHere = false }: DecideOptions = {}): Decision {
+export function createVerification (
+  request: NewVerification, now: number, { startsHere = false }: DecideOptions = {},
+): Decision {
   const empty: Pending = { ...request, status: 'pending', attempts: [], revision: 0, createdAt: now, updatedAt: now }
   return startNext(empty, now, startsHere)
 }
 
 /**
- * The state that follows. Null: the event does not apply (late, repeated, out of order) and nothing changes. This is the
+ * The state that follows. Null: the event does not apply (late, repeated, out of order) and nothing changes. This is
+ * the
  * whole idempotency rule.
  */
 export function decide (
@@ -59,7 +68,9 @@ export function decide (
   return decidePending({ verification, attempt, now, startsHere }, event)
 }
 
-type Current<A extends PendingAttempt = PendingAttempt> = { verification: Pending, attempt: A, now: number, startsHere: boolean }
+type Current<A extends PendingAttempt = PendingAttempt> = {
+  verification: Pending, attempt: A, now: number, startsHere: boolean,
+}
 
 function decidePending (current: Current, event: Event): Decision | null {
   const { verification, attempt, now } = current
@@ -85,14 +96,18 @@ function decidePending (current: Current, event: Event): Decision | null {
       if (attempt.phase === 'starting') return null
       return updateVisibly(verification, { ...attempt, state: event.state, action: event.action }, now)
     case 'deliveryReported':
-      return attempt.phase === 'starting' ? null : updateSilently(verification, { ...attempt, delivery: event.delivery })
+      return attempt.phase === 'starting'
+        ? null
+        : updateSilently(verification, { ...attempt, delivery: event.delivery })
     case 'nextRequested':
       return advance(current, 'failed', event.reason, true)
     case 'resendRequested': {
       if (attempt.phase !== 'waiting' || attempt.resend === null) return null
       const { left, afterMs, availableAt } = attempt.resend
       if (left < 1 || now < availableAt) return null
-      return updateVisibly(verification, { ...attempt, resend: { left: left - 1, availableAt: now + afterMs, afterMs } }, now)
+      return updateVisibly(
+        verification, { ...attempt, resend: { left: left - 1, availableAt: now + afterMs, afterMs } }, now,
+      )
     }
     case 'canceled':
       return end(endAttempt(verification, 'canceled', event.reason, now), 'canceled', event.reason, now)
@@ -114,7 +129,9 @@ function decideStarting (current: Current<Starting>, event: StartEvent): Decisio
     case 'attemptStarted': {
       const { state, action, attemptsRemaining, resend, pollEveryMs } = event
       const waiting: Waiting = {
-        ...startedFrom(attempt), state, action, attemptsRemaining, resend, ...pollEveryMs === undefined ? {} : { pollEveryMs },
+        ...startedFrom(attempt), state, action, attemptsRemaining, resend, ...pollEveryMs === undefined
+          ? {}
+          : { pollEveryMs },
       }
       if (attempt.evidence !== null) return resolve(verification, waiting, attempt.evidence, now)
       return updateVisibly(verification, waitOrPoll(waiting, now), now)
@@ -205,7 +222,9 @@ function failStart (current: Current<Starting>, reason: Reason): Decision {
 const startedFrom = ({ method, startedAt, expiresAt }: Starting) =>
   ({ status: 'pending', phase: 'waiting', method, startedAt, expiresAt }) as const
 
-function verify ({ verification, attempt, now }: Current<Resolving>, event: Event & { type: 'numberProven' }): Decision<Verified> {
+function verify (
+  { verification, attempt, now }: Current<Resolving>, event: Event & { type: 'numberProven' },
+): Decision<Verified> {
   const { phoneNumber, signals } = event
   const profile = verification.includeProfile ? event.profile : null
   const ended = bumpRevision(endAttempt(verification, 'verified', null, now), now)
@@ -215,7 +234,9 @@ function verify ({ verification, attempt, now }: Current<Resolving>, event: Even
 
 /** Ends the pending attempt and starts the next one, if the reason (or `continues`) says so and a step is left. */
 function advance (
-  { verification, now, startsHere }: Current, status: EndedAttempt['status'], reason: Reason | null, continues?: boolean,
+  {
+    verification, now, startsHere,
+  }: Current, status: EndedAttempt['status'], reason: Reason | null, continues?: boolean,
 ): Decision {
   const ended = endAttempt(verification, status, reason, now)
   const step = verification.workflow[verification.attempts.length - 1]
@@ -228,7 +249,9 @@ function advance (
 /** The reason of the last attempt that was started; if none was, of the last one that had a reason to be skipped. */
 function lastReason (attempts: Attempt[]): Reason | null {
   const ended = attempts.filter(attempt => attempt.status !== 'pending')
-  const last = ended.findLast(attempt => attempt.status !== 'skipped') ?? ended.findLast(attempt => attempt.reason !== null)
+  const last = ended.findLast(
+    attempt => attempt.status !== 'skipped',
+  ) ?? ended.findLast(attempt => attempt.reason !== null)
   return last?.reason ?? null
 }
 
@@ -243,21 +266,31 @@ function startNext (verification: Pending, now: number, isClaimed: boolean): Dec
   if (step === undefined) throw new RangeError('the workflow has no step left')
   const attempt: Starting = {
     status: 'pending', phase: 'starting', method: step.method, startedAt: now,
-    expiresAt: Math.min(now + step.timeoutMs, verification.expiresAt), isClaimed, leaseUntil: now + leaseMs.start, evidence: null,
+    expiresAt: Math.min(
+      now + step.timeoutMs, verification.expiresAt,
+    ), isClaimed, leaseUntil: now + leaseMs.start, evidence: null,
   }
-  return { next: { ...bumpRevision(verification, now), attempts: [...verification.attempts, attempt] }, effect: 'start' }
+  return {
+    next: { ...bumpRevision(verification, now), attempts: [...verification.attempts, attempt] }, effect: 'start',
+  }
 }
 
-function resolve (verification: Pending, attempt: Waiting | Resolving, evidence: Evidence, now: number): Decision<Pending> {
+function resolve (
+  verification: Pending, attempt: Waiting | Resolving, evidence: Evidence, now: number,
+): Decision<Pending> {
   const next: Resolving = {
     ...attempt, phase: 'resolving', evidence, leaseUntil: now + leaseMs.resolve, wasQueried: evidence.from === 'app',
   }
   // A query without evidence leaves the action as it is, so the change is not visible.
-  const { next: changed } = evidence.from === 'poll' ? updateSilently(verification, next) : updateVisibly(verification, next, now)
+  const { next: changed } = evidence.from === 'poll'
+    ? updateSilently(verification, next)
+    : updateVisibly(verification, next, now)
   return { next: changed, effect: 'resolve' }
 }
 
-function waitAgain ({ evidence: _evidence, leaseUntil: _leaseUntil, wasQueried: _wasQueried, ...attempt }: Resolving, now: number) {
+function waitAgain (
+  { evidence: _evidence, leaseUntil: _leaseUntil, wasQueried: _wasQueried, ...attempt }: Resolving, now: number,
+) {
   return waitOrPoll({ ...attempt, phase: 'waiting' }, now)
 }
 
@@ -265,7 +298,10 @@ function waitAgain ({ evidence: _evidence, leaseUntil: _leaseUntil, wasQueried: 
 function waitOrPoll (waiting: Waiting, now: number): Waiting | Resolving {
   const { pollEveryMs } = waiting
   if (pollEveryMs === undefined) return waiting
-  return { ...waiting, phase: 'resolving', evidence: { from: 'poll', value: {} }, leaseUntil: now + pollEveryMs, wasQueried: false }
+  return {
+    ...waiting, phase: 'resolving', evidence: { from: 'poll', value: {} }, leaseUntil: now + pollEveryMs,
+    wasQueried: false,
+  }
 }
 
 function end (verification: Pending, status: Ended['status'], reason: Reason, now: number): Decision<Ended> {
@@ -273,12 +309,17 @@ function end (verification: Pending, status: Ended['status'], reason: Reason, no
 }
 
 /** Ends the pending attempt. Its state and evidence only served to continue it, so they are dropped. */
-function endAttempt (verification: Pending, status: EndedAttempt['status'], reason: Reason | null, now: number): Pending {
+function endAttempt (
+  verification: Pending, status: EndedAttempt['status'], reason: Reason | null, now: number,
+): Pending {
   const last = verification.attempts.at(-1)
   if (last?.status !== 'pending') return verification
   const { method, startedAt } = last
   const receipt = 'delivery' in last && last.delivery !== undefined ? { delivery: last.delivery } : {}
-  return { ...verification, attempts: verification.attempts.with(-1, { status, reason, method, startedAt, endedAt: now, ...receipt }) }
+  return {
+    ...verification,
+    attempts: verification.attempts.with(-1, { status, reason, method, startedAt, endedAt: now, ...receipt }),
+  }
 }
 
 /** Replaces the pending attempt where no outside observer can see the difference. */

@@ -1,7 +1,8 @@
 import type { Reason } from './reasons.ts'
 
 /**
- * Every error that the API can return, in one table: status, title, when it occurs, and what the caller should do about it.
+ * Every error that the API can return, in one table: status, title, when it occurs, and what the caller should do about
+ * it.
  * The key is the `code` of the problem+json response (RFC 9457).
  */
 export const apiErrors = {
@@ -128,7 +129,10 @@ export const refusalCauses = [
 ] as const
 export type RefusalCause = typeof refusalCauses[number]
 
-/** What the audit log records of a refusal by policy; `numberTag` is the one in the number's log lines. Not sent to the caller. */
+/**
+ * What the audit log records of a refusal by policy; `numberTag` is the one in the number's log lines. Not sent to the
+ * caller.
+ */
 export type PolicyRefusal = { cause: RefusalCause, numberTag?: string }
 
 export type FieldError = { field: string, message: string }
@@ -162,7 +166,8 @@ export const isGone = (error: unknown): boolean => error instanceof ApiError && 
 type ProviderErrorDetails = { retryable?: boolean, status?: number | null, retryAfterMs?: number | null }
 
 /**
- * The provider gave no usable answer: an outage, a timeout, a response that breaks its contract, bad credentials. A denial is
+ * The provider gave no usable answer: an outage, a timeout, a response that breaks its contract, bad credentials. A
+ * denial is
  * an outcome, not an error. The message is provider, call and status; never body, query or headers.
  */
 export class ProviderError extends Error {

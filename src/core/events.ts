@@ -6,7 +6,9 @@ import type { Action, DeliveryReceipt, Json, Profile } from './vocabulary.ts'
 export type Event =
   | { type: 'startClaimed', attempt: number }
   | {
-    type: 'attemptStarted', attempt: number, state: Json, action: Action, attemptsRemaining: number | null, resend: Resend | null
+    type: 'attemptStarted', attempt: number, state: Json, action: Action, attemptsRemaining: number
+      | null, resend: Resend
+      | null
     providerId?: string, pollEveryMs?: number
   }
   | { type: 'attemptSkipped', attempt: number, reason: Reason | null }

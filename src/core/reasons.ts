@@ -1,11 +1,16 @@
 /**
  * Why an attempt or a verification ended, as data. The table decides whether the next attempt starts automatically, and
- * whether the reason counts as the provider's fault. `meaning` is documentation. Adapters translate vendor words into these.
+ * whether the reason counts as the provider's fault. `meaning` is documentation. Adapters translate vendor words into
+ * these.
  */
 const table = {
-  number_mismatch: { meaning: 'Another number than the requested one was proven.', fallsThrough: false, isProviderFault: false },
+  number_mismatch: {
+    meaning: 'Another number than the requested one was proven.', fallsThrough: false, isProviderFault: false,
+  },
   user_rejected: { meaning: 'The user refused.', fallsThrough: false, isProviderFault: false },
-  code_attempts_exhausted: { meaning: 'Too many wrong codes were submitted.', fallsThrough: true, isProviderFault: false },
+  code_attempts_exhausted: {
+    meaning: 'Too many wrong codes were submitted.', fallsThrough: true, isProviderFault: false,
+  },
   app_not_installed: {
     meaning: 'The app that the method needs is not on the device.', fallsThrough: true, isProviderFault: false,
   },
@@ -39,16 +44,22 @@ const table = {
     meaning: 'The provider rejects the credentials, or the account has no credit. The operator has to fix it.',
     fallsThrough: true, isProviderFault: true,
   },
-  provider_unavailable: { meaning: 'No method is left, and a provider is the cause.', fallsThrough: true, isProviderFault: true },
+  provider_unavailable: {
+    meaning: 'No method is left, and a provider is the cause.', fallsThrough: true, isProviderFault: true,
+  },
   deadline: { meaning: '`expiresAt` passed.', fallsThrough: false, isProviderFault: false },
   app_canceled: { meaning: 'The app canceled the verification.', fallsThrough: false, isProviderFault: false },
-  superseded: { meaning: 'A newer verification of the number replaced this one.', fallsThrough: false, isProviderFault: false },
+  superseded: {
+    meaning: 'A newer verification of the number replaced this one.', fallsThrough: false, isProviderFault: false,
+  },
   blocked: { meaning: 'A policy forbids the verification.', fallsThrough: false, isProviderFault: false },
 } as const satisfies Record<string, { meaning: string, fallsThrough: boolean, isProviderFault: boolean }>
 
 export type Reason = keyof typeof table
 
-export const reasons: Readonly<Record<Reason, { meaning: string, fallsThrough: boolean, isProviderFault: boolean }>> = table
+export const reasons: Readonly<Record<Reason, {
+  meaning: string, fallsThrough: boolean, isProviderFault: boolean,
+}>> = table
 
 /** Who has to fix a failed call. `internal`: a fault in this program, which no reason describes. */
 export type Blame = 'none' | 'user' | 'provider' | 'operator' | 'internal'

@@ -12,14 +12,18 @@ export type RoutingContext = {
 type Known = { phoneNumber: string | null, returnUrl: string | null }
 
 /** Whether the method is configured and has what it needs from the request. */
-export function canServe ({ method: name }: Pick<Step, 'method'>, { phoneNumber, returnUrl }: Known, methods: RoutingContext['methods']): boolean {
+export function canServe (
+  { method: name }: Pick<Step, 'method'>, { phoneNumber, returnUrl }: Known, methods: RoutingContext['methods'],
+): boolean {
   const method = methods.get(name)
   if (method === undefined || (method.needsPhoneNumber && phoneNumber === null)) return false
   return method.needsReturnUrl !== true || returnUrl !== null
 }
 
 /** Skips every attempt that cannot start, until one can or none is left. */
-export function skipIneligible (decision: Decision, context: RoutingContext, now: number, options: DecideOptions = {}): Decision {
+export function skipIneligible (
+  decision: Decision, context: RoutingContext, now: number, options: DecideOptions = {},
+): Decision {
   for (;;) {
     const { next, effect } = decision
     const attempt = next.attempts.length - 1

@@ -16,7 +16,9 @@ export type Step = {
   continueWhenRejected: boolean
 }
 
-/** `poll`: no evidence was submitted; the provider is queried because the device is done, or because the method polls. */
+/**
+ * `poll`: no evidence was submitted; the provider is queried because the device is done, or because the method polls.
+ */
 export type Evidence = { from: 'app' | 'provider' | 'poll', value: Json }
 
 export type Resend = { left: number, availableAt: number, afterMs: number }
@@ -68,7 +70,10 @@ export type EndedAttempt = {
 }
 export type Attempt = PendingAttempt | EndedAttempt
 
-/** The Idempotency-Key of the request: its names under each key of `SEAL_KEYS`, a hash of the body, and when it was claimed. */
+/**
+ * The Idempotency-Key of the request: its names under each key of `SEAL_KEYS`, a hash of the body, and when it was
+ * claimed.
+ */
 export type IdempotencyClaim = { names: string[], hash: string, at: number }
 
 export type Common = {
@@ -110,7 +115,8 @@ export type Verified = Common & { status: 'verified', result: Result }
 export type Ended = Common & { status: 'failed' | 'expired' | 'canceled', reason: Reason }
 export type Verification = Pending | Verified | Ended
 
-export const isFinal = (verification: Verification): verification is Verified | Ended => verification.status !== 'pending'
+export const isFinal = (verification: Verification): verification is Verified | Ended =>
+  verification.status !== 'pending'
 
 /** The pending attempt, which is always the last one; null when the verification is final. */
 export function currentAttempt (verification: Verification): { index: number, attempt: PendingAttempt } | null {
@@ -133,7 +139,9 @@ export function dueAt (verification: Verification): number | null {
   if (verification.status !== 'pending') return null
   const attempt = verification.attempts.at(-1)
   if (attempt?.status !== 'pending') return verification.expiresAt
-  return Math.min(verification.expiresAt, attempt.expiresAt, attempt.phase === 'waiting' ? Infinity : attempt.leaseUntil)
+  return Math.min(
+    verification.expiresAt, attempt.expiresAt, attempt.phase === 'waiting' ? Infinity : attempt.leaseUntil,
+  )
 }
 
 export type AvailableAction = { action: 'next' | 'resend', availableAt: number, remaining?: number }

@@ -15,7 +15,9 @@ export type Action =
   | { type: 'openMessageLink', channels: string[] }
   | { type: 'answerCall' }
 
-/** What `POST /verifications/{id}/check` can submit; `none` is the empty body: "the device is done, query the provider". */
+/**
+ * What `POST /verifications/{id}/check` can submit; `none` is the empty body: "the device is done, query the provider".
+ */
 export type EvidenceKind = 'code' | 'token' | 'authorizationCode' | 'payload' | 'none'
 
 /** Neutral profile of the end user; a field that the provider did not send is absent. */
@@ -35,7 +37,9 @@ export type Profile = {
 /** How far a message has come, as the provider's receipt says. `at`: ms since the epoch. */
 export type DeliveryReceipt = { status: 'sent' | 'delivered' | 'read' | 'failed', channel: string, at: number }
 
-/** Why a callback is not accepted as the provider's: the key in its path, its signature, or the keys to check it with. */
+/**
+ * Why a callback is not accepted as the provider's: the key in its path, its signature, or the keys to check it with.
+ */
 export const callbackRefusals = [
   'key_missing', 'signature_missing', 'signature_invalid', 'digest_mismatch', 'date_skewed', 'key_unknown', 'keys_unavailable',
   'secret_not_set',

@@ -26,7 +26,9 @@ export function eventTypeOf (before: Verification | null, after: Verification): 
 function isNewAction (before: Verification | null, after: Pending): boolean {
   const index = after.attempts.length - 1
   const [was, is] = [before?.attempts[index], after.attempts[index]]
-  const isShown = is?.status === 'pending' && (is.phase === 'waiting' || (is.phase === 'resolving' && is.evidence.from === 'poll'))
+  const isShown = is?.status === 'pending' && (
+    is.phase === 'waiting' || (is.phase === 'resolving' && is.evidence.from === 'poll')
+  )
   if (!isShown || is.action === null) return false
   if (was?.status !== 'pending' || was.phase === 'starting') return index > 0
   return was.state !== is.state && (is.phase === 'waiting' || was.action !== is.action)

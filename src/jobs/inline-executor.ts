@@ -3,7 +3,8 @@ import { StoreUnavailable } from '../store/record-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 /**
- * Runs work in this process, at once and without a job, as long as a slot is free. Work that a crash interrupts is repeated by
+ * Runs work in this process, at once and without a job, as long as a slot is free. Work that a crash interrupts is
+ * repeated by
  * the sweeper when its record is due.
  */
 export type InlineExecutor = {

@@ -1,21 +1,31 @@
 import { Queue } from 'bullmq'
 import type { RedisClient } from '../store/redis.ts'
 
-/** BullMQ is a timer and a retry loop, never the record of truth: a job is the id of a verification, and what to do is in the record. */
+/**
+ * BullMQ is a timer and a retry loop, never the record of truth: a job is the id of a verification, and what to do is
+ * in the record.
+ */
 export const queueNames = { resolve: 'resolve', notify: 'notify', sweep: 'sweep' } as const
 export type QueueName = keyof typeof queueNames
 
 /** One hash tag for all queues: BullMQ's scripts touch several keys at once, also on Cluster. */
 export const queuePrefix = '{vg}'
 
-/** Tries of one `resolve`; with the backoff they outlast the ten minutes that the longest-lived evidence is good for. */
+/**
+ * Tries of one `resolve`; with the backoff they outlast the ten minutes that the longest-lived evidence is good for.
+ */
 export const resolveTries = 16
 
 /** Of a verification, or (to notify) of a delivery. */
 export type JobData = { id: string }
 
-/** `oldestAt`: since when the job that has waited longest could have been taken up; ms since the epoch, null when none waits. */
-export type QueueState = { queue: string, jobs: { waiting: number, active: number, delayed: number }, oldestAt: number | null }
+/**
+ * `oldestAt`: since when the job that has waited longest could have been taken up; ms since the epoch, null when none
+ * waits.
+ */
+export type QueueState = {
+  queue: string, jobs: { waiting: number, active: number, delayed: number }, oldestAt: number | null,
+}
 
 /** Of the jobs that have waited longest, how many are looked at. */
 const maxInspected = 10
@@ -37,26 +47,43 @@ export type Queues = {
 }
 
 /** Opens the producers on a connection that fails fast; the connection stays its owner's. */
-export function createQueues (redis: RedisClient, onError: (error: Error) => void, now: () => number = Date.now): Queues {
+export function createQueues (
+  redis: RedisClient, onError: (error: Error) => void, now: () => number = Date.now,
+): Queues {
   const options = { connection: redis, prefix: queuePrefix, skipVersionCheck: true, skipWaitingForReady: true }
   const defaults = { removeOnComplete: true, removeOnFail: true, stackTraceLimit: 0 }
   const queues = {
-    resolve: new Queue<JobData>(queueNames.resolve, { ...options, defaultJobOptions: { ...defaults, attempts: resolveTries, backoff: { type: 'custom' } } }),
+    resolve: new Queue<JobData>(
+      queueNames.resolve,
+      { ...options, defaultJobOptions: { ...defaults, attempts: resolveTries, backoff: { type: 'custom' } } },
+    ),
     // Its retries are in the record of the delivery, over days.
     notify: new Queue<JobData>(queueNames.notify, { ...options, defaultJobOptions: defaults }),
-    sweep: new Queue<Record<string, never>>(queueNames.sweep, { ...options, defaultJobOptions: { ...defaults, removeOnComplete: { age: 10, count: 30 } } }),
+    sweep: new Queue<Record<string, never>>(
+      queueNames.sweep, { ...options, defaultJobOptions: { ...defaults, removeOnComplete: { age: 10, count: 30 } } },
+    ),
   }
   for (const queue of Object.values(queues)) queue.on('error', onError)
   return {
-    resolve: async (id, name, delay = 0) => { await queues.resolve.add('resolve', { id }, { jobId: name, delay, timestamp: now() }) },
+    resolve: async (id, name, delay = 0) => {
+      await queues.resolve.add('resolve', { id }, { jobId: name, delay, timestamp: now() })
+    },
     notify: async (id, name) => { await queues.notify.add('notify', { id }, { jobId: name, timestamp: now() }) },
-    sweep: async at => { await queues.sweep.add('sweep', {}, { jobId: `sweep-${Math.floor(at / 1000)}`, timestamp: at }) },
+    sweep: async at => {
+      await queues.sweep.add('sweep', {}, { jobId: `sweep-${Math.floor(at / 1000)}`, timestamp: at })
+    },
     waiting: queue => queues[queue].getWaitingCount(),
     stats: () => Promise.all(Object.values(queues).map(async queue => {
-      const [{ waiting = 0, active = 0, delayed = 0 }, first] = await Promise.all([queue.getJobCounts('waiting', 'active', 'delayed'), queue.getWaiting(0, maxInspected - 1)])
+      const [{ waiting = 0, active = 0, delayed = 0 }, first] = await Promise.all(
+        [queue.getJobCounts('waiting', 'active', 'delayed'), queue.getWaiting(0, maxInspected - 1)],
+      )
       // Nobody knows since when one waits that was tried before; but it waits longer than those behind it.
-      const times = first.filter(({ attemptsMade }) => attemptsMade === 0).map(({ timestamp, opts: { delay = 0 } }) => timestamp + delay)
-      return { queue: queue.name, jobs: { waiting, active, delayed }, oldestAt: times.length === 0 ? null : Math.min(...times) }
+      const times = first.filter(({ attemptsMade }) => attemptsMade === 0).map(
+        ({ timestamp, opts: { delay = 0 } }) => timestamp + delay,
+      )
+      return {
+        queue: queue.name, jobs: { waiting, active, delayed }, oldestAt: times.length === 0 ? null : Math.min(...times),
+      }
     })),
     opened: Object.values(queues),
     close: async () => { await Promise.allSettled(Object.values(queues).map(queue => queue.close())) },

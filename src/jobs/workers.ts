@@ -17,7 +17,8 @@ export type Workers = {
 /** What the jobs do; the verifications room has it. */
 export type JobProcessors = {
   /**
-   * Does what the verification owes: starts its attempt, or resolves its evidence. With the name of a job: only what it owed
+   * Does what the verification owes: starts its attempt, or resolves its evidence. With the name of a job: only what it
+   * owed
    * when the job was made. Throws a retryable `ProviderError` unless it is the last try.
    */
   resolve (id: string, isLastTry: boolean, job?: string): Promise<void>
@@ -46,7 +47,10 @@ const staleSweepMs = 2_500
 const maxReplacements = 3
 const connectionRetryMs = 1_000
 const maxBackoffMs = 60_000
-/** A job is run again about five seconds after its process died: seconds, since somebody is waiting in front of a screen. */
+/**
+ * A job is run again about five seconds after its process died: seconds, since somebody is waiting in front of a
+ * screen.
+ */
 const lock = { lockDuration: 5_000, stalledInterval: 1_500, maxStalledCount: 5 }
 
 /** A worker and what it is seen to do. */
@@ -62,7 +66,11 @@ type Watched = {
   replaced: number
 }
 
-export function startWorkers ({ redis, queues, processors, metrics, log, now, concurrency = 50, watchEveryMs = 5_000, pauseMs = 5_000 }: WorkersParts): Workers {
+export function startWorkers (
+  {
+    redis, queues, processors, metrics, log, now, concurrency = 50, watchEveryMs = 5_000, pauseMs = 5_000,
+  }: WorkersParts,
+): Workers {
   // BullMQ must know the server's version: for an unknown one it rounds every delay up to whole seconds.
   const options = { connection: redis, prefix: queuePrefix, runRetryDelay: connectionRetryMs, ...lock }
   const opened: Worker[] = []
@@ -93,7 +101,9 @@ export function startWorkers ({ redis, queues, processors, metrics, log, now, co
 
   async function perform (queue: QueueName, job: Job<JobData>, token?: string): Promise<void> {
     switch (queue) {
-      case 'resolve': return guard(job, token, () => processors.resolve(job.data.id, job.attemptsMade + 1 >= (job.opts.attempts ?? 1), job.id))
+      case 'resolve': return guard(
+        job, token, () => processors.resolve(job.data.id, job.attemptsMade + 1 >= (job.opts.attempts ?? 1), job.id),
+      )
       case 'notify': return guard(job, token, () => processors.notify(job.data.id))
       case 'sweep': if (now() - job.timestamp < staleSweepMs) await processors.sweep()
     }
@@ -116,19 +126,24 @@ export function startWorkers ({ redis, queues, processors, metrics, log, now, co
   }
 
   const sweeper = setInterval(() => {
-    queues.sweep(now()).catch(error => log.warn({ cause: error instanceof Error ? error.name : 'unknown' }, 'sweep not queued'))
+    queues.sweep(now()).catch(
+      error => log.warn({ cause: error instanceof Error ? error.name : 'unknown' }, 'sweep not queued')
+    )
   }, sweepEveryMs)
 
   /** Whether jobs waited all the time since the last look, and it had hands free and took none. */
   async function isStuck (watched: Watched): Promise<boolean> {
-    const isIdle = watched.running < watched.concurrency && await queues.waiting(watched.queue).then(count => count > 0, () => false)
+    const isIdle = watched.running < watched.concurrency && await queues.waiting(watched.queue).then(
+      count => count > 0, () => false,
+    )
     const stuck = isIdle && watched.before === watched.taken
     watched.before = isIdle ? watched.taken : null
     if (!isIdle || watched.taken > 0) watched.replaced = 0
     return stuck
   }
 
-  // A connection can be parked for ever by a failover or a network that drops silently (bullmq #3088, #4585): jobs wait, nobody takes them.
+  // A connection can be parked for ever by a failover or a network that drops silently (bullmq #3088, #4585): jobs
+  // wait, nobody takes them.
   const watchdog = setInterval(async () => {
     const judged = await Promise.all(running.map(async watched => ({ watched, stuck: await isStuck(watched) })))
     if (isClosing || !judged.some(({ stuck }) => stuck)) return

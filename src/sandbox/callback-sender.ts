@@ -16,7 +16,8 @@ export type Callback = {
 export type CallbackSender = ReturnType<typeof createCallbackSender>
 
 /**
- * Posts callbacks as JSON: 3 s for an answer, any 2xx is success, everything else (redirects too) is tried again on the callback's
+ * Posts callbacks as JSON: 3 s for an answer, any 2xx is success, everything else (redirects too) is tried again on the
+ * callback's
  * schedule. `onError` hears of a callback that was given up, without its content.
  */
 export function createCallbackSender({ timers, onError, timeoutMs = 3000, maxWaiting = 10_000 }: {

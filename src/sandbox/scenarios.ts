@@ -2,8 +2,10 @@
 export type Scenario = (typeof scenarios)[number]['scenario']
 
 /**
- * The sandbox's number table: the last two digits decide, from the top; `odd` and `even` look at the last digit and take what is left.
- * Where a method knows no such event, `unsupported` and `rejected` are silence; `startFails`, `repeated` and `reordered` are `verified`.
+ * The sandbox's number table: the last two digits decide, from the top; `odd` and `even` look at the last digit and
+ * take what is left.
+ * Where a method knows no such event, `unsupported` and `rejected` are silence; `startFails`, `repeated` and
+ * `reordered` are `verified`.
  */
 export const scenarios = [
   { suffix: '99', scenario: 'error', meaning: 'tru.ID ERROR; Truecaller and OTPLESS: their generic error' },

@@ -12,7 +12,10 @@ export type Provider = 'truecaller' | 'truid' | 'otpless'
 export type SimulatorOptions = {
   port?: number
   host?: string
-  /** Where callbacks of the registered kind go: `${gatewayUrl}/callbacks/otpless`, and `…/truecaller` with `/${callbackKey}` if there is one. */
+  /**
+   * Where callbacks of the registered kind go: `${gatewayUrl}/callbacks/otpless`, and `…/truecaller` with
+   * `/${callbackKey}` if there is one.
+   */
   gatewayUrl: string | (() => string)
   callbackKey?: string
   /** How long a simulated person takes to act, default 1000. */
@@ -31,10 +34,14 @@ export type SimulatorOptions = {
 export type ProviderRequest = { provider: Provider, method: string, path: string, at: number }
 
 /**
- * What the next `times` (1) answers of a provider are instead of its own: never, a reset connection, a redirect back to the same URL, or
- * a bare status (429 and 503 with `Retry-After: 1`). `path` limits it to paths that begin so; what the handset does is never disturbed.
+ * What the next `times` (1) answers of a provider are instead of its own: never, a reset connection, a redirect back to
+ * the same URL, or
+ * a bare status (429 and 503 with `Retry-After: 1`). `path` limits it to paths that begin so; what the handset does is
+ * never disturbed.
  */
-export type Fault = { provider: Provider, answer: 'hang' | 'reset' | 'redirect' | number, path?: string, times?: number }
+export type Fault = {
+  provider: Provider, answer: 'hang' | 'reset' | 'redirect' | number, path?: string, times?: number,
+}
 
 export type Simulators = {
   /** Origin that serves all three. */
@@ -125,7 +132,9 @@ export async function startSimulators(options: SimulatorOptions): Promise<Simula
 
   await app.register(async (scope) => {
     scope.addHook('onRequest', receive('truecaller'))
-    await scope.register(truecaller, { world, appKey: credentials.TRUECALLER_APP_KEY, callbackUrl: () => callbackUrl(truecallerPath) })
+    await scope.register(
+      truecaller, { world, appKey: credentials.TRUECALLER_APP_KEY, callbackUrl: () => callbackUrl(truecallerPath) },
+    )
   })
   await app.register(async (scope) => {
     scope.addHook('onRequest', receive('truid'))
@@ -134,8 +143,12 @@ export async function startSimulators(options: SimulatorOptions): Promise<Simula
   })
   await app.register(async (scope) => {
     scope.addHook('onRequest', receive('otpless'))
-    const { OTPLESS_CLIENT_ID: clientId, OTPLESS_CLIENT_SECRET: clientSecret, OTPLESS_WEBHOOK_SECRET: webhookSecret } = credentials
-    await scope.register(otpless, { world, clientId, clientSecret, webhookUrl: () => callbackUrl('otpless'), webhookSecret })
+    const {
+      OTPLESS_CLIENT_ID: clientId, OTPLESS_CLIENT_SECRET: clientSecret, OTPLESS_WEBHOOK_SECRET: webhookSecret,
+    } = credentials
+    await scope.register(
+      otpless, { world, clientId, clientSecret, webhookUrl: () => callbackUrl('otpless'), webhookSecret },
+    )
   })
 
   async function close(): Promise<void> {

@@ -5,7 +5,8 @@ export type Listener = (text: string | null) => void
 
 export type ChangeFeed = {
   /**
-   * The next announcement about the id; null after `timeoutMs`, when `signal` aborts, on `close`, or when some may have been missed.
+   * The next announcement about the id; null after `timeoutMs`, when `signal` aborts, on `close`, or when some may have
+   * been missed.
    * Never rejects.
    * It listens from the moment of the call: call first, load the record then, and nothing falls between.
    */
@@ -17,8 +18,10 @@ export type ChangeFeed = {
 }
 
 /**
- * One subscription for the whole process (`channel` of createKeys, on a connection of kind `subscriber`), made again after every reconnect.
- * On Cluster the client changes to another node by itself, unheard: a long watch should now and then read its record too.
+ * One subscription for the whole process (`channel` of createKeys, on a connection of kind `subscriber`), made again
+ * after every reconnect.
+ * On Cluster the client changes to another node by itself, unheard: a long watch should now and then read its record
+ * too.
  */
 export const createChangeFeed = (subscriber: RedisClient, channel: string): ChangeFeed => {
   const listeners = new Map<string, Set<Listener>>()

@@ -1,6 +1,9 @@
 import type { RedisClient } from './redis.ts'
 
-/** Milliseconds since the epoch as Redis counts them, the same for all processes whatever the clocks of their machines say. */
+/**
+ * Milliseconds since the epoch as Redis counts them, the same for all processes whatever the clocks of their machines
+ * say.
+ */
 export type Clock = {
   now (): number
   close (): void
@@ -9,11 +12,15 @@ export type Clock = {
 const askEveryMs = 1_000
 
 /**
- * Asks Redis what time it is, now and every second. In between, and while Redis is away, it counts on by a clock that nobody sets.
+ * Asks Redis what time it is, now and every second. In between, and while Redis is away, it counts on by a clock that
+ * nobody sets.
  * Redis, too, drops by its own clock what has expired: with two clocks one of them would be wrong.
  */
 export async function startClock (redis: Pick<RedisClient, 'time'>): Promise<Clock> {
-  /** What Redis's clock shows beyond ours, and how far that may be off: it was read at some moment before the answer came. */
+  /**
+   * What Redis's clock shows beyond ours, and how far that may be off: it was read at some moment before the answer
+   * came.
+   */
   async function ask (): Promise<{ aheadMs: number, doubtMs: number }> {
     const askedAt = performance.now()
     const [seconds, microseconds] = await redis.time()

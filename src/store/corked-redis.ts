@@ -4,8 +4,10 @@ import { Redis } from 'ioredis'
 const batchFrom = 8
 
 /**
- * A client whose commands of one turn of the event loop leave in one write, when it is busy: writing to sockets is what costs most. Every command
- * still succeeds or fails by itself. ioredis's own auto-pipelining makes batches that fail together, and long pauses of the garbage collector.
+ * A client whose commands of one turn of the event loop leave in one write, when it is busy: writing to sockets is what
+ * costs most. Every command
+ * still succeeds or fails by itself. ioredis's own auto-pipelining makes batches that fail together, and long pauses of
+ * the garbage collector.
  */
 export class CorkedRedis extends Redis {
   #isCorked = false

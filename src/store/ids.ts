@@ -1,23 +1,35 @@
 import { createHmac, hash, timingSafeEqual, type KeyObject } from 'node:crypto'
 import type { KeyPurpose, Sealer } from './sealing.ts'
 
-/** Which door a callback key opens: the provider's server calls at one, the user's browser comes back through the other. */
+/**
+ * Which door a callback key opens: the provider's server calls at one, the user's browser comes back through the other.
+ */
 export type CallbackPurpose = 'callback' | 'redirect'
 
 /**
- * Names that tell by themselves that we made them, so that nothing need be stored or asked to refuse a made-up one. All are base64url.
- * An id is 16 random bytes, the partition (1 byte) and 5 bytes of MAC over both and the app; the other names carry it inside.
+ * Names that tell by themselves that we made them, so that nothing need be stored or asked to refuse a made-up one. All
+ * are base64url.
+ * An id is 16 random bytes, the partition (1 byte) and 5 bytes of MAC over both and the app; the other names carry it
+ * inside.
  */
 export type Ids = {
   /** `ver_` and 30 characters. The partition decides where the record lives. */
   newId (appId: string, partition: number): string
   /** Whether we made this id for this app. Constant time; every key is tried. */
   checkId (id: string, appId: string): boolean
-  /** The partition an id (or that of a delivery) names, or null when it is not written like one. Says nothing of whether we made it. */
+  /**
+   * The partition an id (or that of a delivery) names, or null when it is not written like one. Says nothing of whether
+   * we made it.
+   */
   partitionOf (id: string): number | null
-  /** `whd_`, the 30 characters of the verification's id, `_` and the revision (0 to 999 999 999) it tells of: a delivery lives in its verification's partition. */
+  /**
+   * `whd_`, the 30 characters of the verification's id, `_` and the revision (0 to 999 999 999) it tells of: a delivery
+   * lives in its verification's partition.
+   */
   deliveryId (id: string, revision: number): string
-  /** What a delivery's id names, or null when it is not written like one. Whether we made the id inside, `checkId` says. */
+  /**
+   * What a delivery's id names, or null when it is not written like one. Whether we made the id inside, `checkId` says.
+   */
   readDeliveryId (text: string): { id: string, revision: number } | null
   /** 48 characters: the id, the attempt's index (0 to 255) and 13 bytes of MAC. */
   callbackKey (id: string, attemptIndex: number, purpose: CallbackPurpose): string
@@ -27,7 +39,10 @@ export type Ids = {
   clientSecret (id: string): string
   /** The id a client secret is for, or null when we did not make it. */
   readClientSecret (secret: string): string | null
-  /** `att_` and 16 characters that reveal nothing. Keep it with the attempt: another first key of `SEAL_KEYS` makes another. */
+  /**
+   * `att_` and 16 characters that reveal nothing. Keep it with the attempt: another first key of `SEAL_KEYS` makes
+   * another.
+   */
   attemptId (id: string, index: number): string
 }
 
@@ -55,7 +70,8 @@ const readId = (id: string): Buffer => {
   return bytes
 }
 
-const macOf = (key: KeyObject, label: string, body: Buffer): Buffer => createHmac('sha256', key).update(body).update(label).digest()
+const macOf = (key: KeyObject, label: string, body: Buffer): Buffer =>
+  createHmac('sha256', key).update(body).update(label).digest()
 
 /** Writes the MAC of the bytes before `end`, and of the label, after them: as much of it as there is room for. */
 const sign = (key: KeyObject, label: string, bytes: Buffer, end: number): Buffer => {
@@ -65,7 +81,9 @@ const sign = (key: KeyObject, label: string, bytes: Buffer, end: number): Buffer
 
 const isSigned = (keys: readonly KeyObject[], label: string, bytes: Buffer, end: number): boolean => {
   const [body, given] = [bytes.subarray(0, end), bytes.subarray(end)]
-  return keys.reduce((found, key) => timingSafeEqual(macOf(key, label, body).subarray(0, given.length), given) || found, false)
+  return keys.reduce(
+    (found, key) => timingSafeEqual(macOf(key, label, body).subarray(0, given.length), given) || found, false,
+  )
 }
 
 const readDeliveryId = (text: string): { id: string, revision: number } | null => {
@@ -74,7 +92,10 @@ const readDeliveryId = (text: string): { id: string, revision: number } | null =
   return decode(id, idPrefix, idLength) === null ? null : { id, revision: Number(revision) }
 }
 
-/** The partition an id, or that of a delivery, names; null when it is not written like one with one of `partitions` partitions. */
+/**
+ * The partition an id, or that of a delivery, names; null when it is not written like one with one of `partitions`
+ * partitions.
+ */
 export const partitionOf = (id: string, partitions: number): number | null => {
   const partition = decode(readDeliveryId(id)?.id ?? id, idPrefix, idLength)?.[randomLength]
   return partition === undefined || partition >= partitions ? null : partition
@@ -94,7 +115,9 @@ export const createIds = (
 
   return {
     newId (appId, partition) {
-      if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) throw new RangeError('no such partition')
+      if (
+        !Number.isInteger(partition) || partition < 0 || partition >= partitions
+      ) throw new RangeError('no such partition')
       const bytes = Buffer.allocUnsafe(idLength)
       bytes.set(randomBytes(randomLength))
       bytes[randomLength] = partition
@@ -107,12 +130,16 @@ export const createIds = (
     partitionOf: (id) => partitionOf(id, partitions),
     deliveryId (id, revision) {
       readId(id)
-      if (!Number.isInteger(revision) || revision < 0 || revision > 999_999_999) throw new RangeError('revision must be 0 to 999999999')
+      if (
+        !Number.isInteger(revision) || revision < 0 || revision > 999_999_999
+      ) throw new RangeError('revision must be 0 to 999999999')
       return `${deliveryPrefix}${id.slice(idPrefix.length)}_${revision}`
     },
     readDeliveryId,
     callbackKey (id, attemptIndex, purpose) {
-      if (!Number.isInteger(attemptIndex) || attemptIndex < 0 || attemptIndex > 255) throw new RangeError('attempt index must be 0 to 255')
+      if (
+        !Number.isInteger(attemptIndex) || attemptIndex < 0 || attemptIndex > 255
+      ) throw new RangeError('attempt index must be 0 to 255')
       const bytes = Buffer.allocUnsafe(idLength + 1 + 13)
       bytes.set(readId(id))
       bytes[idLength] = attemptIndex

@@ -1,5 +1,6 @@
 /**
- * How many partitions records are spread over: enough for eight masters to share the load, few enough that asking all of them stays cheap.
+ * How many partitions records are spread over: enough for eight masters to share the load, few enough that asking all
+ * of them stays cheap.
  * It is part of every id and key: never lower it while records exist.
  */
 export const partitions = 16
@@ -7,7 +8,10 @@ export const partitions = 16
 /** The partition that a tag falls to, whoever asks: for what belongs to no one record. */
 export const partitionOfHash = (tag: string): number => Buffer.from(tag, 'base64url').readUInt8(0) % partitions
 
-/** The names of everything in Redis. All keys of a partition carry one hash tag, so that on Cluster one script may touch them together. */
+/**
+ * The names of everything in Redis. All keys of a partition carry one hash tag, so that on Cluster one script may touch
+ * them together.
+ */
 export type Keys = {
   record (partition: number, id: string): string
   /** Sorted set of ids by due time. */

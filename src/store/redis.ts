@@ -27,7 +27,10 @@ export type RedisTarget = {
 }
 
 type Numbered = [numberOfKeys: number, ...keysAndArguments: (string | Buffer | number)[]]
-/** What write.lua returns: 1 written, 0 refused, or minus the number of the claim that is held, or of the counter that is full, and its word. */
+/**
+ * What write.lua returns: 1 written, 0 refused, or minus the number of the claim that is held, or of the counter that
+ * is full, and its word.
+ */
 export type WriteReply = [result: number, held?: string]
 
 declare module 'ioredis' {
@@ -66,7 +69,8 @@ const readAddress = (text: string, defaultPort: number): RedisAddress => {
 }
 
 /**
- * Reads `REDIS_URL`. The user and password (percent-encoded) are those of Redis itself; a Sentinel's own may be given as
+ * Reads `REDIS_URL`. The user and password (percent-encoded) are those of Redis itself; a Sentinel's own may be given
+ * as
  * `?sentinelUsername=…&sentinelPassword=…`. Throws an `Error` that names REDIS_URL and shows nothing of its value.
  */
 export const readRedisUrl = (url: string): RedisTarget => {
@@ -102,8 +106,10 @@ export const readRedisUrl = (url: string): RedisTarget => {
 
 const retryDelay = (times: number): number => Math.min(50 * times, 1000)
 
-// A request is refused at once while there is no connection, and nothing is sent again behind its back. Jobs wait instead. A blocking
-// connection must have no timeout of its own (ioredis #1630); socketTimeout drops a peer that died without a word (#1021).
+// A request is refused at once while there is no connection, and nothing is sent again behind its back. Jobs wait
+// instead. A blocking
+// connection must have no timeout of its own (ioredis #1630); socketTimeout drops a peer that died without a word
+// (#1021).
 const byKind = {
   api: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 1000, socketTimeout: 5000 },
   // A blocked worker hears something every ten seconds at the latest.
@@ -137,7 +143,9 @@ const openCluster = (target: RedisTarget, kind: RedisKind): Cluster => {
   } satisfies ClusterOptions
   const cluster = new Cluster(target.nodes, options)
   // Nodes connect on their first command, and refuse those that come meanwhile.
-  if (kind === 'api') cluster.on('+node', (node: Redis) => { if (node.status === 'wait') node.connect().catch(() => {}) })
+  if (kind === 'api') cluster.on(
+    '+node', (node: Redis) => { if (node.status === 'wait') node.connect().catch(() => {}) },
+  )
   return cluster
 }
 
@@ -167,15 +175,21 @@ const openRedis = (target: RedisTarget, kind: RedisKind): Redis => {
 }
 
 /**
- * Connects to what `REDIS_URL` says, and goes on trying for ever. Returns at once: `untilReady` waits. `onError` gets every connection
- * error, as a new `Error` with message and code only (ioredis attaches the command, and with it the password of a failed AUTH).
+ * Connects to what `REDIS_URL` says, and goes on trying for ever. Returns at once: `untilReady` waits. `onError` gets
+ * every connection
+ * error, as a new `Error` with message and code only (ioredis attaches the command, and with it the password of a
+ * failed AUTH).
  * Throws on a bad URL, naming REDIS_URL.
  */
-export const connectRedis = (url: string, kind: RedisKind, { onError }: { onError: (error: Error) => void }): RedisClient => {
+export const connectRedis = (
+  url: string, kind: RedisKind, { onError }: { onError: (error: Error) => void },
+): RedisClient => {
   const target = readRedisUrl(url)
   const redis = target.form === 'cluster' ? openCluster(target, kind) : openRedis(target, kind)
   const report = (error: Error & { code?: unknown }): void =>
-    onError(Object.assign(new Error(`redis: ${error.message}`), typeof error.code === 'string' ? { code: error.code } : {}))
+    onError(
+      Object.assign(new Error(`redis: ${error.message}`), typeof error.code === 'string' ? { code: error.code } : {}),
+    )
   redis.on('error', report)
   if (redis instanceof Cluster) redis.on('node error', report)
   return redis

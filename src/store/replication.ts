@@ -6,18 +6,25 @@ export type Expected = { partition: number, key: string, start: string | Buffer 
 
 /** Asks the replicas, not only the master, for what was written. */
 export type Replicas = {
-  /** True once enough replicas have what the master has, and that is as expected; false when it is not. Rejects with `UNREPLICATED` when they do not have it in time. */
+  /**
+   * True once enough replicas have what the master has, and that is as expected; false when it is not. Rejects with
+   * `UNREPLICATED` when they do not have it in time.
+   */
   confirm (expected: Expected): Promise<boolean>
 }
 
-type Question = Expected & { resolve: (isAsExpected: boolean) => void, reject: (error: Error) => void, redirections: number }
+type Question = Expected & {
+  resolve: (isAsExpected: boolean) => void, reject: (error: Error) => void, redirections: number,
+}
 type Answer = [error: Error | null, result?: unknown]
 
 const mostRedirections = 5
 
 /**
- * WAIT covers the last write of its own connection, and with it all that came before on that server. So we look and write in one step, on the connection that
- * waits: seen there, what is asked for is in the history that the replicas are asked for, whichever server that is after a failover. What is written changes
+ * WAIT covers the last write of its own connection, and with it all that came before on that server. So we look and
+ * write in one step, on the connection that
+ * waits: seen there, what is asked for is in the history that the replicas are asked for, whichever server that is
+ * after a failover. What is written changes
  * nothing. One key: while a slot of a Cluster moves, each key is asked for where it is.
  */
 const look = `
@@ -29,10 +36,13 @@ end
 return 1`
 
 /**
- * `redis`: a connection of kind `api` of its own, since a WAIT holds up all that comes after it. Who asks while others wait goes into the next round, all of
+ * `redis`: a connection of kind `api` of its own, since a WAIT holds up all that comes after it. Who asks while others
+ * wait goes into the next round, all of
  * them with one WAIT.
  */
-export const createReplicas = (redis: RedisClient, { count, timeoutMs }: { count: number, timeoutMs: number }): Replicas => {
+export const createReplicas = (
+  redis: RedisClient, { count, timeoutMs }: { count: number, timeoutMs: number },
+): Replicas => {
   const lanes = new Map<number, Question[]>()
 
   /** One round, on a node that is asked although it does not own the slot yet, or where the keys are. */
@@ -44,7 +54,9 @@ export const createReplicas = (redis: RedisClient, { count, timeoutMs }: { count
     }
     const answers = await pipeline.wait(count, timeoutMs).exec() ?? []
     const [, replicas] = answers.at(-1) ?? []
-    if (typeof replicas !== 'number') return questions.map(() => [answers.find(([error]) => error !== null)?.[0] ?? new Error('no answer')])
+    if (typeof replicas !== 'number') return questions.map(
+      () => [answers.find(([error]) => error !== null)?.[0] ?? new Error('no answer')],
+    )
     return answers.slice(0, -1).filter((_, at) => node === null || at % 2 === 1).map(([error, result]) =>
       error === null && result === 1 && replicas < count ? [new Error('UNREPLICATED')] : [error, result])
   }
@@ -70,7 +82,9 @@ export const createReplicas = (redis: RedisClient, { count, timeoutMs }: { count
     question.redirections += 1
     await redis.exists(question.key)
     if (word === 'MOVED') return enter(question)
-    await settle([question], redis.nodes('all').find(({ options: { host, port } }) => `${host}:${port}` === address) ?? null)
+    await settle(
+      [question], redis.nodes('all').find(({ options: { host, port } }) => `${host}:${port}` === address) ?? null,
+    )
   }
 
   const enter = (question: Question): void => {
@@ -86,7 +100,9 @@ export const createReplicas = (redis: RedisClient, { count, timeoutMs }: { count
   const run = async (lane: number): Promise<void> => {
     // What comes in the same turn goes with it.
     await Promise.resolve()
-    for (let questions = lanes.get(lane); questions !== undefined && questions.length > 0; questions = lanes.get(lane)) {
+    for (
+      let questions = lanes.get(lane); questions !== undefined && questions.length > 0; questions = lanes.get(lane)
+    ) {
       lanes.set(lane, [])
       await settle(questions, null)
     }

@@ -1,4 +1,6 @@
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes as systemRandomBytes } from 'node:crypto'
+import {
+  createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes as systemRandomBytes,
+} from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { partitions } from './keys.ts'
 
@@ -17,8 +19,10 @@ export class SealError extends Error {
 export type KeyName = { name: string, partition: number }
 
 /**
- * Authenticated encryption of records, and keyed hashes for names that must be found but never read. A sealed value is: format
- * (1 byte), length of the key id (1), key id, nonce (12), ciphertext, tag (16). The cipher is AES-256-GCM (NIST SP 800-38D).
+ * Authenticated encryption of records, and keyed hashes for names that must be found but never read. A sealed value is:
+ * format
+ * (1 byte), length of the key id (1), key id, nonce (12), ciphertext, tag (16). The cipher is AES-256-GCM (NIST SP
+ * 800-38D).
  * The nonce is random: replace the first key before about 2^32 values were sealed with it.
  */
 export type Sealer = {
@@ -26,7 +30,9 @@ export type Sealer = {
   seal (bytes: Uint8Array, aad: string): Buffer
   /** Opens what any of the keys sealed. Throws `SealError`. */
   open (sealed: Buffer, aad: string): Buffer
-  /** The same for the same text, and reveals nothing about it: 128 bits of HMAC-SHA256 under the first key, base64url. */
+  /**
+   * The same for the same text, and reveals nothing about it: 128 bits of HMAC-SHA256 under the first key, base64url.
+   */
   keyedHash (purpose: string, text: string): string
   /** The hash under every key, the first key's first: finds what was written before a rotation. */
   keyedHashes (purpose: string, text: string): string[]
@@ -51,7 +57,8 @@ export const versionOf = (sealed: Buffer): Buffer => {
 }
 
 /** How logs refer to a number, so that support can find its lines: always the same text, which reveals nothing. */
-export const numberTag = (sealer: Pick<Sealer, 'keyedHash'>, phoneNumber: string): string => sealer.keyedHash('place', phoneNumber)
+export const numberTag = (sealer: Pick<Sealer, 'keyedHash'>, phoneNumber: string): string =>
+  sealer.keyedHash('place', phoneNumber)
 
 const readKeys = (text: string): { id: string, secret: Buffer }[] => {
   const keys = text.split(',').map((entry, index) => {
@@ -67,7 +74,10 @@ const readKeys = (text: string): { id: string, secret: Buffer }[] => {
   return keys
 }
 
-/** Creates a sealer from the text of `SEAL_KEYS` (`id:base64,…`). Throws an `Error` that names the variable and shows no key. */
+/**
+ * Creates a sealer from the text of `SEAL_KEYS` (`id:base64,…`). Throws an `Error` that names the variable and shows no
+ * key.
+ */
 export const createSealer = (
   keys: string, { randomBytes = systemRandomBytes }: { randomBytes?: (size: number) => Buffer } = {},
 ): Sealer => {

@@ -3,7 +3,8 @@ import { SentinelConnector, type SentinelConnectionOptions } from 'ioredis'
 type Connect = SentinelConnector['connect']
 
 /**
- * Finds the master through Sentinel. A failover that is told while a lost connection is being made again closes it for good in ioredis (6.0.0): its detector
+ * Finds the master through Sentinel. A failover that is told while a lost connection is being made again closes it for
+ * good in ioredis (6.0.0): its detector
  * outlives the connection that it watched. Here it ends with it; the next connection gets its own.
  */
 export class SentinelMasterConnector extends SentinelConnector {

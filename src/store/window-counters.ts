@@ -3,12 +3,18 @@ export type WindowCount = {
   /** What is counted, and for whom. Never leaves this process as it is. */
   name: string
   windowMs: number
-  /** How much of its own count a process may keep to itself: so much can be let through too much, by each further process. */
+  /**
+   * How much of its own count a process may keep to itself: so much can be let through too much, by each further
+   * process.
+   */
   syncEvery: number
 }
 
 export type WindowCounters = {
-  /** Counts one more. `count` is the sum as far as it is known here, `endsAt` when the window does (ms since the epoch). Asks nobody. */
+  /**
+   * Counts one more. `count` is the sum as far as it is known here, `endsAt` when the window does (ms since the epoch).
+   * Asks nobody.
+   */
   increment (tally: WindowCount): { count: number, endsAt: number }
 }
 
@@ -25,8 +31,10 @@ const maxNames = 100_000
 const shareRetryMs = 1_000
 
 /**
- * Counts at once here, and shares with the other processes in the background: whenever a `step` of its own has come together. So a limit is
- * decided without asking anybody, and with n processes at most n − 1 steps, and what comes during one exchange, are let through too much.
+ * Counts at once here, and shares with the other processes in the background: whenever a `step` of its own has come
+ * together. So a limit is
+ * decided without asking anybody, and with n processes at most n − 1 steps, and what comes during one exchange, are let
+ * through too much.
  * While nothing can be shared each process keeps the limit by itself.
  */
 export function createWindowCounters ({ sync, now }: WindowCountersParts): WindowCounters {

@@ -3,22 +3,35 @@ import type { Sealer } from '../store/sealing.ts'
 
 export type { Logger }
 
-/** What the logs know a number by, so that support can find its lines: always the same, and telling nothing. Its partition is made of the same tag, which is made once. */
-export const numberTag = (sealer: Pick<Sealer, 'keyedHash'>, phoneNumber: string): string => sealer.keyedHash('place', phoneNumber)
+/**
+ * What the logs know a number by, so that support can find its lines: always the same, and telling nothing. Its
+ * partition is made of the same tag, which is made once.
+ */
+export const numberTag = (sealer: Pick<Sealer, 'keyedHash'>, phoneNumber: string): string =>
+  sealer.keyedHash('place', phoneNumber)
 
 /**
- * One JSON line an event. Nothing that a person or a provider gave us is ever passed to it: ids, closed words, counts and durations only;
+ * One JSON line an event. Nothing that a person or a provider gave us is ever passed to it: ids, closed words, counts
+ * and durations only;
  * the redaction is a second fence, not the first.
  * `traceId`: of the span that a line belongs to, if any.
  */
 export function createLogger (
-  level: string, destination: { write (line: string): void } = pino.destination({ dest: 1, sync: false }), traceId?: () => string | null,
+  level: string, destination: {
+    write (line: string): void,
+  } = pino.destination({ dest: 1, sync: false }), traceId?: () => string | null,
 ): Logger {
   return pino({
     level,
     base: null,
     timestamp: createTimestamp(),
-    redact: { paths: ['req', 'res', 'headers', 'body', 'query', 'url', 'phoneNumber', 'clientSecret', 'token', 'code', 'authorization'], remove: true },
+    redact: {
+      paths: [
+        'req', 'res', 'headers', 'body', 'query', 'url', 'phoneNumber', 'clientSecret', 'token', 'code',
+        'authorization',
+      ],
+      remove: true,
+    },
     ...(traceId === undefined ? {} : {
       mixin: () => {
         const id = traceId()

@@ -9,10 +9,16 @@ import { isFinal, providerOf, type Attempt, type EndedAttempt, type Verification
 export const webhookResults = ['delivered', 'retry', 'failed'] as const
 export type WebhookResult = typeof webhookResults[number]
 
-/** What counts what happens. Of every closed set of labels each series is there, at zero, from the start, so that `rate()` sees the first failure. */
+/**
+ * What counts what happens. Of every closed set of labels each series is there, at zero, from the start, so that
+ * `rate()` sees the first failure.
+ */
 export type Metrics = {
   registry: Registry
-  /** A verification was written; `before` is what it replaced, null when it is new. Tells which attempts ended by it, and whether it did. */
+  /**
+   * A verification was written; `before` is what it replaced, null when it is new. Tells which attempts ended by it,
+   * and whether it did.
+   */
   countChange (before: Verification | null, after: Verification): void
   countCall (call: Omit<ProviderCall, 'verificationId'>): void
   countCallback (provider: string, result: CallbackResult): void
@@ -70,41 +76,86 @@ export type LabelSets = {
 export function createMetrics ({ providers, queues, storeErrorCodes }: LabelSets): Metrics {
   const registry = new Registry()
   const registers = [registry]
-  const counter = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []): Counter<Label> =>
+  const counter = <Label extends string = never>(
+    name: string, help: string, labelNames: Label[] = [],
+  ): Counter<Label> =>
     new Counter({ name: `verigate_${name}`, help, labelNames, registers })
   const gauge = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []): Gauge<Label> =>
     new Gauge({ name: `verigate_${name}`, help, labelNames, registers })
-  const histogram = <Label extends string = never>(name: string, help: string, buckets: number[], labelNames: Label[] = []): Histogram<Label> =>
+  const histogram = <Label extends string = never>(
+    name: string, help: string, buckets: number[], labelNames: Label[] = [],
+  ): Histogram<Label> =>
     new Histogram({ name: `verigate_${name}`, help, buckets, labelNames, registers })
   collectDefaultMetrics({ register: registry })
   gauge('build_info', 'What runs here', ['version']).set({ version: manifest.version }, 1)
 
   const created = counter('verifications_created_total', 'Verifications accepted')
-  const ended = counter('verifications_ended_total', 'Verifications that reached a final status, by the method of their last attempt', ['method', 'status', 'reason'])
-  const byCountry = counter('verifications_by_country_total', 'Verifications accepted and ended, by the country of the number that was asked for', ['country', 'status'])
-  const seconds = histogram('verification_seconds', 'From the create to the proof, by the method that brought it', [1, 2, 5, 10, 20, 30, 60, 120, 300, 600], ['method'])
-  const attempts = counter('attempts_total', 'Attempts that ended; skipped ones were never started', ['method', 'status', 'reason'])
-  const fallbacks = counter('fallbacks_total', 'Attempts that ended for this reason and were followed by the next one of the workflow', ['method', 'reason'])
-  const providerCalls = counter('provider_calls_total', 'Calls to providers; blame says who has to mend it', ['provider', 'method', 'call', 'result', 'reason', 'blame'])
-  const providerSeconds = histogram('provider_call_seconds', 'Duration of calls to providers', [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10], ['provider', 'call'])
+  const ended = counter(
+    'verifications_ended_total', 'Verifications that reached a final status, by the method of their last attempt',
+    ['method', 'status', 'reason'],
+  )
+  const byCountry = counter(
+    'verifications_by_country_total',
+    'Verifications accepted and ended, by the country of the number that was asked for', ['country', 'status'],
+  )
+  const seconds = histogram(
+    'verification_seconds', 'From the create to the proof, by the method that brought it',
+    [1, 2, 5, 10, 20, 30, 60, 120, 300, 600], ['method'],
+  )
+  const attempts = counter(
+    'attempts_total', 'Attempts that ended; skipped ones were never started', ['method', 'status', 'reason'],
+  )
+  const fallbacks = counter(
+    'fallbacks_total', 'Attempts that ended for this reason and were followed by the next one of the workflow',
+    ['method', 'reason'],
+  )
+  const providerCalls = counter(
+    'provider_calls_total', 'Calls to providers; blame says who has to mend it',
+    ['provider', 'method', 'call', 'result', 'reason', 'blame'],
+  )
+  const providerSeconds = histogram(
+    'provider_call_seconds', 'Duration of calls to providers', [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    ['provider', 'call'],
+  )
   const callbacks = counter('callbacks_total', 'Callbacks of providers', ['provider', 'result'])
   const requests = counter('http_requests_total', 'Requests answered', ['route', 'method', 'status_class'])
-  const requestSeconds = histogram('http_request_seconds', 'Time to the end of the answer, also where it waits as the caller asked', [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10], ['route', 'method'])
+  const requestSeconds = histogram(
+    'http_request_seconds', 'Time to the end of the answer, also where it waits as the caller asked',
+    [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10], ['route', 'method'],
+  )
   const refused = counter('refused_requests_total', 'Requests turned away', ['cause'])
-  const monitored = counter('monitored_requests_total', 'Requests that a limit in monitor mode would have turned away', ['cause'])
-  const roundTrips = histogram('redis_round_trip_seconds', 'From a question of the store to its answer', [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1])
-  const redisErrors = counter('redis_errors_total', 'Questions of the store that Redis did not answer, or refused', ['code'])
-  const stalled = counter('queue_stalled_total', 'Jobs whose process died or froze, and which were taken up again', ['queue'])
+  const monitored = counter(
+    'monitored_requests_total', 'Requests that a limit in monitor mode would have turned away', ['cause'],
+  )
+  const roundTrips = histogram(
+    'redis_round_trip_seconds', 'From a question of the store to its answer',
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1],
+  )
+  const redisErrors = counter(
+    'redis_errors_total', 'Questions of the store that Redis did not answer, or refused', ['code'],
+  )
+  const stalled = counter(
+    'queue_stalled_total', 'Jobs whose process died or froze, and which were taken up again', ['queue'],
+  )
   const lostLocks = counter('jobs_lost_lock_total', 'Jobs that ran longer than their lock and were run again')
   const lastSweep = gauge('sweep_last_success_timestamp_seconds', 'When this process last finished a sweep; 0: never')
-  const unreadable = counter('records_unreadable_total', 'Records that could not be opened: a seal key is missing or the data was changed')
+  const unreadable = counter(
+    'records_unreadable_total', 'Records that could not be opened: a seal key is missing or the data was changed',
+  )
   const webhookTries = counter('webhook_tries_total', 'Tries of webhooks, by what came of them', ['result'])
-  const webhookSeconds = histogram('webhook_try_seconds', 'Duration of tries of webhooks', [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10])
-  const disabledEndpoints = counter('webhook_endpoints_disabled_total', 'Webhook endpoints that answered 410 and get nothing more')
+  const webhookSeconds = histogram(
+    'webhook_try_seconds', 'Duration of tries of webhooks', [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  )
+  const disabledEndpoints = counter(
+    'webhook_endpoints_disabled_total', 'Webhook endpoints that answered 410 and get nothing more',
+  )
   const exhaustedWebhooks = counter('webhook_exhausted_total', 'Webhooks given up after the last try')
   const reloads = counter('apps_reloads_total', 'Times that the apps file was read again', ['result'])
   const appsLoaded = gauge('apps_loaded_timestamp_seconds', 'Since when the apps in force are in force')
-  const lastReload = gauge('apps_last_reload_successful', 'Whether the apps in force are those of the file: 0 when it was not valid at the last reading')
+  const lastReload = gauge(
+    'apps_last_reload_successful',
+    'Whether the apps in force are those of the file: 0 when it was not valid at the last reading',
+  )
 
   const countries = new Set<string>()
   const openCountry = (country: string): void => {
@@ -132,7 +183,9 @@ export function createMetrics ({ providers, queues, storeErrorCodes }: LabelSets
     for (const call of calls) {
       providerSeconds.zero({ provider, call })
       for (const method of methods) {
-        for (const { result, reason, blame } of possibleCalls(call)) providerCalls.inc({ provider, method, call, result, reason: reason ?? 'none', blame }, 0)
+        for (const { result, reason, blame } of possibleCalls(call)) providerCalls.inc(
+          { provider, method, call, result, reason: reason ?? 'none', blame }, 0,
+        )
       }
     }
     for (const method of methods) {
@@ -140,7 +193,9 @@ export function createMetrics ({ providers, queues, storeErrorCodes }: LabelSets
       for (const [status, words] of Object.entries(endings)) {
         for (const reason of words) {
           attempts.inc({ method, status, reason: reason ?? 'none' }, 0)
-          if (status !== 'skipped' && (status !== 'failed' || reason === null || endWords.includes(reason))) ended.inc({ method, status, reason: reason ?? 'none' }, 0)
+          if (
+            status !== 'skipped' && (status !== 'failed' || reason === null || endWords.includes(reason))
+          ) ended.inc({ method, status, reason: reason ?? 'none' }, 0)
         }
       }
       for (const reason of fallbackWords) fallbacks.inc({ method, reason }, 0)
@@ -167,7 +222,9 @@ export function createMetrics ({ providers, queues, storeErrorCodes }: LabelSets
       }
       if (!isFinal(after) || (before !== null && isFinal(before))) return
       const { status, createdAt, updatedAt } = after
-      ended.inc({ method: after.attempts.at(-1)?.method ?? 'none', status, reason: 'reason' in after ? after.reason : 'none' })
+      ended.inc(
+        { method: after.attempts.at(-1)?.method ?? 'none', status, reason: 'reason' in after ? after.reason : 'none' },
+      )
       byCountry.inc({ country: countryLabel(after), status })
       if (status === 'verified') seconds.observe({ method: after.result.method }, (updatedAt - createdAt) / 1000)
     },
@@ -215,7 +272,9 @@ const hasEnded = (attempt: Attempt): attempt is EndedAttempt => attempt.status !
 /** Every way in which a call can end. A start is refused by an error, since it has no outcome yet. */
 function possibleCalls (call: ProviderCall['call']): Pick<ProviderCall, 'result' | 'reason' | 'blame'>[] {
   const denials = answerWords.filter(reason => !reasons[reason].isProviderFault)
-  const errors = call === 'start' || call === 'resolve' ? answerWords : answerWords.filter(reason => reasons[reason].isProviderFault)
+  const errors = call === 'start' || call === 'resolve'
+    ? answerWords
+    : answerWords.filter(reason => reasons[reason].isProviderFault)
   return [
     { result: 'ok', reason: null, blame: 'none' },
     { result: 'error', reason: 'provider_error', blame: 'internal' },

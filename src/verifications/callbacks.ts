@@ -13,7 +13,9 @@ import type { Dispatch } from './dispatch.ts'
 import { callbackUrl } from './provider-calls.ts'
 import type { Current, Transition } from './transitions.ts'
 
-/** Processes a provider's call. An unusable call is only counted. Throws `ApiError` not_found for an unknown provider. */
+/**
+ * Processes a provider's call. An unusable call is only counted. Throws `ApiError` not_found for an unknown provider.
+ */
 export type ReceiveCallback = (provider: string, callback: Omit<Callback, 'url'>) => Promise<void>
 
 export type CallbacksParts = {
@@ -73,7 +75,9 @@ export function createReceiveCallback (parts: CallbacksParts): ReceiveCallback {
 /** Null: the call is understood and changes nothing. */
 function eventOf (received: Received, attempt: number): Event | null {
   switch (received.type) {
-    case 'evidence': return { type: 'evidenceReceived', attempt, evidence: { from: 'provider', value: received.evidence } }
+    case 'evidence': return {
+      type: 'evidenceReceived', attempt, evidence: { from: 'provider', value: received.evidence },
+    }
     case 'denied': return { type: 'userRejected', attempt, reason: received.reason }
     case 'opened': return { type: 'promptOpened', attempt }
     case 'updated': return { type: 'stepChanged', attempt, state: received.state, action: received.action }

@@ -10,7 +10,9 @@ export type CancelParts = { transitions: Pick<Transitions, 'load'>, dispatch: Pi
 
 export function createCancel ({ transitions, dispatch }: CancelParts): Cancel {
   return async id => {
-    const { stored, changed } = await dispatch.apply(await transitions.load(id), { type: 'canceled', reason: 'app_canceled' })
+    const { stored, changed } = await dispatch.apply(
+      await transitions.load(id), { type: 'canceled', reason: 'app_canceled' },
+    )
     if (!changed) throw invalidState(stored.record, 'The verification has already ended.')
     return stored.record
   }

@@ -53,13 +53,18 @@ export type CreateParts = {
 
 type Number = { number: string, country: string | null }
 /** What stays the same however often the insert is tried. */
-type Plan = { app: App, request: CreateRequest, asked: Number | null, workflow: Step[], keys: KeyName[], key: IdempotencyKey }
+type Plan = {
+  app: App, request: CreateRequest, asked: Number | null, workflow: Step[], keys: KeyName[], key: IdempotencyKey,
+}
 
 const maxTries = 5
 const defaultExpirySeconds = 600
 
 export function createCreate (parts: CreateParts): Create {
-  const { transitions, dispatch, start, replays, store, names: { sealer, ids, randomPartition }, methods, policies, tracing, now } = parts
+  const {
+    transitions, dispatch, start, replays, store, names: { sealer, ids, randomPartition }, methods, policies, tracing,
+    now,
+  } = parts
 
   function plan (app: App, request: CreateRequest, idempotencyKey: string | null): Plan {
     const asked = request.phoneNumber === undefined ? null : readNumber(request.phoneNumber)
@@ -77,12 +82,15 @@ export function createCreate (parts: CreateParts): Create {
 
   function countersOf ({ app, request, asked, workflow, keys }: Plan, at: number) {
     return policies.limits.forCreate(app, {
-      phoneNumber: asked?.number ?? null, numberName: keys[0]?.name ?? null, country: countryOf(asked), ip: request.device?.ip ?? null,
+      phoneNumber: asked?.number ?? null, numberName: keys[0]?.name
+        ?? null, country: countryOf(asked), ip: request.device?.ip ?? null,
       takesCodes: workflow.some(({ method }) => methods.get(method)?.codeAttempts !== undefined),
     }, at)
   }
 
-  function newVerification ({ app, request, asked, workflow, key }: Plan, claim: KeyClaim, at: number): NewVerification {
+  function newVerification (
+    { app, request, asked, workflow, key }: Plan, claim: KeyClaim, at: number,
+  ): NewVerification {
     const country = countryOf(asked)
     const traceparent = tracing.traceparent()
     // In the order of the record's structure; see `record-codec.ts`.
@@ -99,7 +107,8 @@ export function createCreate (parts: CreateParts): Create {
   }
 
   /**
-   * Frees a number that is claimed. A claim of a final or erased verification is a leftover: its release was lost. Throws
+   * Frees a number that is claimed. A claim of a final or erased verification is a leftover: its release was lost.
+   * Throws
    * `ApiError` verification_in_progress for a live one that is not replaced.
    */
   async function freeNumber ({ request, keys }: Plan, id: string): Promise<void> {
@@ -117,7 +126,9 @@ export function createCreate (parts: CreateParts): Create {
   }
 
   /** The earlier verification, or the claim with which the insert is tried again. */
-  async function resolveConflict (planned: Plan, conflict: InsertConflict, own: KeyClaim): Promise<Verification | KeyClaim> {
+  async function resolveConflict (
+    planned: Plan, conflict: InsertConflict, own: KeyClaim,
+  ): Promise<Verification | KeyClaim> {
     if (conflict.type === 'live') {
       await freeNumber(planned, conflict.holder.value)
       return own
@@ -145,7 +156,9 @@ export function createCreate (parts: CreateParts): Create {
     let claim: KeyClaim = { id: ids.newId(app.id, partition), hash: planned.key.fingerprints[0] ?? '', at }
     for (let tries = 0; tries < maxTries; tries += 1) {
       const triedAt = tries === 0 ? at : now()
-      const inserted = await transitions.insert(newVerification(planned, claim, triedAt), triedAt, countersOf(planned, triedAt))
+      const inserted = await transitions.insert(
+        newVerification(planned, claim, triedAt), triedAt, countersOf(planned, triedAt),
+      )
       if ('stored' in inserted) return (await start(inserted)).record
       const next = await resolveConflict(planned, inserted, claim)
       if ('status' in next) return next

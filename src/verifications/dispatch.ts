@@ -9,12 +9,14 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Current, Transition, Transitions } from './transitions.ts'
 
 /**
- * The one place that decides where an effect runs: in the caller, in the inline executor of a process that works, or in a job.
+ * The one place that decides where an effect runs: in the caller, in the inline executor of a process that works, or in
+ * a job.
  * If all three die, the sweeper runs it when the record is due.
  */
 export type Dispatch = {
   /**
-   * Applies an event, and runs its effect elsewhere unless it is `runsHere`: the caller runs that one itself, at once. Throws
+   * Applies an event, and runs its effect elsewhere unless it is `runsHere`: the caller runs that one itself, at once.
+   * Throws
    * what `Transitions.apply` throws.
    */
   apply (stored: Current, event: Event, runsHere?: Effect): Promise<Transition>
@@ -40,7 +42,8 @@ export const jobText = ({ id, revision }: Pick<Verification, 'id' | 'revision'>)
 export function createDispatch ({ transitions, queues, executor, resolve, sealer, log }: DispatchParts): Dispatch {
   async function enqueue (verification: Verification, delayMs = 0): Promise<void> {
     try {
-      // The name makes a second request for the same job free. It is hashed, because BullMQ keeps names longer than jobs.
+      // The name makes a second request for the same job free. It is hashed, because BullMQ keeps names longer than
+      // jobs.
       await queues.resolve(verification.id, sealer.keyedHash('job', jobText(verification)), delayMs)
     } catch (error) {
       const cause = error instanceof Error ? error.name : 'unknown'

@@ -9,7 +9,9 @@ export type Erase = (verification: Verification, related?: RelatedKeys) => Promi
 
 const nothing: RelatedKeys = { alsoDelete: [], indexes: [] }
 
-export function createErase ({ store, names }: { store: Pick<Store<Verification>, 'erase'>, names: Sealer['names'] }): Erase {
+export function createErase (
+  { store, names }: { store: Pick<Store<Verification>, 'erase'>, names: Sealer['names'] },
+): Erase {
   return async (verification, { alsoDelete, indexes } = nothing) => {
     const own = erasureOf(verification, names)
     await store.erase(verification.id, {

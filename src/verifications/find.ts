@@ -6,7 +6,8 @@ import { readNumber } from './create.ts'
 import { isPastRetention } from './record-keys.ts'
 
 /** The app's own verifications with this reference or number, newest first. Throws `ApiError` invalid_phone_number. */
-export type Find = (app: App, by: { reference: string } | { phoneNumber: string }, limit: number) => Promise<Verification[]>
+export type Find = (app: App, by: { reference: string } | { phoneNumber: string }, limit: number) =>
+  Promise<Verification[]>
 
 export type FindParts = {
   store: Pick<Store<Verification>, 'find' | 'load'>
@@ -17,7 +18,9 @@ export type FindParts = {
 
 export function createFind ({ store, sealer, retentionMs, now }: FindParts): Find {
   return async (app, by, limit) => {
-    const [purpose, text] = 'reference' in by ? ['reference', by.reference] : ['number', readNumber(by.phoneNumber).number]
+    const [purpose, text] = 'reference' in by
+      ? ['reference', by.reference]
+      : ['number', readNumber(by.phoneNumber).number]
     const ids = await store.find(sealer.keyedHashes(purpose, `${app.id} ${text}`), limit)
     const found = await Promise.all(ids.map(id => store.load(id)))
     return found.flatMap(stored =>

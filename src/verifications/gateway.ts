@@ -12,7 +12,8 @@ import type { ReadReturn } from './read-return.ts'
 import type { Resend } from './resend.ts'
 
 /**
- * One function for each thing that can happen to a verification. Routes and jobs only translate to them. Ids that reach them
+ * One function for each thing that can happen to a verification. Routes and jobs only translate to them. Ids that reach
+ * them
  * were issued by this gateway.
  */
 export type Gateway = JobProcessors & {
@@ -20,7 +21,8 @@ export type Gateway = JobProcessors & {
   /** Throws `ApiError` gone. */
   get (id: string): Promise<Verification>
   /**
-   * Calls the listener when the verification may have changed, or was erased, in whatever process, until the returned function
+   * Calls the listener when the verification may have changed, or was erased, in whatever process, until the returned
+   * function
    * is called.
    */
   listen (id: string, listener: Listener): () => void

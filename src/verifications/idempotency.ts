@@ -24,14 +24,19 @@ export const holdKey = ({ names }: IdempotencyKey, { hash, at }: KeyClaim): Idem
   names.length === 0 ? null : { names: [...names], hash, at }
 
 /** Hashes a key and its body. While `SEAL_KEYS` rotates, processes differ in which key is the first. */
-export function readIdempotencyKey (sealer: Pick<Sealer, 'keyedHashes'>, appId: string, key: string, body: unknown): IdempotencyKey {
-  return { names: sealer.keyedHashes('key', `${appId} ${key}`), fingerprints: sealer.keyedHashes('body', canonicalJson(body)) }
+export function readIdempotencyKey (
+  sealer: Pick<Sealer, 'keyedHashes'>, appId: string, key: string, body: unknown,
+): IdempotencyKey {
+  return {
+    names: sealer.keyedHashes('key', `${appId} ${key}`), fingerprints: sealer.keyedHashes('body', canonicalJson(body)),
+  }
 }
 
 /** What earlier requests with an Idempotency-Key made. */
 export type IdempotentReplays = {
   /**
-   * The verification that the claim is for, once its first attempt has started; `not_written` when the claiming process may
+   * The verification that the claim is for, once its first attempt has started; `not_written` when the claiming process
+   * may
    * have died before it could write; `gone` when nothing is left of it. Throws `ApiError` idempotency_key_reused,
    * idempotency_in_progress.
    */

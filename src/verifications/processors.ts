@@ -33,9 +33,15 @@ const sweepBatch = 500
 /** When the sweeper tries again a record that it could not read or write. */
 const unreadableRetryMs = 60_000
 
-/** What jobs and the sweeper run. The record decides what is left to do, so each call may be repeated, late or unnecessary. */
+/**
+ * What jobs and the sweeper run. The record decides what is left to do, so each call may be repeated, late or
+ * unnecessary.
+ */
 export function createProcessors (parts: ProcessorsParts): JobProcessors {
-  const { effects: { dispatch, start, resolve, erase }, store, ids, sealer, deliveries, metrics, log, tracing, retentionMs, now } = parts
+  const {
+    effects: { dispatch, start, resolve, erase }, store, ids, sealer, deliveries, metrics, log, tracing, retentionMs,
+    now,
+  } = parts
 
   async function runEffect (stored: Current, isLastTry: boolean): Promise<void> {
     const current = currentAttempt(stored.record)
@@ -79,7 +85,9 @@ export function createProcessors (parts: ProcessorsParts): JobProcessors {
     async resolve (id, isLastTry, job) {
       const stored = await store.load(id)
       // A newer revision has its own job, and a second run of the same effect could use up the user's evidence.
-      if (stored === null || (job !== undefined && !sealer.keyedHashes('job', jobText(stored.record)).includes(job))) return
+      if (
+        stored === null || (job !== undefined && !sealer.keyedHashes('job', jobText(stored.record)).includes(job))
+      ) return
       const span = { kind: 'consumer', ...verificationSpan(stored.record) } as const
       await tracing.trace('job resolve', span, () => runEffect(stored, isLastTry)).catch(error => {
         if (!isGone(error)) throw error

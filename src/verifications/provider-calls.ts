@@ -41,7 +41,9 @@ export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: Pro
     const adapter = adapters.get(provider)
     const method = adapter?.methods[context.method]
     // The operator removed the provider's credentials while this verification was live.
-    if (adapter === undefined || method === undefined) throw new ProviderError(provider, 'lookup', 'provider_misconfigured')
+    if (
+      adapter === undefined || method === undefined
+    ) throw new ProviderError(provider, 'lookup', 'provider_misconfigured')
     return { adapter, method, context }
   }
 
@@ -62,7 +64,9 @@ export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: Pro
     }
   }
 
-  /** A provider that wants its redirect URI registered gets one URL for all attempts, and returns our key in the query. */
+  /**
+   * A provider that wants its redirect URI registered gets one URL for all attempts, and returns our key in the query.
+   */
   function returnTo ({ id, returnUrl }: Verification, index: number, provider: string, method: string) {
     if (returnUrl === null) return { redirectKey: null, redirectUrl: null }
     const redirectKey = ids.callbackKey(id, index, 'redirect')
@@ -70,7 +74,9 @@ export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: Pro
     return { redirectKey, redirectUrl: callbackUrl(publicUrl, provider, isFixed ? null : redirectKey) }
   }
 
-  function startedEvent ({ state, action, id, poll }: Started, attempt: number, { resend, codeAttempts }: Method): Event {
+  function startedEvent (
+    { state, action, id, poll }: Started, attempt: number, { resend, codeAttempts }: Method,
+  ): Event {
     return {
       type: 'attemptStarted', attempt, state, action, attemptsRemaining: codeAttempts ?? null,
       resend: resend === undefined
@@ -90,7 +96,9 @@ export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: Pro
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error
         // The breaker is open: nothing was started.
-        if (error.reason === 'provider_unavailable') return { type: 'attemptSkipped', attempt: index, reason: error.reason }
+        if (error.reason === 'provider_unavailable') return {
+          type: 'attemptSkipped', attempt: index, reason: error.reason,
+        }
         return { type: 'startFailed', attempt: index, reason: error.reason }
       }
     },
@@ -141,7 +149,9 @@ export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: Pro
 }
 
 /** Which evidence the pending attempt accepts; null when no attempt is pending, or it is still starting. */
-export function acceptedEvidence (verification: Verification, adapters: AdapterMap): { index: number, evidence: Method['evidence'] } | null {
+export function acceptedEvidence (
+  verification: Verification, adapters: AdapterMap,
+): { index: number, evidence: Method['evidence'] } | null {
   const current = currentAttempt(verification)
   if (current === null || current.attempt.phase === 'starting') return null
   const { method } = current.attempt

@@ -26,7 +26,9 @@ function describeProvider ({ provider, methods, health }: GuardedAdapter): Provi
     health: {
       breaker, errorRate,
       lastSuccessAt: lastSuccessAt === null ? null : new Date(lastSuccessAt).toISOString(),
-      lastFailure: lastFailure === null ? null : { at: new Date(lastFailure.at).toISOString(), reason: lastFailure.reason },
+      lastFailure: lastFailure === null
+        ? null
+        : { at: new Date(lastFailure.at).toISOString(), reason: lastFailure.reason },
     },
   }
 }

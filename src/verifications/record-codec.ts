@@ -3,7 +3,8 @@ import type { Json } from '../core/vocabulary.ts'
 import { createPacker } from '../store/packing.ts'
 
 /**
- * How a verification becomes bytes. The field names of the usual objects are not stored, because they would be most of a
+ * How a verification becomes bytes. The field names of the usual objects are not stored, because they would be most of
+ * a
  * record. The list may only grow at its end; an object with other fields is stored with its names.
  */
 const common = [

@@ -7,7 +7,8 @@ import type { KeyName, Sealer } from '../store/sealing.ts'
 import { claimOwner, singleUseMs, type SingleUseOf } from './single-use.ts'
 
 /**
- * Under which keys a verification is stored, and for how long. All names are keyed hashes, so Redis shows no number and no
+ * Under which keys a verification is stored, and for how long. All names are keyed hashes, so Redis shows no number and
+ * no
  * reference. While `SEAL_KEYS` rotates, an older key makes other names for the same thing.
  */
 
@@ -25,7 +26,9 @@ export type Writes = {
 }
 
 /** A change that is about to be written; `before` and `event` are null for a new verification. */
-export type Change = { before: Verification | null, event: Event | null, after: Verification, effect: Effect | null, at: number }
+export type Change = {
+  before: Verification | null, event: Event | null, after: Verification, effect: Effect | null, at: number,
+}
 
 /** What the names, claims and counters of a write depend on. */
 export type WriteContext = {
@@ -52,7 +55,10 @@ export function writesOf (change: Change, context: WriteContext): Writes {
   const { retentionMs } = context
   return {
     ...deadlinesOf(after, retentionMs),
-    claims: [...before === null ? claimsOfNew(after, context) : [], ...singleUseClaims(change, context), ...startClaims(change, context)],
+    claims: [
+      ...before === null ? claimsOfNew(after, context) : [], ...singleUseClaims(change, context),
+      ...startClaims(change, context),
+    ],
     counters: before === null || event === null ? [] : countersOf(before, event, at, context),
     releases: releasesOf(change, context),
     indexes: before?.phoneNumber === after.phoneNumber ? [] : indexEntries(after, context),
@@ -76,7 +82,10 @@ export const isPastRetention = (verification: Verification, retentionMs: number,
 const retainedUntil = ({ status, updatedAt, expiresAt }: Verification, retentionMs: number): number =>
   (status === 'pending' ? expiresAt : updatedAt) + retentionMs
 
-/** What an app's verifications of a number share: the name of their index, their counters, and the claim of the live one. */
+/**
+ * What an app's verifications of a number share: the name of their index, their counters, and the claim of the live
+ * one.
+ */
 export function numberKeys (names: Sealer['names'], appId: string, phoneNumber: string): [KeyName, ...KeyName[]] {
   const places = names('place', phoneNumber)
   const [first, ...others] = names('number', `${appId} ${phoneNumber}`)
@@ -86,7 +95,9 @@ export function numberKeys (names: Sealer['names'], appId: string, phoneNumber: 
 }
 
 /** What must be released and removed when the verification is erased. */
-export function erasureOf (verification: Verification, names: Sealer['names']): { releases: ClaimRelease[], indexes: string[] } {
+export function erasureOf (
+  verification: Verification, names: Sealer['names'],
+): { releases: ClaimRelease[], indexes: string[] } {
   return {
     releases: [...numberReleases(verification, names), ...idempotencyReleases(verification)],
     indexes: indexTexts(verification).flatMap(([purpose, text]) => names(purpose, text).map(({ name }) => name)),
@@ -94,13 +105,18 @@ export function erasureOf (verification: Verification, names: Sealer['names']): 
 }
 
 /** The value names the id, so that a repeated request finds the verification. */
-export const idempotencyValue = ({ id, hash, at }: { id: string, hash: string, at: number }): string => `${id} ${hash} ${at}`
+export const idempotencyValue = ({ id, hash, at }: { id: string, hash: string, at: number }): string =>
+  `${id} ${hash} ${at}`
 
 /** The claims by which its Idempotency-Key is held. */
-export const idempotencyReleases = ({ id, idempotency }: Pick<Verification, 'id' | 'idempotency'>): Required<ClaimRelease>[] =>
+export const idempotencyReleases = (
+  { id, idempotency }: Pick<Verification, 'id' | 'idempotency'>,
+): Required<ClaimRelease>[] =>
   idempotency === null
     ? []
-    : idempotency.names.map(name => ({ name, value: idempotencyValue({ id, ...idempotency }), partition: partitionOfHash(name) }))
+    : idempotency.names.map(
+      name => ({ name, value: idempotencyValue({ id, ...idempotency }), partition: partitionOfHash(name) }),
+    )
 
 function claimsOfNew (after: Verification, { names }: WriteContext): TypedClaim[] {
   const { id, appId, phoneNumber, expiresAt } = after
@@ -108,7 +124,9 @@ function claimsOfNew (after: Verification, { names }: WriteContext): TypedClaim[
   const idempotency = idempotencyReleases(after)
     .map((claim): TypedClaim => ({ ...claim, type: 'idempotency', expiresAt: keptUntil }))
   if (phoneNumber === null || isFinal(after)) return idempotency
-  const live = numberKeys(names, appId, phoneNumber).map((key): TypedClaim => ({ ...key, type: 'live', value: id, expiresAt }))
+  const live = numberKeys(names, appId, phoneNumber).map(
+    (key): TypedClaim => ({ ...key, type: 'live', value: id, expiresAt }),
+  )
   return [...idempotency, ...live]
 }
 
@@ -132,7 +150,10 @@ function singleUseClaims ({ before, event, at }: Change, { names, singleUseOf }:
     .map((key): TypedClaim => ({ ...key, type: 'singleUse', value, expiresAt: at + singleUseMs }))
 }
 
-/** A typed code is checked only while the number has tries left; a wrong code counts for the number, whatever the verification. */
+/**
+ * A typed code is checked only while the number has tries left; a wrong code counts for the number, whatever the
+ * verification.
+ */
 function countersOf (before: Verification, event: Event, at: number, { names, codeCounters }: WriteContext): Counter[] {
   if (before.phoneNumber === null) return []
   const isIncorrect = event.type === 'codeIncorrect'
@@ -155,8 +176,13 @@ function releasesOf (change: Change, context: WriteContext): ClaimRelease[] {
   const current = currentAttempt(before)
   if (current?.attempt.phase !== 'resolving') return freed
   const { evidence } = current.attempt
-  const unused = singleUseClaims({ ...change, event: { type: 'evidenceReceived', attempt: current.index, evidence } }, context)
-  return [...freed, ...unused.map(({ name, value, partition }) => ({ name, value, ...partition === undefined ? {} : { partition } }))]
+  const unused = singleUseClaims(
+    { ...change, event: { type: 'evidenceReceived', attempt: current.index, evidence } }, context,
+  )
+  return [
+    ...freed,
+    ...unused.map(({ name, value, partition }) => ({ name, value, ...partition === undefined ? {} : { partition } })),
+  ]
 }
 
 function numberReleases ({ id, appId, phoneNumber }: Verification, names: Sealer['names']): ClaimRelease[] {

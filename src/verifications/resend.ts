@@ -6,7 +6,10 @@ import type { ProviderCalls } from './provider-calls.ts'
 import { persistMs, retryWhileStoreIsDown } from './start.ts'
 import type { Transitions } from './transitions.ts'
 
-/** Sends the same attempt again. Throws `ApiError` invalid_state, rate_limited when it is too early, provider_unavailable. */
+/**
+ * Sends the same attempt again. Throws `ApiError` invalid_state, rate_limited when it is too early,
+ * provider_unavailable.
+ */
 export type Resend = (id: string) => Promise<Verification>
 
 export type ResendParts = {
@@ -37,7 +40,9 @@ export function createResend ({ transitions, dispatch, providerCalls, now }: Res
       throw new ProviderError(provider, 'resend', 'provider_bad_response')
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error
-      throw new ApiError('provider_unavailable', 'The provider could not send it again. What was sent before is still valid.')
+      throw new ApiError(
+        'provider_unavailable', 'The provider could not send it again. What was sent before is still valid.',
+      )
     }
   }
 }

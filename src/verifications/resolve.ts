@@ -10,7 +10,8 @@ import type { Current, Transition } from './transitions.ts'
 export type Resolved = { stored: Current, event: Event | null }
 
 /**
- * Queries the provider about the pending evidence and applies the answer. `isFirst`: the caller has just written the evidence.
+ * Queries the provider about the pending evidence and applies the answer. `isFirst`: the caller has just written the
+ * evidence.
  * Throws a retryable `ProviderError` unless it is the last try.
  */
 export type Resolve = (stored: Current, call: { isFirst: boolean, isLastTry: boolean }) => Promise<Resolved>
@@ -50,7 +51,8 @@ export function createResolve ({ dispatch, start, providerCalls, now }: ResolveP
 }
 
 /**
- * The provider, or the breaker, refused the query explicitly. A 5xx proves nothing: it may come from a proxy in front of the
+ * The provider, or the breaker, refused the query explicitly. A 5xx proves nothing: it may come from a proxy in front
+ * of the
  * provider.
  */
 const isQueryRejected = ({ status, reason }: ProviderError): boolean =>

@@ -17,7 +17,8 @@ export type SingleUseOf = (verification: Verification, event: Event) => SingleUs
 export const singleUseMs = 86_400_000
 
 /**
- * The value of a claim: the same text for the same attempt in every process. A hash of 128 random bits reveals nothing about
+ * The value of a claim: the same text for the same attempt in every process. A hash of 128 random bits reveals nothing
+ * about
  * the attempt.
  */
 export const claimOwner = ({ id }: Pick<Verification, 'id'>, index: number): string =>

@@ -5,10 +5,14 @@ import type { Dispatch } from './dispatch.ts'
 import type { ProviderCalls } from './provider-calls.ts'
 import type { Current, Transition } from './transitions.ts'
 
-/** Starts the attempt whose start the caller has claimed, and the next ones while they fail and the time budget lasts. */
+/**
+ * Starts the attempt whose start the caller has claimed, and the next ones while they fail and the time budget lasts.
+ */
 export type Start = (transition: Pick<Transition, 'stored' | 'effect'>) => Promise<Current>
 
-export type StartParts = { dispatch: Pick<Dispatch, 'apply'>, providerCalls: Pick<ProviderCalls, 'start'>, now: () => number }
+export type StartParts = {
+  dispatch: Pick<Dispatch, 'apply'>, providerCalls: Pick<ProviderCalls, 'start'>, now: () => number,
+}
 
 /** How long a request keeps starting attempts; a job starts the rest. */
 const startBudgetMs = 4_000
@@ -28,7 +32,9 @@ export function createStart ({ dispatch, providerCalls, now }: StartParts): Star
         retryWhileStoreIsDown(() => dispatch.apply(stored, event, runsHere), at + persistMs, now)
       let transition = await write(event)
       // The provider returned an id that belongs to another attempt.
-      if (transition.isReplay) transition = await write({ type: 'startFailed', attempt, reason: 'provider_bad_response' })
+      if (transition.isReplay) transition = await write(
+        { type: 'startFailed', attempt, reason: 'provider_bad_response' },
+      )
       stored = transition.stored
       effect = runsHere === 'start' ? transition.effect : null
     }

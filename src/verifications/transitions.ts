@@ -14,7 +14,8 @@ import { isPastRetention, writesOf, type Change, type TypedClaim, type WriteCont
 export type Current = Stored<Verification>
 
 /**
- * `changed: false`: the event did not apply. `isReplay`: it did not apply because its evidence, or its provider id, was used
+ * `changed: false`: the event did not apply. `isReplay`: it did not apply because its evidence, or its provider id, was
+ * used
  * for another attempt.
  */
 export type Transition = { stored: Current, effect: Effect | null, changed: boolean, isReplay: boolean }
@@ -27,12 +28,14 @@ export type Transitions = {
   /** Throws `ApiError` gone. */
   load (id: string): Promise<Current>
   /**
-   * Writes a new verification whose first attempt the caller starts, or returns the claim that prevents it. `counters` must be
+   * Writes a new verification whose first attempt the caller starts, or returns the claim that prevents it. `counters`
+   * must be
    * below their limits. Throws `ApiError` rate_limited.
    */
   insert (request: NewVerification, at: number, counters: Counter[]): Promise<Transition | InsertConflict>
   /**
-   * Applies an event to the newest state. `startsHere`: the caller starts the next attempt, if there is one. Throws `ApiError`
+   * Applies an event to the newest state. `startsHere`: the caller starts the next attempt, if there is one. Throws
+   * `ApiError`
    * gone, overloaded, and rate_limited for a code when too many were incorrect.
    */
   apply (stored: Current, event: Event, options?: { startsHere?: boolean }): Promise<Transition>
@@ -80,10 +83,15 @@ export function createTransitions (parts: TransitionsParts): Transitions {
     const { claims, ...rest } = writesOf(change, writes)
     const events = change.after.webhookEvents.length === 0 ? [] : webhookEventsOf(change.before, change.after)
     const staged = events.length === 0 ? [] : deliveries.stageEvents(change.after, events, change.at)
-    return { staged: { claims, deliveries: staged }, options: { ...rest, claims, siblings: staged.map(({ sibling }) => sibling) } }
+    return {
+      staged: { claims, deliveries: staged },
+      options: { ...rest, claims, siblings: staged.map(({ sibling }) => sibling) },
+    }
   }
 
-  async function finish (before: Verification | null, stored: Current, effect: Effect | null, staged: Staged, versions: string[]) {
+  async function finish (
+    before: Verification | null, stored: Current, effect: Effect | null, staged: Staged, versions: string[],
+  ) {
     observe(before, stored.record)
     for (const [index, { delivery }] of staged.deliveries.entries()) {
       await deliveries.dispatch({ record: delivery, version: versions[index] ?? '' })
@@ -119,7 +127,8 @@ export function createTransitions (parts: TransitionsParts): Transitions {
   async function cancelAtProvider (before: Verification, after: Verification): Promise<void> {
     const index = before.attempts.length - 1
     const [was, is] = [before.attempts[index], after.attempts[index]]
-    const hasEnded = was?.status === 'pending' && was.phase !== 'starting' && is?.status !== 'pending' && is?.status !== 'verified'
+    const hasEnded = was?.status === 'pending' && was.phase !== 'starting'
+      && is?.status !== 'pending' && is?.status !== 'verified'
     if (hasEnded) await providerCalls.cancel(before, index)
   }
 
@@ -161,7 +170,9 @@ export function createTransitions (parts: TransitionsParts): Transitions {
         if (transition !== null) return transition
         stored = await load(stored.record.id)
       }
-      throw new ApiError('overloaded', 'Too many changes to this verification at the same time.', { retryAfterSeconds: 1 })
+      throw new ApiError(
+        'overloaded', 'Too many changes to this verification at the same time.', { retryAfterSeconds: 1 },
+      )
     },
   }
 }

@@ -47,7 +47,9 @@ export type VerificationsParts = {
 
 /** Composes the use cases. */
 export function createVerifications (parts: VerificationsParts): Gateway {
-  const { keeping, providers: { adapters, methods, publicUrl }, work: { queues, executor, deliveries }, telemetry, now } = parts
+  const {
+    keeping, providers: { adapters, methods, publicUrl }, work: { queues, executor, deliveries }, telemetry, now,
+  } = parts
   const { store, sealer, ids, changeFeed, retentionMs } = keeping
   const { apps, limits, country, budget } = parts.apps
   const { metrics, log, tracing } = telemetry
@@ -75,10 +77,14 @@ export function createVerifications (parts: VerificationsParts): Gateway {
 
   return {
     ...createProcessors({
-      effects: { dispatch, start, resolve, erase }, store, ids, sealer, deliveries, metrics, log, tracing, retentionMs, now,
+      effects: {
+        dispatch, start, resolve, erase,
+      }, store, ids, sealer, deliveries, metrics, log, tracing, retentionMs, now,
     }),
     create: createCreate({
-      transitions, dispatch, start, replays: createIdempotentReplays({ store, changeFeed, now }), store, methods, tracing, now,
+      transitions, dispatch, start, replays: createIdempotentReplays(
+        { store, changeFeed, now },
+      ), store, methods, tracing, now,
       names: { sealer, ids, randomPartition: () => partitionOfByte(randomBytes(1).readUInt8()) },
       policies: { limits, country },
     }),

@@ -12,17 +12,22 @@ export type WorkflowRequest = readonly WorkflowItem[]
 /** What a method may need from the request. */
 export type Known = { phoneNumber: string | null, returnUrl: string | null }
 
-/** The option that every method has: a user's refusal continues with the next step instead of ending the verification. */
+/**
+ * The option that every method has: a user's refusal continues with the next step instead of ending the verification.
+ */
 const rejectionOption = 'continueWhenRejected'
 
 /**
  * The steps of a new verification: the requested ones, else the app's, else every configured method that can serve the
- * request, silent methods first. Throws `ApiError`: a method that does not exist, an option that it does not have, or no
+ * request, silent methods first. Throws `ApiError`: a method that does not exist, an option that it does not have, or
+ * no
  * method that can serve the request.
  */
 export function planWorkflow (items: WorkflowRequest | undefined, known: Known, methods: Methods): Step[] {
   const chosen = items ?? defaultWorkflow(known, methods)
-  const steps = chosen.map((item, index) => planStep(typeof item === 'string' ? { method: item } : item, index, methods))
+  const steps = chosen.map(
+    (item, index) => planStep(typeof item === 'string' ? { method: item } : item, index, methods),
+  )
   if (steps.some(step => canServe(step, known, methods))) return steps
   throw new ApiError('no_eligible_method', known.phoneNumber === null
     ? 'No method of the workflow works without a phone number.'

@@ -1,4 +1,7 @@
-/** At most `max` concurrent tasks for each key. Callers wait up to `patienceMs` for a slot, unless the running tasks are slow. */
+/**
+ * At most `max` concurrent tasks for each key. Callers wait up to `patienceMs` for a slot, unless the running tasks are
+ * slow.
+ */
 export type ConcurrencyLimiter = {
   /** Resolves with the function that frees the slot. Null: none is free, soon or, without `wait`, at once. */
   acquire (key: string, options: { wait: boolean }): Promise<(() => void) | null>

@@ -65,7 +65,9 @@ const patienceMs = 1_000
 const crowdedMs = 2_000
 
 export function createDeliveries (parts: DeliveriesParts): Deliveries {
-  const { store, apps, keys, endpoints, send, queues, executor, telemetry: { metrics, log, tracing }, viewOf, now } = parts
+  const {
+    store, apps, keys, endpoints, send, queues, executor, telemetry: { metrics, log, tracing }, viewOf, now,
+  } = parts
   const limiter = createConcurrencyLimiter({ max: maxTriesPerApp, patienceMs, now })
 
   async function enqueue ({ id, nextTryAt }: Delivery): Promise<void> {
@@ -89,7 +91,9 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       const attributes = {
         'verigate.delivery.id': id, ...verificationId === null ? {} : { 'verigate.verification.id': verificationId },
       }
-      await tracing.trace(`webhook ${type}`, { kind: 'client', traceparent, attributes }, setAttributes => tryNow(current, setAttributes))
+      await tracing.trace(
+        `webhook ${type}`, { kind: 'client', traceparent, attributes }, setAttributes => tryNow(current, setAttributes),
+      )
     } finally {
       release()
     }
@@ -103,7 +107,9 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     const disabled = await endpoints.findDisabled(appId, url)
     if (disabled !== null && !isManual) return saveResult(stored, notSent('endpoint_disabled'), url)
 
-    const result = await holdLease(id, send({ url, secrets, webhookId, body, now: now(), traceparent: tracing.traceparent() }))
+    const result = await holdLease(
+      id, send({ url, secrets, webhookId, body, now: now(), traceparent: tracing.traceparent() }),
+    )
     const { statusCode, error } = result
     setAttributes({
       ...statusCode === null ? {} : { 'http.response.status_code': statusCode },
@@ -133,7 +139,11 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     first: Stored<Delivery>, result: TryResult, url: string, options: Pick<SaveOptions, 'claims' | 'releases'> = {},
   ): Promise<void> {
     const tried = { url, at: now(), jitterFactor: randomBytes(4).readUInt32BE() / 0xffff_ffff }
-    for (let stored: Stored<Delivery> | null = first; stored?.record.status === 'pending'; stored = await store.load(first.record.id)) {
+    for (
+      let stored: Stored<Delivery> | null = first; stored?.record.status === 'pending'; stored = await store.load(
+        first.record.id,
+      )
+    ) {
       const next = settleTry(stored.record, result, tried)
       const removeFromIndexes = next.status === 'pending' ? [] : [keys.pendingIndex]
       const saved = await store.save(next.id, stored.version, next, {
@@ -158,7 +168,9 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       const delivery = keys.ofEvent(verification, event, viewOf(verification), at)
       const { id } = delivery
       const deadlines = { ...keys.deadlinesOf(delivery), dueAt: at + leaseMs }
-      return { delivery, sibling: { id, bytes: encodeDelivery(delivery), ...deadlines, indexes: keys.indexesOf(delivery) } }
+      return {
+        delivery, sibling: { id, bytes: encodeDelivery(delivery), ...deadlines, indexes: keys.indexesOf(delivery) },
+      }
     }),
 
     async dispatch (stored) {

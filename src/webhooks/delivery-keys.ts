@@ -56,7 +56,9 @@ export function createDeliveryKeys ({ apps, ids, sealer, retentionMs }: Delivery
     compose,
     ofEvent ({ id: verificationId, appId, updatedAt, traceparent }, { type, revision }, view, at) {
       const fields = {
-        id: ids.deliveryId(verificationId, revision), appId, verificationId, type: `verification.${type}`, isManual: false,
+        id: ids.deliveryId(
+          verificationId, revision,
+        ), appId, verificationId, type: `verification.${type}`, isManual: false,
         ...traceparent === undefined ? {} : { traceparent },
       }
       return compose(fields, { timestamp: updatedAt, data: { ...view, revision } }, at)
@@ -65,7 +67,9 @@ export function createDeliveryKeys ({ apps, ids, sealer, retentionMs }: Delivery
       ? { expiresAt: retainUntil(delivery) + eraseMs, dueAt: retainUntil(delivery) }
       : { expiresAt: delivery.nextTryAt + outageMs + retentionMs, dueAt: delivery.nextTryAt },
     indexesOf: ({ appId, createdAt }) => [
-      { name: sealer.keyedHash('deliveries', appId), score: createdAt, keepMs: maxScheduleMs + retentionMs }, pendingEntry(createdAt),
+      {
+        name: sealer.keyedHash('deliveries', appId), score: createdAt, keepMs: maxScheduleMs + retentionMs,
+      }, pendingEntry(createdAt),
     ],
     listsOf: appId => sealer.keyedHashes('deliveries', appId),
     // The name makes a second request for the same try free. It is hashed, because BullMQ keeps names longer than jobs.
@@ -74,7 +78,9 @@ export function createDeliveryKeys ({ apps, ids, sealer, retentionMs }: Delivery
       if (webhookEvents.length === 0) return { alsoDelete: [], indexes: [] }
       const revisions = Array.from({ length: revision + spareRevisions }, (_, index) => index + 1)
       return {
-        alsoDelete: revisions.map(each => ids.deliveryId(id, each)), indexes: [pendingIndex, ...sealer.keyedHashes('deliveries', appId)],
+        alsoDelete: revisions.map(each => ids.deliveryId(id, each)), indexes: [
+          pendingIndex, ...sealer.keyedHashes('deliveries', appId),
+        ],
       }
     },
   }

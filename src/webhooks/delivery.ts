@@ -12,7 +12,10 @@ export type Try = { at: number, statusCode: number | null, durationMs: number, e
 /** What came of a try; see `WebhookAnswer`. */
 export type TryResult = Omit<WebhookResponse, 'error'> & { error: TryError | null }
 
-/** One event on its way to an app: a record of its own beside the verification it tells of. Times in milliseconds since the epoch. */
+/**
+ * One event on its way to an app: a record of its own beside the verification it tells of. Times in milliseconds since
+ * the epoch.
+ */
 export type Delivery = {
   id: string
   appId: string
@@ -40,7 +43,9 @@ export type Delivery = {
 
 const [second, minute, hour] = [1_000, 60_000, 3_600_000]
 /** What is waited before each try; after the last one the delivery has failed. */
-export const retryDelays: readonly number[] = [0, 5 * second, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour]
+export const retryDelays: readonly number[] = [
+  0, 5 * second, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour,
+]
 const jitter = 0.1
 /** A delivery that is not replayed has ended by then. */
 export const maxScheduleMs = Math.ceil(retryDelays.reduce((sum, delay) => sum + delay, 0) * (1 + jitter))
@@ -48,14 +53,17 @@ export const maxScheduleMs = Math.ceil(retryDelays.reduce((sum, delay) => sum + 
 const maxRetryAfterMs = hour
 const maxTries = 50
 
-export const isSuccess = ({ statusCode }: TryResult): boolean => statusCode !== null && statusCode >= 200 && statusCode < 300
+export const isSuccess = ({ statusCode }: TryResult): boolean =>
+  statusCode !== null && statusCode >= 200 && statusCode < 300
 /** Whether anything was sent. */
 export const wasSent = ({ error }: TryResult): boolean => error !== 'no_endpoint' && error !== 'endpoint_disabled'
 /** Trying again would be of no use. */
 export const isFinalFailure = (result: TryResult): boolean => result.statusCode === 410 || !wasSent(result)
 
 /** What becomes of a pending delivery by a try. `share`, 0 to 1, chooses the jitter. */
-export function settleTry (delivery: Delivery, result: TryResult, { url, at, jitterFactor }: { url: string, at: number, jitterFactor: number }): Delivery {
+export function settleTry (
+  delivery: Delivery, result: TryResult, { url, at, jitterFactor }: { url: string, at: number, jitterFactor: number },
+): Delivery {
   const { statusCode, durationMs, error } = result
   const step = delivery.step + 1
   const tries = [...delivery.tries, { at, statusCode, durationMs, error }].slice(-maxTries)
@@ -72,7 +80,9 @@ function delayBefore (step: number, { statusCode, retryAfterMs }: TryResult, jit
 }
 
 /** From the beginning of the schedule again, whatever became of it; the tries and the webhook id stay. */
-export const replayDelivery = (delivery: Delivery, now: number): Delivery => ({ ...delivery, status: 'pending', step: 0, isManual: true, nextTryAt: now })
+export const replayDelivery = (delivery: Delivery, now: number): Delivery => (
+  { ...delivery, status: 'pending', step: 0, isManual: true, nextTryAt: now }
+)
 
 /** A query may hold a secret of the receiver's. */
 export function showUrl (text: string): string {

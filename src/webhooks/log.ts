@@ -10,7 +10,8 @@ import type { DeliveryKeys } from './delivery-keys.ts'
 /** An app's view of its deliveries: delivery log, replay, test event. */
 export type DeliveryLog = {
   /**
-   * The app's deliveries, newest first. A page may be shorter than `limit`; only `nextCursor: null` means that it is the last.
+   * The app's deliveries, newest first. A page may be shorter than `limit`; only `nextCursor: null` means that it is
+   * the last.
    * Throws `ApiError` invalid_request for an invalid cursor.
    */
   list (app: App, options: ListOptions): Promise<{ data: Delivery[], nextCursor: string | null }>
@@ -21,7 +22,9 @@ export type DeliveryLog = {
   replay (app: App, id: string): Promise<Delivery>
   /** Sends an event without content. Throws `ApiError` invalid_state without an endpoint. */
   test (app: App): Promise<Delivery>
-  /** Since when the oldest pending delivery is pending: ms since the epoch, of a replay its own time; null when none is. */
+  /**
+   * Since when the oldest pending delivery is pending: ms since the epoch, of a replay its own time; null when none is.
+   */
   pendingSince (): Promise<number | null>
 }
 
@@ -43,7 +46,9 @@ const maxLeftovers = 20
 /** How long the process that writes a delivery is presumed to be trying it. */
 const leaseMs = 5_000
 
-export function createDeliveryLog ({ store, ids, keys, deliveries, tracing, randomPartition, now }: DeliveryLogParts): DeliveryLog {
+export function createDeliveryLog (
+  { store, ids, keys, deliveries, tracing, randomPartition, now }: DeliveryLogParts,
+): DeliveryLog {
   /** A record that cannot be read cannot be delivered either, so it counts as pending. */
   async function isPending (id: string): Promise<boolean> {
     try {
@@ -96,7 +101,9 @@ export function createDeliveryLog ({ store, ids, keys, deliveries, tracing, rand
       const id = ids.deliveryId(ids.newId(app.id, randomPartition()), 0)
       const traceparent = tracing.traceparent()
       const event = {
-        id, appId: app.id, verificationId: null, type: 'webhook.test', isManual: true, ...traceparent === null ? {} : { traceparent },
+        id, appId: app.id, verificationId: null, type: 'webhook.test', isManual: true, ...traceparent === null
+          ? {}
+          : { traceparent },
       }
       const record = keys.compose(event, { timestamp: now(), data: { app: app.id } }, now())
       const deadlines = { ...keys.deadlinesOf(record), dueAt: now() + leaseMs }

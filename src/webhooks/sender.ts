@@ -26,7 +26,9 @@ export type Webhook = {
 }
 
 /** One try. `statusCode` is that of the answer, whatever it was; without an answer `error` says why. */
-export type WebhookResponse = { statusCode: number | null, durationMs: number, error: WebhookError | null, retryAfterMs: number | null }
+export type WebhookResponse = {
+  statusCode: number | null, durationMs: number, error: WebhookError | null, retryAfterMs: number | null,
+}
 
 /** `timeoutMs` is the deadline of a whole try: connecting, waiting for the answer. */
 export type WebhookOptions = { lookup?: Lookup, timeoutMs?: number }
@@ -39,14 +41,22 @@ export type WebhookSender = {
 }
 
 /** Finds the addresses of a host; `dns.lookup`, or what stands in for it. */
-export type Lookup = (host: string, options: { all: true }, callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void) => void
+export type Lookup = (
+  host: string, options: { all: true },
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
 
 const maxBodyBytes = 4096
 const connectionsPerOrigin = 50
-/** Link-local, also as NAT64 (RFC 6052) or IPv4-compatible addresses write it, and what else clouds serve their metadata at. IPv4-mapped forms are known to `BlockList`. */
+/**
+ * Link-local, also as NAT64 (RFC 6052) or IPv4-compatible addresses write it, and what else clouds serve their metadata
+ * at. IPv4-mapped forms are known to `BlockList`.
+ */
 const neverAllowed = listAddresses([
   ['169.254.0.0', 16], ['64:ff9b::a9fe:0', 112], ['::a9fe:0', 112], ['fe80::', 10],
-  ['100.100.100.200', 32], ['64:ff9b::6464:64c8', 128], ['192.0.0.192', 32], ['fd00:ec2::254', 128], ['fd20:ce::254', 128],
+  ['100.100.100.200', 32], [
+    '64:ff9b::6464:64c8', 128,
+  ], ['192.0.0.192', 32], ['fd00:ec2::254', 128], ['fd20:ce::254', 128],
 ])
 /** Whether a webhook may go to this address: link-local never, without TLS only to loopback and private ones. */
 export function allowsAddress (protocol: string, address: string): boolean {
@@ -59,7 +69,10 @@ export function allowsAddress (protocol: string, address: string): boolean {
 
 const notAllowed = (): Error => Object.assign(new Error('address not allowed'), { code: 'ADDRESS_NOT_ALLOWED' })
 
-/** A lookup that finds allowed addresses only. It is the connection's own, so that no other answer can come between the judgement and its use. */
+/**
+ * A lookup that finds allowed addresses only. It is the connection's own, so that no other answer can come between the
+ * judgement and its use.
+ */
 const guardLookup = (protocol: string, lookup: Lookup): LookupFunction => (host, { all }, callback) => {
   lookup(host, { all: true }, (error, found) => {
     if (error !== null) return callback(error, [])
@@ -71,28 +84,42 @@ const guardLookup = (protocol: string, lookup: Lookup): LookupFunction => (host,
   })
 }
 
-/** Opens the network to the apps' endpoints. Redirects are not followed; of an answer at most 4 KiB are read, and none is kept. */
-export function createWebhookSender ({ lookup = systemLookup, timeoutMs = 10_000 }: WebhookOptions = {}): WebhookSender {
+/**
+ * Opens the network to the apps' endpoints. Redirects are not followed; of an answer at most 4 KiB are read, and none
+ * is kept.
+ */
+export function createWebhookSender (
+  { lookup = systemLookup, timeoutMs = 10_000 }: WebhookOptions = {},
+): WebhookSender {
   const openAgent = (protocol: string): Agent => new Agent({
-    connect: { lookup: guardLookup(protocol, lookup), timeout: timeoutMs }, connections: connectionsPerOrigin, headersTimeout: 0, bodyTimeout: 0,
+    connect: {
+      lookup: guardLookup(protocol, lookup), timeout: timeoutMs,
+    }, connections: connectionsPerOrigin, headersTimeout: 0, bodyTimeout: 0,
   })
   let isClosed = false
   const agents = new Map(['http:', 'https:'].map(protocol => [protocol, openAgent(protocol)]))
 
-  async function exchange (url: URL, { body, traceparent = null, ...signed }: Webhook, signal: EventEmitter): Promise<Dispatcher.ResponseData> {
+  async function exchange (
+    url: URL, { body, traceparent = null, ...signed }: Webhook, signal: EventEmitter,
+  ): Promise<Dispatcher.ResponseData> {
     const host = url.hostname.replace(/^\[|\]$/g, '')
     const agent = agents.get(url.protocol)
     if (agent === undefined || (isIP(host) !== 0 && !allowsAddress(url.protocol, host))) throw notAllowed()
     return agent.request({
       origin: url.origin, path: url.pathname + url.search, method: 'POST', body, signal,
-      headers: { 'content-type': 'application/json', 'user-agent': 'verigate', ...(traceparent === null ? {} : { traceparent }), ...signWebhook({ body, ...signed }) },
+      headers: {
+        'content-type': 'application/json', 'user-agent': 'verigate', ...(traceparent === null ? {} : { traceparent }),
+        ...signWebhook({ body, ...signed }),
+      },
     })
   }
 
   return {
     async send (webhook) {
       const startedAt = performance.now()
-      const end = (statusCode: number | null, error: WebhookError | null, retryAfterMs: number | null = null): WebhookResponse =>
+      const end = (
+        statusCode: number | null, error: WebhookError | null, retryAfterMs: number | null = null,
+      ): WebhookResponse =>
         ({ statusCode, durationMs: Math.round(performance.now() - startedAt), error, retryAfterMs })
       try {
         const url = readWebhookUrl(webhook.url)
@@ -127,13 +154,18 @@ const errorsByCode: [pattern: RegExp, error: WebhookError][] = [
   [/^ECONNREFUSED$/, 'connection_refused'],
   [/^(EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|EHOSTDOWN|ENETDOWN)$/, 'unreachable'],
   [/^(ENOTFOUND|EAI_\w+|ENODATA|ESERVFAIL)$/, 'dns'],
-  [/^(ERR_TLS_\w+|ERR_SSL_\w+|EPROTO|CERT_\w+|ERR_OSSL_\w+|UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|INVALID_CA|HOSTNAME_MISMATCH)$/, 'tls'],
+  [
+    /^(ERR_TLS_\w+|ERR_SSL_\w+|EPROTO|CERT_\w+|ERR_OSSL_\w+|UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|INVALID_CA|HOSTNAME_MISMATCH)$/,
+    'tls',
+  ],
   [/^(UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_\w+)$/, 'bad_response'],
   [/^(ECONNRESET|EPIPE|ECONNABORTED|UND_ERR_SOCKET)$/, 'reset'],
 ]
 
 function readError (error: unknown): WebhookError {
-  if (error instanceof errors.HTTPParserError) return error.message.includes('Invalid EOF state') ? 'reset' : 'bad_response'
+  if (error instanceof errors.HTTPParserError) return error.message.includes('Invalid EOF state')
+    ? 'reset'
+    : 'bad_response'
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return errorsByCode.find(([pattern]) => pattern.test(code))?.[1] ?? 'other'
 }

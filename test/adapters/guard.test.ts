@@ -14,12 +14,18 @@ const subject = { id: 'ver_1' }
 const started: Started = { state: null, action: { type: 'answerCall' } }
 
 /** An adapter that answers as it is told, a clock that is set, and what was reported. */
-function bench (): { guarded: GuardedAdapter, calls: ProviderCall[], clock: { now: number }, say: { answer: () => Promise<Started>, outcome: () => Promise<Outcome> } } {
+function bench (): {
+  guarded: GuardedAdapter, calls: ProviderCall[], clock: { now: number },
+  say: { answer: () => Promise<Started>, outcome: () => Promise<Outcome> },
+} {
   const clock = { now: Date.now() }
   const calls: ProviderCall[] = []
   const say = { answer: async () => started, outcome: async (): Promise<Outcome> => ({ verdict: 'incorrect' }) }
   const adapter: Adapter = { provider: 'acme', methods: {}, start: () => say.answer(), resolve: () => say.outcome() }
-  return { guarded: guardAdapter(adapter, { now: () => clock.now, report: call => { calls.push(call) }, tracing: noTracing }), calls, clock, say }
+  return {
+    guarded: guardAdapter(adapter, { now: () => clock.now, report: call => { calls.push(call) }, tracing: noTracing }),
+    calls, clock, say,
+  }
 }
 const failing = (reason: Reason) => async (): Promise<never> => { throw new ProviderError('acme', 'start', reason) }
 
@@ -83,7 +89,13 @@ t.test('bad credentials open it at once; later one call probes', async t => {
   t.equal(guarded.health().breaker, 'open')
   clock.now += 5_000
   t.notOk(guarded.isOpen(), 'a start is let through to probe')
-  t.match(guarded.health(), { breaker: 'halfOpen', lastSuccessAt: null, lastFailure: { at: clock.now - 5_000, reason: 'provider_misconfigured' } })
+  t.match(
+    guarded.health(),
+    {
+      breaker: 'halfOpen', lastSuccessAt: null,
+      lastFailure: { at: clock.now - 5_000, reason: 'provider_misconfigured' },
+    },
+  )
 })
 
 t.test('old failures are forgotten', async t => {

@@ -16,7 +16,10 @@ type Asserts = Pick<typeof t, 'match' | 'equal'>
 
 async function listen (t: Test, server: Server): Promise<string> {
   const sockets = new Set<Socket>()
-  server.on('connection', (socket: Socket) => sockets.add(socket.once('close', () => sockets.delete(socket)).on('error', () => undefined)))
+  server.on(
+    'connection',
+    (socket: Socket) => sockets.add(socket.once('close', () => sockets.delete(socket)).on('error', () => undefined)),
+  )
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => new Promise(resolve => {
@@ -37,7 +40,8 @@ function openTo (t: Test, host: string, options: HttpOptions = {}) {
   const http = createHttp({ allowInsecure: true, timeoutMs: 2000, ...options })
   t.teardown(http.close)
   const request = http.openHttp('acme', [host])
-  const call = (more: Partial<ProviderRequest> = {}) => request({ method: 'GET', url: `http://${host}/`, call: 'small talk', ...more })
+  const call = (more: Partial<ProviderRequest> = {}) =>
+    request({ method: 'GET', url: `http://${host}/`, call: 'small talk', ...more })
   return { call, close: http.close, http }
 }
 
@@ -50,7 +54,9 @@ async function failureOf (promise: Promise<unknown>): Promise<ProviderError> {
   return error
 }
 
-async function expectFailure (t: Asserts, promise: Promise<unknown>, expected: Expected, name: string = expected.reason) {
+async function expectFailure (
+  t: Asserts, promise: Promise<unknown>, expected: Expected, name: string = expected.reason,
+) {
   const error = await failureOf(promise)
   const { status, retryAfterMs, ...more } = { status: null, retryAfterMs: null, ...expected }
   t.match(error, { provider: 'acme', status, retryAfterMs, ...more }, name)
@@ -81,7 +87,9 @@ t.test('a body that is no JSON is undefined', async t => {
 
 t.test('every status has its meaning', async t => {
   let status = 0
-  const { call, host } = await open(t, (_req, res) => res.writeHead(status, { location: `http://${host}/elsewhere` }).end('{}'))
+  const { call, host } = await open(
+    t, (_req, res) => res.writeHead(status, { location: `http://${host}/elsewhere` }).end('{}'),
+  )
   for (status = 200; status < 1000; status++) {
     if (status < 300 || (status >= 400 && status < 500 && status !== 429)) {
       t.equal((await call()).status, status)
@@ -98,7 +106,9 @@ t.test('an interim status is not an answer', async t => {
   const { call } = await open(t, (_req, res) => res.writeHead(status).end(), { timeoutMs: 100 })
   for (status of [100, 101, 102, 103, 150, 199]) await expectFailure(t, call(), refused, `${status}`)
 
-  const early = await open(t, (_req, res) => res.writeEarlyHints({ link: '</a>; rel=preload' }, () => res.end('{"ok":true}')))
+  const early = await open(
+    t, (_req, res) => res.writeEarlyHints({ link: '</a>; rel=preload' }, () => res.end('{"ok":true}')),
+  )
   t.same((await early.call()).body, { ok: true }, 'but may come before one')
 })
 
@@ -152,7 +162,9 @@ t.test('the deadline holds while a connection is being made', async t => {
   const { http } = openTo(t, host, { timeoutMs: 150 })
   const startedAt = performance.now()
   const call = http.openHttp('acme', [host])({ method: 'GET', url: `https://${host}/`, call: 'small talk' })
-  await expectFailure(t, call, { reason: 'provider_timeout', retryable: true }, 'a TLS handshake that is never answered')
+  await expectFailure(
+    t, call, { reason: 'provider_timeout', retryable: true }, 'a TLS handshake that is never answered',
+  )
   t.ok(performance.now() - startedAt < 1000)
 })
 
@@ -178,11 +190,15 @@ t.test('a body is read up to the cap and no further', async t => {
 t.test('a network that breaks is the provider\'s outage', async t => {
   const reset = await open(t, req => req.socket.destroy())
   await expectFailure(t, reset.call(), outage, 'closed before the answer')
-  const cut = await open(t, (_req, res) => res.writeHead(200, { 'content-length': 100 }).write('{"a"', () => res.destroy()))
+  const cut = await open(
+    t, (_req, res) => res.writeHead(200, { 'content-length': 100 }).write('{"a"', () => res.destroy()),
+  )
   await expectFailure(t, cut.call(), outage, 'closed within a measured body')
   const chunked = await open(t, (_req, res) => res.write('{"a"', () => res.destroy()))
   await expectFailure(t, chunked.call(), outage, 'closed within a chunked body')
-  const announced = await open(t, (_req, res) => res.writeHead(200, { connection: 'close' }).write('{"a"', () => res.destroy()))
+  const announced = await open(
+    t, (_req, res) => res.writeHead(200, { connection: 'close' }).write('{"a"', () => res.destroy()),
+  )
   await expectFailure(t, announced.call(), outage, 'closed within a chunked body, as announced')
   await expectFailure(t, openTo(t, '127.0.0.1:1').call(), outage, 'refused')
   await expectFailure(t, openTo(t, unresolvable).call(), outage, 'no such name')
@@ -191,7 +207,9 @@ t.test('a network that breaks is the provider\'s outage', async t => {
 })
 
 t.test('what is not HTTP is a bad response, and what would not be is not sent', async t => {
-  const host = await listen(t, createTcpServer(socket => socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.6\r\n'))))
+  const host = await listen(
+    t, createTcpServer(socket => socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.6\r\n'))),
+  )
   await expectFailure(t, openTo(t, host).call(), refused)
   const { call } = await open(t, (_req, res) => res.end())
   await expectFailure(t, call({ headers: { authorization: 'Bearer a\r\nx: y' } }), refused)
@@ -216,7 +234,9 @@ t.test('only the listed hosts are reached, in no other spelling', async t => {
 
   const strict = createHttp()
   t.teardown(strict.close)
-  const hosts = [host, '127.0.0.1', 'localhost', 'api.localhost', '[::1]', 'provider.invalid', 'provider.invalid:8443', unresolvable]
+  const hosts = [
+    host, '127.0.0.1', 'localhost', 'api.localhost', '[::1]', 'provider.invalid', 'provider.invalid:8443', unresolvable,
+  ]
   const secure = strict.openHttp('acme', hosts)
   for (const url of [
     `http://${host}/`, `https://${host}/`, 'https://127.0.0.1/', 'https://localhost/', 'https://api.localhost/', 'https://[::1]/',
@@ -230,7 +250,9 @@ t.test('only the listed hosts are reached, in no other spelling', async t => {
 
 t.test('neither URL nor headers nor bodies are in an error', async t => {
   const { call, host } = await open(t, (_req, res) => res.writeHead(500, { 'x-secret': 'secret-3' }).end('secret-4'))
-  const error = await failureOf(call({ method: 'POST', url: `http://${host}/secret-1`, headers: { 'x-a': 'secret-2' }, body: 'secret-5' }))
+  const error = await failureOf(
+    call({ method: 'POST', url: `http://${host}/secret-1`, headers: { 'x-a': 'secret-2' }, body: 'secret-5' }),
+  )
   t.notMatch(inspect(error, { depth: 10, showHidden: true }), /secret|127\.0\.0\.1/)
 })
 
@@ -248,5 +270,7 @@ t.test('connections are kept until it is closed', async t => {
   t.equal((await last).body, 1, 'a call under way is finished')
   await expectFailure(t, call(), outage, 'and no other begun')
   const elsewhere = http.openHttp('acme', [other.host])
-  await expectFailure(t, elsewhere({ method: 'GET', url: `http://${other.host}/`, call: 'small talk' }), outage, 'nor elsewhere')
+  await expectFailure(
+    t, elsewhere({ method: 'GET', url: `http://${other.host}/`, call: 'small talk' }), outage, 'nor elsewhere',
+  )
 })

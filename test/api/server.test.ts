@@ -23,7 +23,9 @@ const head = (line: string, ...headers: string[]): string => [
 t.test('request ids', async t => {
   const { server, lines } = await buildTestServer(t)
   for (const given of ['abc', 'a'.repeat(128), '!~"{}']) {
-    t.equal((await server.inject({ url: '/nothing', headers: { 'x-request-id': given } })).headers['x-request-id'], given)
+    t.equal(
+      (await server.inject({ url: '/nothing', headers: { 'x-request-id': given } })).headers['x-request-id'], given,
+    )
   }
   t.equal(JSON.parse(lines[0] ?? '').requestId, 'abc')
   for (const given of ['', 'a b', 'a'.repeat(129), 'ключ', 'a\tb', 'a, b']) {
@@ -44,13 +46,18 @@ t.test('one line a request, and nothing of what was sent', async t => {
     msg: 'request', level: 30, method: 'POST', route: '/verifications', status: 201, durationMs: Number, verificationId: id,
     requestId: /.{36}/,
   })
-  t.same(Object.keys(line).sort(), ['durationMs', 'level', 'method', 'msg', 'requestId', 'route', 'status', 'time', 'verificationId'])
+  t.same(
+    Object.keys(line).sort(),
+    ['durationMs', 'level', 'method', 'msg', 'requestId', 'route', 'status', 'time', 'verificationId'],
+  )
   lines.length = 0
   await server.inject({ url: `/verifications/${id}?wait=0`, headers: { authorization: `Bearer ${clientSecret}` } })
   await server.inject({ url: '/verifications?reference=canary', headers: { ...authorization, 'x-canary': 'canary' } })
   await server.inject({ method: 'POST', url: '/canary', headers: json, payload: '{"canary":1}' })
   await server.inject('/verifications/%zzcanary')
-  t.same(lines.map(text => JSON.parse(text)).map(({ route, status, verificationId }) => [route, status, verificationId]), [
+  t.same(lines.map(text => JSON.parse(text)).map(
+    ({ route, status, verificationId }) => [route, status, verificationId],
+  ), [
     ['/verifications/:id', 200, id], ['/verifications', 200, undefined], [null, 404, undefined], [null, 400, undefined],
   ])
   t.notMatch(lines.join(''), /canary|vcs_|vgk_|4155550100/)
@@ -59,7 +66,9 @@ t.test('one line a request, and nothing of what was sent', async t => {
 t.test('large headers and many of them', async t => {
   const { server } = await buildTestServer(t)
   for (const headers of [
-    { 'x-large': 'x'.repeat(60_000) }, Object.fromEntries(Array.from({ length: 900 }, (_, index) => [`x-${index}`, 'x'])),
+    { 'x-large': 'x'.repeat(60_000) }, Object.fromEntries(
+      Array.from({ length: 900 }, (_, index) => [`x-${index}`, 'x']),
+    ),
   ]) {
     t.equal((await server.inject({
       method: 'POST', url: '/verifications', headers: { ...authorization, ...headers }, payload: {},
@@ -91,8 +100,15 @@ t.test('what is not HTTP is a problem too, and the connection ends', async t => 
     [
       head('POST /verifications HTTP/1.1', 'Content-Length: 2', 'Transfer-Encoding: chunked'), 400,
     ], [head('GET /livez HTTP/1.1', 'X-Nul: canary\0'), 400],
-    [head('GET /livez HTTP/1.1', `X-Canary: ${'canary'.repeat(5000)}`), 431], [head(`GET /${'canary'.repeat(5000)} HTTP/1.1`), 431],
-    [head('POST /verifications HTTP/1.1', 'Content-Type: application/json', 'Transfer-Encoding: chunked') + 'canary\r\n', 400],
+    [
+      head('GET /livez HTTP/1.1', `X-Canary: ${'canary'.repeat(5000)}`), 431,
+    ], [head(`GET /${'canary'.repeat(5000)} HTTP/1.1`), 431],
+    [
+      head(
+        'POST /verifications HTTP/1.1', 'Content-Type: application/json', 'Transfer-Encoding: chunked',
+      ) + 'canary\r\n',
+      400,
+    ],
   ] as const) {
     const { answer } = await speak(port, text)
     const [first = '', ...rest] = answer.split('\r\n')
@@ -112,7 +128,9 @@ t.test('the slow are closed', async t => {
   const slowHead = 'GET /livez HTTP/1.1\r\nHost: x\r\n'
   const slowBody = head('POST /verifications HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 1000')
   const answers = await Promise.all([
-    speak(port, slowHead), speak(port, slowHead, 'X-A: b\r\n'), speak(port, `${slowBody}{`), speak(port, `${slowBody}{`, ' '),
+    speak(port, slowHead), speak(
+      port, slowHead, 'X-A: b\r\n',
+    ), speak(port, `${slowBody}{`), speak(port, `${slowBody}{`, ' '),
     speak(port, head('POST /callbacks/truid HTTP/1.1', 'Transfer-Encoding: chunked'), '1\r\na\r\n'),
   ])
   for (const { answer, closedAfterMs } of answers) {
@@ -125,9 +143,13 @@ t.test('the slow are closed', async t => {
 t.test('connections that say nothing, or nothing more, are closed, and stand in nobody\'s way', async t => {
   const { listen, server } = await buildTestServer(t)
   const port = await listen()
-  const texts = ['', 'P', 'POST /verifications HTTP/1.1\r\nHost: x\r\n', head('POST /verifications HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 9')]
+  const texts = [
+    '', 'P', 'POST /verifications HTTP/1.1\r\nHost: x\r\n',
+    head('POST /verifications HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 9'),
+  ]
   const idle = Promise.all(texts.flatMap(text => Array.from({ length: 250 }, () => speak(port, text))))
-  const isFull = async (): Promise<boolean> => await new Promise<number>(done => { server.server.getConnections((_error, count) => done(count)) }) >= 1000
+  const isFull = async (): Promise<boolean> =>
+    await new Promise<number>(done => { server.server.getConnections((_error, count) => done(count)) }) >= 1000
   await until(isFull, 'all of them are there')
   const startedAt = performance.now()
   const [answer] = await Promise.all([fetch(`http://127.0.0.1:${port}/livez`), fetch(`http://127.0.0.1:${port}/livez`)])
@@ -145,7 +167,9 @@ t.test('a body that is cut off, and a head that asks for more than the limit', a
   socket.write(`${head('POST /verifications HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 1000')}{`)
   await once(socket, 'connect')
   socket.destroy()
-  const { answer } = await speak(port, head('POST /verifications HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 100000000'))
+  const { answer } = await speak(
+    port, head('POST /verifications HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 100000000'),
+  )
   t.match(answer, /^HTTP\/1.1 413 [\s\S]*connection: close[\s\S]*payload_too_large/i)
   t.notOk(lines.some(line => JSON.parse(line).level > 40))
 })
@@ -176,14 +200,21 @@ t.test('a worker answers for its health and its metrics only', async t => {
 })
 
 t.test('operations can have a port of their own', async t => {
-  const { server, operationsServer, lines } = await buildTestServer(t, { publicUrl: 'https://verify.example', operations: { port: 0, host: '127.0.0.1' } })
+  const { server, operationsServer, lines } = await buildTestServer(
+    t, { publicUrl: 'https://verify.example', operations: { port: 0, host: '127.0.0.1' } },
+  )
   for (const url of ['/metrics', '/docs', '/docs/json', '/openapi.json']) {
     t.equal((await server.inject(url)).statusCode, 404, `${url} is not at the public door`)
     t.equal((await operationsServer.inject(url)).statusCode, 200, url)
   }
-  for (const one of [server, operationsServer]) for (const url of ['/livez', '/readyz']) t.equal((await one.inject(url)).statusCode, 200, url)
+  for (const one of [server, operationsServer]) for (const url of ['/livez', '/readyz']) t.equal(
+    (await one.inject(url)).statusCode, 200, url,
+  )
   for (const url of ['/verifications?reference=a', '/providers', '/verifications/ver_a']) {
-    t.match(await operationsServer.inject({ url, headers: authorization }), { statusCode: 404, headers: { 'content-type': 'application/problem+json' } }, url)
+    t.match(
+      await operationsServer.inject({ url, headers: authorization }),
+      { statusCode: 404, headers: { 'content-type': 'application/problem+json' } }, url,
+    )
   }
   const document = (await operationsServer.inject('/openapi.json')).json()
   t.same(document.servers, [{ url: 'https://verify.example' }], 'calls go to the public door')

@@ -13,20 +13,33 @@ const number = '+447700900123'
 t.test('which countries pass', async t => {
   const table: [more: Partial<App>, country: string, passes: boolean][] = [
     [{}, 'GB', true], [{}, '001', true],
-    [{ allowedCountries: ['GB'] }, 'GB', true], [{ allowedCountries: ['GB'] }, 'FR', false], [{ allowedCountries: ['GB'] }, '001', false],
+    [{ allowedCountries: ['GB'] }, 'GB', true], [{ allowedCountries: ['GB'] }, 'FR', false], [
+      { allowedCountries: ['GB'] }, '001', false,
+    ],
     [{ allowedCountries: [] }, 'GB', false],
-    [{ deniedCountries: ['GB'] }, 'GB', false], [{ deniedCountries: ['GB'] }, 'FR', true], [{ deniedCountries: ['001'] }, '001', false],
+    [{ deniedCountries: ['GB'] }, 'GB', false], [{ deniedCountries: ['GB'] }, 'FR', true], [
+      { deniedCountries: ['001'] }, '001', false,
+    ],
     [{ allowedCountries: ['GB', 'FR'], deniedCountries: ['GB'] }, 'GB', false],
   ]
-  for (const [more, country, passes] of table) t.equal(allowsCountry(app(more), country), passes, `${JSON.stringify(more)} ${country}`)
+  for (const [more, country, passes] of table) t.equal(
+    allowsCountry(app(more), country), passes, `${JSON.stringify(more)} ${country}`,
+  )
 })
 
 function start (over: { retryAfterMs: number } | null = null) {
   const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
   const metrics = createMetrics({})
   const lines: string[] = []
-  const policy = createCountryPolicy({ budget: { exceeded: () => over }, sealer, metrics, log: createLogger('info', { write: line => { lines.push(line) } }) })
-  const judge = (more: Partial<App>, asked: { number: string, country: string | null } = { number, country: 'GB' }): ApiError | null => {
+  const policy = createCountryPolicy(
+    {
+      budget: { exceeded: () => over }, sealer, metrics,
+      log: createLogger('info', { write: line => { lines.push(line) } }),
+    },
+  )
+  const judge = (
+    more: Partial<App>, asked: { number: string, country: string | null } = { number, country: 'GB' },
+  ): ApiError | null => {
     try {
       policy.assertAllowed(app(more), asked)
       return null
@@ -46,11 +59,22 @@ t.test('a country that is not allowed', async t => {
   const { judge, lines, monitored, numberTag } = start()
   t.equal(judge({}), null)
   const refused = judge({ deniedCountries: ['GB'] })
-  t.match(refused, { apiCode: 'country_not_allowed', extra: { errors: [{ field: 'phoneNumber' }], refusal: { cause: 'country_not_allowed', numberTag } } })
-  t.match(judge({ allowedCountries: ['GB'] }, { number, country: null }), { apiCode: 'country_not_allowed' }, 'of no country')
+  t.match(
+    refused,
+    {
+      apiCode: 'country_not_allowed',
+      extra: { errors: [{ field: 'phoneNumber' }], refusal: { cause: 'country_not_allowed', numberTag } },
+    },
+  )
+  t.match(
+    judge({ allowedCountries: ['GB'] }, { number, country: null }), { apiCode: 'country_not_allowed' }, 'of no country',
+  )
   t.equal(lines.length, 0, 'whoever answers logs it')
   t.equal(judge({ deniedCountries: ['GB'], countryMode: 'monitor' }), null)
-  t.match(lines.map(line => JSON.parse(line)), [{ audit: 'monitored', app: 'shop', cause: 'country_not_allowed', numberTag, msg: 'audit' }])
+  t.match(
+    lines.map(line => JSON.parse(line)),
+    [{ audit: 'monitored', app: 'shop', cause: 'country_not_allowed', numberTag, msg: 'audit' }],
+  )
   t.equal(await monitored('country_not_allowed'), 1)
   t.notMatch(lines.join(), '7700900')
 })
@@ -62,5 +86,8 @@ t.test('a country whose verifications remain unverified', async t => {
   t.equal(judge({}), null, 'only watched, unless the app says more')
   t.match(lines.map(line => JSON.parse(line)), [{ audit: 'monitored', cause: 'unverified_budget', numberTag }])
   t.equal(await monitored('unverified_budget'), 1)
-  t.match(judge({ unverifiedBudget: { mode: 'enforce' } }), { apiCode: 'rate_limited', extra: { retryAfterSeconds: 90.5, refusal: { cause: 'unverified_budget', numberTag } } })
+  t.match(
+    judge({ unverifiedBudget: { mode: 'enforce' } }),
+    { apiCode: 'rate_limited', extra: { retryAfterSeconds: 90.5, refusal: { cause: 'unverified_budget', numberTag } } },
+  )
 })

@@ -11,8 +11,15 @@ const day = 24 * hour
 /** The figures of authgear's specification: a fifth, and twenty a day. */
 const theirs = { share: 0.2, leastPerDay: 20 }
 
-const traffic = (hourCreated: number, hourVerified: number, dayCreated: number, dayVerified: number, bestDay: number): Traffic =>
-  ({ hour: { created: hourCreated, verified: hourVerified }, day: { created: dayCreated, verified: dayVerified }, bestDay })
+const traffic = (
+  hourCreated: number, hourVerified: number, dayCreated: number, dayVerified: number, bestDay: number,
+): Traffic =>
+  (
+    {
+      hour: { created: hourCreated, verified: hourVerified }, day: { created: dayCreated, verified: dayVerified },
+      bestDay,
+    }
+  )
 
 t.test('how much a country\'s traffic carries', async t => {
   const table: [name: string, traffic: Traffic, perDay: number, perHour: number][] = [
@@ -35,7 +42,9 @@ t.test('when it is used up', async t => {
   t.equal(exceededPeriod(traffic(1, 0, 1, 0, 0), { share: 0, leastPerDay: 0 }), 'day')
 })
 
-const app = (unverifiedBudget: NonNullable<App['unverifiedBudget']>): App => ({ id: 'shop', name: 'Shop', keys: [], unverifiedBudget })
+const app = (unverifiedBudget: NonNullable<App['unverifiedBudget']>): App => (
+  { id: 'shop', name: 'Shop', keys: [], unverifiedBudget }
+)
 
 t.test('two processes and fifteen days', async t => {
   const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
@@ -70,13 +79,21 @@ t.test('two processes and fifteen days', async t => {
   time += day
   const next = start()
   for (let n = 0; n < 10; n += 1) next.count('shop', 'GB', 'created')
-  await until(() => next.exceeded(app({ mode: 'enforce', share: 0.5, leastPerDay: 0 }), 'GB') !== null, 'half of the best day: 50 a day, 8.3 an hour')
-  t.equal(next.exceeded(app({ mode: 'enforce', share: 1, leastPerDay: 0 }), 'GB'), null, 'all of it: 100 a day, 16.7 an hour')
+  await until(
+    () => next.exceeded(app({ mode: 'enforce', share: 0.5, leastPerDay: 0 }), 'GB') !== null,
+    'half of the best day: 50 a day, 8.3 an hour',
+  )
+  t.equal(
+    next.exceeded(app({ mode: 'enforce', share: 1, leastPerDay: 0 }), 'GB'), null, 'all of it: 100 a day, 16.7 an hour',
+  )
   await next.close()
   time += 15 * day
   const last = start()
   last.count('shop', 'GB', 'created')
-  await until(() => last.exceeded(app({ mode: 'enforce', share: 1, leastPerDay: 1 }), 'GB') !== null, 'two weeks later that day counts no more')
+  await until(
+    () => last.exceeded(app({ mode: 'enforce', share: 1, leastPerDay: 1 }), 'GB') !== null,
+    'two weeks later that day counts no more',
+  )
 })
 
 t.test('while the store is away nothing is refused, and nothing is forgotten', async t => {

@@ -6,7 +6,9 @@ import { isGross, renderMarkdown, renderText, type Results } from '../../bench/r
 import { run } from '../../bench/run.ts'
 
 const results: Results = {
-  madeAt: '2026-11-26T10:00:00.000Z', run: 'whole', machine: { cpu: 'A CPU', cores: 2, pinned: true, node: '24.0.0', redis: '7.0.15', platform: 'linux' },
+  madeAt: '2026-11-26T10:00:00.000Z', run: 'whole', machine: {
+    cpu: 'A CPU', cores: 2, pinned: true, node: '24.0.0', redis: '7.0.15', platform: 'linux',
+  },
   findings: [
     { goal: 'P5r', median: 0, min: 0, max: 0 },
     { goal: 'P1', median: 0.801, min: 0.79, max: 0.84, note: '22.0 µs ÷ 27.5 µs' },
@@ -42,7 +44,10 @@ t.test('tables', async t => {
     'P17|Redis memory per live verification, all its keys|≤ 950 B|1100 B|not met',
   ].join('\n'))
   const lines = renderMarkdown(results).split('\n')
-  t.match(lines[0], /^Measured 2026-11-26 .*: A CPU, 2 cores \(the server had one core for itself\), Node\.js 24\.0\.0, Redis 7\.0\.15/)
+  t.match(
+    lines[0],
+    /^Measured 2026-11-26 .*: A CPU, 2 cores \(the server had one core for itself\), Node\.js 24\.0\.0, Redis 7\.0\.15/,
+  )
   t.equal(lines.at(-1), '| P17 | Redis memory per live verification, all its keys | ≤ 950 B | 1100 B | not met |')
   t.equal(isGross(results), false)
   t.equal(isGross({ ...results, findings: [{ goal: 'P17', median: 1200, min: 1200, max: 1200 }] }), true)
@@ -50,7 +55,10 @@ t.test('tables', async t => {
 
 t.test('options', async t => {
   t.match(readOptions([]), { name: 'whole', rounds: 5, only: null, soakMinutes: 0 })
-  t.match(readOptions(['--quick', '--only', 'P1, read', '--live', '1000000']), { name: 'quick', rounds: 2, only: new Set(['P1', 'read']), mostLive: 1_000_000 })
+  t.match(
+    readOptions(['--quick', '--only', 'P1, read', '--live', '1000000']),
+    { name: 'quick', rounds: 2, only: new Set(['P1', 'read']), mostLive: 1_000_000 },
+  )
   t.match(readOptions(['--soak', '30']), { only: new Set(['soak']), soakMinutes: 30 })
   t.throws(() => readOptions(['--soak', 'long']), { message: '--soak must be a number above 0' })
   t.throws(() => readOptions(['--slow']))

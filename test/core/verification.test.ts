@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { reasons, reasonWords } from '../../src/core/reasons.ts'
-import { actionOf, availableActions, currentAttempt, dueAt, isFinal, providerOf, readVerification, type Step, type Verification } from '../../src/core/verification.ts'
+import {
+  actionOf, availableActions, currentAttempt, dueAt, isFinal, providerOf, readVerification, type Step,
+  type Verification,
+} from '../../src/core/verification.ts'
 import { webhookEventTypes } from '../../src/core/vocabulary.ts'
 import { createVerification, leaseMs, decide, type Decision, type NewVerification } from '../../src/core/decide.ts'
 import type { Event } from '../../src/core/events.ts'
@@ -23,7 +26,10 @@ const begun = (more: Partial<NewVerification> = {}): Verification => createVerif
 const action = { type: 'openUrlOnCellular', url: 'https://x.example/', finish: 'code' } as const
 const events = {
   startClaimed: { type: 'startClaimed', attempt: 0 },
-  attemptStarted: { type: 'attemptStarted', attempt: 0, state: { ref: 1 }, action, attemptsRemaining: 2, resend: { left: 1, availableAt: start, afterMs: 30_000 } },
+  attemptStarted: {
+    type: 'attemptStarted', attempt: 0, state: { ref: 1 }, action, attemptsRemaining: 2,
+    resend: { left: 1, availableAt: start, afterMs: 30_000 },
+  },
   attemptSkipped: { type: 'attemptSkipped', attempt: 0, reason: 'recently_tried' },
   startFailed: { type: 'startFailed', attempt: 0, reason: 'provider_error' },
   attemptFailed: { type: 'attemptFailed', attempt: 0, reason: 'carrier_unsupported' },
@@ -52,7 +58,13 @@ const events = {
 type EventName = keyof typeof events
 
 const waiting = apply(begun(), events.attemptStarted)
-const deepLink = apply(begun(), { ...events.attemptStarted, action: { type: 'openDeepLink', url: 'x://', platforms: ['android'], notOpenedAfterMs: 600 } })
+const deepLink = apply(
+  begun(),
+  {
+    ...events.attemptStarted,
+    action: { type: 'openDeepLink', url: 'x://', platforms: ['android'], notOpenedAfterMs: 600 },
+  },
+)
 const states = {
   owed: begun(),
   starting: apply(begun(), events.startClaimed),
@@ -66,7 +78,9 @@ const states = {
   failed: apply(apply(waiting, events.evidenceApp), events.numberProvenOther),
   expired: apply(waiting, events.timeElapsed, start + 600_000),
   canceled: apply(waiting, events.canceled),
-  seeking: apply(apply(waiting, events.evidenceApp), { ...events.proven, profile: null, profileEvidence: { token: 't' } }),
+  seeking: apply(
+    apply(waiting, events.evidenceApp), { ...events.proven, profile: null, profileEvidence: { token: 't' } },
+  ),
 }
 type StateName = keyof typeof states
 
@@ -75,7 +89,9 @@ function tell (decision: Decision | null): string {
   if (decision === null) return ''
   const { next, effects } = decision
   const current = currentAttempt(next)
-  const place = current === null ? ('reason' in next ? `/${next.reason}` : '') : `:${current.index}:${current.attempt.phase}`
+  const place = current === null
+    ? ('reason' in next ? `/${next.reason}` : '')
+    : `:${current.index}:${current.attempt.phase}`
   return `${next.status}${place}${effects.map(effect => ` +${effect}`).join('')}`
 }
 
@@ -86,9 +102,18 @@ const resolve = 'pending:0:resolving +resolve'
 const canceled = 'canceled/app_canceled'
 const declined = 'failed/user_rejected'
 const table: Record<StateName, Partial<Record<EventName, string>>> = {
-  owed: { startClaimed: 'pending:0:starting', declined, attemptStarted: wait, attemptSkipped: next, startFailed: next, attemptFailed: next, evidenceProvider: 'pending:0:starting', nextRequested: next, canceled },
-  starting: { declined, attemptStarted: wait, attemptSkipped: next, startFailed: next, attemptFailed: next, evidenceProvider: 'pending:0:starting', nextRequested: next, canceled },
-  overtaken: { attemptStarted: resolve, attemptSkipped: next, startFailed: resolve, attemptFailed: next, nextRequested: next, canceled },
+  owed: {
+    startClaimed: 'pending:0:starting', declined, attemptStarted: wait, attemptSkipped: next, startFailed: next,
+    attemptFailed: next, evidenceProvider: 'pending:0:starting', nextRequested: next, canceled,
+  },
+  starting: {
+    declined, attemptStarted: wait, attemptSkipped: next, startFailed: next, attemptFailed: next,
+    evidenceProvider: 'pending:0:starting', nextRequested: next, canceled,
+  },
+  overtaken: {
+    attemptStarted: resolve, attemptSkipped: next, startFailed: resolve, attemptFailed: next, nextRequested: next,
+    canceled,
+  },
   waiting: {
     declined, attemptFailed: next, evidenceApp: resolve, evidenceProvider: resolve, evidencePoll: resolve, nextRequested: next, resendRequested: wait, resent: wait, canceled,
   },
@@ -119,7 +144,9 @@ t.test('every state × every event', async t => {
 
 t.test('a word about another attempt is late or too early', async t => {
   for (const state of Object.values(states)) {
-    for (const event of Object.values(events)) if ('attempt' in event) t.equal(decide(state, { ...event, attempt: 1 }, start), null)
+    for (const event of Object.values(events)) if ('attempt' in event) t.equal(
+      decide(state, { ...event, attempt: 1 }, start), null,
+    )
   }
 })
 
@@ -129,51 +156,102 @@ t.test('every reason goes where the table of reasons says', async t => {
     t.equal(first, reasons[reason].fallsThrough ? next : `failed/${reason}`, reason)
     const alone = apply(begun({ workflow: [step('otpless.otp')] }), events.attemptStarted)
     const last = decide(alone, { type: 'attemptFailed', attempt: 0, reason }, start)?.next
-    t.match(last, reason === 'attempt_timeout' ? { status: 'expired', reason } : { status: 'failed', reason: reasons[reason].isProviderFault ? 'provider_unavailable' : reason }, `${reason}, nothing left`)
+    t.match(
+      last,
+      reason === 'attempt_timeout'
+        ? { status: 'expired', reason }
+        : { status: 'failed', reason: reasons[reason].isProviderFault ? 'provider_unavailable' : reason },
+      `${reason}, nothing left`,
+    )
   }
 })
 
 t.test('a user\'s no moves on only when the workflow says so', async t => {
-  const willing = apply(begun({ workflow: [step('truid.phone_check', { continueWhenRejected: true }), step('otpless.otp')] }), events.attemptStarted)
+  const willing = apply(
+    begun({ workflow: [step('truid.phone_check', { continueWhenRejected: true }), step('otpless.otp')] }),
+    events.attemptStarted,
+  )
   t.equal(tell(decide(willing, { type: 'attemptFailed', attempt: 0, reason: 'user_rejected' }, start)), next)
-  t.equal(tell(decide(states.waiting, { type: 'nextRequested', reason: 'user_rejected' }, start)), next, 'the front end asked for it')
+  t.equal(
+    tell(decide(states.waiting, { type: 'nextRequested', reason: 'user_rejected' }, start)), next,
+    'the front end asked for it',
+  )
 })
 
 t.test('a workflow that runs out ends with the last started attempt\'s reason', async t => {
   const second = apply(states.waiting, events.attemptFailed)
-  t.match(decide(second, { type: 'attemptSkipped', attempt: 1, reason: 'provider_unavailable' }, start)?.next, { status: 'failed', reason: 'carrier_unsupported' })
+  t.match(
+    decide(second, { type: 'attemptSkipped', attempt: 1, reason: 'provider_unavailable' }, start)?.next,
+    { status: 'failed', reason: 'carrier_unsupported' },
+  )
   const timedOut = apply(states.waiting, events.timeElapsed, start + 60_000)
-  t.match(decide(timedOut, { type: 'attemptSkipped', attempt: 1, reason: null }, start + 60_000)?.next, { status: 'expired', reason: 'attempt_timeout' })
+  t.match(
+    decide(timedOut, { type: 'attemptSkipped', attempt: 1, reason: null }, start + 60_000)?.next,
+    { status: 'expired', reason: 'attempt_timeout' },
+  )
   const skipped = apply(begun(), events.attemptSkipped)
-  t.match(decide(skipped, { type: 'attemptSkipped', attempt: 1, reason: null }, start)?.next, { status: 'failed', reason: 'recently_tried' })
-  t.match(decide(skipped, { type: 'attemptSkipped', attempt: 1, reason: 'provider_unavailable' }, start)?.next, { status: 'failed', reason: 'provider_unavailable' })
+  t.match(
+    decide(skipped, { type: 'attemptSkipped', attempt: 1, reason: null }, start)?.next,
+    { status: 'failed', reason: 'recently_tried' },
+  )
+  t.match(
+    decide(skipped, { type: 'attemptSkipped', attempt: 1, reason: 'provider_unavailable' }, start)?.next,
+    { status: 'failed', reason: 'provider_unavailable' },
+  )
 })
 
 t.test('the clock', async t => {
   t.equal(tell(decide(states.waiting, events.timeElapsed, start + 59_999)), '')
   t.equal(tell(decide(states.waiting, events.timeElapsed, start + 60_000)), next)
-  t.match(apply(states.waiting, events.timeElapsed, start + 60_000).attempts[0], { status: 'expired', reason: 'attempt_timeout' })
-  t.match(apply(states.waiting, events.timeElapsed, start + 600_000), { status: 'expired', reason: 'deadline', attempts: [{ status: 'expired', reason: 'deadline' }] })
+  t.match(
+    apply(states.waiting, events.timeElapsed, start + 60_000).attempts[0],
+    { status: 'expired', reason: 'attempt_timeout' },
+  )
+  t.match(
+    apply(states.waiting, events.timeElapsed, start + 600_000),
+    { status: 'expired', reason: 'deadline', attempts: [{ status: 'expired', reason: 'deadline' }] },
+  )
   const alone = apply(begun({ workflow: [step('otpless.otp')] }), events.attemptStarted)
   t.match(apply(alone, events.timeElapsed, start + 60_000), { status: 'expired', reason: 'attempt_timeout' })
   for (const evidence of [events.evidenceApp, events.evidenceProvider, events.evidencePoll]) {
-    t.equal(tell(decide(states.waiting, evidence, start + 60_000)), next, 'evidence that comes after the attempt\'s time is as good as none')
+    t.equal(
+      tell(decide(states.waiting, evidence, start + 60_000)), next,
+      'evidence that comes after the attempt\'s time is as good as none',
+    )
     t.match(apply(alone, evidence, start + 60_000), { status: 'expired', reason: 'attempt_timeout' })
   }
   const short = begun({ expiresAt: start + 30_000 })
-  t.match(apply(short, events.timeElapsed, start + 30_000), { status: 'expired', reason: 'deadline' }, 'an attempt never outlives the verification')
+  t.match(
+    apply(short, events.timeElapsed, start + 30_000), { status: 'expired', reason: 'deadline' },
+    'an attempt never outlives the verification',
+  )
 })
 
 t.test('whoever worked on it died', async t => {
   const late = start + leaseMs.start
-  t.equal(tell(decide(states.owed, events.timeElapsed, late)), 'pending:0:starting +start', 'owed and never begun: begun again')
-  t.equal(tell(decide(states.starting, events.timeElapsed, late)), next, 'begun, and nobody knows: not sent a second time')
-  t.match(apply(states.starting, events.timeElapsed, late).attempts[0], { status: 'failed', reason: 'provider_timeout' })
-  const repeatable = apply(begun({ workflow: [step('truid.phone_check', { isRepeatable: true })] }), events.startClaimed)
+  t.equal(
+    tell(decide(states.owed, events.timeElapsed, late)), 'pending:0:starting +start',
+    'owed and never begun: begun again',
+  )
+  t.equal(
+    tell(decide(states.starting, events.timeElapsed, late)), next, 'begun, and nobody knows: not sent a second time',
+  )
+  t.match(
+    apply(states.starting, events.timeElapsed, late).attempts[0], { status: 'failed', reason: 'provider_timeout' },
+  )
+  const repeatable = apply(
+    begun({ workflow: [step('truid.phone_check', { isRepeatable: true })] }), events.startClaimed,
+  )
   const again = decide(repeatable, events.timeElapsed, late)
   t.equal(tell(again), 'pending:0:starting +start')
-  t.equal(tell(decide(again?.next ?? repeatable, events.startClaimed, late)), 'pending:0:starting', 'and can be taken on again')
-  t.equal(tell(decide(states.overtaken, events.timeElapsed, late)), resolve, 'the provider has called already: its word counts')
+  t.equal(
+    tell(decide(again?.next ?? repeatable, events.startClaimed, late)), 'pending:0:starting',
+    'and can be taken on again',
+  )
+  t.equal(
+    tell(decide(states.overtaken, events.timeElapsed, late)), resolve,
+    'the provider has called already: its word counts',
+  )
   t.equal(tell(decide(states.resolvingApp, events.timeElapsed, start + leaseMs.resolve)), resolve)
   t.equal(tell(decide(states.resolvingApp, events.timeElapsed, start + leaseMs.resolve - 1)), '')
 })
@@ -181,11 +259,17 @@ t.test('whoever worked on it died', async t => {
 t.test('wrong codes', async t => {
   const once = apply(states.resolvingApp, events.codeIncorrect)
   t.match(currentAttempt(once)?.attempt, { phase: 'waiting', attemptsRemaining: 1 })
-  t.match(apply(apply(once, events.evidenceApp), events.codeIncorrect).attempts[0], { status: 'failed', reason: 'code_attempts_exhausted' })
+  t.match(
+    apply(apply(once, events.evidenceApp), events.codeIncorrect).attempts[0],
+    { status: 'failed', reason: 'code_attempts_exhausted' },
+  )
 })
 
 t.test('sending again', async t => {
-  t.strictSame(availableActions(states.waiting), [{ action: 'next', availableAt: start }, { action: 'resend', availableAt: start, remaining: 1 }])
+  t.strictSame(
+    availableActions(states.waiting),
+    [{ action: 'next', availableAt: start }, { action: 'resend', availableAt: start, remaining: 1 }],
+  )
   const resent = apply(apply(states.waiting, events.resendRequested), events.resent)
   t.match(currentAttempt(resent)?.attempt, { state: { ref: 2 }, resend: { left: 0, availableAt: start + 30_000 } })
   t.equal(decide(resent, events.resendRequested, start + 30_000), null, 'none left')
@@ -195,9 +279,21 @@ t.test('sending again', async t => {
 })
 
 t.test('what is proven', async t => {
-  t.match(states.verified, { status: 'verified', phoneNumber: asked, result: { phoneNumber: asked, method: 'truid.phone_check', profile: { name: { first: 'A' } } } })
-  const discovered = apply(apply(apply(begun({ phoneNumber: null, includeProfile: false }), events.attemptStarted), events.evidenceProvider), events.proven)
-  t.match(discovered, { status: 'verified', phoneNumber: asked, result: { profile: null } }, 'a profile nobody asked for is not kept')
+  t.match(
+    states.verified,
+    {
+      status: 'verified', phoneNumber: asked,
+      result: { phoneNumber: asked, method: 'truid.phone_check', profile: { name: { first: 'A' } } },
+    },
+  )
+  const discovered = apply(
+    apply(apply(begun({ phoneNumber: null, includeProfile: false }), events.attemptStarted), events.evidenceProvider),
+    events.proven,
+  )
+  t.match(
+    discovered, { status: 'verified', phoneNumber: asked, result: { profile: null } },
+    'a profile nobody asked for is not kept',
+  )
   t.notMatch(JSON.stringify(states.verified), /"state"|"evidence"/, 'what only carried the attempt is gone')
 })
 
@@ -205,18 +301,45 @@ t.test('a profile that comes after the proof', async t => {
   const { seeking } = states
   t.match(seeking, { status: 'verified', result: { profile: null }, profileSearch: { evidence: { token: 't' } } })
   t.equal(dueAt(seeking), start + leaseMs.profile)
-  t.strictSame(decide(apply(waiting, events.evidenceApp), { ...events.proven, profile: null, profileEvidence: {} }, start)?.effects, ['profile'])
-  t.match(apply(seeking, events.profileRead), { status: 'verified', profileSearch: null, result: { profile: { name: { first: 'B' } } }, revision: seeking.revision + 1 })
-  t.match(apply(seeking, events.profileFailed), { status: 'verified', profileSearch: 'failed', result: { profile: null } }, 'never un-verifies')
-  t.strictSame(decide(seeking, events.timeElapsed, start + leaseMs.profile)?.effects, ['profile'], 'whoever was at it died')
-  t.match(apply(seeking, events.timeElapsed, start + 600_000), { status: 'verified', profileSearch: 'failed' }, 'given up with what it is read with')
-  for (const event of Object.values(events)) t.equal(decide(apply(seeking, events.profileRead), event, start + 700_000), null, 'and that was the last change')
-  const unwanted = apply(apply(apply(begun({ includeProfile: false }), events.attemptStarted), events.evidenceApp), { ...events.proven, profile: null, profileEvidence: {} })
+  t.strictSame(
+    decide(
+      apply(waiting, events.evidenceApp), { ...events.proven, profile: null, profileEvidence: {} }, start,
+    )?.effects,
+    ['profile'],
+  )
+  t.match(
+    apply(seeking, events.profileRead),
+    {
+      status: 'verified', profileSearch: null, result: { profile: { name: { first: 'B' } } },
+      revision: seeking.revision + 1,
+    },
+  )
+  t.match(
+    apply(seeking, events.profileFailed), { status: 'verified', profileSearch: 'failed', result: { profile: null } },
+    'never un-verifies',
+  )
+  t.strictSame(
+    decide(seeking, events.timeElapsed, start + leaseMs.profile)?.effects, ['profile'], 'whoever was at it died',
+  )
+  t.match(
+    apply(seeking, events.timeElapsed, start + 600_000), { status: 'verified', profileSearch: 'failed' },
+    'given up with what it is read with',
+  )
+  for (const event of Object.values(events)) t.equal(
+    decide(apply(seeking, events.profileRead), event, start + 700_000), null, 'and that was the last change',
+  )
+  const unwanted = apply(
+    apply(apply(begun({ includeProfile: false }), events.attemptStarted), events.evidenceApp),
+    { ...events.proven, profile: null, profileEvidence: {} },
+  )
   t.match(unwanted, { profileSearch: null }, 'nobody asked for it')
 })
 
 t.test('the dialog opened', async t => {
-  t.match(currentAttempt(apply(states.deepLink, events.opened))?.attempt, { action: { type: 'approveOnDevice', app: 'truid' } })
+  t.match(
+    currentAttempt(apply(states.deepLink, events.opened))?.attempt,
+    { action: { type: 'approveOnDevice', app: 'truid' } },
+  )
   t.equal(decide(apply(states.deepLink, events.opened), events.opened, start), null, 'once')
 })
 
@@ -252,16 +375,27 @@ t.test('any interleaving and repetition ends in exactly one final state', async 
     attempt.map(attempt => ({ type: 'startClaimed', attempt } as const)),
     attempt.map(attempt => ({ ...events.attemptStarted, attempt })),
     attempt.map(attempt => ({ ...events.attemptSkipped, attempt })),
-    fc.tuple(attempt, fc.constantFrom(...reasonWords)).map(([attempt, reason]) => ({ type: 'startFailed', attempt, reason } as const)),
-    fc.tuple(attempt, fc.constantFrom(...reasonWords)).map(([attempt, reason]) => ({ type: 'attemptFailed', attempt, reason } as const)),
+    fc.tuple(attempt, fc.constantFrom(...reasonWords)).map(
+      ([attempt, reason]) => ({ type: 'startFailed', attempt, reason } as const),
+    ),
+    fc.tuple(attempt, fc.constantFrom(...reasonWords)).map(
+      ([attempt, reason]) => ({ type: 'attemptFailed', attempt, reason } as const),
+    ),
     attempt.map(attempt => ({ type: 'promptOpened', attempt } as const)),
     attempt.map(attempt => ({ ...events.declined, attempt })),
-    fc.tuple(attempt, evidence).map(([attempt, evidence]) => ({ type: 'evidenceReceived', attempt, evidence } as const)),
-    fc.tuple(attempt, fc.constantFrom(asked, '+14155550101')).map(([attempt, phoneNumber]) => ({ ...events.proven, attempt, phoneNumber })),
+    fc.tuple(attempt, evidence).map(
+      ([attempt, evidence]) => ({ type: 'evidenceReceived', attempt, evidence } as const),
+    ),
+    fc.tuple(attempt, fc.constantFrom(asked, '+14155550101')).map(
+      ([attempt, phoneNumber]) => ({ ...events.proven, attempt, phoneNumber }),
+    ),
     attempt.map(attempt => ({ type: 'codeIncorrect', attempt } as const)),
     attempt.map(attempt => ({ type: 'queryStarted', attempt } as const)),
     attempt.map(attempt => ({ type: 'queryRejected', attempt } as const)),
-    fc.tuple(attempt, fc.constantFrom('app' as const, 'provider' as const, 'poll' as const), fc.integer({ min: 0, max: 700_000 })).map(([attempt, from, after]) => ({ type: 'stillPending', attempt, from, askAgainAt: start + after } as const)),
+    fc.tuple(
+      attempt, fc.constantFrom('app' as const, 'provider' as const, 'poll' as const),
+      fc.integer({ min: 0, max: 700_000 }),
+    ).map(([attempt, from, after]) => ({ type: 'stillPending', attempt, from, askAgainAt: start + after } as const)),
     fc.constant(events.nextRequested),
     attempt.map(attempt => ({ type: 'resendRequested', attempt } as const)),
     attempt.map(attempt => ({ ...events.resent, attempt })),
@@ -271,8 +405,18 @@ t.test('any interleaving and repetition ends in exactly one final state', async 
     fc.constant(events.timeElapsed),
   )
   // A crash is an event that never comes; a tick long after it is what the sweeper brings.
-  const history = fc.array(fc.record({ event: eventArbitrary, after: fc.integer({ min: 0, max: 40_000 }), times: fc.integer({ min: 1, max: 3 }) }), { maxLength: 40 })
-  const workflow = fc.array(fc.record({ isRepeatable: fc.boolean(), continueWhenRejected: fc.boolean() }).map(more => step('otpless.otp', more)), { minLength: 1, maxLength: 4 })
+  const history = fc.array(
+    fc.record(
+      { event: eventArbitrary, after: fc.integer({ min: 0, max: 40_000 }), times: fc.integer({ min: 1, max: 3 }) },
+    ),
+    { maxLength: 40 },
+  )
+  const workflow = fc.array(
+    fc.record(
+      { isRepeatable: fc.boolean(), continueWhenRejected: fc.boolean() },
+    ).map(more => step('otpless.otp', more)),
+    { minLength: 1, maxLength: 4 },
+  )
 
   fc.assert(fc.property(workflow, fc.option(fc.constant(asked)), history, (workflow, phoneNumber, history) => {
     let now = start
@@ -285,19 +429,29 @@ t.test('any interleaving and repetition ends in exactly one final state', async 
       verification = decision.next
       // Taking over news is bookkeeping; nobody outside sees it.
       if (isFinal(before)) {
-        if (JSON.stringify({ ...verification, news: null }) !== JSON.stringify({ ...before, news: null })) throw new Error('a final state changed')
+        if (
+          JSON.stringify({ ...verification, news: null }) !== JSON.stringify({ ...before, news: null })
+        ) throw new Error('a final state changed')
         return
       }
-      if (verification.revision < before.revision || verification.revision > before.revision + 3) throw new Error('the revision only grows')
+      if (
+        verification.revision < before.revision || verification.revision > before.revision + 3
+      ) throw new Error('the revision only grows')
       if (verification.attempts.length > workflow.length) throw new Error('more attempts than steps')
-      if (verification.attempts.slice(0, -1).some(({ status }) => status === 'pending')) throw new Error('two attempts at once')
+      if (
+        verification.attempts.slice(0, -1).some(({ status }) => status === 'pending')
+      ) throw new Error('two attempts at once')
       if (verification.status === 'verified') {
-        if (event.type !== 'numberProven' || (phoneNumber !== null && event.phoneNumber !== phoneNumber)) throw new Error('verified without proof')
+        if (
+          event.type !== 'numberProven' || (phoneNumber !== null && event.phoneNumber !== phoneNumber)
+        ) throw new Error('verified without proof')
         const last = before.attempts.at(-1)
         if (last?.status !== 'pending' || last.phase !== 'resolving') throw new Error('verified without evidence')
       }
       if (isFinal(verification)) {
-        if (currentAttempt(verification) !== null || decision.effects.some(effect => effect !== 'notify')) throw new Error('final, and something is owed')
+        if (
+          currentAttempt(verification) !== null || decision.effects.some(effect => effect !== 'notify')
+        ) throw new Error('final, and something is owed')
         final = JSON.stringify({ ...verification, news: null })
         if (verification.news?.owed.at(-1)?.type !== verification.status) throw new Error('the end is not told')
       } else if (currentAttempt(verification) === null) throw new Error('pending, and nothing in hand')
@@ -313,7 +467,9 @@ t.test('any interleaving and repetition ends in exactly one final state', async 
       now = Math.max(now, dueAt(verification) ?? now)
       step(events.timeElapsed)
     }
-    if (final !== null && JSON.stringify({ ...verification, news: null }) !== final) throw new Error('the end was rewritten')
+    if (
+      final !== null && JSON.stringify({ ...verification, news: null }) !== final
+    ) throw new Error('the end was rewritten')
     if (now > verification.expiresAt + 40_000 * 40) throw new Error('ended too late')
   }), { numRuns: 3_000 })
   t.pass('3,000 histories')

@@ -15,7 +15,9 @@ const routes = Object.keys(readJson(join(root, 'openapi/openapi.json')).paths)
 
 t.test('the schema takes the defaults and what the tests render, and knows every value by name', async t => {
   t.ok(valueFiles.size >= 5)
-  for (const path of [join(chart, 'values.yaml'), ...valueFiles.values()]) t.strictSame(schema.Errors(readYaml(path)), [true, []], path)
+  for (
+    const path of [join(chart, 'values.yaml'), ...valueFiles.values()]
+  ) t.strictSame(schema.Errors(readYaml(path)), [true, []], path)
   const { properties: { global: _global, ...properties } } = readJson(join(chart, 'values.schema.json'))
   t.strictSame(Object.keys(properties).sort(), Object.keys(defaults).sort())
 })
@@ -30,7 +32,11 @@ t.test('the chart is of this version', async t => {
 })
 
 t.test('alerts and dashboard are those of ops', async t => {
-  for (const [file, path] of [['alerts.yaml', 'ops/prometheus/alerts.yaml'], ['verigate.json', 'ops/grafana/verigate.json']]) {
+  for (
+    const [file, path] of [
+      ['alerts.yaml', 'ops/prometheus/alerts.yaml'], ['verigate.json', 'ops/grafana/verigate.json'],
+    ]
+  ) {
     t.equal(realpathSync(join(chart, 'files', String(file))), realpathSync(join(root, String(path))))
   }
 })
@@ -55,7 +61,9 @@ t.test('probes ask routes that there are, and the world reaches none of them', a
 })
 
 t.test('a pod that is removed has the time to drain', async t => {
-  const drainSeconds = Number(/shutdownDelayMs \+ ([\d_]+)/.exec(readFileSync(join(root, 'src/main.ts'), 'utf8'))?.[1]?.replace('_', '')) / 1000
+  const drainSeconds = Number(
+    /shutdownDelayMs \+ ([\d_]+)/.exec(readFileSync(join(root, 'src/main.ts'), 'utf8'))?.[1]?.replace('_', ''),
+  ) / 1000
   t.ok(defaults.terminationGracePeriodSeconds > defaults.preStopSeconds + drainSeconds)
 })
 

@@ -24,7 +24,9 @@ export type Compose = { services: Record<string, Service>, volumes: Record<strin
 
 export const root = resolve(import.meta.dirname, '../..')
 
-/** `docker-compose.yml` as Compose reads it with this `.env`: first the YAML, then the variables in each of its texts. */
+/**
+ * `docker-compose.yml` as Compose reads it with this `.env`: first the YAML, then the variables in each of its texts.
+ */
 export function readCompose (dotenv: Record<string, string> = {}): Compose {
   const fill = (_key: unknown, value: unknown): unknown => typeof value === 'string' ? fillIn(value, dotenv) : value
   return parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), fill, { merge: true })
@@ -43,5 +45,7 @@ function fillIn (text: string, dotenv: Record<string, string>): string {
 /** The services that `docker compose up` starts with this `.env`. */
 export function startedServices (compose: Compose, { COMPOSE_PROFILES = '' }: Record<string, string>): string[] {
   const on = COMPOSE_PROFILES.split(',')
-  return Object.keys(compose.services).filter(name => compose.services[name]?.profiles?.some(profile => on.includes(profile)) ?? true)
+  return Object.keys(compose.services).filter(
+    name => compose.services[name]?.profiles?.some(profile => on.includes(profile)) ?? true,
+  )
 }

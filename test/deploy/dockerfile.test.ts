@@ -36,7 +36,9 @@ t.test('the image starts, works and stops: as its user, without a file of develo
   await mkdir(binaries)
   await cp(process.execPath, join(binaries, 'node'))
   // tap and npm hand themselves down to every process by these.
-  const inherited = Object.entries(process.env).filter(([name]) => name !== 'NODE_OPTIONS' && !/^_?TAP|^npm_(?!config_cache)/.test(name))
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => name !== 'NODE_OPTIONS' && !/^_?TAP|^npm_(?!config_cache)/.test(name),
+  )
   const image = await buildImage(context, folder, {
     ...Object.fromEntries(inherited), PATH: `${binaries}:${process.env['PATH']}`, npm_config_prefer_offline: 'true', npm_config_update_notifier: 'false',
   })
@@ -46,16 +48,25 @@ t.test('the image starts, works and stops: as its user, without a file of develo
 
   const workdir = join(image.root, image.workdir)
   const locked = JSON.parse(await readFile(join(context, 'package-lock.json'), 'utf8')).packages
-  const installed = Object.keys(JSON.parse(await readFile(join(workdir, 'node_modules', '.package-lock.json'), 'utf8')).packages)
+  const installed = Object.keys(
+    JSON.parse(await readFile(join(workdir, 'node_modules', '.package-lock.json'), 'utf8')).packages,
+  )
   t.ok(installed.includes('node_modules/fastify'))
   t.strictSame(installed.filter(path => locked[path].dev === true), [], 'no package of development')
 
   await run('chmod', ['-R', 'a-w', image.root])
 
   const options = { cwd: workdir, ...userOf(image) }
-  const shown = Object.entries({ ...image.environment, PATH: binaries, NODE_DEBUG_NATIVE: 'COMPILE_CACHE' }).map(([name, value]) => `${name}=${value}`)
-  const refused = await text(spawn('env', ['-i', ...shown, ...image.command], { ...options, stdio: ['ignore', 'ignore', 'pipe'] }).stderr)
-  t.match(refused, /StrippedTypeScript \S*src\/main\.ts.*success/, 'its code is taken from the cache, although nothing can be written there')
+  const shown = Object.entries(
+    { ...image.environment, PATH: binaries, NODE_DEBUG_NATIVE: 'COMPILE_CACHE' },
+  ).map(([name, value]) => `${name}=${value}`)
+  const refused = await text(
+    spawn('env', ['-i', ...shown, ...image.command], { ...options, stdio: ['ignore', 'ignore', 'pipe'] }).stderr,
+  )
+  t.match(
+    refused, /StrippedTypeScript \S*src\/main\.ts.*success/,
+    'its code is taken from the cache, although nothing can be written there',
+  )
   t.match(refused, /was accepted/)
   t.notMatch(refused, /was not initialized|was rejected/, 'all of it')
 
@@ -68,7 +79,9 @@ t.test('the image starts, works and stops: as its user, without a file of develo
   }
   // By `env`, since tap puts itself into the environment of every process that is spawned.
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
-  const started = spawn('env', ['-i', ...variables, ...image.command], { ...options, stdio: ['ignore', 'ignore', 'pipe'] })
+  const started = spawn(
+    'env', ['-i', ...variables, ...image.command], { ...options, stdio: ['ignore', 'ignore', 'pipe'] },
+  )
   t.teardown(() => started.kill('SIGKILL'))
   const complaints = text(started.stderr)
   const ended = once(started, 'exit')
@@ -92,8 +105,12 @@ t.test('the image starts, works and stops: as its user, without a file of develo
     }
     t.equal((await app.waitFor(body['id']))['status'], 'verified', method)
   }
-  const outside = Object.values(networkInterfaces()).flat().find(one => one?.family === 'IPv4' && !one.internal)?.address ?? '127.0.0.2'
-  for (const port of [environment.PORT, environment.SANDBOX_PORT]) t.ok((await request(`http://${outside}:${port}/`)).statusCode > 0, 'reached from outside the container')
+  const outside = Object.values(networkInterfaces()).flat().find(
+    one => one?.family === 'IPv4' && !one.internal,
+  )?.address ?? '127.0.0.2'
+  for (const port of [environment.PORT, environment.SANDBOX_PORT]) t.ok(
+    (await request(`http://${outside}:${port}/`)).statusCode > 0, 'reached from outside the container',
+  )
 
   started.kill('SIGTERM')
   t.strictSame(await ended, [0, null])
@@ -101,7 +118,9 @@ t.test('the image starts, works and stops: as its user, without a file of develo
 })
 
 /** The exit code. */
-async function run (command: string, args: string[], options: { cwd?: string, uid?: number, gid?: number } = {}): Promise<number> {
+async function run (
+  command: string, args: string[], options: { cwd?: string, uid?: number, gid?: number } = {},
+): Promise<number> {
   const [code] = await once(spawn(command, args, { ...options, stdio: 'ignore' }), 'exit')
   return Number(code)
 }

@@ -28,7 +28,8 @@ export function readInstructions (text: string): Instruction[] {
 }
 
 /**
- * Builds an image without a container engine: its stages are folders below `folder`, on the system that is here instead of the base image's. Covers what
+ * Builds an image without a container engine: its stages are folders below `folder`, on the system that is here instead
+ * of the base image's. Covers what
  * our Dockerfile uses, and throws at the rest. `runs` is the environment of RUN, beside the image's own.
  */
 export async function buildImage (context: string, folder: string, runs: NodeJS.ProcessEnv): Promise<Image> {
@@ -48,18 +49,25 @@ export async function buildImage (context: string, folder: string, runs: NodeJS.
         await mkdir(within('.'), { recursive: true })
         break
       case 'COPY': {
-        const { from, paths = '' } = /^(?:--from=(?<from>\w+) )?(?<paths>[^-].*)$/.exec(words)?.groups ?? refuse(name, words)
+        const {
+          from, paths = '',
+        } = /^(?:--from=(?<from>\w+) )?(?<paths>[^-].*)$/.exec(words)?.groups ?? refuse(name, words)
         const sources = paths.split(' ')
         const target = sources.pop() ?? ''
         for (const source of sources) {
           const origin = join(from === undefined ? context : roots.get(from) ?? refuse(name, words), source)
           const isIntoFolder = target.endsWith('/') && (await stat(origin)).isFile()
-          await cp(origin, isIntoFolder ? join(within(target), basename(source)) : within(target), { recursive: true, verbatimSymlinks: true })
+          await cp(
+            origin, isIntoFolder ? join(within(target), basename(source)) : within(target),
+            { recursive: true, verbatimSymlinks: true },
+          )
         }
         break
       }
       case 'RUN':
-        await promisify(execFile)('sh', ['-c', words], { cwd: within('.'), env: { ...runs, ...image.environment }, ...userOf(image) })
+        await promisify(execFile)(
+          'sh', ['-c', words], { cwd: within('.'), env: { ...runs, ...image.environment }, ...userOf(image) },
+        )
         break
       case 'ENV':
         for (const pair of words.split(' ')) image.environment[pair.replace(/=.*/, '')] = pair.replace(/^[^=]*=/, '')

@@ -22,7 +22,8 @@ const here = { skip: helm === null ? 'helm is not on the PATH: the chart was not
 
 /** Kinds that are not Kubernetes' own. */
 const ofOperators = ['PodMonitor', 'PrometheusRule', 'ScaledObject']
-const all = <Kind extends Manifest['kind'], Type>(manifests: Manifest[], kind: Kind): (Manifest & Type)[] => manifests.filter(one => one.kind === kind) as (Manifest & Type)[]
+const all = <Kind extends Manifest['kind'], Type>(manifests: Manifest[], kind: Kind): (Manifest & Type)[] =>
+  manifests.filter(one => one.kind === kind) as (Manifest & Type)[]
 const deploymentsOf = (manifests: Manifest[]) => all<'Deployment', Deployment>(manifests, 'Deployment')
 const podOf = (deployment: Deployment | undefined): PodSpec => deployment?.spec?.template.spec ?? { containers: [] }
 const valuesFile = (name: string): string[] => ['--values', valueFiles.get(name) ?? '']
@@ -30,7 +31,9 @@ const selects = (selector: Record<string, string> = {}, labels: Record<string, s
   Object.entries(selector).every(([name, value]) => labels[name] === value)
 
 t.test('helm lints every set of values', here, async t => {
-  for (const path of valueFiles.values()) t.match(await runHelm('lint', ['--values', path]), { ok: true, stdout: '0 chart(s) failed' }, path)
+  for (const path of valueFiles.values()) t.match(
+    await runHelm('lint', ['--values', path]), { ok: true, stdout: '0 chart(s) failed' }, path,
+  )
 })
 
 t.test('helm refuses what cannot work, and says why', here, async t => {
@@ -38,7 +41,10 @@ t.test('helm refuses what cannot work, and says why', here, async t => {
   for (const [at, [why, values]] of wrongValues.entries()) {
     const path = join(folder, `${at}.yaml`)
     await writeFile(path, stringify(values))
-    t.match(await runHelm('template', [...valuesFile('minimal'), '--values', path]), { ok: false, stderr: /values don't meet the specifications of the schema/ }, why)
+    t.match(
+      await runHelm('template', [...valuesFile('minimal'), '--values', path]),
+      { ok: false, stderr: /values don't meet the specifications of the schema/ }, why,
+    )
   }
   const minimal = valuesFile('minimal')
   const cases: [says: RegExp, args: string[]][] = [
@@ -56,7 +62,9 @@ t.test('what is rendered is what Kubernetes knows, field by field', here, async 
   for (const name of valueFiles.keys()) {
     for (const manifest of (await render(...valuesFile(name))).filter(({ kind }) => !ofOperators.includes(kind))) {
       const { apiVersion, kind } = manifest
-      imports.add(`import type { ${kind} } from 'kubernetes-types/${apiVersion === 'v1' ? 'core/v1' : apiVersion.replace('.k8s.io', '')}.d.ts'`)
+      imports.add(
+        `import type { ${kind} } from 'kubernetes-types/${apiVersion === 'v1' ? 'core/v1' : apiVersion.replace('.k8s.io', '')}.d.ts'`,
+      )
       constants.push(`export const object${constants.length}: ${kind} = ${JSON.stringify(manifest)}`)
     }
   }
@@ -64,13 +72,22 @@ t.test('what is rendered is what Kubernetes knows, field by field', here, async 
   const check = async (text: string): Promise<string> => {
     const file = join(t.testdir({}), 'rendered.ts')
     await writeFile(file, text)
-    const tsc = [join(root, 'node_modules/.bin/tsc'), '--ignoreConfig', '--noEmit', '--strict', '--exactOptionalPropertyTypes', '--module', 'nodenext', '--types', '', file]
+    const tsc = [
+      join(root, 'node_modules/.bin/tsc'), '--ignoreConfig', '--noEmit', '--strict', '--exactOptionalPropertyTypes',
+      '--module', 'nodenext', '--types', '', file,
+    ]
     // Without what tap puts into the environment of every process: the compiler does not start with it.
-    return await new Promise(done => execFile('env', ['-u', 'NODE_OPTIONS', process.execPath, ...tsc], (_, stdout, stderr) => done(stdout + stderr)))
+    return await new Promise(
+      done =>
+        execFile('env', ['-u', 'NODE_OPTIONS', process.execPath, ...tsc], (_, stdout, stderr) => done(stdout + stderr)),
+    )
   }
   const text = [...imports, ...constants].join('\n')
   t.equal(await check(text), '')
-  t.match(await check(text.replace('"readOnlyRootFilesystem"', '"readonlyRootFilesystem"')), /readonlyRootFilesystem\W+ does not exist in type 'SecurityContext'/)
+  t.match(
+    await check(text.replace('"readOnlyRootFilesystem"', '"readonlyRootFilesystem"')),
+    /readonlyRootFilesystem\W+ does not exist in type 'SecurityContext'/,
+  )
 })
 
 for (const name of valueFiles.keys()) {
@@ -78,13 +95,24 @@ for (const name of valueFiles.keys()) {
     const manifests = await render(...valuesFile(name))
     const secrets = all<'Secret', Secret>(manifests, 'Secret').map(({ metadata }) => metadata.name)
     const deployments = deploymentsOf(manifests)
-    t.strictSame(deployments.map(({ metadata }) => metadata.labels['app.kubernetes.io/component']), name === 'without-worker' ? ['api'] : ['api', 'worker'])
+    t.strictSame(
+      deployments.map(({ metadata }) => metadata.labels['app.kubernetes.io/component']),
+      name === 'without-worker' ? ['api'] : ['api', 'worker'],
+    )
     for (const deployment of deployments) {
       const pod = podOf(deployment)
-      t.match(pod, { automountServiceAccountToken: false, enableServiceLinks: false, securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } } })
+      t.match(
+        pod,
+        {
+          automountServiceAccountToken: false, enableServiceLinks: false,
+          securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+        },
+      )
       const [container] = pod.containers
       t.match(container, {
-        securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+        securityContext: {
+          allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] },
+        },
         startupProbe: { httpGet: { path: '/livez', port: 'http' } },
         livenessProbe: { httpGet: { path: '/livez', port: 'http' } },
         readinessProbe: { httpGet: { path: '/readyz', port: 'http' } },
@@ -93,24 +121,50 @@ for (const name of valueFiles.keys()) {
       })
       const isApi = deployment.metadata.labels['app.kubernetes.io/component'] === 'api'
       t.equal(container?.lifecycle?.preStop !== undefined, isApi, 'who gets requests waits for the proxies to know')
-      t.ok((pod.topologySpreadConstraints ?? []).every(({ labelSelector }) => selects(labelSelector?.matchLabels, deployment.spec?.template.metadata?.labels)))
+      t.ok(
+        (pod.topologySpreadConstraints ?? []).every(
+          ({ labelSelector }) => selects(labelSelector?.matchLabels, deployment.spec?.template.metadata?.labels),
+        ),
+      )
       t.ok(selects(deployment.spec?.selector.matchLabels, deployment.spec?.template.metadata?.labels))
       t.strictSame(container?.env?.map(({ name }) => name).filter(name => !(name in variables)), [])
       const named = [container?.envFrom?.[0]?.secretRef?.name, pod.volumes?.[0]?.secret?.secretName]
       if (name === 'minimal' || name === 'everything') t.strictSame(named, secrets)
-      else t.strictSame([...secrets, ...named], [readYaml(valueFiles.get(name) ?? '').existingSecret, readYaml(valueFiles.get(name) ?? '').existingAppsSecret])
-      t.ok(all<'ServiceAccount', Manifest>(manifests, 'ServiceAccount').some(({ metadata }) => metadata.name === pod.serviceAccountName))
+      else t.strictSame(
+        [...secrets, ...named],
+        [readYaml(valueFiles.get(name) ?? '').existingSecret, readYaml(valueFiles.get(name) ?? '').existingAppsSecret],
+      )
+      t.ok(
+        all<'ServiceAccount', Manifest>(manifests, 'ServiceAccount').some(
+          ({ metadata }) => metadata.name === pod.serviceAccountName,
+        ),
+      )
 
       const budgets = all<'PodDisruptionBudget', PodDisruptionBudget>(manifests, 'PodDisruptionBudget')
-      t.equal(budgets.filter(({ spec }) => selects(spec?.selector?.matchLabels, deployment.spec?.template.metadata?.labels)).length, 1)
+      t.equal(
+        budgets.filter(
+          ({ spec }) => selects(spec?.selector?.matchLabels, deployment.spec?.template.metadata?.labels),
+        ).length,
+        1,
+      )
       const scalers = [
         ...all<'HorizontalPodAutoscaler', HorizontalPodAutoscaler>(manifests, 'HorizontalPodAutoscaler'),
         ...all<'ScaledObject', { spec: { scaleTargetRef: { name: string } } }>(manifests, 'ScaledObject'),
       ].filter(({ spec }) => spec?.scaleTargetRef.name === deployment.metadata.name)
-      t.equal(scalers.length, deployment.spec?.replicas === undefined ? 1 : 0, 'either it scales or it has so many replicas')
+      t.equal(
+        scalers.length, deployment.spec?.replicas === undefined ? 1 : 0, 'either it scales or it has so many replicas',
+      )
     }
     const services = all<'Service', Service>(manifests, 'Service')
-    t.strictSame(services.map(({ spec }) => deployments.filter(({ spec: { template } = {} }) => selects(spec?.selector, template?.metadata?.labels)).length), [1])
+    t.strictSame(
+      services.map(
+        ({ spec }) =>
+          deployments.filter(
+            ({ spec: { template } = {} }) => selects(spec?.selector, template?.metadata?.labels),
+          ).length,
+      ),
+      [1],
+    )
   })
 }
 
@@ -121,21 +175,47 @@ t.test('everything: the world reaches the callbacks and the verifications, monit
   t.strictSame(paths.map(({ path }) => path), ['/callbacks', '/verifications', '/webhooks', '/providers'])
   t.match(paths[0]?.backend.service, { name: all(manifests, 'Service')[0]?.metadata.name, port: { name: 'http' } })
   const [policy] = all<'NetworkPolicy', NetworkPolicy>(manifests, 'NetworkPolicy')
-  t.match(policy?.spec, { policyTypes: ['Ingress', 'Egress'], ingress: [{ ports: [{ port: 'http' }, { port: 'operations' }], from: [{ namespaceSelector: {} }, { podSelector: {} }] }] })
-  t.strictSame(policy?.spec?.egress?.flatMap(({ ports = [] }) => ports.map(({ port }) => port)), [53, 53, 6379, 26379, 443, 8443])
+  t.match(
+    policy?.spec,
+    {
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [
+        { ports: [{ port: 'http' }, { port: 'operations' }], from: [{ namespaceSelector: {} }, { podSelector: {} }] },
+      ],
+    },
+  )
+  t.strictSame(
+    policy?.spec?.egress?.flatMap(({ ports = [] }) => ports.map(({ port }) => port)), [53, 53, 6379, 26379, 443, 8443],
+  )
 
   type PodMonitor = { spec: { selector: { matchLabels: Record<string, string> }, podMetricsEndpoints: object[] } }
   const [monitor] = all<'PodMonitor', PodMonitor>(manifests, 'PodMonitor')
-  t.match(monitor?.spec.podMetricsEndpoints, [{ port: 'operations', path: '/metrics', interval: '30s' }], 'on the port of its own')
+  t.match(
+    monitor?.spec.podMetricsEndpoints, [{ port: 'operations', path: '/metrics', interval: '30s' }],
+    'on the port of its own',
+  )
   const [deployment] = deploymentsOf(manifests)
-  t.match(deployment?.spec?.template.spec?.containers[0], { ports: [{ name: 'http', containerPort: 3000 }, { name: 'operations', containerPort: 9464 }] })
-  t.match(deployment?.spec?.template.spec?.containers[0]?.env?.find(({ name }) => name === 'OPERATIONS_PORT'), { value: '9464' })
-  for (const { spec } of deploymentsOf(manifests)) t.ok(selects(monitor?.spec.selector.matchLabels, spec?.template.metadata?.labels))
+  t.match(
+    deployment?.spec?.template.spec?.containers[0],
+    { ports: [{ name: 'http', containerPort: 3000 }, { name: 'operations', containerPort: 9464 }] },
+  )
+  t.match(
+    deployment?.spec?.template.spec?.containers[0]?.env?.find(({ name }) => name === 'OPERATIONS_PORT'),
+    { value: '9464' },
+  )
+  for (const { spec } of deploymentsOf(manifests)) t.ok(
+    selects(monitor?.spec.selector.matchLabels, spec?.template.metadata?.labels),
+  )
   const [rule] = all<'PrometheusRule', { spec: object }>(manifests, 'PrometheusRule')
   t.strictSame(rule?.spec, readYaml(join(root, 'ops/prometheus/alerts.yaml')))
   t.ok(JSON.stringify(rule?.spec).includes('"alert"'))
-  const dashboard = all<'ConfigMap', ConfigMap>(manifests, 'ConfigMap').find(({ metadata }) => metadata.labels['grafana_dashboard'] === '1')
-  t.strictSame(JSON.parse(dashboard?.data?.['verigate.json'] ?? ''), JSON.parse(readFileSync(join(root, 'ops/grafana/verigate.json'), 'utf8')))
+  const dashboard = all<'ConfigMap', ConfigMap>(manifests, 'ConfigMap').find(
+    ({ metadata }) => metadata.labels['grafana_dashboard'] === '1',
+  )
+  t.strictSame(
+    JSON.parse(dashboard?.data?.['verigate.json'] ?? ''),
+    JSON.parse(readFileSync(join(root, 'ops/grafana/verigate.json'), 'utf8')),
+  )
 
   const { secrets: values, apps } = readYaml(valueFiles.get('everything') ?? '')
   const [environment, appsSecret] = all<'Secret', Secret>(manifests, 'Secret')
@@ -144,10 +224,15 @@ t.test('everything: the world reaches the callbacks and the verifications, monit
 })
 
 t.test('pods start anew when their environment changes, and not when the apps do', here, async t => {
-  const templatesWith = async (...args: string[]) => deploymentsOf(await render(...valuesFile('minimal'), ...args)).map(({ spec }) => spec?.template)
+  const templatesWith = async (...args: string[]) =>
+    deploymentsOf(await render(...valuesFile('minimal'), ...args)).map(({ spec }) => spec?.template)
   const before = await templatesWith()
   t.strictSame(await templatesWith('--set', 'apps[0].name=Other'), before)
-  for (const changed of await Promise.all([templatesWith('--set', 'secrets.REDIS_URL=redis://other:6379'), templatesWith('--set', 'env.LOG_LEVEL=warn')])) {
+  for (
+    const changed of await Promise.all(
+      [templatesWith('--set', 'secrets.REDIS_URL=redis://other:6379'), templatesWith('--set', 'env.LOG_LEVEL=warn')],
+    )
+  ) {
     for (const [at, template] of changed.entries()) t.strictNotSame(template, before[at])
   }
 })
@@ -156,19 +241,39 @@ t.test('the processes start with what their pods are given', here, async t => {
   const redis = await startRedis(t)
   const folder = t.testdir({})
   const values = join(folder, 'values.yaml')
-  await writeFile(values, stringify({ secrets: { REDIS_URL: redis.url, SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`, OTPLESS_CLIENT_ID: 'x', OTPLESS_CLIENT_SECRET: 'x' } }))
-  const manifests = await render(...valuesFile('minimal'), '--values', values, '--set-json', `apps=${JSON.stringify(testApps)}`)
+  await writeFile(
+    values,
+    stringify(
+      {
+        secrets: {
+          REDIS_URL: redis.url, SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`, OTPLESS_CLIENT_ID: 'x',
+          OTPLESS_CLIENT_SECRET: 'x',
+        },
+      },
+    ),
+  )
+  const manifests = await render(
+    ...valuesFile('minimal'), '--values', values, '--set-json', `apps=${JSON.stringify(testApps)}`,
+  )
   const [secret, apps] = all<'Secret', Secret>(manifests, 'Secret')
   const appsFile = join(folder, 'apps.json')
   await writeFile(appsFile, apps?.stringData?.['apps.json'] ?? '')
   for (const deployment of deploymentsOf(manifests)) {
     const [{ env = [], volumeMounts = [] } = {}] = podOf(deployment).containers
     const given = { ...secret?.stringData, ...Object.fromEntries(env.map(({ name, value = '' }) => [name, value])) }
-    t.equal(given['APPS_FILE'], `${volumeMounts.find(({ name }) => name === 'apps')?.mountPath}/${podOf(deployment).volumes?.[0]?.secret?.items?.[0]?.path}`)
-    const started = await startListening(t, { ...given, HOST: '127.0.0.1', PORT: String(await freePort()), APPS_FILE: appsFile })
+    t.equal(
+      given['APPS_FILE'],
+      `${volumeMounts.find(({ name }) => name === 'apps')?.mountPath}/${podOf(deployment).volumes?.[0]?.secret?.items?.[0]?.path}`,
+    )
+    const started = await startListening(
+      t, { ...given, HOST: '127.0.0.1', PORT: String(await freePort()), APPS_FILE: appsFile },
+    )
     const url = await started.listening
     t.equal((await request(`${url}/readyz`)).statusCode, 200)
     const { status } = await clientOf(url, keys.shop).call('GET', '/verifications?reference=x')
-    t.equal(status, deployment.metadata.labels['app.kubernetes.io/component'] === 'api' ? 200 : 404, 'only the api serves apps')
+    t.equal(
+      status, deployment.metadata.labels['app.kubernetes.io/component'] === 'api' ? 200 : 404,
+      'only the api serves apps',
+    )
   }
 })

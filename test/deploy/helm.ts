@@ -10,7 +10,11 @@ export const chart = join(root, 'helm/verigate')
 
 /** The files of values that the tests render the chart with, by name. */
 export const valueFiles: ReadonlyMap<string, string> =
-  new Map(globSync('values/*.yaml', { cwd: import.meta.dirname }).sort().map(path => [basename(path, '.yaml'), join(import.meta.dirname, path)]))
+  new Map(
+    globSync('values/*.yaml', { cwd: import.meta.dirname }).sort().map(
+      path => [basename(path, '.yaml'), join(import.meta.dirname, path)],
+    ),
+  )
 
 /** Values that the schema must refuse, and what each is. */
 export const wrongValues: readonly (readonly [why: string, values: object])[] = [
@@ -21,7 +25,10 @@ export const wrongValues: readonly (readonly [why: string, values: object])[] = 
   ['a variable that is no string', { env: { RETENTION_SECONDS: 3600 } }],
   ['a variable that is the chart\'s own', { env: { ROLE: 'all' } }],
   ['a port that no probe, monitor or policy of the chart knows', { env: { OPERATIONS_PORT: '3001' } }],
-  ['a second delay beside preStopSeconds, which the grace period does not know', { extraEnv: [{ name: 'SHUTDOWN_DELAY_SECONDS', value: '15' }] }],
+  [
+    'a second delay beside preStopSeconds, which the grace period does not know',
+    { extraEnv: [{ name: 'SHUTDOWN_DELAY_SECONDS', value: '15' }] },
+  ],
   ['the sandbox, which is one process', { env: { SANDBOX: 'true' } }],
   ['a secret in clear text', { env: { TRUID_CLIENT_SECRET: 'x' } }],
   ['seal keys in clear text', { env: { SEAL_KEYS: 'k1:x' } }],
@@ -43,13 +50,20 @@ export const helm: string | null = ['helm', join(homedir(), 'go/bin/helm')].find
   }
 }) ?? null
 
-/** Runs helm for the chart; both outputs, and whether it succeeded. A helm that was not built by its makers takes the cluster to be very old. */
-export async function runHelm (command: 'lint' | 'template', args: readonly string[]): Promise<{ ok: boolean, stdout: string, stderr: string }> {
+/**
+ * Runs helm for the chart; both outputs, and whether it succeeded. A helm that was not built by its makers takes the
+ * cluster to be very old.
+ */
+export async function runHelm (
+  command: 'lint' | 'template', args: readonly string[],
+): Promise<{ ok: boolean, stdout: string, stderr: string }> {
   const words = command === 'lint' ? ['lint', '--strict', chart] : ['template', 'test', chart]
   try {
     return { ok: true, ...await promisify(execFile)(helm ?? '', [...words, '--kube-version', '1.30.0', ...args]) }
   } catch (error) {
-    const output = error instanceof Error && 'stderr' in error && 'stdout' in error ? error : { stdout: '', stderr: String(error) }
+    const output = error instanceof Error && 'stderr' in error && 'stdout' in error
+      ? error
+      : { stdout: '', stderr: String(error) }
     return { ok: false, stdout: String(output.stdout), stderr: String(output.stderr) }
   }
 }

@@ -36,7 +36,9 @@ async function testDuplicate (t: Test, { approve, deliver, counted, shop, simula
   simulators.fail({ provider: 'truecaller', path: '/v1/default', answer: 503, times: 2 })
   await deliver(grant)
   const revision = await revisionOf(id)
-  t.hasStrict((await shop.call('GET', `/verifications/${id}`)).body, { status: 'pending', nextAction: { type: 'wait' } })
+  t.hasStrict(
+    (await shop.call('GET', `/verifications/${id}`)).body, { status: 'pending', nextAction: { type: 'wait' } },
+  )
   t.strictSame(await counted(() => Promise.all([1, 2, 3].map(() => deliver(grant)))), { duplicate: 3 })
   t.equal(await revisionOf(id), revision)
   t.hasStrict(await shop.waitFor(id), { status: 'verified' })
@@ -62,7 +64,9 @@ async function testLate (t: Test, { approve, deliver, counted, shop, say, revisi
   }
   const erased = await approve(numberEnding('02'))
   await shop.call('DELETE', `/verifications/${erased.id}`)
-  t.strictSame(await counted(async () => t.strictSame(await deliver(erased.grant), { status: 200, body: {} })), { unknown: 1 })
+  t.strictSame(
+    await counted(async () => t.strictSame(await deliver(erased.grant), { status: 200, body: {} })), { unknown: 1 },
+  )
   t.equal((await shop.call('GET', `/verifications/${erased.id}`)).status, 410)
 
   const opened = await approve(numberEnding('02'))
@@ -91,7 +95,10 @@ async function testUnknown (t: Test, { approve, deliver, counted, say, shop, cat
   const altered = `${nonce.slice(0, -1)}${nonce.endsWith('A') ? 'Q' : 'A'}`
   t.strictSame(await counted(async () => {
     for (const key of ['A'.repeat(48), altered, nonce.toLowerCase(), 'nonce-'.repeat(8)]) {
-      t.strictSame(await say({ requestId: key, accessToken, endpoint }), { status: 200, body: {} }, 'the same answer as for a known one')
+      t.strictSame(
+        await say({ requestId: key, accessToken, endpoint }), { status: 200, body: {} },
+        'the same answer as for a known one',
+      )
     }
   }), { unknown: 4 })
 
@@ -106,11 +113,19 @@ async function testUnknown (t: Test, { approve, deliver, counted, say, shop, cat
   })
   const redirectKey = new URL((await walk(pending['nextAction'].url))?.location ?? '').pathname.split('/').at(-1) ?? ''
 
-  t.strictSame(await counted(() => say({ requestId: 'r', state: truidKey, accessToken, endpoint })), { wrong_provider: 1 })
-  t.strictSame(await counted(() => say({ requestId: redirectKey, accessToken })), { unknown: 1 }, 'a redirect\'s key opens no other door')
+  t.strictSame(
+    await counted(() => say({ requestId: 'r', state: truidKey, accessToken, endpoint })), { wrong_provider: 1 },
+  )
+  t.strictSame(
+    await counted(() => say({ requestId: redirectKey, accessToken })), { unknown: 1 },
+    'a redirect\'s key opens no other door',
+  )
   for (const key of [nonce, redirectKey]) {
     const elsewhere = { ...callback, path: `/callbacks/truid/${key}` }
-    t.strictSame(await counted(() => deliver(elsewhere), 'truid'), { signature_invalid: 1 }, 'what was signed for one attempt is for no other')
+    t.strictSame(
+      await counted(() => deliver(elsewhere), 'truid'), { signature_invalid: 1 },
+      'what was signed for one attempt is for no other',
+    )
   }
   t.strictSame(await counted(() => deliver(callback), 'truid'), { late: 1 })
   t.equal((await say({ requestId: nonce }, '/callbacks/nobody')).status, 404)
@@ -128,30 +143,44 @@ async function testForged (t: Test, { approve, deliver, counted, say, shop, catc
     'the profile of another number',
   )
   await deliver(target.grant)
-  t.hasStrict((await shop.call('GET', `/verifications/${target.id}`)).body, { status: 'failed', reason: 'number_mismatch' })
+  t.hasStrict(
+    (await shop.call('GET', `/verifications/${target.id}`)).body, { status: 'failed', reason: 'number_mismatch' },
+  )
 
   const bogus = await approve(numberEnding('02'))
   await say({ requestId: bogus.nonce, accessToken: 'made-up-token', endpoint })
-  t.hasStrict(await shop.waitFor(bogus.id), { status: 'failed', reason: 'evidence_expired' }, 'a token that Truecaller does not know')
+  t.hasStrict(
+    await shop.waitFor(bogus.id), { status: 'failed', reason: 'evidence_expired' },
+    'a token that Truecaller does not know',
+  )
 
   // Only tru.ID knows whether it is completed: a callback is a reason to ask, no more.
   const phoneNumber = numberEnding('02')
-  const { body } = await shop.create({ phoneNumber, workflow: [{ method: 'truid.phone_check', options: { version: 'v0.1' } }] })
+  const { body } = await shop.create(
+    { phoneNumber, workflow: [{ method: 'truid.phone_check', options: { version: 'v0.1' } }] },
+  )
   const callback = await catchOne(one => one.body['reference_id'] === body['attempts'][0].id)
   t.hasStrict(callback.body, { status: 'COMPLETED', match: true })
   const { body: silent } = await shop.create({
     phoneNumber: numberEnding('92'), workflow: [{ method: 'truid.phone_check', options: { version: 'v0.1' } }],
   })
-  const before = simulators.requests.filter(({ path, method }) => method === 'GET' && path.startsWith('/phone_check')).length
+  const before = simulators.requests.filter(
+    ({ path, method }) => method === 'GET' && path.startsWith('/phone_check'),
+  ).length
   const forged = JSON.stringify({ ...callback.body, reference_id: silent['attempts'][0].id })
   t.strictSame(await counted(() => deliver({ ...callback, text: forged }), 'truid'), { digest_mismatch: 1 })
   await deliver(callback)
   t.hasStrict(await shop.waitFor(body['id']), { status: 'verified' })
   t.ok(
-    simulators.requests.filter(({ path, method }) => method === 'GET' && path.startsWith('/phone_check')).length > before,
+    simulators.requests.filter(
+      ({ path, method }) => method === 'GET' && path.startsWith('/phone_check'),
+    ).length > before,
     'tru.ID was asked',
   )
-  t.hasStrict((await shop.call('GET', `/verifications/${silent['id']}`)).body, { status: 'pending', revision: silent['revision'] })
+  t.hasStrict(
+    (await shop.call('GET', `/verifications/${silent['id']}`)).body,
+    { status: 'pending', revision: silent['revision'] },
+  )
 }
 
 async function testMalformed (t: Test, { url, say, shop, counted, simulators, revisionOf }: Caught) {
@@ -166,7 +195,9 @@ async function testMalformed (t: Test, { url, say, shop, counted, simulators, re
       { requestId, accessToken: ['x'] }, { requestId, accessToken: 'a b' },
       { requestId, accessToken: 'x\r\nHost: evil' }, { requestId, accessToken: 'x'.repeat(3000) },
       { requestId, accessToken: 'x', endpoint: 1 }, { requestId, accessToken: 'x', endpoint: { href: '' } },
-      { requestId: [requestId], accessToken: 'x' }, { requestId: { requestId }, accessToken: 'x' }, { requestId, status: 1 },
+      { requestId: [requestId], accessToken: 'x' }, {
+        requestId: { requestId }, accessToken: 'x',
+      }, { requestId, status: 1 },
       { requestId: 1, status: 'flow_invoked' }, { accessToken: 'x' },
     ].map(value => JSON.stringify(value)),
   ]
@@ -174,7 +205,9 @@ async function testMalformed (t: Test, { url, say, shop, counted, simulators, re
     for (const text of wrong) t.equal((await say(text)).status, 200, text.slice(0, 80))
   }), { malformed: wrong.length })
   for (const [text, status] of [
-    ['{', 400], ['{"__proto__":{"requestId":"x"}}', 400], ['{"constructor":{"prototype":{}}}', 400], [`"${'x'.repeat(70_000)}"`, 413],
+    ['{', 400], ['{"__proto__":{"requestId":"x"}}', 400], [
+      '{"constructor":{"prototype":{}}}', 400,
+    ], [`"${'x'.repeat(70_000)}"`, 413],
   ] as const) {
     t.equal((await say(text)).status, status, text.slice(0, 40))
   }
@@ -195,7 +228,9 @@ async function testMalformed (t: Test, { url, say, shop, counted, simulators, re
 
 t.test('with TRUECALLER_CALLBACK_KEY, nothing happens without it', async t => {
   const key = 'registered_callback_key-0'
-  const { approve, deliver, counted, say, shop, revisionOf } = await startCaught(t, { TRUECALLER_CALLBACK_KEY: key }, { callbackKey: key })
+  const { approve, deliver, counted, say, shop, revisionOf } = await startCaught(
+    t, { TRUECALLER_CALLBACK_KEY: key }, { callbackKey: key },
+  )
   const { id, revision, nonce, grant } = await approve(numberEnding('02'))
   t.equal(grant.path, `/callbacks/truecaller/${key}`)
   const paths = [

@@ -13,10 +13,14 @@ type Counts = Partial<Record<CallbackResult, number>>
 const signed = ['authorization', 'date', 'digest', 'x-tru-callback', 'x-signature']
 
 /** A gateway whose providers' callbacks come to the test first. */
-export async function startCaught (t: Test, environment: Record<string, string> = {}, simulatorOptions: Partial<SimulatorOptions> = {}, publicPath = '') {
+export async function startCaught (
+  t: Test, environment: Record<string, string> = {}, simulatorOptions: Partial<SimulatorOptions> = {}, publicPath = '',
+) {
   const receiver = await startReceiver(t)
   const gateway = await startGateway(t, {
-    simulatorOptions: { gatewayUrl: receiver.url, ...simulatorOptions }, environment: { PUBLIC_URL: `${receiver.url}${publicPath}`, ...environment },
+    simulatorOptions: { gatewayUrl: receiver.url, ...simulatorOptions }, environment: {
+      PUBLIC_URL: `${receiver.url}${publicPath}`, ...environment,
+    },
   })
   const { url, shop, simulators } = gateway
   const catchOne = async (isWanted: (one: Received) => boolean): Promise<Received> => {
@@ -25,7 +29,8 @@ export async function startCaught (t: Test, environment: Record<string, string> 
     if (found === undefined) throw new Error('no callback')
     return found
   }
-  const counts = async (provider = 'truecaller'): Promise<[CallbackResult, number][]> => Promise.all(callbackResults.map(async result =>
+  const counts = async (provider = 'truecaller'): Promise<[CallbackResult, number][]> =>
+    Promise.all(callbackResults.map(async result =>
     [result, await readMetric(url, `verigate_callbacks_total{provider="${provider}",result="${result}"}`)]))
   return {
     ...gateway, catchOne,
@@ -34,14 +39,25 @@ export async function startCaught (t: Test, environment: Record<string, string> 
       const before = new Map(await counts(provider))
       await work()
       const after = await counts(provider)
-      return Object.fromEntries(after.map(([result, count]) => [result, count - (before.get(result) ?? 0)] as const).filter(([, more]) => more > 0))
+      return Object.fromEntries(
+        after.map(
+          ([result, count]) => [result, count - (before.get(result) ?? 0)] as const,
+        ).filter(([, more]) => more > 0),
+      )
     },
     /** The callback as it came, or with something of it changed; what was signed about it goes along. */
     deliver: async ({ path, text, headers = {} }: Pick<Received, 'path' | 'text'> & Partial<Received>) =>
-      post(`${url}${path}`, text, Object.fromEntries(signed.flatMap(name => typeof headers[name] === 'string' ? [[name, headers[name]]] : []))),
+      post(
+        `${url}${path}`, text,
+        Object.fromEntries(signed.flatMap(name => typeof headers[name] === 'string' ? [[name, headers[name]]] : [])),
+      ),
     say: async (body: unknown, path = '/callbacks/truecaller') => post(`${url}${path}`, body),
-    revisionOf: async (id: string): Promise<number> => (await shop.call('GET', `/verifications/${id}`)).body['revision'],
-    /** A Truecaller verification that waits for its callback; `grant` is that callback, with a token good for `phone`. */
+    revisionOf: async (id: string): Promise<number> => (
+      await shop.call('GET', `/verifications/${id}`)
+    ).body['revision'],
+    /**
+     * A Truecaller verification that waits for its callback; `grant` is that callback, with a token good for `phone`.
+     */
     async approve (phone: string, request: object = {}) {
       const { body } = await shop.create({ workflow: ['truecaller.web'], ...request })
       const nonce = new URL(body['nextAction'].url).searchParams.get('requestNonce') ?? ''
@@ -55,7 +71,10 @@ export async function startCaught (t: Test, environment: Record<string, string> 
 }
 export type Caught = Awaited<ReturnType<typeof startCaught>>
 
-/** Somebody who speaks as Truecaller does, and knows every token; `start` gives the status of an answer to a push request. */
+/**
+ * Somebody who speaks as Truecaller does, and knows every token; `start` gives the status of an answer to a push
+ * request.
+ */
 export async function startStranger (
   t: Test, phoneNumber: string, start: (body: Record<string, unknown>) => Promise<number> = async () => 200,
 ) {

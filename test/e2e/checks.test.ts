@@ -26,16 +26,22 @@ async function testWrong (t: Test, gateway: TestGateway) {
   t.ok(counted.length >= 1 && counted.length <= 5, `${counted.length} counted`)
   t.equal(callsTo(gateway, paths.otp) - before, counted.length, 'nothing that was not counted was asked')
   t.strictSame(
-    counted.map(({ body }) => body['attemptsRemaining']).sort().reverse(), counted.map((_, place) => 4 - place), 'each counts once',
+    counted.map(
+      ({ body }) => body['attemptsRemaining'],
+    ).sort().reverse(), counted.map((_, place) => 4 - place), 'each counts once',
   )
 
   for (let left = 5 - counted.length; left > 0; left -= 1) {
     t.equal((await read())['nextAction'].attemptsRemaining, left)
-    t.hasStrict(await check({ code: 'letters' }), { status: 422, body: { code: 'code_incorrect', attemptsRemaining: left - 1 } })
+    t.hasStrict(
+      await check({ code: 'letters' }), { status: 422, body: { code: 'code_incorrect', attemptsRemaining: left - 1 } },
+    )
   }
   t.hasStrict(await read(), { status: 'failed', verified: false, reason: 'code_attempts_exhausted' })
   t.hasStrict(
-    await check({ code: codeFor(phoneNumber) }), { status: 409, body: { code: 'invalid_state', verificationStatus: 'failed' } },
+    await check({ code: codeFor(phoneNumber) }), {
+      status: 409, body: { code: 'invalid_state', verificationStatus: 'failed' },
+    },
     'the right one comes too late',
   )
 
@@ -53,7 +59,9 @@ async function testWrong (t: Test, gateway: TestGateway) {
     await fallen.read(),
     {
       status: 'pending',
-      attempts: [{ status: 'failed', reason: 'code_attempts_exhausted' }, { method: 'truid.phone_check', status: 'pending' }],
+      attempts: [
+        { status: 'failed', reason: 'code_attempts_exhausted' }, { method: 'truid.phone_check', status: 'pending' },
+      ],
     },
   )
 }
@@ -62,11 +70,16 @@ async function testForeign (t: Test, gateway: TestGateway) {
   const [mine, theirs] = [await begin(gateway, 'truid.phone_check'), await begin(gateway, 'truid.phone_check')]
   const [ownCode, theirCode] = [await walkedCode(mine.url), await walkedCode(theirs.url)]
   t.hasStrict(
-    await mine.check({ code: theirCode }), { status: 200, body: { status: 'failed', verified: false, reason: 'evidence_invalid' } },
+    await mine.check({ code: theirCode }), {
+      status: 200, body: { status: 'failed', verified: false, reason: 'evidence_invalid' },
+    },
     'a tru.ID code of another verification',
   )
   t.hasStrict(await mine.check({ code: ownCode }), { status: 409 })
-  t.hasStrict(await theirs.check({ code: theirCode }), { status: 200, body: { status: 'verified' } }, 'which takes nothing from that one')
+  t.hasStrict(
+    await theirs.check({ code: theirCode }), { status: 200, body: { status: 'verified' } },
+    'which takes nothing from that one',
+  )
 
   const early = await begin(gateway, 'truid.phone_check')
   t.hasStrict(
@@ -93,16 +106,23 @@ async function testIdentities (t: Test, gateway: TestGateway) {
       await settle({ phoneNumber, verified: false }, expected),
       { status: 'failed', verified: false, reason: 'number_mismatch', result: null }, `unverified, ${name}`,
     )
-    t.hasStrict(await settle({ phoneNumber, email, verified: false }, expected), { status: 'failed', reason: 'number_mismatch' })
     t.hasStrict(
-      await settle({ email }, expected), { status: 'failed', verified: false, reason: 'evidence_invalid', result: null },
+      await settle({ phoneNumber, email, verified: false }, expected), { status: 'failed', reason: 'number_mismatch' },
+    )
+    t.hasStrict(
+      await settle({ email }, expected), {
+        status: 'failed', verified: false, reason: 'evidence_invalid', result: null,
+      },
       `e-mail only, ${name}`,
     )
     t.hasStrict(
       await settle({ phoneNumber, email }, expected), { status: 'verified', phoneNumber, result: { phoneNumber } },
       `e-mail first, then the number, ${name}`,
     )
-    t.hasStrict(await settle({ phoneNumber: phoneNumber.slice(1) }, expected), { status: 'verified', phoneNumber }, `without +, ${name}`)
+    t.hasStrict(
+      await settle({ phoneNumber: phoneNumber.slice(1) }, expected), { status: 'verified', phoneNumber },
+      `without +, ${name}`,
+    )
   }
   t.hasStrict(
     await settle({ phoneNumber: numberEnding('04') }, phoneNumber),
@@ -116,16 +136,22 @@ async function testUnfit (t: Test, gateway: TestGateway) {
     payload: { payload: 'p', signature: 's', signatureAlgorithm: 'SHA512withRSA' }, none: {},
   }
   for (const [method, fitting] of [
-    ['otpless.otp', ['code']], ['otpless.token', ['token']], ['truid.phone_check', ['code', 'none']], ['truecaller.push', ['none']],
+    ['otpless.otp', ['code']], ['otpless.token', ['token']], [
+      'truid.phone_check', ['code', 'none'],
+    ], ['truecaller.push', ['none']],
   ] as const) {
     const { check, read, revision } = await begin(gateway, method, { phoneNumber: numberEnding('92') })
     for (const [kind, value] of Object.entries(evidence).filter(([kind]) => !fitting.some(one => one === kind))) {
       t.hasStrict(
-        await check(value), { status: 409, body: { code: 'invalid_state', verificationStatus: 'pending' } }, `${kind} for ${method}`,
+        await check(value), {
+          status: 409, body: { code: 'invalid_state', verificationStatus: 'pending' },
+        }, `${kind} for ${method}`,
       )
     }
     for (const value of [
-      { code: 1 }, { code: '' }, { code: null }, { code: '1', token: 't' }, { authorizationCode: 'a' }, { payload: 'p', signature: 's' },
+      { code: 1 }, { code: '' }, { code: null }, { code: '1', token: 't' }, { authorizationCode: 'a' }, {
+        payload: 'p', signature: 's',
+      },
       { other: 'x' }, { code: ['1'] },
       { code: 'x'.repeat(300) }, [], 'text', 1, '{"code":"1","__proto__":{}}', '{',
     ]) t.hasStrict(await check(value), { status: 400, body: { code: 'invalid_request' } }, JSON.stringify(value).slice(0, 60))
@@ -139,12 +165,19 @@ async function testNudge (t: Test, gateway: TestGateway) {
   const push = await begin(gateway, 'truecaller.push', { phoneNumber: numberEnding('92') })
   t.hasStrict(await push.check({}), { status: 202, body: { status: 'pending' } }, 'there is nobody to ask')
   t.hasStrict(await push.check(), { status: 202 }, 'an absent body is the same')
-  const checked = await begin(gateway, 'truid.phone_check', { workflow: [{ method: 'truid.phone_check', options: { version: 'v0.1' } }] })
+  const checked = await begin(
+    gateway, 'truid.phone_check', { workflow: [{ method: 'truid.phone_check', options: { version: 'v0.1' } }] },
+  )
   const asked = await checked.check({})
   t.ok([200, 202].includes(asked.status))
   t.hasStrict(await shop.waitFor(checked.id), { status: 'verified' })
   const coded = await begin(gateway, 'truid.phone_check')
   const code = await walkedCode(coded.url)
-  t.hasStrict(await coded.check({}), { status: 202, body: { status: 'pending', verified: false } }, 'in v0.2 only the code proves it')
-  t.hasStrict(await coded.check({ code }), { status: 200, body: { status: 'verified' } }, 'for which asking leaves room')
+  t.hasStrict(
+    await coded.check({}), { status: 202, body: { status: 'pending', verified: false } },
+    'in v0.2 only the code proves it',
+  )
+  t.hasStrict(
+    await coded.check({ code }), { status: 200, body: { status: 'verified' } }, 'for which asking leaves room',
+  )
 }

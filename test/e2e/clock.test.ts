@@ -52,16 +52,24 @@ async function testResend (t: Test, { shop, simulators, pass }: Ahead) {
   t.strictSame(last.body['availableActions'].map(({ action }: { action: string }) => action), ['next'])
   t.equal(sent() - before, 3)
   await pass(31)
-  t.hasStrict(await resend(), { status: 409, body: { code: 'invalid_state', verificationStatus: 'pending' } }, 'a third one is refused')
+  t.hasStrict(
+    await resend(), { status: 409, body: { code: 'invalid_state', verificationStatus: 'pending' } },
+    'a third one is refused',
+  )
   t.equal(sent() - before, 3)
   t.hasStrict(
-    await shop.call('POST', `/verifications/${id}/check`, { code: codeFor(phoneNumber) }), { status: 200, body: { status: 'verified' } },
+    await shop.call(
+      'POST', `/verifications/${id}/check`, { code: codeFor(phoneNumber) },
+    ), { status: 200, body: { status: 'verified' } },
   )
   t.hasStrict(await resend(), { status: 409, body: { verificationStatus: 'verified' } })
 
   for (const method of ['truid.phone_check', 'truecaller.push']) {
     const { body } = await shop.create({ phoneNumber: numberEnding('92'), workflow: [method] })
-    t.hasStrict(await shop.call('POST', `/verifications/${body['id']}/resend`), { status: 409, body: { code: 'invalid_state' } }, method)
+    t.hasStrict(
+      await shop.call('POST', `/verifications/${body['id']}/resend`), { status: 409, body: { code: 'invalid_state' } },
+      method,
+    )
   }
 }
 
@@ -70,17 +78,25 @@ async function testFailedResend (t: Test, { shop, simulators, pass }: Ahead) {
   const { body: { id } } = await shop.create({ phoneNumber, workflow: ['otpless.otp'] })
   await pass(31)
   simulators.fail({ provider: 'otpless', path: '/auth/v1/initiate', answer: 500 })
-  t.hasStrict(await shop.call('POST', `/verifications/${id}/resend`), { status: 503, body: { code: 'provider_unavailable' } })
-  t.hasStrict((await shop.call('GET', `/verifications/${id}`)).body, { status: 'pending', nextAction: { type: 'submitCode' } })
   t.hasStrict(
-    await shop.call('POST', `/verifications/${id}/check`, { code: codeFor(phoneNumber) }), { status: 200, body: { status: 'verified' } },
+    await shop.call('POST', `/verifications/${id}/resend`), { status: 503, body: { code: 'provider_unavailable' } },
+  )
+  t.hasStrict(
+    (await shop.call('GET', `/verifications/${id}`)).body, { status: 'pending', nextAction: { type: 'submitCode' } },
+  )
+  t.hasStrict(
+    await shop.call(
+      'POST', `/verifications/${id}/check`, { code: codeFor(phoneNumber) },
+    ), { status: 200, body: { status: 'verified' } },
     'the first code is still good',
   )
 }
 
 async function testDeadline (t: Test, { shop, bank, pass, app }: Ahead) {
   const phoneNumber = numberEnding('02')
-  const created = await shop.create({ phoneNumber, expiresInSeconds: 60, workflow: ['otpless.otp', 'truid.phone_check'] })
+  const created = await shop.create(
+    { phoneNumber, expiresInSeconds: 60, workflow: ['otpless.otp', 'truid.phone_check'] },
+  )
   const { id, revision } = created.body
   t.equal(timeIn(created.body, 'expiresAt') - timeIn(created.body, 'createdAt'), 60_000)
   const other = await bank.create({ phoneNumber, expiresInSeconds: 600, workflow: ['otpless.otp'] })
@@ -88,7 +104,9 @@ async function testDeadline (t: Test, { shop, bank, pass, app }: Ahead) {
   t.hasStrict((await shop.call('GET', `/verifications/${id}`)).body, { status: 'pending', revision })
   await pass(2.1)
   const expired = (await shop.call('GET', `/verifications/${id}`)).body
-  t.hasStrict(expired, { status: 'expired', verified: false, reason: 'deadline', nextAction: null, revision: revision + 1 })
+  t.hasStrict(
+    expired, { status: 'expired', verified: false, reason: 'deadline', nextAction: null, revision: revision + 1 },
+  )
   t.strictSame(expired['availableActions'], [])
   t.hasStrict(expired['attempts'], [{ status: 'expired', reason: 'deadline' }])
   t.equal(expired['attempts'].length, 1, 'nothing more is started')
@@ -98,7 +116,9 @@ async function testDeadline (t: Test, { shop, bank, pass, app }: Ahead) {
     await shop.call('POST', `/verifications/${id}/check`, { code: codeFor(phoneNumber) }),
     { status: 409, body: { code: 'invalid_state', verificationStatus: 'expired' } },
   )
-  t.hasStrict((await bank.call('GET', `/verifications/${other.body['id']}`)).body, { status: 'pending' }, 'the others go on')
+  t.hasStrict(
+    (await bank.call('GET', `/verifications/${other.body['id']}`)).body, { status: 'pending' }, 'the others go on',
+  )
   t.equal((await shop.create({ phoneNumber, workflow: ['otpless.otp'] })).status, 201, 'the number is free')
 }
 
@@ -115,7 +135,10 @@ async function testAttemptTime (t: Test, { shop, pass, simulators }: Ahead) {
   t.equal(timeIn(body['nextAction'], 'expiresAt') - timeIn(body['attempts'][0], 'startedAt'), 40_000)
   await pass(41)
   const second = await seen(2)
-  t.hasStrict(second['attempts'], [{ status: 'expired', reason: 'attempt_timeout' }, { method: 'truecaller.push', status: 'pending' }])
+  t.hasStrict(
+    second['attempts'],
+    [{ status: 'expired', reason: 'attempt_timeout' }, { method: 'truecaller.push', status: 'pending' }],
+  )
   t.equal(second['nextAction'].type, 'approveOnDevice')
   await pass(51)
   const third = await seen(3)
@@ -124,13 +147,18 @@ async function testAttemptTime (t: Test, { shop, pass, simulators }: Ahead) {
   await pass(61)
   t.hasStrict(
     await shop.waitFor(body['id']),
-    { status: 'expired', reason: 'attempt_timeout', attempts: [{}, {}, { status: 'expired', reason: 'attempt_timeout' }] },
+    {
+      status: 'expired', reason: 'attempt_timeout',
+      attempts: [{}, {}, { status: 'expired', reason: 'attempt_timeout' }],
+    },
   )
 }
 
 t.test('after its retention a final one is gone', async t => {
   const { shop } = await startGateway(t, { environment: { RETENTION_SECONDS: '1' } })
-  const { body: { id } } = await shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'], reference: 'r-1' })
+  const { body: { id } } = await shop.create(
+    { phoneNumber: numberEnding('02'), workflow: ['otpless.otp'], reference: 'r-1' },
+  )
   const { body: { id: live } } = await shop.create({ phoneNumber: numberEnding('04'), workflow: ['otpless.otp'] })
   await shop.call('POST', `/verifications/${id}/cancel`)
   const ended = Date.now()
@@ -141,5 +169,7 @@ t.test('after its retention a final one is gone', async t => {
   t.ok(Date.now() - ended >= 900, 'not before')
   t.hasStrict(await shop.call('POST', `/verifications/${id}/cancel`), { status: 410 })
   t.strictSame((await shop.call('GET', '/verifications?reference=r-1')).body['data'], [])
-  t.hasStrict(await shop.call('GET', `/verifications/${live}`), { status: 200, body: { status: 'pending' } }, 'a live one stays')
+  t.hasStrict(
+    await shop.call('GET', `/verifications/${live}`), { status: 200, body: { status: 'pending' } }, 'a live one stays',
+  )
 })

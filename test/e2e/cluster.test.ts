@@ -30,7 +30,10 @@ async function testLifecycles (t: Test, { shop, simulators }: TestGateway) {
     t.hasStrict(created, { status: 201, body: { status: 'pending' } })
     await act(shop, simulators, created.body, phoneNumber)
     const end = await shop.waitFor(created.body['id'])
-    t.hasStrict(end, { status: 'verified', phoneNumber, result: { method, phoneNumber }, attempts: [{ status: 'verified' }] }, method)
+    t.hasStrict(
+      end, { status: 'verified', phoneNumber, result: { method, phoneNumber }, attempts: [{ status: 'verified' }] },
+      method,
+    )
   })))
 }
 
@@ -44,7 +47,10 @@ async function testIdempotency (t: Test, { shop, bank, simulators }: TestGateway
     const answers = await Promise.all(Array.from({ length: 10 }, () => shop.create(body, key)))
     t.strictSame([...new Set(answers.map(({ status }) => status))], [201])
     t.equal(new Set(answers.map(answer => answer.body['id'])).size, 1)
-    t.hasStrict(await shop.create({ ...body, reference: 'other' }, key), { status: 422, body: { code: 'idempotency_key_reused' } })
+    t.hasStrict(
+      await shop.create({ ...body, reference: 'other' }, key),
+      { status: 422, body: { code: 'idempotency_key_reused' } },
+    )
     t.equal((await bank.create(body, key)).status, 201)
   }))
   t.equal(sent() - before, 20, 'one message for each app and key')
@@ -54,7 +60,10 @@ async function testIdempotency (t: Test, { shop, bank, simulators }: TestGateway
     const body = { phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] }
     const { body: first } = await shop.create(body)
     const key = { 'idempotency-key': `refused-${place}` }
-    t.hasStrict(await shop.create(body, key), { status: 409, body: { code: 'verification_in_progress', verificationId: first['id'] } })
+    t.hasStrict(
+      await shop.create(body, key),
+      { status: 409, body: { code: 'verification_in_progress', verificationId: first['id'] } },
+    )
     await shop.call('POST', `/verifications/${first['id']}/cancel`)
     t.equal((await shop.create(body, key)).status, 201)
   }
@@ -106,14 +115,22 @@ async function testEvidence (t: Test, { shop, bank, simulators }: TestGateway) {
     const answers = await Promise.all(many.map(one => Promise.all([one(), one(), one()])))
     const winners = answers.filter(([...own]) => own.some(({ status }) => status === 200))
     t.equal(winners.length, 1)
-    for (const own of answers) if (own !== winners[0]) t.ok(own.every(({ status, body }) => status === 409 && body['verificationStatus'] === 'pending'))
+    for (const own of answers) if (own !== winners[0]) t.ok(
+      own.every(({ status, body }) => status === 409 && body['verificationStatus'] === 'pending'),
+    )
     t.equal((await (await bring(shop))()).status, 409, 'also afterwards')
   }))
   const byCode = await shop.create({ phoneNumber: numberEnding('02'), workflow: ['truid.phone_check'] })
   const other = await shop.create({ phoneNumber: numberEnding('02'), workflow: ['truid.phone_check'] })
   const code = (await walk(other.body['nextAction'].url))?.body['code']
-  t.hasStrict((await shop.call('POST', `/verifications/${byCode.body['id']}/check`, { code })).body, { status: 'failed', reason: 'evidence_invalid' })
-  t.hasStrict((await shop.call('POST', `/verifications/${other.body['id']}/check`, { code })).body, { status: 'verified' }, 'what was not taken is given back')
+  t.hasStrict(
+    (await shop.call('POST', `/verifications/${byCode.body['id']}/check`, { code })).body,
+    { status: 'failed', reason: 'evidence_invalid' },
+  )
+  t.hasStrict(
+    (await shop.call('POST', `/verifications/${other.body['id']}/check`, { code })).body, { status: 'verified' },
+    'what was not taken is given back',
+  )
 }
 
 async function testFallback (t: Test, { shop, simulators }: TestGateway) {
@@ -132,16 +149,30 @@ async function testFallback (t: Test, { shop, simulators }: TestGateway) {
   const next = await shop.call('POST', `/verifications/${first.body['id']}/next`, { reason: 'app_not_installed' })
   t.hasStrict(
     next,
-    { status: 200, body: { attempts: [{ status: 'failed', reason: 'app_not_installed' }, { method: 'otpless.otp', status: 'pending' }] } },
+    {
+      status: 200,
+      body: {
+        attempts: [{ status: 'failed', reason: 'app_not_installed' }, { method: 'otpless.otp', status: 'pending' }],
+      },
+    },
   )
-  const second = await shop.create({ phoneNumber: silent, workflow: ['truecaller.push', 'otpless.otp'], onConflict: 'replace' })
-  t.hasStrict(second, { status: 201, body: { attempts: [{ status: 'skipped', reason: 'recently_tried' }, { status: 'pending' }] } })
+  const second = await shop.create(
+    { phoneNumber: silent, workflow: ['truecaller.push', 'otpless.otp'], onConflict: 'replace' },
+  )
+  t.hasStrict(
+    second,
+    { status: 201, body: { attempts: [{ status: 'skipped', reason: 'recently_tried' }, { status: 'pending' }] } },
+  )
 }
 
 async function testLists (t: Test, { shop, bank }: TestGateway) {
   const ids: string[] = []
   for (let place = 0; place < 6; place += 1) {
-    ids.unshift((await shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'], reference: 'cluster-order' })).body['id'])
+    ids.unshift(
+      (
+        await shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'], reference: 'cluster-order' })
+      ).body['id'],
+    )
   }
   const list = async (query: string, client = shop) =>
     (await client.call('GET', `/verifications?${query}`)).body['data'].map(({ id }: { id: string }) => id)
@@ -159,14 +190,27 @@ async function testExpiry (t: Test, { shop, app }: TestGateway, pass: (seconds: 
   const create = (request: object) => shop.create({ phoneNumber: numberEnding('92'), ...request })
   const timed = await Promise.all(Array.from(
     { length: 6 },
-    () => create({ workflow: [{ method: 'truid.phone_check', timeoutSeconds: 40 }, { method: 'otpless.otp', timeoutSeconds: 3600 }] }),
+    () =>
+      create(
+        {
+          workflow: [
+            { method: 'truid.phone_check', timeoutSeconds: 40 }, { method: 'otpless.otp', timeoutSeconds: 3600 },
+          ],
+        },
+      ),
   ))
-  const short = await Promise.all(Array.from({ length: 6 }, () => create({ workflow: ['otpless.otp'], expiresInSeconds: 60 })))
+  const short = await Promise.all(
+    Array.from({ length: 6 }, () => create({ workflow: ['otpless.otp'], expiresInSeconds: 60 })),
+  )
   pass(41)
   await app.gateway.sweep()
-  const fallen = await Promise.all(timed.map(({ body }) => shop.waitFor(body['id'], ({ nextAction }) => nextAction?.type === 'submitCode')))
+  const fallen = await Promise.all(
+    timed.map(({ body }) => shop.waitFor(body['id'], ({ nextAction }) => nextAction?.type === 'submitCode')),
+  )
   for (const one of fallen) {
-    t.hasStrict(one, { status: 'pending', attempts: [{ status: 'expired', reason: 'attempt_timeout' }, { status: 'pending' }] })
+    t.hasStrict(
+      one, { status: 'pending', attempts: [{ status: 'expired', reason: 'attempt_timeout' }, { status: 'pending' }] },
+    )
   }
   pass(20)
   await app.gateway.sweep()

@@ -7,7 +7,9 @@ import { act, codeFor, numberEnding, openDeepLink } from './end-user.ts'
 import { webhookEventTypes } from '../../src/core/vocabulary.ts'
 
 const document = await readDocument()
-const patterns = operationsOf(document).map(place => ({ ...place, pattern: new RegExp(`^${place.path.replace(/\{\w+\}/g, '[^/]+')}$`) }))
+const patterns = operationsOf(document).map(
+  place => ({ ...place, pattern: new RegExp(`^${place.path.replace(/\{\w+\}/g, '[^/]+')}$`) }),
+)
 
 t.test('what is answered is what the document says', async t => {
   const receiver = await startReceiver(t, () => 204)
@@ -26,7 +28,9 @@ t.test('what is answered is what the document says', async t => {
     }
     const mediaTypes = Object.keys(response.content ?? {})
     const [mediaType = ''] = String(headers['content-type'] ?? '').split(';', 1)
-    t.ok(mediaType === '' ? mediaTypes.length === 0 : mediaTypes.includes(mediaType), `${about}: its body is ${mediaType}`)
+    t.ok(
+      mediaType === '' ? mediaTypes.length === 0 : mediaTypes.includes(mediaType), `${about}: its body is ${mediaType}`,
+    )
     if (mediaType.endsWith('json')) t.same(findErrors(response.content?.[mediaType]?.schema, body), [], about)
     if (status >= 400) t.ok(codesOf(response).includes(body['code']), about)
     for (const name of ['x-request-id', 'www-authenticate', 'retry-after', 'location']) {
@@ -46,28 +50,47 @@ t.test('what is answered is what the document says', async t => {
       return answer
     },
   })
-  const [shop, reader, nobody, other] = [watch(gateway.shop), watch(clientOf(url, keys.reader)), watch(clientOf(url, null)), watch(bank)]
+  const [shop, reader, nobody, other] = [
+    watch(gateway.shop), watch(clientOf(url, keys.reader)), watch(clientOf(url, null)), watch(bank),
+  ]
 
-  for (const workflow of [['otpless.otp'], ['truid.phone_check', 'otpless.otp'], ['truecaller.push'], ['truecaller.web'], ['otpless.token']]) {
+  for (
+    const workflow of [
+      ['otpless.otp'], ['truid.phone_check', 'otpless.otp'], ['truecaller.push'], ['truecaller.web'], ['otpless.token'],
+    ]
+  ) {
     const phoneNumber = numberEnding('02')
-    const { body } = await shop.create({ workflow, metadata: { plan: 'pro' }, ...(/web|token/.test(String(workflow)) ? {} : { phoneNumber }) })
+    const { body } = await shop.create(
+      { workflow, metadata: { plan: 'pro' }, ...(/web|token/.test(String(workflow)) ? {} : { phoneNumber }) },
+    )
     await watch(clientOf(url, body['clientSecret'])).call('GET', `/verifications/${body['id']}`)
     await act(shop, simulators, body, phoneNumber)
-    await until(async () => (await shop.call('GET', `/verifications/${body['id']}`)).body['status'] === 'verified', `${workflow} is verified`)
+    await until(
+      async () => (await shop.call('GET', `/verifications/${body['id']}`)).body['status'] === 'verified',
+      `${workflow} is verified`,
+    )
   }
   const phoneNumber = numberEnding('02')
   const key = { 'idempotency-key': phoneNumber }
-  const { body: { id } } = await shop.create({ phoneNumber, workflow: ['truid.phone_check', 'otpless.otp'], reference: phoneNumber }, key)
+  const { body: { id } } = await shop.create(
+    { phoneNumber, workflow: ['truid.phone_check', 'otpless.otp'], reference: phoneNumber }, key,
+  )
   await shop.create({ phoneNumber, workflow: ['otpless.otp'] })
   await shop.create({ phoneNumber, workflow: ['otpless.otp'] }, key)
   for (const body of [
-    {}, { phoneNumber: 'nobody' }, { phoneNumber, workflow: ['acme.call'] }, { phoneNumber, workflow: 'otpless.otp' }, '{', { workflow: ['otpless.otp'] },
+    {}, { phoneNumber: 'nobody' }, {
+      phoneNumber, workflow: ['acme.call'],
+    }, { phoneNumber, workflow: 'otpless.otp' }, '{', { workflow: ['otpless.otp'] },
     { phoneNumber: numberEnding('96'), workflow: ['otpless.otp'] }, 'x'.repeat(70_000),
   ]) await shop.create(body)
   await shop.create('text', { 'content-type': 'text/plain' })
   await reader.create({ phoneNumber })
   await nobody.create({ phoneNumber })
-  for (const query of [`reference=${phoneNumber}`, `phoneNumber=${encodeURIComponent(phoneNumber)}`, 'phoneNumber=nobody', '']) await reader.call('GET', `/verifications?${query}`)
+  for (
+    const query of [
+      `reference=${phoneNumber}`, `phoneNumber=${encodeURIComponent(phoneNumber)}`, 'phoneNumber=nobody', '',
+    ]
+  ) await reader.call('GET', `/verifications?${query}`)
   await shop.call('POST', `/verifications/${id}/check`, {})
   await shop.call('POST', `/verifications/${id}/check`, { token: 'x' })
   await shop.call('POST', `/verifications/${id}/resend`)
@@ -83,11 +106,20 @@ t.test('what is answered is what the document says', async t => {
   await shop.call('GET', `/verifications/${canceled['id']}/events`)
   await shop.call('GET', `/verifications/${canceled['id']}/events?lastEventId=99`)
   await shop.call('DELETE', `/verifications/${canceled['id']}`)
-  for (const [method, step] of [['GET', ''], ['DELETE', ''], ['GET', '/events'], ['POST', '/check'], ['POST', '/cancel']] as const) await shop.call(method, `/verifications/${canceled['id']}${step}`)
+  for (
+    const [method, step] of [
+      ['GET', ''], ['DELETE', ''], ['GET', '/events'], ['POST', '/check'], ['POST', '/cancel'],
+    ] as const
+  ) await shop.call(method, `/verifications/${canceled['id']}${step}`)
   const { body: refused } = await shop.create({ workflow: ['truecaller.web'] })
   await openDeepLink(simulators, refused['nextAction'].url, numberEnding('90'))
 
-  await until(async () => (await shop.call('GET', '/webhooks/deliveries?limit=100')).body['data'].every(({ status }: { status: string }) => status === 'delivered'), 'all is delivered')
+  await until(
+    async () => (await shop.call('GET', '/webhooks/deliveries?limit=100')).body['data'].every(
+      ({ status }: { status: string }) => status === 'delivered',
+    ),
+    'all is delivered',
+  )
   const { body: test } = await shop.call('POST', '/webhooks/test')
   await shop.call('POST', `/webhooks/deliveries/${test['id']}/replay`)
   await shop.call('POST', '/webhooks/deliveries/whd_x/replay')
@@ -95,7 +127,9 @@ t.test('what is answered is what the document says', async t => {
   await shop.call('GET', '/webhooks/deliveries?limit=0')
   await shop.call('GET', '/providers')
   for (const path of ['/livez', '/readyz', '/metrics', '/callbacks/truid/x']) await nobody.call('GET', path)
-  for (const path of ['/callbacks/truid', '/callbacks/nobody', '/callbacks/truid/x']) await nobody.call('POST', path, {})
+  for (
+    const path of ['/callbacks/truid', '/callbacks/nobody', '/callbacks/truid/x']
+  ) await nobody.call('POST', path, {})
   await nobody.call('POST', '/callbacks/truid', '{')
   t.ok(seen.size >= 50, `${seen.size} kinds of answers`)
 

@@ -6,7 +6,9 @@ import type { Answer, Client, TestGateway } from '../helpers/gateway.ts'
 /** How opening a URL over mobile data ended: in JSON, or in a redirect that leaves the operator. */
 export type Arrival = { body: Record<string, unknown>, location: string | null }
 
-/** Opens a URL as a phone does: with cookies, through every redirect of the same origin. Null when `signal` ended it. */
+/**
+ * Opens a URL as a phone does: with cookies, through every redirect of the same origin. Null when `signal` ended it.
+ */
 export async function walk (url: string, signal?: AbortSignal): Promise<Arrival | null> {
   let cookie = ''
   try {
@@ -45,7 +47,8 @@ export const numberEnding = (suffix: string): string => `+1415${serial += 1}${su
 export const codeFor = (phoneNumber: string, length = 6): string => phoneNumber.slice(-length)
 
 /**
- * Does what `nextAction` says, once, as the person with this number and the app's front end would; `bring` sees what the front end brings.
+ * Does what `nextAction` says, once, as the person with this number and the app's front end would; `bring` sees what
+ * the front end brings.
  * Who is silent in the scenario table, or never gets a code, does nothing.
  */
 export async function act (
@@ -72,7 +75,9 @@ export async function act (
     }
     case 'submitCode': {
       if (['silent', 'rejected'].includes(scenarioOf(phoneNumber))) return
-      for (let left = 1; left > 0;) left = (await check({ code: codeFor(phoneNumber, nextAction.length) })).body['attemptsRemaining'] ?? 0
+      for (let left = 1; left > 0;) left = (
+        await check({ code: codeFor(phoneNumber, nextAction.length) })
+      ).body['attemptsRemaining'] ?? 0
     }
   }
 }
@@ -80,13 +85,19 @@ export async function act (
 /** A verification of its own by this method, and a way to bring evidence to it. */
 export async function begin (
   { shop }: Pick<TestGateway, 'shop'>, method: string,
-  { phoneNumber = numberEnding('02'), ...request }: { phoneNumber?: string | null, workflow?: unknown[], onConflict?: string } = {},
+  { phoneNumber = numberEnding('02'), ...request }: {
+    phoneNumber?: string | null, workflow?: unknown[], onConflict?: string,
+  } = {},
 ) {
-  const { status, body } = await shop.create({ workflow: [method], ...phoneNumber === null ? {} : { phoneNumber }, ...request })
+  const { status, body } = await shop.create(
+    { workflow: [method], ...phoneNumber === null ? {} : { phoneNumber }, ...request },
+  )
   if (status !== 201) throw new Error(`create answered ${status}`)
   const path = `/verifications/${body['id']}`
   return {
-    id: String(body['id']), phoneNumber: phoneNumber ?? '', url: String(body['nextAction'].url), revision: Number(body['revision']),
+    id: String(body['id']), phoneNumber: phoneNumber ?? '', url: String(
+      body['nextAction'].url,
+    ), revision: Number(body['revision']),
     check: (evidence?: unknown): Promise<Answer> => shop.call('POST', `${path}/check`, evidence),
     read: async () => (await shop.call('GET', path)).body,
   }

@@ -20,14 +20,19 @@ async function runMany (t: Test) {
   const receiver = await startReceiver(t, () => refuses-- > 0 ? 500 : 200)
   let passed = 0
   const gateway = await startGateway(t, {
-    redisUrl, apps: withWebhook(receiver.url, ['created', 'action_required', 'verified', 'failed', 'expired', 'canceled']),
+    redisUrl, apps: withWebhook(
+      receiver.url, ['created', 'action_required', 'verified', 'failed', 'expired', 'canceled'],
+    ),
     now: () => Date.now() + passed, environment: { RETENTION_SECONDS: '7200' },
   })
   const { shop, simulators, url } = gateway
   const numbers = ['02', '04', '06', '08', '10', '12'].map(numberEnding)
   const made = await Promise.all(numbers.map(async (phoneNumber, n) => {
     const method = ['otpless.otp', 'truecaller.push', 'truid.phone_check'][n % 3] ?? ''
-    const { body } = await shop.create({ phoneNumber, workflow: [method], reference: `order-${n}`, metadata: { n: String(n) } }, { 'idempotency-key': `key-${n}` })
+    const { body } = await shop.create(
+      { phoneNumber, workflow: [method], reference: `order-${n}`, metadata: { n: String(n) } },
+      { 'idempotency-key': `key-${n}` },
+    )
     if (n === 3) await shop.call('POST', `/verifications/${body['id']}/cancel`)
     else {
       if (n === 0) await shop.call('POST', `/verifications/${body['id']}/check`, { code: '000000' })
@@ -36,11 +41,20 @@ async function runMany (t: Test) {
     const { status } = await shop.waitFor(body['id'])
     return { id: String(body['id']), status }
   }))
-  t.strictSame(made.map(({ status }) => status), ['verified', 'verified', 'verified', 'canceled', 'verified', 'verified'])
-  const told = async (): Promise<number> => (await shop.call('GET', '/webhooks/deliveries?status=delivered&limit=100')).body['data'].length
-  await until(async () => await told() >= 2 * made.length - 1, 'all but one are told at once, and it is created in them')
+  t.strictSame(
+    made.map(({ status }) => status), ['verified', 'verified', 'verified', 'canceled', 'verified', 'verified'],
+  )
+  const told = async (): Promise<number> => (
+    await shop.call('GET', '/webhooks/deliveries?status=delivered&limit=100')
+  ).body['data'].length
+  await until(
+    async () => await told() >= 2 * made.length - 1, 'all but one are told at once, and it is created in them',
+  )
   await until(async () => receiver.received.length > await told(), 'one try failed')
-  /** Which verifications Redis still names, in whatever key or value: by what no other text has in common with their ids. */
+  /**
+   * Which verifications Redis still names, in whatever key or value: by what no other text has in common with their
+   * ids.
+   */
   const named = async (): Promise<string[]> => {
     const { text } = await dump(redis)
     return made.filter(({ id }) => text.includes(id.slice(4))).map(({ id }) => id)
@@ -59,13 +73,22 @@ t.test('what is erased leaves nothing but counters', async t => {
   for (const id of others) t.equal((await shop.call('DELETE', `/verifications/${id}`)).status, 204)
   await until(async () => (await named()).length === 1, 'jobs in hand end')
   t.strictSame(await named(), [kept])
-  t.strictSame((await shop.call('GET', '/webhooks/deliveries?limit=100')).body['data'].filter((one: Record<string, unknown>) => one['verificationId'] !== kept), [])
+  t.strictSame(
+    (await shop.call('GET', '/webhooks/deliveries?limit=100')).body['data'].filter(
+      (one: Record<string, unknown>) => one['verificationId'] !== kept,
+    ),
+    [],
+  )
   await shop.call('DELETE', `/verifications/${kept}`)
   await until(async () => (await named()).length === 0, 'the last one')
   const left = await leftOver(redis)
-  t.strictSame(left.filter(key => !/:c:/.test(key)), [], 'besides them only marks of what was used, and of whom was asked lately')
+  t.strictSame(
+    left.filter(key => !/:c:/.test(key)), [], 'besides them only marks of what was used, and of whom was asked lately',
+  )
   for (const id of ids) t.equal((await shop.call('GET', `/verifications/${id}`)).status, 410)
-  for (const n of ids.keys()) t.strictSame((await shop.call('GET', `/verifications?reference=order-${n}`)).body['data'], [])
+  for (const n of ids.keys()) t.strictSame(
+    (await shop.call('GET', `/verifications?reference=order-${n}`)).body['data'], [],
+  )
 })
 
 t.test('so does what was kept long enough', async t => {
@@ -73,8 +96,13 @@ t.test('so does what was kept long enough', async t => {
   pass(7_000_000)
   t.equal((await shop.call('GET', `/verifications/${ids[0]}`)).status, 200)
   pass(201_000)
-  for (const id of ids) t.equal((await shop.call('GET', `/verifications/${id}`)).status, 410, 'gone for everybody, swept or not')
-  await until(async () => (await shop.call('GET', '/webhooks/deliveries?status=pending')).body['data'].length === 0, 'what was still to be told is told')
+  for (const id of ids) t.equal(
+    (await shop.call('GET', `/verifications/${id}`)).status, 410, 'gone for everybody, swept or not',
+  )
+  await until(
+    async () => (await shop.call('GET', '/webhooks/deliveries?status=pending')).body['data'].length === 0,
+    'what was still to be told is told',
+  )
   pass(2 * day)
   await until(async () => (await named()).length === 0, 'the sweeper erases them', 20_000)
   t.strictSame((await leftOver(redis)).filter(key => !/:c:/.test(key)), [])
@@ -84,7 +112,9 @@ t.test('a retention that was made longer leaves the sweeper nothing to do', asyn
   const { url: redisUrl } = await startRedis(t)
   let passed = 0
   const run = (retention: string, environment: Record<string, string> = {}) =>
-    startGateway(t, { redisUrl, now: () => Date.now() + passed, environment: { ...environment, RETENTION_SECONDS: retention } })
+    startGateway(
+      t, { redisUrl, now: () => Date.now() + passed, environment: { ...environment, RETENTION_SECONDS: retention } },
+    )
   const before = await run('60')
   const { id } = (await before.shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })).body
   t.equal((await before.shop.call('POST', `/verifications/${id}/cancel`)).status, 200)
@@ -126,7 +156,9 @@ t.test('what is erased stands in nobody\'s way', async t => {
 t.test('what is erased while its webhook waits for a turn is not sent', async t => {
   const receiver = await startReceiver(t, () => undefined)
   const { shop } = await startGateway(t, { apps: withWebhook(receiver.url, ['created']), webhooks: { timeoutMs: 900 } })
-  const made = await Promise.all(Array.from({ length: 26 }, () => shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })))
+  const made = await Promise.all(
+    Array.from({ length: 26 }, () => shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })),
+  )
   await receiver.first(25)
   const sent = (id: unknown): boolean => receiver.received.some(({ text }) => text.includes(String(id)))
   const [waiting] = made.map(({ body }) => body['id']).filter(id => !sent(id))
@@ -144,8 +176,12 @@ t.test('a callback about what is being erased is heard as one about an unknown i
   const { app, shop, logs } = await startGateway(t, { redisUrl: wire.url })
   const { id, nextAction } = (await shop.create({ workflow: ['truecaller.web'] })).body
   const body = { requestId: new URL(nextAction.url).searchParams.get('requestNonce'), accessToken: 'token' }
-  const writing = wire.hold('request', ([name = '', , , ...keys]) => /^eval/i.test(name) && keys.some(key => key.endsWith(id)))
-  const receiving = app.gateway.receive('truecaller', { key: null, headers: {}, rawBody: Buffer.from(JSON.stringify(body)), body })
+  const writing = wire.hold(
+    'request', ([name = '', , , ...keys]) => /^eval/i.test(name) && keys.some(key => key.endsWith(id)),
+  )
+  const receiving = app.gateway.receive(
+    'truecaller', { key: null, headers: {}, rawBody: Buffer.from(JSON.stringify(body)), body },
+  )
   await writing.caught
   const [key = ''] = await redis.keys(`*:r:${id}`)
   t.equal(await redis.del(key), 1)

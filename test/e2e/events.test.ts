@@ -15,7 +15,9 @@ const newNumber = (): string => `+1${lastNumber += 100}`
 async function startTwo (t: Tap, live: LiveOptions = {}) {
   const first = await startGateway(t)
   const { PORT: _port, ...shared } = first.environment
-  const second = await startGateway(t, { redisUrl: first.environment['REDIS_URL'] ?? '', environment: { ...shared, ROLE: 'api' }, live })
+  const second = await startGateway(
+    t, { redisUrl: first.environment['REDIS_URL'] ?? '', environment: { ...shared, ROLE: 'api' }, live },
+  )
   const redis = await connectTo(t, first.environment['REDIS_URL'] ?? '')
   const create = async (): Promise<{ id: string, clientSecret: string, phoneNumber: string }> => {
     const phoneNumber = newNumber()
@@ -32,8 +34,19 @@ t.test('a front end follows its verification on another process than the one tha
   const { first, second, create, follow } = await startTwo(t)
   const { id, clientSecret, phoneNumber } = await create()
   const stream = await follow(id, `?clientSecret=${clientSecret}`, { origin: 'https://shop.example' })
-  t.match(stream, { status: 200, headers: { 'access-control-allow-origin': 'https://shop.example', 'content-type': 'text/event-stream' } })
-  t.match(await stream.told(0), { event: 'verification.updated', data: { id, status: 'pending', nextAction: { type: 'submitCode' }, metadata: {} } })
+  t.match(
+    stream,
+    {
+      status: 200,
+      headers: { 'access-control-allow-origin': 'https://shop.example', 'content-type': 'text/event-stream' },
+    },
+  )
+  t.match(
+    await stream.told(0),
+    {
+      event: 'verification.updated', data: { id, status: 'pending', nextAction: { type: 'submitCode' }, metadata: {} },
+    },
+  )
   await first.shop.call('POST', `/verifications/${id}/check`, { code: phoneNumber.slice(-6) })
   t.equal(await stream.ended, 'ended')
   t.match(stream.events.at(-1), { event: 'verification.verified', data: { status: 'verified', verified: true } })
@@ -81,7 +94,8 @@ t.test('300 streams on one process: one subscription, and one reading for each c
   const created = await Promise.all(Array.from({ length: 50 }, create))
   const streams = await Promise.all(created.flatMap(({ id }) => Array.from({ length: 6 }, () => follow(id))))
   await Promise.all(streams.map(stream => stream.told(0)))
-  const reads = async (): Promise<number> => Number(/cmdstat_get:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1])
+  const reads = async (): Promise<number> =>
+    Number(/cmdstat_get:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1])
   t.same(await redis.pubsub('NUMSUB', createKeys('vg').channel), [createKeys('vg').channel, 2], 'one for each process')
   t.equal(String(await redis.call('CLIENT', 'LIST', 'TYPE', 'pubsub')).trim().split('\n').length, 2)
   const before = await reads()

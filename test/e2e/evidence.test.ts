@@ -8,7 +8,9 @@ import { startCaught, type Caught } from './caught.ts'
 import { begin, codeFor, numberEnding, readMetric, signIn, walk } from './end-user.ts'
 
 const validate = '/auth/v1/validate/token'
-const refused = { status: 409, body: { code: 'invalid_state', verificationStatus: 'pending', detail: 'This evidence was used before.' } }
+const refused = {
+  status: 409, body: { code: 'invalid_state', verificationStatus: 'pending', detail: 'This evidence was used before.' },
+}
 const asked = ({ simulators }: Pick<TestGateway, 'simulators'>, path: string, method = 'POST'): number =>
   simulators.requests.filter(request => request.method === method && request.path.startsWith(path)).length
 const walkedCode = async (url: string): Promise<string> => String((await walk(url))?.body['code'])
@@ -24,14 +26,18 @@ t.test('what the app brings', async t => {
 })
 
 async function testRight (t: Test, gateway: TestGateway) {
-  const verified = () => readMetric(gateway.url, 'verigate_verifications_ended_total{method="otpless.otp",status="verified",reason="none"}')
+  const verified = () =>
+    readMetric(gateway.url, 'verigate_verifications_ended_total{method="otpless.otp",status="verified",reason="none"}')
   const before = { asked: asked(gateway, '/auth/v1/verify/otp'), verified: await verified() }
   const otp = await begin(gateway, 'otpless.otp')
   const answers = await Promise.all(Array.from({ length: 50 }, () => otp.check({ code: codeFor(otp.phoneNumber) })))
   t.equal(answers.filter(({ status }) => status === 200).length, 1)
   t.ok(answers.every(({ status }) => [200, 202, 409].includes(status)))
   t.hasStrict(await otp.read(), { status: 'verified', attempts: [{ status: 'verified' }] })
-  t.strictSame([asked(gateway, '/auth/v1/verify/otp') - before.asked, await verified() - before.verified], [1, 1], 'asked once, verified once')
+  t.strictSame(
+    [asked(gateway, '/auth/v1/verify/otp') - before.asked, await verified() - before.verified], [1, 1],
+    'asked once, verified once',
+  )
 
   const token = await signIn(gateway.simulators, { phoneNumber: numberEnding('02') })
   const byToken = await begin(gateway, 'otpless.token', { phoneNumber: null })
@@ -60,12 +66,18 @@ async function testFifty (t: Test, gateway: TestGateway) {
     if (answer.status === 200) t.hasStrict(answer.body, { status: 'verified' })
     else {
       t.hasStrict(answer, refused)
-      t.hasStrict(await one?.read(), { status: 'pending', revision: one?.revision, nextAction: { type: 'submitToken' } }, 'as it was')
+      t.hasStrict(
+        await one?.read(), { status: 'pending', revision: one?.revision, nextAction: { type: 'submitToken' } },
+        'as it was',
+      )
     }
   }
   const [loser] = many.filter((_, place) => answers[place]?.status === 409)
   const own = await signIn(simulators, { phoneNumber: numberEnding('02') })
-  t.hasStrict(await loser?.check({ token: own }), { status: 200, body: { status: 'verified' } }, 'whoever was refused can still bring his own')
+  t.hasStrict(
+    await loser?.check({ token: own }), { status: 200, body: { status: 'verified' } },
+    'whoever was refused can still bring his own',
+  )
 }
 
 async function testUsed (t: Test, gateway: TestGateway) {
@@ -79,25 +91,39 @@ async function testUsed (t: Test, gateway: TestGateway) {
     const { body } = await client.create({ phoneNumber, workflow: ['otpless.token'] })
     const path = `/verifications/${body['id']}`
     t.hasStrict(await client.call('POST', `${path}/check`, { token }), refused, name)
-    t.hasStrict(await clientOf(url, body['clientSecret']).call('POST', `${path}/check`, { token }), refused, `${name}, by its front end`)
+    t.hasStrict(
+      await clientOf(url, body['clientSecret']).call('POST', `${path}/check`, { token }), refused,
+      `${name}, by its front end`,
+    )
     t.hasStrict((await client.call('GET', path)).body, { status: 'pending', revision: body['revision'], result: null })
   }
   await shop.call('DELETE', `/verifications/${first.id}`)
-  t.hasStrict(await (await begin(gateway, 'otpless.token')).check({ token }), refused, 'erasing does not make it good again')
+  t.hasStrict(
+    await (await begin(gateway, 'otpless.token')).check({ token }), refused, 'erasing does not make it good again',
+  )
 
   const askedSoFar = asked(gateway, validate)
   for (const spelled of [`${token} `, ` ${token}`, `${token}\n`]) {
-    t.hasStrict(await (await begin(gateway, 'otpless.token')).check({ token: spelled }), { body: { status: 'failed', reason: 'evidence_invalid' } })
+    t.hasStrict(
+      await (await begin(gateway, 'otpless.token')).check({ token: spelled }),
+      { body: { status: 'failed', reason: 'evidence_invalid' } },
+    )
   }
   t.equal(asked(gateway, validate), askedSoFar, 'with a blank it is no other token: the provider is not asked')
 
   // A token that proves another number is used up as well, and one that proves nothing is nobody's.
   const stray = await signIn(simulators, { phoneNumber: numberEnding('04') })
-  t.hasStrict(await (await begin(gateway, 'otpless.token')).check({ token: stray }), { body: { status: 'failed', reason: 'number_mismatch' } })
+  t.hasStrict(
+    await (await begin(gateway, 'otpless.token')).check({ token: stray }),
+    { body: { status: 'failed', reason: 'number_mismatch' } },
+  )
   t.hasStrict(await (await begin(gateway, 'otpless.token')).check({ token: stray }), refused)
   t.equal(asked(gateway, validate) - before, 1)
   for (let times = 0; times < 2; times += 1) {
-    t.hasStrict(await (await begin(gateway, 'otpless.token')).check({ token: 'made-up' }), { body: { status: 'failed', reason: 'evidence_invalid' } })
+    t.hasStrict(
+      await (await begin(gateway, 'otpless.token')).check({ token: 'made-up' }),
+      { body: { status: 'failed', reason: 'evidence_invalid' } },
+    )
   }
 
   const given = await begin(gateway, 'otpless.token', { workflow: ['otpless.token', { method: 'otpless.token' }] })
@@ -105,7 +131,9 @@ async function testUsed (t: Test, gateway: TestGateway) {
   simulators.fail({ provider: 'otpless', path: validate, answer: 503, times: 1 })
   t.hasStrict(await given.check({ token: slow }), { status: 202 })
   await shop.call('POST', `/verifications/${given.id}/next`, {})
-  t.hasStrict(await given.check({ token: slow }), refused, 'nor is it good for the next attempt of the same verification')
+  t.hasStrict(
+    await given.check({ token: slow }), refused, 'nor is it good for the next attempt of the same verification',
+  )
 }
 
 async function testLost (t: Test, gateway: TestGateway) {
@@ -115,7 +143,9 @@ async function testLost (t: Test, gateway: TestGateway) {
   simulators.fail({ provider: 'otpless', path: validate, answer: 500, times: 1 })
   t.hasStrict(await check({ token }), { status: 202 })
   t.equal((await check({ token })).status, 202, 'the same again, for the same verification, changes nothing')
-  t.hasStrict(await (await begin(gateway, 'otpless.token')).check({ token }), refused, 'for another it is taken already')
+  t.hasStrict(
+    await (await begin(gateway, 'otpless.token')).check({ token }), refused, 'for another it is taken already',
+  )
   t.hasStrict(await shop.waitFor(id), { status: 'verified' })
 }
 
@@ -126,37 +156,56 @@ async function testTruid (t: Test, gateway: TestGateway) {
   const before = asked(gateway, '/phone_check', 'PATCH')
   t.hasStrict(await second.check({ code: firstCode }), refused)
   t.equal(asked(gateway, '/phone_check', 'PATCH'), before, 'tru.ID is not asked')
-  t.hasStrict(await second.read(), { status: 'pending', revision: second.revision, nextAction: { type: 'openUrlOnCellular' } })
+  t.hasStrict(
+    await second.read(), { status: 'pending', revision: second.revision, nextAction: { type: 'openUrlOnCellular' } },
+  )
   const third = await begin(gateway, 'truid.phone_check')
-  t.hasStrict(await third.check({ code: `${firstCode} ` }), { body: { status: 'failed', reason: 'evidence_invalid' } }, 'nor with a blank')
+  t.hasStrict(
+    await third.check({ code: `${firstCode} ` }), { body: { status: 'failed', reason: 'evidence_invalid' } },
+    'nor with a blank',
+  )
   t.equal(asked(gateway, '/phone_check', 'PATCH'), before)
   t.hasStrict(await second.check({ code: secondCode }), { status: 200, body: { status: 'verified' } })
 
   const byNumber = await begin(gateway, 'otpless.otp')
   const other = await begin(gateway, 'otpless.otp', { phoneNumber: `+1416${byNumber.phoneNumber.slice(5)}` })
   t.hasStrict(await byNumber.check({ code: codeFor(byNumber.phoneNumber) }), { status: 200 })
-  t.hasStrict(await other.check({ code: codeFor(other.phoneNumber) }), { status: 200 }, 'two messages may bring the same code')
+  t.hasStrict(
+    await other.check({ code: codeFor(other.phoneNumber) }), { status: 200 }, 'two messages may bring the same code',
+  )
 }
 
 async function testResult (t: Test, gateway: TestGateway) {
   const { url, shop, bank } = gateway
   const phoneNumber = numberEnding('02')
-  const create = async () => (await shop.create({ phoneNumber, workflow: ['otpless.otp'], reference: 'of-the-shop' })).body
+  const create = async () => (
+    await shop.create({ phoneNumber, workflow: ['otpless.otp'], reference: 'of-the-shop' })
+  ).body
   const { id, clientSecret } = await create()
   const path = `/verifications/${id}`
-  t.hasStrict(await shop.call('POST', `${path}/check`, { code: codeFor(phoneNumber) }), { status: 200, body: { status: 'verified' } })
+  t.hasStrict(
+    await shop.call('POST', `${path}/check`, { code: codeFor(phoneNumber) }),
+    { status: 200, body: { status: 'verified' } },
+  )
   const stranger = clientOf(url, (await create())['clientSecret'])
   for (const [name, client] of Object.entries({ 'another app': bank, 'another front end': stranger })) {
     for (const place of ['', '/events', '?wait=1', '?revision=0']) {
-      t.hasStrict(await client.call('GET', `${path}${place}`), { status: 404, body: { code: 'not_found' } }, `${name} ${place}`)
+      t.hasStrict(
+        await client.call('GET', `${path}${place}`), { status: 404, body: { code: 'not_found' } }, `${name} ${place}`,
+      )
     }
     t.equal((await client.call('POST', `${path}/check`, {})).status, 404)
   }
-  t.equal((await clientOf(url, null).call('GET', `${path}/events?clientSecret=${clientSecret.slice(0, -4)}AAAA`)).status, 401)
+  t.equal(
+    (await clientOf(url, null).call('GET', `${path}/events?clientSecret=${clientSecret.slice(0, -4)}AAAA`)).status, 401,
+  )
   for (const query of [`phoneNumber=${encodeURIComponent(phoneNumber)}`, 'reference=of-the-shop']) {
     t.strictSame((await bank.call('GET', `/verifications?${query}`)).body['data'], [])
   }
-  t.hasStrict(await clientOf(url, clientSecret).call('GET', path), { status: 200, body: { status: 'verified', result: { profile: null } } })
+  t.hasStrict(
+    await clientOf(url, clientSecret).call('GET', path),
+    { status: 200, body: { status: 'verified', result: { profile: null } } },
+  )
 }
 
 t.test('what callbacks bring', async t => {
@@ -165,7 +214,9 @@ t.test('what callbacks bring', async t => {
   await t.test('one token for fifty at once', t => testRaced(t, caught))
 })
 
-async function testReplayed (t: Test, { approve, deliver, counted, say, shop, bank, url, simulators, revisionOf }: Caught) {
+async function testReplayed (
+  t: Test, { approve, deliver, counted, say, shop, bank, url, simulators, revisionOf }: Caught,
+) {
   const own = await approve(numberEnding('02'))
   await deliver(own.grant)
   t.hasStrict(await shop.waitFor(own.id), { status: 'verified' })
@@ -175,25 +226,36 @@ async function testReplayed (t: Test, { approve, deliver, counted, say, shop, ba
   const nonce = new URL(elsewhere['nextAction'].url).searchParams.get('requestNonce')
   const before = asked({ simulators }, '/v1/default', 'GET')
   t.strictSame(await counted(async () => {
-    for (const requestId of [target.nonce, nonce]) t.strictSame(await say({ requestId, accessToken, endpoint }), { status: 200, body: {} })
+    for (const requestId of [target.nonce, nonce]) t.strictSame(
+      await say({ requestId, accessToken, endpoint }), { status: 200, body: {} },
+    )
     await Promise.all(Array.from({ length: 50 }, () => say({ requestId: target.nonce, accessToken })))
   }), { replayed: 52 })
   t.equal(await revisionOf(target.id), target.revision, 'nothing changes')
-  t.hasStrict((await bank.call('GET', `/verifications/${elsewhere['id']}`)).body, { status: 'pending', revision: elsewhere['revision'] })
+  t.hasStrict(
+    (await bank.call('GET', `/verifications/${elsewhere['id']}`)).body,
+    { status: 'pending', revision: elsewhere['revision'] },
+  )
   t.equal(asked({ simulators }, '/v1/default', 'GET'), before, 'no profile is fetched')
-  t.strictSame(await counted(() => say({ requestId: own.nonce, accessToken, endpoint })), { late: 1 }, 'for its own verification it is late')
+  t.strictSame(
+    await counted(() => say({ requestId: own.nonce, accessToken, endpoint })), { late: 1 },
+    'for its own verification it is late',
+  )
   await deliver(target.grant)
   t.hasStrict(await shop.waitFor(target.id), { status: 'verified' }, 'the right one is still awaited')
   t.equal(await readMetric(url, 'verigate_callbacks_total{provider="truid",result="replayed"}'), 0)
 }
 
 async function testRaced (t: Test, { approve, counted, say, shop }: Caught) {
-  const many = await Promise.all(Array.from({ length: 50 }, async () => (await shop.create({ workflow: ['truecaller.web'] })).body))
+  const many = await Promise.all(
+    Array.from({ length: 50 }, async () => (await shop.create({ workflow: ['truecaller.web'] })).body),
+  )
   const { grant } = await approve(numberEnding('02'))
   const { accessToken, endpoint } = grant.body
   t.strictSame(await counted(() => Promise.all(many.map(({ nextAction }) =>
     say({ requestId: new URL(nextAction.url).searchParams.get('requestNonce'), accessToken, endpoint })))), { accepted: 1, replayed: 49 })
-  const read = async (): Promise<string[]> => Promise.all(many.map(async ({ id }) => (await shop.call('GET', `/verifications/${id}`)).body['status']))
+  const read = async (): Promise<string[]> =>
+    Promise.all(many.map(async ({ id }) => (await shop.call('GET', `/verifications/${id}`)).body['status']))
   await Promise.any(many.map(({ id }) => shop.waitFor(id)))
   t.equal((await read()).filter(status => status === 'verified').length, 1)
   t.equal((await read()).filter(status => status === 'pending').length, 49)
@@ -202,7 +264,10 @@ async function testRaced (t: Test, { approve, counted, say, shop }: Caught) {
 /** An OTPLESS that gives every request of a turn the same id. */
 async function startRepeating (t: Test) {
   let id = 'request-0'
-  const server = createServer((_request, response) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ requestId: id })))
+  const server = createServer(
+    (_request, response) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ requestId: id })),
+  )
     .listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {
@@ -210,23 +275,32 @@ async function startRepeating (t: Test) {
     server.close()
   })
   const address = server.address()
-  return { url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`, use: (other: string) => { id = other } }
+  return {
+    url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`, use: (other: string) => { id = other },
+  }
 }
 
 t.test('an id of the provider\'s is one attempt\'s', async t => {
   let aheadMs = 0
   const provider = await startRepeating(t)
-  const gateway = await startGateway(t, { environment: { OTPLESS_AUTH_URL: provider.url }, now: () => Date.now() + aheadMs })
+  const gateway = await startGateway(
+    t, { environment: { OTPLESS_AUTH_URL: provider.url }, now: () => Date.now() + aheadMs },
+  )
   const { shop, bank } = gateway
-  const create = (client = shop, workflow = ['otpless.otp']): Promise<Answer> => client.create({ phoneNumber: numberEnding('02'), workflow })
+  const create = (client = shop, workflow = ['otpless.otp']): Promise<Answer> =>
+    client.create({ phoneNumber: numberEnding('02'), workflow })
   const many = await Promise.all(Array.from({ length: 20 }, (_, place) => create(place % 2 === 0 ? shop : bank)))
   t.ok(many.every(({ status }) => status === 201))
   t.equal(many.filter(({ body }) => body['status'] === 'pending').length, 1, 'who came first has it')
   for (const { body } of many.filter(({ body }) => body['status'] !== 'pending')) {
-    t.hasStrict(body, { status: 'failed', reason: 'provider_unavailable', attempts: [{ reason: 'provider_bad_response' }] })
+    t.hasStrict(
+      body, { status: 'failed', reason: 'provider_unavailable', attempts: [{ reason: 'provider_bad_response' }] },
+    )
   }
   t.hasStrict((await create(shop, ['otpless.otp', 'otpless.token'])).body, {
-    status: 'pending', attempts: [{ status: 'failed', reason: 'provider_bad_response' }, { method: 'otpless.token', status: 'pending' }],
+    status: 'pending', attempts: [
+      { status: 'failed', reason: 'provider_bad_response' }, { method: 'otpless.token', status: 'pending' },
+    ],
   }, 'the next method takes its place')
 
   provider.use('request-1')
@@ -234,11 +308,19 @@ t.test('an id of the provider\'s is one attempt\'s', async t => {
   t.equal(body['status'], 'pending')
   aheadMs = 31_000
   provider.use('request-0')
-  t.hasStrict(await shop.call('POST', `/verifications/${body['id']}/resend`), { status: 503, body: { code: 'provider_unavailable' } })
-  t.hasStrict((await shop.call('GET', `/verifications/${body['id']}`)).body, { status: 'pending', nextAction: { type: 'submitCode' } })
+  t.hasStrict(
+    await shop.call('POST', `/verifications/${body['id']}/resend`),
+    { status: 503, body: { code: 'provider_unavailable' } },
+  )
+  t.hasStrict(
+    (await shop.call('GET', `/verifications/${body['id']}`)).body,
+    { status: 'pending', nextAction: { type: 'submitCode' } },
+  )
   aheadMs = 62_000
   provider.use('request-1')
-  t.hasStrict(await shop.call('POST', `/verifications/${body['id']}/resend`), { status: 200 }, 'its own again is no other\'s')
+  t.hasStrict(
+    await shop.call('POST', `/verifications/${body['id']}/resend`), { status: 200 }, 'its own again is no other\'s',
+  )
 })
 
 t.test('in Redis a claim tells nothing of the evidence, nor of who brought it', async t => {
@@ -250,10 +332,19 @@ t.test('in Redis a claim tells nothing of the evidence, nor of who brought it', 
   const byToken = await begin(gateway, 'otpless.token', { phoneNumber: null })
   await byToken.check({ token })
   const push = await begin(gateway, 'truecaller.push', { phoneNumber: numberEnding('92') })
-  const claims = await Promise.all((await redis.keys('vg:*:c:*')).map(async key => ({ key, value: await redis.get(key) ?? '', left: await redis.pttl(key) })))
+  const claims = await Promise.all(
+    (await redis.keys('vg:*:c:*')).map(
+      async key => ({ key, value: await redis.get(key) ?? '', left: await redis.pttl(key) }),
+    ),
+  )
   t.equal(claims.length, 3, 'the token, the number asked for lately, and the live verification of a number')
-  t.strictSame(claims.filter(({ value }) => value.includes('ver_')).map(({ value }) => value), [push.id], 'only the last one leads to its verification')
+  t.strictSame(
+    claims.filter(({ value }) => value.includes('ver_')).map(({ value }) => value), [push.id],
+    'only the last one leads to its verification',
+  )
   const shown = JSON.stringify(claims)
   for (const word of [byToken.id, byToken.id.slice(4), token, 'otpless', 'truecaller']) t.notMatch(shown, word)
-  t.equal(claims.filter(({ left }) => left > 86_000_000 && left <= 86_400_000).length, 1, 'evidence is remembered for a day')
+  t.equal(
+    claims.filter(({ left }) => left > 86_000_000 && left <= 86_400_000).length, 1, 'evidence is remembered for a day',
+  )
 })

@@ -9,7 +9,8 @@ t.setTimeout(120_000)
 
 type Schema = { [name: string]: any }
 const document: Schema = JSON.parse(readFileSync(new URL('../../openapi/openapi.json', import.meta.url), 'utf8'))
-const read = (schema: Schema): Schema => typeof schema['$ref'] === 'string' ? document['components'].schemas[schema['$ref'].split('/').at(-1) ?? ''] : schema
+const read = (schema: Schema): Schema =>
+  typeof schema['$ref'] === 'string' ? document['components'].schemas[schema['$ref'].split('/').at(-1) ?? ''] : schema
 
 const operations = Object.entries<Schema>(document['paths']).flatMap(([path, methods]) =>
   Object.entries<Schema>(methods).filter(([method]) => ['get', 'post', 'delete'].includes(method)).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })))
@@ -29,25 +30,47 @@ function fuzz (schema: Schema, depth = 0): fc.Arbitrary<unknown> {
   const right: fc.Arbitrary<unknown>[] = known.length > 0 ? [fc.constantFrom(...known)] : []
   if (anyOf !== undefined) right.push(...anyOf.map((each: Schema) => fuzz(each, depth + 1)))
   if (properties !== undefined && depth < 5) {
-    right.push(fc.record(Object.fromEntries(Object.entries<Schema>(properties).map(([name, each]) => [name, fuzz(each, depth + 1)])), { requiredKeys: [] }))
-    right.push(fc.dictionary(fc.oneof(fc.constantFrom(...Object.keys(properties), 'surplus'), text), anything, { maxKeys: 4 }))
+    right.push(
+      fc.record(
+        Object.fromEntries(Object.entries<Schema>(properties).map(([name, each]) => [name, fuzz(each, depth + 1)])),
+        { requiredKeys: [] },
+      ),
+    )
+    right.push(
+      fc.dictionary(fc.oneof(fc.constantFrom(...Object.keys(properties), 'surplus'), text), anything, { maxKeys: 4 }),
+    )
   }
   if (items !== undefined) right.push(fc.array(fuzz(items, depth + 1), { maxLength: 12 }))
   if (type === 'integer') right.push(fc.integer(), fc.maxSafeInteger())
   if (type === 'string') right.push(text)
-  return right.length === 0 ? anything : fc.oneof({ arbitrary: fc.oneof(...right), weight: 4 }, { arbitrary: anything, weight: 1 })
+  return right.length === 0
+    ? anything
+    : fc.oneof({ arbitrary: fc.oneof(...right), weight: 4 }, { arbitrary: anything, weight: 1 })
 }
 const asText = (value: unknown): string => typeof value === 'string' ? value : JSON.stringify(value) ?? ''
 
 t.test('no request that the document allows to be thought of makes the gateway fail', async t => {
   const gateway = await startGateway(t)
-  const make = async () => (await gateway.shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })).body
+  const make = async () => (
+    await gateway.shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })
+  ).body
   const made = [await make(), await make()]
   const live = { id: String(made[0]?.['id']), clientSecret: String(made[0]?.['clientSecret']) }
   const foreign = (await gateway.bank.create({ phoneNumber: numberEnding('04'), workflow: ['otpless.otp'] })).body['id']
-  const credentials = fc.constantFrom<string | null>(`Bearer ${keys.shop}`, `Bearer ${keys.shop}`, `Bearer ${live.clientSecret}`, `Bearer ${keys.reader}`, 'Bearer x', 'Basic eDp4', null)
-  const ids = fc.oneof(fc.constantFrom(live.id, String(made[1]?.['id']), foreign, `whd_${live.id.slice(4)}_1`, 'truid', 'otpless', 'truecaller'), text)
-  const types = fc.constantFrom('application/json', 'application/json', 'application/json', 'text/plain', 'application/json; charset=utf-16', 'APPLICATION/JSON', 'multipart/form-data', '')
+  const credentials = fc.constantFrom<string | null>(
+    `Bearer ${keys.shop}`, `Bearer ${keys.shop}`, `Bearer ${live.clientSecret}`, `Bearer ${keys.reader}`, 'Bearer x',
+    'Basic eDp4', null,
+  )
+  const ids = fc.oneof(
+    fc.constantFrom(
+      live.id, String(made[1]?.['id']), foreign, `whd_${live.id.slice(4)}_1`, 'truid', 'otpless', 'truecaller',
+    ),
+    text,
+  )
+  const types = fc.constantFrom(
+    'application/json', 'application/json', 'application/json', 'text/plain', 'application/json; charset=utf-16',
+    'APPLICATION/JSON', 'multipart/form-data', '',
+  )
   let sent = 0
 
   for (const { path, method, operation } of operations) {
@@ -58,15 +81,28 @@ t.test('no request that the document allows to be thought of makes the gateway f
     const input = fc.record({
       credential: credentials, type: types,
       path: fc.tuple(...within('path').map(() => ids)),
-      query: fc.dictionary(fc.oneof(fc.constantFrom('surplus', ...within('query').map(({ name }) => String(name))), text), fc.oneof(anything.map(asText), fc.constantFrom('1', '0', '25')), { maxKeys: 3 }),
-      body: method === 'POST' ? fc.oneof({ arbitrary: fuzz(body).map(value => JSON.stringify(value) ?? ''), weight: 5 }, { arbitrary: text, weight: 1 }) : fc.constant(null),
+      query: fc.dictionary(
+        fc.oneof(fc.constantFrom('surplus', ...within('query').map(({ name }) => String(name))), text),
+        fc.oneof(anything.map(asText), fc.constantFrom('1', '0', '25')), { maxKeys: 3 },
+      ),
+      body: method === 'POST'
+        ? fc.oneof(
+          { arbitrary: fuzz(body).map(value => JSON.stringify(value) ?? ''), weight: 5 },
+          { arbitrary: text, weight: 1 },
+        )
+        : fc.constant(null),
     })
     await fc.assert(fc.asyncProperty(input, async ({ credential, type, path: names, query, body }) => {
       let place = 0
-      const url = path.replace(/\{[^}]+\}/g, () => encodeURIComponent((names[place++] ?? '').replace(/[\ud800-\udfff]/g, '')) || 'x')
+      const url = path.replace(
+        /\{[^}]+\}/g, () => encodeURIComponent((names[place++] ?? '').replace(/[\ud800-\udfff]/g, '')) || 'x',
+      )
       const asked = new URLSearchParams(Object.entries(query).filter(([name]) => name !== 'wait'))
       const answer = await request(`${gateway.url}${url}?${asked}`, {
-        method: method as 'GET', headers: { ...(credential === null ? {} : { authorization: credential }), ...(body === null || type === '' ? {} : { 'content-type': type }) },
+        method: method as 'GET', headers: {
+          ...(credential === null ? {} : { authorization: credential }),
+          ...(body === null || type === '' ? {} : { 'content-type': type }),
+        },
         ...(body === null ? {} : { body }), signal: AbortSignal.timeout(20_000),
       })
       sent += 1
@@ -76,9 +112,15 @@ t.test('no request that the document allows to be thought of makes the gateway f
       const { statusCode } = answer
       if (statusCode >= 500) throw new Error(`${method} ${url} answered ${statusCode}: ${said}`)
       // A path that names something else leads to another route, or to none; one that is too long leads nowhere.
-      if (!statuses.has(statusCode) && ![404, 405, 431].includes(statusCode)) throw new Error(`${method} ${path} answered ${statusCode}, which is not documented`)
-      if (statusCode >= 400 && answer.headers['content-type'] !== 'application/problem+json') throw new Error(`${statusCode} as ${answer.headers['content-type']}`)
-      if (/\bat .+:\d+:\d+|node_modules|fastify|ioredis/i.test(said) && !path.startsWith('/openapi')) throw new Error(`${method} ${path} tells of its inside`)
+      if (!statuses.has(statusCode) && ![404, 405, 431].includes(statusCode)) throw new Error(
+        `${method} ${path} answered ${statusCode}, which is not documented`,
+      )
+      if (
+        statusCode >= 400 && answer.headers['content-type'] !== 'application/problem+json'
+      ) throw new Error(`${statusCode} as ${answer.headers['content-type']}`)
+      if (
+        /\bat .+:\d+:\d+|node_modules|fastify|ioredis/i.test(said) && !path.startsWith('/openapi')
+      ) throw new Error(`${method} ${path} tells of its inside`)
     }), { numRuns: method === 'POST' ? 60 : 30, endOnFailure: true })
     t.pass(`${method} ${path}`)
   }

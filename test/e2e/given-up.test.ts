@@ -6,15 +6,20 @@ import { startGateway } from '../helpers/gateway.ts'
 import { numberEnding } from './end-user.ts'
 
 t.test('only an answer that was lost makes the next question a repetition', async t => {
-  // By a 5xx the provider, or what stands before it, says that something went wrong, not what. Null: there was no answer.
-  const runs = [[429, null], [500], [502], [504]].map(failures => ({ failures, phoneNumber: numberEnding('00'), repetitions: new Array<boolean>() }))
+  // By a 5xx the provider, or what stands before it, says that something went wrong, not what. Null: there was no
+  // answer.
+  const runs = [[429, null], [500], [502], [504]].map(
+    failures => ({ failures, phoneNumber: numberEnding('00'), repetitions: new Array<boolean>() }),
+  )
   const acme: Provider = {
     provider: 'acme', settings: Type.Object({}),
     open: () => ({
       provider: 'acme',
       methods: {
         'acme.otp': {
-          needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false, codeAttempts: 5,
+          needsPhoneNumber: true, evidence: ['code'], nextActions: [
+            'submitCode',
+          ], timeoutMs: 60_000, isRepeatable: false, codeAttempts: 5,
           options: Type.Object({}, { additionalProperties: false }),
         },
       },
@@ -22,7 +27,9 @@ t.test('only an answer that was lost makes the next question a repetition', asyn
       resolve: async ({ phoneNumber }, _evidence, { repeated }) => {
         const { failures = [], repetitions = [] } = runs.find(run => run.phoneNumber === phoneNumber) ?? {}
         const status = failures[repetitions.push(repeated) - 1]
-        if (status !== undefined) throw new ProviderError('acme', 'check', 'provider_error', { retryable: true, status })
+        if (status !== undefined) throw new ProviderError(
+          'acme', 'check', 'provider_error', { retryable: true, status },
+        )
         return { verdict: 'denied', reason: 'evidence_invalid' }
       },
     }),
@@ -48,7 +55,8 @@ t.test('what is over holds nothing', async t => {
   })
 
   t.test('an erased id never comes back by its Idempotency-Key', async t => {
-    const create = () => shop.create({ phoneNumber: numberEnding('04'), workflow: ['otpless.otp'] }, { 'idempotency-key': 'once' })
+    const create = () =>
+      shop.create({ phoneNumber: numberEnding('04'), workflow: ['otpless.otp'] }, { 'idempotency-key': 'once' })
     const { id } = (await create()).body
     t.equal((await shop.call('DELETE', `/verifications/${id}`)).status, 204)
     const again = await create()

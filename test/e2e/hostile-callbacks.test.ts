@@ -35,7 +35,9 @@ t.test('a callback that names another endpoint is not followed', async t => {
   await Promise.all(hostile.map(async endpoint => {
     const { id, nonce, grant } = await approve(phoneNumber)
     t.equal((await say({ requestId: nonce, accessToken: grant.body['accessToken'], endpoint })).status, 200)
-    t.hasStrict(await shop.waitFor(id), { status: 'failed', verified: false, reason: 'evidence_invalid', result: null }, endpoint)
+    t.hasStrict(
+      await shop.waitFor(id), { status: 'failed', verified: false, reason: 'evidence_invalid', result: null }, endpoint,
+    )
   }))
   t.equal(stranger.count(), 0, 'no stranger was asked')
   t.equal(fetches(), before, 'and nobody got a token')
@@ -44,7 +46,9 @@ t.test('a callback that names another endpoint is not followed', async t => {
   const { id, grant } = await approve(phoneNumber)
   await say({ ...grant.body })
   t.hasStrict(
-    await shop.waitFor(id), { status: 'failed', reason: 'provider_unavailable', attempts: [{ reason: 'provider_bad_response' }] },
+    await shop.waitFor(id), {
+      status: 'failed', reason: 'provider_unavailable', attempts: [{ reason: 'provider_bad_response' }],
+    },
     'a redirect is not followed',
   )
   t.equal(fetches(), before + 1)
@@ -55,18 +59,25 @@ for (const [name, status] of [['well', 200], ['badly', 500]] as const) {
     const phoneNumber = numberEnding('02')
     const provider = await startStranger(t, phoneNumber, async body => {
       t.hasStrict(
-        await post(`${gateway.url}/callbacks/truecaller`, { requestId: 'r', accessToken: 'early-token', state: body['state'] }),
+        await post(
+          `${gateway.url}/callbacks/truecaller`, { requestId: 'r', accessToken: 'early-token', state: body['state'] },
+        ),
         { status: 200 },
       )
       return status
     })
     const origin = `http://127.0.0.1:${provider.port}`
     const gateway: TestGateway = await startGateway(t, {
-      environment: { TRUECALLER_API_URL: origin, TRUECALLER_PROFILE_URL: origin, TRUECALLER_PROFILE_HOSTS: `127.0.0.1:${provider.port}` },
+      environment: {
+        TRUECALLER_API_URL: origin, TRUECALLER_PROFILE_URL: origin,
+        TRUECALLER_PROFILE_HOSTS: `127.0.0.1:${provider.port}`,
+      },
     })
     const created = await gateway.shop.create({ phoneNumber, workflow: ['truecaller.push'] })
     t.equal(created.status, 201)
-    t.hasStrict(await gateway.shop.waitFor(created.body['id']), { status: 'verified', attempts: [{ status: 'verified' }] })
+    t.hasStrict(
+      await gateway.shop.waitFor(created.body['id']), { status: 'verified', attempts: [{ status: 'verified' }] },
+    )
     t.equal(provider.count(), 2, 'one request, one profile')
   })
 }

@@ -18,7 +18,9 @@ const method = (special: Partial<Method>): Method => ({
 const action: Action = { type: 'submitCode', length: 6, channels: ['SMS'] }
 
 /** A provider whose answers are the test's. */
-const createAcme = (methods: Record<string, Method>, calls: Pick<Adapter, 'start' | 'resolve'> & Partial<Adapter>): Provider => ({
+const createAcme = (
+  methods: Record<string, Method>, calls: Pick<Adapter, 'start' | 'resolve'> & Partial<Adapter>,
+): Provider => ({
   provider: 'acme', settings: Type.Object({}), open: () => ({ provider: 'acme', methods, ...calls }),
 })
 
@@ -27,7 +29,9 @@ t.test('a start that takes the place of one that was asked for lately is not mad
   let sent = 0
   const answer = Promise.withResolvers<void>()
   const acme = createAcme({
-    'acme.link': method({ startsLocally: true, isRepeatable: true }), 'acme.push': method({ oncePerNumberMs: 300_000 }), 'acme.sms': method({}),
+    'acme.link': method(
+      { startsLocally: true, isRepeatable: true },
+    ), 'acme.push': method({ oncePerNumberMs: 300_000 }), 'acme.sms': method({}),
   }, {
     async start ({ method }) {
       if (method === 'acme.sms') {
@@ -40,7 +44,9 @@ t.test('a start that takes the place of one that was asked for lately is not mad
   })
   const { shop, app } = await startGateway(t, { providers: [acme], now: () => Date.now() + passed })
   const phoneNumber = numberEnding('02')
-  await shop.call('POST', `/verifications/${(await shop.create({ phoneNumber, workflow: ['acme.push'] })).body['id']}/cancel`)
+  await shop.call(
+    'POST', `/verifications/${(await shop.create({ phoneNumber, workflow: ['acme.push'] })).body['id']}/cancel`,
+  )
   const { id } = (await shop.create({ phoneNumber, workflow: ['acme.link', 'acme.push', 'acme.sms'] })).body
   const going = shop.call('POST', `/verifications/${id}/next`)
   await until(() => sent === 1, 'a message is sent')
@@ -48,7 +54,13 @@ t.test('a start that takes the place of one that was asked for lately is not mad
   // As long as whoever sent it is taken for dead.
   passed = 9_000
   await app.gateway.sweep()
-  t.match(await shop.waitFor(id), { status: 'failed', attempts: [{}, { status: 'skipped', reason: 'recently_tried' }, { status: 'failed', reason: 'provider_timeout' }] })
+  t.match(
+    await shop.waitFor(id),
+    {
+      status: 'failed',
+      attempts: [{}, { status: 'skipped', reason: 'recently_tried' }, { status: 'failed', reason: 'provider_timeout' }],
+    },
+  )
   answer.resolve()
   await going
   t.equal(sent, 1)
@@ -74,8 +86,14 @@ t.test('what was sent again is known although the store is away for a moment', a
   const { shop } = await startGateway(t, { redisUrl: wire.url, providers: [acme], now: () => Date.now() + passed })
   const { id } = (await shop.create({ phoneNumber: numberEnding('02'), workflow: ['acme.sms'] })).body
   passed = 30_000
-  t.match(await shop.call('POST', `/verifications/${id}/resend`), { status: 200, body: { availableActions: [{ action: 'next' }, { action: 'resend', remaining: 1 }] } })
-  t.match(await shop.call('POST', `/verifications/${id}/check`, { code: '000000' }), { status: 200, body: { status: 'verified' } })
+  t.match(
+    await shop.call('POST', `/verifications/${id}/resend`),
+    { status: 200, body: { availableActions: [{ action: 'next' }, { action: 'resend', remaining: 1 }] } },
+  )
+  t.match(
+    await shop.call('POST', `/verifications/${id}/check`, { code: '000000' }),
+    { status: 200, body: { status: 'verified' } },
+  )
   t.strictSame(asked, ['second'], 'the code is that of the second message')
 })
 
@@ -86,7 +104,9 @@ t.test('what the user brings while the provider cannot be asked is brought once'
     async resolve ({ phoneNumber }, evidence) {
       const word = JSON.stringify(evidence)
       asked.push(word)
-      if (word === '{}') throw new ProviderError('acme', 'read check', 'provider_error', { retryable: true, status: 503 })
+      if (word === '{}') throw new ProviderError(
+        'acme', 'read check', 'provider_error', { retryable: true, status: 503 },
+      )
       // Good for one answer, which takes longer than it takes until the provider is asked again how far the user is.
       if (asked.filter(each => each === word).length > 1) return { verdict: 'denied', reason: 'evidence_invalid' }
       await delay(1_500)
@@ -96,7 +116,10 @@ t.test('what the user brings while the provider cannot be asked is brought once'
   const { shop } = await startGateway(t, { providers: [acme] })
   const { id } = (await shop.create({ phoneNumber: numberEnding('02'), workflow: ['acme.check'] })).body
   t.equal((await shop.call('POST', `/verifications/${id}/check`)).status, 202)
-  t.match(await shop.call('POST', `/verifications/${id}/check`, { code: '000000' }), { status: 200, body: { status: 'verified' } })
+  t.match(
+    await shop.call('POST', `/verifications/${id}/check`, { code: '000000' }),
+    { status: 200, body: { status: 'verified' } },
+  )
   t.strictSame(asked, ['{}', '{"code":"000000"}'])
 })
 
@@ -106,7 +129,11 @@ t.test('a provider that asks to be left alone for a day is asked again in minute
   t.teardown(() => redis.disconnect())
   const acme = createAcme({ 'acme.check': method({}) }, {
     start: async () => ({ state: null, action }),
-    async resolve () { throw new ProviderError('acme', 'check', 'provider_error', { retryable: true, status: 503, retryAfterMs: 86_400_000 }) },
+    async resolve () {
+      throw new ProviderError(
+        'acme', 'check', 'provider_error', { retryable: true, status: 503, retryAfterMs: 86_400_000 },
+      )
+    },
   })
   const { shop } = await startGateway(t, { redisUrl, providers: [acme] })
   const { id } = (await shop.create({ phoneNumber: numberEnding('02'), workflow: ['acme.check'] })).body

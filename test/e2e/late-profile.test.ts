@@ -15,12 +15,16 @@ function createAcme (readProfile: (evidence: unknown) => Promise<Profile>): Prov
       provider: 'acme',
       methods: {
         'acme.token': {
-          needsPhoneNumber: true, evidence: ['token'], nextActions: ['submitToken'], timeoutMs: 60_000, isRepeatable: true,
+          needsPhoneNumber: true, evidence: ['token'], nextActions: [
+            'submitToken',
+          ], timeoutMs: 60_000, isRepeatable: true,
           options: Type.Object({}, { additionalProperties: false }),
         },
       },
       start: async () => ({ state: null, action: { type: 'submitToken', sdk: 'acme', params: {} } }),
-      resolve: async ({ phoneNumber }) => ({ verdict: 'proven', phoneNumber: phoneNumber ?? '', profileEvidence: { ticket: 'for the profile' } }),
+      resolve: async ({ phoneNumber }) => (
+        { verdict: 'proven', phoneNumber: phoneNumber ?? '', profileEvidence: { ticket: 'for the profile' } }
+      ),
       readProfile,
     }),
   }
@@ -32,7 +36,9 @@ t.test('the proof never waits for the profile', async t => {
   const receiver = await startReceiver(t)
   const acme = createAcme(async evidence => {
     asked.push(evidence)
-    if (asked.length === 1) throw new ProviderError('acme', 'profile', 'provider_error', { retryable: true, status: 503 })
+    if (asked.length === 1) throw new ProviderError(
+      'acme', 'profile', 'provider_error', { retryable: true, status: 503 },
+    )
     return new Promise(resolve => { letGo = resolve })
   })
   const { shop } = await startGateway(t, { providers: [acme], apps: withWebhook(receiver.url) })
@@ -46,13 +52,27 @@ t.test('the proof never waits for the profile', async t => {
   t.strictSame(asked, Array(2).fill({ ticket: 'for the profile' }), 'an outage is waited out')
   letGo({ name: { first: 'Ada' } })
   const [, ready] = await receiver.first(2, 10_000)
-  t.match(ready?.body, { type: 'verification.profile_ready', data: { id, status: 'verified', profileStatus: 'ready', result: { profile: { name: { first: 'Ada' } } } } })
-  t.match((await shop.call('GET', `/verifications/${id}`)).body, { profileStatus: 'ready', revision: checked.body['revision'] + 1 })
+  t.match(
+    ready?.body,
+    {
+      type: 'verification.profile_ready',
+      data: { id, status: 'verified', profileStatus: 'ready', result: { profile: { name: { first: 'Ada' } } } },
+    },
+  )
+  t.match(
+    (await shop.call('GET', `/verifications/${id}`)).body,
+    { profileStatus: 'ready', revision: checked.body['revision'] + 1 },
+  )
 })
 
 t.test('a profile that cannot be had un-verifies nothing', async t => {
-  const { shop } = await startGateway(t, { providers: [createAcme(async () => { throw new ProviderError('acme', 'profile', 'evidence_expired') })] })
+  const { shop } = await startGateway(
+    t, { providers: [createAcme(async () => { throw new ProviderError('acme', 'profile', 'evidence_expired') })] },
+  )
   const { id } = (await shop.create({ phoneNumber: numberEnding('00'), workflow: ['acme.token'] })).body
   await shop.call('POST', `/verifications/${id}/check`, { token: 'x' })
-  t.match(await shop.waitFor(id, ({ profileStatus }) => profileStatus !== 'pending'), { status: 'verified', profileStatus: 'failed', result: { profile: null } })
+  t.match(
+    await shop.waitFor(id, ({ profileStatus }) => profileStatus !== 'pending'),
+    { status: 'verified', profileStatus: 'failed', result: { profile: null } },
+  )
 })

@@ -6,9 +6,13 @@ t.test('each method, from create to verified', async t => {
   const { shop, simulators } = await startGateway(t)
 
   t.test('truecaller.push', async t => {
-    const created = await shop.create({ phoneNumber: '+14155550100', workflow: ['truecaller.push'], reference: 'signup-1', metadata: { plan: 'pro' } })
+    const created = await shop.create(
+      { phoneNumber: '+14155550100', workflow: ['truecaller.push'], reference: 'signup-1', metadata: { plan: 'pro' } },
+    )
     t.equal(created.status, 201)
-    t.match(created.body, { status: 'pending', verified: false, nextAction: { type: 'approveOnDevice', app: 'truecaller' } })
+    t.match(
+      created.body, { status: 'pending', verified: false, nextAction: { type: 'approveOnDevice', app: 'truecaller' } },
+    )
     const verification = await shop.waitFor(created.body.id)
     t.match(verification, {
       status: 'verified', verified: true, phoneNumber: '+14155550100', profileStatus: 'ready', nextAction: null,
@@ -18,13 +22,21 @@ t.test('each method, from create to verified', async t => {
 
   t.test('truecaller.web discovers the number', async t => {
     const created = await shop.create({ workflow: ['truecaller.web'] })
-    t.match(created.body, { status: 'pending', phoneNumber: null, nextAction: { type: 'openDeepLink', platforms: ['android'] } })
+    t.match(
+      created.body,
+      { status: 'pending', phoneNumber: null, nextAction: { type: 'openDeepLink', platforms: ['android'] } },
+    )
     const opened = await request(`${simulators.url}/handset/open`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ url: created.body.nextAction.url, phoneNumber: '+14155550102' }),
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(
+        { url: created.body.nextAction.url, phoneNumber: '+14155550102' },
+      ),
     })
     t.equal(opened.statusCode, 202)
     await opened.body.dump()
-    t.match(await shop.waitFor(created.body.id), { status: 'verified', phoneNumber: '+14155550102', result: { method: 'truecaller.web' } })
+    t.match(
+      await shop.waitFor(created.body.id),
+      { status: 'verified', phoneNumber: '+14155550102', result: { method: 'truecaller.web' } },
+    )
   })
 
   t.test('truid.phone_check v0.2, the code brought by the app', async t => {
@@ -47,14 +59,19 @@ t.test('each method, from create to verified', async t => {
     t.type(body.code, 'string')
     const checked = await shop.call('POST', `/verifications/${created.body.id}/check`, { code: body.code })
     t.equal(checked.status, 200)
-    t.match(checked.body, { status: 'verified', result: { method: 'truid.phone_check', provider: 'truid', phoneNumber: '+14155550104' } })
+    t.match(
+      checked.body,
+      { status: 'verified', result: { method: 'truid.phone_check', provider: 'truid', phoneNumber: '+14155550104' } },
+    )
   })
 
   t.test('otpless.token', async t => {
     const created = await shop.create({ phoneNumber: '+14155550106', workflow: ['otpless.token'] })
     t.match(created.body.nextAction, { type: 'submitToken', sdk: 'otpless', params: { appId: 'SANDBOXAPPID' } })
     const minted: any = await (await request(`${simulators.url}/handset/otpless/token`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ phoneNumber: '+14155550106' }),
+      method: 'POST', headers: {
+        'content-type': 'application/json',
+      }, body: JSON.stringify({ phoneNumber: '+14155550106' }),
     })).body.json()
     const checked = await shop.call('POST', `/verifications/${created.body.id}/check`, { token: minted.token })
     t.equal(checked.status, 200)

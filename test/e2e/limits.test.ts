@@ -16,17 +16,29 @@ async function startTwo (t: Test, shop: Partial<App>) {
   const apps = testApps.map(app => app.id === 'shop' ? { ...app, ...shop } : app)
   const { environment, url } = await testEnvironment(t, { redisUrl: redis.url, apps })
   const port = String(await freePort())
-  const processes = await Promise.all([startListening(t, environment), startListening(t, { ...environment, PORT: port })])
+  const processes = await Promise.all(
+    [startListening(t, environment), startListening(t, { ...environment, PORT: port })],
+  )
   const clients = [clientOf(url, keys.shop), clientOf(`http://127.0.0.1:${port}`, keys.shop)] as const
   const lines = () => processes.flatMap(({ logs }) => logs).map(readLine)
-  const metric = async (name: string): Promise<number> => (await Promise.all(clients.map(client => client.call('GET', '/metrics'))))
-    .reduce((sum, { body }) => sum + Number(new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (\\d+)$`, 'm').exec(body['text'])?.[1] ?? NaN), 0)
+  const metric = async (name: string): Promise<number> => (
+    await Promise.all(clients.map(client => client.call('GET', '/metrics')))
+  )
+    .reduce(
+      (sum, { body }) =>
+        sum + Number(new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (\\d+)$`, 'm').exec(body['text'])?.[1] ?? NaN),
+      0,
+    )
   return { redis, environment, processes, clients, bank: clientOf(url, keys.bank), lines, metric }
 }
-const inTurn = <T>(clients: readonly [Client, Client], items: readonly T[], ask: (client: Client, item: T, n: number) => Promise<Answer>): Promise<Answer[]> =>
+const inTurn = <T>(
+  clients: readonly [Client, Client], items: readonly T[], ask: (client: Client, item: T, n: number) => Promise<Answer>,
+): Promise<Answer[]> =>
   Promise.all(items.map((item, n) => ask(clients[n % 2] ?? clients[0], item, n)))
-const countStatus = (answers: Answer[], wanted: number): number => answers.filter(({ status }) => status === wanted).length
-const hourly = (answer: Answer | undefined): boolean => Number(answer?.headers['retry-after']) > 3_500 && Number(answer?.headers['retry-after']) <= 3_600
+const countStatus = (answers: Answer[], wanted: number): number =>
+  answers.filter(({ status }) => status === wanted).length
+const hourly = (answer: Answer | undefined): boolean =>
+  Number(answer?.headers['retry-after']) > 3_500 && Number(answer?.headers['retry-after']) <= 3_600
 
 t.test('requests of an app per minute: at most a step too many for the other process', { buffered: true }, async t => {
   const limit = 200
@@ -36,7 +48,9 @@ t.test('requests of an app per minute: at most a step too many for the other pro
   const passed = await Promise.all(clients.map(async client => {
     let passed = 0
     const ask = async (): Promise<void> => {
-      for (let n = 0; n < 400 / inHand; n += 1) if ((await client.call('GET', '/verifications?reference=r')).status === 200) passed += 1
+      for (let n = 0; n < 400 / inHand; n += 1) if (
+        (await client.call('GET', '/verifications?reference=r')).status === 200
+      ) passed += 1
     }
     await Promise.all(Array.from({ length: inHand }, ask))
     return passed
@@ -49,7 +63,9 @@ t.test('requests of an app per minute: at most a step too many for the other pro
 })
 
 t.test('creates of a number, exactly', { buffered: true }, async t => {
-  const { clients, bank, lines, environment } = await startTwo(t, { limits: { createsPerNumberPerHour: 3, createsPerPrefixPerHour: null } })
+  const { clients, bank, lines, environment } = await startTwo(
+    t, { limits: { createsPerNumberPerHour: 3, createsPerPrefixPerHour: null } },
+  )
   const phoneNumber = '+14155550110'
   const create = (client: Client, headers = {}) => client.create({ phoneNumber, workflow: ['otpless.otp'] }, headers)
   const made: Answer[] = []
@@ -63,54 +79,104 @@ t.test('creates of a number, exactly', { buffered: true }, async t => {
   const refused = await create(clients[1])
   t.match(refused, { status: 429, body: { code: 'rate_limited', detail: 'Too many verifications of this number.' } })
   t.ok(hourly(refused), `Retry-After ${refused.headers['retry-after']}`)
-  t.match(await create(clients[1], { 'idempotency-key': 'key-0' }), { status: 201, body: { id: made[0]?.body['id'] } }, 'a repetition makes nothing new')
+  t.match(
+    await create(clients[1], { 'idempotency-key': 'key-0' }), { status: 201, body: { id: made[0]?.body['id'] } },
+    'a repetition makes nothing new',
+  )
   t.equal((await bank.create({ phoneNumber, workflow: ['otpless.otp'] })).status, 201, 'the other app')
-  t.equal((await clients[0].create({ phoneNumber: '+14155550112', workflow: ['otpless.otp'] })).status, 201, 'another number')
+  t.equal(
+    (await clients[0].create({ phoneNumber: '+14155550112', workflow: ['otpless.otp'] })).status, 201, 'another number',
+  )
   const tagged = numberTag(createSealer(environment['SEAL_KEYS'] ?? ''), phoneNumber)
-  t.match(lines().find(({ audit }) => audit === 'refused'), { msg: 'audit', cause: 'number_limit', app: 'shop', route: '/verifications', numberTag: tagged, requestId: String })
+  t.match(
+    lines().find(({ audit }) => audit === 'refused'),
+    { msg: 'audit', cause: 'number_limit', app: 'shop', route: '/verifications', numberTag: tagged, requestId: String },
+  )
 })
 
-t.test('creates of a prefix, an address and a country: of many at once exactly as many as are allowed', { buffered: true }, async t => {
+t.test('creates of a prefix, an address and a country: of many at once exactly as many as are allowed', {
+  buffered: true,
+}, async t => {
   const limits = { createsPerPrefixPerHour: 7, createsPerIpPerHour: 5, createsPerCountryPerHour: 9 }
   const { clients, metric } = await startTwo(t, { limits })
-  const numbers = (prefix: string, count: number) => Array.from({ length: count }, (_, n) => `${prefix}${1_000 + 2 * n}`)
+  const numbers = (prefix: string, count: number) =>
+    Array.from({ length: count }, (_, n) => `${prefix}${1_000 + 2 * n}`)
   const create = (device?: { ip: string }) => (client: Client, phoneNumber: string) =>
     client.create({ phoneNumber, workflow: ['otpless.otp'], ...device === undefined ? {} : { device } })
   const byPrefix = await inTurn(clients, numbers('+4915112', 40), create())
   t.strictSame([201, 429].map(status => countStatus(byPrefix, status)), [7, 33])
   t.ok(byPrefix.filter(({ status }) => status === 429).every(hourly))
-  const byIp = await inTurn(clients, ['+4477001', '+4477002', '+4477003', '+4477004'].flatMap(prefix => numbers(`${prefix}0`, 6)).map(number => `${number}0`.slice(0, 13)), create({ ip: '203.0.113.7' }))
+  const byIp = await inTurn(
+    clients,
+    [
+      '+4477001', '+4477002', '+4477003', '+4477004',
+    ].flatMap(prefix => numbers(`${prefix}0`, 6)).map(number => `${number}0`.slice(0, 13)),
+    create({ ip: '203.0.113.7' }),
+  )
   t.strictSame([201, 429].map(status => countStatus(byIp, status)), [5, 19])
-  const byCountry = await inTurn(clients, ['+3361', '+3362', '+3363'].flatMap(prefix => numbers(`${prefix}200`, 6)).map(number => number.slice(0, 12)), create())
+  const byCountry = await inTurn(
+    clients,
+    ['+3361', '+3362', '+3363'].flatMap(prefix => numbers(`${prefix}200`, 6)).map(number => number.slice(0, 12)),
+    create(),
+  )
   t.strictSame([201, 429].map(status => countStatus(byCountry, status)), [9, 9])
   t.strictSame(
-    await Promise.all(['prefix_limit', 'ip_limit', 'country_limit'].map(cause => metric(`verigate_refused_requests_total{cause="${cause}"}`))), [33, 19, 9],
+    await Promise.all(
+      ['prefix_limit', 'ip_limit', 'country_limit'].map(
+        cause => metric(`verigate_refused_requests_total{cause="${cause}"}`),
+      ),
+    ), [33, 19, 9],
   )
 })
 
 t.test('wrong codes of a number, whatever the verification', { buffered: true }, async t => {
-  const { clients, bank, redis } = await startTwo(t, { limits: { wrongCodesPerNumberPerHour: 7, createsPerNumberPerHour: null } })
+  const { clients, bank, redis } = await startTwo(
+    t, { limits: { wrongCodesPerNumberPerHour: 7, createsPerNumberPerHour: null } },
+  )
   const phoneNumber = '+14155550114'
   let wrong = 0
-  const create = async (n: number) => (await clients[n % 2]?.create({ phoneNumber, workflow: ['otpless.otp'] }))?.body['id']
+  const create = async (n: number) => (
+    await clients[n % 2]?.create({ phoneNumber, workflow: ['otpless.otp'] })
+  )?.body['id']
   for (const tries of [3, 3]) {
     const id = await create(wrong)
     for (let n = 0; n < tries; n += 1) {
       wrong += 1
-      t.match(await clients[n % 2]?.call('POST', `/verifications/${id}/check`, { code: '000000' }), { status: 422, body: { code: 'code_incorrect', attemptsRemaining: 4 - n } })
+      t.match(
+        await clients[n % 2]?.call('POST', `/verifications/${id}/check`, { code: '000000' }),
+        { status: 422, body: { code: 'code_incorrect', attemptsRemaining: 4 - n } },
+      )
     }
     await clients[0].call('POST', `/verifications/${id}/cancel`)
   }
   const last = await create(0)
-  t.match(await clients[0].call('POST', `/verifications/${last}/check`, { code: '000000' }), { status: 422, body: { attemptsRemaining: 4 } }, 'the seventh')
+  t.match(
+    await clients[0].call('POST', `/verifications/${last}/check`, { code: '000000' }),
+    { status: 422, body: { attemptsRemaining: 4 } }, 'the seventh',
+  )
   const refused = await clients[1].call('POST', `/verifications/${last}/check`, { code: '550114' })
-  t.match(refused, { status: 429, body: { code: 'rate_limited', detail: 'Too many wrong codes for this number.' } }, 'the eighth is not even looked at, right as it is')
+  t.match(
+    refused, { status: 429, body: { code: 'rate_limited', detail: 'Too many wrong codes for this number.' } },
+    'the eighth is not even looked at, right as it is',
+  )
   t.ok(hourly(refused))
-  t.match(await clients[1].call('GET', `/verifications/${last}`), { body: { status: 'pending', nextAction: { type: 'submitCode', attemptsRemaining: 4 } } })
+  t.match(
+    await clients[1].call('GET', `/verifications/${last}`),
+    { body: { status: 'pending', nextAction: { type: 'submitCode', attemptsRemaining: 4 } } },
+  )
   await clients[0].call('POST', `/verifications/${last}/cancel`)
-  t.match(await clients[0].create({ phoneNumber, workflow: ['otpless.otp'] }), { status: 429, body: { code: 'rate_limited' } }, 'a new code begins nothing anew')
-  t.match(await clients[0].create({ phoneNumber, workflow: ['truid.phone_check', 'otpless.otp'] }), { status: 429 }, 'nor behind a method that takes no typed code')
-  t.equal((await clients[0].create({ phoneNumber, workflow: ['truid.phone_check'] })).status, 201, 'a method that takes no typed code is open')
+  t.match(
+    await clients[0].create({ phoneNumber, workflow: ['otpless.otp'] }),
+    { status: 429, body: { code: 'rate_limited' } }, 'a new code begins nothing anew',
+  )
+  t.match(
+    await clients[0].create({ phoneNumber, workflow: ['truid.phone_check', 'otpless.otp'] }), { status: 429 },
+    'nor behind a method that takes no typed code',
+  )
+  t.equal(
+    (await clients[0].create({ phoneNumber, workflow: ['truid.phone_check'] })).status, 201,
+    'a method that takes no typed code is open',
+  )
   t.equal((await bank.create({ phoneNumber, workflow: ['otpless.otp'] })).status, 201)
   const watcher = new Redis(redis.url)
   t.teardown(() => watcher.disconnect())
@@ -123,11 +189,18 @@ t.test('countries, and the budget for those that remain unverified', { buffered:
     deniedCountries: ['FR', '001'], unverifiedBudget: { mode: 'enforce', share: 1, leastPerDay: 24 },
     limits: { createsPerPrefixPerHour: null },
   })
-  t.match(await clients[0].create({ phoneNumber: '+33612345678', workflow: ['otpless.otp'] }), { status: 422, body: { code: 'country_not_allowed', errors: [{ field: 'phoneNumber' }] } })
-  t.equal((await clients[0].create({ phoneNumber: '+881612345678', workflow: ['otpless.otp'] })).status, 422, 'a satellite is of no country')
+  t.match(
+    await clients[0].create({ phoneNumber: '+33612345678', workflow: ['otpless.otp'] }),
+    { status: 422, body: { code: 'country_not_allowed', errors: [{ field: 'phoneNumber' }] } },
+  )
+  t.equal(
+    (await clients[0].create({ phoneNumber: '+881612345678', workflow: ['otpless.otp'] })).status, 422,
+    'a satellite is of no country',
+  )
 
   // Four an hour are free; beyond that each verified one allows one that is not.
-  const create = (n: number) => clients[n % 2]?.create({ phoneNumber: `+4915112${100_000 + 2 * n}`, workflow: ['otpless.otp'] })
+  const create = (n: number) =>
+    clients[n % 2]?.create({ phoneNumber: `+4915112${100_000 + 2 * n}`, workflow: ['otpless.otp'] })
   const first = { phoneNumber: '+4915112999998', workflow: ['otpless.otp'] }
   const key = { 'idempotency-key': 'before-the-pump' }
   const kept = await clients[0].create(first, key)
@@ -137,31 +210,66 @@ t.test('countries, and the budget for those that remain unverified', { buffered:
     if (answer?.status === 201) made += 1
     return answer?.status === 429
   }, 'a pump is stopped', 30_000)
-  t.ok(made >= 3 && made < 40, `after ${made}: 4 with the first, and what came before the processes had told each other`)
+  t.ok(
+    made >= 3 && made < 40, `after ${made}: 4 with the first, and what came before the processes had told each other`,
+  )
   const refused = await create(made)
-  t.match(refused, { status: 429, body: { code: 'rate_limited', detail: 'Too many verifications of numbers of this country remain unverified.' } })
+  t.match(
+    refused,
+    {
+      status: 429,
+      body: { code: 'rate_limited', detail: 'Too many verifications of numbers of this country remain unverified.' },
+    },
+  )
   t.ok(Number(refused?.headers['retry-after']) <= 3_600)
-  t.equal((await clients[0].create({ phoneNumber: '+14155550116', workflow: ['otpless.otp'] })).status, 201, 'another country')
+  t.equal(
+    (await clients[0].create({ phoneNumber: '+14155550116', workflow: ['otpless.otp'] })).status, 201,
+    'another country',
+  )
   const there = clients[made % 2] ?? clients[0]
-  t.match(await there.create(first, key), { status: 201, body: { id: kept.body['id'] } }, 'a repetition makes nothing new')
+  t.match(
+    await there.create(first, key), { status: 201, body: { id: kept.body['id'] } }, 'a repetition makes nothing new',
+  )
   t.equal((await there.create({ ...first, reference: 'r' }, key)).status, 422, 'of another body')
   t.equal((await there.create(first, { 'idempotency-key': 'another' })).status, 429)
   t.ok(await metric('verigate_refused_requests_total{cause="unverified_budget"}') >= 2)
-  t.match(lines().find(({ cause }) => cause === 'unverified_budget'), { audit: 'refused', app: 'shop', numberTag: String })
+  t.match(
+    lines().find(({ cause }) => cause === 'unverified_budget'), { audit: 'refused', app: 'shop', numberTag: String },
+  )
 
-  const apps = testApps.map(app => app.id === 'shop' ? { ...app, deniedCountries: ['FR'], countryMode: 'monitor', unverifiedBudget: { mode: 'monitor', leastPerDay: 24 } } : app)
+  const apps = testApps.map(
+    app =>
+      app.id === 'shop'
+        ? {
+          ...app, deniedCountries: ['FR'], countryMode: 'monitor',
+          unverifiedBudget: { mode: 'monitor', leastPerDay: 24 },
+        }
+        : app,
+  )
   await writeFile(environment['APPS_FILE'] ?? '', JSON.stringify(apps))
   for (const { signal } of processes) signal('SIGHUP')
   await until(async () => await metric('verigate_apps_reloads_total{result="ok"}') >= 2, 'both have read it')
   t.equal((await create(made))?.status, 201, 'watched only')
   t.equal((await clients[0].create({ phoneNumber: '+33612345678', workflow: ['otpless.otp'] })).status, 201)
-  t.strictSame(await Promise.all(['unverified_budget', 'country_not_allowed'].map(cause => metric(`verigate_monitored_requests_total{cause="${cause}"}`))), [1, 1])
-  t.match(lines().findLast(({ audit }) => audit === 'monitored'), { app: 'shop', cause: 'country_not_allowed', numberTag: String })
+  t.strictSame(
+    await Promise.all(
+      ['unverified_budget', 'country_not_allowed'].map(
+        cause => metric(`verigate_monitored_requests_total{cause="${cause}"}`),
+      ),
+    ),
+    [1, 1],
+  )
+  t.match(
+    lines().findLast(({ audit }) => audit === 'monitored'),
+    { app: 'shop', cause: 'country_not_allowed', numberTag: String },
+  )
 
   await writeFile(environment['APPS_FILE'] ?? '', JSON.stringify([{ ...apps[0], limits: { requestsPerHour: 1 } }]))
   for (const { signal } of processes) signal('SIGHUP')
   await until(async () => await metric('verigate_apps_reloads_total{result="invalid"}') >= 2, 'both have refused it')
-  t.match(lines().findLast(({ msg }) => msg === 'apps not read again, the old ones stay'), { cause: /APPS_FILE\/0\/limits/ })
+  t.match(
+    lines().findLast(({ msg }) => msg === 'apps not read again, the old ones stay'), { cause: /APPS_FILE\/0\/limits/ },
+  )
   t.equal((await clients[0].call('GET', '/verifications?reference=r')).status, 200)
 })
 
@@ -169,10 +277,17 @@ t.test('Redis away: no create passes unseen, and front ends are still told apart
   const { clients, redis } = await startTwo(t, { limits: { requestsPerMinute: 5, createsPerNumberPerHour: 3 } })
   await until(() => Date.now() % 60_000 < 40_000, 'all of it fits into one minute', 25_000)
   await redis.stop()
-  const answers = await Promise.all([1, 2, 3].map(n => clients[0].create({ phoneNumber: `+141555501${2 * n}0`, workflow: ['otpless.otp'] })))
-  for (const answer of answers) t.match(answer, { status: 503, body: { code: 'store_unavailable' } }, 'creates are refused')
+  const answers = await Promise.all(
+    [1, 2, 3].map(n => clients[0].create({ phoneNumber: `+141555501${2 * n}0`, workflow: ['otpless.otp'] })),
+  )
+  for (const answer of answers) t.match(
+    answer, { status: 503, body: { code: 'store_unavailable' } }, 'creates are refused',
+  )
   t.equal((await clients[0].call('GET', '/providers')).status, 200, 'what needs no store is answered')
   t.equal((await clients[0].call('GET', '/providers')).status, 200)
-  t.match(await clients[0].call('GET', '/providers'), { status: 429, headers: { 'ratelimit-remaining': '0' } }, 'and the process keeps the limit by itself')
+  t.match(
+    await clients[0].call('GET', '/providers'), { status: 429, headers: { 'ratelimit-remaining': '0' } },
+    'and the process keeps the limit by itself',
+  )
   t.equal((await clients[1].call('GET', '/providers')).status, 200)
 })

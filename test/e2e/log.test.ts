@@ -19,12 +19,15 @@ t.test('what happened to a verification, and to a number, can be found in the lo
   await until(() => logs.filter(line => line.includes('"msg":"webhook"')).length === 2, 'both webhooks were tried')
 
   const lines = logs.map(readLine)
-  const said = (msg: string, verificationId = id) => lines.filter(line => line['msg'] === msg && line['verificationId'] === verificationId)
+  const said = (msg: string, verificationId = id) =>
+    lines.filter(line => line['msg'] === msg && line['verificationId'] === verificationId)
   const [numberTag = ''] = tagsOf(phoneNumber, environment)
   t.match(numberTag, /^[\w-]{22}$/)
   t.match(said('verification created'), [{ app: 'shop', numberTag, method: 'truecaller.push' }])
   t.match(said('verification ended'), [{ app: 'shop', numberTag, status: 'verified', method: 'truecaller.push' }])
-  t.match(said('provider call'), [{ call: 'start', provider: 'truecaller', result: 'ok' }, { call: 'resolve', result: 'ok' }])
+  t.match(
+    said('provider call'), [{ call: 'start', provider: 'truecaller', result: 'ok' }, { call: 'resolve', result: 'ok' }],
+  )
   t.match(said('callback'), [{ provider: 'truecaller', result: 'accepted' }])
   t.match(said('webhook'), [{ type: 'verification.verified', deliveryId: /^whd_/, status: 'delivered' }])
   t.match(said('request').map(({ route }) => route).slice(0, 2), ['/verifications', '/verifications/:id'])

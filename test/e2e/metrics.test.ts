@@ -20,7 +20,9 @@ t.test('every method with every suffix: ends and calls are told by method, and n
   const numbers: string[] = []
   const run = async (method: string, phoneNumber: string, timeoutSeconds: number): Promise<string> => {
     numbers.push(phoneNumber.slice(1), provenDigits(phoneNumber), codeFor(phoneNumber))
-    const { body } = await shop.create({ phoneNumber, workflow: [{ method, timeoutSeconds }], reference: `r-${phoneNumber}`, metadata: { phoneNumber } })
+    const { body } = await shop.create(
+      { phoneNumber, workflow: [{ method, timeoutSeconds }], reference: `r-${phoneNumber}`, metadata: { phoneNumber } },
+    )
     const controller = new AbortController()
     const acting = act(shop, simulators, body, phoneNumber, { signal: controller.signal })
     const { status } = await shop.waitFor(body['id'])
@@ -58,17 +60,38 @@ t.test('every method with every suffix: ends and calls are told by method, and n
     }
   }
   t.equal(sumOf(series, 'verigate_verifications_by_country_total', { country: 'US', status: 'created' }), total)
-  t.ok(sumOf(series, 'verigate_provider_calls_total', { blame: 'provider', provider: 'truid', call: 'start', reason: 'provider_error' }), 'an outage is the provider\'s')
-  t.ok(sumOf(series, 'verigate_provider_calls_total', { blame: 'user', reason: 'number_mismatch', result: 'denied' }), 'a "no" is the user\'s')
+  t.ok(
+    sumOf(
+      series, 'verigate_provider_calls_total',
+      { blame: 'provider', provider: 'truid', call: 'start', reason: 'provider_error' },
+    ),
+    'an outage is the provider\'s',
+  )
+  t.ok(
+    sumOf(series, 'verigate_provider_calls_total', { blame: 'user', reason: 'number_mismatch', result: 'denied' }),
+    'a "no" is the user\'s',
+  )
   t.equal(sumOf(series, 'verigate_provider_calls_total', { blame: 'us' }), 0)
   t.ok(sumOf(series, 'verigate_refused_requests_total', { cause: 'unauthenticated' }))
   t.ok(sumOf(series, 'verigate_refused_requests_total', { cause: 'invalid_request' }))
-  t.equal(sumOf(series, 'verigate_http_requests_total', { route: '/verifications', method: 'POST', status_class: '2xx' }), total)
+  t.equal(
+    sumOf(series, 'verigate_http_requests_total', { route: '/verifications', method: 'POST', status_class: '2xx' }),
+    total,
+  )
 
   const added = series.filter(one => one.name.startsWith('verigate_') && !before.has(identify(one)))
   t.strictSame(
-    new Set(added.map(({ name, labels }) => `${name} ${labels['country'] ?? labels['route'] ?? JSON.stringify(labels)}`)),
-    new Set(['verigate_verifications_by_country_total US', ...['requests_total', 'request_seconds_bucket', 'request_seconds_sum', 'request_seconds_count'].map(name => `verigate_http_${name} none`)]),
+    new Set(
+      added.map(({ name, labels }) => `${name} ${labels['country'] ?? labels['route'] ?? JSON.stringify(labels)}`),
+    ),
+    new Set(
+      [
+        'verigate_verifications_by_country_total US',
+        ...[
+          'requests_total', 'request_seconds_bucket', 'request_seconds_sum', 'request_seconds_count',
+        ].map(name => `verigate_http_${name} none`),
+      ],
+    ),
     'only the country, and what matches no route',
   )
   // Of values any digits may come by chance.
@@ -81,11 +104,15 @@ t.test('a fallback, and a verification that waits for its webhook, are each coun
   const receiver = await startReceiver(t)
   const { shop, url } = await startGateway(t, { apps: withWebhook(receiver.url) })
   const phoneNumber = numberEnding('02')
-  const { id } = await begin({ shop }, 'truid.phone_check', { phoneNumber, workflow: ['truid.phone_check', 'otpless.otp'] })
+  const { id } = await begin(
+    { shop }, 'truid.phone_check', { phoneNumber, workflow: ['truid.phone_check', 'otpless.otp'] },
+  )
   await shop.call('POST', `/verifications/${id}/next`, { reason: 'not_on_cellular' })
   await shop.call('POST', `/verifications/${id}/check`, { code: codeFor(phoneNumber) })
   await receiver.first(1)
-  await until(async () => sumOf(await scrape(url), 'verigate_webhook_tries_total', { result: 'delivered' }) === 1, 'it is told')
+  await until(
+    async () => sumOf(await scrape(url), 'verigate_webhook_tries_total', { result: 'delivered' }) === 1, 'it is told',
+  )
   const series = await scrape(url)
   t.equal(sumOf(series, 'verigate_verifications_ended_total', { method: 'otpless.otp', status: 'verified' }), 1)
   t.equal(sumOf(series, 'verigate_verifications_ended_total'), 1)
@@ -100,7 +127,8 @@ t.test('the age of the oldest webhook grows while its receiver is down, whoever 
   const receiver = await startReceiver(t, () => isDown ? 503 : 204)
   const { url: redisUrl } = await startRedis(t)
   const first = await startGateway(t, { redisUrl, now, apps: withWebhook(receiver.url) })
-  const age = async (url: string): Promise<number> => sumOf(await scrape(url), 'verigate_webhook_oldest_undelivered_seconds') ?? NaN
+  const age = async (url: string): Promise<number> =>
+    sumOf(await scrape(url), 'verigate_webhook_oldest_undelivered_seconds') ?? NaN
   t.equal(await age(first.url), 0)
   const { id } = await begin(first, 'otpless.otp')
   await first.shop.call('POST', `/verifications/${id}/cancel`)
@@ -145,11 +173,16 @@ t.test('nobody sweeps: the lag tells', async t => {
 t.test('a scrape asks Redis as much, whatever there is, and without Redis it tells the rest', async t => {
   const server = await startRedis(t)
   // Without the secret the provider's reports of delivery, which come when they like, ask the store nothing.
-  const { shop, url } = await startGateway(t, { redisUrl: server.url, environment: { ROLE: 'api', OTPLESS_WEBHOOK_SECRET: '' } })
+  const { shop, url } = await startGateway(
+    t, { redisUrl: server.url, environment: { ROLE: 'api', OTPLESS_WEBHOOK_SECRET: '' } },
+  )
   let asked: string[] = []
   // What is counted together is shared now and then, scrape or not.
   const isShared = (name: string): boolean => ['hgetall', 'hincrby', 'incrby', 'pexpireat'].includes(name)
-  await watchCommands(t, server.port, ([name = ''], source) => { if (source !== 'lua' && !isShared(name.toLowerCase())) asked.push(name.toLowerCase()) })
+  await watchCommands(
+    t, server.port,
+    ([name = ''], source) => { if (source !== 'lua' && !isShared(name.toLowerCase())) asked.push(name.toLowerCase()) },
+  )
   const count = async (): Promise<number> => {
     await until(async () => {
       asked = []
@@ -159,7 +192,9 @@ t.test('a scrape asks Redis as much, whatever there is, and without Redis it tel
     return asked.length
   }
   const few = await count()
-  await Promise.all(Array.from({ length: 300 }, () => shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })))
+  await Promise.all(
+    Array.from({ length: 300 }, () => shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })),
+  )
   t.equal(await count(), few, `${few} commands`)
   t.ok(few < 60)
   const times: number[] = []
@@ -193,7 +228,11 @@ t.test('an apps file that is not valid', async t => {
   const gateway = await startGateway(t)
   const state = async () => {
     const series = await scrape(gateway.url)
-    return [sumOf(series, 'verigate_apps_reloads_total', { result: 'invalid' }), sumOf(series, 'verigate_apps_reloads_total', { result: 'ok' }), sumOf(series, 'verigate_apps_last_reload_successful')]
+    return [
+      sumOf(series, 'verigate_apps_reloads_total', { result: 'invalid' }),
+      sumOf(series, 'verigate_apps_reloads_total', { result: 'ok' }),
+      sumOf(series, 'verigate_apps_last_reload_successful'),
+    ]
   }
   t.strictSame(await state(), [0, 0, 1])
   const loaded = Number(sumOf(await scrape(gateway.url), 'verigate_apps_loaded_timestamp_seconds'))

@@ -9,7 +9,9 @@ import { startReceiver } from '../sandbox/receiver.ts'
 import { act, codeFor, post } from './end-user.ts'
 
 const methods: [method: string, options?: Record<string, unknown>][] = [
-  ['truecaller.push'], ['truecaller.web'], ['truid.phone_check', { version: 'v0.2' }], ['truid.phone_check', { version: 'v0.1' }],
+  ['truecaller.push'], ['truecaller.web'], [
+    'truid.phone_check', { version: 'v0.2' },
+  ], ['truid.phone_check', { version: 'v0.1' }],
   ['otpless.token'], ['otpless.otp'],
 ]
 /** What the simulators' profiles say, in spellings that chance does not produce. */
@@ -37,7 +39,9 @@ function spellings (phoneNumber: string): string[] {
 
 /** The secrets that a text shows. A code of six digits counts only where no other digit stands beside it. */
 const findIn = (text: string, secrets: Iterable<string>): string[] =>
-  [...secrets].filter(secret => /^\d{4,6}$/.test(secret) ? new RegExp(`(?<!\\d)${secret}(?!\\d)`).test(text) : text.includes(secret))
+  [...secrets].filter(
+    secret => /^\d{4,6}$/.test(secret) ? new RegExp(`(?<!\\d)${secret}(?!\\d)`).test(text) : text.includes(secret),
+  )
 
 t.test('neither Redis nor the logs show who was verified, or how', async t => {
   const { url: redisUrl } = await startRedis(t)
@@ -46,7 +50,9 @@ t.test('neither Redis nor the logs show who was verified, or how', async t => {
   const commands: string[] = []
   await watchCommands(t, Number(new URL(redisUrl).port), args => { commands.push(args.join(' ')) })
 
-  const secrets = new Set<string>([...Object.values(keys), ...personal, ...Object.values(entrusted), 'access_token', 'Bearer '])
+  const secrets = new Set<string>(
+    [...Object.values(keys), ...personal, ...Object.values(entrusted), 'access_token', 'Bearer '],
+  )
   const forwarded: Promise<unknown>[] = []
   // Truecaller's callbacks come by here, so that their tokens are known.
   const receiver = await startReceiver(t, ({ path, text, body }) => {
@@ -94,10 +100,13 @@ t.test('neither Redis nor the logs show who was verified, or how', async t => {
 })
 
 /**
- * Every method with every suffix, in the ways that apps and strangers come. Adds what must stay secret, and the bodies of errors;
+ * Every method with every suffix, in the ways that apps and strangers come. Adds what must stay secret, and the bodies
+ * of errors;
  * returns the numbers.
  */
-async function runAll ({ shop, bank, url, simulators }: TestGateway, secrets: Set<string>, bodies: string[]): Promise<string[]> {
+async function runAll (
+  { shop, bank, url, simulators }: TestGateway, secrets: Set<string>, bodies: string[],
+): Promise<string[]> {
   const { reference, plan, returnUrl, ip, userAgent } = entrusted
   const numbers: string[] = []
   const note = ({ status, body }: Answer): void => {
@@ -117,7 +126,10 @@ async function runAll ({ shop, bank, url, simulators }: TestGateway, secrets: Se
     secrets.add(body['clientSecret'])
     const browser = clientOf(url, body['clientSecret'])
     const controller = new AbortController()
-    const acting = act(browser, simulators, body, phoneNumber, { signal: controller.signal, bring: evidence => { secrets.add(evidence) } })
+    const acting = act(
+      browser, simulators, body, phoneNumber,
+      { signal: controller.signal, bring: evidence => { secrets.add(evidence) } },
+    )
     await browser.call('GET', `/verifications/${body['id']}?wait=1`)
     const end = await shop.waitFor(body['id'])
     controller.abort()
@@ -133,18 +145,24 @@ async function runAll ({ shop, bank, url, simulators }: TestGateway, secrets: Se
 
   const number = numbers[0] ?? ''
   const strange = [
-    shop.call('GET', `/verifications?phoneNumber=${number}`), shop.call('GET', `/verifications/${number}`), shop.call('GET', `/${number}`),
+    shop.call(
+      'GET', `/verifications?phoneNumber=${number}`,
+    ), shop.call('GET', `/verifications/${number}`), shop.call('GET', `/${number}`),
     shop.call('POST', '/verifications', `{"phoneNumber":"${number}"`),
     shop.create({ phoneNumber: `${number}x` }), shop.create({ phoneNumber: Number(number) }),
     shop.create({ phoneNumber: number, [number]: 1 }),
     shop.create({ phoneNumber: number, workflow: [{ method: 'otpless.otp', options: { [number]: number } }] }),
     shop.create({ phoneNumber: number, returnUrl: `https://evil.example/${number}` }),
-    shop.create({ phoneNumber: number, onConflict: number }), clientOf(url, `Bearer${number}`).create({ phoneNumber: number }),
+    shop.create(
+      { phoneNumber: number, onConflict: number },
+    ), clientOf(url, `Bearer${number}`).create({ phoneNumber: number }),
     shop.create({ phoneNumber: number, metadata: { [number]: 1 } }),
     shop.call('POST', '/verifications', { phoneNumber: number }, { 'content-type': `text/${number.slice(1)}` }),
     shop.call('PUT', `/verifications?${number}`),
     clientOf(url, null).call(
-      'POST', `/callbacks/truecaller/${number.slice(1)}`, { requestId: number, accessToken: number, phoneNumber: number },
+      'POST', `/callbacks/truecaller/${number.slice(1)}`, {
+        requestId: number, accessToken: number, phoneNumber: number,
+      },
     ),
     clientOf(url, null).call('POST', '/callbacks/truid', `{"check_id":"${number}`),
     clientOf(url, null).call('GET', `/callbacks/truid/${number.slice(1)}?code=${number.slice(1)}`),

@@ -12,23 +12,34 @@ t.test('a provider that fails while it is asked', async t => {
     const { id, phoneNumber, check } = await begin(gateway, 'otpless.otp')
     simulators.fail({ provider: 'otpless', path: paths.otp, answer })
     t.hasStrict(
-      await check({ code: codeFor(phoneNumber) }), { status: 202, body: { status: 'pending', nextAction: { type: 'wait' } } },
+      await check({ code: codeFor(phoneNumber) }), {
+        status: 202, body: { status: 'pending', nextAction: { type: 'wait' } },
+      },
       `${answer}: 202`,
     )
     t.hasStrict(await check({ code: codeFor(phoneNumber) }), { status: 202 }, 'the same again changes nothing')
-    t.hasStrict(await check({ code: '000000' }), { status: 409, body: { code: 'invalid_state' } }, 'other evidence waits its turn')
+    t.hasStrict(
+      await check({ code: '000000' }), { status: 409, body: { code: 'invalid_state' } },
+      'other evidence waits its turn',
+    )
     const waitsFrom = performance.now()
-    t.hasStrict(await shop.waitFor(id), { status: 'verified', attempts: [{ status: 'verified' }] }, 'then verified by the job')
+    t.hasStrict(
+      await shop.waitFor(id), { status: 'verified', attempts: [{ status: 'verified' }] }, 'then verified by the job',
+    )
     t.ok(performance.now() - waitsFrom < 6000, 'and not by the sweep, which takes over only when nobody else does')
     const [refused, last] = simulators.requests.filter(({ path }) => path === paths.otp).slice(-2)
     const afterMs = (last?.at ?? 0) - (refused?.at ?? 0)
-    if (answer === 429 || answer === 503) t.ok(afterMs >= 900, `Retry-After: 1 is honoured, it was asked again after ${afterMs} ms`)
+    if (answer === 429 || answer === 503) t.ok(
+      afterMs >= 900, `Retry-After: 1 is honoured, it was asked again after ${afterMs} ms`,
+    )
   }
   const wrong = await begin(gateway, 'otpless.otp')
   simulators.fail({ provider: 'otpless', path: paths.otp, answer: 500 })
   t.hasStrict(await wrong.check({ code: '000000' }), { status: 202 })
   t.hasStrict(
-    await shop.waitFor(wrong.id, ({ nextAction }) => nextAction?.type === 'submitCode'), { nextAction: { attemptsRemaining: 4 } },
+    await shop.waitFor(
+      wrong.id, ({ nextAction }) => nextAction?.type === 'submitCode',
+    ), { nextAction: { attemptsRemaining: 4 } },
     'a wrong one is counted by the job',
   )
 
@@ -41,7 +52,11 @@ t.test('a provider that fails while it is asked', async t => {
 
   const { body: { data } } = await shop.call('GET', '/providers')
   const otpless = data.find(({ provider }: { provider: string }) => provider === 'otpless')
-  t.match(otpless.health, { breaker: 'closed', lastSuccessAt: /^20.*Z$/, lastFailure: { at: /^20.*Z$/, reason: 'provider_error' } }, 'the operator sees it')
+  t.match(
+    otpless.health,
+    { breaker: 'closed', lastSuccessAt: /^20.*Z$/, lastFailure: { at: /^20.*Z$/, reason: 'provider_error' } },
+    'the operator sees it',
+  )
   t.ok(otpless.health.errorRate > 0 && otpless.health.errorRate < 1)
   t.equal((await shop.call('GET', '/readyz')).status, 200, 'and traffic is sent here all the same')
 })
@@ -67,7 +82,9 @@ t.test('a provider that hangs', async t => {
     {
       status: 201,
       body: {
-        status: 'pending', attempts: [{ status: 'failed', reason: 'provider_timeout' }, { method: 'otpless.otp', status: 'pending' }],
+        status: 'pending', attempts: [
+          { status: 'failed', reason: 'provider_timeout' }, { method: 'otpless.otp', status: 'pending' },
+        ],
       },
     },
   )

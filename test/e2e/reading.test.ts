@@ -19,7 +19,9 @@ async function testLists (t: Test, { shop, bank }: TestGateway) {
   const phoneNumber = numberEnding('02')
   const ids: string[] = []
   const reference = 'order-1'
-  for (const request of [{ reference }, { reference, phoneNumber }, { phoneNumber, onConflict: 'replace' }, { reference }]) {
+  for (
+    const request of [{ reference }, { reference, phoneNumber }, { phoneNumber, onConflict: 'replace' }, { reference }]
+  ) {
     ids.push((await shop.create(otp(request))).body['id'])
     // What was created in the same millisecond has no order.
     const at = Date.now()
@@ -38,9 +40,14 @@ async function testLists (t: Test, { shop, bank }: TestGateway) {
   t.equal((await list(bank, { reference: 'order-1' })).length, 1)
   t.strictSame(await list(shop, { reference: 'order' }), [])
   await shop.call('DELETE', `/verifications/${b}`)
-  t.strictSame([await list(shop, { reference: 'order-1' }), await list(shop, { phoneNumber })], [[d, a], [c]], 'an erased one is not found')
+  t.strictSame(
+    [await list(shop, { reference: 'order-1' }), await list(shop, { phoneNumber })], [[d, a], [c]],
+    'an erased one is not found',
+  )
   const queries: Record<string, string>[] = [
-    {}, { phoneNumber, reference: 'r' }, { reference: 'r', limit: '0' }, { reference: 'r', limit: '101' }, { reference: 'r', more: '1' },
+    {}, { phoneNumber, reference: 'r' }, { reference: 'r', limit: '0' }, {
+      reference: 'r', limit: '101',
+    }, { reference: 'r', more: '1' },
   ]
   for (const query of queries) t.equal(await list(shop, query), 400, JSON.stringify(Object.keys(query)))
   t.equal(await list(shop, { phoneNumber: '4155550100' }), 422)
@@ -70,5 +77,7 @@ async function testLongPolls (t: Test, { shop }: TestGateway) {
   const [gone, goneMs] = await erased
   t.equal(gone.status, 410)
   t.ok(goneMs < 2000)
-  for (const query of ['wait=31', 'wait=-1', 'wait=x', 'revision=-1', 'unknown=1']) t.equal((await poll(query))[0].status, 400, query)
+  for (
+    const query of ['wait=31', 'wait=-1', 'wait=x', 'revision=-1', 'unknown=1']
+  ) t.equal((await poll(query))[0].status, 400, query)
 }

@@ -1,7 +1,8 @@
 import type { Json } from '../../src/core/vocabulary.ts'
 
 /**
- * What the version before kept in Redis, as it wrote it: opened, with invented numbers, under `sealKeys` and on a clock at `at`.
+ * What the version before kept in Redis, as it wrote it: opened, with invented numbers, under `sealKeys` and on a clock
+ * at `at`.
  * Literal on purpose: nothing here may follow the code of today.
  */
 export const sealKeys = 'k1:b2YgdGhlIHZlcnNpb24gYmVmb3Jlb2YgdGhlIHZlcnM='
@@ -18,9 +19,15 @@ export type RecordBefore = {
 }
 
 const otp = { method: 'otpless.otp', timeoutMs: 300_000, options: {}, isRepeatable: false, continueWhenRejected: false }
-const check = { method: 'truid.phone_check', timeoutMs: 60_000, options: {}, isRepeatable: true, continueWhenRejected: false }
-const web = { method: 'truecaller.web', timeoutMs: 120_000, options: {}, isRepeatable: true, continueWhenRejected: false }
-const push = { method: 'truecaller.push', timeoutMs: 120_000, options: {}, isRepeatable: false, continueWhenRejected: false }
+const check = {
+  method: 'truid.phone_check', timeoutMs: 60_000, options: {}, isRepeatable: true, continueWhenRejected: false,
+}
+const web = {
+  method: 'truecaller.web', timeoutMs: 120_000, options: {}, isRepeatable: true, continueWhenRejected: false,
+}
+const push = {
+  method: 'truecaller.push', timeoutMs: 120_000, options: {}, isRepeatable: false, continueWhenRejected: false,
+}
 const nothingToTell = { wanted: ['verified', 'failed', 'expired', 'canceled', 'profile_ready'], owed: [], dueAt: 0 }
 const day = 86_400_000
 
@@ -38,15 +45,24 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
     record: {
       ...common, id: 'ver_FpHpB7H4gyaL0PSif6optg4ILPCk0g', phoneNumber: '+14155550102', reference: 'order-1', metadata: { plan: 'pro' },
       device: { ip: '192.0.2.7', platform: 'android' }, workflow: [otp, check], status: 'pending', revision: 2,
-      key: { name: 'wvqi-6pvh69CAy5MVtxHrg', value: 'ver_FpHpB7H4gyaL0PSif6optg4ILPCk0g gd-PacYXhfdgIzYpmJ5aBg 2000000000000', partition: 2 },
+      key: {
+        name: 'wvqi-6pvh69CAy5MVtxHrg',
+        value: 'ver_FpHpB7H4gyaL0PSif6optg4ILPCk0g gd-PacYXhfdgIzYpmJ5aBg 2000000000000', partition: 2,
+      },
       attempts: [{
-        status: 'pending', phase: 'waiting', method: 'otpless.otp', startedAt: at, endsAt: at + 300_000, state: { requestId: requestId('+14155550102') },
+        status: 'pending', phase: 'waiting', method: 'otpless.otp', startedAt: at, endsAt: at + 300_000, state: {
+          requestId: requestId('+14155550102'),
+        },
         action: submitCode, attemptsRemaining: 5, resend: { left: 2, availableAt: at + 30_000, afterMs: 30_000 },
       }],
     },
     dueAt: at + 300_000, expiresAt: at + 600_000 + day,
     claims: [
-      { name: 'wvqi-6pvh69CAy5MVtxHrg', value: 'ver_FpHpB7H4gyaL0PSif6optg4ILPCk0g gd-PacYXhfdgIzYpmJ5aBg 2000000000000', expiresAt: at + day, partition: 2 },
+      {
+        name: 'wvqi-6pvh69CAy5MVtxHrg',
+        value: 'ver_FpHpB7H4gyaL0PSif6optg4ILPCk0g gd-PacYXhfdgIzYpmJ5aBg 2000000000000', expiresAt: at + day,
+        partition: 2,
+      },
       { name: 'ZNIL4oYNbty1uDth_l6MRA', value: 'ver_FpHpB7H4gyaL0PSif6optg4ILPCk0g', expiresAt: at + 600_000 },
     ],
     lists: [{ name: 'J-4pdKfuHu7eTU7MMbER4w', score: at }, { name: 'ktGX9OL_FACVGXK_9lGlMw', score: at }],
@@ -59,7 +75,9 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
         status: 'pending', phase: 'starting', method: 'otpless.otp', startedAt: at - 9_000, endsAt: at + 300_000, isClaimed: false, leaseUntil: at - 1_000, evidence: null,
       }],
     },
-    ...pending, claims: [{ name: 'In7cq9J3vmhs6jP-pReiYg', value: 'ver_wu73WhvprcFHSD2TJW3HNAGwfL1BWg', expiresAt: at + 600_000 }],
+    ...pending, claims: [
+      { name: 'In7cq9J3vmhs6jP-pReiYg', value: 'ver_wu73WhvprcFHSD2TJW3HNAGwfL1BWg', expiresAt: at + 600_000 },
+    ],
     lists: [{ name: '06Jkx0KqHjqIEnR-MV98lw', score: at }],
   },
   /** Who began its start has died. */
@@ -81,7 +99,9 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
         evidence: { from: 'provider', value: { accessToken: 'an-invented-token-of-nobody' } },
       }],
     },
-    ...pending, claims: [{ name: '2g1hPQ1lKnBo7CzXfZwkIg', value: 'ver_BiOMmXOiqygoVLEenqnrEQ0HP_oxIg 0', expiresAt: at + 300_000 }],
+    ...pending, claims: [
+      { name: '2g1hPQ1lKnBo7CzXfZwkIg', value: 'ver_BiOMmXOiqygoVLEenqnrEQ0HP_oxIg 0', expiresAt: at + 300_000 },
+    ],
   },
   /** Its code was being checked when its process died. */
   resolving: {
@@ -89,7 +109,9 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
       ...common, id: 'ver_aZvBLG7xSs2fabbgIUJXDAvX0lpTeQ', phoneNumber: '+14155550126', workflow: [otp], status: 'pending', revision: 3,
       attempts: [{
         status: 'pending', phase: 'resolving', method: 'otpless.otp', startedAt: at - 20_000, endsAt: at + 300_000, state: { requestId: requestId('+14155550126') },
-        action: submitCode, attemptsRemaining: 4, resend: null, evidence: { from: 'app', value: { code: '550126' } }, leaseUntil: at - 1_000, isAsked: true,
+        action: submitCode, attemptsRemaining: 4, resend: null, evidence: {
+          from: 'app', value: { code: '550126' },
+        }, leaseUntil: at - 1_000, isAsked: true,
       }],
     },
     ...pending,
@@ -103,8 +125,13 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
         state: {
           checkId: '28524ef9-41fc-4f16-b121-0ac7023d543b', self: `${simulators}/phone_check/v0.1/checks/28524ef9-41fc-4f16-b121-0ac7023d543b`, version: 'v0.1',
         },
-        action: { type: 'openUrlOnCellular', url: `${simulators}/phone_check/v0.1/checks/28524ef9-41fc-4f16-b121-0ac7023d543b/redirect`, finish: 'none' },
-        attemptsRemaining: null, resend: null, evidence: { from: 'poll', value: {} }, leaseUntil: at - 1_000, isAsked: false,
+        action: {
+          type: 'openUrlOnCellular',
+          url: `${simulators}/phone_check/v0.1/checks/28524ef9-41fc-4f16-b121-0ac7023d543b/redirect`, finish: 'none',
+        },
+        attemptsRemaining: null, resend: null, evidence: {
+          from: 'poll', value: {},
+        }, leaseUntil: at - 1_000, isAsked: false,
       }],
     },
     ...pending,
@@ -127,10 +154,15 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
   /** Its deadline comes first. */
   overdue: {
     record: {
-      ...common, id: 'ver_AYLBiXfZ9fKz5aXclc5UEgwldgbOAA', phoneNumber: '+14155550130', workflow: [push, otp, otp], status: 'pending', revision: 5,
+      ...common, id: 'ver_AYLBiXfZ9fKz5aXclc5UEgwldgbOAA', phoneNumber: '+14155550130', workflow: [
+        push, otp, otp,
+      ], status: 'pending', revision: 5,
       expiresAt: at - 1_000,
       attempts: [
-        { status: 'skipped', reason: 'recently_tried', method: 'truecaller.push', startedAt: at - 60_000, endedAt: at - 60_000 },
+        {
+          status: 'skipped', reason: 'recently_tried', method: 'truecaller.push', startedAt: at - 60_000,
+          endedAt: at - 60_000,
+        },
         { status: 'failed', reason: 'abandoned', method: 'otpless.otp', startedAt: at - 60_000, endedAt: at - 30_000 },
         {
           status: 'pending', phase: 'waiting', method: 'otpless.otp', startedAt: at - 30_000, endsAt: at - 1_000, state: { requestId: requestId('+14155550130') },
@@ -150,7 +182,10 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
         state: {
           checkId: '4492d4cf-8658-426e-b591-936114d517d5', self: `${simulators}/phone_check/v0.2/checks/4492d4cf-8658-426e-b591-936114d517d5`, version: 'v0.2',
         },
-        action: { type: 'openUrlOnCellular', url: `${simulators}/phone_check/v0.2/checks/4492d4cf-8658-426e-b591-936114d517d5/redirect`, finish: 'code' },
+        action: {
+          type: 'openUrlOnCellular',
+          url: `${simulators}/phone_check/v0.2/checks/4492d4cf-8658-426e-b591-936114d517d5/redirect`, finish: 'code',
+        },
         attemptsRemaining: null, resend: null,
       }],
     },
@@ -162,7 +197,9 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
       ...common, id: 'ver_2uVjLG0Ge5QHfuCBcgbjFAs6hLnj7A', phoneNumber: '+14155550108', workflow: [otp], status: 'verified', revision: 4,
       news: { ...nothingToTell, owed: [{ type: 'verified', revision: 4 }], dueAt: at - 1_000 },
       attempts: [{ status: 'verified', reason: null, method: 'otpless.otp', startedAt: at - 5_000, endedAt: at }],
-      result: { phoneNumber: '+14155550108', method: 'otpless.otp', verifiedAt: at, profile: null, signals: null }, profileSearch: null,
+      result: {
+        phoneNumber: '+14155550108', method: 'otpless.otp', verifiedAt: at, profile: null, signals: null,
+      }, profileSearch: null,
     },
     dueAt: at - 1_000, expiresAt: at + day,
     lists: [{ name: 'qJq5tOmwxEqA80NJb2Uuhg', score: at }],
@@ -173,7 +210,9 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
       ...common, id: 'ver_kXC5MtA4XEKy30EXzkgO4wqmBjzUMA', phoneNumber: '+14155550132', workflow: [web], status: 'verified', revision: 4,
       attempts: [{ status: 'verified', reason: null, method: 'truecaller.web', startedAt: at - 5_000, endedAt: at }],
       result: { phoneNumber: '+14155550132', method: 'truecaller.web', verifiedAt: at, profile: null, signals: null },
-      profileSearch: { evidence: { accessToken: 'an-invented-token-of-nobody' }, leaseUntil: at - 2_000, until: at - 1_000 },
+      profileSearch: {
+        evidence: { accessToken: 'an-invented-token-of-nobody' }, leaseUntil: at - 2_000, until: at - 1_000,
+      },
     },
     dueAt: at - 2_000, expiresAt: at + day,
   },
@@ -183,7 +222,9 @@ export const recordsBefore = (requestId: (phoneNumber: string) => string, simula
       ...common, id: 'ver_0eA3QJtBxJA9DPCeWsl2_AfDn9XPaA', phoneNumber: '+14155550134', workflow: [web], status: 'verified', revision: 4,
       attempts: [{ status: 'verified', reason: null, method: 'truecaller.web', startedAt: at - 5_000, endedAt: at }],
       result: {
-        phoneNumber: '+14155550134', method: 'truecaller.web', verifiedAt: at, profile: { name: { first: 'Ada', last: 'Example' } }, signals: { line: 'mobile' },
+        phoneNumber: '+14155550134', method: 'truecaller.web', verifiedAt: at, profile: {
+          name: { first: 'Ada', last: 'Example' },
+        }, signals: { line: 'mobile' },
       },
       profileSearch: null,
     },
@@ -217,18 +258,25 @@ const delivery = {
   tries: [], step: 0, nextTryAt: at, createdAt: at,
 }
 const list = [{ name: 'X1Dg3ry6LRq7sGmVAGQ5jA', score: at }]
-const body = (text: string): string => `{"type":"verification.verified","timestamp":"2033-05-18T03:33:20.000Z","data":{"note":"${text}"}}`
+const body = (text: string): string =>
+  `{"type":"verification.verified","timestamp":"2033-05-18T03:33:20.000Z","data":{"note":"${text}"}}`
 
 /** Its deliveries. */
 export const deliveriesBefore = {
   fresh: {
-    record: { ...delivery, id: 'whd_k0CQ_X80ihRdXirIDkURyA4hrtJnqw_4', webhookId: 'msg_k0CQ_X80ihRdXirIDkURyA4hrtJnqw_4', body: body('fresh'), status: 'pending' },
+    record: {
+      ...delivery, id: 'whd_k0CQ_X80ihRdXirIDkURyA4hrtJnqw_4', webhookId: 'msg_k0CQ_X80ihRdXirIDkURyA4hrtJnqw_4',
+      body: body('fresh'), status: 'pending',
+    },
     dueAt: at, expiresAt: at + 31 * day, lists: list,
   },
   tried: {
     record: {
       ...delivery, id: 'whd_U1inKsqcbibFanDvmSjw7AqQU8N32A_4', webhookId: 'msg_U1inKsqcbibFanDvmSjw7AqQU8N32A_4', body: body('tried'), status: 'pending', step: 2,
-      tries: [{ at: at - 8_000, statusCode: 503, durationMs: 12, error: null }, { at: at - 3_000, statusCode: null, durationMs: 10_000, error: 'timeout' }],
+      tries: [
+        { at: at - 8_000, statusCode: 503, durationMs: 12, error: null },
+        { at: at - 3_000, statusCode: null, durationMs: 10_000, error: 'timeout' },
+      ],
     },
     dueAt: at, expiresAt: at + 31 * day, lists: list,
   },

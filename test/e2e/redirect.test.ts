@@ -6,10 +6,15 @@ import { numberEnding, walk } from './end-user.ts'
 const returnUrl = 'https://shop.example/verified'
 
 /** What a browser sees there, not following. */
-async function open (url: string): Promise<{ status: number, location: URL | null, headers: Record<string, unknown>, text: string }> {
+async function open (url: string): Promise<{
+  status: number, location: URL | null, headers: Record<string, unknown>, text: string,
+}> {
   const { statusCode, headers, body } = await request(url)
   const { location } = headers
-  return { status: statusCode, headers, location: typeof location === 'string' ? new URL(location) : null, text: await body.text() }
+  return {
+    status: statusCode, headers, location: typeof location === 'string' ? new URL(location) : null,
+    text: await body.text(),
+  }
 }
 
 t.test('a browser comes back from tru.ID', async t => {
@@ -21,12 +26,17 @@ t.test('a browser comes back from tru.ID', async t => {
 
 /** A verification whose user has been to the operator, and where the operator then sent the browser. */
 async function visit (t: Test, { shop, url }: TestGateway, wanted = returnUrl) {
-  const created = await shop.create({ phoneNumber: numberEnding('02'), workflow: ['truid.phone_check'], returnUrl: wanted })
+  const created = await shop.create(
+    { phoneNumber: numberEnding('02'), workflow: ['truid.phone_check'], returnUrl: wanted },
+  )
   t.equal(created.status, 201)
   const arrival = await walk(created.body['nextAction'].url)
   const place = new URL(arrival?.location ?? '')
   t.equal(place.origin, url, 'tru.ID sends it to the gateway')
-  return { created: created.body, place, code: place.searchParams.get('code') ?? '', checkId: place.searchParams.get('check_id') ?? '' }
+  return {
+    created: created.body, place, code: place.searchParams.get('code') ?? '',
+    checkId: place.searchParams.get('check_id') ?? '',
+  }
 }
 
 async function testCode (t: Test, gateway: TestGateway) {
@@ -44,7 +54,9 @@ async function testCode (t: Test, gateway: TestGateway) {
   }
   t.equal(exchanges() - before, 0, 'nothing was consumed')
   t.hasStrict(
-    (await shop.call('GET', `/verifications/${id}`)).body, { status: 'pending', revision, nextAction: { type: 'openUrlOnCellular' } },
+    (await shop.call('GET', `/verifications/${id}`)).body, {
+      status: 'pending', revision, nextAction: { type: 'openUrlOnCellular' },
+    },
   )
 
   const victim = await shop.create({ phoneNumber: numberEnding('04'), workflow: ['truid.phone_check'], returnUrl })
@@ -55,7 +67,9 @@ async function testCode (t: Test, gateway: TestGateway) {
   t.equal(exchanges() - before, 1)
   const late = await open(place.href)
   t.strictSame(
-    [late.status, Object.fromEntries(late.location?.searchParams ?? [])], [303, { page: '1', error: 'evidence_expired', verification: id }],
+    [
+      late.status, Object.fromEntries(late.location?.searchParams ?? []),
+    ], [303, { page: '1', error: 'evidence_expired', verification: id }],
   )
 }
 
@@ -70,10 +84,14 @@ async function testError (t: Test, gateway: TestGateway) {
     return [location?.searchParams.get('code') ?? null, location?.searchParams.get('error') ?? null]
   }
   for (const [word, reason] of [
-    ['mno_not_supported', 'carrier_unsupported'], ['not_mobile_ip', 'not_on_cellular'], ['mno_timeout', 'provider_timeout'],
+    [
+      'mno_not_supported', 'carrier_unsupported',
+    ], ['not_mobile_ip', 'not_on_cellular'], ['mno_timeout', 'provider_timeout'],
     ['<script>', 'provider_error'],
   ] as const) {
-    t.strictSame(await answerTo({ check_id: checkId, error: word, error_description: 'anything' }), [null, reason], word)
+    t.strictSame(
+      await answerTo({ check_id: checkId, error: word, error_description: 'anything' }), [null, reason], word,
+    )
   }
   t.strictSame(await answerTo({ check_id: 'another', code: 'x' }), [null, 'evidence_invalid'], 'of another check')
   t.strictSame(await answerTo({ code: 'x' }), [null, 'evidence_invalid'])
@@ -103,7 +121,11 @@ async function testError (t: Test, gateway: TestGateway) {
 async function testAllowList (t: Test, { shop, bank }: TestGateway) {
   const create = (url: unknown, client = shop) =>
     client.create({ phoneNumber: numberEnding('92'), workflow: ['truecaller.push'], returnUrl: url })
-  for (const allowed of [returnUrl, `${returnUrl}?a=b`, 'https://shop.example/app/', 'https://shop.example/app/deep/page?x#y']) {
+  for (
+    const allowed of [
+      returnUrl, `${returnUrl}?a=b`, 'https://shop.example/app/', 'https://shop.example/app/deep/page?x#y',
+    ]
+  ) {
     t.equal((await create(allowed)).status, 201, allowed)
   }
   for (const refused of [
@@ -118,8 +140,13 @@ async function testAllowList (t: Test, { shop, bank }: TestGateway) {
     'shop.example/verified', 'javascript://shop.example/verified', 'data:text/html,x', '', 1,
   ]) {
     t.hasStrict(
-      await create(refused), { status: 400, body: { code: 'invalid_request', errors: [{ field: 'returnUrl' }] } }, String(refused),
+      await create(refused), {
+        status: 400, body: { code: 'invalid_request', errors: [{ field: 'returnUrl' }] },
+      }, String(refused),
     )
   }
-  t.hasStrict(await create(returnUrl, bank), { status: 400, body: { errors: [{ field: 'returnUrl' }] } }, 'an app that allows none')
+  t.hasStrict(
+    await create(returnUrl, bank), { status: 400, body: { errors: [{ field: 'returnUrl' }] } },
+    'an app that allows none',
+  )
 }

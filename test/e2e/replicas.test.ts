@@ -8,9 +8,12 @@ import { codeFor, numberEnding } from './end-user.ts'
 t.test('nothing is answered or told that no replica has, and what was asked again is the same', async t => {
   const { master, replicas: [replica] } = await startReplicated(t, 1)
   const receiver = await startReceiver(t)
-  const { shop, simulators } = await startGateway(t, { redisUrl: master.url, apps: withWebhook(receiver.url), environment: { REDIS_WAIT_REPLICAS: '1' } })
+  const { shop, simulators } = await startGateway(
+    t, { redisUrl: master.url, apps: withWebhook(receiver.url), environment: { REDIS_WAIT_REPLICAS: '1' } },
+  )
   const phoneNumber = numberEnding('02')
-  const create = () => shop.create({ phoneNumber, workflow: ['otpless.otp'], reference: 'waits' }, { 'idempotency-key': 'waits' })
+  const create = () =>
+    shop.create({ phoneNumber, workflow: ['otpless.otp'], reference: 'waits' }, { 'idempotency-key': 'waits' })
   const unsafe = { status: 503, body: { code: 'store_unavailable' }, headers: { 'retry-after': '1' } }
 
   replica?.pause()

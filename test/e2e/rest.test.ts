@@ -5,7 +5,8 @@ import { clientOf, keys, startGateway, type Client, type TestGateway } from '../
 import { codeFor, numberEnding } from './end-user.ts'
 
 const otp = (extra: object = {}) => ({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'], ...extra })
-const countSent = ({ requests }: Simulators): number => requests.filter(({ path }) => path === '/auth/v1/initiate/otp').length
+const countSent = ({ requests }: Simulators): number =>
+  requests.filter(({ path }) => path === '/auth/v1/initiate/otp').length
 const statusesOf = (answers: { status: number }[]): number[] => answers.map(({ status }) => status).sort()
 
 t.test('the REST API', async t => {
@@ -33,7 +34,9 @@ async function testIdempotency (t: Test, { shop, bank, simulators }: TestGateway
   const reordered = await shop.create({ ...rest, metadata: { b: '2', a: '1' }, phoneNumber }, key)
   t.equal(reordered.body['id'], first?.body['id'], 'the order of members does not matter')
   t.hasStrict(
-    await shop.create({ ...body, reference: 'signup-2' }, key), { status: 422, body: { code: 'idempotency_key_reused', status: 422 } },
+    await shop.create({ ...body, reference: 'signup-2' }, key), {
+      status: 422, body: { code: 'idempotency_key_reused', status: 422 },
+    },
   )
   const other = await bank.create(body, key)
   t.equal(other.status, 201)
@@ -41,15 +44,25 @@ async function testIdempotency (t: Test, { shop, bank, simulators }: TestGateway
   t.equal(countSent(simulators) - sent, 2)
 
   await shop.call('POST', `/verifications/${first?.body['id']}/check`, { code: codeFor(phoneNumber) })
-  t.hasStrict(await shop.create(body, key), { status: 201, body: { id: first?.body['id'], status: 'verified' } }, 'found again when final')
-  t.hasStrict(await shop.create(body), { status: 201, body: { status: 'pending' } }, 'without the key it is another one')
+  t.hasStrict(
+    await shop.create(body, key), { status: 201, body: { id: first?.body['id'], status: 'verified' } },
+    'found again when final',
+  )
+  t.hasStrict(
+    await shop.create(body), { status: 201, body: { status: 'pending' } }, 'without the key it is another one',
+  )
 
   const refused = otp({ workflow: ['otpless.nothing'] })
   t.equal((await shop.create(refused, { 'idempotency-key': 'signup-3' })).status, 422)
-  t.equal((await shop.create(otp(), { 'idempotency-key': 'signup-3' })).status, 201, 'a request that was refused takes no key')
+  t.equal(
+    (await shop.create(otp(), { 'idempotency-key': 'signup-3' })).status, 201,
+    'a request that was refused takes no key',
+  )
   for (const bad of ['', 'a'.repeat(256), 'with space']) {
     t.hasStrict(
-      await shop.create(otp(), { 'idempotency-key': bad }), { status: 400, body: { code: 'invalid_request' } }, `key of ${bad.length}`,
+      await shop.create(otp(), { 'idempotency-key': bad }), {
+        status: 400, body: { code: 'invalid_request' },
+      }, `key of ${bad.length}`,
     )
   }
 }
@@ -67,14 +80,22 @@ async function testConflict (t: Test, { shop, bank, simulators }: TestGateway) {
 
   const replacing = await shop.create({ ...body, onConflict: 'replace' })
   t.equal(replacing.status, 201)
-  t.hasStrict((await shop.call('GET', `/verifications/${id}`)).body, { status: 'canceled', reason: 'superseded', nextAction: null })
-  t.hasStrict(await shop.create({ ...body, onConflict: 'error' }), { status: 409, body: { verificationId: replacing.body['id'] } })
+  t.hasStrict(
+    (await shop.call('GET', `/verifications/${id}`)).body,
+    { status: 'canceled', reason: 'superseded', nextAction: null },
+  )
+  t.hasStrict(
+    await shop.create({ ...body, onConflict: 'error' }),
+    { status: 409, body: { verificationId: replacing.body['id'] } },
+  )
 
   const both = await Promise.all([1, 2, 3].map(() => shop.create({ ...body, onConflict: 'replace' })))
   t.strictSame(statusesOf(both), [201, 201, 201])
   const after = await Promise.all(both.map(answer => shop.call('GET', `/verifications/${answer.body['id']}`)))
   t.strictSame(
-    after.map(answer => answer.body['status']).sort(), ['canceled', 'canceled', 'pending'], 'one is left, however many replace at once',
+    after.map(answer => answer.body['status']).sort(), [
+      'canceled', 'canceled', 'pending',
+    ], 'one is left, however many replace at once',
   )
 
   const live = after.find(answer => answer.body['status'] === 'pending')
@@ -87,8 +108,12 @@ async function testConflict (t: Test, { shop, bank, simulators }: TestGateway) {
 
 /** Every call about one verification. */
 const calls = (id: string): [method: string, path: string, body?: object][] => [
-  ['GET', `/verifications/${id}`], ['GET', `/verifications/${id}?wait=1`], ['POST', `/verifications/${id}/check`, { code: '000000' }],
-  ['POST', `/verifications/${id}/next`, {}], ['POST', `/verifications/${id}/resend`], ['POST', `/verifications/${id}/cancel`],
+  ['GET', `/verifications/${id}`], ['GET', `/verifications/${id}?wait=1`], [
+    'POST', `/verifications/${id}/check`, { code: '000000' },
+  ],
+  [
+    'POST', `/verifications/${id}/next`, {},
+  ], ['POST', `/verifications/${id}/resend`], ['POST', `/verifications/${id}/cancel`],
   ['DELETE', `/verifications/${id}`],
 ]
 async function expectAll (t: Test, client: Client, id: string, expected: object, name: string) {
@@ -108,11 +133,15 @@ async function testAccess (t: Test, { url, shop, bank }: TestGateway) {
 
   const altered = `${id.slice(0, 10)}${id[10] === 'A' ? 'B' : 'A'}${id.slice(11)}`
   const random = `ver_${randomBytes(22).toString('base64url')}`
-  for (const [name, madeUp] of Object.entries({ random, altered, short: 'ver_1', word: 'nothing', other: id.slice(4) })) {
+  for (
+    const [name, madeUp] of Object.entries({ random, altered, short: 'ver_1', word: 'nothing', other: id.slice(4) })
+  ) {
     await expectAll(t, shop, madeUp, { status: 404, body: { code: 'not_found' } }, `a made-up id (${name})`)
   }
   await expectAll(t, clientOf(url, null), id, { status: 401, body: { code: 'unauthenticated' } }, 'nobody')
-  await expectAll(t, clientOf(url, 'vgk_unknown'), id, { status: 401, body: { code: 'unauthenticated' } }, 'an unknown key')
+  await expectAll(
+    t, clientOf(url, 'vgk_unknown'), id, { status: 401, body: { code: 'unauthenticated' } }, 'an unknown key',
+  )
   const reader = clientOf(url, keys.reader)
   t.equal((await reader.call('GET', `/verifications/${id}`)).status, 200)
   for (const [method, path, body] of calls(id).slice(2)) t.hasStrict(
@@ -123,7 +152,9 @@ async function testAccess (t: Test, { url, shop, bank }: TestGateway) {
   t.equal((await shop.call('DELETE', `/verifications/${id}`)).status, 204)
   await expectAll(t, shop, id, { status: 410, body: { code: 'gone' } }, 'after DELETE')
   await expectAll(t, bank, id, { status: 404, body: { code: 'not_found' } }, 'another app after DELETE')
-  t.equal((await shop.create({ ...otp(), phoneNumber: seen['phoneNumber'] })).status, 201, 'an erased one frees the number')
+  t.equal(
+    (await shop.create({ ...otp(), phoneNumber: seen['phoneNumber'] })).status, 201, 'an erased one frees the number',
+  )
 }
 
 async function testClientSecret (t: Test, { url, shop }: TestGateway) {
@@ -149,12 +180,17 @@ async function testClientSecret (t: Test, { url, shop }: TestGateway) {
   const checked = await browser.call('POST', `/verifications/${id}/check`, { code: codeFor(body.phoneNumber) })
   t.hasStrict(
     checked,
-    { status: 200, body: { status: 'verified', phoneNumber: masked, result: { phoneNumber: masked, profile: null, signals: null } } },
+    {
+      status: 200,
+      body: { status: 'verified', phoneNumber: masked, result: { phoneNumber: masked, profile: null, signals: null } },
+    },
   )
   t.notOk(JSON.stringify(checked.body).includes(body.phoneNumber.slice(2)))
   t.notOk(JSON.stringify((await shop.call('GET', `/verifications/${id}`)).body).includes('vcs_'), 'told once only')
   t.hasStrict(
-    await clientOf(url, `${clientSecret.slice(0, -1)}${clientSecret.endsWith('A') ? 'Q' : 'A'}`).call('GET', `/verifications/${id}`),
+    await clientOf(
+      url, `${clientSecret.slice(0, -1)}${clientSecret.endsWith('A') ? 'Q' : 'A'}`,
+    ).call('GET', `/verifications/${id}`),
     { status: 401 },
   )
   const given = await clientOf(url, other.body['clientSecret']).call(
@@ -167,14 +203,19 @@ async function testCancel (t: Test, { shop }: TestGateway) {
   const { body: { id, revision } } = await shop.create(otp())
   t.hasStrict(await shop.call('POST', `/verifications/${id}/cancel`), {
     status: 200,
-    body: { status: 'canceled', verified: false, reason: 'app_canceled', nextAction: null, revision: revision + 1, result: null },
+    body: {
+      status: 'canceled', verified: false, reason: 'app_canceled', nextAction: null, revision: revision + 1,
+      result: null,
+    },
   })
   const { body: canceled } = await shop.call('GET', `/verifications/${id}`)
   t.hasStrict(canceled['attempts'], [{ status: 'canceled', reason: 'app_canceled' }])
   t.strictSame(canceled['availableActions'], [])
   for (const [method, path, body] of calls(id).slice(2, 6)) {
     t.hasStrict(
-      await shop.call(method, path, body), { status: 409, body: { code: 'invalid_state', verificationStatus: 'canceled' } },
+      await shop.call(method, path, body), {
+        status: 409, body: { code: 'invalid_state', verificationStatus: 'canceled' },
+      },
       path.replace(id, '{id}'),
     )
   }
@@ -190,7 +231,10 @@ async function testNumbers (t: Test, { shop, simulators }: TestGateway) {
   ]
   for (const phoneNumber of bad) {
     const { status, body } = await shop.create({ phoneNumber, workflow: ['otpless.otp'] })
-    t.hasStrict({ status, body }, { status: 422, body: { code: 'invalid_phone_number', errors: [{ field: 'phoneNumber' }] } }, phoneNumber)
+    t.hasStrict(
+      { status, body }, { status: 422, body: { code: 'invalid_phone_number', errors: [{ field: 'phoneNumber' }] } },
+      phoneNumber,
+    )
     t.notOk(JSON.stringify(body).includes(phoneNumber.slice(2) || '++'), 'is not echoed')
   }
   for (const phoneNumber of [14155550100, null, '', ['+14155550100'], { number: '+14155550100' }, '+1415\n5550100']) {

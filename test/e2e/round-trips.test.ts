@@ -4,20 +4,27 @@ import { startGateway, type Answer } from '../helpers/gateway.ts'
 import { startRedis, until, watchCommands } from '../helpers/redis.ts'
 import { signIn } from './end-user.ts'
 
-/** The sweeper asks for due times all the while; counts that need not be exact are shared now and then, while nobody waits. */
+/**
+ * The sweeper asks for due times all the while; counts that need not be exact are shared now and then, while nobody
+ * waits.
+ */
 const inTheBackground = ['zrangebyscore', 'hgetall', 'hincrby', 'incrby', 'pexpireat']
 
 t.test('what each request asks of Redis', async t => {
   const server = await startRedis(t)
   // The handset answers only when this test is over: nothing but the request in hand talks to the store.
-  const { shop, bank, simulators } = await startGateway(t, { redisUrl: server.url, simulatorOptions: { handsetDelayMs: 600_000 } })
+  const { shop, bank, simulators } = await startGateway(
+    t, { redisUrl: server.url, simulatorOptions: { handsetDelayMs: 600_000 } },
+  )
   const watcher = new Redis(server.url)
   t.teardown(() => watcher.disconnect())
   let commands: string[] = []
   await watchCommands(t, server.port, (args, source) => {
     const [name = ''] = args
     // A script is sent whole the first time. What it does is inside its round trip; jobs have queues of their own.
-    if (source !== 'lua' && !inTheBackground.includes(name.toLowerCase()) && args.some(arg => arg.startsWith('vg:'))) commands.push(name.toLowerCase().replace(/^eval$/, 'evalsha'))
+    if (
+      source !== 'lua' && !inTheBackground.includes(name.toLowerCase()) && args.some(arg => arg.startsWith('vg:'))
+    ) commands.push(name.toLowerCase().replace(/^eval$/, 'evalsha'))
   })
   let marks = 0
   async function count<T> (work: () => Promise<T>): Promise<{ answer: T, asked: string[] }> {
@@ -29,10 +36,14 @@ t.test('what each request asks of Redis', async t => {
     return { answer, asked: commands.filter(name => name !== 'echo') }
   }
 
-  const web = await count(() => shop.create({ workflow: ['truecaller.web'], reference: 'r' }, { 'idempotency-key': 'k' }))
+  const web = await count(
+    () => shop.create({ workflow: ['truecaller.web'], reference: 'r' }, { 'idempotency-key': 'k' }),
+  )
   t.equal(web.answer.status, 201)
   t.strictSame(web.asked, ['evalsha'], 'create without a provider call, all of it')
-  const otp = await count(() => shop.create({ phoneNumber: '+14155550100', workflow: ['otpless.otp'] }, { 'idempotency-key': 'o' }))
+  const otp = await count(
+    () => shop.create({ phoneNumber: '+14155550100', workflow: ['otpless.otp'] }, { 'idempotency-key': 'o' }),
+  )
   t.equal(otp.answer.status, 201)
   t.strictSame(otp.asked, ['evalsha', 'evalsha'], 'create: one before the provider call, one after it')
   const { id } = otp.answer.body
@@ -40,13 +51,30 @@ t.test('what each request asks of Redis', async t => {
   t.strictSame((await count(() => bank.call('GET', `/verifications/${id}`))).asked, [], 'another app')
   t.strictSame((await count(() => shop.call('GET', '/verifications/ver_made-up'))).asked, [], 'a made-up id')
   t.strictSame((await count(() => shop.call('GET', '/readyz'))).asked, ['evalsha'], 'readiness')
-  t.strictSame((await count(() => shop.call('POST', '/callbacks/truecaller', { requestId: 'x'.repeat(48), accessToken: 'a' }))).asked, [], 'a forged callback')
-  for (const [path, message] of [['truid', { check_id: 'c', status: 'COMPLETED' }], ['otpless', { eventType: 'DLR', data: {} }]] as const) {
-    t.strictSame((await count(() => shop.call('POST', `/callbacks/${path}/${'x'.repeat(48)}`, message))).asked, [], `one that ${path} did not sign`)
+  t.strictSame(
+    (
+      await count(() => shop.call('POST', '/callbacks/truecaller', { requestId: 'x'.repeat(48), accessToken: 'a' }))
+    ).asked,
+    [], 'a forged callback',
+  )
+  for (
+    const [path, message] of [
+      ['truid', { check_id: 'c', status: 'COMPLETED' }], ['otpless', { eventType: 'DLR', data: {} }],
+    ] as const
+  ) {
+    t.strictSame(
+      (await count(() => shop.call('POST', `/callbacks/${path}/${'x'.repeat(48)}`, message))).asked, [],
+      `one that ${path} did not sign`,
+    )
   }
-  t.strictSame((await count(() => shop.call('POST', `/verifications/${id}/check`, { code: '000000' }))).asked, ['get', 'evalsha', 'evalsha'], 'check: read, evidence, outcome')
+  t.strictSame(
+    (await count(() => shop.call('POST', `/verifications/${id}/check`, { code: '000000' }))).asked,
+    ['get', 'evalsha', 'evalsha'], 'check: read, evidence, outcome',
+  )
 
-  const [first, second] = [await shop.create({ workflow: ['otpless.token'] }), await shop.create({ workflow: ['otpless.token'] })]
+  const [first, second] = [
+    await shop.create({ workflow: ['otpless.token'] }), await shop.create({ workflow: ['otpless.token'] })
+  ]
   const token = await signIn(simulators, { phoneNumber: '+14155550100' })
   const bring = (to: Answer) => count(() => shop.call('POST', `/verifications/${to.body.id}/check`, { token }))
   t.strictSame((await bring(first)).asked, ['get', 'evalsha', 'evalsha'], 'evidence that is good once: the same')
@@ -54,5 +82,8 @@ t.test('what each request asks of Redis', async t => {
 
   const push = await count(() => shop.create({ phoneNumber: '+14155550102', workflow: ['truecaller.web'] }))
   const nonce = new URL(push.answer.body.nextAction.url).searchParams.get('requestNonce')
-  t.strictSame((await count(() => shop.call('POST', '/callbacks/truecaller', { requestId: nonce, status: 'flow_invoked' }))).asked, ['get', 'evalsha'], 'a callback: one read, one write')
+  t.strictSame(
+    (await count(() => shop.call('POST', '/callbacks/truecaller', { requestId: nonce, status: 'flow_invoked' }))).asked,
+    ['get', 'evalsha'], 'a callback: one read, one write',
+  )
 })

@@ -12,10 +12,14 @@ const silenceSeconds = 2
 const failed = (reason: string, attempt = reason): End => ({ status: 'failed', reason, attempt })
 const noAnswer = failed('provider_unavailable', 'provider_error')
 const badAnswer = failed('provider_unavailable', 'provider_bad_response')
-const good = { 97: 'verified', 96: 'verified', 95: 'verified', 94: 'verified', 93: 'verified', 92: 'silence', even: 'verified' } as const
+const good = {
+  97: 'verified', 96: 'verified', 95: 'verified', 94: 'verified', 93: 'verified', 92: 'silence', even: 'verified',
+} as const
 
 const phoneCheck: Journey['ends'] = {
-  ...good, 99: noAnswer, 98: badAnswer, 96: noAnswer, 91: failed('carrier_unsupported'), 90: 'silence', odd: failed('number_mismatch'),
+  ...good, 99: noAnswer, 98: badAnswer, 96: noAnswer, 91: failed(
+    'carrier_unsupported',
+  ), 90: 'silence', odd: failed('number_mismatch'),
 }
 const journeys: Record<string, Journey> = {
   'truecaller.push': {
@@ -25,10 +29,13 @@ const journeys: Record<string, Journey> = {
       odd: failed('number_mismatch'),
     },
   },
-  // Its start asks nobody, so that 96 has nothing to refuse; with 99 the profile is never had, and time ends the asking.
+  // Its start asks nobody, so that 96 has nothing to refuse; with 99 the profile is never had, and time ends the
+  // asking.
   'truecaller.web': {
     method: 'truecaller.web',
-    ends: { ...good, 99: 'silence', 98: badAnswer, 91: 'silence', 90: failed('user_rejected'), odd: failed('number_mismatch') },
+    ends: {
+      ...good, 99: 'silence', 98: badAnswer, 91: 'silence', 90: failed('user_rejected'), odd: failed('number_mismatch'),
+    },
   },
   'truecaller.web, discovering': {
     method: 'truecaller.web', discovers: true,
@@ -55,7 +62,9 @@ t.test('each method ends as the number\'s suffix says', async t => {
 
   async function run ({ method, options = {}, discovers }: Journey, suffix: Suffix, number: string, end: End) {
     const item = { method, options, ...(end === 'silence' ? { timeoutSeconds: silenceSeconds } : {}) }
-    const created = await shop.create({ workflow: [item], ...(discovers ? {} : { phoneNumber: number }), metadata: { suffix } })
+    const created = await shop.create(
+      { workflow: [item], ...(discovers ? {} : { phoneNumber: number }), metadata: { suffix } },
+    )
     const controller = new AbortController()
     const acting = act(shop, simulators, created.body, number, { signal: controller.signal })
     const verification = await shop.waitFor(created.body['id'])
@@ -65,11 +74,17 @@ t.test('each method ends as the number\'s suffix says', async t => {
   }
 
   // So many faults at once would stop the calls to a provider that did nothing else.
-  await Promise.all(Array.from({ length: 20 }, (_, n) => shop.create({ phoneNumber: `+1415${55_570 + n}02`, workflow: ['otpless.otp'] })))
+  await Promise.all(
+    Array.from(
+      { length: 20 }, (_, n) => shop.create({ phoneNumber: `+1415${55_570 + n}02`, workflow: ['otpless.otp'] }),
+    ),
+  )
   const rows = Object.entries(journeys).flatMap(([name, journey], place) => scenarios.map(({ suffix, meaning }) => {
     const number = `+1415555${place}1${suffix === 'odd' || suffix === 'even' ? digitsOf[suffix] : suffix}`
     const end = journey.ends[suffix]
-    return { name: `${name}, ${suffix}: ${meaning}`, journey, suffix, number, end, running: run(journey, suffix, number, end) }
+    return {
+      name: `${name}, ${suffix}: ${meaning}`, journey, suffix, number, end, running: run(journey, suffix, number, end),
+    }
   }))
   await Promise.all(rows.map(({ running }) => running))
 
@@ -84,7 +99,10 @@ t.test('each method ends as the number\'s suffix says', async t => {
       t.equal(verification['verified'], verification['status'] === 'verified')
       if (end === 'verified') {
         const proven = journey.discovers && suffix === 'odd' ? `${number.slice(0, -1)}2` : number
-        t.hasStrict(verification, { status: 'verified', reason: null, phoneNumber: proven, result: { phoneNumber: proven, method } })
+        t.hasStrict(
+          verification,
+          { status: 'verified', reason: null, phoneNumber: proven, result: { phoneNumber: proven, method } },
+        )
         t.hasStrict(attempts[0], { status: 'verified', reason: null })
       } else if (end === 'silence') {
         t.hasStrict(verification, { status: 'expired', reason: 'attempt_timeout', result: null })
@@ -92,7 +110,10 @@ t.test('each method ends as the number\'s suffix says', async t => {
         const lateMs = Date.parse(attempts[0].endedAt) - Date.parse(attempts[0].startedAt) - silenceSeconds * 1000
         t.ok(lateMs >= 0 && lateMs <= 2000, `ended ${lateMs} ms after its time`)
       } else {
-        t.hasStrict(verification, { status: end.status, reason: end.reason, result: null, phoneNumber: journey.discovers ? null : number })
+        t.hasStrict(
+          verification,
+          { status: end.status, reason: end.reason, result: null, phoneNumber: journey.discovers ? null : number },
+        )
         t.hasStrict(attempts[0], { status: 'failed', reason: end.attempt })
       }
     })

@@ -10,7 +10,9 @@ const v01 = { workflow: [{ method: 'truid.phone_check', options: { version: 'v0.
 /** A v0.1 check that the phone has finished, and the callback that says so. */
 async function finish ({ shop, catchOne }: Caught) {
   const { body } = await shop.create({ phoneNumber: numberEnding('02'), ...v01 })
-  return { id: String(body['id']), callback: await catchOne(one => one.body['reference_id'] === body['attempts'][0].id) }
+  return {
+    id: String(body['id']), callback: await catchOne(one => one.body['reference_id'] === body['attempts'][0].id),
+  }
 }
 
 for (const [truidDigest, publicPath] of [['base64', ''], ['hex', '/behind/a/proxy']] as const) {
@@ -32,7 +34,9 @@ t.test('what tru.ID did not sign', async t => {
   const revision = await caught.revisionOf(id)
   const { headers } = callback
   const without = (name: string) => ({ ...callback, headers: { ...headers, [name]: undefined } })
-  const altered = (name: string, from: string, to: string) => ({ ...callback, headers: { ...headers, [name]: String(headers[name]).replace(from, to) } })
+  const altered = (name: string, from: string, to: string) => (
+    { ...callback, headers: { ...headers, [name]: String(headers[name]).replace(from, to) } }
+  )
   const wrong = [
     ['signature_missing', without('authorization')],
     ['signature_invalid', without('date')],
@@ -48,16 +52,35 @@ t.test('what tru.ID did not sign', async t => {
     ['key_unknown', altered('authorization', 'sandbox-1', 'sandbox-9')],
   ] as const
   for (const [cause, one] of wrong) {
-    t.strictSame(await caught.counted(async () => t.strictSame(await caught.deliver(one), { status: 200, body: {} }), 'truid'), { [cause]: 1 }, cause)
+    t.strictSame(
+      await caught.counted(async () => t.strictSame(await caught.deliver(one), { status: 200, body: {} }), 'truid'),
+      { [cause]: 1 }, cause,
+    )
   }
   t.strictSame(
-    await caught.counted(() => Promise.all(Array.from({ length: 50 }, (_, place) => caught.deliver(altered('authorization', 'sandbox-1', `made-up-${place}`)))), 'truid'),
+    await caught.counted(
+      () =>
+        Promise.all(
+          Array.from(
+            { length: 50 }, (_, place) => caught.deliver(altered('authorization', 'sandbox-1', `made-up-${place}`)),
+          ),
+        ),
+      'truid',
+    ),
     { key_unknown: 50 },
   )
-  t.equal(caught.simulators.requests.filter(({ path }) => path === '/.well-known/jwks.json').length, 1, 'however many make up a key')
+  t.equal(
+    caught.simulators.requests.filter(({ path }) => path === '/.well-known/jwks.json').length, 1,
+    'however many make up a key',
+  )
   t.equal(await caught.revisionOf(id), revision, 'nothing changed')
-  for (const [cause] of wrong) t.ok(caught.logs.some(line => line.includes(`"result":"${cause}"`) && line.includes('"callback"')), `${cause} is logged`)
-  t.notOk(caught.logs.some(line => line.includes(callback.path.split('/').at(-1) ?? '') || line.includes('Signature')), 'and no key is')
+  for (const [cause] of wrong) t.ok(
+    caught.logs.some(line => line.includes(`"result":"${cause}"`) && line.includes('"callback"')), `${cause} is logged`,
+  )
+  t.notOk(
+    caught.logs.some(line => line.includes(callback.path.split('/').at(-1) ?? '') || line.includes('Signature')),
+    'and no key is',
+  )
   await caught.deliver(callback)
   t.hasStrict(await caught.shop.waitFor(id), { status: 'verified' }, 'the real one counts')
 })
@@ -94,15 +117,29 @@ t.test('OTPLESS webhooks prove nothing, and nobody else can send them', async t 
     return { ...webhook, text, headers: { 'x-signature': createHmac('sha256', secret).update(text).digest('base64') } }
   }
   const { metaData } = JSON.parse(webhook.text).data
-  const signedIn = { data: { authSessionId: 'a', traceId: 't', token: 'unique_token', status: 'SUCCESS', metaData }, eventType: 'AUTH', timestamp: 1734513827 }
-  const unrelated = { data: { requestId: 'unique_request_id', status: 'READ', metaData: {} }, eventType: 'DLR', timestamp: 1734513816000 }
+  const signedIn = {
+    data: { authSessionId: 'a', traceId: 't', token: 'unique_token', status: 'SUCCESS', metaData }, eventType: 'AUTH',
+    timestamp: 1734513827,
+  }
+  const unrelated = {
+    data: { requestId: 'unique_request_id', status: 'READ', metaData: {} }, eventType: 'DLR', timestamp: 1734513816000,
+  }
   for (const [result, one] of [
-    ['accepted', webhook], ['accepted', sign(signedIn)], ['unknown', sign(unrelated)], ['malformed', sign({ status: 'DELIVERED' })],
-    ['signature_missing', { ...webhook, headers: {} }], ['signature_invalid', { ...webhook, headers: { 'x-signature': '' } }],
-    ['signature_invalid', { ...webhook, headers: { 'x-signature': 'AAAA' } }], ['signature_invalid', { ...webhook, text: `${webhook.text} ` }],
+    ['accepted', webhook], ['accepted', sign(signedIn)], ['unknown', sign(unrelated)], [
+      'malformed', sign({ status: 'DELIVERED' }),
+    ],
+    ['signature_missing', { ...webhook, headers: {} }], [
+      'signature_invalid', { ...webhook, headers: { 'x-signature': '' } },
+    ],
+    [
+      'signature_invalid', { ...webhook, headers: { 'x-signature': 'AAAA' } },
+    ], ['signature_invalid', { ...webhook, text: `${webhook.text} ` }],
     ['signature_invalid', { ...sign(signedIn), text: webhook.text }],
   ] as const) {
-    t.strictSame(await counted(async () => t.strictSame(await deliver(one), { status: 200, body: {} }), 'otpless'), { [result]: 1 })
+    t.strictSame(
+      await counted(async () => t.strictSame(await deliver(one), { status: 200, body: {} }), 'otpless'),
+      { [result]: 1 },
+    )
   }
   t.equal(await revisionOf(body['id']), body['revision'])
   t.notOk(caught.logs.some(line => line.includes(secret) || line.includes('x-signature')))

@@ -27,11 +27,15 @@ function seal (record: Json, id: string): Buffer {
 const place = (partition: number): string => `vg:{q${partition.toString(16)}}`
 
 /** Writes what the version before wrote, with the keys that it used. */
-async function write (redis: Redis, { record, dueAt, expiresAt, claims = [], lists = [] }: RecordBefore): Promise<void> {
+async function write (
+  redis: Redis, { record, dueAt, expiresAt, claims = [], lists = [] }: RecordBefore,
+): Promise<void> {
   const home = partitionOf(record.id, 16) ?? 0
   await redis.set(`${place(home)}:r:${record.id}`, seal(record, record.id), 'PXAT', expiresAt)
   if (dueAt !== null) await redis.zadd(`${place(home)}:due`, dueAt, record.id)
-  for (const { name, value, expiresAt: until, partition = home } of claims) await redis.set(`${place(partition)}:c:${name}`, value, 'PXAT', until)
+  for (
+    const { name, value, expiresAt: until, partition = home } of claims
+  ) await redis.set(`${place(partition)}:c:${name}`, value, 'PXAT', until)
   for (const { name, score } of lists) await redis.zadd(`${place(home)}:i:${name}`, score, record.id)
 }
 
@@ -44,7 +48,9 @@ async function readAll (redis: Redis): Promise<{ [name: string]: Json }[]> {
     const opened = sealed === null ? null : sealer.open(sealed, id)
     return Array.isArray(opened) ? readRecord(opened, id) : opened
   }))
-  return opened.flatMap(record => record === null || typeof record !== 'object' || Array.isArray(record) ? [] : [record])
+  return opened.flatMap(
+    record => record === null || typeof record !== 'object' || Array.isArray(record) ? [] : [record],
+  )
 }
 
 /** A gateway of this version. */
@@ -61,8 +67,13 @@ async function start (t: Test) {
 }
 
 /** A message was sent to these numbers. */
-async function sendCodes ({ simulators: { url, settings } }: TestGateway, numbers: string[]): Promise<(phoneNumber: string) => string> {
-  const headers = { clientId: settings['OTPLESS_CLIENT_ID'] ?? '', clientSecret: settings['OTPLESS_CLIENT_SECRET'] ?? '', 'content-type': 'application/json' }
+async function sendCodes (
+  { simulators: { url, settings } }: TestGateway, numbers: string[],
+): Promise<(phoneNumber: string) => string> {
+  const headers = {
+    clientId: settings['OTPLESS_CLIENT_ID'] ?? '', clientSecret: settings['OTPLESS_CLIENT_SECRET'] ?? '',
+    'content-type': 'application/json',
+  }
   const sent = new Map(await Promise.all(numbers.map(async phoneNumber => {
     const { json } = await ask(`${url}/auth/v1/initiate/otp`, 'POST', headers, { phoneNumber, channels: ['SMS'] })
     return [phoneNumber, String(json['requestId'])] as const
@@ -73,27 +84,51 @@ async function sendCodes ({ simulators: { url, settings } }: TestGateway, number
 t.test('what the version before wrote is read, finished and erased', async t => {
   const gateway = await start(t)
   const { shop, bank, url, simulators, redis, receiver, pass } = gateway
-  const before = recordsBefore(await sendCodes(gateway, ['+14155550102', '+14155550126', '+14155550130']), simulators.url)
-  for (const one of [...Object.values<RecordBefore>(before), ...Object.values<RecordBefore>(deliveriesBefore)]) await write(redis, one)
-  const read = async (name: keyof typeof before): Promise<Record<string, any>> => (await shop.call('GET', `/verifications/${before[name].record.id}`)).body
+  const before = recordsBefore(
+    await sendCodes(gateway, ['+14155550102', '+14155550126', '+14155550130']), simulators.url,
+  )
+  for (
+    const one of [...Object.values<RecordBefore>(before), ...Object.values<RecordBefore>(deliveriesBefore)]
+  ) await write(redis, one)
+  const read = async (name: keyof typeof before): Promise<Record<string, any>> => (
+    await shop.call('GET', `/verifications/${before[name].record.id}`)
+  ).body
   const finish = (name: keyof typeof before): Promise<Record<string, any>> => shop.waitFor(before[name].record.id)
 
   // Waiting: known by its key, its reference and its number; settled by its code.
   const { record: { id, phoneNumber, reference, metadata, device } } = before.waiting
-  t.match(await read('waiting'), { status: 'pending', revision: 2, metadata: { plan: 'pro' }, nextAction: { type: 'submitCode', attemptsRemaining: 5 } })
-  const again = await shop.create({ phoneNumber, workflow: ['otpless.otp', 'truid.phone_check'], reference, metadata, device }, { 'idempotency-key': 'k-1' })
+  t.match(
+    await read('waiting'),
+    {
+      status: 'pending', revision: 2, metadata: { plan: 'pro' },
+      nextAction: { type: 'submitCode', attemptsRemaining: 5 },
+    },
+  )
+  const again = await shop.create(
+    { phoneNumber, workflow: ['otpless.otp', 'truid.phone_check'], reference, metadata, device },
+    { 'idempotency-key': 'k-1' },
+  )
   t.match(again, { status: 201, body: { id } }, 'the same Idempotency-Key is the same create')
   for (const query of [new URLSearchParams({ reference }), new URLSearchParams({ phoneNumber })]) {
     t.match((await shop.call('GET', `/verifications?${query}`)).body, { data: [{ id }] })
   }
-  t.match(await shop.call('POST', `/verifications/${id}/check`, { code: '000000' }), { status: 422, body: { code: 'code_incorrect', attemptsRemaining: 4 } })
-  t.match(await shop.call('POST', `/verifications/${id}/check`, { code: codeFor(phoneNumber) }), { status: 200, body: { status: 'verified' } })
+  t.match(
+    await shop.call('POST', `/verifications/${id}/check`, { code: '000000' }),
+    { status: 422, body: { code: 'code_incorrect', attemptsRemaining: 4 } },
+  )
+  t.match(
+    await shop.call('POST', `/verifications/${id}/check`, { code: codeFor(phoneNumber) }),
+    { status: 200, body: { status: 'verified' } },
+  )
 
   // Starting: the sweeper goes on with it.
   const owed = before.owed.record
   await shop.waitFor(owed.id, ({ nextAction }) => nextAction?.type === 'submitCode')
   const browser = clientOf(url, 'vcs_wu73WhvprcFHSD2TJW3HNAGwfL1BWhr0gJUVyBYenAXf_sn207c')
-  t.match(await browser.call('POST', `/verifications/${owed.id}/check`, { code: codeFor(owed.phoneNumber) }), { status: 200, body: { status: 'verified' } }, 'by its client secret')
+  t.match(
+    await browser.call('POST', `/verifications/${owed.id}/check`, { code: codeFor(owed.phoneNumber) }),
+    { status: 200, body: { status: 'verified' } }, 'by its client secret',
+  )
   const begun = before.begun.record
   const second = await shop.waitFor(begun.id, ({ nextAction }) => nextAction?.type === 'openUrlOnCellular')
   t.match(second['attempts'], [{ reason: 'provider_timeout' }, { status: 'pending' }])
@@ -111,17 +146,33 @@ t.test('what the version before wrote is read, finished and erased', async t => 
 
   // The clock, the app, and what is over.
   t.match(await finish('overdue'), { status: 'expired', reason: 'deadline' })
-  t.match(await bank.call('POST', `/verifications/${before.ofTheBank.record.id}/cancel`), { status: 200, body: { status: 'canceled' } })
+  t.match(
+    await bank.call('POST', `/verifications/${before.ofTheBank.record.id}/cancel`),
+    { status: 200, body: { status: 'canceled' } },
+  )
   t.equal((await shop.call('GET', `/verifications/${before.ofTheBank.record.id}`)).status, 404)
-  t.match(await shop.waitFor(before.withoutProfile.record.id, ({ profileStatus }) => profileStatus !== 'pending'), { status: 'verified', profileStatus: 'failed' })
-  t.match(await read('told'), { status: 'verified', profileStatus: 'ready', result: { profile: { name: { first: 'Ada' } }, signals: { line: 'mobile' } } })
+  t.match(
+    await shop.waitFor(before.withoutProfile.record.id, ({ profileStatus }) => profileStatus !== 'pending'),
+    { status: 'verified', profileStatus: 'failed' },
+  )
+  t.match(
+    await read('told'),
+    {
+      status: 'verified', profileStatus: 'ready',
+      result: { profile: { name: { first: 'Ada' } }, signals: { line: 'mobile' } },
+    },
+  )
   t.match(await read('failed'), { status: 'failed', reason: 'provider_unavailable' })
   t.match(await read('expired'), { status: 'expired', reason: 'attempt_timeout' })
   t.match(await read('canceled'), { status: 'canceled', reason: 'app_canceled' })
 
   // Webhooks: each once, by the id of then.
   const told = (webhookId: string) => receiver.received.filter(({ headers }) => headers['webhook-id'] === webhookId)
-  for (const { webhookId, body } of [deliveriesBefore.fresh.record, deliveriesBefore.tried.record, deliveriesBefore.trial.record]) {
+  for (
+    const { webhookId, body } of [
+      deliveriesBefore.fresh.record, deliveriesBefore.tried.record, deliveriesBefore.trial.record,
+    ]
+  ) {
     await until(() => told(webhookId).length > 0, `${webhookId} is delivered`)
     t.match(told(webhookId), [{ text: body }])
   }
@@ -131,19 +182,31 @@ t.test('what the version before wrote is read, finished and erased', async t => 
     t.equal((await shop.call('POST', `/webhooks/deliveries/${id}/replay`)).status, 202)
     await until(() => told(webhookId).length > 0, `${webhookId} is replayed`)
   }
-  await until(async () => (await shop.call('GET', '/webhooks/deliveries?status=pending')).body['data'].length === 0, 'nothing is left to be told')
-  const listed = (await shop.call('GET', '/webhooks/deliveries?limit=100')).body['data'].map((one: { id: string }) => one.id)
+  await until(
+    async () => (await shop.call('GET', '/webhooks/deliveries?status=pending')).body['data'].length === 0,
+    'nothing is left to be told',
+  )
+  const listed = (
+    await shop.call('GET', '/webhooks/deliveries?limit=100')
+  ).body['data'].map((one: { id: string }) => one.id)
   for (const { record } of Object.values(deliveriesBefore)) t.ok(listed.includes(record.id), `${record.id} is listed`)
 
   // Erased at once, or after the retention.
   t.equal((await shop.call('DELETE', `/verifications/${id}`)).status, 204)
   t.equal((await shop.call('DELETE', `/verifications/${before.failed.record.id}`)).status, 204)
   pass(86_400_000)
-  for (const { record } of Object.values(before)) t.equal((await (record.appId === 'bank' ? bank : shop).call('GET', `/verifications/${record.id}`)).status, 410, record.id)
+  for (const { record } of Object.values(before)) t.equal(
+    (await (record.appId === 'bank' ? bank : shop).call('GET', `/verifications/${record.id}`)).status, 410, record.id,
+  )
   // Of what was over, Redis itself deletes the record, and its id leaves the lists with their next entry.
   const { told: one, expired, canceled } = before
-  const erased = Object.values(before).map(({ record }) => record.id).filter(each => ![one, expired, canceled].some(({ record }) => record.id === each))
-  await until(async () => (await readAll(redis)).every(record => !erased.includes(String(record['id']))), 'the sweeper erases the others', 20_000)
+  const erased = Object.values(before).map(({ record }) => record.id).filter(
+    each => ![one, expired, canceled].some(({ record }) => record.id === each),
+  )
+  await until(
+    async () => (await readAll(redis)).every(record => !erased.includes(String(record['id']))),
+    'the sweeper erases the others', 20_000,
+  )
   t.notOk((await dump(redis)).text.includes(before.failed.record.id), 'erased with its place in the list')
 })
 
@@ -164,17 +227,24 @@ t.test('a claim that was left behind stands in nobody\'s way', async t => {
   }
 })
 
-/** Where one of today lacks what the version before reads, or has another kind of value there. Contents that are free are not looked into. */
+/**
+ * Where one of today lacks what the version before reads, or has another kind of value there. Contents that are free
+ * are not looked into.
+ */
 function lacks (before: unknown, today: unknown, path: string): string[] {
   if (before === null || today === null || before === undefined) return []
-  if (Array.isArray(before)) return Array.isArray(today) ? before.slice(0, 1).flatMap(first => today.flatMap((one, n) => lacks(first, one, `${path}[${n}]`))) : [path]
+  if (Array.isArray(before)) return Array.isArray(today)
+    ? before.slice(0, 1).flatMap(first => today.flatMap((one, n) => lacks(first, one, `${path}[${n}]`)))
+    : [path]
   if (typeof before !== 'object') return typeof today === typeof before ? [] : [path]
   if (typeof today !== 'object') return [path]
   const has = new Map(Object.entries(today))
   return Object.entries(before).flatMap(([name, value]) => {
     const inside = `${path}.${name}`
     if (!has.has(name)) return [inside]
-    return ['metadata', 'device', 'options', 'profile', 'signals'].includes(name) ? [] : lacks(value, has.get(name), inside)
+    return ['metadata', 'device', 'options', 'profile', 'signals'].includes(name)
+      ? []
+      : lacks(value, has.get(name), inside)
   })
 }
 
@@ -194,16 +264,30 @@ t.test('what this version keeps has everything that the version before knew, tho
   const records = await readAll(redis)
   const find = (id: string) => records.find(record => record['id'] === id) ?? {}
   const same: [keyof typeof before, string][] = [
-    ['waiting', waiting['id']], ['discovering', discovering['id']], ['verified', verified['id']], ['canceled', canceled['id']], ['failed', failed['id']],
+    ['waiting', waiting['id']], [
+      'discovering', discovering['id'],
+    ], ['verified', verified['id']], ['canceled', canceled['id']], ['failed', failed['id']],
   ]
   for (const [name, id] of same) t.strictSame(lacks(before[name].record, find(id), name), [], name)
-  t.ok(lacks(before.waiting.record, { ...find(waiting['id']), workflow: undefined }, 'waiting').length > 0, 'what is missing is seen')
+  t.ok(
+    lacks(before.waiting.record, { ...find(waiting['id']), workflow: undefined }, 'waiting').length > 0,
+    'what is missing is seen',
+  )
 
   const { body: { id: trial } } = await shop.call('POST', '/webhooks/test')
-  await until(async () => (await shop.call('GET', '/webhooks/deliveries?status=delivered')).body['data'].length >= 4, 'they are told')
+  await until(
+    async () => (await shop.call('GET', '/webhooks/deliveries?status=delivered')).body['data'].length >= 4,
+    'they are told',
+  )
   const deliveries = (await readAll(redis)).filter(({ webhookId }) => webhookId !== undefined)
   t.ok(deliveries.some(({ id }) => id === trial))
-  for (const one of deliveries) t.strictSame(lacks(one['verificationId'] === null ? deliveriesBefore.trial.record : deliveriesBefore.delivered.record, one, 'delivery'), [])
+  for (const one of deliveries) t.strictSame(
+    lacks(
+      one['verificationId'] === null ? deliveriesBefore.trial.record : deliveriesBefore.delivered.record, one,
+      'delivery',
+    ),
+    [],
+  )
   for (const record of await readAll(redis)) t.equal(record['format'], 1)
   t.ok(createIds(sealer, { partitions: 16, randomBytes: Buffer.alloc }).checkId(waiting['id'], 'shop'))
 })

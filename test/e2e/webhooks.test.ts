@@ -10,15 +10,23 @@ import { webhookEventTypes } from '../../src/core/vocabulary.ts'
 
 /** As a receiver does it: throws unless the signature is right. */
 const open = ({ headers, text }: Received): Record<string, any> =>
-  Object(new Webhook(webhookSecret).verify(text, Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]))))
+  Object(
+    new Webhook(webhookSecret).verify(
+      text, Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
+    ),
+  )
 const typeOf = (received: Received): string => String(open(received)['type'])
 
-async function verify ({ shop }: Pick<TestGateway, 'shop'>, phoneNumber = numberEnding('02'), workflow: unknown[] = ['otpless.otp']): Promise<string> {
+async function verify (
+  { shop }: Pick<TestGateway, 'shop'>, phoneNumber = numberEnding('02'), workflow: unknown[] = ['otpless.otp'],
+): Promise<string> {
   const { body: { id } } = await shop.create({ phoneNumber, workflow, reference: 'order-1', metadata: { plan: 'pro' } })
   await shop.call('POST', `/verifications/${id}/check`, { code: codeFor(phoneNumber) })
   return id
 }
-const deliveriesOf = async ({ shop }: Pick<TestGateway, 'shop'>): Promise<Record<string, any>[]> => (await shop.call('GET', '/webhooks/deliveries')).body['data']
+const deliveriesOf = async ({ shop }: Pick<TestGateway, 'shop'>): Promise<Record<string, any>[]> => (
+  await shop.call('GET', '/webhooks/deliveries')
+).body['data']
 
 /** Every key and every value. */
 async function readAll (redis: Redis): Promise<string> {
@@ -41,15 +49,21 @@ t.test('an app that chooses nothing is told the outcome, once', async t => {
   const receiver = await startReceiver(t)
   const gateway = await startGateway(t, { apps: withWebhook(receiver.url) })
   const id = await verify(gateway)
-  const canceled = (await gateway.shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })).body['id']
+  const canceled = (
+    await gateway.shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })
+  ).body['id']
   await gateway.shop.call('POST', `/verifications/${canceled}/cancel`)
   await receiver.first(2)
-  await until(async () => (await deliveriesOf(gateway)).every(({ status }) => status === 'delivered'), 'both are recorded')
+  await until(
+    async () => (await deliveriesOf(gateway)).every(({ status }) => status === 'delivered'), 'both are recorded',
+  )
 
   const told = receiver.received.find(one => open(one)['data'].id === id)
   if (told === undefined) throw new Error('not told')
   const { data, type, timestamp } = open(told)
-  t.strictSame(data, (await gateway.shop.call('GET', `/verifications/${id}`)).body, 'the verification as the API shows it')
+  t.strictSame(
+    data, (await gateway.shop.call('GET', `/verifications/${id}`)).body, 'the verification as the API shows it',
+  )
   t.match({ type, timestamp }, { type: 'verification.verified', timestamp: data['updatedAt'] })
   t.equal(told.headers['webhook-id'], `msg_${id.slice(4)}_${data['revision']}`)
   t.match(receiver.received.map(typeOf).toSorted(), ['verification.canceled', 'verification.verified'])
@@ -59,21 +73,34 @@ t.test('an app that chooses nothing is told the outcome, once', async t => {
   t.equal(receiver.received.length, 2, 'nothing more, however often it is looked at')
   t.equal(await readMetric(gateway.url, 'verigate_webhook_tries_total{result="delivered"}'), 2)
   t.equal(await readMetric(gateway.url, 'verigate_webhook_try_seconds_count'), 2)
-  t.equal((await gateway.bank.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })).status, 201, 'an app without a webhook')
+  t.equal(
+    (await gateway.bank.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })).status, 201,
+    'an app without a webhook',
+  )
 })
 
 t.test('an app that chooses all is told every step, in an order that it can know', async t => {
   const receiver = await startReceiver(t)
   const gateway = await startGateway(t, { apps: withWebhook(receiver.url, [...webhookEventTypes]) })
   const { shop } = gateway
-  const { body: { id } } = await shop.create({ phoneNumber: numberEnding('02'), workflow: ['truid.phone_check', 'otpless.otp'] })
+  const { body: { id } } = await shop.create(
+    { phoneNumber: numberEnding('02'), workflow: ['truid.phone_check', 'otpless.otp'] },
+  )
   await receiver.first(1)
   await shop.call('POST', `/verifications/${id}/next`, { reason: 'not_on_cellular' })
   await receiver.first(2)
   await shop.call('POST', `/verifications/${id}/cancel`)
   const told = (await receiver.first(3)).map(open)
-  t.strictSame(told.map(({ type }) => type), ['verification.created', 'verification.action_required', 'verification.canceled'])
-  t.match(told, [{ data: { nextAction: {} } }, { data: { nextAction: { type: 'submitCode' } } }, { data: { nextAction: null, status: 'canceled' } }])
+  t.strictSame(
+    told.map(({ type }) => type), ['verification.created', 'verification.action_required', 'verification.canceled'],
+  )
+  t.match(
+    told,
+    [
+      { data: { nextAction: {} } }, { data: { nextAction: { type: 'submitCode' } } },
+      { data: { nextAction: null, status: 'canceled' } },
+    ],
+  )
   const revisions = told.map(({ data }) => data['revision'])
   t.strictSame(revisions, revisions.toSorted((a, b) => a - b))
   t.equal(new Set(revisions).size, 3, 'each has a revision of its own')
@@ -84,7 +111,9 @@ t.test('an app that wants one type gets that only', async t => {
   const receiver = await startReceiver(t)
   const gateway = await startGateway(t, { apps: withWebhook(receiver.url, ['failed']) })
   await verify(gateway)
-  const { body: { id } } = await gateway.shop.create({ phoneNumber: numberEnding('02'), workflow: ['truid.phone_check'] })
+  const { body: { id } } = await gateway.shop.create(
+    { phoneNumber: numberEnding('02'), workflow: ['truid.phone_check'] },
+  )
   await gateway.shop.call('POST', `/verifications/${id}/next`, { reason: 'user_rejected' })
   await receiver.first(1)
   await until(async () => (await deliveriesOf(gateway))[0]?.['status'] === 'delivered', 'it is recorded')
@@ -98,7 +127,9 @@ t.test('a receiver that fails twice, hangs once, and then is well', async t => {
   const answers = [500, 500, undefined, 200]
   const receiver = await startReceiver(t, () => answers[receiver.received.length - 1])
   const { url: redisUrl } = await startRedis(t)
-  const gateway = await startGateway(t, { redisUrl, now, apps: withWebhook(`${receiver.url}/hooks?token=of-the-shop`), webhooks: { timeoutMs: 500 } })
+  const gateway = await startGateway(
+    t, { redisUrl, now, apps: withWebhook(`${receiver.url}/hooks?token=of-the-shop`), webhooks: { timeoutMs: 500 } },
+  )
   const phoneNumber = numberEnding('02')
   const id = await verify(gateway, phoneNumber)
   for (const tried of [1, 2, 3]) {
@@ -110,21 +141,44 @@ t.test('a receiver that fails twice, hangs once, and then is well', async t => {
   }
   await until(async () => (await deliveriesOf(gateway))[0]?.['status'] === 'delivered', 'it is delivered in the end')
   t.match(await deliveriesOf(gateway), [{
-    verificationId: id, tries: [{ statusCode: 500 }, { statusCode: 500 }, { statusCode: null, error: 'timeout' }, { statusCode: 200, error: null }], nextTryAt: null,
+    verificationId: id, tries: [
+      { statusCode: 500 }, { statusCode: 500 }, { statusCode: null, error: 'timeout' },
+      { statusCode: 200, error: null },
+    ], nextTryAt: null,
   }])
   t.equal(receiver.received.length, 4)
-  t.strictSame(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])), new Set([receiver.received[0]?.headers['webhook-id']]), 'the same webhook-id')
+  t.strictSame(
+    new Set(receiver.received.map(({ headers }) => headers['webhook-id'])),
+    new Set([receiver.received[0]?.headers['webhook-id']]), 'the same webhook-id',
+  )
   t.equal(new Set(receiver.received.map(({ text }) => text)).size, 1, 'the same body')
-  t.strictSame(await Promise.all(['retry', 'delivered', 'failed'].map(result => readMetric(gateway.url, `verigate_webhook_tries_total{result="${result}"}`))), [3, 1, 0])
+  t.strictSame(
+    await Promise.all(
+      ['retry', 'delivered', 'failed'].map(
+        result => readMetric(gateway.url, `verigate_webhook_tries_total{result="${result}"}`),
+      ),
+    ),
+    [3, 1, 0],
+  )
 
   const logs = gateway.logs.join('')
   const lines = gateway.logs.map(line => JSON.parse(line)).filter(({ msg }) => msg === 'webhook')
-  t.match(lines.map(({ status, statusCode, error, tries }) => [status, statusCode, error, tries]), [['pending', 500, null, 1], ['pending', 500, null, 2], ['pending', null, 'timeout', 3], ['delivered', 200, null, 4]])
+  t.match(
+    lines.map(({ status, statusCode, error, tries }) => [status, statusCode, error, tries]),
+    [
+      ['pending', 500, null, 1], ['pending', 500, null, 2], ['pending', null, 'timeout', 3],
+      ['delivered', 200, null, 4],
+    ],
+  )
   const redis = new Redis(redisUrl)
   t.teardown(() => redis.disconnect())
   const stored = await readAll(redis)
   t.match(stored, /"notify"/, 'streams of the queue are among it')
-  for (const secret of [phoneNumber.slice(2), webhookSecret.slice(6), 'of-the-shop', '/hooks', 'order-1', new URL(receiver.url).host]) {
+  for (
+    const secret of [
+      phoneNumber.slice(2), webhookSecret.slice(6), 'of-the-shop', '/hooks', 'order-1', new URL(receiver.url).host,
+    ]
+  ) {
     t.notOk(logs.includes(secret), `${secret} in the logs`)
     t.notOk(stored.includes(secret), `${secret} in Redis`)
   }
@@ -135,26 +189,39 @@ t.test('erasing a verification erases what is still to be told of it', async t =
   const { url: redisUrl } = await startRedis(t)
   const gateway = await startGateway(t, { redisUrl, apps: withWebhook(receiver.url, [...webhookEventTypes]) })
   const id = await verify(gateway)
-  await until(async () => (await deliveriesOf(gateway)).filter(({ tries }) => tries.length === 1).length === 2, 'created and verified were tried')
+  await until(
+    async () => (await deliveriesOf(gateway)).filter(({ tries }) => tries.length === 1).length === 2,
+    'created and verified were tried',
+  )
   const deliveries = await deliveriesOf(gateway)
   t.equal((await gateway.shop.call('DELETE', `/verifications/${id}`)).status, 204)
   t.strictSame(await deliveriesOf(gateway), [])
-  for (const delivery of deliveries) t.equal((await gateway.shop.call('POST', `/webhooks/deliveries/${delivery['id']}/replay`)).status, 404)
+  for (const delivery of deliveries) t.equal(
+    (await gateway.shop.call('POST', `/webhooks/deliveries/${delivery['id']}/replay`)).status, 404,
+  )
   const redis = new Redis(redisUrl)
   t.teardown(() => redis.disconnect())
   t.strictSame((await redis.keys('*')).filter(name => name.includes(id.slice(4))), [], 'no record is left')
-  await until(async () => (await Promise.all((await redis.keys('*:due')).map(name => redis.zrange(name, '0', '-1')))).flat().length === 0, 'nor a due time')
+  await until(
+    async () => (
+      await Promise.all((await redis.keys('*:due')).map(name => redis.zrange(name, '0', '-1')))
+    ).flat().length === 0,
+    'nor a due time',
+  )
 })
 
 for (const ROLE of ['api', 'all']) {
   t.test(`erased at the very moment when there is news of it, role ${ROLE}`, async t => {
     const receiver = await startReceiver(t)
     const { url: redisUrl } = await startRedis(t)
-    const { shop, app: { gateway } } = await startGateway(t, { redisUrl, apps: withWebhook(receiver.url), environment: { ROLE } })
+    const { shop, app: { gateway } } = await startGateway(
+      t, { redisUrl, apps: withWebhook(receiver.url), environment: { ROLE } },
+    )
     const redis = new Redis(redisUrl)
     t.teardown(() => redis.disconnect())
     let canceled = 0
-    const cancel = (id: string): Promise<void> => gateway.cancel(id).then(() => { canceled += 1 }, error => { t.ok(isGone(error)) })
+    const cancel = (id: string): Promise<void> =>
+      gateway.cancel(id).then(() => { canceled += 1 }, error => { t.ok(isGone(error)) })
     for (let turns = -5; turns < 40; turns += 1) {
       const { body: { id } } = await shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })
       const [first, last] = turns % 2 === 0 ? [cancel, gateway.erase] : [gateway.erase, cancel]

@@ -4,7 +4,11 @@ import { startGateway, type Answer, type TestGateway } from '../helpers/gateway.
 import { act, codeFor, numberEnding, walk } from './end-user.ts'
 
 const outlineOf = ({ attempts }: Answer['body']): string[] =>
-  attempts.map(({ method, status, reason }: Record<string, string>) => [method, status, ...reason === null ? [] : [reason]].join(' '))
+  attempts.map(
+    (
+      { method, status, reason }: Record<string, string>,
+    ) => [method, status, ...reason === null ? [] : [reason]].join(' '),
+  )
 
 t.test('which method comes next', async t => {
   const gateway = await startGateway(t)
@@ -20,16 +24,23 @@ async function testDefault (t: Test, gateway: TestGateway) {
   const { shop, bank, app, environment } = gateway
   const numbered = await shop.create({ phoneNumber: numberEnding('92') })
   t.strictSame(
-    numbered.body['workflow'].map(({ method }: { method: string }) => method), ['truid.phone_check', 'truecaller.push', 'otpless.otp'],
+    numbered.body['workflow'].map(({ method }: { method: string }) => method), [
+      'truid.phone_check', 'truecaller.push', 'otpless.otp',
+    ],
     'silent ones first',
   )
   t.strictSame(outlineOf(numbered.body), ['truid.phone_check pending'])
   const discovering = await shop.create({})
   t.equal(discovering.status, 201)
   const { body: { data } } = await shop.call('GET', '/providers')
-  const needy = data.flatMap(({ methods }: Answer['body']) => methods).filter(({ needsPhoneNumber }: Answer['body']) => needsPhoneNumber)
+  const needy = data.flatMap(({ methods }: Answer['body']) => methods).filter(
+    ({ needsPhoneNumber }: Answer['body']) => needsPhoneNumber,
+  )
   const needyNames: string[] = needy.map(({ method }: { method: string }) => method)
-  t.ok(discovering.body['workflow'].every(({ method }: { method: string }) => !needyNames.includes(method)), 'none that needs a number')
+  t.ok(
+    discovering.body['workflow'].every(({ method }: { method: string }) => !needyNames.includes(method)),
+    'none that needs a number',
+  )
   t.hasStrict(discovering.body, { phoneNumber: null, status: 'pending' })
 
   const path = environment['APPS_FILE'] ?? ''
@@ -37,11 +48,17 @@ async function testDefault (t: Test, gateway: TestGateway) {
   const apps: Record<string, unknown>[] = JSON.parse(file)
   await writeFile(
     path,
-    JSON.stringify(apps.map(one => one['id'] === 'bank' ? { ...one, workflow: [{ method: 'otpless.otp', timeoutSeconds: 77 }] } : one)),
+    JSON.stringify(
+      apps.map(
+        one => one['id'] === 'bank' ? { ...one, workflow: [{ method: 'otpless.otp', timeoutSeconds: 77 }] } : one,
+      ),
+    ),
   )
   app.reloadApps()
   t.hasStrict(
-    (await bank.create({ phoneNumber: numberEnding('02') })).body, { workflow: [{ method: 'otpless.otp', timeoutSeconds: 77 }] },
+    (await bank.create({ phoneNumber: numberEnding('02') })).body, {
+      workflow: [{ method: 'otpless.otp', timeoutSeconds: 77 }],
+    },
     'the app\'s own',
   )
   t.hasStrict(
@@ -55,13 +72,20 @@ async function testFallback (t: Test, { shop, simulators }: TestGateway) {
   const silent = numberEnding('92')
   simulators.fail({ provider: 'truid', path: '/phone_check', answer: 500 })
   const first = await shop.create({ phoneNumber: silent, workflow: all })
-  t.strictSame(outlineOf(first.body), ['truid.phone_check failed provider_error', 'truecaller.push pending'], 'within the create')
-  t.hasStrict(first.body, { status: 'pending', nextAction: { type: 'approveOnDevice' }, availableActions: [{ action: 'next' }] })
+  t.strictSame(
+    outlineOf(first.body), ['truid.phone_check failed provider_error', 'truecaller.push pending'], 'within the create',
+  )
+  t.hasStrict(
+    first.body, { status: 'pending', nextAction: { type: 'approveOnDevice' }, availableActions: [{ action: 'next' }] },
+  )
 
   const hopeless = await shop.create({ phoneNumber: numberEnding('96'), workflow: all })
   t.equal(hopeless.status, 201, 'an outcome is not an error')
   t.strictSame(outlineOf(hopeless.body), all.map(method => `${method} failed provider_error`))
-  t.hasStrict(hopeless.body, { status: 'failed', verified: false, reason: 'provider_unavailable', nextAction: null, result: null })
+  t.hasStrict(
+    hopeless.body,
+    { status: 'failed', verified: false, reason: 'provider_unavailable', nextAction: null, result: null },
+  )
   t.strictSame(hopeless.body['availableActions'], [])
 
   const impossible = numberEnding('91')
@@ -79,17 +103,23 @@ async function testFallback (t: Test, { shop, simulators }: TestGateway) {
   t.hasStrict(ended, { status: 'failed', reason: 'carrier_unsupported' }, 'the last started attempt\'s reason')
 
   const late = numberEnding('02')
-  const created = await shop.create({ phoneNumber: late, workflow: [{ method: 'truid.phone_check', timeoutSeconds: 1 }, 'otpless.otp'] })
+  const created = await shop.create(
+    { phoneNumber: late, workflow: [{ method: 'truid.phone_check', timeoutSeconds: 1 }, 'otpless.otp'] },
+  )
   const url: string = created.body['nextAction'].url
   const fallen = await shop.waitFor(created.body['id'], ({ nextAction }) => nextAction?.type === 'submitCode')
   t.strictSame(outlineOf(fallen), ['truid.phone_check expired attempt_timeout', 'otpless.otp pending'])
   t.strictSame(fallen['availableActions'].map(({ action }: { action: string }) => action), ['next', 'resend'])
   t.hasStrict(fallen['availableActions'][1], { remaining: 2 })
-  t.equal(Date.parse(fallen['availableActions'][1].availableAt) - Date.parse(fallen['attempts'][1].startedAt) >= 30_000, true)
+  t.equal(
+    Date.parse(fallen['availableActions'][1].availableAt) - Date.parse(fallen['attempts'][1].startedAt) >= 30_000, true,
+  )
   t.equal(fallen['nextAction'].attemptsRemaining, 5)
   const code = (await walk(url))?.body['code']
   t.hasStrict(
-    await shop.call('POST', `/verifications/${created.body['id']}/check`, { code }), { status: 422, body: { attemptsRemaining: 4 } },
+    await shop.call(
+      'POST', `/verifications/${created.body['id']}/check`, { code },
+    ), { status: 422, body: { attemptsRemaining: 4 } },
     'the old attempt\'s evidence is not the new one\'s',
   )
   t.hasStrict(
@@ -106,7 +136,11 @@ async function testFallback (t: Test, { shop, simulators }: TestGateway) {
 
 async function testNext (t: Test, { shop }: TestGateway) {
   const workflow = ['truid.phone_check', 'truecaller.push']
-  for (const reason of ['abandoned', 'app_not_installed', 'not_on_cellular', 'carrier_unsupported', 'user_rejected', undefined]) {
+  for (
+    const reason of [
+      'abandoned', 'app_not_installed', 'not_on_cellular', 'carrier_unsupported', 'user_rejected', undefined,
+    ]
+  ) {
     const word = reason ?? 'abandoned'
     const { body: { id, revision } } = await shop.create({ phoneNumber: numberEnding('92'), workflow })
     const next = () => shop.call('POST', `/verifications/${id}/next`, reason === undefined ? undefined : { reason })
@@ -129,7 +163,9 @@ async function testNext (t: Test, { shop }: TestGateway) {
     )
   }
   t.equal((await shop.call('GET', `/verifications/${id}`)).body['revision'], revision)
-  const both = await Promise.all([1, 2].map(() => shop.call('POST', `/verifications/${id}/next`, { reason: 'abandoned' })))
+  const both = await Promise.all(
+    [1, 2].map(() => shop.call('POST', `/verifications/${id}/next`, { reason: 'abandoned' })),
+  )
   t.ok(both.every(({ status }) => status === 200 || status === 409), 'two at once do no harm')
 }
 
@@ -153,7 +189,10 @@ async function testOnce (t: Test, { shop, bank, simulators }: TestGateway) {
   const first = await shop.create({ phoneNumber, workflow: ['truecaller.push'] })
   await shop.call('POST', `/verifications/${first.body['id']}/cancel`)
   const second = await shop.create({ phoneNumber, workflow: ['truecaller.push', 'otpless.otp'] })
-  t.strictSame(outlineOf(second.body), ['truecaller.push skipped recently_tried', 'otpless.otp pending'], 'whatever became of the first')
+  t.strictSame(
+    outlineOf(second.body), ['truecaller.push skipped recently_tried', 'otpless.otp pending'],
+    'whatever became of the first',
+  )
   const other = await bank.create({ phoneNumber, workflow: ['truecaller.push'] })
   t.hasStrict(other, { status: 201, body: { status: 'failed', reason: 'recently_tried' } }, 'whoever asks')
   t.equal(asked() - before, 1)
@@ -173,7 +212,9 @@ async function testPlans (t: Test, { shop }: TestGateway) {
   for (const [method, options, field] of [
     ['otpless.otp', { codeLength: 5 }, 'codeLength'], ['otpless.otp', { channels: ['PIGEON'] }, 'channels'],
     ['otpless.otp', { channels: [] }, 'channels'],
-    ['otpless.otp', { continueWhenRejected: 'yes' }, 'continueWhenRejected'], ['truid.phone_check', { version: 'v9' }, 'version'],
+    [
+      'otpless.otp', { continueWhenRejected: 'yes' }, 'continueWhenRejected',
+    ], ['truid.phone_check', { version: 'v9' }, 'version'],
     ['truecaller.web', { ttl: 0 }, 'ttl'],
     ['truecaller.push', { unknown: true }, 'unknown'], ['truecaller.web', { ctaColor: 'red' }, 'ctaColor'],
   ] as const) {
@@ -182,7 +223,9 @@ async function testPlans (t: Test, { shop }: TestGateway) {
     t.match(body['errors'][0].field, `workflow/0/options`)
   }
   for (const workflow of [
-    [], 'otpless.otp', ['OTPLESS'], [{ method: 'otpless.otp', timeoutSeconds: 0 }], [{ method: 'otpless.otp', timeoutSeconds: 3601 }],
+    [], 'otpless.otp', ['OTPLESS'], [{ method: 'otpless.otp', timeoutSeconds: 0 }], [
+      { method: 'otpless.otp', timeoutSeconds: 3601 },
+    ],
     [{ method: 'otpless.otp', more: 1 }], Array<string>(11).fill('otpless.otp'), [{ options: {} }], [null],
   ]) {
     t.hasStrict(await create(workflow), invalid, JSON.stringify(workflow))
@@ -191,10 +234,14 @@ async function testPlans (t: Test, { shop }: TestGateway) {
     await create(['otpless.otp', 'nobody.nothing']),
     { status: 422, body: { code: 'method_unavailable', errors: [{ field: 'workflow/1' }] } },
   )
-  t.hasStrict(await create(['otpless.otp', 'truid.phone_check'], ''), { status: 422, body: { code: 'no_eligible_method' } })
+  t.hasStrict(
+    await create(['otpless.otp', 'truid.phone_check'], ''), { status: 422, body: { code: 'no_eligible_method' } },
+  )
   const long = [{ method: 'truecaller.push', timeoutSeconds: 3600 }]
   const timed = await shop.create({ phoneNumber: numberEnding('92'), expiresInSeconds: 30, workflow: long })
-  t.equal(timed.body['nextAction'].expiresAt, timed.body['expiresAt'], 'an attempt is never longer than its verification')
+  t.equal(
+    timed.body['nextAction'].expiresAt, timed.body['expiresAt'], 'an attempt is never longer than its verification',
+  )
   for (const expiresInSeconds of [29, 86_401, 1.5, '60']) t.hasStrict(
     await shop.create({ phoneNumber: '+14155550100', expiresInSeconds }), invalid,
   )

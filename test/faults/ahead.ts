@@ -1,7 +1,8 @@
 import { openSync, readSync } from 'node:fs'
 import { Redis } from 'ioredis'
 
-// Loaded before a process's own code (`node --import`): all its clocks are ahead by what the file holds, always by the same as everybody's who reads that file;
+// Loaded before a process's own code (`node --import`): all its clocks are ahead by what the file holds, always by the
+// same as everybody's who reads that file;
 // also what Redis tells it of the time.
 const file = openSync(process.env['CLOCK_FILE'] ?? '', 'r')
 const bytes = Buffer.alloc(8)

@@ -20,10 +20,14 @@ async function startBoth (t: Test) {
   const apiEnvironment = { ...processes.api, ...wired }
   const [api] = await Promise.all([start(apiEnvironment), start({ ...processes.worker, ...wired })])
   const create = (n: number, method: string) =>
-    shop.create({ phoneNumber: numberOf(n, '10'), workflow: [method], reference: `order-${n}` }, { 'idempotency-key': `key-${n}` })
+    shop.create(
+      { phoneNumber: numberOf(n, '10'), workflow: [method], reference: `order-${n}` },
+      { 'idempotency-key': `key-${n}` },
+    )
   return {
     api, startAgain: () => launch(apiEnvironment), shop, simulators, wire, create, oracle,
-    check: (id: string, n: number) => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(numberOf(n, '10')) }),
+    check: (id: string, n: number) =>
+      shop.call('POST', `/verifications/${id}/check`, { code: codeOf(numberOf(n, '10')) }),
     /** What the provider was asked about this number. */
     asked: (path: string, n: number) =>
       wire.passed.filter(({ path: seen, body }) => seen === path && body['phoneNumber'] === numberOf(n, '10')).length,
@@ -89,7 +93,9 @@ t.test('killed at any moment around its answer', { buffered: true }, async t => 
   const told = new Map<number, string>()
   const first = (async () => {
     for (const n of numbers(count)) {
-      void create(n, 'otpless.otp').then(({ status, body }) => { if (status === 201) told.set(n, body['id']) }, () => {})
+      void create(n, 'otpless.otp').then(
+        ({ status, body }) => { if (status === 201) told.set(n, body['id']) }, () => {},
+      )
       await delay(2)
     }
   })()
@@ -103,10 +109,14 @@ t.test('killed at any moment around its answer', { buffered: true }, async t => 
   await Promise.all(numbers(count).map(async n => {
     const { status, body } = await insist(() => create(n, 'otpless.otp'))
     const found = status === 201 ? await find(n) : []
-    if (found.length !== 1 || found[0] !== body['id']) odd.push(`${n}: answered ${status}, ${found.length} verifications`)
+    if (found.length !== 1 || found[0] !== body['id']) odd.push(
+      `${n}: answered ${status}, ${found.length} verifications`,
+    )
     if (told.has(n) && told.get(n) !== body['id']) odd.push(`${n}: not the one that was answered`)
     if (asked(initiate, n) > 1) odd.push(`${n}: ${asked(initiate, n)} messages`)
-    oracle.accept(body['id'], ...(body['status'] === 'pending' ? ['verified'] as const : ['failed/provider_unavailable'] as const))
+    oracle.accept(
+      body['id'], ...(body['status'] === 'pending' ? ['verified'] as const : ['failed/provider_unavailable'] as const),
+    )
     if (body['status'] !== 'pending') figures.ended += 1
     else {
       figures.goOn += 1
@@ -115,14 +125,18 @@ t.test('killed at any moment around its answer', { buffered: true }, async t => 
   }))
   t.same(odd, [], 'one verification and at most one message for one key, and the same as before')
   t.ok(figures.ended > 0, 'some were in the middle when it died')
-  t.comment(`${figures.answered} answered before the kill, ${figures.goOn} went on, ${figures.ended} had been begun by the dead process`)
+  t.comment(
+    `${figures.answered} answered before the kill, ${figures.goOn} went on, ${figures.ended} had been begun by the dead process`,
+  )
   await oracle.judge('api SIGKILLed around its answers')
 })
 
 t.test('killed after the provider said yes to a code', { buffered: true }, async t => {
   const { api, startAgain, create, check, wire, oracle } = await startBoth(t)
   const count = 5
-  const ids = await Promise.all(numbers(count).map(async (n): Promise<string> => (await create(n, 'otpless.otp')).body['id']))
+  const ids = await Promise.all(
+    numbers(count).map(async (n): Promise<string> => (await create(n, 'otpless.otp')).body['id']),
+  )
   for (const id of ids) oracle.accept(id, 'verified')
   wire.lose(verify, count)
   const unheard = ids.map((id, n) => check(id, n).then(({ status }) => status, () => null))

@@ -13,8 +13,10 @@ export type Given = { status: number, headers: Headers, body: string }
 export type Fault = (response: ServerResponse, ask: () => Promise<Given>) => Promise<unknown> | unknown
 
 const json = { 'content-type': 'application/json' }
-const send = (response: ServerResponse, { status, headers, body }: Given): unknown => response.writeHead(status, headers).end(body)
-const answer = (status: number, body: string, headers: Headers = json): Fault => response => send(response, { status, headers, body })
+const send = (response: ServerResponse, { status, headers, body }: Given): unknown =>
+  response.writeHead(status, headers).end(body)
+const answer = (status: number, body: string, headers: Headers = json): Fault =>
+  response => send(response, { status, headers, body })
 const late = (ms: number): Fault => async (response, ask) => {
   const given = await ask()
   await delay(ms, undefined, { ref: false })
@@ -63,20 +65,31 @@ export const nonsense: Readonly<Record<string, Fault>> = {
 /** Not as documented, and yet no fault: what is told is clear. */
 export const oddities: Readonly<Record<string, Fault>> = {
   'an answer after 3 s': late(3_000),
-  'JSON that is called HTML': async (response, ask) => send(response, { ...await ask(), headers: { 'content-type': 'text/html' } }),
+  'JSON that is called HTML': async (response, ask) =>
+    send(response, { ...await ask(), headers: { 'content-type': 'text/html' } }),
 }
 
 export const redirects = (to: string): Record<string, Fault> =>
-  Object.fromEntries([301, 302, 307, 308].map(status => [`status ${status} to an address inside`, answer(status, '', { location: to })]))
+  Object.fromEntries(
+    [301, 302, 307, 308].map(status => [`status ${status} to an address inside`, answer(status, '', { location: to })]),
+  )
 
 /** `isSpoiled`: a fault came of it. */
-export type Asked = { path: string, method: string, phoneNumber: string | null, body: Record<string, unknown>, at: number, isSpoiled: boolean }
+export type Asked = {
+  path: string, method: string, phoneNumber: string | null, body: Record<string, unknown>, at: number,
+  isSpoiled: boolean,
+}
 
-/** A wire between the gateway and the providers; on it things go wrong for the numbers, and the paths, that are chosen. */
+/**
+ * A wire between the gateway and the providers; on it things go wrong for the numbers, and the paths, that are chosen.
+ */
 export type BadProvider = {
   url: string
   asked: Asked[]
-  /** The next `times` requests about this number whose path begins so. Null stands for every number, and for what tells of none. */
+  /**
+   * The next `times` requests about this number whose path begins so. Null stands for every number, and for what tells
+   * of none.
+   */
   spoil (path: string, phoneNumber: string | null, fault: Fault, times?: number): void
   /** Ends what was ordered. */
   heal (): void
@@ -90,9 +103,13 @@ const readJson = (sent: string): Record<string, unknown> => {
   }
 }
 const notPassed = ['connection', 'transfer-encoding', 'content-length', 'keep-alive', 'date', 'host']
-const passable = (headers: Headers): Headers => Object.fromEntries(Object.entries(headers).filter(([name]) => !notPassed.includes(name)))
+const passable = (headers: Headers): Headers =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !notPassed.includes(name)))
 
-/** What is not spoiled goes on to the simulators at `target`; a token that says whose it is (`tokenOf`) is answered with the profile of that number. */
+/**
+ * What is not spoiled goes on to the simulators at `target`; a token that says whose it is (`tokenOf`) is answered with
+ * the profile of that number.
+ */
 export async function startBadProvider (t: Teardown, target: string): Promise<BadProvider> {
   const asked: Asked[] = []
   let orders: { path: string, phoneNumber: string | null, fault: Fault, times: number }[] = []
@@ -107,10 +124,16 @@ export async function startBadProvider (t: Teardown, target: string): Promise<Ba
 
   async function ask (url: string, path: string, method: string, headers: Headers, sent: string): Promise<Given> {
     const digits = path.startsWith('/v1/default') ? readToken(headers) : undefined
-    if (digits !== undefined) return { status: 200, headers: json, body: JSON.stringify({ phoneNumbers: [Number(digits)] }) }
-    const answer = await request(target + path, { method: method as 'GET', headers: passable(headers), ...(sent === '' ? {} : { body: sent }) })
+    if (digits !== undefined) return {
+      status: 200, headers: json, body: JSON.stringify({ phoneNumbers: [Number(digits)] }),
+    }
+    const answer = await request(
+      target + path, { method: method as 'GET', headers: passable(headers), ...(sent === '' ? {} : { body: sent }) },
+    )
     const body = (await answer.body.text()).replaceAll(target, url)
-    const location = typeof answer.headers.location === 'string' ? { location: answer.headers.location.replace(target, url) } : {}
+    const location = typeof answer.headers.location === 'string'
+      ? { location: answer.headers.location.replace(target, url) }
+      : {}
     return { status: answer.statusCode, headers: { ...passable(answer.headers), ...location }, body }
   }
 
@@ -119,12 +142,17 @@ export async function startBadProvider (t: Teardown, target: string): Promise<Ba
     const sent = await text(incoming)
     const body = readJson(sent)
     const phoneNumber = ownerOf(path, headers, body)
-    const order = orders.find(one => one.times > 0 && path.startsWith(one.path) && (one.phoneNumber === null || one.phoneNumber === phoneNumber))
+    const order = orders.find(
+      one =>
+        one.times > 0 && path.startsWith(one.path) && (one.phoneNumber === null || one.phoneNumber === phoneNumber),
+    )
     asked.push({ path, method, phoneNumber, body, at: performance.now(), isSpoiled: order !== undefined })
     const askProvider = async (): Promise<Given> => {
       const given = await ask(bad.url, path, method, headers, sent)
       const { requestId, check_id: checkId } = readJson(given.body)
-      if (phoneNumber !== null) for (const id of [requestId, checkId]) if (typeof id === 'string') owners.set(id, phoneNumber)
+      if (phoneNumber !== null) for (
+        const id of [requestId, checkId]
+      ) if (typeof id === 'string') owners.set(id, phoneNumber)
       return given
     }
     if (order === undefined) return void send(response, await askProvider())
@@ -153,4 +181,5 @@ export async function startBadProvider (t: Teardown, target: string): Promise<Ba
 
 /** An access token of Truecaller's, as the phone with this number gets it. */
 export const tokenOf = (phoneNumber: string): string => `token-${phoneNumber.slice(1)}`
-const readToken = ({ authorization }: Headers): string | undefined => /^Bearer token-(\d+)$/.exec(String(authorization))?.[1]
+const readToken = ({ authorization }: Headers): string | undefined =>
+  /^Bearer token-(\d+)$/.exec(String(authorization))?.[1]

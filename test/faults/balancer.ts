@@ -6,7 +6,10 @@ import { Agent, request } from 'undici'
 
 type Teardown = { teardown (run: () => unknown): void }
 
-/** What a balancer in front of several gateways does: by turns, to those that said last that they are ready, and no request twice. */
+/**
+ * What a balancer in front of several gateways does: by turns, to those that said last that they are ready, and no
+ * request twice.
+ */
 export type Balancer = {
   /** Takes a gateway up; resolves once it is ready. */
   add (address: string): Promise<void>
@@ -47,13 +50,19 @@ export async function startBalancer (t: Teardown, port: number): Promise<Balance
     const address = [...ready][turn++ % Math.max(1, ready.size)]
     try {
       if (address === undefined) throw new Error('no gateway is ready')
-      const { host: _host, connection: _connection, 'transfer-encoding': _encoding, 'content-length': _length, ...headers } = incoming.headers
+      const {
+        host: _host, connection: _connection, 'transfer-encoding': _encoding, 'content-length': _length, ...headers,
+      } = incoming.headers
       const body = await buffer(incoming)
-      const answer = await request(address + url, { dispatcher: agent, method: method as 'GET', headers, ...(body.length === 0 ? {} : { body }) })
+      const answer = await request(
+        address + url, { dispatcher: agent, method: method as 'GET', headers, ...(body.length === 0 ? {} : { body }) },
+      )
       const text = await buffer(answer.body)
       if (answer.statusCode >= 500) failures.push(`${method} ${url}: ${answer.statusCode} ${text.toString()}`)
       answered.set(address, (answered.get(address) ?? 0) + 1)
-      outgoing.writeHead(answer.statusCode, { 'content-type': String(answer.headers['content-type'] ?? 'text/plain') }).end(text)
+      outgoing.writeHead(
+        answer.statusCode, { 'content-type': String(answer.headers['content-type'] ?? 'text/plain') },
+      ).end(text)
     } catch (error) {
       failures.push(`${method} ${url} at ${address}: ${error instanceof Error ? error.message : 'unknown'}`)
       outgoing.destroy()

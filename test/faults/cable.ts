@@ -16,7 +16,9 @@ export type Cable = {
 export async function startCable (t: Teardown, target: number): Promise<Cable> {
   const sockets = new Set<Socket>()
   let isBlack = false
-  const reset = (): void => { for (const socket of sockets) socket.writableEnded ? socket.destroy() : socket.resetAndDestroy() }
+  const reset = (): void => { for (
+    const socket of sockets
+  ) socket.writableEnded ? socket.destroy() : socket.resetAndDestroy() }
   const server = createServer(near => {
     const far = connect(target, '127.0.0.1')
     for (const [from, to] of [[near, far], [far, near]] as const) {

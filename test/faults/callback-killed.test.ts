@@ -12,16 +12,21 @@ t.setTimeout(150_000)
 async function startPushes (t: Test) {
   const redis = await startRedis(t)
   const wire = await startWire(t, redis.port)
-  const world = await startWorld(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.3, handsetDelayMs: some(3_000, 2_000) } })
+  const world = await startWorld(
+    t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.3, handsetDelayMs: some(3_000, 2_000) } },
+  )
   const wired = { ...world.api, REDIS_URL: wire.url }
   const [api] = await Promise.all([world.start(wired), world.start(world.worker)])
   const ids = await Promise.all(Array.from({ length: some(20, 5) }, async (_, n): Promise<string> => {
-    const { status, body: { id } } = await world.shop.create({ phoneNumber: numberOf(n, '10'), workflow: ['truecaller.push'] })
+    const { status, body: { id } } = await world.shop.create(
+      { phoneNumber: numberOf(n, '10'), workflow: ['truecaller.push'] },
+    )
     t.equal(status, 201)
     world.oracle.accept(id, 'verified')
     return id
   }))
-  const heard = (logs: readonly string[]): Record<string, unknown>[] => logs.map(readLine).filter(({ msg }) => msg === 'callback')
+  const heard = (logs: readonly string[]): Record<string, unknown>[] =>
+    logs.map(readLine).filter(({ msg }) => msg === 'callback')
   t.same(heard(api.logs), [], 'no callback has come yet')
   return { ...world, wire, api, ids, heard, startAgain: () => world.start(wired) }
 }
@@ -35,10 +40,19 @@ t.test('api killed between the write of a callback and its 2xx', { buffered: tru
   await api.kill()
   t.same(heard(api.logs), [], 'no provider got an answer')
   const again = await startAgain()
-  const resultsOf = (isFirst: boolean) => heard(again.logs).filter(({ verificationId }) => (verificationId === written) === isFirst).map(({ result }) => result)
-  await until(() => new Set(heard(again.logs).map(({ verificationId }) => verificationId)).size === ids.length, 'every provider calls again', 30_000)
+  const resultsOf = (isFirst: boolean) =>
+    heard(again.logs).filter(
+      ({ verificationId }) => (verificationId === written) === isFirst,
+    ).map(({ result }) => result)
+  await until(
+    () => new Set(heard(again.logs).map(({ verificationId }) => verificationId)).size === ids.length,
+    'every provider calls again', 30_000,
+  )
   t.match(resultsOf(true), [/^(duplicate|late)$/], 'which changes nothing where it was written')
-  t.ok(resultsOf(false).every(result => ['accepted', 'duplicate', 'late'].includes(String(result))), 'and is believed elsewhere')
+  t.ok(
+    resultsOf(false).every(result => ['accepted', 'duplicate', 'late'].includes(String(result))),
+    'and is believed elsewhere',
+  )
   const settled = await oracle.judge('api SIGKILLed between the write of a callback and its 2xx')
   for (const { verification } of settled) t.match(verification, { attempts: { length: 1 } })
 })

@@ -15,27 +15,49 @@ const profile = '/v1/default'
 
 // What an api finds a job does; a process with all roles does it itself.
 for (const role of ['api', 'all'] as const) {
-  t.test(`one callback at two processes (${role}), and both have read before one has written`, { buffered: true, skip: !isFull && role === 'api' && 'only in npm run test:faults' }, async t => {
+  t.test(`one callback at two processes (${role}), and both have read before one has written`, {
+    buffered: true, skip: !isFull && role === 'api' && 'only in npm run test:faults',
+  }, async t => {
     const world = await startWorld(t)
     const { redisUrl, shop, simulators, oracle, start } = world
     const bad = await startBadProvider(t, simulators.url)
-    const wired = { TRUECALLER_API_URL: bad.url, TRUECALLER_PROFILE_URL: bad.url, TRUECALLER_PROFILE_HOSTS: new URL(bad.url).host }
-    const wires = [await startWire(t, Number(new URL(redisUrl).port)), await startWire(t, Number(new URL(redisUrl).port))]
-    const pair = await Promise.all(wires.map(wire => start({ ...world[role], ...wired, PORT: '0', REDIS_URL: wire.url })))
-    await Promise.all([start({ ...world.api, ...wired }), ...role === 'api' ? [start({ ...world.worker, ...wired })] : []])
+    const wired = {
+      TRUECALLER_API_URL: bad.url, TRUECALLER_PROFILE_URL: bad.url, TRUECALLER_PROFILE_HOSTS: new URL(bad.url).host,
+    }
+    const wires = [
+      await startWire(t, Number(new URL(redisUrl).port)), await startWire(t, Number(new URL(redisUrl).port))
+    ]
+    const pair = await Promise.all(
+      wires.map(wire => start({ ...world[role], ...wired, PORT: '0', REDIS_URL: wire.url })),
+    )
+    await Promise.all(
+      [start({ ...world.api, ...wired }), ...role === 'api' ? [start({ ...world.worker, ...wired })] : []],
+    )
     const phoneNumber = numberOf(1, '92')
     const { status, body: { id } } = await shop.create({ phoneNumber, workflow: ['truecaller.push'] })
     t.equal(status, 201)
     oracle.accept(id, 'verified')
 
     const held = wires.map(wire => wire.hold('request', announces(3)))
-    const callback = { requestId: 'r', accessToken: tokenOf(phoneNumber), state: bad.asked.find(one => one.phoneNumber === phoneNumber)?.body['state'] }
-    const told = pair.map(async gateway => (await clientOf(await gateway.listening, null).call('POST', '/callbacks/truecaller', callback)).status)
+    const callback = {
+      requestId: 'r', accessToken: tokenOf(phoneNumber),
+      state: bad.asked.find(one => one.phoneNumber === phoneNumber)?.body['state'],
+    }
+    const told = pair.map(
+      async gateway => (
+        await clientOf(await gateway.listening, null).call('POST', '/callbacks/truecaller', callback)
+      ).status,
+    )
     await Promise.all(held.map(({ caught }) => caught))
-    t.match((await shop.call('GET', `/verifications/${id}`)).body, { revision: 2 }, 'both want to write the third revision')
+    t.match(
+      (await shop.call('GET', `/verifications/${id}`)).body, { revision: 2 }, 'both want to write the third revision',
+    )
     for (const { release } of held) release()
     t.same(await Promise.all(told), [200, 200])
-    const results = () => pair.flatMap(({ logs }) => logs.filter(line => line.includes('"callback"')).map(line => String(readLine(line)['result'])))
+    const results = () =>
+      pair.flatMap(
+        ({ logs }) => logs.filter(line => line.includes('"callback"')).map(line => String(readLine(line)['result'])),
+      )
     await until(() => results().length === 2, 'both say what they made of it')
     t.match(results().toSorted(), ['accepted', /^(duplicate|late)$/], 'one has it, the other finds that')
 

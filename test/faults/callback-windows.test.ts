@@ -19,13 +19,17 @@ const windows: { name: string, inShort?: true, at: (command: Command) => boolean
 for (const { name, inShort, at, waiting } of windows) {
   t.test(name, { buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults' }, async t => {
     // The provider calls again after 0.8, 4 and 12 s.
-    const { redisUrl, shop, simulators, oracle, api, all, start } = await startWorld(t, { simulatorOptions: { retryScale: 0.4 } })
+    const {
+      redisUrl, shop, simulators, oracle, api, all, start,
+    } = await startWorld(t, { simulatorOptions: { retryScale: 0.4 } })
     const redis = new Redis(redisUrl)
     t.teardown(() => redis.disconnect())
     const wire = await startWire(t, Number(new URL(redisUrl).port))
     const victim = await start({ ...api, REDIS_URL: wire.url })
     const held = wire.hold('reply', at)
-    const { status, body: { id } } = await shop.create({ phoneNumber: numberOf(1, '10'), workflow: ['truecaller.push'] })
+    const { status, body: { id } } = await shop.create(
+      { phoneNumber: numberOf(1, '10'), workflow: ['truecaller.push'] },
+    )
     t.equal(status, 201)
     oracle.accept(id, 'verified')
     const { text } = await held.caught
@@ -37,7 +41,8 @@ for (const { name, inShort, at, waiting } of windows) {
     const survivor = await start(all)
     t.match((await shop.call('GET', `/verifications/${id}`)).body, { id })
     await oracle.judge(`api SIGKILLed: callback, ${name}`)
-    const results = (): unknown[] => survivor.logs.filter(line => line.includes('"callback"')).map(line => readLine(line)['result'])
+    const results = (): unknown[] =>
+      survivor.logs.filter(line => line.includes('"callback"')).map(line => readLine(line)['result'])
     await until(() => results().length > 0, 'the provider calls again', 20_000)
     t.notOk(results().includes('accepted'), `what it says again changes nothing: ${results().join(', ')}`)
     t.match((await shop.call('GET', `/verifications/${id}`)).body, { status: 'verified', revision: 4 })

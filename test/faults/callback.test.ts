@@ -23,25 +23,43 @@ async function startThree (t: Test) {
   const world = await startWorld(t, { environment: clock.environment, simulatorOptions: { now: clock.now } })
   const { simulators, start, shop, url, oracle } = world
   const bad = await startBadProvider(t, simulators.url)
-  const wired = { TRUECALLER_API_URL: bad.url, TRUECALLER_PROFILE_URL: bad.url, TRUECALLER_PROFILE_HOSTS: new URL(bad.url).host }
+  const wired = {
+    TRUECALLER_API_URL: bad.url, TRUECALLER_PROFILE_URL: bad.url, TRUECALLER_PROFILE_HOSTS: new URL(bad.url).host,
+  }
   const port = String(await freePort())
   const worker = { ...world.worker, ...wired }
-  const [,, first] = await Promise.all([start({ ...world.api, ...wired }), start({ ...world.api, ...wired, PORT: port }), start(worker)])
+  const [,, first] = await Promise.all(
+    [start({ ...world.api, ...wired }), start({ ...world.api, ...wired, PORT: port }), start(worker)],
+  )
   const doors: [Client, Client] = [world.anybody, clientOf(`http://127.0.0.1:${port}`, null)]
   const body = (phoneNumber: string) => {
     const state = bad.asked.find(one => one.path === push && one.phoneNumber === phoneNumber)?.body['state']
     return { requestId: 'r', accessToken: tokenOf(phoneNumber), state }
   }
   /** The provider calls about this number, at the `door`th api process. */
-  const tell = (phoneNumber: string, door: number) => (doors[door % 2] ?? doors[0]).call('POST', '/callbacks/truecaller', body(phoneNumber))
+  const tell = (phoneNumber: string, door: number) => (doors[door % 2] ?? doors[0]).call(
+    'POST', '/callbacks/truecaller', body(phoneNumber),
+  )
   const create = async (phoneNumber: string, request: object = {}) => {
     const { status, body } = await shop.create({ phoneNumber, workflow: ['truecaller.push'], ...request })
     if (status !== 201) throw new Error(`answered ${status} ${body['code']}`)
     return { id: String(body['id']), body }
   }
   const counted = async (result: string): Promise<number> => {
-    const texts = await Promise.all([url, `http://127.0.0.1:${port}`].map(async place => (await clientOf(place, null).call('GET', '/metrics')).body['text']))
-    return texts.reduce((sum, text) => sum + Number(new RegExp(`^verigate_callbacks_total\\{provider="truecaller",result="${result}"\\} (\\d+)$`, 'm').exec(text)?.[1]), 0)
+    const texts = await Promise.all(
+      [url, `http://127.0.0.1:${port}`].map(
+        async place => (await clientOf(place, null).call('GET', '/metrics')).body['text'],
+      ),
+    )
+    return texts.reduce(
+      (sum, text) =>
+        sum + Number(
+          new RegExp(
+            `^verigate_callbacks_total\\{provider="truecaller",result="${result}"\\} (\\d+)$`, 'm',
+          ).exec(text)?.[1],
+        ),
+      0,
+    )
   }
   return {
     ...world, clock, bad, tell, counted, doors, worker: first, launchWorker: () => start(worker), oracle,
@@ -52,7 +70,8 @@ async function startThree (t: Test) {
       for (const phoneNumber of phoneNumbers) ids.push((await create(phoneNumber)).id)
       return ids
     },
-    fetches: (phoneNumber: string): number => bad.asked.filter(one => one.path === profile && one.phoneNumber === phoneNumber).length,
+    fetches: (phoneNumber: string): number =>
+      bad.asked.filter(one => one.path === profile && one.phoneNumber === phoneNumber).length,
     read: async (id: string) => (await shop.call('GET', `/verifications/${id}`)).body,
   }
 }
@@ -127,14 +146,18 @@ t.test('ten thousand times, and a minute and 23 hours later', { buffered: true }
     t.same(await read(id), verification, `nothing has changed ${laterMs / minuteMs} min later`)
   }
   t.equal(await counted('accepted'), 1)
-  t.equal(await counted('late') + await counted('duplicate'), count - 1 + 150, 'all the others are known for what they are')
+  t.equal(
+    await counted('late') + await counted('duplicate'), count - 1 + 150, 'all the others are known for what they are',
+  )
   t.equal(fetches(phoneNumber), 1, 'nor is anything fetched')
 })
 
 t.test('after the end, whatever that was', { buffered: true }, async t => {
   const { tell, create, fetches, oracle, clock, read, shop, counted, launchWorker, worker } = await startThree(t)
   const [expired, canceled, failed] = [silent(0), silent(1), silent(2)]
-  const [{ id: expiredId }, { id: canceledId }, { id: failedId }] = await Promise.all([create(expired), create(canceled), create(failed)])
+  const [
+    { id: expiredId }, { id: canceledId }, { id: failedId },
+  ] = await Promise.all([create(expired), create(canceled), create(failed)])
   await shop.call('POST', `/verifications/${canceledId}/cancel`)
   await shop.call('POST', `/verifications/${failedId}/next`, { reason: 'user_rejected' })
   oracle.accept(expiredId, 'expired/attempt_timeout')
@@ -156,10 +179,16 @@ t.test('after the end, whatever that was', { buffered: true }, async t => {
   t.same([expired, canceled, failed].map(fetches), [0, 0, 0], 'nobody is asked')
   t.same([await counted('accepted'), await counted('late')], [0, 6])
   await tellBoth(overdue)
-  t.match(await shop.call('POST', `/verifications/${typedId}/check`, { code: codeOf(typed) }), { status: 409, body: { code: 'invalid_state', verificationStatus: 'expired' } }, 'a code likewise')
+  t.match(
+    await shop.call('POST', `/verifications/${typedId}/check`, { code: codeOf(typed) }),
+    { status: 409, body: { code: 'invalid_state', verificationStatus: 'expired' } }, 'a code likewise',
+  )
   t.same([await counted('accepted'), await counted('late')], [0, 8])
   await launchWorker()
-  t.match(await shop.waitFor(overdueId), { status: 'expired', verified: false }, 'too late is too late, also when nobody had said so yet')
+  t.match(
+    await shop.waitFor(overdueId), { status: 'expired', verified: false },
+    'too late is too late, also when nobody had said so yet',
+  )
   t.match(await read(typedId), { status: 'expired', verified: false })
   t.equal(fetches(overdue), 0)
 })
@@ -171,10 +200,16 @@ t.test('while no worker is there, and what the queue held is lost', { buffered: 
   const ids = await createAll(numbers(count).map(silent))
   for (const id of ids) oracle.accept(id, 'verified')
   for (const round of [1, 2, 3]) {
-    t.same(new Set(await Promise.all(numbers(count).map(async n => (await tell(silent(n), n + round)).status))), new Set([200]), `round ${round}`)
+    t.same(
+      new Set(await Promise.all(numbers(count).map(async n => (await tell(silent(n), n + round)).status))),
+      new Set([200]), `round ${round}`,
+    )
   }
   t.equal(await counted('accepted'), count)
-  t.same(new Set(await Promise.all(ids.map(async id => (await read(id))['nextAction'].type))), new Set(['wait']), 'evidence is kept')
+  t.same(
+    new Set(await Promise.all(ids.map(async id => (await read(id))['nextAction'].type))), new Set(['wait']),
+    'evidence is kept',
+  )
   const redis = new Redis(redisUrl)
   t.teardown(() => redis.disconnect())
   const jobs = await redis.keys('{vg}:resolve*')
@@ -208,13 +243,19 @@ t.test('again, after its job has failed for good', { buffered: true }, async t =
   await redis.hset(queue.toKey(job.id), 'atm', resolveTries - 1)
   await job.promote()
   await oracle.judge('callback again after its job failed for good')
-  t.strictSame(await queue.getJobCounts('waiting', 'active', 'delayed', 'failed'), { waiting: 0, active: 0, delayed: 0, failed: 0 }, 'there is no job any more')
+  t.strictSame(
+    await queue.getJobCounts('waiting', 'active', 'delayed', 'failed'),
+    { waiting: 0, active: 0, delayed: 0, failed: 0 }, 'there is no job any more',
+  )
   const [before, fetched] = [await read(id), fetches(phoneNumber)]
   t.equal(fetched, 2, 'the first try and the last')
   bad.heal()
   t.same(new Set(await Promise.all(numbers(10).map(async n => (await tell(phoneNumber, n)).status))), new Set([200]))
   t.same(await read(id), before, 'write-once')
   t.equal(fetches(phoneNumber), fetched)
-  t.strictSame(await queue.getJobCounts('waiting', 'active', 'delayed'), { waiting: 0, active: 0, delayed: 0 }, 'nor is there a job again')
+  t.strictSame(
+    await queue.getJobCounts('waiting', 'active', 'delayed'), { waiting: 0, active: 0, delayed: 0 },
+    'nor is there a job again',
+  )
   t.equal(await counted('late'), 10)
 })

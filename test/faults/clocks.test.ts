@@ -36,19 +36,35 @@ for (const [name, clock] of [['ahead', hourMs], ['behind', -hourMs]] as const) {
       }
       await delay(30)
     }
-    const isWrong = ({ logs }: GatewayProcess): boolean => logs.some(line => Math.abs(Date.parse(/"time":"([^"]+)"/.exec(line)?.[1] ?? '') - Date.now() - clock) < 60_000)
+    const isWrong = ({ logs }: GatewayProcess): boolean =>
+      logs.some(line => Math.abs(Date.parse(/"time":"([^"]+)"/.exec(line)?.[1] ?? '') - Date.now() - clock) < 60_000)
     await until(() => isWrong(wrong) && isWrong(sweeper), 'the clocks of both are off: their logs say so')
     await Promise.all(lives)
 
-    const { body: made } = await odd.create({ ...rest, phoneNumber: numberOf(901, '02') }, { 'idempotency-key': 'across' })
+    const { body: made } = await odd.create(
+      { ...rest, phoneNumber: numberOf(901, '02') }, { 'idempotency-key': 'across' },
+    )
     const now = Date.now()
-    t.ok(isNear(made['createdAt'], now) && isNear(made['expiresAt'], now + 600_000), 'it tells the right time all the same')
+    t.ok(
+      isNear(made['createdAt'], now) && isNear(made['expiresAt'], now + 600_000),
+      'it tells the right time all the same',
+    )
     t.ok(isNear(made['availableActions'][1].availableAt, now + 30_000), 'also when it can be sent again')
-    t.equal((await shop.create({ ...rest, phoneNumber: numberOf(901, '02') }, { 'idempotency-key': 'across' })).body['id'], made['id'])
+    t.equal(
+      (await shop.create({ ...rest, phoneNumber: numberOf(901, '02') }, { 'idempotency-key': 'across' })).body['id'],
+      made['id'],
+    )
     // Too late would be late by an hour.
     await oracle.judge(`the clocks of an api and the worker an hour ${name}`, 20_000)
-    for (const { id } of [before, made]) t.match((await odd.call('GET', `/verifications/${id}`)).body, { status: 'pending' }, 'nothing expires before its time')
-    for (const { headers } of receiver.received) t.ok(isNear(new Date(Number(headers['webhook-timestamp']) * 1_000).toISOString(), now), 'signed at the right time')
-    t.match(await odd.call('POST', `/verifications/${made['id']}/check`, { code: numberOf(901, '02').slice(-6) }), { status: 200, body: { status: 'verified' } })
+    for (const { id } of [before, made]) t.match(
+      (await odd.call('GET', `/verifications/${id}`)).body, { status: 'pending' }, 'nothing expires before its time',
+    )
+    for (const { headers } of receiver.received) t.ok(
+      isNear(new Date(Number(headers['webhook-timestamp']) * 1_000).toISOString(), now), 'signed at the right time',
+    )
+    t.match(
+      await odd.call('POST', `/verifications/${made['id']}/check`, { code: numberOf(901, '02').slice(-6) }),
+      { status: 200, body: { status: 'verified' } },
+    )
   })
 }

@@ -21,7 +21,9 @@ async function startOnCluster (t: Test) {
   /** How often the masters have answered so since they were started. */
   const answered = async (code: string): Promise<number> => {
     const told = await Promise.all(cluster.masters.map(({ admin }) => admin.info('errorstats')))
-    return told.reduce((sum, text) => sum + Number(new RegExp(`errorstat_${code}:count=(\\d+)`).exec(text)?.[1] ?? 0), 0)
+    return told.reduce(
+      (sum, text) => sum + Number(new RegExp(`errorstat_${code}:count=(\\d+)`).exec(text)?.[1] ?? 0), 0,
+    )
   }
   if (first === undefined) throw new Error('no masters')
   const slotOf = async (key: string): Promise<number> => Number(await first.admin.call('CLUSTER', 'KEYSLOT', key))
@@ -33,7 +35,9 @@ async function startOnCluster (t: Test) {
   return { ...cluster, ...world, processes, slotOf, ownerOf, errors, answered }
 }
 
-t.test('the master of the queues killed under load', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('the master of the queues killed under load', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const { replicas, masters, slotOf, ownerOf, shop, oracle, processes } = await startOnCluster(t)
   const owner = ownerOf(await slotOf(queuePrefix))
   const replica = replicas[masters.indexOf(owner)]
@@ -41,7 +45,9 @@ t.test('the master of the queues killed under load', { buffered: true, skip: !is
   const probe = startProbe(shop, 20_000, some(50, 100))
   await delay(1_000 + Math.random() * 500)
   await owner.stop()
-  await until(async () => /role:master/.test(await replica?.admin.info('replication') ?? ''), 'its replica takes over', 20_000)
+  await until(
+    async () => /role:master/.test(await replica?.admin.info('replication') ?? ''), 'its replica takes over', 20_000,
+  )
   await delay(some(4_000, 2_500))
   const { ids, refused, longestGapMs } = await probe.stop()
   await load.stop()
@@ -51,14 +57,18 @@ t.test('the master of the queues killed under load', { buffered: true, skip: !is
   t.ok(longestGapMs <= mostOutageMs, `creates were answered again after ${longestGapMs} ms`)
   t.ok(refused > 0, 'the partitions of that master were away')
   t.same(processes.map(({ pid }) => process.kill(pid, 0)), [true, true], 'no process ended')
-  await oracle.judge(`one of three Cluster masters SIGKILLed under load, that of the queues: no create for ${longestGapMs} ms, ${refused} refused, ${lost.length} of ${ids.length} answered ones lost`)
+  await oracle.judge(
+    `one of three Cluster masters SIGKILLed under load, that of the queues: no create for ${longestGapMs} ms, ${refused} refused, ${lost.length} of ${ids.length} answered ones lost`,
+  )
 })
 
 /** What a client is told whose slot is on its way, or has gone. */
 const redirections = ['ASK', 'MOVED', 'TRYAGAIN']
 
 /** Moves a slot as `redis-cli --cluster reshard` does, a few keys at a time; returns how many. */
-async function migrate (slot: number, from: ClusterNode, to: ClusterNode, all: readonly ClusterNode[]): Promise<number> {
+async function migrate (
+  slot: number, from: ClusterNode, to: ClusterNode, all: readonly ClusterNode[],
+): Promise<number> {
   await to.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id)
   await from.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id)
   // Long enough that somebody comes.
@@ -78,7 +88,9 @@ async function migrate (slot: number, from: ClusterNode, to: ClusterNode, all: r
 t.test('slots moved under load', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
   const { masters, slotOf, ownerOf, errors, answered, shop, oracle, processes } = await startOnCluster(t)
   const keys = createKeys('vg')
-  const slots = await Promise.all([queuePrefix, ...Array.from({ length: partitions }, (_, partition) => keys.due(partition))].map(slotOf))
+  const slots = await Promise.all(
+    [queuePrefix, ...Array.from({ length: partitions }, (_, partition) => keys.due(partition))].map(slotOf),
+  )
   const load = startSteadily(some(50, 150), n => live(well(n), patient(shop), oracle, 40_000))
   await delay(1_000)
   let moved = 0
@@ -102,5 +114,7 @@ t.test('slots moved under load', { buffered: true, skip: !isFull && 'only in npm
   t.ok(moved > going.length && lived > 10, `${moved} keys of ${going.length} slots`)
   t.same(processes.map(({ pid }) => process.kill(pid, 0)), [true, true], 'no process ended')
   const refusals = await errors('TRYAGAIN')
-  await oracle.judge(`${going.length} slots of a Cluster moved under load, with ${moved} keys, that of the queues among them: answered ${redirections.map((code, at) => `${code} ${redirected[at]}×`).join(', ')}, of which ${refusals} TRYAGAIN came as far as the gateway`)
+  await oracle.judge(
+    `${going.length} slots of a Cluster moved under load, with ${moved} keys, that of the queues among them: answered ${redirections.map((code, at) => `${code} ${redirected[at]}×`).join(', ')}, of which ${refusals} TRYAGAIN came as far as the gateway`,
+  )
 })

@@ -14,7 +14,12 @@ async function writesPerSecond (t: Test, url: string, count: number): Promise<nu
   const [redis, waiting] = await Promise.all([connectTo(t, url), connectTo(t, url)])
   const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
   const ids = createIds(sealer, { partitions, randomBytes })
-  const store = createStore({ redis, replicas: count === 0 ? null : createReplicas(waiting, { count, timeoutMs: 500 }), sealer, read: value => value })
+  const store = createStore(
+    {
+      redis, replicas: count === 0 ? null : createReplicas(waiting, { count, timeoutMs: 500 }), sealer,
+      read: value => value,
+    },
+  )
   const from = performance.now()
   let written = 0
   await Promise.all(Array.from({ length: 64 }, async () => {
@@ -34,7 +39,9 @@ t.test('what it costs to wait for a replica', { skip: !isFull && 'only in npm ru
   for (let round = 0; round < 3; round += 1) {
     const alone = await writesPerSecond(t, master.url, 0)
     const waiting = await writesPerSecond(t, master.url, 1)
-    t.comment(`appendfsync always: ${Math.round(alone)} writes/s, with REDIS_WAIT_REPLICAS=1 ${Math.round(waiting)}, ${(waiting / alone).toFixed(2)} of it`)
+    t.comment(
+      `appendfsync always: ${Math.round(alone)} writes/s, with REDIS_WAIT_REPLICAS=1 ${Math.round(waiting)}, ${(waiting / alone).toFixed(2)} of it`,
+    )
     rounds.push(waiting / alone)
   }
   // Other work on the machine disturbs one or the other.

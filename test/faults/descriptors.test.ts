@@ -14,9 +14,13 @@ import { startWorld } from './world.ts'
 
 t.setTimeout(120_000)
 
-const isThere = (name: string): boolean => (process.env['PATH'] ?? '').split(delimiter).some(folder => existsSync(join(folder, name)))
+const isThere = (name: string): boolean => (process.env['PATH'] ?? '').split(delimiter).some(
+  folder => existsSync(join(folder, name)),
+)
 
-t.test('no file descriptor left', { skip: !(isThere('prlimit') && existsSync('/proc/self/fd')) && 'needs prlimit and /proc' }, async t => {
+t.test('no file descriptor left', {
+  skip: !(isThere('prlimit') && existsSync('/proc/self/fd')) && 'needs prlimit and /proc',
+}, async t => {
   const { shop, oracle, all, url, start } = await startWorld(t)
   const gateway = await start(all)
   for (let n = 0; n < 5; n += 1) await live(n, shop, oracle)
@@ -28,14 +32,20 @@ t.test('no file descriptor left', { skip: !(isThere('prlimit') && existsSync('/p
   const { port } = new URL(url)
   const sockets: Socket[] = []
   let refused = 0
-  for (let n = 0; n < 100; n += 1) sockets.push(connect(Number(port), '127.0.0.1').on('error', () => {}).on('close', () => { refused += 1 }))
+  for (let n = 0; n < 100; n += 1) sockets.push(
+    connect(Number(port), '127.0.0.1').on('error', () => {}).on('close', () => { refused += 1 }),
+  )
   t.teardown(() => sockets.forEach(socket => socket.destroy()))
   await Promise.all(sockets.map(socket => Promise.race([once(socket, 'connect'), once(socket, 'close')])))
   await until(async () => await opened() >= most - 1, 'there is none left')
   // Who is heard then may find that no connection to a provider can be made.
-  const lenient: Oracle = { ...oracle, accept: (id, ...ends) => oracle.accept(id, ...ends, 'failed/provider_unavailable') }
+  const lenient: Oracle = {
+    ...oracle, accept: (id, ...ends) => oracle.accept(id, ...ends, 'failed/provider_unavailable'),
+  }
   const lives = Array.from({ length: 10 }, (_, n) => live(100 + n, shop, lenient).then(() => true, () => false))
-  const denied = await shop.call('GET', '/livez').then(({ status }) => status, (error: Error & { code?: string }) => error.code ?? error.message)
+  const denied = await shop.call('GET', '/livez').then(
+    ({ status }) => status, (error: Error & { code?: string }) => error.code ?? error.message,
+  )
   await delay(1_500)
   t.equal(await opened() >= most - 1, true, 'and none is for a while')
   const refusedThen = refused
@@ -47,5 +57,7 @@ t.test('no file descriptor left', { skip: !(isThere('prlimit') && existsSync('/p
   await live(200, shop, oracle)
   await oracle.judge(`no file descriptor left of ${most}`)
   t.ok(await opened() < most, 'none leaked')
-  t.comment(`usually ${usual} descriptors, at most ${most}: ${refusedThen} of 100 connections refused, /livez then ${denied}; ready ${readyMs} ms after they were gone`)
+  t.comment(
+    `usually ${usual} descriptors, at most ${most}: ${refusedThen} of 100 connections refused, /livez then ${denied}; ready ${readyMs} ms after they were gone`,
+  )
 })

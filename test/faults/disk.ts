@@ -26,7 +26,10 @@ export type MortalRedis = {
   ask (command: string, ...args: string[]): Promise<unknown>
 }
 
-/** How it syncs its append-only file; `no file`: it keeps nothing. `binary`: what runs it, with the arguments of a Redis and under its pid. */
+/**
+ * How it syncs its append-only file; `no file`: it keeps nothing. `binary`: what runs it, with the arguments of a Redis
+ * and under its pid.
+ */
 export type MortalOptions = { fsync: 'everysec' | 'always' | 'no file', dir?: string, binary?: string }
 
 /** Starts one that ends with the test. */
@@ -91,7 +94,9 @@ export async function startWriter (t: Test, redisUrl: string, lanes = 32): Promi
     while (!isOver) {
       const id = ids.newId('app', partition)
       const expiresAt = Date.now() + 3_600_000
-      const created = await store.insert(id, { text: 'x'.repeat(200) }, { expiresAt, dueAt: expiresAt }).then(({ inserted }) => inserted, () => false)
+      const created = await store.insert(
+        id, { text: 'x'.repeat(200) }, { expiresAt, dueAt: expiresAt },
+      ).then(({ inserted }) => inserted, () => false)
       if (created) acknowledged.push({ key: keys.record(partition, id), at: performance.now() })
       else await delay(10)
     }

@@ -18,10 +18,12 @@ t.setTimeout(300_000)
 /** What was handed to the disk for good, and when that was last so (ms since the epoch). */
 type Synced = { bytes: number, at: number }
 
-const pattern = /^(?<pid>\d+) +(?<at>[\d.]+) (?:<\.\.\. (?<resumed>\w+) resumed>|(?<call>\w+)\().*?(?: = (?<result>\d+)|<unfinished \.\.\.>)$/
+const pattern =
+  /^(?<pid>\d+) +(?<at>[\d.]+) (?:<\.\.\. (?<resumed>\w+) resumed>|(?<call>\w+)\().*?(?: = (?<result>\d+)|<unfinished \.\.\.>)$/
 
 /**
- * Reads what strace saw of the calls on one file: each sync that came back keeps what was written before it began. That is all that the
+ * Reads what strace saw of the calls on one file: each sync that came back keeps what was written before it began. That
+ * is all that the
  * system promises to find after a power cut; what is written later may be there, or not.
  */
 function readTrace (trace: string): Synced {
@@ -42,7 +44,9 @@ function readTrace (trace: string): Synced {
 
 const run = promisify(execFile)
 const strace = await findExecutable(['strace'], process.env['PATH'] ?? '')
-const isAllowed = strace !== null && await run(strace, ['-D', '-f', '-qq', '-o', '/dev/null', 'true']).then(() => true, () => false)
+const isAllowed = strace !== null && await run(
+  strace, ['-D', '-f', '-qq', '-o', '/dev/null', 'true'],
+).then(() => true, () => false)
 const skip = !isAllowed && 'needs strace, and a system that lets it look on'
 
 /** A Redis whose machine can lose power: what was not synced is gone. */
@@ -51,7 +55,11 @@ async function startUnplugged (t: Test, fsync: 'everysec' | 'always') {
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const [binary, trace, dir] = [join(folder, 'redis-server'), join(folder, 'trace'), join(folder, 'data')]
   const file = join(dir, 'appendonlydir', 'appendonly.aof.1.incr.aof')
-  await writeFile(binary, `#!/bin/sh\nexec ${strace} -D -f -qq -ttt -s 0 -e trace=write,fdatasync,fsync -P ${file} -o ${trace} ${await findRedis()} "$@"\n`, { mode: 0o755 })
+  await writeFile(
+    binary,
+    `#!/bin/sh\nexec ${strace} -D -f -qq -ttt -s 0 -e trace=write,fdatasync,fsync -P ${file} -o ${trace} ${await findRedis()} "$@"\n`,
+    { mode: 0o755 },
+  )
   const redis = await startMortal(t, { fsync, binary, dir })
   await redis.ask('CONFIG', 'SET', 'auto-aof-rewrite-percentage', '0')
   const look = async (): Promise<Synced> => readTrace(await readFile(trace, 'utf8'))
@@ -80,11 +88,15 @@ for (const fsync of ['everysec', 'always'] as const) {
       let isOver = false
       const creating = Promise.all([1, 2].map(async () => {
         while (!isOver) {
-          const { status, body } = await shop.create({ workflow: [{ method: 'truecaller.web', timeoutSeconds: some(20, 6) }] })
+          const { status, body } = await shop.create(
+            { workflow: [{ method: 'truecaller.web', timeoutSeconds: some(20, 6) }] },
+          )
           if (status === 201) created.push(body['id'])
         }
       }))
-      await until(() => writer.acknowledged.length >= some(10_000, 1_500) && created.length >= 50, 'enough is written', 60_000)
+      await until(
+        () => writer.acknowledged.length >= some(10_000, 1_500) && created.length >= 50, 'enough is written', 60_000,
+      )
       // The worst moment is just before the next sync.
       await until(async () => {
         const agoMs = Date.now() - (await lastSynced()).at
@@ -99,7 +111,11 @@ for (const fsync of ['everysec', 'always'] as const) {
       await until(async () => (await shop.call('GET', '/readyz')).status === 200, 'ready again')
 
       const missing = await writer.missing()
-      const found = await Promise.all(created.map(async id => ({ id, status: (await insist(() => shop.call('GET', `/verifications/${id}`))).status })))
+      const found = await Promise.all(
+        created.map(
+          async id => ({ id, status: (await insist(() => shop.call('GET', `/verifications/${id}`))).status }),
+        ),
+      )
       t.same(found.filter(({ status }) => ![200, 410].includes(status)), [], 'each is there, or gone in so many words')
       figures.acknowledged += writer.acknowledged.length
       figures.lost += missing.length

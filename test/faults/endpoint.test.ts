@@ -28,24 +28,35 @@ const fault = (name: string): Fault => {
 async function startBoth (t: Test, redisUrl: string) {
   const clock = await createClock(t)
   const world = await startWorld(t, {
-    redisUrl, environment: { ...clock.environment, RETENTION_SECONDS: String(30 * 86_400) }, simulatorOptions: { now: clock.now },
+    redisUrl, environment: {
+      ...clock.environment, RETENTION_SECONDS: String(30 * 86_400),
+    }, simulatorOptions: { now: clock.now },
   })
   const { receiver, shop, oracle, start } = world
   const wire = await startBadProvider(t, receiver.url)
   const others = await startReceiver(t)
   const file = world.api['APPS_FILE'] ?? ''
   const apps: App[] = JSON.parse(await readFile(file, 'utf8'))
-  const webhookOf = ({ id }: App): App['webhook'] => ({ url: id === 'shop' ? wire.url : others.url, secrets: [webhookSecret] })
+  const webhookOf = ({ id }: App): App['webhook'] => (
+    { url: id === 'shop' ? wire.url : others.url, secrets: [webhookSecret] }
+  )
   await writeFile(file, JSON.stringify(apps.map(app => ({ ...app, webhook: webhookOf(app) }))))
   await Promise.all([start(world.api), start(world.worker)])
   return {
     ...world, clock, wire, others, oracle, bank: clientOf(world.url, keys.bank),
     verify: async (n: number): Promise<string> => {
-      const { body: { id } } = await insist(() => shop.create({ phoneNumber: numberOf(n, '10'), workflow: ['truecaller.push'] }, { 'idempotency-key': `key-${n}` }))
+      const { body: { id } } = await insist(
+        () =>
+          shop.create(
+            { phoneNumber: numberOf(n, '10'), workflow: ['truecaller.push'] }, { 'idempotency-key': `key-${n}` },
+          ),
+      )
       oracle.accept(id, 'verified')
       return id
     },
-    deliveries: async (): Promise<Record<string, any>[]> => (await insist(() => shop.call('GET', '/webhooks/deliveries?limit=100'))).body['data'],
+    deliveries: async (): Promise<Record<string, any>[]> => (
+      await insist(() => shop.call('GET', '/webhooks/deliveries?limit=100'))
+    ).body['data'],
     sent: (id: string): number => wire.asked.filter(({ body }) => Object(body['data'])['id'] === id).length,
   }
 }
@@ -75,7 +86,10 @@ t.test('away for a day, and Redis started again meanwhile', { buffered: true }, 
   while (clock.now() < goneAt + 24 * hourMs) {
     tries += 1
     let all: Record<string, any>[] = []
-    await until(async () => (all = await deliveries()).length === count && all.every(one => one['tries'].length === tries), `try ${tries} of each is recorded`, 30_000)
+    await until(
+      async () => (all = await deliveries()).length === count && all.every(one => one['tries'].length === tries),
+      `try ${tries} of each is recorded`, 30_000,
+    )
     t.ok(all.every(({ status }) => status === 'pending'), `pending after ${tries} tries`)
     if (tries === 4) {
       process.kill(redis.pid, 'SIGKILL')
@@ -87,12 +101,16 @@ t.test('away for a day, and Redis started again meanwhile', { buffered: true }, 
     clock.advance(waitMs + 1_000)
   }
   wire.heal()
-  const settled = await oracle.judge(`app's endpoint away for ${((clock.now() - goneAt) / hourMs).toFixed(1)} h, Redis SIGKILLed meanwhile: ${tries} tries in vain`)
+  const settled = await oracle.judge(
+    `app's endpoint away for ${((clock.now() - goneAt) / hourMs).toFixed(1)} h, Redis SIGKILLed meanwhile: ${tries} tries in vain`,
+  )
   t.equal(settled.length, count)
   await until(async () => (await deliveries()).every(({ status }) => status === 'delivered'), 'all are delivered')
   t.equal(receiver.received.length, count, 'each once')
   t.same(new Set(ids.map(sent)), new Set([tries + 1]), 'never more often than it was to be')
-  t.comment(`waited ${waitsMs.map(ms => ms < hourMs ? `${Math.round(ms / 60_000)} min` : `${(ms / hourMs).toFixed(1)} h`).join(', ')}`)
+  t.comment(
+    `waited ${waitsMs.map(ms => ms < hourMs ? `${Math.round(ms / 60_000)} min` : `${(ms / hourMs).toFixed(1)} h`).join(', ')}`,
+  )
 })
 
 t.test('has it, and is cut off before its answer', { buffered: true }, async t => {
@@ -113,16 +131,23 @@ t.test('has it, and is cut off before its answer', { buffered: true }, async t =
   await oracle.judge(`${count} webhooks cut off after the app had them`)
   await until(async () => (await deliveries()).every(({ status }) => status === 'delivered'), 'all are delivered')
   t.same(new Set(ids.map(sent)), new Set([2]))
-  t.equal(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size, count, 'the app can know what it has already')
+  t.equal(
+    new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size, count,
+    'the app can know what it has already',
+  )
 })
 
-t.test('hangs: the webhooks of others do not wait for it', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('hangs: the webhooks of others do not wait for it', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const { wire, verify, oracle, bank, others } = await startBoth(t, (await startRedis(t)).url)
   const send = async (n: number): Promise<number> => {
     const { body: { id } } = await bank.create({ phoneNumber: numberOf(1_000 + n, '10'), workflow: ['otpless.otp'] })
     const from = performance.now()
     await bank.call('POST', `/verifications/${id}/cancel`)
-    await until(() => others.received.some(({ body }) => Object(body['data'])['id'] === id), 'the other app is told', 8_000)
+    await until(
+      () => others.received.some(({ body }) => Object(body['data'])['id'] === id), 'the other app is told', 8_000,
+    )
     return performance.now() - from
   }
   const measure = async (from: number): Promise<number[]> => {
@@ -137,7 +162,9 @@ t.test('hangs: the webhooks of others do not wait for it', { buffered: true, ski
   await until(() => wire.asked.length >= 25, 'all hands that it may hold are held')
   const meanwhile = await measure(100)
   const [p99, p99Meanwhile] = [quantile(alone, 0.99), quantile(meanwhile, 0.99)]
-  t.comment(`the other app is told after ${p99.toFixed(0)} ms (p99), while ${count} webhooks hang after ${p99Meanwhile.toFixed(0)} ms`)
+  t.comment(
+    `the other app is told after ${p99.toFixed(0)} ms (p99), while ${count} webhooks hang after ${p99Meanwhile.toFixed(0)} ms`,
+  )
   t.ok(p99Meanwhile < 2_000)
   wire.heal()
   await oracle.judge(`${count} webhooks of one app hang`)

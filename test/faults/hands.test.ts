@@ -27,28 +27,50 @@ type Window = {
 const windows: Window[] = [
   { name: 'before the profile is fetched', at: { reply: announces(3) }, revision: 3, before: [0, 0], inAll: [1, 1] },
   { name: 'while the profile is fetched', inShort: true, at: 'profile', revision: 3, before: [1, 0], inAll: [2, 1] },
-  { name: 'the profile is fetched, and nothing of it written', at: { request: announces(4) }, revision: 3, before: [1, 0], inAll: [2, 1] },
-  { name: 'the outcome is written, and the webhook not sent', at: { reply: announces(4) }, revision: 4, before: [1, 0], inAll: [1, 1] },
-  { name: 'the app has the webhook, and nothing of that is written', at: { request: announces('delivered') }, revision: 4, before: [1, 1], inAll: [1, 2] },
-  { name: 'the delivery is written', at: { reply: announces('delivered') }, revision: 4, before: [1, 1], inAll: [1, 1] },
+  {
+    name: 'the profile is fetched, and nothing of it written', at: { request: announces(4) }, revision: 3,
+    before: [1, 0], inAll: [2, 1],
+  },
+  {
+    name: 'the outcome is written, and the webhook not sent', at: { reply: announces(4) }, revision: 4, before: [1, 0],
+    inAll: [1, 1],
+  },
+  {
+    name: 'the app has the webhook, and nothing of that is written', at: { request: announces('delivered') },
+    revision: 4, before: [1, 1], inAll: [1, 2],
+  },
+  {
+    name: 'the delivery is written', at: { reply: announces('delivered') }, revision: 4, before: [1, 1], inAll: [1, 1],
+  },
 ]
 
 for (const { name, inShort, at, revision, before, inAll } of windows) {
-  t.test(`killed with work in hand that has no job: ${name}`, { buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults' }, async t => {
+  t.test(`killed with work in hand that has no job: ${name}`, {
+    buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults',
+  }, async t => {
     const { redisUrl, shop, simulators, receiver, oracle, all, start } = await startWorld(t)
     const redis = new Redis(redisUrl)
     t.teardown(() => redis.disconnect())
-    const [wire, providers] = await Promise.all([startWire(t, Number(new URL(redisUrl).port)), startProxy(t, simulators.url)])
+    const [wire, providers] = await Promise.all(
+      [startWire(t, Number(new URL(redisUrl).port)), startProxy(t, simulators.url)],
+    )
     const victim = await start({ ...all, REDIS_URL: wire.url, ...pointedAt(providers) })
     let held: Held | null = null
     if (at === 'profile') providers.lose(profile, 1)
     else held = 'request' in at ? wire.hold('request', at.request) : wire.hold('reply', at.reply)
-    const done = (): [number, number] => [simulators.requests.filter(({ path }) => path === profile).length, receiver.received.length]
+    const done = (): [number, number] => [
+      simulators.requests.filter(({ path }) => path === profile).length, receiver.received.length,
+    ]
 
-    const { status, body: { id } } = await shop.create({ phoneNumber: numberOf(1, '10'), workflow: ['truecaller.push'] })
+    const { status, body: { id } } = await shop.create(
+      { phoneNumber: numberOf(1, '10'), workflow: ['truecaller.push'] },
+    )
     t.equal(status, 201)
     oracle.accept(id, 'verified')
-    if (held === null) await until(() => providers.passed.some(({ path, status }) => path === profile && status === 200), 'the provider has answered')
+    if (held === null) await until(
+      () => providers.passed.some(({ path, status }) => path === profile && status === 200),
+      'the provider has answered',
+    )
     else await held.caught
     t.strictSame(await redis.mget('{vg}:resolve:id', '{vg}:notify:id'), [null, null], 'there never was a job')
     await victim.kill()

@@ -17,14 +17,24 @@ async function startThree (t: Test) {
   const wire = await startProxy(t, simulators.url)
   const wired = { OTPLESS_AUTH_URL: wire.url }
   const port = String(await freePort())
-  const [first] = await Promise.all([start({ ...world.api, ...wired }), start({ ...world.api, ...wired, PORT: port }), start({ ...world.worker, ...wired })])
+  const [first] = await Promise.all(
+    [
+      start({ ...world.api, ...wired }), start({ ...world.api, ...wired, PORT: port }),
+      start({ ...world.worker, ...wired }),
+    ],
+  )
   const shops: [Client, Client] = [shop, clientOf(`http://127.0.0.1:${port}`, keys.shop)]
   return {
-    ...world, wire, first, startAgain: () => start({ ...world.api, ...wired }), oracle, shops, bank: clientOf(url, keys.bank),
-    messages: (phoneNumber: string): number => wire.passed.filter(({ path, body }) => path === initiate && body['phoneNumber'] === phoneNumber).length,
+    ...world, wire, first, startAgain: () =>
+      start({ ...world.api, ...wired }), oracle, shops, bank: clientOf(url, keys.bank),
+    messages: (phoneNumber: string): number =>
+      wire.passed.filter(({ path, body }) => path === initiate && body['phoneNumber'] === phoneNumber).length,
     create: (n: number, phoneNumber: string, key: string, more: object = {}): Promise<Answer> =>
-      (shops[n % 2] ?? shops[0]).create({ phoneNumber, workflow: ['otpless.otp'], ...more }, { 'idempotency-key': key }),
-    finish: (id: string, phoneNumber: string): Promise<Answer> => insist(() => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(phoneNumber) })),
+      (shops[n % 2] ?? shops[0]).create(
+        { phoneNumber, workflow: ['otpless.otp'], ...more }, { 'idempotency-key': key },
+      ),
+    finish: (id: string, phoneNumber: string): Promise<Answer> =>
+      insist(() => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(phoneNumber) })),
   }
 }
 
@@ -36,19 +46,28 @@ t.test('one key, a hundred times at once at two processes', { buffered: true }, 
     const phoneNumber = numberOf(round, '10')
     const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => create(n, phoneNumber, `key-${round}`)))
     const made = answers.filter(({ status }) => status === 201)
-    t.ok(answers.every(({ status, body }) => status === 201 || body['code'] === 'idempotency_in_progress'), 'made, or being made')
+    t.ok(
+      answers.every(({ status, body }) => status === 201 || body['code'] === 'idempotency_in_progress'),
+      'made, or being made',
+    )
     const ids = new Set(made.map(({ body }) => String(body['id'])))
     t.equal(ids.size, 1, `${made.length} answers of 201 with one id`)
     t.equal(messages(phoneNumber), 1, 'one message')
     const [id = ''] = ids
     oracle.accept(id, 'verified')
-    t.match(await create(round, phoneNumber, `key-${round}`, { reference: 'other' }), { status: 422, body: { code: 'idempotency_key_reused' } }, 'the key with another body')
+    t.match(
+      await create(round, phoneNumber, `key-${round}`, { reference: 'other' }),
+      { status: 422, body: { code: 'idempotency_key_reused' } }, 'the key with another body',
+    )
     const theirs = await bank.create({ phoneNumber, workflow: ['otpless.otp'] }, { 'idempotency-key': `key-${round}` })
     t.equal(theirs.status, 201, 'the same key and body of another app')
     t.notOk(ids.has(theirs.body['id']), 'are another verification')
     t.equal(messages(phoneNumber), 2)
     await finish(id, phoneNumber)
-    t.match(await create(round + 1, phoneNumber, `key-${round}`), { status: 201, body: { id, status: 'verified' } }, 'also when it is over')
+    t.match(
+      await create(round + 1, phoneNumber, `key-${round}`), { status: 201, body: { id, status: 'verified' } },
+      'also when it is over',
+    )
   }
   await oracle.judge(`one Idempotency-Key 100 times at once, ${some(20, 3)} rounds`)
 })
@@ -58,7 +77,9 @@ t.test('a key whose first request died', { buffered: true }, async t => {
   const phoneNumber = numberOf(1, '10')
   // The process that sent the message dies with the provider's answer: nobody else knows whether it went out.
   wire.lose(initiate, 1)
-  const lost = shop.create({ phoneNumber, workflow: ['otpless.otp'] }, { 'idempotency-key': 'first' }).then(({ status }) => status, () => null)
+  const lost = shop.create(
+    { phoneNumber, workflow: ['otpless.otp'] }, { 'idempotency-key': 'first' },
+  ).then(({ status }) => status, () => null)
   await until(() => wire.passed.some(({ status }) => status === 200), 'the provider has answered')
   await first.kill()
   t.equal(await lost, null, 'no answer')

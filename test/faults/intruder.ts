@@ -22,7 +22,9 @@ export type Intruder = {
   strike (gateway: GatewayProcess, harm: Harm): Promise<void>
 }
 
-/** An intruder for one process. The test tells it by a file what to do, and by SIGWINCH, which nothing else uses, when. */
+/**
+ * An intruder for one process. The test tells it by a file what to do, and by SIGWINCH, which nothing else uses, when.
+ */
 export async function createIntruder (t: Teardown): Promise<Intruder> {
   const folder = await mkdtemp(join(tmpdir(), 'verigate-intruder-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))

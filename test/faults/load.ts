@@ -1,7 +1,10 @@
 import type { Client } from '../helpers/gateway.ts'
 import { codeOf, insist, numberOf, type End, type Oracle } from './oracle.ts'
 
-/** What a lifecycle is, by turns: proven, another number proven, silence, a provider that fails twice, a code that the app brings. */
+/**
+ * What a lifecycle is, by turns: proven, another number proven, silence, a provider that fails twice, a code that the
+ * app brings.
+ */
 const kinds: { suffix: string, method: string, timeoutSeconds: number, end: End }[] = [
   { suffix: '10', method: 'truecaller.push', timeoutSeconds: 60, end: 'verified' },
   { suffix: '11', method: 'truecaller.push', timeoutSeconds: 60, end: 'failed/number_mismatch' },
@@ -11,7 +14,8 @@ const kinds: { suffix: string, method: string, timeoutSeconds: number, end: End 
 ]
 
 /**
- * The `n`th lifecycle, as a patient app goes through it; how it ends is the oracle's to judge. Where the answer to a create was lost,
+ * The `n`th lifecycle, as a patient app goes through it; how it ends is the oracle's to judge. Where the answer to a
+ * create was lost,
  * nobody can know whether the message went out, so it may also end unproven.
  */
 export async function live (n: number, shop: Client, oracle: Oracle, patienceMs = 15_000): Promise<void> {
@@ -20,11 +24,16 @@ export async function live (n: number, shop: Client, oracle: Oracle, patienceMs 
   let tries = 0
   const { status, body } = await insist(() => {
     tries += 1
-    return shop.create({ phoneNumber, workflow: [{ method, timeoutSeconds }], reference: `order-${n}` }, { 'idempotency-key': `key-${n}` })
+    return shop.create(
+      { phoneNumber, workflow: [{ method, timeoutSeconds }], reference: `order-${n}` },
+      { 'idempotency-key': `key-${n}` },
+    )
   }, patienceMs)
   if (status !== 201) throw new Error(`create answered ${status} ${body['code']}`)
   oracle.accept(body['id'], end, ...(tries === 1 ? [] : ['failed/provider_unavailable'] as const))
   if (method === 'otpless.otp' && body['status'] === 'pending') {
-    await insist(() => shop.call('POST', `/verifications/${body['id']}/check`, { code: codeOf(phoneNumber) }), patienceMs)
+    await insist(
+      () => shop.call('POST', `/verifications/${body['id']}/check`, { code: codeOf(phoneNumber) }), patienceMs,
+    )
   }
 }

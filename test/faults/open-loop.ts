@@ -3,24 +3,35 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** What became of one request of an open loop; no `status`: no answer. */
-export type Offered = { n: number, status: number | null, retryAfter: string | null, body: Record<string, any>, sentAt: number, ms: number }
+export type Offered = {
+  n: number, status: number | null, retryAfter: string | null, body: Record<string, any>, sentAt: number, ms: number,
+}
 
 type Answer = Omit<Offered, 'n' | 'sentAt' | 'ms'>
 
 const tickMs = 10
-/** Connections that are open before the first request, as a balancer holds them: what is sent is sent in the very moment, whatever else there is to do. */
+/**
+ * Connections that are open before the first request, as a balancer holds them: what is sent is sent in the very
+ * moment, whatever else there is to do.
+ */
 const lanes = 1_000
 const patienceMs = 45_000
 
 /**
- * An open loop: posts `count` bodies evenly over `overMs`, whatever became of those before, as a crowd does that does not know of each other.
+ * An open loop: posts `count` bodies evenly over `overMs`, whatever became of those before, as a crowd does that does
+ * not know of each other.
  * Resolves once each was answered, or broke.
  */
 export async function offer (
-  url: string, headers: Record<string, string>, { count, overMs, bodyOf }: { count: number, overMs: number, bodyOf: (n: number) => unknown },
+  url: string, headers: Record<string, string>, { count, overMs, bodyOf }: {
+    count: number, overMs: number, bodyOf: (n: number) => unknown,
+  },
 ): Promise<Offered[]> {
   const { hostname, port, pathname } = new URL(url)
-  const head = [`POST ${pathname} HTTP/1.1`, `host: ${hostname}:${port}`, 'content-type: application/json', ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)].join('\r\n')
+  const head = [
+    `POST ${pathname} HTTP/1.1`, `host: ${hostname}:${port}`, 'content-type: application/json',
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+  ].join('\r\n')
   const requests = Array.from({ length: count }, (_, n) => {
     const body = JSON.stringify(bodyOf(n))
     return `${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
@@ -69,7 +80,12 @@ function receive (socket: Socket): ((answer: Answer) => void)[] {
       if (text.length < bodyEnd) return
       const body = text.slice(end + 4, bodyEnd)
       text = text.slice(bodyEnd)
-      waiting.shift()?.({ status: Number(head.slice(9, 12)), retryAfter: /^retry-after: (.+)$/im.exec(head)?.[1] ?? null, body: body === '' ? {} : JSON.parse(body) })
+      waiting.shift()?.(
+        {
+          status: Number(head.slice(9, 12)), retryAfter: /^retry-after: (.+)$/im.exec(head)?.[1] ?? null,
+          body: body === '' ? {} : JSON.parse(body),
+        }
+      )
     }
   }).on('error', error => { cause = error.message }).on('close', () => {
     for (const tell of waiting.splice(0)) tell(broken(cause))

@@ -6,7 +6,8 @@ import { until } from '../helpers/redis.ts'
 import type { Received, Receiver } from '../sandbox/receiver.ts'
 
 /** How a verification may end: `verified`, or status and reason. */
-export type End = 'verified' | 'canceled/app_canceled' | 'failed/number_mismatch' | 'failed/provider_unavailable' | 'expired/attempt_timeout' | 'expired/deadline'
+export type End = 'verified' | 'canceled/app_canceled' | 'failed/number_mismatch'
+  | 'failed/provider_unavailable' | 'expired/attempt_timeout' | 'expired/deadline'
 
 export type Settled = { id: string, end: string, verification: Record<string, any> }
 
@@ -62,7 +63,9 @@ export async function createOracle (t: Test, { shop, redisUrl, logs, receiver }:
     for (let cursor: string | null = null, isFirst = true; isFirst || cursor !== null; isFirst = false) {
       const place: string = cursor === null ? '' : `&cursor=${cursor}`
       const { body } = await insist(() => shop.call('GET', `/webhooks/deliveries?status=pending&limit=100${place}`))
-      if (body['data'].some(({ verificationId }: Record<string, string>) => accepted.has(verificationId ?? ''))) return true
+      if (
+        body['data'].some(({ verificationId }: Record<string, string>) => accepted.has(verificationId ?? ''))
+      ) return true
       cursor = body['nextCursor']
     }
     return false
@@ -71,16 +74,24 @@ export async function createOracle (t: Test, { shop, redisUrl, logs, receiver }:
   return {
     accept: (id, ...allowed) => { accepted.set(id, allowed) },
     reached: revision => [...revisions.values()].filter(list => list.some(heard => heard >= revision)).length,
-    // Less than what an attempt has: a provider that failed is asked again ever later, and a stopped one not at all for a while.
+    // Less than what an attempt has: a provider that failed is asked again ever later, and a stopped one not at all for
+    // a while.
     async judge (injected, timeoutMs = 45_000) {
       const deadline = performance.now() + timeoutMs
       t.ok(accepted.size > 0, 'there is something to judge')
       const all = await Promise.all([...accepted.keys()].map(async id => await settle(id, deadline) ?? id))
       const settled = all.filter(one => typeof one !== 'string')
       const lost = all.filter(one => typeof one === 'string')
-      const wrong = settled.filter(({ id, end }) => !accepted.get(id)?.includes(end as End)).map(({ id, end }) => `${id} ${end}`)
-      const falselyVerified = settled.filter(({ id, end }) => end === 'verified' && !accepted.get(id)?.includes('verified'))
-      const endings = Map.groupBy(logs().filter(line => line.includes('"verification ended"') && line.endsWith('}')), line => String(readLine(line)['verificationId']))
+      const wrong = settled.filter(
+        ({ id, end }) => !accepted.get(id)?.includes(end as End),
+      ).map(({ id, end }) => `${id} ${end}`)
+      const falselyVerified = settled.filter(
+        ({ id, end }) => end === 'verified' && !accepted.get(id)?.includes('verified'),
+      )
+      const endings = Map.groupBy(
+        logs().filter(line => line.includes('"verification ended"') && line.endsWith('}')),
+        line => String(readLine(line)['verificationId']),
+      )
       const doubly = settled.filter(one => (endings.get(one.id)?.length ?? 0) > 1 || isOddlySettled(one))
 
       const unfinished = await Promise.all(lost.map(async id => (await shop.call('GET', `/verifications/${id}`)).body))
@@ -92,19 +103,29 @@ export async function createOracle (t: Test, { shop, redisUrl, logs, receiver }:
         const received = Map.groupBy(receiver.received, subjectOf)
         return settled.filter(one => !finalsOf(one, received.get(one.id) ?? []).length)
       }
-      await until(() => untold().length === 0 || performance.now() > deadline + webhookGraceMs, 'the app is told of every end', timeoutMs + webhookGraceMs + 60_000)
+      await until(
+        () => untold().length === 0 || performance.now() > deadline + webhookGraceMs, 'the app is told of every end',
+        timeoutMs + webhookGraceMs + 60_000,
+      )
       t.same(untold().map(({ id }) => id), [], 'the app is told of every end')
       let isTold = false
-      await until(async () => (isTold = !await isTelling()) || performance.now() > deadline + webhookGraceMs, 'nothing is left to be told', timeoutMs + webhookGraceMs + 60_000)
+      await until(
+        async () => (isTold = !await isTelling()) || performance.now() > deadline + webhookGraceMs,
+        'nothing is left to be told', timeoutMs + webhookGraceMs + 60_000,
+      )
       t.ok(isTold, 'nothing is left to be told')
       const received = Map.groupBy(receiver.received, subjectOf)
       const oddlyNamed = settled.filter(one => !isNamedRight(one, received.get(one.id) ?? []))
       t.same(oddlyNamed.map(({ id }) => id), [], 'every try of a webhook has the same webhook-id and says the same')
       // One after the other: thousands at once would be the overload that is looked for elsewhere.
       const again: unknown[] = []
-      for (const { id } of settled) again.push((await insist(() => shop.call('GET', `/verifications/${id}`))).body['revision'])
+      for (const { id } of settled) again.push(
+        (await insist(() => shop.call('GET', `/verifications/${id}`))).body['revision'],
+      )
       t.same(again, settled.map(({ verification }) => verification['revision']), 'what has ended stays as it is')
-      const ends = Object.entries(Object.groupBy(settled, ({ end }) => end)).map(([end, list]) => `${list?.length} ${end}`)
+      const ends = Object.entries(
+        Object.groupBy(settled, ({ end }) => end),
+      ).map(([end, list]) => `${list?.length} ${end}`)
       t.comment([
         `${injected}: ${accepted.size} lifecycles (${ends.join(', ')})`,
         `lost ${lost.length}`, `doubly settled ${doubly.length}`, `falsely verified ${falselyVerified.length}`, `wrong webhook-id ${oddlyNamed.length}`,
@@ -128,14 +149,18 @@ const finalsOf = ({ verification }: Settled, own: readonly Received[]): Received
 function isNamedRight (one: Settled, own: readonly Received[]): boolean {
   const ends = own.filter(({ body }) => /\.(verified|failed|expired|canceled)$/.test(String(body['type'])))
   const texts = Map.groupBy(own, webhookIdOf).values().map(list => new Set(list.map(({ text }) => text)).size)
-  return new Set(ends.map(webhookIdOf)).size <= 1 && finalsOf(one, ends).length === ends.length && [...texts].every(size => size === 1)
+  return new Set(
+    ends.map(webhookIdOf),
+  ).size <= 1 && finalsOf(one, ends).length === ends.length && [...texts].every(size => size === 1)
 }
 
 /** An attempt is left over, or as many are not proven as a verified one needs. */
 function isOddlySettled ({ verification }: Settled): boolean {
   const attempts: { status: string }[] = verification['attempts']
   const verified = attempts.filter(({ status }) => status === 'verified').length
-  return attempts.some(({ status }) => status === 'pending') || verified !== (verification['status'] === 'verified' ? 1 : 0)
+  return attempts.some(({ status }) => status === 'pending') || verified !== (
+    verification['status'] === 'verified' ? 1 : 0
+  )
 }
 
 /** A number that is one person's only: the `n`th, with the last two digits that decide what happens. */
@@ -145,7 +170,8 @@ export const numberOf = (n: number, suffix: string): string => `+1415${20_000 + 
 export const codeOf = (phoneNumber: string): string => phoneNumber.slice(-6)
 
 /**
- * Asks as a patient client does: again when the connection broke, on 503, and while the first request with the key is still worked on.
+ * Asks as a patient client does: again when the connection broke, on 503, and while the first request with the key is
+ * still worked on.
  * Answers the first real answer.
  */
 export async function insist (ask: () => Promise<Answer>, timeoutMs = 15_000): Promise<Answer> {

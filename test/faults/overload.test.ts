@@ -22,7 +22,12 @@ async function startBoth (t: Test) {
     const all = await offer(`${url}/verifications`, { authorization: `Bearer ${keys.shop}` }, {
       count, overMs,
       // Asks no provider, whose time would be this process's; and does not end all at once.
-      bodyOf: n => ({ phoneNumber: numberOf(from + n, '92'), workflow: [{ method: 'truecaller.web', timeoutSeconds: 5 + n % some(35, 3) }] }),
+      bodyOf: n => (
+        {
+          phoneNumber: numberOf(from + n, '92'),
+          workflow: [{ method: 'truecaller.web', timeoutSeconds: 5 + n % some(35, 3) }],
+        }
+      ),
     })
     sentWithinMs = Math.round(Math.max(...all.map(({ sentAt }) => sentAt)) - startedAt)
     for (const { status, body } of all) {
@@ -33,13 +38,19 @@ async function startBoth (t: Test) {
   return { ...world, apiProcess, crowd, oracle, sentWithinMs: () => sentWithinMs }
 }
 
-const isRefusal = ({ status, body, retryAfter }: Offered): boolean => (status === 503 || status === 429) && retryAfter !== null && ['overloaded', 'store_unavailable', 'rate_limited'].includes(body['code'])
-const rssOf = ({ pid }: GatewayProcess): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+const isRefusal = (
+  { status, body, retryAfter }: Offered,
+): boolean => (status === 503 || status === 429) && retryAfter !== null && ['overloaded', 'store_unavailable', 'rate_limited'].includes(body['code'])
+const rssOf = ({ pid }: GatewayProcess): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 
 function tell (all: Offered[], { logs }: GatewayProcess, from: number): string {
   const accepted = all.filter(({ status }) => status === 201)
-  const inside = logs.slice(from).filter(line => line.includes('"msg":"request"') && line.endsWith('}')).map(readLine).filter(({ status }) => status === 201).map(({ durationMs }) => Number(durationMs))
-  const ms = (numbers: number[]): string => `p50 ${Math.round(quantile(numbers, 0.5))} ms, p99 ${Math.round(quantile(numbers, 0.99))} ms`
+  const inside = logs.slice(from).filter(
+    line => line.includes('"msg":"request"') && line.endsWith('}'),
+  ).map(readLine).filter(({ status }) => status === 201).map(({ durationMs }) => Number(durationMs))
+  const ms = (numbers: number[]): string =>
+    `p50 ${Math.round(quantile(numbers, 0.5))} ms, p99 ${Math.round(quantile(numbers, 0.99))} ms`
   return `${accepted.length} accepted (${ms(accepted.map(one => one.ms))}; inside ${ms(inside)}), ${all.filter(isRefusal).length} refused`
 }
 
@@ -51,13 +62,21 @@ t.test('a crowd that comes within one second', { skip: !isFull && 'only in npm r
   t.comment(`${count} creates, the last of them sent after ${sentWithinMs()} ms: ${told}`)
   t.equal(all.length, count)
   // Whom the machine gave no time in ten seconds was told by the kernel, or by Node, that he was not heard.
-  const odd = all.filter(one => one.status !== 201 && !isRefusal(one)).map(({ status, body }) => status === 408 ? 'unheard' : status === null ? 'no connection' : `${status} ${body['code']}`)
-  t.same([...new Set(odd)].filter(word => isFull ? !['unheard', 'no connection'].includes(word) : true), [], 'each is accepted, or told when to come again')
+  const odd = all.filter(one => one.status !== 201 && !isRefusal(one)).map(
+    ({ status, body }) => status === 408 ? 'unheard' : status === null ? 'no connection' : `${status} ${body['code']}`,
+  )
+  t.same(
+    [...new Set(odd)].filter(word => isFull ? !['unheard', 'no connection'].includes(word) : true), [],
+    'each is accepted, or told when to come again',
+  )
   t.ok(all.every(({ ms }) => ms < 45_000), 'nothing hangs')
   const accepted = all.filter(({ status }) => status === 201)
   t.ok(accepted.length >= some(1_000, 200), `${accepted.length} accepted`)
   t.equal((await anybody.call('GET', '/livez')).status, 200)
-  await oracle.judge(`${count} creates within ${sentWithinMs()} ms, ${accepted.length} accepted, ${odd.length} not heard`, some(120_000, 55_000))
+  await oracle.judge(
+    `${count} creates within ${sentWithinMs()} ms, ${accepted.length} accepted, ${odd.length} not heard`,
+    some(120_000, 55_000),
+  )
 })
 
 t.test('twice what it can carry', { skip: !isFull && 'only in npm run test:faults' }, async t => {
@@ -75,7 +94,12 @@ t.test('twice what it can carry', { skip: !isFull && 'only in npm run test:fault
   const endedAt = performance.now()
   const { status } = await shop.call('GET', '/verifications?reference=none')
   const recoveredMs = performance.now() - endedAt
-  t.comment([`carries about ${carried} a second; twice that:`, ...figures, `RSS ${rss.map(Math.round).join(', ')} MB, the next request after it took ${Math.round(recoveredMs)} ms`].join('; '))
+  t.comment(
+    [
+      `carries about ${carried} a second; twice that:`, ...figures,
+      `RSS ${rss.map(Math.round).join(', ')} MB, the next request after it took ${Math.round(recoveredMs)} ms`,
+    ].join('; '),
+  )
   t.equal(status, 200)
   t.ok(recoveredMs < 2_000)
   t.ok((rss.at(-1) ?? 0) < 1.5 * (rss[0] ?? 0) + 100, 'its memory does not go on growing')

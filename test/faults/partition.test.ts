@@ -14,14 +14,18 @@ const isolatedMs = some(6_000, 4_000)
 const maxLagSeconds = 1
 
 /**
- * The primary loses its replicas and the Sentinels, and keeps its clients. The others choose a new primary; after a while the clients find it, and whatever
- * the old one alone was told is lost. Returns what was answered 201 meanwhile, and how long after the cut each of the lost ones was.
+ * The primary loses its replicas and the Sentinels, and keeps its clients. The others choose a new primary; after a
+ * while the clients find it, and whatever
+ * the old one alone was told is lost. Returns what was answered 201 meanwhile, and how long after the cut each of the
+ * lost ones was.
  */
 async function isolate (t: Test, injected: string, environment: Record<string, string>, settings: string[]) {
   const primary = await startRedis(t, [...promptly, ...settings])
   const admin = openAdmin(t, primary.port)
   const inner = await startCable(t, primary.port)
-  const replicas = await Promise.all([0, 1].map(() => startRedis(t, ['--replicaof', '127.0.0.1', String(inner.port), ...promptly])))
+  const replicas = await Promise.all(
+    [0, 1].map(() => startRedis(t, ['--replicaof', '127.0.0.1', String(inner.port), ...promptly])),
+  )
   await until(() => hasReplicas(admin, 2), 'the replicas are in step')
   const sentinels = await startSentinels(t, inner, { replicas: 2 })
   const outer = await startWire(t, primary.port)
@@ -55,26 +59,39 @@ async function isolate (t: Test, injected: string, environment: Record<string, s
   const { kept, lost } = await countLost(shop, answered.map(({ id }) => id))
   const lostAfterMs = answered.filter(({ id }) => lost.includes(id)).map(({ at }) => Math.round(at - cutAt))
   // Of what was written last before the cut a replica may have the create, and not that its message went out.
-  await finish(shop, oracle, kept, ...environment['REDIS_WAIT_REPLICAS'] === undefined ? ['failed/provider_unavailable'] as const : [])
+  await finish(
+    shop, oracle, kept,
+    ...environment['REDIS_WAIT_REPLICAS'] === undefined ? ['failed/provider_unavailable'] as const : [],
+  )
   t.equal(process.kill(gateway.pid, 0), true)
   const last = lost.length === 0 ? '' : `, the last one ${Math.max(...lostAfterMs)} ms after the cut`
-  await oracle.judge(`primary cut off with its clients for ${isolatedMs} ms, ${injected}: ${refused} creates refused, ${lost.length} of ${answered.length} answered ones lost${last}`)
+  await oracle.judge(
+    `primary cut off with its clients for ${isolatedMs} ms, ${injected}: ${refused} creates refused, ${lost.length} of ${answered.length} answered ones lost${last}`,
+  )
   return { lostAfterMs, answeredAfterMs: answered.map(({ at }) => at - cutAt).filter(ms => ms > 0), refused }
 }
 
-t.test('each answer waits for a replica: nothing that was answered is lost', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('each answer waits for a replica: nothing that was answered is lost', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const { lostAfterMs, refused } = await isolate(t, 'REDIS_WAIT_REPLICAS=1', { REDIS_WAIT_REPLICAS: '1' }, [])
   t.same(lostAfterMs, [])
   t.ok(refused > 0, 'what the old primary alone has is not answered')
 })
 
-t.test('it takes writes while a replica is near only: the last moments are lost', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
-  const { lostAfterMs, refused } = await isolate(t, 'min-replicas-to-write 1', {}, ['--min-replicas-to-write', '1', '--min-replicas-max-lag', String(maxLagSeconds)])
+t.test('it takes writes while a replica is near only: the last moments are lost', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
+  const { lostAfterMs, refused } = await isolate(
+    t, 'min-replicas-to-write 1', {}, ['--min-replicas-to-write', '1', '--min-replicas-max-lag', String(maxLagSeconds)],
+  )
   t.ok(Math.max(0, ...lostAfterMs) < maxLagSeconds * 1_000 + 2_000, 'and no more')
   t.ok(refused > 0)
 })
 
-t.test('nothing is set: all that it answered meanwhile is lost', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('nothing is set: all that it answered meanwhile is lost', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const { lostAfterMs, answeredAfterMs } = await isolate(t, 'nothing set', {}, [])
   t.ok(lostAfterMs.length > 0.9 * answeredAfterMs.length, `${lostAfterMs.length} of ${answeredAfterMs.length}`)
   t.ok(Math.max(...lostAfterMs) > isolatedMs - 1_000)

@@ -27,34 +27,50 @@ async function startBoth (t: Test, extra: (url: string) => Record<string, string
     const { status, body } = await insist(() => {
       tries += 1
       from = performance.now()
-      return shop.create({ phoneNumber, workflow: workflow.map(method => ({ method, timeoutSeconds: 30 })) }, { 'idempotency-key': `key-${phoneNumber}` })
+      return shop.create(
+        { phoneNumber, workflow: workflow.map(method => ({ method, timeoutSeconds: 30 })) },
+        { 'idempotency-key': `key-${phoneNumber}` },
+      )
     })
     if (status !== 201) throw new Error(`answered ${status} ${body['code']}`)
     const orLost: End[] = tries === 1 ? [] : ['failed/provider_unavailable']
     return { id: String(body['id']), body, orLost, ms: performance.now() - from }
   }
-  const asked = (path: string, phoneNumber: string): number => bad.asked.filter(one => one.path.startsWith(path) && one.phoneNumber === phoneNumber).length
+  const asked = (path: string, phoneNumber: string): number =>
+    bad.asked.filter(one => one.path.startsWith(path) && one.phoneNumber === phoneNumber).length
   /** How many of these a fault came of. */
-  const spoiled = (path: string, phoneNumber: string): number => bad.asked.filter(one => one.path.startsWith(path) && one.phoneNumber === phoneNumber && one.isSpoiled).length
+  const spoiled = (path: string, phoneNumber: string): number =>
+    bad.asked.filter(one => one.path.startsWith(path) && one.phoneNumber === phoneNumber && one.isSpoiled).length
   /** What the person and the front end do next; nothing where there is nothing to do. */
   const finish = async ({ id, nextAction }: Record<string, any>, phoneNumber: string): Promise<void> => {
     switch (nextAction?.type) {
-      case 'submitCode': return void await shop.call('POST', `/verifications/${id}/check`, { code: codeOf(phoneNumber) })
-      case 'openUrlOnCellular': return void await shop.call('POST', `/verifications/${id}/check`, { code: (await walk(nextAction.url))?.body['code'] })
+      case 'submitCode': return void await shop.call(
+        'POST', `/verifications/${id}/check`, { code: codeOf(phoneNumber) },
+      )
+      case 'openUrlOnCellular': return void await shop.call(
+        'POST', `/verifications/${id}/check`, { code: (await walk(nextAction.url))?.body['code'] },
+      )
       case 'approveOnDevice': {
         if (!phoneNumber.endsWith(silent)) return
         const state = bad.asked.find(one => one.path === paths.push && one.phoneNumber === phoneNumber)?.body['state']
-        await anybody.call('POST', '/callbacks/truecaller', { requestId: 'r', accessToken: tokenOf(phoneNumber), state })
+        await anybody.call(
+          'POST', '/callbacks/truecaller', { requestId: 'r', accessToken: tokenOf(phoneNumber), state },
+        )
       }
     }
   }
   const breaker = async (provider: string): Promise<string> =>
-    (await shop.call('GET', '/providers')).body['data'].find((one: Record<string, any>) => one['provider'] === provider)['health']['breaker']
+    (await shop.call('GET', '/providers')).body['data'].find(
+      (one: Record<string, any>) => one['provider'] === provider,
+    )['health']['breaker']
   return { ...world, api, bad, create, asked, spoiled, finish, oracle, breaker }
 }
 type Both = Awaited<ReturnType<typeof startBoth>>
 
-const paths = { push: '/v1/apps/requests', profile: '/v1/default', otp: '/auth/v1/initiate/otp', verify: '/auth/v1/verify/otp', token: '/oauth2', check: '/phone_check' }
+const paths = {
+  push: '/v1/apps/requests', profile: '/v1/default', otp: '/auth/v1/initiate/otp', verify: '/auth/v1/verify/otp',
+  token: '/oauth2', check: '/phone_check',
+}
 /** The phone of this number is silent with Truecaller: here the test is the phone. */
 const silent = '92'
 let serial = 0
@@ -71,7 +87,9 @@ async function beside (both: Both, method: string, count: number): Promise<void>
 }
 
 /** Runs one lifecycle for each fault, in parts that are too small to stop the provider. */
-async function forEach (both: Both, method: string, faults: Record<string, Fault>, one: (name: string, fault: Fault) => Promise<void>): Promise<void> {
+async function forEach (
+  both: Both, method: string, faults: Record<string, Fault>, one: (name: string, fault: Fault) => Promise<void>,
+): Promise<void> {
   const all = Object.entries(faults)
   while (all.length > 0) {
     const part = all.splice(0, 5)
@@ -87,7 +105,9 @@ const starts: { method: string, path: string, suffix: string, always: boolean }[
   { method: 'truid.phone_check', path: paths.check, suffix: '10', always: false },
 ]
 for (const { method, path, suffix, always } of starts) {
-  t.test(`each fault of the call that starts ${method}`, { buffered: true, skip: !always && !isFull && 'only in npm run test:faults' }, async t => {
+  t.test(`each fault of the call that starts ${method}`, {
+    buffered: true, skip: !always && !isFull && 'only in npm run test:faults',
+  }, async t => {
     const both = await startBoth(t)
     const inside = await startReceiver(t)
     const { bad, create, asked, spoiled, finish, oracle } = both
@@ -115,7 +135,9 @@ for (const { method, path, suffix, always } of starts) {
       await finish(body, phoneNumber)
     })
     t.same(inside.received, [], 'no redirect is followed')
-    await oracle.judge(`${method}: start call with ${Object.keys(broken).length} faults, slowest answer ${Math.round(Math.max(...slowest))} ms`)
+    await oracle.judge(
+      `${method}: start call with ${Object.keys(broken).length} faults, slowest answer ${Math.round(Math.max(...slowest))} ms`,
+    )
   })
 }
 
@@ -144,16 +166,23 @@ t.test('each fault of a profile fetch', { buffered: true }, async t => {
     const phoneNumber = await live(fault, 100, 'failed/provider_unavailable')
     await until(() => spoiled(paths.profile, phoneNumber) > 0, `${name}: it came of a fetch`, 20_000)
   })
-  const another: Fault = response => response.writeHead(200, { 'content-type': 'application/json' }).end('{"phoneNumbers":[14155559999]}')
+  const another: Fault = response =>
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{"phoneNumbers":[14155559999]}')
   const mismatch = await live(another, 1, 'failed/number_mismatch')
   await oracle.judge(`profile fetch with ${Object.keys({ ...outages, ...oddities, ...broken }).length + 1} faults`)
   t.same(inside.received, [], 'no redirect is followed')
   t.equal(asked(paths.profile, mismatch), 1)
-  const fetches = new Set(bad.asked.filter(({ path, phoneNumber }) => path.startsWith(paths.profile) && asked(paths.profile, phoneNumber ?? '') > 2).map(one => one.phoneNumber))
+  const fetches = new Set(
+    bad.asked.filter(
+      ({ path, phoneNumber }) => path.startsWith(paths.profile) && asked(paths.profile, phoneNumber ?? '') > 2,
+    ).map(one => one.phoneNumber),
+  )
   t.same([...fetches], [], 'what cannot be mended is asked for once, the rest once more')
 })
 
-t.test('each outage while a code is checked', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('each outage while a code is checked', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const both = await startBoth(t)
   const { bad, create, asked, spoiled, finish, oracle } = both
   await forEach(both, 'otpless.otp', outages, async (name, fault) => {
@@ -175,16 +204,23 @@ t.test('each outage while a code is checked', { buffered: true, skip: !isFull &&
     const code = (await walk(body['nextAction'].url))?.body['code']
     bad.spoil(new URL(body['nextAction'].url).pathname.replace('/redirect', ''), phoneNumber, fault)
     await both.shop.call('POST', `/verifications/${id}/check`, { code })
-    const checks = () => bad.asked.filter(one => one.method === 'PATCH' && one.phoneNumber === phoneNumber).map(({ isSpoiled }) => isSpoiled)
+    const checks = () =>
+      bad.asked.filter(
+        one => one.method === 'PATCH' && one.phoneNumber === phoneNumber,
+      ).map(({ isSpoiled }) => isSpoiled)
     await until(() => checks().length > 1, 'asked again', 20_000)
     t.same(checks(), [true, false], `${name}: it came of the first check`)
   })
   await oracle.judge('checks of a code with every outage once')
 })
 
-t.test('no access token, no provider, no name', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('no access token, no provider, no name', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   // The first part of this name is longer than DNS allows: no resolver is asked.
-  const both = await startBoth(t, () => ({ OTPLESS_AUTH_URL: 'http://127.0.0.1:1', TRUECALLER_API_URL: `http://${'a'.repeat(64)}.invalid` }))
+  const both = await startBoth(
+    t, () => ({ OTPLESS_AUTH_URL: 'http://127.0.0.1:1', TRUECALLER_API_URL: `http://${'a'.repeat(64)}.invalid` }),
+  )
   const { bad, create, asked, oracle } = both
   for (const method of ['otpless.otp', 'truecaller.push']) {
     const phoneNumber = nextNumber('10')
@@ -207,7 +243,10 @@ t.test('no access token, no provider, no name', { buffered: true, skip: !isFull 
   await oracle.judge('OTPLESS refuses connections, Truecaller has no address, tru.ID gives no token')
 })
 
-/** Creates one verification every so often that has two methods, and does what is to be done; tells how long each create took. */
+/**
+ * Creates one verification every so often that has two methods, and does what is to be done; tells how long each create
+ * took.
+ */
 async function runFor (both: Both, forMs: number, everyMs: number): Promise<{ numbers: string[], tookMs: number[] }> {
   const [numbers, tookMs, lives]: [string[], number[], Promise<void>[]] = [[], [], []]
   const until = performance.now() + forMs
@@ -232,7 +271,9 @@ t.test('a provider that answers 500 to everything', { buffered: true }, async t 
   bad.spoil('/auth/', null, outages['status 500'] ?? (() => {}), Infinity)
   const begunAt = performance.now()
   let openedMs = NaN
-  const opening = until(async () => await breaker('otpless') === 'open', 'the breaker opens', 10_000).then(() => { openedMs = performance.now() - begunAt })
+  const opening = until(
+    async () => await breaker('otpless') === 'open', 'the breaker opens', 10_000,
+  ).then(() => { openedMs = performance.now() - begunAt })
   const during = await runFor(both, some(60_000, 6_000), 25)
   await opening
   // It has to fail as often as it did well before.
@@ -250,13 +291,22 @@ t.test('a provider that answers 500 to everything', { buffered: true }, async t 
   }, 'it closes again', 10_000)
   const closedMs = performance.now() - healedAt
   const after = await runFor(both, 500, 25)
-  t.ok(after.numbers.every(phoneNumber => asked(paths.otp, phoneNumber) === 1 && asked(paths.push, phoneNumber) === 0), 'as before')
+  t.ok(
+    after.numbers.every(phoneNumber => asked(paths.otp, phoneNumber) === 1 && asked(paths.push, phoneNumber) === 0),
+    'as before',
+  )
   const p99 = [before, during].map(({ tookMs }) => Math.round(quantile(tookMs, 0.99)))
-  t.comment(`open after ${Math.round(openedMs)} ms, closed ${Math.round(closedMs)} ms after the end, p99 of a create ${p99[0]} ms before and ${p99[1]} ms meanwhile`)
-  await oracle.judge(`OTPLESS answers 500 for ${some(60, 6)} s: ${calls} calls for ${during.numbers.length} verifications`)
+  t.comment(
+    `open after ${Math.round(openedMs)} ms, closed ${Math.round(closedMs)} ms after the end, p99 of a create ${p99[0]} ms before and ${p99[1]} ms meanwhile`,
+  )
+  await oracle.judge(
+    `OTPLESS answers 500 for ${some(60, 6)} s: ${calls} calls for ${during.numbers.length} verifications`,
+  )
 })
 
-t.test('a provider that comes and goes', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('a provider that comes and goes', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const both = await startBoth(t)
   const { bad, asked, spoiled, oracle } = both
   let isOver = false
@@ -275,10 +325,15 @@ t.test('a provider that comes and goes', { buffered: true, skip: !isFull && 'onl
   t.ok(calls <= numbers.length, `${calls} calls for ${numbers.length} verifications`)
   t.ok(numbers.every(phoneNumber => asked(paths.otp, phoneNumber) <= 1), 'no message twice')
   const [lost, good, elsewhere] = [
-    numbers.filter(phoneNumber => spoiled(paths.otp, phoneNumber) > 0), numbers.filter(phoneNumber => asked(paths.otp, phoneNumber) > spoiled(paths.otp, phoneNumber)),
+    numbers.filter(phoneNumber => spoiled(paths.otp, phoneNumber) > 0), numbers.filter(
+      phoneNumber => asked(paths.otp, phoneNumber) > spoiled(paths.otp, phoneNumber),
+    ),
     numbers.filter(phoneNumber => asked(paths.push, phoneNumber) > 0),
   ].map(({ length }) => length)
-  t.ok(Math.min(lost ?? 0, good ?? 0, elsewhere ?? 0) >= 10, `${lost} came while it was gone, ${good} while it was there, ${elsewhere} went to the other provider`)
+  t.ok(
+    Math.min(lost ?? 0, good ?? 0, elsewhere ?? 0) >= 10,
+    `${lost} came while it was gone, ${good} while it was there, ${elsewhere} went to the other provider`,
+  )
   await oracle.judge(`OTPLESS up and down each second: ${calls} start calls`)
 })
 
@@ -307,12 +362,16 @@ t.test('one provider hangs, the others go on', { buffered: true }, async t => {
   const meanwhile = await measure(some(200, 60))
   await Promise.all(stuck)
   const [p99, p99Meanwhile] = [quantile(alone, 0.99), quantile(meanwhile, 0.99)]
-  t.comment(`p99 of a create ${p99.toFixed(1)} ms, while ${hanging} calls of another provider hang ${p99Meanwhile.toFixed(1)} ms (× ${(p99Meanwhile / p99).toFixed(2)})`)
+  t.comment(
+    `p99 of a create ${p99.toFixed(1)} ms, while ${hanging} calls of another provider hang ${p99Meanwhile.toFixed(1)} ms (× ${(p99Meanwhile / p99).toFixed(2)})`,
+  )
   t.ok(p99Meanwhile < 2_000)
   await oracle.judge(`${hanging} calls of OTPLESS drip one byte a second`)
 })
 
-t.test('many in flight with a provider 200 ms away', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('many in flight with a provider 200 ms away', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const both = await startBoth(t)
   const { bad, create, oracle, finish } = both
   bad.spoil('/', null, async (response, ask) => {
@@ -331,7 +390,9 @@ t.test('many in flight with a provider 200 ms away', { buffered: true, skip: !is
     return ms
   }))
   const seconds = (performance.now() - from) / 1000
-  t.comment(`${count} at once: created and told in ${seconds.toFixed(1)} s, p50 of a create ${Math.round(quantile(took, 0.5))} ms, p99 ${Math.round(quantile(took, 0.99))} ms`)
+  t.comment(
+    `${count} at once: created and told in ${seconds.toFixed(1)} s, p50 of a create ${Math.round(quantile(took, 0.5))} ms, p99 ${Math.round(quantile(took, 0.99))} ms`,
+  )
   t.ok(seconds < count * 0.2 / 2, 'not one after the other')
   await oracle.judge(`${count} at once with a provider that is 200 ms away`)
 })

@@ -13,7 +13,10 @@ export type Passed = {
   status: number | null
 }
 
-/** A wire between the gateway and a provider that shows what passes and can lose answers: the provider did its work, nobody hears of it. */
+/**
+ * A wire between the gateway and a provider that shows what passes and can lose answers: the provider did its work,
+ * nobody hears of it.
+ */
 export type Proxy = {
   url: string
   passed: Passed[]
@@ -34,7 +37,9 @@ export async function startProxy (t: Teardown, target: string): Promise<Proxy> {
       const sent = await text(incoming)
       const entry: Passed = { path, headers: incoming.headers, body: sent === '' ? {} : JSON.parse(sent), status: null }
       passed.push(entry)
-      const answer = await request(target + path, { dispatcher: agent, method: method as 'GET', headers, ...(sent === '' ? {} : { body: sent }) })
+      const answer = await request(
+        target + path, { dispatcher: agent, method: method as 'GET', headers, ...(sent === '' ? {} : { body: sent }) },
+      )
       const body = await answer.body.text()
       entry.status = answer.statusCode
       const loss = losses.find(one => one.times > 0 && path.startsWith(one.path))

@@ -15,11 +15,14 @@ const limits: App['limits'] = { requestsPerMinute: null, createsPerMinute: null,
 const perPrefix = 100
 
 /** The `n`th number of one prefix to which messages are pumped; all that are verified in the sandbox. */
-const pumped = (n: number): string => `+1415700${String(Math.floor(n / 45) % 100).padStart(2, '0')}${String(2 * (n % 45)).padStart(2, '0')}`
+const pumped = (n: number): string =>
+  `+1415700${String(Math.floor(n / 45) % 100).padStart(2, '0')}${String(2 * (n % 45)).padStart(2, '0')}`
 /** One customer's, each of another prefix. */
 const honest = (n: number): string => numberOf(100 * n, '10')
 
-t.test('messages are pumped to one prefix from many addresses, and customers come as always', { skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('messages are pumped to one prefix from many addresses, and customers come as always', {
+  skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const { simulators, api, worker, start, shop, oracle } = await startWorld(t)
   const wire = await startProxy(t, simulators.url)
   const file = api['APPS_FILE'] ?? ''
@@ -27,11 +30,15 @@ t.test('messages are pumped to one prefix from many addresses, and customers com
   await writeFile(file, JSON.stringify(apps.map(app => app.id === 'shop' ? { ...app, limits } : app)))
   const port = String(await freePort())
   const wired = { OTPLESS_AUTH_URL: wire.url }
-  await Promise.all([start({ ...api, ...wired }), start({ ...api, ...wired, PORT: port }), start({ ...worker, ...wired })])
+  await Promise.all(
+    [start({ ...api, ...wired }), start({ ...api, ...wired, PORT: port }), start({ ...worker, ...wired })],
+  )
   const shops = [shop, clientOf(`http://127.0.0.1:${port}`, keys.shop)]
   const create = (n: number, phoneNumber: string, ip: string, timeoutSeconds: number): Promise<Answer> =>
     insist(() => (shops[n % 2] ?? shop).create(
-      { phoneNumber, workflow: [{ method: 'otpless.otp', timeoutSeconds }], device: { ip } }, { 'idempotency-key': `${phoneNumber}-${n}` },
+      {
+        phoneNumber, workflow: [{ method: 'otpless.otp', timeoutSeconds }], device: { ip },
+      }, { 'idempotency-key': `${phoneNumber}-${n}` },
     ))
 
   const [pumps, customers] = [some(5_000, 600), some(300, 60)]
@@ -49,15 +56,21 @@ t.test('messages are pumped to one prefix from many addresses, and customers com
       seen.honest.set(customer.status, (seen.honest.get(customer.status) ?? 0) + 1)
       if (customer.status !== 201) continue
       oracle.accept(customer.body['id'], 'verified')
-      await insist(() => shop.call('POST', `/verifications/${customer.body['id']}/check`, { code: codeOf(phoneNumber) }))
+      await insist(
+        () => shop.call('POST', `/verifications/${customer.body['id']}/check`, { code: codeOf(phoneNumber) }),
+      )
     }
   }
   await Promise.all(Array.from({ length: 10 }, pump))
 
-  const messages = wire.passed.filter(({ path, body }) => path === initiate && String(body['phoneNumber']).startsWith('+1415700')).length
+  const messages = wire.passed.filter(
+    ({ path, body }) => path === initiate && String(body['phoneNumber']).startsWith('+1415700'),
+  ).length
   t.equal(seen.pumped.get(201), perPrefix, 'as many as are allowed')
   t.same([...seen.pumped.keys()].toSorted(), [201, 429], 'all others are told to come later')
   t.equal(messages, perPrefix, 'and no message more was paid for')
   t.ok((seen.honest.get(201) ?? 0) >= 0.99 * customers, `${seen.honest.get(201)} of ${customers} customers`)
-  await oracle.judge(`${pumps} creates of one prefix from 2000 addresses: ${messages} messages, ${seen.honest.get(201)} of ${customers} customers served`)
+  await oracle.judge(
+    `${pumps} creates of one prefix from 2000 addresses: ${messages} messages, ${seen.honest.get(201)} of ${customers} customers served`,
+  )
 })

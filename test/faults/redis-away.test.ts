@@ -17,7 +17,9 @@ import { startWorld } from './world.ts'
 t.jobs = 4
 t.setTimeout(150_000)
 
-const writeScript = createHash('sha1').update(readFileSync(new URL('../../src/store/write.lua', import.meta.url))).digest('hex')
+const writeScript = createHash('sha1').update(
+  readFileSync(new URL('../../src/store/write.lua', import.meta.url)),
+).digest('hex')
 
 async function startOne (t: Test, redisUrl: string) {
   const { shop, anybody, oracle, simulators, all, start } = await startWorld(t, { redisUrl })
@@ -29,7 +31,9 @@ async function startOne (t: Test, redisUrl: string) {
 }
 
 /** Runs lifecycles while something goes on, and waits for both; the trouble may ask how many are under way. */
-async function runDuring (count: number, everyMs: number, one: (n: number) => Promise<void>, trouble: (underWay: () => number) => Promise<void>): Promise<void> {
+async function runDuring (
+  count: number, everyMs: number, one: (n: number) => Promise<void>, trouble: (underWay: () => number) => Promise<void>,
+): Promise<void> {
   const lives: Promise<void>[] = []
   let ended = 0
   const troubling = trouble(() => lives.length - ended)
@@ -52,7 +56,9 @@ t.test('frozen', { buffered: true }, async t => {
   }
 
   const unheard = (round: number) =>
-    shop.create({ phoneNumber: numberOf(100 + round, '10'), workflow: ['otpless.otp'] }, { 'idempotency-key': `frozen-${round}` })
+    shop.create(
+      { phoneNumber: numberOf(100 + round, '10'), workflow: ['otpless.otp'] }, { 'idempotency-key': `frozen-${round}` },
+    )
 
   let created = 1
   for (const [round, frozenMs] of [500, 6_000].entries()) {
@@ -62,10 +68,15 @@ t.test('frozen', { buffered: true }, async t => {
       anybody.call('GET', '/readyz'), timed(anybody.call('GET', '/livez')),
       timed(unheard(round)),
       timed(shop.call('GET', `/verifications/${id}`)), timed(shop.call('GET', `/verifications/${id}?wait=10`)),
-      timed(shop.call('POST', `/verifications/${id}/cancel`)), timed(shop.call('GET', '/verifications?reference=x')), timed(callback()),
+      timed(
+        shop.call('POST', `/verifications/${id}/cancel`),
+      ), timed(shop.call('GET', '/verifications?reference=x')), timed(callback()),
     ])
     for (const [index, { status, body, headers, ms }] of refused.entries()) {
-      t.match({ status, body, headers }, { status: 503, body: { code: 'store_unavailable' }, headers: { 'retry-after': '1' } })
+      t.match(
+        { status, body, headers },
+        { status: 503, body: { code: 'store_unavailable' }, headers: { 'retry-after': '1' } },
+      )
       t.ok(ms < 1_500, `call ${index} after ${Math.round(ms)} ms`)
     }
     t.equal(ready.status, 503)
@@ -154,7 +165,9 @@ t.test('every connection killed, ten times', { buffered: true }, async t => {
   await runDuring(100, 50, n => live(n, shop, oracle), async () => {
     for (let n = 0; n < 10; n += 1) {
       await delay(300 + Math.random() * 200)
-      for (const type of ['normal', 'pubsub']) killed += Number(await admin.call('CLIENT', 'KILL', 'TYPE', type, 'SKIPME', 'yes'))
+      for (const type of ['normal', 'pubsub']) killed += Number(
+        await admin.call('CLIENT', 'KILL', 'TYPE', type, 'SKIPME', 'yes'),
+      )
     }
   })
   t.ok(killed >= 30, `${killed} connections were there to be killed`)

@@ -14,7 +14,9 @@ const count = (n: number): string => n.toLocaleString('en')
 t.test('killed while it syncs its file every second: nothing acknowledged is lost', { buffered: true }, async t => {
   const redis = await startMortal(t, { fsync: 'everysec' })
   // A provider calls again for longer than Redis is away.
-  const { shop, oracle, start, api, worker } = await startWorld(t, { redisUrl: redis.url, simulatorOptions: { retryScale: some(0.8, 0.2) } })
+  const { shop, oracle, start, api, worker } = await startWorld(
+    t, { redisUrl: redis.url, simulatorOptions: { retryScale: some(0.8, 0.2) } },
+  )
   const [, jobs] = await Promise.all([start(api), start(worker)])
   const writer = await startWriter(t, redis.url, some(128, 32))
   const away = isFull ? [0, 3_000, 5_000, 15_000] : [0, 1_000]
@@ -25,7 +27,9 @@ t.test('killed while it syncs its file every second: nothing acknowledged is los
     for (let n = 0; !isOver; n += 1) {
       lives.push(live(n, shop, oracle, 30_000))
       // Hundreds that all ask again at once would measure themselves.
-      await until(() => isOver || performance.now() - awaySince < 1_000 || awaySince === Infinity, 'Redis is back', 60_000)
+      await until(
+        () => isOver || performance.now() - awaySince < 1_000 || awaySince === Infinity, 'Redis is back', 60_000,
+      )
       await delay(some(100, 60))
     }
   })()
@@ -33,7 +37,10 @@ t.test('killed while it syncs its file every second: nothing acknowledged is los
   for (const awayMs of away) {
     const enough = writer.acknowledged.length + some(60_000, 1_500)
     const latest = performance.now() + some(30_000, 10_000)
-    await until(() => writer.acknowledged.length >= enough || performance.now() > latest, 'enough is written, or as much as the machine can', 90_000)
+    await until(
+      () => writer.acknowledged.length >= enough || performance.now() > latest,
+      'enough is written, or as much as the machine can', 90_000,
+    )
     awaySince = performance.now()
     await redis.kill()
     await delay(awayMs)
@@ -42,13 +49,19 @@ t.test('killed while it syncs its file every second: nothing acknowledged is los
     const backAt = performance.now()
     const since = jobs.logs.length
     const [apiMs, workersMs] = await Promise.all([
-      until(async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again', 10_000),
-      until(() => jobs.logs.slice(since).some(line => line.includes('"verification ended"')), 'jobs are done again', 10_000),
+      until(
+        async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again', 10_000,
+      ),
+      until(
+        () => jobs.logs.slice(since).some(line => line.includes('"verification ended"')), 'jobs are done again', 10_000,
+      ),
     ].map(async works => {
       await works
       return Math.round(performance.now() - backAt)
     }))
-    t.comment(`Redis gone for ${awayMs} ms: creates answered ${apiMs} ms after it was back, jobs done after ${workersMs} ms`)
+    t.comment(
+      `Redis gone for ${awayMs} ms: creates answered ${apiMs} ms after it was back, jobs done after ${workersMs} ms`,
+    )
     t.ok((apiMs ?? Infinity) <= 1_500, `creates after ${apiMs} ms`)
     t.ok((workersMs ?? Infinity) <= some(2_000, 3_000), `jobs after ${workersMs} ms`)
   }
@@ -58,7 +71,9 @@ t.test('killed while it syncs its file every second: nothing acknowledged is los
   t.ok(writer.acknowledged.length >= 1_000, `${writer.acknowledged.length} writes were acknowledged`)
   const missing = await writer.missing()
   t.equal(missing.length, 0, 'no acknowledged write is lost')
-  t.comment(`everysec, Redis SIGKILLed ${away.length} times: ${missing.length} of ${count(writer.acknowledged.length)} acknowledged writes lost`)
+  t.comment(
+    `everysec, Redis SIGKILLed ${away.length} times: ${missing.length} of ${count(writer.acknowledged.length)} acknowledged writes lost`,
+  )
   await oracle.judge(`Redis SIGKILLed, AOF everysec, gone for ${away.map(ms => `${ms / 1000} s`).join(', ')}`)
 })
 
@@ -69,7 +84,10 @@ t.test('killed without a file: everything is lost, which it was warned of', { bu
   t.match(gateway.logs.join('\n'), /append-only file: what was accepted is lost when it restarts/)
   const ids = await Promise.all(Array.from({ length: 50 }, async (_, n): Promise<string> =>
     (await shop.create({ phoneNumber: numberOf(n, '92'), workflow: ['truecaller.push'] })).body['id']))
-  const answers = async () => Map.groupBy(await Promise.all(ids.map(async id => (await shop.call('GET', `/verifications/${id}`)).status)), status => status)
+  const answers = async () =>
+    Map.groupBy(
+      await Promise.all(ids.map(async id => (await shop.call('GET', `/verifications/${id}`)).status)), status => status,
+    )
   t.same([...(await answers()).keys()], [200])
   await redis.kill()
   await redis.start()

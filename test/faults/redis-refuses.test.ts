@@ -26,10 +26,17 @@ type Trouble = {
   mend (): Promise<unknown>
 }
 
-/** Lifecycles are on their way when Redis begins to refuse: callbacks and codes come meanwhile, and nothing of what was accepted is lost. */
-async function outlive (t: Test, redisUrl: string, injected: string, { code, reads, inject, mend }: Trouble): Promise<Settled[]> {
+/**
+ * Lifecycles are on their way when Redis begins to refuse: callbacks and codes come meanwhile, and nothing of what was
+ * accepted is lost.
+ */
+async function outlive (
+  t: Test, redisUrl: string, injected: string, { code, reads, inject, mend }: Trouble,
+): Promise<Settled[]> {
   const handsetDelayMs = 3_000
-  const { shop, anybody, url, oracle, start, all, simulators } = await startWorld(t, { redisUrl, simulatorOptions: { retryScale: 0.3, handsetDelayMs } })
+  const { shop, anybody, url, oracle, start, all, simulators } = await startWorld(
+    t, { redisUrl, simulatorOptions: { retryScale: 0.3, handsetDelayMs } },
+  )
   const gateway = await start(all)
   const count = some(30, 8)
   const numbers = Array.from({ length: count }, (_, n) => n)
@@ -40,32 +47,54 @@ async function outlive (t: Test, redisUrl: string, injected: string, { code, rea
     return body['id']
   }
   const [messages] = await Promise.all([
-    Promise.all(numbers.map(n => create(n, 'otpless.otp'))), Promise.all(numbers.map(n => create(100 + n, 'truecaller.push'))),
+    Promise.all(numbers.map(n => create(n, 'otpless.otp'))), Promise.all(
+      numbers.map(n => create(100 + n, 'truecaller.push')),
+    ),
   ])
   const [known = ''] = messages
 
   await inject()
   const refusals = await Promise.all([
-    shop.create({ phoneNumber: numberOf(200, '10'), workflow: ['otpless.otp'] }), shop.create({ workflow: ['truecaller.web'] }),
-    shop.call('POST', `/verifications/${known}/check`, { code: codeOf(numberOf(0, '10')) }), shop.call('POST', `/verifications/${known}/cancel`),
+    shop.create(
+      { phoneNumber: numberOf(200, '10'), workflow: ['otpless.otp'] },
+    ), shop.create({ workflow: ['truecaller.web'] }),
+    shop.call(
+      'POST', `/verifications/${known}/check`, { code: codeOf(numberOf(0, '10')) },
+    ), shop.call('POST', `/verifications/${known}/cancel`),
     ...reads ? [] : [shop.call('GET', `/verifications/${known}`)],
   ])
-  for (const { status, body, headers } of refusals) t.match({ status, body, headers }, { status: 503, body: { code: 'store_unavailable' }, headers: { 'retry-after': '1' } })
-  if (reads) t.match(await insist(() => shop.call('GET', `/verifications/${known}`)), { status: 200, body: { status: 'pending' } })
+  for (const { status, body, headers } of refusals) t.match(
+    { status, body, headers }, { status: 503, body: { code: 'store_unavailable' }, headers: { 'retry-after': '1' } },
+  )
+  if (reads) t.match(
+    await insist(() => shop.call('GET', `/verifications/${known}`)), { status: 200, body: { status: 'pending' } },
+  )
   t.equal((await anybody.call('GET', '/livez')).status, 200)
   t.equal((await anybody.call('GET', '/readyz')).status, reads ? 200 : 503)
-  const refusedCallbacks = async (): Promise<number> => sumOf(await scrape(url), 'verigate_http_requests_total', { route: '/callbacks/:provider', status_class: '5xx' }) ?? 0
+  const refusedCallbacks = async (): Promise<number> =>
+    sumOf(
+      await scrape(url), 'verigate_http_requests_total', { route: '/callbacks/:provider', status_class: '5xx' },
+    ) ?? 0
   await until(async () => await refusedCallbacks() >= count, 'every callback was refused', 15_000)
-  t.equal(simulators.requests.filter(({ path }) => path === '/auth/v1/initiate/otp').length, count, 'no message for a create that was refused')
+  t.equal(
+    simulators.requests.filter(({ path }) => path === '/auth/v1/initiate/otp').length, count,
+    'no message for a create that was refused',
+  )
   t.ok((sumOf(await scrape(url), 'verigate_redis_errors_total', { code }) ?? 0) > 0, `counted as ${code}`)
   const refused = await refusedCallbacks()
 
   await mend()
   const mendedAt = performance.now()
-  await until(async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again', 10_000)
+  await until(
+    async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again', 10_000,
+  )
   const apiMs = Math.round(performance.now() - mendedAt)
   t.ok(apiMs <= some(1_500, 3_000), `creates again after ${apiMs} ms`)
-  await Promise.all(messages.map((id, n) => insist(() => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(numberOf(n, '10')) }))))
+  await Promise.all(
+    messages.map(
+      (id, n) => insist(() => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(numberOf(n, '10')) })),
+    ),
+  )
   for (let n = 0; n < 5; n += 1) await live(300 + n, shop, oracle)
   const settled = await oracle.judge(injected)
   t.comment(`${injected}: ${refused} callbacks refused, creates answered ${apiMs} ms after it was over`)
@@ -86,7 +115,9 @@ t.test('made a replica of its replica, and a master again', { buffered: true }, 
   const [redis, other] = await Promise.all([startMortal(t, { fsync: 'no file' }), startMortal(t, { fsync: 'no file' })])
   const follow = async (one: typeof redis, { port }: typeof redis): Promise<void> => {
     await one.ask('REPLICAOF', '127.0.0.1', String(port))
-    await until(async () => String(await one.ask('INFO', 'replication')).includes('master_link_status:up'), 'it follows', 20_000)
+    await until(
+      async () => String(await one.ask('INFO', 'replication')).includes('master_link_status:up'), 'it follows', 20_000,
+    )
   }
   await follow(other, redis)
   await outlive(t, redis.url, 'Redis made a replica (READONLY), and a master again', {
@@ -109,7 +140,9 @@ t.test('busy with a script that does not end', { buffered: true }, async t => {
     code: 'BUSY', reads: false,
     async inject () {
       void redis.ask('EVAL', 'while true do end', '0').catch(() => {})
-      await until(() => redis.ask('PING').then(() => false, (error: Error) => error.message.startsWith('BUSY')), 'it is busy')
+      await until(
+        () => redis.ask('PING').then(() => false, (error: Error) => error.message.startsWith('BUSY')), 'it is busy',
+      )
     },
     mend: () => redis.ask('SCRIPT', 'KILL'),
   })
@@ -126,7 +159,9 @@ async function wrapRedis (t: Test, script: (redis: string) => string): Promise<s
 
 t.test('killed, and loading its file for seconds', { buffered: true }, async t => {
   // Two milliseconds for each of twenty thousand keys: until it is told to hurry.
-  const binary = await wrapRedis(t, redis => `exec ${redis} "$@" --key-load-delay 2000 --loading-process-events-interval-bytes 1024`)
+  const binary = await wrapRedis(
+    t, redis => `exec ${redis} "$@" --key-load-delay 2000 --loading-process-events-interval-bytes 1024`,
+  )
   const redis = await startMortal(t, { fsync: 'everysec', binary })
   await redis.ask('EVAL', "for n = 1, 20000 do redis.call('SET', 'fill:' .. n, n) end", '0')
   let loaded: Promise<void> = Promise.resolve()
@@ -152,14 +187,19 @@ t.test('its disk is full', { buffered: true, skip: prlimit === null && 'needs pr
   // What a file may not grow beyond is to Redis what a full disk is: its write is refused.
   const binary = await wrapRedis(t, redis => `trap '' XFSZ\nexec ${redis} "$@"`)
   const redis = await startMortal(t, { fsync: 'everysec', binary })
-  const limit = (bytes: string) => promisify(execFile)(prlimit ?? '', ['--pid', String(redis.pid()), `--fsize=${bytes}:unlimited`])
-  const status = async (): Promise<string> => /aof_last_write_status:(\w+)/.exec(String(await redis.ask('INFO', 'persistence')))?.[1] ?? ''
+  const limit = (bytes: string) =>
+    promisify(execFile)(prlimit ?? '', ['--pid', String(redis.pid()), `--fsize=${bytes}:unlimited`])
+  const status = async (): Promise<string> =>
+    /aof_last_write_status:(\w+)/.exec(String(await redis.ask('INFO', 'persistence')))?.[1] ?? ''
   const settled = await outlive(t, redis.url, 'disk of Redis full (MISCONF)', {
     code: 'MISCONF', reads: true,
     async inject () {
       const { size } = await stat(join(redis.dir, 'appendonlydir', 'appendonly.aof.1.incr.aof'))
       await limit(String(size))
-      await until(async () => await redis.ask('SET', 'any', '1').then(() => false, () => true) && await status() === 'err', 'a write has failed')
+      await until(
+        async () => await redis.ask('SET', 'any', '1').then(() => false, () => true) && await status() === 'err',
+        'a write has failed',
+      )
     },
     async mend () {
       await limit('unlimited')
@@ -169,5 +209,7 @@ t.test('its disk is full', { buffered: true, skip: prlimit === null && 'needs pr
   await redis.kill()
   await redis.start()
   const kept = String(await redis.ask('KEYS', 'vg:*:r:ver_*'))
-  t.same(settled.filter(({ id }) => !kept.includes(id)), [], 'the file that was cut short is whole: all of them are in it')
+  t.same(
+    settled.filter(({ id }) => !kept.includes(id)), [], 'the file that was cut short is whole: all of them are in it',
+  )
 })

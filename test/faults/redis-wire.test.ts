@@ -25,10 +25,13 @@ async function timed (call: () => Promise<Answer>): Promise<Timed> {
 }
 
 /**
- * Starts a lifecycle every so often until the trouble is over, and waits for all. None is begun while `isPaused`: hundreds that all ask
+ * Starts a lifecycle every so often until the trouble is over, and waits for all. None is begun while `isPaused`:
+ * hundreds that all ask
  * again at once would measure themselves.
  */
-async function liveDuring (one: (n: number) => Promise<void>, everyMs: number, trouble: () => Promise<void>, isPaused = () => false): Promise<void> {
+async function liveDuring (
+  one: (n: number) => Promise<void>, everyMs: number, trouble: () => Promise<void>, isPaused = () => false,
+): Promise<void> {
   const lives: Promise<void>[] = []
   let isOver = false
   const ended = trouble().finally(() => { isOver = true })
@@ -40,7 +43,9 @@ async function liveDuring (one: (n: number) => Promise<void>, everyMs: number, t
   await Promise.all([ended, ...lives])
 }
 
-t.test('a far away Redis: each request takes a round trip longer for each that it makes', { buffered: true }, async t => {
+t.test('a far away Redis: each request takes a round trip longer for each that it makes', {
+  buffered: true,
+}, async t => {
   const { wire, wired, all, start, shop, oracle } = await startWired(t)
   await start({ ...all, ...wired })
   let n = 1_000
@@ -48,7 +53,10 @@ t.test('a far away Redis: each request takes a round trip longer for each that i
   const requests: [name: string, roundTrips: number, call: () => Promise<Answer>][] = [
     ['GET', 1, () => shop.call('GET', `/verifications/${id}`)],
     ['create', 1, () => shop.create({ workflow: ['truecaller.web'] })],
-    ['create that asks a provider', 2, () => shop.create({ phoneNumber: numberOf(n += 1, '10'), workflow: ['otpless.otp'] })],
+    [
+      'create that asks a provider', 2,
+      () => shop.create({ phoneNumber: numberOf(n += 1, '10'), workflow: ['otpless.otp'] }),
+    ],
   ]
   const measure = async (call: () => Promise<Answer>): Promise<number> => {
     const all: Timed[] = []
@@ -68,7 +76,9 @@ t.test('a far away Redis: each request takes a round trip longer for each that i
   }
   const usual = { latencyMs: 0, jitterMs: 0, isSliced: false, bytesPerSecond: 0 }
   const paces = Object.entries({
-    '100 ms away': { latencyMs }, '20 to 150 ms away': { latencyMs: 20, jitterMs: 130 }, 'one byte at a time': { isSliced: true },
+    '100 ms away': { latencyMs }, '20 to 150 ms away': {
+      latencyMs: 20, jitterMs: 130,
+    }, 'one byte at a time': { isSliced: true },
     ...isFull ? { '500 ms away': { latencyMs: 500 }, '200 kB a second': { bytesPerSecond: 200_000 } } : {},
   })
   for (const [what, pace] of paces) {
@@ -99,7 +109,9 @@ t.test('slower than the command timeout, then fast again', { buffered: true }, a
   wire.latencyMs = 0
   const fastAt = performance.now()
   await until(async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it works again', 5_000)
-  t.comment(`answers that come after 2 s: 503 after ${refused.ms} ms; works ${Math.round(performance.now() - fastAt)} ms after it is fast again`)
+  t.comment(
+    `answers that come after 2 s: 503 after ${refused.ms} ms; works ${Math.round(performance.now() - fastAt)} ms after it is fast again`,
+  )
   // What nobody waited for any more was written: with the key the same one goes on.
   const { status, body: { id } } = await insist(create)
   t.equal(status, 201)
@@ -113,17 +125,25 @@ t.test('half-open: what is sent vanishes, connections look alive', { buffered: t
   // A worker waits fifteen seconds for a word of Redis: in the short form only the api is behind the wire.
   const gateway = await start({ ...(isFull ? all : api), ...wired })
   if (!isFull) await start(worker)
-  const { body: { id } } = await shop.create({ phoneNumber: numberOf(0, '92'), workflow: [{ method: 'truecaller.push', timeoutSeconds: some(30, 8) }] })
+  const { body: { id } } = await shop.create(
+    { phoneNumber: numberOf(0, '92'), workflow: [{ method: 'truecaller.push', timeoutSeconds: some(30, 8) }] },
+  )
   oracle.accept(id, 'expired/attempt_timeout')
   const from = wire.connections()
   wire.blackhole()
   const calls = () => Promise.all([
-    timed(() => shop.create({ phoneNumber: numberOf(1, '10'), workflow: ['truecaller.push'] })), timed(() => shop.call('GET', `/verifications/${id}`)),
-    timed(() => shop.call('GET', `/verifications/${id}?wait=5`)), timed(() => shop.call('GET', '/verifications?reference=x')), timed(() => anybody.call('GET', '/readyz')),
+    timed(
+      () => shop.create({ phoneNumber: numberOf(1, '10'), workflow: ['truecaller.push'] }),
+    ), timed(() => shop.call('GET', `/verifications/${id}`)),
+    timed(
+      () => shop.call('GET', `/verifications/${id}?wait=5`),
+    ), timed(() => shop.call('GET', '/verifications?reference=x')), timed(() => anybody.call('GET', '/readyz')),
   ])
   const refused: Timed[] = []
   for (const _ of [1, 2]) {
-    const [alive, ...rest] = await Promise.all([timed(() => anybody.call('GET', '/livez')), calls()]).then(([one, more]) => [one, ...more])
+    const [alive, ...rest] = await Promise.all(
+      [timed(() => anybody.call('GET', '/livez')), calls()],
+    ).then(([one, more]) => [one, ...more])
     t.match(alive, { status: 200 })
     t.ok((alive?.ms ?? Infinity) < 900, 'alive at once')
     refused.push(...rest)
@@ -134,11 +154,15 @@ t.test('half-open: what is sent vanishes, connections look alive', { buffered: t
   t.equal(wire.connections(), from, 'nothing has told that a connection is dead')
   wire.heal()
   const healedAt = performance.now()
-  await until(async () => (await shop.call('GET', `/verifications/${id}`)).status === 200, 'it has connected again', 10_000)
+  await until(
+    async () => (await shop.call('GET', `/verifications/${id}`)).status === 200, 'it has connected again', 10_000,
+  )
   const apiMs = Math.round(performance.now() - healedAt)
   for (let n = 0; n < some(50, 10); n += 1) await live(n + 10, shop, oracle)
   await oracle.judge('half-open connections to Redis')
-  t.comment(`half-open: ${refused.length} requests answered 503 after at most ${slowest} ms; new connections ${apiMs} ms after the network is whole`)
+  t.comment(
+    `half-open: ${refused.length} requests answered 503 after at most ${slowest} ms; new connections ${apiMs} ms after the network is whole`,
+  )
   t.notMatch(gateway.logs.join('\n'), /unexpected error/)
 })
 
@@ -157,7 +181,9 @@ t.test('a connection that breaks all the time', { buffered: true }, async t => {
   await oracle.judge(`every connection to Redis reset each 300 ms (${cuts} in all)`)
 })
 
-t.test('frozen for 5 s and 10 s under load', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('frozen for 5 s and 10 s under load', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const { redis, start, all, shop, anybody, oracle } = await startWired(t)
   await start(all)
   const answers: Timed[] = []
@@ -169,7 +195,9 @@ t.test('frozen for 5 s and 10 s under load', { buffered: true, skip: !isFull && 
       const from = frozenAt = performance.now()
       while (performance.now() - from < frozenMs - 1_500) {
         const [alive, ...refused] = await Promise.all([
-          timed(() => anybody.call('GET', '/livez')), timed(() => shop.create({ workflow: ['truecaller.web'] })), timed(() => shop.call('GET', '/verifications?reference=x')),
+          timed(() => anybody.call('GET', '/livez')), timed(() => shop.create({ workflow: ['truecaller.web'] })), timed(
+            () => shop.call('GET', '/verifications?reference=x'),
+          ),
         ])
         t.equal(alive.status, 200)
         answers.push(...refused)
@@ -178,12 +206,18 @@ t.test('frozen for 5 s and 10 s under load', { buffered: true, skip: !isFull && 
       await until(() => performance.now() - from >= frozenMs, 'frozen long enough')
       redis.resume()
       const resumedAt = performance.now()
-      await until(async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again', 5_000)
+      await until(
+        async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again', 5_000,
+      )
       frozenAt = Infinity
-      t.comment(`frozen for ${frozenMs} ms: creates answered ${Math.round(performance.now() - resumedAt)} ms after it goes on`)
+      t.comment(
+        `frozen for ${frozenMs} ms: creates answered ${Math.round(performance.now() - resumedAt)} ms after it goes on`,
+      )
     }
   }, () => performance.now() - frozenAt > 500 && frozenAt < Infinity)
   t.same(new Set(answers.map(({ status }) => status)), new Set([503]))
-  t.comment(`frozen: ${answers.length} requests answered 503 after at most ${Math.max(...answers.map(({ ms }) => ms))} ms`)
+  t.comment(
+    `frozen: ${answers.length} requests answered 503 after at most ${Math.max(...answers.map(({ ms }) => ms))} ms`,
+  )
   await oracle.judge('Redis SIGSTOPped for 5 s and 10 s under load')
 })

@@ -12,13 +12,18 @@ t.test('two of each kind are replaced under load, one after the other, and no ca
   const { url, shop, oracle, all: environment, start } = await startWorld(t)
   const balancer = await startBalancer(t, Number(new URL(url).port))
   const started = async (role: 'api' | 'worker'): Promise<GatewayProcess> => {
-    const gateway = await start({ ...environment, PORT: '0', ROLE: role, SHUTDOWN_DELAY_SECONDS: role === 'api' ? '2' : '0' })
+    const gateway = await start(
+      { ...environment, PORT: '0', ROLE: role, SHUTDOWN_DELAY_SECONDS: role === 'api' ? '2' : '0' },
+    )
     if (role === 'api') await balancer.add(await gateway.listening)
     return gateway
   }
-  const startAll = (): Promise<GatewayProcess[]> => Promise.all([started('api'), started('api'), started('worker'), started('worker')])
+  const startAll = (): Promise<GatewayProcess[]> =>
+    Promise.all([started('api'), started('api'), started('worker'), started('worker')])
   const [api1, api2, worker1, worker2] = await startAll()
-  if (api1 === undefined || api2 === undefined || worker1 === undefined || worker2 === undefined) throw new Error('not started')
+  if (
+    api1 === undefined || api2 === undefined || worker1 === undefined || worker2 === undefined
+  ) throw new Error('not started')
 
   let isReplaced = false
   const lives: Promise<void>[] = []
@@ -47,5 +52,7 @@ t.test('two of each kind are replaced under load, one after the other, and no ca
   t.same(balancer.failures, [], 'each request was answered, and with no 5xx')
   const counts = [...balancer.answered.values()]
   t.equal(counts.length, 4, 'all four api processes had their share')
-  t.comment(`replaced within ${seconds} s; ${counts.reduce((sum, count) => sum + count, 0)} requests, failed ${balancer.failures.length}`)
+  t.comment(
+    `replaced within ${seconds} s; ${counts.reduce((sum, count) => sum + count, 0)} requests, failed ${balancer.failures.length}`,
+  )
 })

@@ -23,9 +23,14 @@ async function startWatched (t: Test, environment: Record<string, string>) {
 }
 
 async function killPrimary (t: Test, waitReplicas: number): Promise<void> {
-  const { master, sentinels, shop, oracle, processes } = await startWatched(t, { REDIS_WAIT_REPLICAS: String(waitReplicas) })
-  // What nobody waited for may be lost, also in the middle of a lifecycle: then there are creates only, and it is counted which of them are.
-  const load = waitReplicas === 0 ? null : startSteadily(some(50, 150), n => live(well(n), patient(shop), oracle, 40_000))
+  const { master, sentinels, shop, oracle, processes } = await startWatched(
+    t, { REDIS_WAIT_REPLICAS: String(waitReplicas) },
+  )
+  // What nobody waited for may be lost, also in the middle of a lifecycle: then there are creates only, and it is
+  // counted which of them are.
+  const load = waitReplicas === 0
+    ? null
+    : startSteadily(some(50, 150), n => live(well(n), patient(shop), oracle, 40_000))
   const probe = startProbe(shop, 20_000, load === null ? 10 : some(50, 100))
   await delay(1_000 + Math.random() * 500)
   const before = await sentinels.master()
@@ -42,11 +47,16 @@ async function killPrimary (t: Test, waitReplicas: number): Promise<void> {
   await finish(shop, oracle, kept)
   const running = processes.map(({ pid }) => process.kill(pid, 0))
   t.same(running, [true, true], 'no process ended')
-  await oracle.judge(`primary SIGKILLed under load, 3 Sentinels, REDIS_WAIT_REPLICAS=${waitReplicas}: no create for ${longestGapMs} ms, ${refused} refused, ${lost.length} of ${ids.length} answered ones lost`)
+  await oracle.judge(
+    `primary SIGKILLed under load, 3 Sentinels, REDIS_WAIT_REPLICAS=${waitReplicas}: no create for ${longestGapMs} ms, ${refused} refused, ${lost.length} of ${ids.length} answered ones lost`,
+  )
 }
 
 t.test('the primary killed under load, and each answer waits for a replica', { buffered: true }, t => killPrimary(t, 1))
-t.test('the primary killed under creates, and nothing waits', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, t => killPrimary(t, 0))
+t.test(
+  'the primary killed under creates, and nothing waits',
+  { buffered: true, skip: !isFull && 'only in npm run test:faults' }, t => killPrimary(t, 0),
+)
 
 t.test('an old primary made a replica with its clients connected', { buffered: true }, async t => {
   const { master, replicas: [next] } = await startReplicated(t, 1)
@@ -62,7 +72,9 @@ t.test('an old primary made a replica with its clients connected', { buffered: t
   /** Asks again when it may, as the answer says, and counts. */
   const create = async (n: number): Promise<string> => {
     for (let count = 1; ; count += 1) {
-      const answer = await shop.create({ phoneNumber: `+1415${30_000 + n}10`, workflow: ['otpless.otp'] }, { 'idempotency-key': `moved-${n}` })
+      const answer = await shop.create(
+        { phoneNumber: `+1415${30_000 + n}10`, workflow: ['otpless.otp'] }, { 'idempotency-key': `moved-${n}` },
+      )
       if (answer.status === 201) {
         tries.push(count)
         return answer.body['id']

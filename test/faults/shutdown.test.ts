@@ -27,7 +27,9 @@ async function startOne (t: Test, overrides: Record<string, string> = {}) {
 }
 
 /** Sends the signal, and tells how the process ended and after how long. */
-async function end (gateway: GatewayProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<{ code: number, ms: number }> {
+async function end (
+  gateway: GatewayProcess, signal: NodeJS.Signals = 'SIGTERM',
+): Promise<{ code: number, ms: number }> {
   const from = performance.now()
   gateway.signal(signal)
   return { ...await gateway.ended, ms: performance.now() - from }
@@ -62,7 +64,9 @@ t.test('SIGTERM: what was accepted is answered', { buffered: true }, async t => 
   const ids: string[] = []
   const create = async (n: number): Promise<number> => {
     const answer = await request(`${url}/verifications`, {
-      method: 'POST', dispatcher: agent, headers: { authorization: `Bearer ${keys.shop}`, 'content-type': 'application/json' },
+      method: 'POST', dispatcher: agent, headers: {
+        authorization: `Bearer ${keys.shop}`, 'content-type': 'application/json',
+      },
       body: JSON.stringify({ phoneNumber: numberOf(n, '10'), workflow: ['otpless.otp'] }),
     })
     ids.push(Object(await answer.body.json())['id'])
@@ -84,14 +88,20 @@ t.test('SIGTERM: what was accepted is answered', { buffered: true }, async t => 
   t.equal(code, 0)
   t.ok(ms < 5_000, `gone after ${Math.round(ms)} ms`)
   await startAgain()
-  const kept = await Promise.all(ids.map(async id => (await shop.call('GET', `/verifications/${id}`)).body['nextAction']?.type))
+  const kept = await Promise.all(
+    ids.map(async id => (await shop.call('GET', `/verifications/${id}`)).body['nextAction']?.type),
+  )
   t.same(kept, Array(50).fill('submitCode'), 'and is there as it was answered')
   t.comment('SIGTERM with 50 creates and a long poll of 30 s in hand: answered 51, failed 0')
 })
 
-t.test('SIGTERM: unready at once, and as useful as before until balancers have noticed', { buffered: true }, async t => {
+t.test('SIGTERM: unready at once, and as useful as before until balancers have noticed', {
+  buffered: true,
+}, async t => {
   const operationsPort = await freePort()
-  const { gateway, url, shop } = await startOne(t, { SHUTDOWN_DELAY_SECONDS: '5', OPERATIONS_PORT: String(operationsPort) })
+  const { gateway, url, shop } = await startOne(
+    t, { SHUTDOWN_DELAY_SECONDS: '5', OPERATIONS_PORT: String(operationsPort) },
+  )
   const operations = clientOf(`http://127.0.0.1:${operationsPort}`, null)
   const { body: { id } } = await shop.create({ phoneNumber: numberOf(1, '92'), workflow: ['truecaller.push'] })
   const stream = await openEvents(t, `${url}/verifications/${id}/events`, { authorization: `Bearer ${keys.shop}` })
@@ -100,7 +110,13 @@ t.test('SIGTERM: unready at once, and as useful as before until balancers have n
   const ending = end(gateway)
   await until(async () => (await shop.call('GET', '/readyz')).status === 503, 'it says so at once')
   for (const client of [shop, operations]) {
-    t.match(await client.call('GET', '/readyz'), { status: 503, headers: { connection: 'close' }, body: { status: 'unavailable', checks: { draining: true, redis: 'ok', workers: 'ok' } } })
+    t.match(
+      await client.call('GET', '/readyz'),
+      {
+        status: 503, headers: { connection: 'close' },
+        body: { status: 'unavailable', checks: { draining: true, redis: 'ok', workers: 'ok' } },
+      },
+    )
     t.match(await client.call('GET', '/livez'), { status: 200 }, 'it is not to be killed')
   }
   const otp = await shop.create({ phoneNumber: numberOf(2, '10'), workflow: ['otpless.otp'] })
@@ -184,10 +200,14 @@ t.test('SIGTERM with Redis stopped', { buffered: true }, async t => {
 t.test('a second SIGTERM ends it at once', { buffered: true }, async t => {
   const { gateway, wire, shop } = await startOne(t)
   wire.lose('/auth/', 1)
-  const unheard = shop.create({ phoneNumber: numberOf(1, '10'), workflow: ['otpless.otp'] }).then(() => true, () => false)
+  const unheard = shop.create(
+    { phoneNumber: numberOf(1, '10'), workflow: ['otpless.otp'] },
+  ).then(() => true, () => false)
   await until(() => wire.passed.length === 1, 'a request is in hand')
   gateway.signal('SIGTERM')
-  await until(async () => (await shop.call('GET', '/livez').then(({ status }) => status, () => null)) !== 200, 'it is closing')
+  await until(
+    async () => (await shop.call('GET', '/livez').then(({ status }) => status, () => null)) !== 200, 'it is closing',
+  )
   const { code, ms } = await end(gateway)
   t.equal(code, 1)
   t.ok(ms < 1_000, `gone after ${Math.round(ms)} ms`)

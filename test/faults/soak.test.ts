@@ -19,7 +19,9 @@ const [everyMs, pauseMs] = isFull ? [150, 2_000] : [150, 700]
 
 t.setTimeout(soakMs + 240_000)
 
-t.test('chaos: processes and Redis killed, providers failing, at random, for as long as is asked', { skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('chaos: processes and Redis killed, providers failing, at random, for as long as is asked', {
+  skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const dir = await mkdtemp(join(tmpdir(), 'verigate-soak-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))
   const binary = await findRedis()
@@ -34,7 +36,9 @@ t.test('chaos: processes and Redis killed, providers failing, at random, for as 
   }
   let redis = await startRedis(await freePort())
   const redisPort = Number(new URL(redis.url).port)
-  const { shop, oracle, simulators, api, worker, start, launch, url } = await startWorld(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.5 } })
+  const { shop, oracle, simulators, api, worker, start, launch, url } = await startWorld(
+    t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.5 } },
+  )
 
   // Of each kind one that is killed again and again, and one that lives through it all.
   const [steady, steadyWorker] = await Promise.all([start({ ...api, PORT: '0' }), start(worker)])
@@ -47,7 +51,8 @@ t.test('chaos: processes and Redis killed, providers failing, at random, for as 
   }
   const faults: Record<string, () => Promise<void>> = {
     'provider 500': async () => simulators.fail({ provider: 'truecaller', answer: 500, path: '/v1/default', times: 3 }),
-    'provider hangs': async () => simulators.fail({ provider: 'truecaller', answer: 'hang', path: '/v1/default', times: 2 }),
+    'provider hangs': async () =>
+      simulators.fail({ provider: 'truecaller', answer: 'hang', path: '/v1/default', times: 2 }),
     'provider resets': async () => simulators.fail({ provider: 'otpless', answer: 'reset', times: 2 }),
     'worker frozen': async () => {
       steadyWorker.signal('SIGSTOP')
@@ -64,7 +69,10 @@ t.test('chaos: processes and Redis killed, providers failing, at random, for as 
     'api killed': () => replace('api'),
   }
 
-  /** A provider that fails, or a callback that nobody was there for, may end any of them unproven; nothing but a proof makes it verified. */
+  /**
+   * A provider that fails, or a callback that nobody was there for, may end any of them unproven; nothing but a proof
+   * makes it verified.
+   */
   const usual = new Map<string, End[]>()
   const lenient: Oracle = {
     ...oracle,
@@ -87,11 +95,14 @@ t.test('chaos: processes and Redis killed, providers failing, at random, for as 
   })()
 
   const addresses = [await steady.listening, await steadyWorker.listening]
-  const read = (series: string): Promise<number[]> => Promise.all(addresses.map(address => readMetric(address, series).catch(() => NaN)))
+  const read = (series: string): Promise<number[]> =>
+    Promise.all(addresses.map(address => readMetric(address, series).catch(() => NaN)))
   const samples: { resident: number[], heap: number[] }[] = []
   const sampling = (async () => {
     while (performance.now() < endsAt) {
-      samples.push({ resident: await read('process_resident_memory_bytes'), heap: await read('nodejs_heap_size_used_bytes') })
+      samples.push(
+        { resident: await read('process_resident_memory_bytes'), heap: await read('nodejs_heap_size_used_bytes') },
+      )
       await delay(isFull ? 10_000 : 2_000)
     }
   })()
@@ -111,7 +122,9 @@ t.test('chaos: processes and Redis killed, providers failing, at random, for as 
   await Promise.all([troubling, sampling])
   await Promise.all(lives)
   t.same(wrong, [], 'nobody was told anything but to come again')
-  await until(async () => (await shop.call('GET', '/readyz').catch(() => null))?.status === 200, `${url} is ready`, 20_000)
+  await until(
+    async () => (await shop.call('GET', '/readyz').catch(() => null))?.status === 200, `${url} is ready`, 20_000,
+  )
   const what = [...injected].map(([name, times]) => `${name} ${times}×`).join(', ')
   const settled = await oracle.judge(`chaos for ${Math.round(soakMs / 1_000)} s (${what})`, 90_000)
   t.equal(settled.length, usual.size, 'every one that was accepted ended')
@@ -121,6 +134,9 @@ t.test('chaos: processes and Redis killed, providers failing, at random, for as 
   const asWithout = settled.filter(({ id, end }) => usual.get(id)?.includes(end as End)).length
   t.ok(asWithout > 0.6 * settled.length, `${asWithout} of ${settled.length} ended as without faults`)
   t.comment(`${lives.length} begun, of which ${gaveUp} apps lost their patience`)
-  const megabytes = (kind: 'resident' | 'heap', of: number): string => samples.map(sample => Math.round((sample[kind][of] ?? 0) / 1e6)).join(' ')
-  for (const [of, name] of ['api', 'worker'].entries()) t.comment(`MB of the ${name} that lived through it: resident ${megabytes('resident', of)}; heap ${megabytes('heap', of)}`)
+  const megabytes = (kind: 'resident' | 'heap', of: number): string =>
+    samples.map(sample => Math.round((sample[kind][of] ?? 0) / 1e6)).join(' ')
+  for (const [of, name] of ['api', 'worker'].entries()) t.comment(
+    `MB of the ${name} that lived through it: resident ${megabytes('resident', of)}; heap ${megabytes('heap', of)}`,
+  )
 })

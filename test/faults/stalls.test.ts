@@ -36,11 +36,18 @@ const stalls = [
 ] as const
 
 for (const { name, how, stallMs, inShort } of stalls) {
-  t.test(`${name}, its jobs in hand`, { buffered: true, skip: !isFull && !inShort && 'only in npm run test:faults' }, async t => {
+  t.test(`${name}, its jobs in hand`, {
+    buffered: true, skip: !isFull && !inShort && 'only in npm run test:faults',
+  }, async t => {
     const world = await startWorld(t)
     const { shop, oracle } = world
     const intruder = await createIntruder(t)
-    const [victim, later] = await Promise.all([startVictim(t, world, { ...world.worker, ...intruder.environment }), startProxy(t, world.simulators.url), world.start(world.api)])
+    const [victim, later] = await Promise.all(
+      [
+        startVictim(t, world, { ...world.worker, ...intruder.environment }), startProxy(t, world.simulators.url),
+        world.start(world.api),
+      ],
+    )
     const { gateway, providers } = victim
     const redis = new Redis(world.redisUrl)
     t.teardown(() => redis.disconnect())
@@ -61,7 +68,9 @@ for (const { name, how, stallMs, inShort } of stalls) {
     const [inHand, locked] = [fetches(providers), await redis.llen('{vg}:resolve:active')]
     t.ok(locked > 0, `${locked} jobs are its own`)
     await world.start({ ...world.worker, ...pointedAt(later) })
-    await until(() => performance.now() - stalledAt > stallMs && (how === 'blocked' || fetches(later) > 0), 'it stalls', 30_000)
+    await until(
+      () => performance.now() - stalledAt > stallMs && (how === 'blocked' || fetches(later) > 0), 'it stalls', 30_000,
+    )
     if (how === 'frozen') gateway.signal('SIGCONT')
     const settled = await oracle.judge(name)
     const lost = (): Promise<number> => readMetric(address, 'verigate_jobs_lost_lock_total')
@@ -69,29 +78,47 @@ for (const { name, how, stallMs, inShort } of stalls) {
       await until(async () => await lost() > 0, 'it finds that its jobs are not its own any more', 20_000)
       t.ok(fetches(later) >= 1, 'they were run by another one as well')
     }
-    for (const { verification } of settled) t.match(verification, { revision: 4, attempts: { length: 1 } }, 'and settled once')
-    t.comment(`${name}: ${locked} jobs in hand, ${inHand} of them fetching; ${fetches(providers)} profile fetches by it, ${fetches(later)} by the other one; ${await lost()} locks lost`)
+    for (const { verification } of settled) t.match(
+      verification, { revision: 4, attempts: { length: 1 } }, 'and settled once',
+    )
+    t.comment(
+      `${name}: ${locked} jobs in hand, ${inHand} of them fetching; ${fetches(providers)} profile fetches by it, ${fetches(later)} by the other one; ${await lost()} locks lost`,
+    )
   })
 }
 
 for (const { stallMs, inShort } of [{ stallMs: 8_000, inShort: false }, { stallMs: 2_000, inShort: true }]) {
-  t.test(`SIGSTOP of an api for ${stallMs / 1_000} s in the middle of a create, asked again elsewhere`, { buffered: true, skip: !isFull && !inShort && 'only in npm run test:faults' }, async t => {
+  t.test(`SIGSTOP of an api for ${stallMs / 1_000} s in the middle of a create, asked again elsewhere`, {
+    buffered: true, skip: !isFull && !inShort && 'only in npm run test:faults',
+  }, async t => {
     const world = await startWorld(t)
     const { shop, oracle } = world
-    const [{ gateway, providers, shop: frozen }] = await Promise.all([startVictim(t, world, world.api), world.start(world.all)])
+    const [{ gateway, providers, shop: frozen }] = await Promise.all(
+      [startVictim(t, world, world.api), world.start(world.all)],
+    )
     // The answers come while it does not listen.
     providers.delayMs = 1_500
     const count = some(10, 5)
     const numbers = Array.from({ length: count }, (_, n) => n)
-    const create = (n: number, client: typeof shop) => client.create({ phoneNumber: numberOf(n, '10'), workflow: ['otpless.otp'], reference: `order-${n}` }, { 'idempotency-key': `key-${n}` })
+    const create = (n: number, client: typeof shop) =>
+      client.create(
+        { phoneNumber: numberOf(n, '10'), workflow: ['otpless.otp'], reference: `order-${n}` },
+        { 'idempotency-key': `key-${n}` },
+      )
     let heard = 0
     const first = numbers.map(n => create(n, frozen).finally(() => { heard += 1 }))
-    const isAnswered = ({ path, status }: { path: string, status: number | null }): boolean => path === initiate && status !== null
+    const isAnswered = ({ path, status }: { path: string, status: number | null }): boolean =>
+      path === initiate && status !== null
     await until(() => providers.passed.filter(isAnswered).length === count, 'all messages are sent')
     gateway.signal('SIGSTOP')
     t.equal(heard, 0, 'none of them is answered')
-    const begun = await Promise.all(numbers.map(async n => (await shop.call('GET', `/verifications?reference=order-${n}`)).body['data']))
-    t.match(begun, numbers.map(() => [{ revision: 1, status: 'pending' }]), 'nor is anything written but that they were begun')
+    const begun = await Promise.all(
+      numbers.map(async n => (await shop.call('GET', `/verifications?reference=order-${n}`)).body['data']),
+    )
+    t.match(
+      begun, numbers.map(() => [{ revision: 1, status: 'pending' }]),
+      'nor is anything written but that they were begun',
+    )
     const again = numbers.map(n => insist(() => create(n, shop), 30_000))
     await delay(stallMs)
     gateway.signal('SIGCONT')
@@ -100,7 +127,9 @@ for (const { stallMs, inShort } of [{ stallMs: 8_000, inShort: false }, { stallM
       const [one, other] = [answers[n]?.body, repeated[n]?.body]
       t.equal(one?.['id'], other?.['id'], 'both are told of the same one')
       oracle.accept(one?.['id'], other?.['status'] === 'pending' ? 'verified' : 'failed/provider_unavailable')
-      if (other?.['status'] === 'pending') await shop.call('POST', `/verifications/${one?.['id']}/check`, { code: codeOf(numberOf(n, '10')) })
+      if (other?.['status'] === 'pending') await shop.call(
+        'POST', `/verifications/${one?.['id']}/check`, { code: codeOf(numberOf(n, '10')) },
+      )
     }
     await oracle.judge(`SIGSTOP of an api for ${stallMs / 1_000} s in the middle of a create`)
     t.equal(world.simulators.requests.filter(({ path }) => path === initiate).length, count, 'one message each')
@@ -108,13 +137,18 @@ for (const { stallMs, inShort } of [{ stallMs: 8_000, inShort: false }, { stallM
   })
 }
 
-t.test('SIGSTOP of a worker for 7 s in the middle of a sweep', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('SIGSTOP of a worker for 7 s in the middle of a sweep', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const { shop, oracle, api, worker, start } = await startWorld(t)
   await start(api)
   const count = 200
   for (let n = 0; n < count; n += 25) {
     await Promise.all(Array.from({ length: 25 }, async (_, m) => {
-      const { body } = await insist(() => shop.create({ phoneNumber: numberOf(n + m, '10'), workflow: [{ method: 'otpless.otp', timeoutSeconds: 1 }] }))
+      const { body } = await insist(
+        () =>
+          shop.create({ phoneNumber: numberOf(n + m, '10'), workflow: [{ method: 'otpless.otp', timeoutSeconds: 1 }] }),
+      )
       oracle.accept(body['id'], 'expired/attempt_timeout')
     }))
   }
@@ -131,7 +165,9 @@ t.test('SIGSTOP of a worker for 7 s in the middle of a sweep', { buffered: true,
   t.same(new Set(settled.map(({ verification }) => verification['revision'])), new Set([3]), 'each once')
 })
 
-t.test('the event loop of the only process blocked for 3 s', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('the event loop of the only process blocked for 3 s', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const { shop, oracle, all, url, start } = await startWorld(t)
   const intruder = await createIntruder(t)
   const gateway = await start({ ...all, ...intruder.environment })
@@ -164,10 +200,14 @@ t.test('an error that nobody catches', { buffered: true }, async t => {
     await intruder.strike(gateway, { fail })
     const { code } = await gateway.ended
     t.not(code, 0, `${fail}: it ends with ${code}`)
-    const last = gateway.logs.filter(line => line.endsWith('}')).map(readLine).find(({ msg }) => msg === 'stopped by an error')
+    const last = gateway.logs.filter(line => line.endsWith('}')).map(readLine).find(
+      ({ msg }) => msg === 'stopped by an error',
+    )
     t.match(last, { level: 60, err: { message: 'nobody expects this' } }, 'and says why')
     await start(all)
     await Promise.all(lives)
-    await oracle.judge(`${fail === 'throw' ? 'uncaughtException' : 'unhandledRejection'} in the only process, started again`)
+    await oracle.judge(
+      `${fail === 'throw' ? 'uncaughtException' : 'unhandledRejection'} in the only process, started again`,
+    )
   }
 })

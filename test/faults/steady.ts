@@ -23,14 +23,17 @@ export function startSteadily (everyMs: number, one: (n: number) => Promise<void
 }
 
 /**
- * The `n`th lifecycle of the kinds in which no provider fails by itself: what an outage repeats of those opens the breaker, which then lets one call
+ * The `n`th lifecycle of the kinds in which no provider fails by itself: what an outage repeats of those opens the
+ * breaker, which then lets one call
  * through in five seconds.
  */
 export const well = (n: number): number => Math.floor(n / 4) * 5 + ([0, 1, 2, 4][n % 4] ?? 0)
 
 /** A client that waits a little before it may ask again: a storm of retries would be a fault of its own. */
 export function patient (client: Client): Client {
-  const calm = <Args extends unknown[]>(ask: (...args: Args) => Promise<Answer>) => async (...args: Args): Promise<Answer> => {
+  const calm = <Args extends unknown[]>(
+    ask: (...args: Args) => Promise<Answer>,
+  ) => async (...args: Args): Promise<Answer> => {
     const answer = await ask(...args)
     if (answer.status === 503) await delay(200)
     return answer
@@ -38,13 +41,19 @@ export function patient (client: Client): Client {
   return { ...client, call: calm(client.call), create: calm(client.create) }
 }
 
-/** Creates with a number of its own each time, and tells how long it was at most from one that was answered to the next. */
-export function startProbe (shop: Client, firstNumber: number, everyMs = 50): { stop (): Promise<{ longestGapMs: number, refused: number, ids: string[] }> } {
+/**
+ * Creates with a number of its own each time, and tells how long it was at most from one that was answered to the next.
+ */
+export function startProbe (shop: Client, firstNumber: number, everyMs = 50): {
+  stop (): Promise<{ longestGapMs: number, refused: number, ids: string[] }>,
+} {
   const answered: number[] = []
   const ids: string[] = []
   let refused = 0
   const probe = startSteadily(everyMs, async n => {
-    const answer = await shop.create({ phoneNumber: numberOf(firstNumber + n, '10'), workflow: ['otpless.otp'] }).catch(() => null)
+    const answer = await shop.create(
+      { phoneNumber: numberOf(firstNumber + n, '10'), workflow: ['otpless.otp'] },
+    ).catch(() => null)
     if (answer?.status !== 201) return void (refused += 1)
     answered.push(performance.now())
     ids.push(answer.body['id'])
@@ -53,18 +62,25 @@ export function startProbe (shop: Client, firstNumber: number, everyMs = 50): { 
     async stop () {
       await probe.stop()
       const times = answered.sort((a, b) => a - b)
-      return { ids, refused, longestGapMs: Math.round(Math.max(0, ...times.slice(1).map((time, at) => time - (times[at] ?? time)))) }
+      return {
+        ids, refused,
+        longestGapMs: Math.round(Math.max(0, ...times.slice(1).map((time, at) => time - (times[at] ?? time)))),
+      }
     },
   }
 }
 
 /** Splits what was answered 201 into what is still there, and what the store has lost. */
 export async function countLost (shop: Client, ids: readonly string[]): Promise<{ kept: string[], lost: string[] }> {
-  const statuses = await Promise.all(ids.map(async id => (await insist(() => shop.call('GET', `/verifications/${id}`))).status))
+  const statuses = await Promise.all(
+    ids.map(async id => (await insist(() => shop.call('GET', `/verifications/${id}`))).status),
+  )
   return { kept: ids.filter((_, at) => statuses[at] === 200), lost: ids.filter((_, at) => statuses[at] === 410) }
 }
 
-/** Brings the codes of those that wait for one, and has the oracle judge them; `others` are ends that are right, too. */
+/**
+ * Brings the codes of those that wait for one, and has the oracle judge them; `others` are ends that are right, too.
+ */
 export async function finish (shop: Client, oracle: Oracle, ids: readonly string[], ...others: End[]): Promise<void> {
   for (const id of ids) {
     const { body } = await insist(() => shop.call('GET', `/verifications/${id}`))

@@ -17,7 +17,9 @@ t.jobs = 2
 t.setTimeout(900_000)
 
 /** Writes many like this one, all of which end at that time; what is told of them nobody hears. */
-async function fill (t: Test, { redisUrl, all }: World, { like, count, endsAt }: { like: string, count: number, endsAt: number }) {
+async function fill (
+  t: Test, { redisUrl, all }: World, { like, count, endsAt }: { like: string, count: number, endsAt: number },
+) {
   const redis = await connectTo(t, redisUrl)
   const sealer = createSealer(all['SEAL_KEYS'] ?? '')
   const ids = createIds(sealer, { partitions, randomBytes })
@@ -29,7 +31,10 @@ async function fill (t: Test, { redisUrl, all }: World, { like, count, endsAt }:
   for (let n = 0; n < count; n += 500) {
     await Promise.all(Array.from({ length: Math.min(500, count - n) }, async (_, m) => {
       const id = ids.newId(record.appId, (n + m) % partitions)
-      await store.insert(id, { ...record, id, attempts: record.attempts.map(attempt => ({ ...attempt, endsAt })) }, { expiresAt: endsAt + 3_600_000, dueAt: endsAt })
+      await store.insert(
+        id, { ...record, id, attempts: record.attempts.map(attempt => ({ ...attempt, endsAt })) },
+        { expiresAt: endsAt + 3_600_000, dueAt: endsAt },
+      )
       written.push(id)
     }))
   }
@@ -39,7 +44,9 @@ async function fill (t: Test, { redisUrl, all }: World, { like, count, endsAt }:
     written,
     /** How many still have to end. */
     async remaining (): Promise<number> {
-      const counts = await Promise.all(Array.from({ length: partitions }, (_, partition) => redis.zcount(names.due(partition), endsAt, endsAt)))
+      const counts = await Promise.all(
+        Array.from({ length: partitions }, (_, partition) => redis.zcount(names.due(partition), endsAt, endsAt)),
+      )
       return counts.reduce((sum, count) => sum + count, 0)
     },
     /** How each looks now, as status and revision, and how often that is. */
@@ -57,7 +64,9 @@ async function fill (t: Test, { redisUrl, all }: World, { like, count, endsAt }:
 }
 
 /** Creates, one after the other, and tells how long 99 of 100 took at most. */
-async function sample ({ shop, oracle }: Pick<World, 'shop'> & { oracle: Oracle }, isOver: (taken: number) => boolean | Promise<boolean>): Promise<{ p99: number, taken: number }> {
+async function sample (
+  { shop, oracle }: Pick<World, 'shop'> & { oracle: Oracle }, isOver: (taken: number) => boolean | Promise<boolean>,
+): Promise<{ p99: number, taken: number }> {
   const took: number[] = []
   while (!await isOver(took.length)) {
     const from = performance.now()
@@ -71,7 +80,9 @@ async function sample ({ shop, oracle }: Pick<World, 'shop'> & { oracle: Oracle 
   return { p99: Math.round(took[Math.ceil(took.length * 0.99) - 1] ?? NaN), taken: took.length }
 }
 
-t.test('many end in the same second, and a worker dies over it', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('many end in the same second, and a worker dies over it', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const world = await startWorld(t)
   const { start, api, worker, url, oracle } = world
   await start(api)
@@ -102,7 +113,10 @@ t.test('many end in the same second, and a worker dies over it', { buffered: tru
   const stormy = await storm
 
   t.strictSame(await looks(), { [`expired ${revision + 1}`]: count }, 'each has ended, in one step')
-  const told = Map.groupBy(crew.flatMap(({ logs }) => logs).filter(line => line.includes('"verification ended"') && line.endsWith('}')), line => String(readLine(line)['verificationId']))
+  const told = Map.groupBy(
+    crew.flatMap(({ logs }) => logs).filter(line => line.includes('"verification ended"') && line.endsWith('}')),
+    line => String(readLine(line)['verificationId']),
+  )
   const ends = written.map(id => told.get(id)?.length ?? 0)
   t.same(ends.filter(times => times > 1), [], 'nobody ended one twice')
   t.comment([
@@ -126,7 +140,8 @@ t.test('no worker for a while: callbacks are taken, and worked off when one is b
       oracle.accept(body['id'], 'verified')
     }))
   }
-  const callbacks = async (status_class: string): Promise<number> => sumOf(await scrape(url), 'verigate_http_requests_total', { route: '/callbacks/:provider', status_class }) ?? 0
+  const callbacks = async (status_class: string): Promise<number> =>
+    sumOf(await scrape(url), 'verigate_http_requests_total', { route: '/callbacks/:provider', status_class }) ?? 0
   await until(async () => await callbacks('2xx') >= count, 'every callback is taken', 60_000)
   await delay(some(10_000, 1_000))
   t.equal(await callbacks('5xx'), 0, 'and none refused')
@@ -139,6 +154,8 @@ t.test('no worker for a while: callbacks are taken, and worked off when one is b
   // The third revision is the evidence, the fourth the proof.
   await until(() => oracle.reached(4) >= count, 'all are worked off', 120_000)
   const seconds = (performance.now() - backAt) / 1000
-  t.comment(`no worker: ${count} callbacks taken and waiting; worked off within ${seconds.toFixed(1)} s of a worker's return (${Math.round(count / seconds)} a second, each with a call to the provider)`)
+  t.comment(
+    `no worker: ${count} callbacks taken and waiting; worked off within ${seconds.toFixed(1)} s of a worker's return (${Math.round(count / seconds)} a second, each with a call to the provider)`,
+  )
   await oracle.judge('all workers gone, callbacks taken meanwhile')
 })

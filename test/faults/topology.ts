@@ -18,16 +18,28 @@ export const hasReplicas = async (master: Redis, count: number): Promise<boolean
   [...(await master.info('replication')).matchAll(/^slave\d+:.*state=online,offset=[1-9]/gm)].length === count
 
 /** A master and its replicas, which are in step; `args` are for all of them. */
-export async function startReplicated (t: Teardown, count: number, args: string[] = []): Promise<{ master: TestRedis, replicas: TestRedis[] }> {
+export async function startReplicated (
+  t: Teardown, count: number, args: string[] = [],
+): Promise<{ master: TestRedis, replicas: TestRedis[] }> {
   const master = await startRedis(t, [...promptly, ...args])
-  const replicas = await Promise.all(Array.from({ length: count }, () => startRedis(t, ['--replicaof', '127.0.0.1', String(master.port), ...promptly, ...args])))
+  const replicas = await Promise.all(
+    Array.from(
+      { length: count }, () => startRedis(t, ['--replicaof', '127.0.0.1', String(master.port), ...promptly, ...args]),
+    ),
+  )
   const admin = openAdmin(t, master.port)
   await until(() => hasReplicas(admin, count), 'the replicas are in step')
   return { master, replicas }
 }
 
-/** Three Sentinels that must be two to agree. The address is the gateway's `REDIS_URL`; `ask` asks one of them about the master. */
-export async function startSentinels (t: Teardown, master: Pick<TestRedis, 'port'>, { replicas, downAfterMs = 1_000, settings = [] }: { replicas: number, downAfterMs?: number, settings?: string[] }) {
+/**
+ * Three Sentinels that must be two to agree. The address is the gateway's `REDIS_URL`; `ask` asks one of them about the
+ * master.
+ */
+export async function startSentinels (
+  t: Teardown, master: Pick<TestRedis, 'port'>,
+  { replicas, downAfterMs = 1_000, settings = [] }: { replicas: number, downAfterMs?: number, settings?: string[] },
+) {
   const sentinels = await Promise.all([0, 1, 2].map(() => startSentinel(t, master as TestRedis, [
     `sentinel down-after-milliseconds mymaster ${downAfterMs}`, 'sentinel failover-timeout mymaster 2000', ...settings,
   ])))
@@ -45,7 +57,9 @@ export async function startSentinels (t: Teardown, master: Pick<TestRedis, 'port
     admins,
     /** Port of the master, as most of them say. */
     async master (): Promise<number> {
-      const told = await Promise.all(admins.map(admin => admin.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'mymaster') as Promise<string[]>))
+      const told = await Promise.all(
+        admins.map(admin => admin.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'mymaster') as Promise<string[]>),
+      )
       const ports = told.map(([, port]) => Number(port)).sort()
       return ports[1] ?? 0
     },
@@ -55,7 +69,9 @@ export async function startSentinels (t: Teardown, master: Pick<TestRedis, 'port
 export type ClusterNode = TestRedis & { id: string, admin: Redis }
 
 /** A Cluster of three masters with one replica each; `replicas[n]` is that of `masters[n]`. */
-export async function startReplicatedCluster (t: Teardown, nodeTimeoutMs = 1_000): Promise<{ url: string, masters: ClusterNode[], replicas: ClusterNode[] }> {
+export async function startReplicatedCluster (t: Teardown, nodeTimeoutMs = 1_000): Promise<{
+  url: string, masters: ClusterNode[], replicas: ClusterNode[],
+}> {
   const settings = ['--cluster-node-timeout', String(nodeTimeoutMs), ...promptly]
   const { url, nodes } = await startCluster(t, settings)
   const open = async (node: TestRedis): Promise<ClusterNode> => {
@@ -64,17 +80,28 @@ export async function startReplicatedCluster (t: Teardown, nodeTimeoutMs = 1_000
   }
   const masters = await Promise.all(nodes.map(open))
   const replicas = await Promise.all(masters.map(async master => {
-    const replica = await open(await startRedis(t, ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort()), ...settings]))
+    const replica = await open(
+      await startRedis(t, ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort()), ...settings]),
+    )
     const [, busPort = ''] = /@(\d+)\S* myself/.exec(String(await master.admin.cluster('NODES'))) ?? []
     await replica.admin.call('CLUSTER', 'MEET', '127.0.0.1', String(master.port), busPort)
-    await until(async () => String(await replica.admin.cluster('NODES')).includes(master.id), 'the replica knows its master')
-    await until(() => replica.admin.call('CLUSTER', 'REPLICATE', master.id).then(() => true, () => false), 'it replicates')
+    await until(
+      async () => String(await replica.admin.cluster('NODES')).includes(master.id), 'the replica knows its master',
+    )
+    await until(
+      () => replica.admin.call('CLUSTER', 'REPLICATE', master.id).then(() => true, () => false), 'it replicates',
+    )
     return replica
   }))
   await until(async () => {
     const all = [...masters, ...replicas]
     const told = await Promise.all(all.map(async ({ admin }) => String(await admin.cluster('NODES'))))
-    const knowsAll = told.every(text => all.every(({ id }) => text.includes(id)) && [...text.matchAll(/slave /g)].length === 3 && !/handshake|fail/.test(text))
+    const knowsAll = told.every(
+      text =>
+        all.every(
+          ({ id }) => text.includes(id),
+        ) && [...text.matchAll(/slave /g)].length === 3 && !/handshake|fail/.test(text),
+    )
     return knowsAll && (await Promise.all(masters.map(({ admin }) => hasReplicas(admin, 1)))).every(Boolean)
   }, 'the replicas are in step', 20_000)
   return { url, masters, replicas }

@@ -17,7 +17,10 @@ t.setTimeout(150_000)
 
 const root = join(import.meta.dirname, '../..')
 
-/** What a next version may change without asking anybody: another text of a script, and fields in records and jobs that nobody knows yet. */
+/**
+ * What a next version may change without asking anybody: another text of a script, and fields in records and jobs that
+ * nobody knows yet.
+ */
 const changes: { file: string, from: string, to: string }[] = [
   { file: 'verification.ts', from: 'news, format: 1,', to: 'news, format: 1, later: { to: \'come\' },' },
   { file: 'deliveries.ts', from: '...told, format: 1,', to: '...told, format: 1, later: { to: \'come\' },' },
@@ -30,7 +33,9 @@ async function buildNext (t: Test): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'verigate-next-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   await Promise.all([
-    cp(join(root, 'src'), join(folder, 'src'), { recursive: true }), cp(join(root, 'package.json'), join(folder, 'package.json')),
+    cp(
+      join(root, 'src'), join(folder, 'src'), { recursive: true },
+    ), cp(join(root, 'package.json'), join(folder, 'package.json')),
     symlink(join(root, 'node_modules'), join(folder, 'node_modules')),
   ])
   for (const { file, from, to } of changes) {
@@ -42,11 +47,18 @@ async function buildNext (t: Test): Promise<string> {
   return join(folder, 'src/main.ts')
 }
 
-/** Two versions at once behind a balancer, under load; then the one leaves, and then it comes back and the other leaves: a rollout, and its taking back. */
-async function runBoth (t: Test, { api, worker, url, shop, oracle, start }: World, main: string): Promise<{ ours: GatewayProcess[], theirs: GatewayProcess[] }> {
+/**
+ * Two versions at once behind a balancer, under load; then the one leaves, and then it comes back and the other leaves:
+ * a rollout, and its taking back.
+ */
+async function runBoth (
+  t: Test, { api, worker, url, shop, oracle, start }: World, main: string,
+): Promise<{ ours: GatewayProcess[], theirs: GatewayProcess[] }> {
   const balancer = await startBalancer(t, Number(new URL(url).port))
   const startPair = async (options?: { main: string }): Promise<GatewayProcess[]> => {
-    const pair = await Promise.all([start({ ...api, PORT: '0', SHUTDOWN_DELAY_SECONDS: '2' }, options), start(worker, options)])
+    const pair = await Promise.all(
+      [start({ ...api, PORT: '0', SHUTDOWN_DELAY_SECONDS: '2' }, options), start(worker, options)],
+    )
     await balancer.add(await pair[0]!.listening)
     return pair
   }
@@ -83,12 +95,18 @@ async function runBoth (t: Test, { api, worker, url, shop, oracle, start }: Worl
 
 /** Of which verifications these processes log that. */
 const namedIn = (processes: GatewayProcess[], msg: string): Set<string> =>
-  new Set(processes.flatMap(({ logs }) => logs).filter(line => line.includes(`"${msg}"`) && line.endsWith('}')).map(line => String(readLine(line)['verificationId'])))
+  new Set(
+    processes.flatMap(({ logs }) => logs).filter(
+      line => line.includes(`"${msg}"`) && line.endsWith('}'),
+    ).map(line => String(readLine(line)['verificationId'])),
+  )
 
 t.test('this version and a next one at the same Redis at the same time', async t => {
   const [world, main] = [await startWorld(t), await buildNext(t)]
   const { ours, theirs } = await runBoth(t, world, main)
-  const settled = await world.oracle.judge(`two versions at once${isFull ? ', the one and then the other replaced' : ''}`)
+  const settled = await world.oracle.judge(
+    `two versions at once${isFull ? ', the one and then the other replaced' : ''}`,
+  )
   const [begunByThem, endedByThem] = [namedIn(theirs, 'verification created'), namedIn(theirs, 'verification ended')]
   const [begunByUs, endedByUs] = [namedIn(ours, 'verification created'), namedIn(ours, 'verification ended')]
   const crossed = { toUs: begunByThem.intersection(endedByUs).size, toThem: begunByUs.intersection(endedByThem).size }
@@ -104,17 +122,29 @@ t.test('this version and a next one at the same Redis at the same time', async t
   }))
   const withLater = records.filter(record => 'later' in record).length
   t.equal(withLater, begunByThem.size, 'nobody drops what he does not know')
-  const scripts = await Promise.all([join(root, 'src'), dirname(main)].map(folder => readFile(join(folder, 'store/write.lua'))))
+  const scripts = await Promise.all(
+    [join(root, 'src'), dirname(main)].map(folder => readFile(join(folder, 'store/write.lua'))),
+  )
   const hashes = scripts.map(text => createHash('sha1').update(text).digest('hex'))
   t.same(await redis.script('EXISTS', ...hashes), [1, 1], 'both scripts were run')
   t.comment(`begun by the next version and ended by this one: ${crossed.toUs}; the other way: ${crossed.toThem}`)
 })
 
 const older = process.env['OLDER_VERSION']
-t.test('an older version and this one', { skip: older === undefined && 'needs OLDER_VERSION, the folder of one that is installed' }, async t => {
+t.test('an older version and this one', {
+  skip: older === undefined && 'needs OLDER_VERSION, the folder of one that is installed',
+}, async t => {
   const world = await startWorld(t)
   const { ours, theirs } = await runBoth(t, world, join(older ?? '', 'src/main.ts'))
-  await world.oracle.judge(`an older version and this one at once${isFull ? ', the one and then the other replaced' : ''}`)
-  t.ok(namedIn(ours, 'verification created').intersection(namedIn(theirs, 'verification ended')).size > 0, 'it ended what this one had begun')
-  t.ok(namedIn(theirs, 'verification created').intersection(namedIn(ours, 'verification ended')).size > 0, 'and the other way')
+  await world.oracle.judge(
+    `an older version and this one at once${isFull ? ', the one and then the other replaced' : ''}`,
+  )
+  t.ok(
+    namedIn(ours, 'verification created').intersection(namedIn(theirs, 'verification ended')).size > 0,
+    'it ended what this one had begun',
+  )
+  t.ok(
+    namedIn(theirs, 'verification created').intersection(namedIn(ours, 'verification ended')).size > 0,
+    'and the other way',
+  )
 })

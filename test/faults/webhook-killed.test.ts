@@ -27,14 +27,19 @@ async function startScene (t: Test, answer: (n: number) => number | undefined = 
       oracle.accept(id, 'canceled/app_canceled')
       return id
     },
-    deliveries: async (): Promise<Record<string, any>[]> => (await shop.call('GET', '/webhooks/deliveries?limit=100')).body['data'],
+    deliveries: async (): Promise<Record<string, any>[]> => (
+      await shop.call('GET', '/webhooks/deliveries?limit=100')
+    ).body['data'],
   }
 }
 const idOf = ({ body }: Received): string => String(Object(body['data'])['id'])
-const isSame = (received: Received[]): boolean => new Set(received.map(({ text, headers }) => `${String(headers['webhook-id'])} ${text}`)).size === 1
+const isSame = (received: Received[]): boolean =>
+  new Set(received.map(({ text, headers }) => `${String(headers['webhook-id'])} ${text}`)).size === 1
 
 t.test('killed between two tries', { buffered: true }, async t => {
-  const { receiver, api, worker, cancel, deliveries, start, launch, oracle } = await startScene(t, n => n === 1 ? 500 : 200)
+  const {
+    receiver, api, worker, cancel, deliveries, start, launch, oracle,
+  } = await startScene(t, n => n === 1 ? 500 : 200)
   await start(api)
   const first = await start(worker)
   await cancel()
@@ -49,7 +54,9 @@ t.test('killed between two tries', { buffered: true }, async t => {
 })
 
 t.test('killed when the receiver has it and nothing is recorded', { buffered: true }, async t => {
-  const { receiver, api, worker, cancel, deliveries, start, launch, oracle } = await startScene(t, n => n === 1 ? undefined : 200)
+  const {
+    receiver, api, worker, cancel, deliveries, start, launch, oracle,
+  } = await startScene(t, n => n === 1 ? undefined : 200)
   await start(api)
   const first = await start(worker)
   await cancel()
@@ -70,7 +77,9 @@ t.test('killed between the change of state and the queue', { buffered: true }, a
   const obstacle = '{vg}:notify:id'
   await redis.set(obstacle, 'in the way')
   const id = await cancel()
-  await until(() => first.logs.some(line => line.includes('left to the sweeper')), 'it is told that the job is not in the queue')
+  await until(
+    () => first.logs.some(line => line.includes('left to the sweeper')), 'it is told that the job is not in the queue',
+  )
   await first.kill()
   await redis.del(obstacle)
   t.strictSame(await redis.keys('{vg}:notify:*.*'), [], 'and no job is')

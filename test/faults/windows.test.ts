@@ -8,7 +8,8 @@ import { announces, creates, pointedAt, startVictim, type Victim } from './victi
 import type { Command } from './wire.ts'
 import { isFull, startWorld } from './world.ts'
 
-// An api dies in a window that is held open. Everything is there but once beside it: who dies next is nobody else's business.
+// An api dies in a window that is held open. Everything is there but once beside it: who dies next is nobody else's
+// business.
 t.jobs = 5
 t.setTimeout(150_000)
 
@@ -26,9 +27,16 @@ type Opening = {
   n: number
 }
 
-/** What a client is answered whose request is in hand when the process dies in that window. What is there then is for the test to look at. */
-async function die ({ gateway, redis, providers: own }: Victim, { at }: Opening, ask: () => Promise<Answer>, look: () => Promise<void>): Promise<Answer | null> {
-  const isHeld = 'answer' in at ? lose(own, at.answer) : ('request' in at ? redis.hold('request', at.request) : redis.hold('reply', at.reply)).caught
+/**
+ * What a client is answered whose request is in hand when the process dies in that window. What is there then is for
+ * the test to look at.
+ */
+async function die (
+  { gateway, redis, providers: own }: Victim, { at }: Opening, ask: () => Promise<Answer>, look: () => Promise<void>,
+): Promise<Answer | null> {
+  const isHeld = 'answer' in at
+    ? lose(own, at.answer)
+    : ('request' in at ? redis.hold('request', at.request) : redis.hold('reply', at.reply)).caught
   // It may be too busy with its own start to let anything in.
   const insisting = async (): Promise<Answer | null> => {
     const answer = await ask().catch(() => null)
@@ -44,41 +52,77 @@ async function die ({ gateway, redis, providers: own }: Victim, { at }: Opening,
 async function lose (proxy: Awaited<ReturnType<typeof startProxy>>, path: string): Promise<void> {
   const before = proxy.passed.length
   proxy.lose(path, 1)
-  await until(() => proxy.passed.slice(before).some(({ path: seen, status }) => seen === path && status !== null), `${path} is asked`)
+  await until(
+    () => proxy.passed.slice(before).some(({ path: seen, status }) => seen === path && status !== null),
+    `${path} is asked`,
+  )
 }
 
 /** A victim, a number and what goes with it. */
 async function startScene (t: Test, n: number) {
   const victim = await startVictim(t, world, world.api)
   const { shop, redisUrl, receiver } = world
-  const oracle = await createOracle(t, { shop, redisUrl, receiver, logs: () => [...victim.gateway.logs, ...survivor.logs] })
-  const isAbout = ({ body }: Passed): boolean => body['phoneNumber'] === numberOf(n, '10') || body['phoneNumber'] === Number(numberOf(n, '10').slice(1)) || body['otp'] === codeOf(numberOf(n, '10'))
+  const oracle = await createOracle(
+    t, { shop, redisUrl, receiver, logs: () => [...victim.gateway.logs, ...survivor.logs] },
+  )
+  const isAbout = ({ body }: Passed): boolean =>
+    body['phoneNumber'] === numberOf(n, '10') || body['phoneNumber'] === Number(
+      numberOf(n, '10').slice(1),
+    ) || body['otp'] === codeOf(numberOf(n, '10'))
   const create = (workflow: unknown[], client = shop): Promise<Answer> =>
-    client.create({ phoneNumber: numberOf(n, '10'), workflow, reference: `order-${n}` }, { 'idempotency-key': `key-${n}` })
+    client.create(
+      { phoneNumber: numberOf(n, '10'), workflow, reference: `order-${n}` }, { 'idempotency-key': `key-${n}` },
+    )
   return {
     victim, oracle, create,
-    asked: (path: string): number => [...victim.providers.passed, ...providers.passed].filter(one => one.path === path && isAbout(one)).length,
+    asked: (path: string): number => [
+      ...victim.providers.passed, ...providers.passed,
+    ].filter(one => one.path === path && isAbout(one)).length,
     /** The verifications with this reference, as the survivor reads them. */
-    kept: async (): Promise<Record<string, any>[]> => (await shop.call('GET', `/verifications?reference=order-${n}`)).body['data'],
+    kept: async (): Promise<Record<string, any>[]> => (
+      await shop.call('GET', `/verifications?reference=order-${n}`)
+    ).body['data'],
   }
 }
 
-type CreateWindow = Opening & { name: string, method?: string, inShort?: true, revision: number | null, asked: number, end: End, askedInAll?: number }
+type CreateWindow = Opening & {
+  name: string, method?: string, inShort?: true, revision: number | null, asked: number, end: End, askedInAll?: number,
+}
 const otp = 'otpless.otp'
 
 /** `asked`: how often the provider was before the death; in all only where that is not the same. */
 const createWindows: CreateWindow[] = [
-  { n: 1, name: 'the create has not reached Redis', at: { request: creates }, revision: null, asked: 0, end: 'verified', askedInAll: 1 },
-  { n: 2, name: 'the create is written, and nobody asked', at: { reply: creates }, inShort: true, revision: 1, asked: 0, end: 'failed/provider_unavailable' },
-  { n: 3, name: 'the provider is asked, and has not answered', at: { answer: initiate }, revision: 1, asked: 1, end: 'failed/provider_unavailable' },
-  { n: 4, name: 'the provider has answered, and nothing of it is written', at: { request: announces(2) }, revision: 1, asked: 1, end: 'failed/provider_unavailable' },
-  { n: 5, name: 'all is written, and the app not told', at: { reply: announces(2) }, inShort: true, revision: 2, asked: 1, end: 'verified' },
+  {
+    n: 1, name: 'the create has not reached Redis', at: { request: creates }, revision: null, asked: 0, end: 'verified',
+    askedInAll: 1,
+  },
+  {
+    n: 2, name: 'the create is written, and nobody asked', at: { reply: creates }, inShort: true, revision: 1, asked: 0,
+    end: 'failed/provider_unavailable',
+  },
+  {
+    n: 3, name: 'the provider is asked, and has not answered', at: { answer: initiate }, revision: 1, asked: 1,
+    end: 'failed/provider_unavailable',
+  },
+  {
+    n: 4, name: 'the provider has answered, and nothing of it is written', at: { request: announces(2) }, revision: 1,
+    asked: 1, end: 'failed/provider_unavailable',
+  },
+  {
+    n: 5, name: 'all is written, and the app not told', at: { reply: announces(2) }, inShort: true, revision: 2,
+    asked: 1, end: 'verified',
+  },
   // The callback comes by our own name for the attempt, whether or not the answer to our start was kept.
-  { n: 6, name: 'Truecaller has taken a push, and nothing of it is written', at: { request: announces(2) }, method: 'truecaller.push', inShort: true, revision: 1, asked: 1, end: 'verified' },
+  {
+    n: 6, name: 'Truecaller has taken a push, and nothing of it is written', at: { request: announces(2) },
+    method: 'truecaller.push', inShort: true, revision: 1, asked: 1, end: 'verified',
+  },
 ]
 
 for (const { name, method = otp, inShort, revision, end, askedInAll, ...opening } of createWindows) {
-  t.test(`create: ${name}`, { buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults' }, async t => {
+  t.test(`create: ${name}`, {
+    buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults',
+  }, async t => {
     const { n, asked: askedBefore } = opening
     const { victim, oracle, create, asked, kept } = await startScene(t, n)
     const path = method === otp ? initiate : push
@@ -92,7 +136,10 @@ for (const { name, method = otp, inShort, revision, end, askedInAll, ...opening 
     t.equal(status, 201)
     oracle.accept(body['id'], end)
     if (method === otp && end === 'verified') {
-      t.match(await world.shop.call('POST', `/verifications/${body['id']}/check`, { code: codeOf(numberOf(n, '10')) }), { status: 200, body: { status: 'verified' } })
+      t.match(
+        await world.shop.call('POST', `/verifications/${body['id']}/check`, { code: codeOf(numberOf(n, '10')) }),
+        { status: 200, body: { status: 'verified' } },
+      )
     }
     await oracle.judge(`api SIGKILLed: create, ${name}`)
     t.match(await kept(), [{ id: body['id'] }], 'one verification for one key')
@@ -101,24 +148,44 @@ for (const { name, method = otp, inShort, revision, end, askedInAll, ...opening 
   })
 }
 
-type CheckWindow = Opening & { name: string, inShort?: true, revision: number, asked: number, askedInAll: number, again: number }
+type CheckWindow = Opening & {
+  name: string, inShort?: true, revision: number, asked: number, askedInAll: number, again: number,
+}
 
 /** `again`: what the app is answered when it asks the same again. */
 const checkWindows: CheckWindow[] = [
-  { n: 11, name: 'the evidence has not reached Redis', at: { request: announces(3) }, revision: 2, asked: 0, askedInAll: 1, again: 200 },
-  { n: 12, name: 'the evidence is written, and nobody asked', at: { reply: announces(3) }, revision: 3, asked: 0, askedInAll: 1, again: 202 },
-  { n: 13, name: 'the provider is asked, and has not answered', at: { answer: verify }, revision: 3, asked: 1, askedInAll: 2, again: 202 },
-  { n: 14, name: 'the provider has said yes, and nothing of it is written', at: { request: announces(4) }, inShort: true, revision: 3, asked: 1, askedInAll: 2, again: 202 },
-  { n: 15, name: 'the outcome is written, and the app not told', at: { reply: announces(4) }, revision: 4, asked: 1, askedInAll: 1, again: 409 },
+  {
+    n: 11, name: 'the evidence has not reached Redis', at: { request: announces(3) }, revision: 2, asked: 0,
+    askedInAll: 1, again: 200,
+  },
+  {
+    n: 12, name: 'the evidence is written, and nobody asked', at: { reply: announces(3) }, revision: 3, asked: 0,
+    askedInAll: 1, again: 202,
+  },
+  {
+    n: 13, name: 'the provider is asked, and has not answered', at: { answer: verify }, revision: 3, asked: 1,
+    askedInAll: 2, again: 202,
+  },
+  {
+    n: 14, name: 'the provider has said yes, and nothing of it is written', at: { request: announces(4) },
+    inShort: true, revision: 3, asked: 1, askedInAll: 2, again: 202,
+  },
+  {
+    n: 15, name: 'the outcome is written, and the app not told', at: { reply: announces(4) }, revision: 4, asked: 1,
+    askedInAll: 1, again: 409,
+  },
 ]
 
 for (const { name, inShort, revision, asked: askedBefore, askedInAll, again, ...opening } of checkWindows) {
-  t.test(`check: ${name}`, { buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults' }, async t => {
+  t.test(`check: ${name}`, {
+    buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults',
+  }, async t => {
     const { n } = opening
     const { victim, oracle, create, asked, kept } = await startScene(t, n)
     const { body: { id } } = await create([otp], victim.shop)
     oracle.accept(id, 'verified')
-    const check = (client = world.shop): Promise<Answer> => client.call('POST', `/verifications/${id}/check`, { code: codeOf(numberOf(n, '10')) })
+    const check = (client = world.shop): Promise<Answer> =>
+      client.call('POST', `/verifications/${id}/check`, { code: codeOf(numberOf(n, '10')) })
     const unheard = await die(victim, opening, () => check(victim.shop), async () => {
       t.equal(asked(verify), askedBefore, `the provider was asked ${askedBefore} times`)
       t.match(await kept(), [{ id, revision, status: revision === 4 ? 'verified' : 'pending' }], 'what is in Redis')
@@ -132,21 +199,28 @@ for (const { name, inShort, revision, asked: askedBefore, askedInAll, again, ...
   })
 }
 
-t.test('check: the provider has said no to a code, and nothing of it is written', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('check: the provider has said no to a code, and nothing of it is written', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const n = 16
   const { victim, oracle, create, kept } = await startScene(t, n)
   const { body: { id } } = await create([otp], victim.shop)
   oracle.accept(id, 'verified')
   const [right, wrong] = [codeOf(numberOf(n, '10')), '000016']
-  const check = (code: string, client = world.shop): Promise<Answer> => client.call('POST', `/verifications/${id}/check`, { code })
+  const check = (code: string, client = world.shop): Promise<Answer> =>
+    client.call('POST', `/verifications/${id}/check`, { code })
   const told = (code: string): (number | null)[] =>
-    [...victim.providers.passed, ...providers.passed].filter(({ path, body }) => path === verify && body['otp'] === code).map(({ status }) => status)
+    [...victim.providers.passed, ...providers.passed].filter(
+      ({ path, body }) => path === verify && body['otp'] === code,
+    ).map(({ status }) => status)
   const unheard = await die(victim, { n, at: { request: announces(4) } }, () => check(wrong, victim.shop), async () => {
     t.same(told(wrong), [400], 'the provider was asked, and said no')
     t.match(await kept(), [{ id, revision: 3, status: 'pending' }], 'what is in Redis')
   })
   t.equal(unheard, null, 'nobody was answered')
-  const waiting = await world.shop.waitFor(id, ({ nextAction, status }) => status !== 'pending' || nextAction?.type === 'submitCode')
+  const waiting = await world.shop.waitFor(
+    id, ({ nextAction, status }) => status !== 'pending' || nextAction?.type === 'submitCode',
+  )
   t.match(waiting, { status: 'pending', verified: false }, 'what the provider says again proves nothing')
   t.same(told(wrong), [400, 400])
   t.match(await check(right), { status: 200, body: { status: 'verified' } })
@@ -154,30 +228,50 @@ t.test('check: the provider has said no to a code, and nothing of it is written'
   t.same(told(right), [200])
 })
 
-type ActionWindow = Opening & { name: string, action: 'cancel' | 'next', inShort?: true, revision: number, again?: number }
+type ActionWindow = Opening & {
+  name: string, action: 'cancel' | 'next', inShort?: true, revision: number, again?: number,
+}
 
 const actionWindows: ActionWindow[] = [
   { n: 21, action: 'cancel', name: 'it has not reached Redis', at: { request: announces(3) }, revision: 2, again: 200 },
-  { n: 22, action: 'cancel', name: 'it is written, and the app not told', at: { reply: announces(3) }, inShort: true, revision: 3, again: 409 },
-  { n: 23, action: 'next', name: 'it is written, and the next provider not asked', at: { reply: announces(3) }, revision: 3 },
-  { n: 24, action: 'next', name: 'the next attempt is written, and the app not told', at: { reply: announces(4) }, revision: 4 },
+  {
+    n: 22, action: 'cancel', name: 'it is written, and the app not told', at: { reply: announces(3) }, inShort: true,
+    revision: 3, again: 409,
+  },
+  {
+    n: 23, action: 'next', name: 'it is written, and the next provider not asked', at: { reply: announces(3) },
+    revision: 3,
+  },
+  {
+    n: 24, action: 'next', name: 'the next attempt is written, and the app not told', at: { reply: announces(4) },
+    revision: 4,
+  },
 ]
 
 for (const { name, action, inShort, revision, again, ...opening } of actionWindows) {
-  t.test(`${action}: ${name}`, { buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults' }, async t => {
+  t.test(`${action}: ${name}`, {
+    buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults',
+  }, async t => {
     const { n } = opening
     const { victim, oracle, create, asked, kept } = await startScene(t, n)
     const { body: { id } } = await create([otp, 'truid.phone_check'], victim.shop)
     oracle.accept(id, action === 'cancel' ? 'canceled/app_canceled' : 'verified')
-    const call = (client = world.shop): Promise<Answer> => client.call('POST', `/verifications/${id}/${action}`, action === 'next' ? {} : undefined)
+    const call = (client = world.shop): Promise<Answer> =>
+      client.call('POST', `/verifications/${id}/${action}`, action === 'next' ? {} : undefined)
     const unheard = await die(victim, opening, () => call(victim.shop), async () => {
       t.match(await kept(), [{ id, revision }], 'what is in Redis')
     })
     t.equal(unheard, null, 'nobody was answered')
-    if (action === 'cancel') t.match(await call(), { status: again, body: again === 200 ? { status: 'canceled' } : { verificationStatus: 'canceled' } })
+    if (action === 'cancel') t.match(
+      await call(),
+      { status: again, body: again === 200 ? { status: 'canceled' } : { verificationStatus: 'canceled' } },
+    )
     else {
       const waiting = await world.shop.waitFor(id, ({ nextAction }) => nextAction?.type === 'openUrlOnCellular')
-      t.match(waiting['attempts'], [{ method: otp, status: 'failed' }, { method: 'truid.phone_check', status: 'pending' }], 'one attempt, by whomever it is started')
+      t.match(
+        waiting['attempts'], [{ method: otp, status: 'failed' }, { method: 'truid.phone_check', status: 'pending' }],
+        'one attempt, by whomever it is started',
+      )
       await act(world.shop, world.simulators, waiting, numberOf(n, '10'))
     }
     await oracle.judge(`api SIGKILLed: ${action}, ${name}`)

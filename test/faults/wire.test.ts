@@ -10,7 +10,9 @@ async function startAll (t: Test) {
   const { port } = await startRedis(t)
   const wire = await startWire(t, port)
   const open = (to: number): Redis => {
-    const redis = new Redis(to, { retryStrategy: () => 20, maxRetriesPerRequest: 0, enableOfflineQueue: false }).on('error', () => {})
+    const redis = new Redis(
+      to, { retryStrategy: () => 20, maxRetriesPerRequest: 0, enableOfflineQueue: false },
+    ).on('error', () => {})
     t.teardown(() => redis.disconnect())
     return redis
   }
@@ -54,7 +56,9 @@ t.test('holds a request, then a reply, and all that comes after it', { buffered:
 
   const after = wire.hold('reply', isSet)
   let answered = 0
-  const second = [far.incr('after'), far.set('held', '2'), far.incr('after')].map(answer => Promise.resolve(answer).finally(() => { answered += 1 }))
+  const second = [far.incr('after'), far.set('held', '2'), far.incr('after')].map(
+    answer => Promise.resolve(answer).finally(() => { answered += 1 }),
+  )
   t.match(await after.caught, { command: ['set', 'held', '2'], text: '+OK\r\n' })
   t.same(await near.mget('held', 'after'), ['2', '3'], 'Redis has done it')
   await second[0]
@@ -110,7 +114,9 @@ t.test('swallows what is sent, for ever', { buffered: true }, async t => {
 t.test('takes its time', { buffered: true }, async t => {
   const { wire, far } = await startAll(t)
   Object.assign(wire, { latencyMs: 100 })
-  const [one, three] = [await timed(() => far.ping()), await timed(() => Promise.all([far.ping(), far.ping(), far.ping()]))]
+  const [one, three] = [
+    await timed(() => far.ping()), await timed(() => Promise.all([far.ping(), far.ping(), far.ping()]))
+  ]
   t.ok(one >= 95 && three >= 95, `a round trip took ${one} ms, three at once ${three} ms`)
   t.ok(three < 190, 'what is sent at once waits at once')
   Object.assign(wire, { latencyMs: 0, jitterMs: 100 })

@@ -11,7 +11,10 @@ export type Command = readonly string[]
 
 /** The one message that a hold caught. */
 export type Held = {
-  /** Resolves once it is here: a request that Redis has not seen, or a reply that the client has not seen, with its text. */
+  /**
+   * Resolves once it is here: a request that Redis has not seen, or a reply that the client has not seen, with its
+   * text.
+   */
   caught: Promise<{ command: Command, text: string }>
   /** Lets it go on, and what came after it. A request goes on also when its sender is dead. */
   release (): void
@@ -36,14 +39,23 @@ export type Wire = {
   /** Nothing listens any more; connections stay. `accept` ends it. */
   refuse (): Promise<void>
   accept (): Promise<void>
-  /** Connections, also new ones, look open and all that is sent is swallowed; Redis never hears of their end. They stay so after `heal`. */
+  /**
+   * Connections, also new ones, look open and all that is sent is swallowed; Redis never hears of their end. They stay
+   * so after `heal`.
+   */
   blackhole (): void
   heal (): void
-  /** Catches the next message of which the command is such a one, and holds back all that follows it on its connection. One hold catches one. */
+  /**
+   * Catches the next message of which the command is such a one, and holds back all that follows it on its connection.
+   * One hold catches one.
+   */
   hold (what: 'request' | 'reply', matches: (command: Command) => boolean): Held
 }
 
-type Hold = { what: 'request' | 'reply', matches: (command: Command) => boolean, gate: Promise<void>, caught: (message: { command: Command, text: string }) => void }
+type Hold = {
+  what: 'request' | 'reply', matches: (command: Command) => boolean, gate: Promise<void>,
+  caught: (message: { command: Command, text: string }) => void,
+}
 type Pace = Pick<Wire, 'bytesPerSecond' | 'isSliced'>
 
 /** Starts a wire to the Redis at this port; it ends with the test. */
@@ -52,7 +64,10 @@ export async function startWire (t: Teardown, target: number): Promise<Wire> {
   const holds: Hold[] = []
   let isBlack = false
 
-  /** When the message may go on, if it is one that is waited for. A script that Redis did not know did nothing: it is sent again whole. */
+  /**
+   * When the message may go on, if it is one that is waited for. A script that Redis did not know did nothing: it is
+   * sent again whole.
+   */
   function gateOf (what: Hold['what'], command: Command | undefined, message: Buffer): Promise<void> | null {
     if (command === undefined || message.includes('-NOSCRIPT')) return null
     const found = holds.findIndex(hold => hold.what === what && hold.matches(command))
@@ -70,7 +85,8 @@ export async function startWire (t: Teardown, target: number): Promise<Wire> {
     const own = {
       isDead: isBlack,
       cut () {
-        // One that is just saying goodbye must not be reset: Node.js would wait for the end of that, turning in a circle, when this process ends.
+        // One that is just saying goodbye must not be reset: Node.js would wait for the end of that, turning in a
+        // circle, when this process ends.
         for (const socket of [client, redis]) socket.writableEnded ? socket.destroy() : socket.resetAndDestroy()
         links.delete(own)
       },
@@ -128,7 +144,9 @@ export async function startWire (t: Teardown, target: number): Promise<Wire> {
 }
 
 /** Sends in order, each when it is due and its gate is open; null ends the connection. */
-function createPump (socket: Socket, pace: Pace): (bytes: Buffer | null, latencyMs: number, gate: Promise<void> | null) => void {
+function createPump (socket: Socket, pace: Pace): (
+  bytes: Buffer | null, latencyMs: number, gate: Promise<void> | null,
+) => void {
   const queue: { bytes: Buffer | null, dueAt: number, gate: Promise<void> | null }[] = []
   let isRunning = false
   async function run (): Promise<void> {
@@ -196,5 +214,6 @@ function wordsOf (message: Buffer): Command {
 export function runs (script: 'write.lua' | 'erase.lua', keyEnd = ''): (command: Command) => boolean {
   const text = readFileSync(new URL(`../../src/store/${script}`, import.meta.url), 'latin1')
   const names = [text, createHash('sha1').update(text, 'latin1').digest('hex')]
-  return ([name = '', ran = '', , key = '']) => /^eval(sha)?$/i.test(name) && names.includes(ran) && key.endsWith(keyEnd)
+  return ([name = '', ran = '', , key = '']) =>
+    /^eval(sha)?$/i.test(name) && names.includes(ran) && key.endsWith(keyEnd)
 }

@@ -28,7 +28,9 @@ t.test('killed in the middle of a profile fetch', { buffered: true }, async t =>
   const count = 5
   const fetches = (): number => simulators.requests.filter(({ path }) => path === '/v1/default').length
   simulators.fail({ provider: 'truecaller', answer: 'hang', path: '/v1/default', times: count })
-  for (let n = 0; n < count; n += 1) await accept({ phoneNumber: numberOf(n, '10'), workflow: ['truecaller.push'] }, 'verified')
+  for (let n = 0; n < count; n += 1) await accept(
+    { phoneNumber: numberOf(n, '10'), workflow: ['truecaller.push'] }, 'verified',
+  )
   await until(() => fetches() === count, 'every profile is being fetched')
 
   const killedAt = performance.now()
@@ -38,7 +40,9 @@ t.test('killed in the middle of a profile fetch', { buffered: true }, async t =>
   const seconds = (performance.now() - killedAt) / 1000
   t.ok(seconds < 11, `all verified ${seconds.toFixed(1)} s after the kill`)
   t.equal(fetches(), 2 * count, 'each profile was fetched once more')
-  for (const { verification } of settled) t.match(verification, { revision: 4, attempts: { length: 1 }, profileStatus: 'ready' })
+  for (const { verification } of settled) t.match(
+    verification, { revision: 4, attempts: { length: 1 }, profileStatus: 'ready' },
+  )
 })
 
 t.test('killed in the middle of a sweep', { buffered: true }, async t => {
@@ -66,7 +70,8 @@ t.test('killed at random moments, ten times', { buffered: true }, async t => {
   const { shop, simulators, oracle, startWorker } = await startApi(t)
   const kills = 10
   const killing = (async () => {
-    // Two are always on their way, as under a supervisor; who of them is at which job when the end comes is left to chance.
+    // Two are always on their way, as under a supervisor; who of them is at which job when the end comes is left to
+    // chance.
     const crew = [startWorker(), startWorker()]
     for (let n = 0; n < kills; n += 1) {
       const worker = await crew.shift()

@@ -32,13 +32,28 @@ type Window = {
 const windows: Window[] = [
   { name: 'before the profile is fetched', job: 'profile', at: { reply: reads }, revision: 3, before: 0, inAll: 1 },
   { name: 'while the profile is fetched', job: 'profile', at: { answer: profile }, revision: 3, before: 1, inAll: 2 },
-  { name: 'the profile is fetched, and nothing of it written', job: 'profile', at: { request: announces(4) }, inShort: true, revision: 3, before: 1, inAll: 2 },
-  { name: 'the profile of another is fetched, and nothing of it written', job: 'profile', at: { request: announces(4) }, suffix: '11', revision: 3, before: 1, inAll: 2 },
-  { name: 'the outcome is written, and the job not finished', job: 'profile', at: { reply: announces(4) }, revision: 4, before: 1, inAll: 1 },
+  {
+    name: 'the profile is fetched, and nothing of it written', job: 'profile', at: { request: announces(4) },
+    inShort: true, revision: 3, before: 1, inAll: 2,
+  },
+  {
+    name: 'the profile of another is fetched, and nothing of it written', job: 'profile', at: { request: announces(4) },
+    suffix: '11', revision: 3, before: 1, inAll: 2,
+  },
+  {
+    name: 'the outcome is written, and the job not finished', job: 'profile', at: { reply: announces(4) }, revision: 4,
+    before: 1, inAll: 1,
+  },
   { name: 'the webhook is not sent', job: 'webhook', at: { reply: readsDelivery }, revision: 3, before: 0, inAll: 1 },
   // The app's answer is lost with the process: it is told once more, by the same name.
-  { name: 'the app has the webhook, and nothing of that is written', job: 'webhook', at: { request: announces('delivered') }, inShort: true, revision: 3, before: 1, inAll: 2 },
-  { name: 'the delivery is written, and the job not finished', job: 'webhook', at: { reply: announces('delivered') }, revision: 3, before: 1, inAll: 1 },
+  {
+    name: 'the app has the webhook, and nothing of that is written', job: 'webhook',
+    at: { request: announces('delivered') }, inShort: true, revision: 3, before: 1, inAll: 2,
+  },
+  {
+    name: 'the delivery is written, and the job not finished', job: 'webhook', at: { reply: announces('delivered') },
+    revision: 3, before: 1, inAll: 1,
+  },
 ]
 
 /** A worker that will wait in the window, the api beside it, and who takes over. */
@@ -53,17 +68,25 @@ async function startScene (t: Test, at: Window['at'], options: WorldOptions = {}
     }),
     world.start(world.api),
   ])
-  const fetchesOf = ({ passed }: Victim['providers']): number => passed.filter(({ path, status }) => path === profile && status !== null).length
+  const fetchesOf = ({ passed }: Victim['providers']): number =>
+    passed.filter(({ path, status }) => path === profile && status !== null).length
   return {
     ...world, victim,
     survive: () => world.start({ ...world.worker, ...pointedAt(later) }),
-    isThere: async (): Promise<void> => held === null ? until(() => fetchesOf(victim.providers) === 1, 'it waits for the answer') : void await (held as Held).caught,
+    isThere: async (): Promise<void> =>
+      held === null
+        ? until(() => fetchesOf(victim.providers) === 1, 'it waits for the answer')
+        : void await (held as Held).caught,
     fetches: (): number => fetchesOf(victim.providers) + fetchesOf(later),
   }
 }
 
-async function create ({ shop, oracle }: Pick<World, 'shop' | 'oracle'>, job: Window['job'], n = 1, suffix: '10' | '11' = '10'): Promise<string> {
-  const { status, body: { id } } = await shop.create({ phoneNumber: numberOf(n, suffix), workflow: [job === 'profile' ? 'truecaller.push' : 'otpless.otp'] })
+async function create (
+  { shop, oracle }: Pick<World, 'shop' | 'oracle'>, job: Window['job'], n = 1, suffix: '10' | '11' = '10',
+): Promise<string> {
+  const { status, body: { id } } = await shop.create(
+    { phoneNumber: numberOf(n, suffix), workflow: [job === 'profile' ? 'truecaller.push' : 'otpless.otp'] },
+  )
   if (status !== 201) throw new Error(`answered ${status}`)
   const proven: End = suffix === '11' ? 'failed/number_mismatch' : 'verified'
   oracle.accept(id, job === 'profile' ? proven : 'canceled/app_canceled')
@@ -89,16 +112,22 @@ for (const { name, job, at, inShort, revision, before, inAll, suffix } of window
     const [settled] = await oracle.judge(`worker SIGKILLed: ${name}`)
     await until(() => count() >= inAll, 'it is done')
     t.comment(`done ${Math.round(performance.now() - killedAt)} ms after the kill`)
-    await until(async () => (await shop.call('GET', '/webhooks/deliveries?status=pending')).body['data'].length === 0, 'all is told', 20_000)
+    await until(
+      async () => (await shop.call('GET', '/webhooks/deliveries?status=pending')).body['data'].length === 0,
+      'all is told', 20_000,
+    )
     t.equal(count(), inAll, `done ${inAll} times in all`)
     t.equal(settled?.verification['revision'], job === 'profile' ? 4 : 3, 'the state is written once')
   })
 }
 
-t.test('how long it takes until another worker runs the job again', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('how long it takes until another worker runs the job again', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const world = await startWorld(t)
   await world.start(world.api)
-  const startWorker = (): Promise<Victim> => startVictim(t, world, world.worker, ({ providers }) => providers.lose(profile, 1))
+  const startWorker = (): Promise<Victim> =>
+    startVictim(t, world, world.worker, ({ providers }) => providers.lose(profile, 1))
   const fetches = ({ providers }: Victim): number => providers.passed.filter(({ path }) => path === profile).length
   const tookMs: number[] = []
   let idle = await startWorker()
@@ -122,7 +151,9 @@ t.test('how long it takes until another worker runs the job again', { buffered: 
   t.ok(Math.max(...tookMs) < 9_000, 'in time')
 })
 
-t.test('killed six times at the same job', { buffered: true, skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('killed six times at the same job', {
+  buffered: true, skip: !isFull && 'only in npm run test:faults',
+}, async t => {
   const scene = await startScene(t, { answer: profile })
   const { shop, oracle, simulators, redisUrl, victim, survive } = scene
   const redis = new Redis(redisUrl)

@@ -7,7 +7,10 @@ import { startRedis } from '../helpers/redis.ts'
 import { startReceiver, type Received, type Receiver } from '../sandbox/receiver.ts'
 import { createOracle, type Oracle } from './oracle.ts'
 
-/** Everything around the gateway's processes: Redis, providers, an app and its webhook, and the oracle. Which processes run is the test's to say. */
+/**
+ * Everything around the gateway's processes: Redis, providers, an app and its webhook, and the oracle. Which processes
+ * run is the test's to say.
+ */
 export type World = {
   redisUrl: string
   url: string
@@ -36,11 +39,15 @@ export type WorldOptions = {
   answer?: (received: Received) => number | undefined
 }
 
-export async function startWorld (t: Test, { redisUrl, simulatorOptions, environment: extra = {}, events, answer }: WorldOptions = {}): Promise<World> {
+export async function startWorld (
+  t: Test, { redisUrl, simulatorOptions, environment: extra = {}, events, answer }: WorldOptions = {},
+): Promise<World> {
   const receiver = await startReceiver(t, answer)
   const redis = redisUrl ?? (await startRedis(t)).url
   const { environment, url, simulators } = await testEnvironment(t, {
-    redisUrl: redis, simulatorOptions: { retryScale: 0.1, ...simulatorOptions }, environment: extra, apps: withWebhook(receiver.url, events),
+    redisUrl: redis, simulatorOptions: {
+      retryScale: 0.1, ...simulatorOptions,
+    }, environment: extra, apps: withWebhook(receiver.url, events),
   })
   const shop = clientOf(url, keys.shop)
   const processes: GatewayProcess[] = []
@@ -51,7 +58,9 @@ export async function startWorld (t: Test, { redisUrl, simulatorOptions, environ
   }
   return {
     redisUrl: redis, url, simulators, receiver, shop, anybody: clientOf(url, null),
-    oracle: await createOracle(t, { shop, redisUrl: redis, receiver, logs: () => processes.flatMap(({ logs }) => logs) }),
+    oracle: await createOracle(
+      t, { shop, redisUrl: redis, receiver, logs: () => processes.flatMap(({ logs }) => logs) },
+    ),
     launch,
     async start (environment, options) {
       const started = launch(environment, options)

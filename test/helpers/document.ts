@@ -2,30 +2,38 @@ import { Compile } from 'typebox/compile'
 import { buildOpenapi } from '../../scripts/openapi.ts'
 
 export type Json = Record<string, unknown>
-export const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
+export const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 type Media = { schema: unknown, examples?: Record<string, { summary: string, value: unknown }> }
 type Parameter = { name: string, in: string, description?: string, required?: boolean, example?: unknown, schema: Json }
 export type Operation = {
   operationId: string, summary: string, description: string, tags: string[], security: Record<string, string[]>[], parameters?: Parameter[],
   requestBody?: { required: boolean, content: Record<string, Media> },
-  responses: Record<string, { description: string, headers?: Record<string, unknown>, content?: Record<string, Media> }>,
+  responses: Record<string, {
+    description: string, headers?: Record<string, unknown>, content?: Record<string, Media>,
+  }>,
 }
 /** Every reference is replaced by what it leads to. */
 export type Document = {
-  paths: Record<string, Record<string, Operation>>, webhooks: Record<string, { post: Operation }>, components: Json & { schemas: Record<string, Json> },
+  paths: Record<string, Record<string, Operation>>, webhooks: Record<string, { post: Operation }>, components: Json & {
+    schemas: Record<string, Json>,
+  },
   tags: { name: string, description: string }[], info: { description: string },
 }
 
 /** The document of the repository, or another one. */
 export async function readDocument (text?: string): Promise<Document> {
   const whole: unknown = JSON.parse(text ?? await buildOpenapi())
-  const find = (pointer: string): unknown => pointer.slice(2).split('/').reduce((value: unknown, name) => isObject(value) ? value[name] : undefined, whole)
+  const find = (pointer: string): unknown =>
+    pointer.slice(2).split('/').reduce((value: unknown, name) => isObject(value) ? value[name] : undefined, whole)
   const expand = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(expand)
     if (!isObject(value)) return value
     const { $ref } = value
-    if (typeof $ref !== 'string') return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, expand(member)]))
+    if (typeof $ref !== 'string') return Object.fromEntries(
+      Object.entries(value).map(([name, member]) => [name, expand(member)]),
+    )
     const found = find($ref)
     if (found === undefined) throw new Error(`${$ref} leads nowhere`)
     return expand(found)
@@ -38,19 +46,28 @@ export type Place = { call: string, method: string, path: string, operation: Ope
 /** The operations of the paths, and those of the webhooks. */
 export const operationsOf = ({ paths }: Document): Place[] => Object.entries(paths).flatMap(([path, item]) =>
   Object.entries(item).map(([method, operation]) => ({ call: `${method.toUpperCase()} ${path}`, method: method.toUpperCase(), path, operation })))
-export const webhooksOf = ({ webhooks }: Document): Place[] => Object.entries(webhooks).map(([type, { post }]) => ({ call: type, method: 'POST', path: type, operation: post }))
+export const webhooksOf = ({ webhooks }: Document): Place[] =>
+  Object.entries(webhooks).map(([type, { post }]) => ({ call: type, method: 'POST', path: type, operation: post }))
 
 /** The error codes that an answer is documented with. */
-export const codesOf = ({ content = {} }: Operation['responses'][string]): string[] => Object.keys(content['application/problem+json']?.examples ?? {})
+export const codesOf = ({ content = {} }: Operation['responses'][string]): string[] =>
+  Object.keys(content['application/problem+json']?.examples ?? {})
 
-/** What is wrong with a value; also that it says something which its schema does not know, although more may be said one day. */
+/**
+ * What is wrong with a value; also that it says something which its schema does not know, although more may be said one
+ * day.
+ */
 export const findErrors = (schema: unknown, value: unknown): object[] => Compile(close(schema) as Json).Errors(value)
 
 function close (value: unknown): unknown {
   if (Array.isArray(value)) return value.map(close)
   if (!isObject(value)) return value
-  const closed = Object.fromEntries(Object.entries(value).map(([name, member]) => [name, name.startsWith('example') ? member : close(member)]))
-  return isObject(closed['properties']) && !('additionalProperties' in closed) ? { ...closed, additionalProperties: false } : closed
+  const closed = Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, name.startsWith('example') ? member : close(member)]),
+  )
+  return isObject(closed['properties']) && !('additionalProperties' in closed)
+    ? { ...closed, additionalProperties: false }
+    : closed
 }
 
 /** Each schema in a value, with its path. */
@@ -58,5 +75,7 @@ export const visitSchemas = (value: unknown, path: string, see: (schema: Json, p
   if (Array.isArray(value)) return value.forEach((item, index) => visitSchemas(item, `${path}/${index}`, see))
   if (!isObject(value)) return
   see(value, path)
-  for (const [name, member] of Object.entries(value)) if (!name.startsWith('example')) visitSchemas(member, `${path}/${name}`, see)
+  for (
+    const [name, member] of Object.entries(value)
+  ) if (!name.startsWith('example')) visitSchemas(member, `${path}/${name}`, see)
 }

@@ -27,8 +27,12 @@ export type EventStream = {
   close (): void
 }
 
-/** Opens an event stream on a connection of its own, and reads it as a browser does. It is closed when the test ends. */
-export async function openEvents (t: Teardown, url: string, headers: Record<string, string> = {}): Promise<EventStream> {
+/**
+ * Opens an event stream on a connection of its own, and reads it as a browser does. It is closed when the test ends.
+ */
+export async function openEvents (
+  t: Teardown, url: string, headers: Record<string, string> = {},
+): Promise<EventStream> {
   const request = get(url, { agent: false, headers: { accept: 'text/event-stream', ...headers } })
   t.teardown(() => request.destroy())
   const [answer] = await once(request, 'response')
@@ -42,10 +46,17 @@ export async function openEvents (t: Teardown, url: string, headers: Record<stri
     const blocks = (rest + chunk).split('\n\n')
     rest = blocks.pop() ?? ''
     for (const block of blocks) {
-      const fields = Object.fromEntries(block.split('\n').map(line => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]))
+      const fields = Object.fromEntries(
+        block.split('\n').map(line => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+      )
       if (block.startsWith(':')) comments += 1
       if (fields['data'] === undefined) continue
-      events.push({ id: Number(fields['id']), event: fields['event'] ?? '', data: JSON.parse(fields['data']), at: performance.now() })
+      events.push(
+        {
+          id: Number(fields['id']), event: fields['event'] ?? '', data: JSON.parse(fields['data']),
+          at: performance.now(),
+        },
+      )
     }
   })
   let isOver = false
@@ -59,7 +70,9 @@ export async function openEvents (t: Teardown, url: string, headers: Record<stri
     status: answer.statusCode, headers: answer.headers, events, comments: () => comments, text: () => text, ended,
     hasEnded: () => isOver,
     async told (index) {
-      await until(() => events.length > index, `event ${index} comes; so far ${events.map(({ event }) => event).join(', ')}`)
+      await until(
+        () => events.length > index, `event ${index} comes; so far ${events.map(({ event }) => event).join(', ')}`,
+      )
       const event = events[index]
       if (event === undefined) throw new Error('no such event')
       return event

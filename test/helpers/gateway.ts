@@ -13,7 +13,9 @@ import { freePort, startRedis, until } from './redis.ts'
 type Teardown = { teardown (run: () => unknown): void }
 
 /** What an answer of the API came to; `body` is parsed JSON, or text. */
-export type Answer = { status: number, headers: Record<string, string | string[] | undefined>, body: Record<string, any> }
+export type Answer = {
+  status: number, headers: Record<string, string | string[] | undefined>, body: Record<string, any>,
+}
 
 /** A caller of the API over real HTTP, with one credential. */
 export type Client = {
@@ -27,13 +29,20 @@ export const keys = { shop: 'vgk_test_shop', bank: 'vgk_test_bank', reader: 'vgk
 const hash = (key: string): string => createHash('sha256').update(key).digest('hex')
 
 /** Tests take the same few numbers again and again. */
-const noLimits = { createsPerNumberPerHour: null, wrongCodesPerNumberPerHour: null, createsPerPrefixPerHour: null, createsPerMinute: null, requestsPerMinute: null }
+const noLimits = {
+  createsPerNumberPerHour: null, wrongCodesPerNumberPerHour: null, createsPerPrefixPerHour: null,
+  createsPerMinute: null, requestsPerMinute: null,
+}
 
 /** Two apps of which neither may see the other's verifications, and a key that may only read. */
 export const testApps: App[] = [
   {
-    id: 'shop', name: 'Shop', limits: noLimits, includeProfile: true, allowedOrigins: ['https://shop.example'], allowedReturnUrls: ['https://shop.example/verified', 'https://shop.example/app/'],
-    keys: [{ sha256: hash(keys.shop), scopes: [...scopes] }, { sha256: hash(keys.reader), scopes: ['verifications:read'] }],
+    id: 'shop', name: 'Shop', limits: noLimits, includeProfile: true, allowedOrigins: [
+      'https://shop.example',
+    ], allowedReturnUrls: ['https://shop.example/verified', 'https://shop.example/app/'],
+    keys: [
+      { sha256: hash(keys.shop), scopes: [...scopes] }, { sha256: hash(keys.reader), scopes: ['verifications:read'] },
+    ],
   },
   { id: 'bank', name: 'Bank', limits: noLimits, keys: [{ sha256: hash(keys.bank), scopes: [...scopes] }] },
 ]
@@ -42,13 +51,18 @@ export const webhookSecret = `whsec_${Buffer.alloc(32, 'of the shop').toString('
 
 /** The two apps, the first with a webhook; `events` unless it shall get what every app gets. */
 export const withWebhook = (url: string, events?: NonNullable<App['webhook']>['events']): App[] => testApps.map(app =>
-  app.id === 'shop' ? { ...app, webhook: { url, secrets: [webhookSecret], ...(events === undefined ? {} : { events }) } } : app)
+  app.id === 'shop'
+    ? { ...app, webhook: { url, secrets: [webhookSecret], ...(events === undefined ? {} : { events }) } }
+    : app)
 
 export function clientOf (url: string, credential: string | null): Client {
   const call: Client['call'] = async (method, path, body, headers = {}) => {
     const answer = await request(new URL(path, url), {
       method: method as 'GET',
-      headers: { ...(credential === null ? {} : { authorization: `Bearer ${credential}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      headers: {
+        ...(credential === null ? {} : { authorization: `Bearer ${credential}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers,
+      },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const text = await answer.body.text()
@@ -72,7 +86,9 @@ export function clientOf (url: string, credential: string | null): Client {
 
 /** The environment of a gateway for tests: its own Redis, the simulators, two apps unless the test brings its own. */
 export async function testEnvironment (
-  t: Teardown, { redisUrl, simulatorOptions = {}, environment = {}, apps = testApps }: { redisUrl?: string, simulatorOptions?: Partial<SimulatorOptions>, environment?: Record<string, string>, apps?: App[] } = {},
+  t: Teardown, { redisUrl, simulatorOptions = {}, environment = {}, apps = testApps }: {
+    redisUrl?: string, simulatorOptions?: Partial<SimulatorOptions>, environment?: Record<string, string>, apps?: App[],
+  } = {},
 ): Promise<{ environment: Record<string, string>, url: string, simulators: Simulators }> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
@@ -85,7 +101,9 @@ export async function testEnvironment (
   return {
     url, simulators,
     environment: {
-      PORT: String(port), HOST: '127.0.0.1', PUBLIC_URL: url, REDIS_URL: redisUrl ?? (await startRedis(t)).url, APPS_FILE: appsFile,
+      PORT: String(port), HOST: '127.0.0.1', PUBLIC_URL: url, REDIS_URL: redisUrl ?? (
+        await startRedis(t)
+      ).url, APPS_FILE: appsFile,
       SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`, ...simulators.settings, ...environment,
     },
   }

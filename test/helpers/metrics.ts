@@ -6,9 +6,19 @@ export type Series = { name: string, labels: Record<string, string>, value: numb
 /** Reads the text exposition format; what is no series is passed over. */
 export function readSeries (text: string): Series[] {
   return text.split('\n').flatMap(line => {
-    const { name, labels = '', value } = /^(?<name>[a-z_][a-z0-9_]*)(?:\{(?<labels>.*)\})? (?<value>\S+)$/i.exec(line)?.groups ?? {}
+    const {
+      name, labels = '', value,
+    } = /^(?<name>[a-z_][a-z0-9_]*)(?:\{(?<labels>.*)\})? (?<value>\S+)$/i.exec(line)?.groups ?? {}
     if (name === undefined || value === undefined) return []
-    return [{ name, labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label = '', text = '']) => [label, text])), value: Number(value) }]
+    return [
+      {
+        name,
+        labels: Object.fromEntries(
+          [...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label = '', text = '']) => [label, text]),
+        ),
+        value: Number(value),
+      },
+    ]
   })
 }
 
@@ -17,7 +27,9 @@ export const identify = ({ name, labels }: Series): string => `${name} ${JSON.st
 
 /** The sum of the series of this name that have these labels, among others; null when there is none. */
 export function sumOf (series: readonly Series[], name: string, labels: Record<string, string> = {}): number | null {
-  const meant = series.filter(one => one.name === name && Object.entries(labels).every(([label, value]) => one.labels[label] === value))
+  const meant = series.filter(
+    one => one.name === name && Object.entries(labels).every(([label, value]) => one.labels[label] === value),
+  )
   return meant.length === 0 ? null : meant.reduce((sum, { value }) => sum + value, 0)
 }
 

@@ -25,11 +25,16 @@ export type GatewayProcess = {
 const entry = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 /**
- * Starts a gateway of its own with exactly this environment (see `testEnvironment`); it ends with the test, and with this process.
+ * Starts a gateway of its own with exactly this environment (see `testEnvironment`); it ends with the test, and with
+ * this process.
  * `isMeasured`: it counts for the coverage of the test, which makes it slower to start. `main`: of another version.
  */
-export function startProcess (t: Teardown, environment: Record<string, string>, { isMeasured = false, main = entry } = {}): GatewayProcess {
-  const inherited = Object.entries(process.env).filter(([name]) => !(name in variables) && (isMeasured || name !== 'NODE_OPTIONS'))
+export function startProcess (
+  t: Teardown, environment: Record<string, string>, { isMeasured = false, main = entry } = {},
+): GatewayProcess {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !(name in variables) && (isMeasured || name !== 'NODE_OPTIONS'),
+  )
   const env = { ...Object.fromEntries(inherited), ...environment }
   const child = startChild(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const { pid, stdout, stderr, ended } = child

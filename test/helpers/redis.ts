@@ -41,7 +41,8 @@ const findServer = (): string => {
 }
 
 /**
- * A loopback port that nobody listens on now. Of those below the ports that systems give to connections going out: such a one could take it before it is
+ * A loopback port that nobody listens on now. Of those below the ports that systems give to connections going out: such
+ * a one could take it before it is
  * listened on.
  */
 export const freePort = async (tries = 50): Promise<number> => {
@@ -56,7 +57,9 @@ export const freePort = async (tries = 50): Promise<number> => {
 }
 
 /** Asks until the answer is true; fails after `timeoutMs`. */
-export const until = async (isTrue: () => boolean | Promise<boolean>, what: string, timeoutMs = 10_000): Promise<void> => {
+export const until = async (
+  isTrue: () => boolean | Promise<boolean>, what: string, timeoutMs = 10_000,
+): Promise<void> => {
   const deadline = performance.now() + timeoutMs
   while (!await isTrue()) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`)
@@ -64,14 +67,19 @@ export const until = async (isTrue: () => boolean | Promise<boolean>, what: stri
   }
 }
 
-// Somebody else may take a port between our looking and the server's listening: then the server ends, and another port is tried.
+// Somebody else may take a port between our looking and the server's listening: then the server ends, and another port
+// is tried.
 const spawnServer = async (args: string[], tries = 5): Promise<{ child: ChildProcess, port: number }> => {
   const port = await freePort()
-  const child = spawn(findServer(), [...args, '--port', String(port), '--bind', '127.0.0.1'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const child = spawn(
+    findServer(), [...args, '--port', String(port), '--bind', '127.0.0.1'], { stdio: ['ignore', 'pipe', 'ignore'] },
+  )
   const isReady = await new Promise<boolean>((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', () => resolve(false))
-    createInterface(child.stdout).on('line', (line) => { if (/Ready to accept connections|Sentinel ID is/.test(line)) resolve(true) })
+    createInterface(child.stdout).on(
+      'line', (line) => { if (/Ready to accept connections|Sentinel ID is/.test(line)) resolve(true) },
+    )
   })
   if (isReady) return { child, port }
   if (tries === 1) throw new Error('the Redis server does not start')
@@ -90,7 +98,10 @@ const start = async (t: Teardown, args: string[]): Promise<TestRedis> => {
     await exited
   }
   t.teardown(stop)
-  return { url: `redis://127.0.0.1:${port}`, port, stop, pause: () => { child.kill('SIGSTOP') }, resume: () => { child.kill('SIGCONT') } }
+  return {
+    url: `redis://127.0.0.1:${port}`, port, stop, pause: () => { child.kill('SIGSTOP') },
+    resume: () => { child.kill('SIGCONT') },
+  }
 }
 
 const inFolder = async (t: Teardown): Promise<string> => {
@@ -109,15 +120,24 @@ export const startRedis = async (t: Teardown, args: string[] = []): Promise<Test
 export const startSentinel = async (t: Teardown, master: TestRedis, settings: string[] = []): Promise<TestRedis> => {
   const folder = await inFolder(t)
   const file = join(folder, 'sentinel.conf')
-  await writeFile(file, [`dir ${folder}`, `sentinel monitor mymaster 127.0.0.1 ${master.port} 1`, ...settings, ''].join('\n'))
+  await writeFile(
+    file, [`dir ${folder}`, `sentinel monitor mymaster 127.0.0.1 ${master.port} 1`, ...settings, ''].join('\n'),
+  )
   return start(t, [file, '--sentinel'])
 }
 
-/** Starts a cluster of three masters that ends with the test. Takes over two seconds: a master waits so long before it serves. */
-export const startCluster = async (t: Teardown, extraArgs: string[] = []): Promise<{ url: string, nodes: TestRedis[] }> => {
+/**
+ * Starts a cluster of three masters that ends with the test. Takes over two seconds: a master waits so long before it
+ * serves.
+ */
+export const startCluster = async (
+  t: Teardown, extraArgs: string[] = [],
+): Promise<{ url: string, nodes: TestRedis[] }> => {
   const nodes = await Promise.all([0, 1, 2].map(async () => {
     const [folder, busPort] = await Promise.all([inFolder(t), freePort()])
-    const args = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', '2000', '--dir', folder]
+    const args = [
+      '--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', '2000', '--dir', folder,
+    ]
     return { ...await start(t, [...keepNothing, ...args, ...extraArgs]), busPort }
   }))
   const clients = nodes.map(({ port }) => new Redis({ port, retryStrategy: null }).on('error', () => {}))
@@ -129,7 +149,9 @@ export const startCluster = async (t: Teardown, extraArgs: string[] = []): Promi
       clients[0]?.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(busPort))))
     await until(async () => {
       const infos = await Promise.all(clients.map((client) => client.cluster('INFO')))
-      return infos.every((info) => ['cluster_state:ok', 'cluster_known_nodes:3', 'cluster_size:3'].every((line) => info.includes(line)))
+      return infos.every(
+        (info) => ['cluster_state:ok', 'cluster_known_nodes:3', 'cluster_size:3'].every((line) => info.includes(line)),
+      )
     }, 'the cluster forms')
   } finally {
     for (const client of clients) client.disconnect()
@@ -145,8 +167,13 @@ export const connectTo = async (t: Teardown, url: string, kind: RedisKind = 'api
   return redis
 }
 
-/** Tells every command that the server is given from now on, `source` being `lua` inside a script. (ioredis mixes up replies when commands come too early.) */
-export const watchCommands = async (t: Teardown, port: number, onCommand: (args: string[], source: string) => void): Promise<void> => {
+/**
+ * Tells every command that the server is given from now on, `source` being `lua` inside a script. (ioredis mixes up
+ * replies when commands come too early.)
+ */
+export const watchCommands = async (
+  t: Teardown, port: number, onCommand: (args: string[], source: string) => void,
+): Promise<void> => {
   const socket = connect(port, '127.0.0.1').setEncoding('latin1')
   t.teardown(() => socket.destroy())
   socket.write('MONITOR\r\n')
@@ -155,8 +182,12 @@ export const watchCommands = async (t: Teardown, port: number, onCommand: (args:
     createInterface(socket).on('line', (line) => {
       const [, source, text] = /^\+[\d.]+ \[\d+ ([^\]]+)\] (.*)$/.exec(line) ?? []
       if (source === undefined || text === undefined) return resolve()
-      onCommand([...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, arg = '']) => arg.replace(/\\(x[0-9a-f]{2}|.)/g, (_, code: string) =>
-        code.startsWith('x') ? String.fromCharCode(parseInt(code.slice(1), 16)) : ({ n: '\n', r: '\r', t: '\t' })[code] ?? code)), source)
+      onCommand([
+        ...text.matchAll(/"((?:[^"\\]|\\.)*)"/g),
+      ].map(([, arg = '']) => arg.replace(/\\(x[0-9a-f]{2}|.)/g, (_, code: string) =>
+        code.startsWith('x')
+          ? String.fromCharCode(parseInt(code.slice(1), 16))
+          : ({ n: '\n', r: '\r', t: '\t' })[code] ?? code)), source)
     })
   })
 }

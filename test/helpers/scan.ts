@@ -3,9 +3,12 @@ import type { Redis } from 'ioredis'
 /** Every key and every value of a Redis, whatever its type, as Latin-1 text. */
 export async function dump (redis: Redis): Promise<{ text: string, types: Set<string>, count: number }> {
   const readers: Record<string, (key: string) => Promise<unknown>> = {
-    string: key => redis.getBuffer(key), hash: key => redis.callBuffer('HGETALL', key), list: key => redis.lrangeBuffer(key, 0, -1),
+    string: key =>
+      redis.getBuffer(key), hash: key => redis.callBuffer('HGETALL', key), list: key => redis.lrangeBuffer(key, 0, -1),
     set: key => redis.smembersBuffer(key),
-    zset: key => redis.callBuffer('ZRANGE', key, '0', '-1', 'WITHSCORES'), stream: key => redis.callBuffer('XRANGE', key, '-', '+'),
+    zset: key =>
+      redis.callBuffer('ZRANGE', key, '0', '-1', 'WITHSCORES'), stream: key =>
+        redis.callBuffer('XRANGE', key, '-', '+'),
   }
   const names = await redis.keys('*')
   const types = new Set<string>()

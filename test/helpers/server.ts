@@ -72,14 +72,19 @@ export function createMemoryGateway (ids: Ids) {
       note('create', app, request, idempotencyKey)
       const now = Date.now()
       const { next } = createVerification({
-        id: ids.newId(app.id, 0), appId: app.id, phoneNumber: request.phoneNumber ?? null, reference: request.reference ?? null,
+        id: ids.newId(app.id, 0), appId: app.id, phoneNumber: request.phoneNumber ?? null, reference: request.reference
+          ?? null,
         metadata: request.metadata ?? {}, locale: request.locale ?? null, device: request.device ?? {},
         returnUrl: request.returnUrl ?? null, idempotency: null, webhookEvents: [],
         includeProfile: app.includeProfile === true, expiresAt: now + 600_000,
-        workflow: [{ method: 'otpless.otp', timeoutMs: 300_000, options: {}, isRepeatable: false, continueWhenRejected: false }],
+        workflow: [
+          { method: 'otpless.otp', timeoutMs: 300_000, options: {}, isRepeatable: false, continueWhenRejected: false },
+        ],
       }, now)
       return apply(keep(next).id, {
-        type: 'attemptStarted', attempt: 0, state: null, action: { type: 'submitCode', length: 6, channels: ['SMS'] }, attemptsRemaining: 3,
+        type: 'attemptStarted', attempt: 0, state: null, action: {
+          type: 'submitCode', length: 6, channels: ['SMS'],
+        }, attemptsRemaining: 3,
         resend: { left: 2, availableAt: now, afterMs: 30_000 },
       })
     },
@@ -104,7 +109,9 @@ export function createMemoryGateway (ids: Ids) {
       }
       return {
         verification: apply(id, {
-          type: 'numberProven', attempt: 0, phoneNumber: number, profile: { email: 'a@example.com' }, signals: { line: number },
+          type: 'numberProven', attempt: 0, phoneNumber: number, profile: {
+            email: 'a@example.com',
+          }, signals: { line: number },
         }),
         settled: true,
       }
@@ -145,7 +152,9 @@ export function createMemoryGateway (ids: Ids) {
       return key === returnKey ? `https://app.example/done?code=${encodeURIComponent(query['code'] ?? '')}` : null
     },
     providers: () => [{
-      provider: 'otpless', methods: [{ method: 'otpless.otp', needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'] }],
+      provider: 'otpless', methods: [
+        { method: 'otpless.otp', needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'] },
+      ],
       health: { breaker: 'closed', errorRate: 0, lastSuccessAt: null, lastFailure: null },
     }],
     async resolve () {},
@@ -170,21 +179,27 @@ const noDeliveries: Pick<DeliveryLog, 'list' | 'replay' | 'test'> = {
 export type TestServer = Awaited<ReturnType<typeof buildTestServer>>
 
 type Wishes = {
-  health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all' | 'worker', sandbox?: boolean, live?: LiveOptions
+  health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all'
+    | 'worker', sandbox?: boolean, live?: LiveOptions
   operations?: { port: number, host: string } | null
   tracing?: Tracing, queues?: ServerParts['queues'], trustedProxies?: string[], ipRequestsPerMinute?: number, now?: () => number
 }
 
 /** The whole HTTP layer over the memory gateway, closed when the test ends. `lines` is what it logged. */
 export async function buildTestServer (t: Teardown, wishes: Wishes = {}) {
-  const { health = {}, publicUrl = 'http://localhost', role = 'all', sandbox = false, live = {}, operations = null, tracing = noTracing, queues } = wishes
+  const {
+    health = {}, publicUrl = 'http://localhost', role = 'all', sandbox = false, live = {}, operations = null,
+    tracing = noTracing, queues,
+  } = wishes
   const { trustedProxies = [], ipRequestsPerMinute = 600, now = Date.now } = wishes
   const sealer = createSealer(`test:${Buffer.alloc(32, 'test').toString('base64')}`)
   const ids = createIds(sealer, { partitions: 64, randomBytes })
   const memory = createMemoryGateway(ids)
   const { gateway } = memory
   const app = (id: string, key: string, scopes: Scope[]) => ({
-    id, name: id, allowedOrigins: [`https://${id}.example`], keys: [{ sha256: createHash('sha256').update(key).digest('hex'), scopes }],
+    id, name: id, allowedOrigins: [`https://${id}.example`], keys: [
+      { sha256: createHash('sha256').update(key).digest('hex'), scopes },
+    ],
   })
   const apps = createApps([
     { ...sandboxApp('http://localhost'), allowedOrigins },
@@ -194,7 +209,11 @@ export async function buildTestServer (t: Teardown, wishes: Wishes = {}) {
   ])
   const metrics = createMetrics({ providers: { otpless: ['otpless.otp'] }, queues: [], storeErrorCodes: [] })
   const refused = async (cause: string): Promise<number> =>
-    Number(new RegExp(`^verigate_refused_requests_total\\{cause="${cause}"\\} (\\d+)$`, 'm').exec(await metrics.registry.metrics())?.[1])
+    Number(
+      new RegExp(
+        `^verigate_refused_requests_total\\{cause="${cause}"\\} (\\d+)$`, 'm',
+      ).exec(await metrics.registry.metrics())?.[1],
+    )
   const lines: string[] = []
   // Alone: what it shares, nobody else adds to.
   const shared = new Map<string, number>()
@@ -204,16 +223,25 @@ export async function buildTestServer (t: Teardown, wishes: Wishes = {}) {
     return sum
   }
   const parts: ServerParts = {
-    gateway, deliveries: noDeliveries, ids, apps, windowCounters: createWindowCounters({ sync, now }), now, metrics, tracing, queues, live,
+    gateway, deliveries: noDeliveries, ids, apps, windowCounters: createWindowCounters(
+      { sync, now },
+    ), now, metrics, tracing, queues, live,
     config: { publicUrl, role, sandbox, operations, trustedProxies, clientRequestsPerMinute: 120, ipRequestsPerMinute },
     log: createLogger('debug', { write: line => { lines.push(line) } }),
-    health: createHealth({ store: { ping: async () => {} }, workers: null, isSlow: () => server.isUnderPressure(), now: Date.now, ...health }),
+    health: createHealth(
+      {
+        store: { ping: async () => {} }, workers: null, isSlow: () => server.isUnderPressure(), now: Date.now,
+        ...health,
+      },
+    ),
   }
   const server: Server = await buildServer(parts)
   t.teardown(() => server.close())
   const operationsServer = await buildOperationsServer(server, parts)
   t.teardown(() => operationsServer.close())
-  const create = async (body: object = { phoneNumber }): Promise<{ id: string, clientSecret: string, revision: number }> =>
+  const create = async (body: object = { phoneNumber }): Promise<{
+    id: string, clientSecret: string, revision: number,
+  }> =>
     (await server.inject({ method: 'POST', url: '/verifications', headers: authorization, payload: body })).json()
   const listen = async (): Promise<number> => {
     await server.listen({ host: '127.0.0.1', port: 0 })

@@ -7,7 +7,10 @@ import { StoreUnavailable } from '../../src/store/record-store.ts'
 
 function start (maxInFlight = 2) {
   const lines: string[] = []
-  return { lines, hands: createInlineExecutor({ maxInFlight, log: createLogger('debug', { write: line => { lines.push(line) } }) }) }
+  return {
+    lines,
+    hands: createInlineExecutor({ maxInFlight, log: createLogger('debug', { write: line => { lines.push(line) } }) }),
+  }
 }
 
 t.test('as many as there are', async t => {
@@ -28,7 +31,10 @@ t.test('what fails is told, and the hand is free', async t => {
     t.ok(hands.tryRun(async () => { throw error }))
     await nextTurn()
   }
-  t.match(lines.map(line => JSON.parse(line)), [{ level: 40, cause: 'StoreUnavailable' }, { level: 50, err: { type: 'TypeError' } }])
+  t.match(
+    lines.map(line => JSON.parse(line)),
+    [{ level: 40, cause: 'StoreUnavailable' }, { level: 50, err: { type: 'TypeError' } }],
+  )
 })
 
 t.test('closing waits for what is in hand, at maxInFlight so long, and takes nothing more', async t => {

@@ -36,7 +36,10 @@ t.test('a job is an id, and nothing else', async t => {
   await queues.resolve('ver_a', 'ver_a.3')
   const { data, opts, ...rest } = await redis.hgetall(`${queuePrefix}:resolve:ver_a.3`)
   t.equal(data, '{"id":"ver_a"}')
-  t.match(JSON.parse(opts ?? ''), { attempts: resolveTries, backoff: { type: 'custom' }, removeOnComplete: true, removeOnFail: true })
+  t.match(
+    JSON.parse(opts ?? ''),
+    { attempts: resolveTries, backoff: { type: 'custom' }, removeOnComplete: true, removeOnFail: true },
+  )
   t.same(Object.keys(rest).sort(), ['delay', 'name', 'priority', 'timestamp'])
   await queues.sweep(1_000)
   t.equal(await redis.hget(`${queuePrefix}:sweep:sweep-1`, 'data'), '{}')
@@ -55,14 +58,19 @@ t.test('one sweep a second, whoever asks for it, dated by the clock that was giv
 t.test('tells how full each queue is, and since when the first could have been taken up', async t => {
   const { queues, look, redis } = await open(t)
   const none = { waiting: 0, active: 0, delayed: 0 }
-  t.strictSame(await queues.stats(), ['resolve', 'notify', 'sweep'].map(queue => ({ queue, jobs: none, oldestAt: null })))
+  t.strictSame(
+    await queues.stats(), ['resolve', 'notify', 'sweep'].map(queue => ({ queue, jobs: none, oldestAt: null })),
+  )
 
   const from = Date.now()
   for (let n = 0; n < 15; n += 1) await queues.notify(`ver_${n}`, `ver_${n}.1`)
   await queues.resolve('ver_a', 'ver_a.1', 60_000)
   await queues.sweep(5_000)
   const [resolve, notify, sweep] = await queues.stats()
-  t.strictSame(resolve, { queue: 'resolve', jobs: { ...none, delayed: 1 }, oldestAt: null }, 'what is not to be taken up yet does not wait')
+  t.strictSame(
+    resolve, { queue: 'resolve', jobs: { ...none, delayed: 1 }, oldestAt: null },
+    'what is not to be taken up yet does not wait',
+  )
   t.match(notify, { queue: 'notify', jobs: { ...none, waiting: 15 } })
   const { oldestAt = null } = notify ?? {}
   t.ok(oldestAt !== null && oldestAt >= from && oldestAt <= Date.now())
@@ -72,7 +80,9 @@ t.test('tells how full each queue is, and since when the first could have been t
   t.match((await queues.stats())[0], { jobs: { waiting: 1, delayed: 0 }, oldestAt: Number })
   t.ok(Number((await queues.stats())[0]?.oldestAt) >= from + 60_000, 'the delay that was asked for is no waiting')
   await redis.hset(`${queuePrefix}:notify:ver_0.1`, 'timestamp', '1000', 'atm', '1')
-  t.not((await queues.stats())[1]?.oldestAt, 1_000, 'of one that was tried before nobody knows since when it waits again')
+  t.not(
+    (await queues.stats())[1]?.oldestAt, 1_000, 'of one that was tried before nobody knows since when it waits again',
+  )
 })
 
 t.test('fails fast while Redis is away, and leaves the connection to its owner', async t => {
@@ -80,7 +90,9 @@ t.test('fails fast while Redis is away, and leaves the connection to its owner',
   await queues.resolve('ver_a', 'ver_a.1')
   server.pause()
   const from = performance.now()
-  await Promise.all([t.rejects(queues.resolve('ver_a', 'ver_a.2')), t.rejects(queues.sweep(1)), t.rejects(queues.waiting('resolve'))])
+  await Promise.all(
+    [t.rejects(queues.resolve('ver_a', 'ver_a.2')), t.rejects(queues.sweep(1)), t.rejects(queues.waiting('resolve'))],
+  )
   t.ok(performance.now() - from < 1_300, `${Math.round(performance.now() - from)} ms`)
   server.resume()
   await queues.close()

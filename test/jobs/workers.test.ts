@@ -12,9 +12,16 @@ t.jobs = 4
 t.setTimeout(120_000)
 
 type Run = { id: string, isLastTry: boolean, at: number }
-/** Workers on a Redis of their own; `resolve` and `sweep` are what jobs come to. `workerUrl`: another way to the same Redis. */
+/**
+ * Workers on a Redis of their own; `resolve` and `sweep` are what jobs come to. `workerUrl`: another way to the same
+ * Redis.
+ */
 async function start (t: Test, { resolve = async () => {}, sweep = async () => 0, now = Date.now, concurrency, watchEveryMs, pauseMs, waiting = async count => count, server, workerUrl }: {
-  resolve?: (run: Run) => Promise<void>, sweep?: () => Promise<number>, now?: () => number, concurrency?: number, watchEveryMs?: number, pauseMs?: number, waiting?: (count: number) => Promise<number>
+  resolve?: (run: Run) =>
+    Promise<void>, sweep?: () =>
+      Promise<number>, now?: () =>
+        number, concurrency?: number, watchEveryMs?: number, pauseMs?: number, waiting?: (count: number) =>
+          Promise<number>
   server?: Awaited<ReturnType<typeof startRedis>>, workerUrl?: string
 } = {}) {
   server ??= await startRedis(t)
@@ -39,7 +46,9 @@ async function start (t: Test, { resolve = async () => {}, sweep = async () => 0
         await resolve(run)
       },
     },
-    ...(concurrency === undefined ? {} : { concurrency }), ...(watchEveryMs === undefined ? {} : { watchEveryMs }), ...(pauseMs === undefined ? {} : { pauseMs }),
+    ...(concurrency === undefined ? {} : { concurrency }), ...(
+      watchEveryMs === undefined ? {} : { watchEveryMs }
+    ), ...(pauseMs === undefined ? {} : { pauseMs }),
   }
   const workers = startWorkers(parts)
   t.teardown(async () => {
@@ -50,7 +59,9 @@ async function start (t: Test, { resolve = async () => {}, sweep = async () => 0
 }
 
 const isEmpty = async (queue: Queue): Promise<boolean> =>
-  Object.values(await queue.getJobCounts('wait', 'active', 'delayed', 'completed', 'failed')).every(count => count === 0)
+  Object.values(
+    await queue.getJobCounts('wait', 'active', 'delayed', 'completed', 'failed'),
+  ).every(count => count === 0)
 
 const outage = (retryAfterMs: number | null = null): ProviderError =>
   new ProviderError('truid', 'read check', 'provider_error', { retryable: true, retryAfterMs })
@@ -65,7 +76,9 @@ t.test('a job runs once, is gone afterwards, and may come again', { buffered: tr
   }
 })
 
-t.test('what may succeed later is tried again, each time later, and as late as the provider asks', { buffered: true }, async t => {
+t.test('what may succeed later is tried again, each time later, and as late as the provider asks', {
+  buffered: true,
+}, async t => {
   const { queues, queue, runs } = await start(t, {
     resolve: async () => {
       if (runs.length <= 2) throw outage()
@@ -83,9 +96,14 @@ t.test('what may succeed later is tried again, each time later, and as late as t
 t.test('a call that was not made is no try', { buffered: true }, async t => {
   const { queue, runs } = await start(t, {
     pauseMs: 40,
-    resolve: async () => { if (runs.length <= 10) throw new ProviderError('truid', 'read check', 'provider_unavailable', { retryable: true }) },
+    resolve: async () => {
+      if (runs.length <= 10) throw new ProviderError('truid', 'read check', 'provider_unavailable', { retryable: true })
+    },
   })
-  await queue.add('resolve', { id: 'ver_a' }, { attempts: 2, backoff: { type: 'custom' }, removeOnComplete: true, removeOnFail: true })
+  await queue.add(
+    'resolve', { id: 'ver_a' },
+    { attempts: 2, backoff: { type: 'custom' }, removeOnComplete: true, removeOnFail: true },
+  )
   await until(async () => runs.length === 11 && await isEmpty(queue), 'it settles')
   t.ok(runs.every(({ isLastTry }) => !isLastTry))
   const longest = Math.max(...runs.slice(1).map(({ at }, n) => at - (runs[n]?.at ?? 0)))
@@ -94,7 +112,10 @@ t.test('a call that was not made is no try', { buffered: true }, async t => {
 
 t.test('the last try is told that it is', { buffered: true }, async t => {
   const { queue, runs } = await start(t, { resolve: async ({ isLastTry }) => { if (!isLastTry) throw outage() } })
-  await queue.add('resolve', { id: 'ver_a' }, { attempts: 3, backoff: { type: 'custom' }, removeOnComplete: true, removeOnFail: true })
+  await queue.add(
+    'resolve', { id: 'ver_a' },
+    { attempts: 3, backoff: { type: 'custom' }, removeOnComplete: true, removeOnFail: true },
+  )
   await until(async () => runs.length === 3 && await isEmpty(queue), 'it settles')
   t.same(runs.map(({ isLastTry }) => isLastTry), [false, false, true])
 })
@@ -107,7 +128,9 @@ t.test('of an unexpected error only its class gets into Redis', { buffered: true
   await until(async () => await redis.hget(`${queuePrefix}:resolve:ver_a.1`, 'failedReason') !== null, 'it failed')
   const job = await redis.hgetall(`${queuePrefix}:resolve:ver_a.1`)
   t.equal(job['failedReason'], 'RangeError')
-  t.notMatch(JSON.stringify([job, await redis.xrange(`${queuePrefix}:resolve:events`, '-', '+')]), /secret-words|test\.ts/)
+  t.notMatch(
+    JSON.stringify([job, await redis.xrange(`${queuePrefix}:resolve:events`, '-', '+')]), /secret-words|test\.ts/,
+  )
   t.ok(logs.some(line => /"job failed"/.test(line) && /ver_a/.test(line)), 'the operator sees which job')
   await until(() => runs.length === 2, 'it is tried again')
 })
@@ -119,7 +142,9 @@ t.test('a job whose process died runs again within seconds', { buffered: true },
   await queues.resolve('ver_a', 'ver_a.1')
   await queues.close()
   // It takes the job for five seconds, as ours do, and is never heard of again.
-  const dead = new Worker('resolve', null, { connection, prefix: queuePrefix, lockDuration: 5_000, skipVersionCheck: true })
+  const dead = new Worker(
+    'resolve', null, { connection, prefix: queuePrefix, lockDuration: 5_000, skipVersionCheck: true },
+  )
   t.equal((await dead.getNextJob('token'))?.id, 'ver_a.1')
   await dead.close(true)
 
@@ -133,7 +158,9 @@ t.test('a job whose process died runs again within seconds', { buffered: true },
 
 t.test('a lost lock is counted, and is no warning', { buffered: true }, async t => {
   let goOn = (): void => {}
-  const { queues, redis, runs, logs, lostLocks } = await start(t, { resolve: () => new Promise(resolve => { goOn = resolve }) })
+  const { queues, redis, runs, logs, lostLocks } = await start(
+    t, { resolve: () => new Promise(resolve => { goOn = resolve }) },
+  )
   await queues.resolve('ver_a', 'ver_a.1')
   await until(() => runs.length === 1, 'it runs')
   await redis.del(`${queuePrefix}:resolve:ver_a.1:lock`)
@@ -203,7 +230,9 @@ t.test('workers whose connections fell silent are replaced', { buffered: true },
   const server = await startRedis(t)
   const wire = await startWire(t, server.port)
   let sweeps = 0
-  const { queues, runs, logs, workers } = await start(t, { server, workerUrl: wire.url, sweep: async () => { sweeps += 1; return 0 } })
+  const { queues, runs, logs, workers } = await start(
+    t, { server, workerUrl: wire.url, sweep: async () => { sweeps += 1; return 0 } },
+  )
   await queues.resolve('ver_a', 'ver_a.1')
   await until(() => runs.length === 1 && sweeps > 0, 'they work')
   t.equal(wire.silence(), 4)
@@ -218,13 +247,17 @@ t.test('workers whose connections fell silent are replaced', { buffered: true },
 t.test('workers that no replacement mends are beyond repair, until they take a job', { buffered: true }, async t => {
   let isBlind = false
   // As if jobs waited that it never gets to see.
-  const { queues, runs, logs, workers } = await start(t, { watchEveryMs: 1_000, waiting: async count => isBlind ? 1 : count })
+  const { queues, runs, logs, workers } = await start(
+    t, { watchEveryMs: 1_000, waiting: async count => isBlind ? 1 : count },
+  )
   await queues.resolve('ver_a', 'ver_a.1')
   await until(() => runs.length === 1, 'they work')
   t.equal(workers.isStuck(), false)
   isBlind = true
   await until(() => workers.isStuck(), 'they are given up', 20_000)
-  t.ok(logs.filter(line => /takes no jobs, replaced/.test(line)).length >= 3, 'not before each was replaced three times')
+  t.ok(
+    logs.filter(line => /takes no jobs, replaced/.test(line)).length >= 3, 'not before each was replaced three times',
+  )
   isBlind = false
   await queues.resolve('ver_b', 'ver_b.1')
   await until(() => runs.length === 2 && !workers.isStuck(), 'they are found to work again', 20_000)
@@ -252,7 +285,9 @@ async function timeClose (workers: Workers, deadlineMs: number): Promise<number>
 
 t.test('close lets jobs in hand finish, and takes no more', { buffered: true }, async t => {
   let goOn = (): void => {}
-  const { queues, queue, runs, workers } = await start(t, { concurrency: 1, resolve: () => new Promise(resolve => { goOn = resolve }) })
+  const { queues, queue, runs, workers } = await start(
+    t, { concurrency: 1, resolve: () => new Promise(resolve => { goOn = resolve }) },
+  )
   await queues.resolve('ver_a', 'ver_a.1')
   await queues.resolve('ver_b', 'ver_b.1')
   await until(() => runs.length === 1, 'the first runs')
@@ -265,7 +300,9 @@ t.test('close lets jobs in hand finish, and takes no more', { buffered: true }, 
 t.test('close comes back in time', { buffered: true }, async t => {
   for (const what of ['a job that does not end', 'Redis frozen', 'Redis gone']) {
     let end = (): void => {}
-    const { queues, server, runs, parts, workers } = await start(t, { resolve: () => new Promise(resolve => { end = resolve }) })
+    const { queues, server, runs, parts, workers } = await start(
+      t, { resolve: () => new Promise(resolve => { end = resolve }) },
+    )
     await queues.resolve('ver_a', 'ver_a.1')
     await until(() => runs.length === 1, 'it runs')
     if (what === 'Redis frozen') server.pause()

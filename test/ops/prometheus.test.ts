@@ -12,18 +12,27 @@ import { missingFrom, readQuery } from './promql.ts'
 const folder = join(import.meta.dirname, '../../ops/prometheus')
 const readYaml = (name: string): unknown => parse(readFileSync(join(folder, name), 'utf8'))
 
-type Alert = { alert: string, expr: string, for?: string, labels: Record<string, string>, annotations: Record<string, string> }
+type Alert = {
+  alert: string, expr: string, for?: string, labels: Record<string, string>, annotations: Record<string, string>,
+}
 type RuleTest = { eval_time: string, alertname: string, exp_alerts: unknown[] }
 const { groups } = readYaml('alerts.yaml') as { groups: { name: string, rules: Alert[] }[] }
 const alerts = groups.flatMap(({ rules }) => rules)
-const { tests } = readYaml('alerts.test.yaml') as { tests: { input_series: { series: string }[], alert_rule_test: RuleTest[] }[] }
+const { tests } = readYaml('alerts.test.yaml') as {
+  tests: { input_series: { series: string }[], alert_rule_test: RuleTest[] }[],
+}
 const ruleTests = tests.flatMap(({ alert_rule_test: all }) => all)
 
 const promtool = await findExecutable(['promtool'])
 const without = promtool === null ? 'promtool is not on the PATH' : false
 
-const run = (args: readonly string[], input = ''): Promise<{ code: unknown, output: string }> => new Promise(resolve => {
-  const child = execFile(promtool ?? '', args, { cwd: folder }, (error, stdout, stderr) => resolve({ code: error?.code ?? 0, output: stdout + stderr }))
+const run = (
+  args: readonly string[], input = '',
+): Promise<{ code: unknown, output: string }> => new Promise(resolve => {
+  const child = execFile(
+    promtool ?? '', args, { cwd: folder },
+    (error, stdout, stderr) => resolve({ code: error?.code ?? 0, output: stdout + stderr }),
+  )
   child.stdin?.end(input)
 })
 
@@ -64,7 +73,10 @@ t.test('every alert is seen both firing and silent', async t => {
     t.ok(own.some(({ exp_alerts }) => exp_alerts.length === 0), `${alert} is silent`)
   }
   const idle = tests[0]?.alert_rule_test ?? []
-  t.strictSame(idle.map(({ alertname, exp_alerts }) => [alertname, exp_alerts]), alerts.map(({ alert }) => [alert, []]), 'all are silent without traffic')
+  t.strictSame(
+    idle.map(({ alertname, exp_alerts }) => [alertname, exp_alerts]), alerts.map(({ alert }) => [alert, []]),
+    'all are silent without traffic',
+  )
 })
 
 t.test('every series that an alert or its test names is one that a gateway tells', async t => {

@@ -7,18 +7,28 @@ export type Query = { selectors: { name: string, matchers: Matcher[] }[], labels
 /** Labels that the scrape adds. */
 const added = ['namespace', 'job', 'instance']
 
-/** Reads a PromQL expression as far as names and labels go. Every name is one of ours, of Node or of the process: the rest are words of the language. */
+/**
+ * Reads a PromQL expression as far as names and labels go. Every name is one of ours, of Node or of the process: the
+ * rest are words of the language.
+ */
 export function readQuery (expression: string): Query {
-  const selectors = [...expression.matchAll(/(?<name>\b(?:verigate|nodejs|process)_[a-z0-9_]+)(?:\{(?<matchers>[^}]*)\})?/g)].map(({ groups }) => ({
+  const selectors = [
+    ...expression.matchAll(/(?<name>\b(?:verigate|nodejs|process)_[a-z0-9_]+)(?:\{(?<matchers>[^}]*)\})?/g),
+  ].map(({ groups }) => ({
     name: groups?.['name'] ?? '',
-    matchers: [...(groups?.['matchers'] ?? '').matchAll(/(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"/g)].map(([, label = '', operator = '', value = '']) => ({ label, operator, value })),
+    matchers: [
+      ...(groups?.['matchers'] ?? '').matchAll(/(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"/g),
+    ].map(([, label = '', operator = '', value = '']) => ({ label, operator, value })),
   }))
   const labels = [...expression.matchAll(/\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)/g)]
     .flatMap(([, list = '']) => list.split(',').map(label => label.trim()).filter(label => label !== ''))
   return { selectors, labels }
 }
 
-/** Each name, label or value of the query that no series has, in words. Values of variables (`$provider`) are not ours to know. */
+/**
+ * Each name, label or value of the query that no series has, in words. Values of variables (`$provider`) are not ours
+ * to know.
+ */
 export function missingFrom (series: readonly Series[], { selectors, labels }: Query): string[] {
   const missing: string[] = []
   const known = new Set(added)

@@ -65,7 +65,9 @@ t.test('an unreachable receiver, a bad URL and failing headers never reject', as
   const { sender, errors } = build(t)
   await sender.send({ ...callback, url: 'http://127.0.0.1:1/', retryDelaysMs: [] })
   await sender.send({ ...callback, url: 'nowhere', retryDelaysMs: [] })
-  await sender.send({ ...callback, url: 'http://127.0.0.1:1/', headers: () => Promise.reject('no key'), retryDelaysMs: [] })
+  await sender.send(
+    { ...callback, url: 'http://127.0.0.1:1/', headers: () => Promise.reject('no key'), retryDelaysMs: [] },
+  )
   t.match(errors, [/Error$/, /TypeError$/, /error$/])
 })
 

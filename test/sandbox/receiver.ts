@@ -3,9 +3,14 @@ import { once } from 'node:events'
 import type { Test } from 'tap'
 import { type SimulatorOptions, type Simulators, startSimulators } from '../../src/sandbox/simulators.ts'
 
-export type Received = { path: string, headers: IncomingHttpHeaders, text: string, body: Record<string, unknown>, at: number }
+export type Received = {
+  path: string, headers: IncomingHttpHeaders, text: string, body: Record<string, unknown>, at: number,
+}
 
-/** A real HTTP server that keeps what is posted to it. `answer` gives the status of each, or nothing to leave it unanswered. */
+/**
+ * A real HTTP server that keeps what is posted to it. `answer` gives the status of each, or nothing to leave it
+ * unanswered.
+ */
 export async function startReceiver(t: Test, answer: (received: Received) => number | undefined = () => 204) {
   const received: Received[] = []
   const arrivals = new EventTarget()
@@ -14,7 +19,9 @@ export async function startReceiver(t: Test, answer: (received: Received) => num
     request.setEncoding('utf8')
     request.on('data', (part: string) => { text += part })
     request.on('end', () => {
-      const one = { path: request.url ?? '', headers: request.headers, text, body: JSON.parse(text), at: performance.now() }
+      const one = {
+        path: request.url ?? '', headers: request.headers, text, body: JSON.parse(text), at: performance.now(),
+      }
       received.push(one)
       const status = answer(one)
       if (status !== undefined) response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end()
@@ -46,9 +53,13 @@ export async function startReceiver(t: Test, answer: (received: Received) => num
 export type Receiver = Awaited<ReturnType<typeof startReceiver>>
 
 /** Simulators that are closed with the test, and a gateway's callback routes that they post to. */
-export async function start(t: Test, options: Partial<SimulatorOptions> & { answer?: (received: Received) => number | undefined } = {}) {
+export async function start(
+  t: Test, options: Partial<SimulatorOptions> & { answer?: (received: Received) => number | undefined } = {},
+) {
   const gateway = await startReceiver(t, options.answer)
-  const simulators = await startSimulators({ gatewayUrl: gateway.url, handsetDelayMs: 10, slowMs: 150, retryScale: 0.001, ...options })
+  const simulators = await startSimulators(
+    { gatewayUrl: gateway.url, handsetDelayMs: 10, slowMs: 150, retryScale: 0.001, ...options },
+  )
   t.teardown(() => simulators.close())
   return { simulators, gateway }
 }
@@ -56,13 +67,20 @@ export async function start(t: Test, options: Partial<SimulatorOptions> & { answ
 export type Answer = { status: number, type: string, headers: Headers, text: string, json: Record<string, unknown> }
 
 /** One HTTP request without following redirects; `json` is empty if the answer is not JSON. */
-export async function ask(url: string, method: string, headers: Record<string, string> = {}, body?: unknown): Promise<Answer> {
+export async function ask(
+  url: string, method: string, headers: Record<string, string> = {}, body?: unknown,
+): Promise<Answer> {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   const signal = AbortSignal.timeout(5000)
-  const answer = await fetch(url, { method, headers, redirect: 'manual', signal, ...(text === undefined ? {} : { body: text }) })
+  const answer = await fetch(
+    url, { method, headers, redirect: 'manual', signal, ...(text === undefined ? {} : { body: text }) },
+  )
   const answerText = await answer.text()
   const type = answer.headers.get('content-type') ?? ''
-  return { status: answer.status, type, headers: answer.headers, text: answerText, json: /json/.test(type) ? JSON.parse(answerText) : {} }
+  return {
+    status: answer.status, type, headers: answer.headers, text: answerText,
+    json: /json/.test(type) ? JSON.parse(answerText) : {},
+  }
 }
 
 /** A setting, which is known to be there. */

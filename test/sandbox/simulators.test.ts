@@ -8,7 +8,11 @@ t.test('the settings point a gateway at them', async (t) => {
   const { simulators } = await start(t)
   const { url, settings } = simulators
   t.match(url, /^http:\/\/127\.0\.0\.1:\d+$/)
-  for (const name of ['TRUECALLER_API_URL', 'TRUECALLER_PROFILE_URL', 'TRUID_API_URL', 'OTPLESS_AUTH_URL', 'OTPLESS_USER_AUTH_URL']) {
+  for (
+    const name of [
+      'TRUECALLER_API_URL', 'TRUECALLER_PROFILE_URL', 'TRUID_API_URL', 'OTPLESS_AUTH_URL', 'OTPLESS_USER_AUTH_URL',
+    ]
+  ) {
     t.equal(settings[name], url)
   }
   t.equal(settings['TRUECALLER_PROFILE_HOSTS'], new URL(url).host)
@@ -32,7 +36,9 @@ t.test('requests are kept, without query or body, and the handset\'s are not', a
 
 t.test('only the latest requests are kept', async (t) => {
   const { simulators } = await start(t)
-  for (let index = 0; index < 9999; index += 1) simulators.requests.push({ provider: 'truid', method: 'GET', path: `/${index}`, at: 0 })
+  for (let index = 0; index < 9999; index += 1) simulators.requests.push(
+    { provider: 'truid', method: 'GET', path: `/${index}`, at: 0 },
+  )
   await ask(`${simulators.url}/v1/default`, 'GET')
   await ask(`${simulators.url}/v1/default`, 'GET')
   t.equal(simulators.requests.length, 10_000)
@@ -78,7 +84,9 @@ t.test('close ends what hangs, what waits and what listens', async (t) => {
 t.test('they can be reached on any address, and a port that is taken is an error', async (t) => {
   const { simulators, gateway } = await start(t, { host: '0.0.0.0' })
   t.equal((await ask(`${simulators.url}/v1/default`, 'GET')).status, 401)
-  await t.rejects(startSimulators({ gatewayUrl: gateway.url, port: Number(new URL(simulators.url).port) }), { code: 'EADDRINUSE' })
+  await t.rejects(
+    startSimulators({ gatewayUrl: gateway.url, port: Number(new URL(simulators.url).port) }), { code: 'EADDRINUSE' },
+  )
 })
 
 t.test('a fault of a simulator itself is told, without what was in the request', async (t) => {
@@ -90,7 +98,9 @@ t.test('a fault of a simulator itself is told, without what was in the request',
   }
   const { simulators } = await start(t, { now, onError: (message) => errors.push(message) })
   broken = true
-  t.equal((await ask(`${simulators.url}/handset/otpless/token`, 'POST', json, { phoneNumber: '14155550100' })).status, 500)
+  t.equal(
+    (await ask(`${simulators.url}/handset/otpless/token`, 'POST', json, { phoneNumber: '14155550100' })).status, 500,
+  )
   broken = false
   t.strictSame(errors, ['POST /handset/otpless/token: RangeError'])
 })

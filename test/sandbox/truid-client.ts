@@ -7,9 +7,12 @@ export type Version = 'v0.1' | 'v0.2'
 const json = { 'content-type': 'application/json' }
 export const patchJson = { 'content-type': 'application/json-patch+json' }
 /** The word that names a problem. */
-export const fragment = (answer: Answer) => String(answer.json['type']).replace('https://developer.tru.id/docs/reference/api-errors#', '')
+export const fragment = (answer: Answer) =>
+  String(answer.json['type']).replace('https://developer.tru.id/docs/reference/api-errors#', '')
 
-export async function bearerFor({ simulators }: Awaited<ReturnType<typeof start>>, scope: string): Promise<Record<string, string>> {
+export async function bearerFor(
+  { simulators }: Awaited<ReturnType<typeof start>>, scope: string,
+): Promise<Record<string, string>> {
   const pair = `${setting(simulators, 'TRUID_CLIENT_ID')}:${setting(simulators, 'TRUID_CLIENT_SECRET')}`
   const authorization = `Basic ${Buffer.from(pair).toString('base64')}`
   const headers = { authorization, 'content-type': 'application/x-www-form-urlencoded' }
@@ -24,7 +27,9 @@ export async function build(t: Test, options: Parameters<typeof start>[1] = {}):
   return { ...started, bearer: await bearerFor(started, 'phone_check') }
 }
 
-export function create({ simulators, bearer }: Started, version: Version, body: unknown, headers: object = {}): Promise<Answer> {
+export function create(
+  { simulators, bearer }: Started, version: Version, body: unknown, headers: object = {},
+): Promise<Answer> {
   return ask(`${simulators.url}/phone_check/${version}/checks`, 'POST', { ...json, ...bearer, ...headers }, body)
 }
 
@@ -40,7 +45,9 @@ export function patch({ simulators, bearer }: Started, id: unknown, body: unknow
 export const bring = (code: unknown) => [{ op: 'add', path: '/code', value: code }]
 
 /** The phone: follows the redirects as long as they stay on the simulators. */
-export async function walk({ simulators }: Started, id: unknown, version: Version = 'v0.2'): Promise<{ hops: Answer[], end: Answer }> {
+export async function walk(
+  { simulators }: Started, id: unknown, version: Version = 'v0.2',
+): Promise<{ hops: Answer[], end: Answer }> {
   const hops: Answer[] = []
   let url = `${simulators.url}/phone_check/${version}/checks/${id}/redirect`
   for (;;) {

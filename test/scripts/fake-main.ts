@@ -1,9 +1,13 @@
 import { createServer } from 'node:http'
 
-/** Stands in for src/main.ts: reads the environment, says that it listens, ends on SIGTERM. It answers every request with its environment. */
+/**
+ * Stands in for src/main.ts: reads the environment, says that it listens, ends on SIGTERM. It answers every request
+ * with its environment.
+ */
 const { PORT, REDIS_URL, SANDBOX, LOG_LEVEL, NODE_COMPILE_CACHE } = process.env
 
-const log = (level: number, fields: object): boolean => process.stdout.write(`${JSON.stringify({ level, time: Date.now(), ...fields })}\n`)
+const log = (level: number, fields: object): boolean =>
+  process.stdout.write(`${JSON.stringify({ level, time: Date.now(), ...fields })}\n`)
 
 const server = createServer((request, response) => {
   if (request.url === '/crash') {

@@ -6,7 +6,10 @@ import { createApps, hashKey } from '../../src/apps/apps.ts'
 
 const root = join(import.meta.dirname, '../..')
 const run = (...args: string[]): Promise<{ code: number, stdout: string, stderr: string }> => new Promise(done => {
-  execFile(process.execPath, [join(root, 'scripts/key.ts'), ...args], (error, stdout, stderr) => done({ code: Number(error?.code ?? 0), stdout, stderr }))
+  execFile(
+    process.execPath, [join(root, 'scripts/key.ts'), ...args],
+    (error, stdout, stderr) => done({ code: Number(error?.code ?? 0), stdout, stderr }),
+  )
 })
 
 t.test('a key opens what its entry says', async t => {
@@ -16,9 +19,14 @@ t.test('a key opens what its entry says', async t => {
   t.not(makeKey([]).key, key)
   const apps = createApps([{ id: 'shop', name: 'Shop', keys: [entry] }])
   t.match(apps.byKey(key), { app: { id: 'shop' } })
-  t.strictSame([...apps.byKey(key)?.scopes ?? []], ['verifications:read', 'verifications:write', 'webhooks:read', 'webhooks:write', 'providers:read'])
+  t.strictSame(
+    [...apps.byKey(key)?.scopes ?? []],
+    ['verifications:read', 'verifications:write', 'webhooks:read', 'webhooks:write', 'providers:read'],
+  )
   t.equal(apps.byKey(`${key}x`), null)
-  t.strictSame(makeKey(['operations:read', 'verifications:read']).entry.scopes, ['verifications:read', 'operations:read'])
+  t.strictSame(
+    makeKey(['operations:read', 'verifications:read']).entry.scopes, ['verifications:read', 'operations:read'],
+  )
   t.throws(() => makeKey(['verifications:all']), /verifications:all is no scope; there are verifications:read/)
 })
 

@@ -6,7 +6,9 @@ import { findPromtool } from '../../scripts/promtool.ts'
 const isRoot = process.getuid?.() === 0
 
 /** What becomes of it where nothing but these programs is on the search path, and what was said on stderr. */
-const find = async (t: Test, files: Record<string, string>): Promise<{ folder: string, path: string | null, said: string }> => {
+const find = async (t: Test, files: Record<string, string>): Promise<{
+  folder: string, path: string | null, said: string,
+}> => {
   const folder = t.testdir(files)
   for (const name of Object.keys(files)) await chmod(join(folder, name), 0o755)
   let said = ''

@@ -81,7 +81,11 @@ t.test('launchRedis', async t => {
     const first = await launchRedis({ binary, dir, persistent: true })
     t.teardown(first.stop)
     const client = new Redis(first.url)
-    for (const [name, value] of [['appendonly', 'yes'], ['appendfsync', 'everysec'], ['maxmemory-policy', 'noeviction']] as const) {
+    for (
+      const [name, value] of [
+        ['appendonly', 'yes'], ['appendfsync', 'everysec'], ['maxmemory-policy', 'noeviction'],
+      ] as const
+    ) {
       t.strictSame(await client.config('GET', name), [name, value])
     }
     await client.set('kept', 'yes')
@@ -101,12 +105,21 @@ t.test('launchRedis', async t => {
     const dir = t.testdir()
     const other = await launchRedis({ binary, dir: join(dir, 'other'), persistent: false })
     t.teardown(other.stop)
-    await t.rejects(launchRedis({ binary, dir: join(dir, 'data'), port: Number(new URL(other.url).port), persistent: false }), /did not start: it ended with 1\n.*in use/s)
-    await t.rejects(launchRedis({ binary: join(dir, 'none'), dir: join(dir, 'data'), persistent: false }), /none did not start: it ended with 127/)
+    await t.rejects(
+      launchRedis({ binary, dir: join(dir, 'data'), port: Number(new URL(other.url).port), persistent: false }),
+      /did not start: it ended with 1\n.*in use/s,
+    )
+    await t.rejects(
+      launchRedis({ binary: join(dir, 'none'), dir: join(dir, 'data'), persistent: false }),
+      /none did not start: it ended with 127/,
+    )
   })
 
   t.test('it does not outlive its owner, even one that is killed', async t => {
-    const owner = spawn(process.execPath, [join(import.meta.dirname, 'fake-owner.ts')], { cwd: t.testdir(), stdio: ['ignore', 'pipe', 'inherit'] })
+    const owner = spawn(
+      process.execPath, [join(import.meta.dirname, 'fake-owner.ts')],
+      { cwd: t.testdir(), stdio: ['ignore', 'pipe', 'inherit'] },
+    )
     t.teardown(() => owner.kill('SIGKILL'))
     const [url] = await once(createInterface({ input: owner.stdout }), 'line') as [string]
     t.ok(await isAnswering(url))

@@ -41,11 +41,19 @@ const until = async (isTrue: () => boolean | Promise<boolean>, what: string): Pr
   }
 }
 
-const run = async (t: Test, variables: NodeJS.ProcessEnv = {}, command: readonly [string, ...string[]] = [process.execPath]) => {
+const run = async (
+  t: Test, variables: NodeJS.ProcessEnv = {}, command: readonly [string, ...string[]] = [process.execPath]
+) => {
   const port = await freePort()
   const cwd = t.testdir()
   const { REDIS_URL: _redis, LOG_LEVEL: _level, HOST: _host, ...inherited } = process.env
-  const child = spawn(command[0], [...command.slice(1), startScript, fakeMain], { cwd, env: { ...inherited, PORT: String(port), SANDBOX_PORT: '0', npm_lifecycle_event: 'start', ...variables }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(
+    command[0], [...command.slice(1), startScript, fakeMain],
+    {
+      cwd, env: { ...inherited, PORT: String(port), SANDBOX_PORT: '0', npm_lifecycle_event: 'start', ...variables },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   const ended = once(child, 'close')
   t.teardown(async () => {
     child.kill('SIGTERM')
@@ -162,11 +170,15 @@ t.test('a port that is taken is one line', async t => {
 
 t.test('the three commands work as they stand', async t => {
   const answer = '{"id":"ver_a-1","status":"pending","attempts":[{"id":"att_2"}]}'
-  const folder = t.testdir({ curl: `#!/bin/sh\nfor each; do printf '%s\\n' "$each"; done >> "\${0%/*}/calls"\nprintf '%s' '${answer}'\n` })
+  const folder = t.testdir(
+    { curl: `#!/bin/sh\nfor each; do printf '%s\\n' "$each"; done >> "\${0%/*}/calls"\nprintf '%s' '${answer}'\n` },
+  )
   await chmod(join(folder, 'curl'), 0o755)
   const commands = describeSandbox('http://0.0.0.0:8080').split('\n').filter(line => line.includes('curl -s'))
   t.equal(commands.length, 3)
-  const { stdout } = await promisify(execFile)('sh', ['-c', commands.join('\n')], { env: { PATH: `${folder}:${process.env['PATH']}` } })
+  const { stdout } = await promisify(execFile)(
+    'sh', ['-c', commands.join('\n')], { env: { PATH: `${folder}:${process.env['PATH']}` } },
+  )
   t.equal(stdout, `${answer}\n`.repeat(3))
   const auth = ['-H', 'authorization: Bearer vgk_sandbox']
   const json = ['-H', 'content-type: application/json']

@@ -7,15 +7,23 @@ import { countAssertions } from '../../scripts/test.ts'
 const root = resolve(import.meta.dirname, '../..')
 
 /** A small project with the same installation, run apart from the run that this file belongs to. */
-const runProject = async (folder: string, ...args: string[]): Promise<{ code: number, last: string, output: string }> => {
+const runProject = async (folder: string, ...args: string[]): Promise<{
+  code: number, last: string, output: string,
+}> => {
   for (const name of ['node_modules', 'scripts']) await symlink(join(root, name), join(folder, name))
   await cp(join(root, '.taprc'), join(folder, '.taprc'))
-  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ extends: join(root, 'tsconfig.json'), include: ['test'] }))
+  await writeFile(
+    join(folder, 'tsconfig.json'), JSON.stringify({ extends: join(root, 'tsconfig.json'), include: ['test'] }),
+  )
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
   // tap hands itself down to every process by these.
-  const inherited = ['NODE_OPTIONS', ...Object.keys(process.env).filter(name => /^_?TAP/.test(name))].flatMap(name => ['-u', name])
+  const inherited = [
+    'NODE_OPTIONS', ...Object.keys(process.env).filter(name => /^_?TAP/.test(name)),
+  ].flatMap(name => ['-u', name])
   return await new Promise(done => {
-    execFile('env', [...inherited, process.execPath, join(root, 'scripts', 'test.ts'), ...args], { cwd: folder }, (error, stdout, stderr) => {
+    execFile('env', [
+      ...inherited, process.execPath, join(root, 'scripts', 'test.ts'), ...args,
+    ], { cwd: folder }, (error, stdout, stderr) => {
       done({ code: Number(error?.code ?? 0), last: stdout.trimEnd().split('\n').at(-1) ?? '', output: stdout + stderr })
     })
   })
@@ -31,7 +39,9 @@ t.test('counts what passed, and what was skipped', async t => {
 })
 
 t.test('passes arguments on', async t => {
-  const result = await runProject(t.testdir({ test: { 'good.test.ts': good, 'skipping.test.ts': skipping } }), 'test/good.test.ts')
+  const result = await runProject(
+    t.testdir({ test: { 'good.test.ts': good, 'skipping.test.ts': skipping } }), 'test/good.test.ts',
+  )
   t.equal(result.last, '3 passed, 0 failed', result.output)
   t.equal(result.code, 0)
 })
@@ -45,14 +55,16 @@ t.test('counts what failed, in whatever way, at least once', async t => {
     'types.test.ts': "import t from 'tap'\nconst number: number = 'text'\nt.ok(number)\n",
   }
   const result = await runProject(t.testdir({ test: files }))
-  // Passed: 3 in good, 2 in wrong, up to 2 before the kill, 1 in types. Failed: wrong, killed, broken, and the type check.
+  // Passed: 3 in good, 2 in wrong, up to 2 before the kill, 1 in types. Failed: wrong, killed, broken, and the type
+  // check.
   t.match(result.last, /^[678] passed, 4 failed$/, result.output)
   t.match(result.output, /type check failed/)
   t.equal(result.code, 1)
 })
 
 t.test('counts what took too long', async t => {
-  const slow = "import t from 'tap'\nt.setTimeout(50)\nt.test('never', () => new Promise(() => { setInterval(() => {}, 1000) }))\n"
+  const slow =
+    "import t from 'tap'\nt.setTimeout(50)\nt.test('never', () => new Promise(() => { setInterval(() => {}, 1000) }))\n"
   const result = await runProject(t.testdir({ test: { 'good.test.ts': good, 'slow.test.ts': slow } }))
   t.match(result.last, /^3 passed, [1-9] failed$/, result.output)
   t.equal(result.code, 1)

@@ -19,7 +19,9 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
 
       const seen: (string | null)[] = []
       const unwatch = announcements.subscribe('probe', (text) => seen.push(text))
-      await until(async () => { await publisher.publish(channel, 'probe on'); return seen.length > 0 }, 'the subscription')
+      await until(
+        async () => { await publisher.publish(channel, 'probe on'); return seen.length > 0 }, 'the subscription',
+      )
       t.equal(seen[0], 'on')
       unwatch()
 
@@ -47,15 +49,19 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.teardown(() => announcements.close())
       const seen: (string | null)[] = []
       announcements.subscribe('a', (text) => seen.push(text))
-      const hear = (text: string) => until(async () => { await publisher.publish(channel, `a ${text}`); return seen.includes(text) }, text)
+      const hear = (text: string) =>
+        until(async () => { await publisher.publish(channel, `a ${text}`); return seen.includes(text) }, text)
       await hear('before')
 
       const urls = 'nodes' in started ? started.nodes.map(({ url }) => url) : [started.url]
-      const kill = async (url: string) => Number(await (await connectTo(t, url)).call('CLIENT', 'KILL', 'TYPE', 'pubsub'))
+      const kill = async (url: string) =>
+        Number(await (await connectTo(t, url)).call('CLIENT', 'KILL', 'TYPE', 'pubsub'))
       const killed = await Promise.all(urls.map(kill))
       t.equal(killed.reduce((sum, n) => sum + n), 1, 'there is one subscription in all')
       await hear('after')
-      if (name === 'standalone') t.ok(seen.includes(null), 'and who watches is told that something may have been missed')
+      if (name === 'standalone') t.ok(
+        seen.includes(null), 'and who watches is told that something may have been missed',
+      )
     })
   })
 }

@@ -34,7 +34,9 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
     await t.test('of 20 creates with one claim exactly one is written', async (t) => {
       const claim = { name: newName(), expiresAt: Date.now() + hour }
       const own = Array.from({ length: 20 }, () => newId())
-      const results = await Promise.all(own.map((id) => store.insert(id, thing(id), { ...later, claims: [{ ...claim, value: id }] })))
+      const results = await Promise.all(
+        own.map((id) => store.insert(id, thing(id), { ...later, claims: [{ ...claim, value: id }] })),
+      )
       const winners = own.filter((_, at) => results[at]?.inserted)
       t.equal(winners.length, 1)
       const lost = { created: false, taken: { name: claim.name, value: winners[0] } }
@@ -66,7 +68,9 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.equal(await store.claimOf(3, free), null)
 
       const holding = await store.load(holder)
-      const again = await store.save(holder, holding?.version ?? '', thing('two'), { ...later, claims: [heldClaim], publish: '2' })
+      const again = await store.save(
+        holder, holding?.version ?? '', thing('two'), { ...later, claims: [heldClaim], publish: '2' },
+      )
       t.ok(again.saved, 'a claim that is held with the same value is no obstacle')
     })
 
@@ -118,14 +122,25 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
 
       const stored = await store.load(winner)
       const notHeld = [{ ...foreign, value: id }]
-      t.ok((await store.save(winner, stored?.version ?? '', thing('two'), { ...later, releases: notHeld, publish: '2' })).saved)
+      t.ok(
+        (
+          await store.save(winner, stored?.version ?? '', thing('two'), { ...later, releases: notHeld, publish: '2' })
+        ).saved,
+      )
       t.equal(await store.claimOf(12, foreign.name), winner, 'not released with another value')
       const late = { ...later, claims: [{ ...refused, value: id }], releases: held, publish: '3' }
       t.strictSame(await store.save(winner, stored?.version ?? '', thing('x'), late), { saved: false, conflict: true })
       t.equal(await store.claimOf(12, foreign.name), winner, 'a conflict releases nothing')
-      t.equal(await store.claimOf(12, refused.name), redis.isCluster ? id : null, 'nor what was taken first: who wrote meanwhile may count on it')
+      t.equal(
+        await store.claimOf(12, refused.name), redis.isCluster ? id : null,
+        'nor what was taken first: who wrote meanwhile may count on it',
+      )
       const now = await store.load(winner)
-      t.ok((await store.save(winner, now?.version ?? '', thing('three'), { ...later, releases: held, publish: '4' })).saved)
+      t.ok(
+        (
+          await store.save(winner, now?.version ?? '', thing('three'), { ...later, releases: held, publish: '4' })
+        ).saved,
+      )
       t.equal(await store.claimOf(12, foreign.name), null, 'released by a save')
       await redis.set(keys.claim(12, foreign.name), winner)
       await store.erase(winner, { releases: held, publish: 'gone' })

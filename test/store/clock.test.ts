@@ -4,7 +4,10 @@ import { startClock } from '../../src/store/clock.ts'
 import { connectRedis, untilReady } from '../../src/store/redis.ts'
 import { startRedis, until } from '../helpers/redis.ts'
 
-/** What answers TIME as a Redis would whose clock began at `state.epochMs`. It may be away, and its answers may come late. */
+/**
+ * What answers TIME as a Redis would whose clock began at `state.epochMs`. It may be away, and its answers may come
+ * late.
+ */
 function createServer () {
   const state = { epochMs: 1_900_000_000_000, lateMs: 0, isAway: false, answered: 0 }
   const startedAt = performance.now()

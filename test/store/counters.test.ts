@@ -15,7 +15,9 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
     const later = Date.now() + hour
 
     await t.test('sums of all who add', async t => {
-      const sums = await Promise.all(Array.from({ length: 20 }, (_, n) => counts[n % 2]?.increment('ip 203.0.113.7', 2, later)))
+      const sums = await Promise.all(
+        Array.from({ length: 20 }, (_, n) => counts[n % 2]?.increment('ip 203.0.113.7', 2, later)),
+      )
       t.strictSame(sums.toSorted((a = 0, b = 0) => a - b), Array.from({ length: 20 }, (_, n) => 2 * n + 2))
       t.equal(await counts[0]?.increment('ip 203.0.113.8', 1, later), 1)
     })
@@ -24,7 +26,9 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const isOld = (field: string): boolean => field === 'old'
       const options = { expiresAt: later, isOld }
       t.strictSame(await counts[0]?.incrementFields('traffic', { a: 2, old: 1, none: 0 }, options), { a: 2 })
-      t.strictSame(await counts[1]?.incrementFields('traffic', { a: 3, b: 1 }, options), { a: 5, b: 1 }, 'what is old is gone')
+      t.strictSame(
+        await counts[1]?.incrementFields('traffic', { a: 3, b: 1 }, options), { a: 5, b: 1 }, 'what is old is gone',
+      )
       t.strictSame(await counts[1]?.incrementFields('traffic', {}, options), { a: 5, b: 1 })
       t.strictSame(await counts[1]?.incrementFields('unknown', {}, options), {})
     })

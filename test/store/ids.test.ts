@@ -31,7 +31,9 @@ t.test('an id tells its partition and is known to its app only', async (t) => {
 t.test('an id that was changed anywhere is not ours', async (t) => {
   const id = ids.newId('app', 3)
   t.same(variants(id).filter((other) => ids.checkId(other, 'app')), [])
-  for (const other of ['', 'ver_', id.slice(0, -1), `${id}A`, `${id}=`, ` ${id}`, id.slice(4), id.replace('ver_', 'vcs_')]) {
+  for (
+    const other of ['', 'ver_', id.slice(0, -1), `${id}A`, `${id}=`, ` ${id}`, id.slice(4), id.replace('ver_', 'vcs_')]
+  ) {
     t.notOk(ids.checkId(other, 'app'), other)
     t.equal(ids.partitionOf(other), null)
   }
@@ -67,7 +69,12 @@ t.test('a client secret names its verification', async (t) => {
   t.match(secret, /^vcs_[A-Za-z0-9_-]{51}$/)
   t.equal(ids.readClientSecret(secret), id)
   t.equal(stranger.readClientSecret(secret), null)
-  t.same([...variants(secret), '', id, secret.slice(0, -1), `${secret}A`].filter((other) => ids.readClientSecret(other) !== null), [])
+  t.same(
+    [
+      ...variants(secret), '', id, secret.slice(0, -1), `${secret}A`,
+    ].filter((other) => ids.readClientSecret(other) !== null),
+    [],
+  )
 })
 
 t.test('names made before a rotation are known after it, and new ones are made with the first key', async (t) => {
@@ -113,7 +120,10 @@ t.test('a delivery is named after its verification and the revision it tells of'
 })
 
 t.test('names stay what they are from one version to the next', async (t) => {
-  const known = createIds(createSealer(`k1:${Buffer.alloc(32, 1).toString('base64')}`), { partitions: 16, randomBytes: (size) => Buffer.alloc(size, 2) })
+  const known = createIds(
+    createSealer(`k1:${Buffer.alloc(32, 1).toString('base64')}`),
+    { partitions: 16, randomBytes: (size) => Buffer.alloc(size, 2) },
+  )
   const id = 'ver_AgICAgICAgICAgICAgICAgMpgghijQ'
   t.equal(known.newId('app', 3), id)
   t.equal(known.callbackKey(id, 1, 'callback'), 'AgICAgICAgICAgICAgICAgMpgghijQEM1Los-gOIKlBGjxT2')

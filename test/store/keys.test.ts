@@ -5,7 +5,10 @@ t.test('every key of a partition has the same hash tag, and partitions differ', 
   const keys = createKeys('vg')
   const tagOf = (key: string): string | undefined => /\{(.+?)\}/.exec(key)?.[1]
   const tags = Array.from({ length: partitions }, (_, partition) => {
-    const all = [keys.record(partition, 'ver_a'), keys.due(partition), keys.claim(partition, 'name'), keys.index(partition, 'name')]
+    const all = [
+      keys.record(partition, 'ver_a'), keys.due(partition), keys.claim(partition, 'name'),
+      keys.index(partition, 'name'),
+    ]
     t.equal(new Set(all).size, all.length)
     t.equal(new Set(all.map(tagOf)).size, 1)
     return tagOf(all[0] ?? '')

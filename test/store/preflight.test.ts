@@ -26,7 +26,9 @@ t.test('one that keeps nothing over a restart is warned of, once', async t => {
 t.test('one that may evict is refused, by the name of the variable', async t => {
   const { url } = await startRedis(t, ['--appendonly', 'yes'])
   const redis = await connectTo(t, url)
-  const evicting = ['allkeys-lru', 'allkeys-lfu', 'allkeys-random', 'volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl']
+  const evicting = [
+    'allkeys-lru', 'allkeys-lfu', 'allkeys-random', 'volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl',
+  ]
   for (const policy of evicting) {
     await redis.config('SET', 'maxmemory-policy', policy)
     await t.rejects(check(t, url), { message: `REDIS_URL: maxmemory-policy must be noeviction, it is ${policy}` })

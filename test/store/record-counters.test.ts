@@ -31,10 +31,15 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
           const id = newId()
           return store.insert(id, thing(id), { ...later, counters: [counter] }).then((result) => ({ id, result }))
         }))
-        t.equal(results.filter(({ result }) => result.inserted).length, 5, 'of 20 at once as many as it allows are written')
+        t.equal(
+          results.filter(({ result }) => result.inserted).length, 5, 'of 20 at once as many as it allows are written',
+        )
         for (const { id, result } of results.filter(({ result }) => !result.inserted)) {
           t.match(result, { created: false, full: { name: counter.name } })
-          if ('counterExceeded' in result) t.ok(result.counterExceeded.retryAfterMs > hour - 60_000 && result.counterExceeded.retryAfterMs <= hour, `${result.counterExceeded.retryAfterMs} ms`)
+          if ('counterExceeded' in result) t.ok(
+            result.counterExceeded.retryAfterMs > hour - 60_000 && result.counterExceeded.retryAfterMs <= hour,
+            `${result.counterExceeded.retryAfterMs} ms`,
+          )
           t.equal(await store.load(id), null, 'and nothing of the others')
         }
         t.equal(await redis.get(key), '5')
@@ -42,16 +47,25 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
 
         const id = newId()
         const [free, held] = [newName(), newName()]
-        await store.insert(newId(), thing('holder'), { ...later, claims: [{ name: held, value: 'somebody', expiresAt }] })
+        await store.insert(
+          newId(), thing('holder'), { ...later, claims: [{ name: held, value: 'somebody', expiresAt }] },
+        )
         const fresh = { ...counter, name: newName() }
         const refused = await store.insert(id, thing('x'), {
-          ...later, claims: [{ name: free, value: id, expiresAt }, { name: held, value: id, expiresAt }], counters: [fresh],
+          ...later, claims: [
+            { name: free, value: id, expiresAt }, { name: held, value: id, expiresAt },
+          ], counters: [fresh],
         })
         t.match(refused, { created: false, taken: { name: held } })
         t.equal(Number(await redis.get(keys.counter(partition, fresh.name))), 0, 'what a claim refuses is not counted')
-        const full = await store.insert(id, thing('x'), { ...later, claims: [{ name: free, value: id, expiresAt }], counters: [fresh, counter] })
+        const full = await store.insert(
+          id, thing('x'), { ...later, claims: [{ name: free, value: id, expiresAt }], counters: [fresh, counter] },
+        )
         t.match(full, { created: false, full: { name: counter.name } })
-        t.equal(Number(await redis.get(keys.counter(partition, fresh.name))), 0, 'and what one counter refuses not by the other')
+        t.equal(
+          Number(await redis.get(keys.counter(partition, fresh.name))), 0,
+          'and what one counter refuses not by the other',
+        )
         t.equal(await store.claimOf(3, free), null, 'nor is a claim taken')
         t.notMatch(await redis.get(keys.counter(partition, counter.name)), '6')
       })
@@ -71,10 +85,18 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
         if (!saved.saved) throw new Error('not saved')
         version = saved.version
       }
-      t.match(await store.save(id, version, thing('three'), { ...later, counters: [look], publish: '3' }), { saved: false, full: { name } })
+      t.match(
+        await store.save(id, version, thing('three'), { ...later, counters: [look], publish: '3' }),
+        { saved: false, full: { name } },
+      )
       t.strictSame((await store.load(id))?.record, thing('two'))
-      t.match(await store.save(id, version, thing('three'), { ...later, counters: [count], publish: '3' }), { saved: true })
-      t.match(await store.save(id, version, thing('four'), { ...later, counters: [count], publish: '4' }), { saved: false, conflict: true })
+      t.match(
+        await store.save(id, version, thing('three'), { ...later, counters: [count], publish: '3' }), { saved: true },
+      )
+      t.match(
+        await store.save(id, version, thing('four'), { ...later, counters: [count], publish: '4' }),
+        { saved: false, conflict: true },
+      )
       t.equal(await redis.get(keys.counter(3, name)), '3', 'a conflict counts nothing')
     })
 

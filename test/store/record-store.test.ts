@@ -48,17 +48,24 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
         t.equal(await ttl(keys.record(partition, id)), later.expiresAt)
         t.strictSame(await store.insert(id, thing('other'), later), { created: false, exists: true })
 
-        const saved = await store.save(id, version, thing('two'), { ...later, expiresAt: later.expiresAt + hour, publish: '2' })
+        const saved = await store.save(
+          id, version, thing('two'), { ...later, expiresAt: later.expiresAt + hour, publish: '2' },
+        )
         if (!saved.saved) throw new Error('not saved')
         t.not(saved.version, version)
         t.strictSame(await store.load(id), { record: thing('two'), version: saved.version })
         t.equal(await ttl(keys.record(partition, id)), later.expiresAt + hour)
-        t.strictSame(await store.save(id, version, thing('three'), { ...later, publish: '3' }), { saved: false, conflict: true })
+        t.strictSame(
+          await store.save(id, version, thing('three'), { ...later, publish: '3' }), { saved: false, conflict: true },
+        )
         t.strictSame((await store.load(id))?.record, thing('two'))
 
         await store.erase(id, { publish: 'gone' })
         t.equal(await store.load(id), null)
-        t.strictSame(await store.save(id, saved.version, thing('three'), { ...later, publish: '3' }), { saved: false, conflict: true })
+        t.strictSame(
+          await store.save(id, saved.version, thing('three'), { ...later, publish: '3' }),
+          { saved: false, conflict: true },
+        )
       }
       await store.ping()
     })
@@ -86,7 +93,9 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.strictSame(await store.due(11, 1000, 10), [own[3], own[0]])
       for (const id of own) await store.reschedule(id, 2000)
       t.strictSame(await store.due(11, 1999, 10), [])
-      t.strictSame((await store.due(11, 2000, 10)).toSorted(), [own[3], own[0]].toSorted(), 'what is not due is not made so')
+      t.strictSame(
+        (await store.due(11, 2000, 10)).toSorted(), [own[3], own[0]].toSorted(), 'what is not due is not made so',
+      )
     })
 
     await t.test('an index lists the newest of all partitions, and forgets the old', async (t) => {
@@ -119,7 +128,9 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const at = Date.now()
       const places = await Promise.all(Array.from({ length: 30 }, async (_, n) => {
         const place = { id: newId(n % 5), score: at + Math.floor(n / 10) }
-        await write(place.id, 'one', { indexes: [{ name: n % 3 === 0 ? second : index, score: place.score, keepMs: hour }] })
+        await write(
+          place.id, 'one', { indexes: [{ name: n % 3 === 0 ? second : index, score: place.score, keepMs: hour }] },
+        )
         return place
       }))
       const newest = places.toSorted((a, b) => b.score - a.score || (a.id < b.id ? 1 : -1))
@@ -133,7 +144,10 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
         }
         t.strictSame(seen, newest, `${limit} at a time`)
       }
-      t.strictSame(await store.page([index, second], { limit: 3, before: { id: 'ver_', score: at + 1 } }), newest.slice(20, 23), 'the place need not be there')
+      t.strictSame(
+        await store.page([index, second], { limit: 3, before: { id: 'ver_', score: at + 1 } }), newest.slice(20, 23),
+        'the place need not be there',
+      )
     })
 
     await t.test('the first of all partitions: what is longest due, and the oldest place of an index', async (t) => {
@@ -145,7 +159,9 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const inOrder: Place[] = []
       for (const [partition, after] of [[12, 10], [1, 20], [5, 30], [1, 40]] as const) {
         const place = { id: newId(partition), score: recent + after }
-        await write(place.id, 'one', { dueAt: place.score + 1_000, indexes: [{ name, score: place.score, keepMs: hour }] })
+        await write(
+          place.id, 'one', { dueAt: place.score + 1_000, indexes: [{ name, score: place.score, keepMs: hour }] },
+        )
         inOrder.push(place)
       }
       t.equal(await store.firstDue(), recent + 1_010)
@@ -160,7 +176,9 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
     await t.test('records that go with another', async (t) => {
       const index = newName()
       const [own, first, last, other] = [newId(4), newId(4), newId(4), newId(4)]
-      for (const id of [own, first, last, other]) await write(id, 'one', { dueAt: 1000, indexes: [{ name: index, score: Date.now(), keepMs: hour }] })
+      for (const id of [own, first, last, other]) await write(
+        id, 'one', { dueAt: 1000, indexes: [{ name: index, score: Date.now(), keepMs: hour }] },
+      )
       await store.erase(own, { alsoDelete: [first, newId(4), last], indexes: [index], publish: 'gone' })
       t.strictSame(await Promise.all([own, first, last].map((id) => store.load(id))), [null, null, null])
       t.not(await store.load(other), null)
@@ -213,7 +231,9 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       for (const node of nodesOf(redis)) {
         await watchCommands(t, node.options.port ?? 0, ([command = '', ...args], source) => {
           const touched = args.join(' ')
-          if (source !== 'lua' && touched.includes('{q3}')) sent.push(touched.endsWith(':cold') ? 'end' : command.toLowerCase())
+          if (source !== 'lua' && touched.includes('{q3}')) sent.push(
+            touched.endsWith(':cold') ? 'end' : command.toLowerCase(),
+          )
         })
       }
       await once(newId(), 'cold')
@@ -225,7 +245,9 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const [number, id, other] = ['+14155550100', newId(), newId()]
       const tag = sealer.keyedHash('number', number)
       const options = {
-        dueAt: 5, claims: [{ name: tag, value: id, expiresAt: Date.now() + hour }], indexes: [{ name: tag, score: 1, keepMs: hour }],
+        dueAt: 5, claims: [
+          { name: tag, value: id, expiresAt: Date.now() + hour },
+        ], indexes: [{ name: tag, score: 1, keepMs: hour }],
       }
       await write(id, number, options)
       await write(other, number)

@@ -10,12 +10,16 @@ t.test('REDIS_URL in all its forms', async (t) => {
   t.strictSame(readRedisUrl('redis://localhost'), local)
   t.strictSame(readRedisUrl('redis://localhost/'), local)
   t.strictSame(readRedisUrl('rediss://user:p%40ss@r.example:7000/5'), {
-    form: 'standalone', tls: true, nodes: [{ host: 'r.example', port: 7000 }], db: 5, username: 'user', password: 'p@ss',
+    form: 'standalone', tls: true, nodes: [
+      { host: 'r.example', port: 7000 },
+    ], db: 5, username: 'user', password: 'p@ss',
   })
   t.strictSame(readRedisUrl('redis://:a:b@[::1]:7000'), {
     form: 'standalone', tls: false, nodes: [{ host: '::1', port: 7000 }], db: 0, password: 'a:b',
   })
-  t.strictSame(readRedisUrl('redis+sentinel://user:pass@h1:26380,h2/mymaster/2?sentinelUsername=s&sentinelPassword=p%40'), {
+  t.strictSame(readRedisUrl(
+    'redis+sentinel://user:pass@h1:26380,h2/mymaster/2?sentinelUsername=s&sentinelPassword=p%40',
+  ), {
     form: 'sentinel', tls: false, nodes: [{ host: 'h1', port: 26380 }, { host: 'h2', port: 26379 }], db: 2,
     username: 'user', password: 'pass', masterName: 'mymaster', sentinelUsername: 's', sentinelPassword: 'p@',
   })
@@ -23,7 +27,9 @@ t.test('REDIS_URL in all its forms', async (t) => {
     form: 'sentinel', tls: true, nodes: [{ host: 'h1', port: 26379 }], db: 0, masterName: 'mymaster',
   })
   t.strictSame(readRedisUrl('redis+cluster://:secret@h1:7001,h2:7002,[fe80::1]'), {
-    form: 'cluster', tls: false, nodes: [{ host: 'h1', port: 7001 }, { host: 'h2', port: 7002 }, { host: 'fe80::1', port: 6379 }], db: 0,
+    form: 'cluster', tls: false, nodes: [
+      { host: 'h1', port: 7001 }, { host: 'h2', port: 7002 }, { host: 'fe80::1', port: 6379 },
+    ], db: 0,
     password: 'secret',
   })
 })
@@ -68,7 +74,9 @@ t.test('the database and the password of the URL are used; a failed login is rep
   const errors: Error[] = []
   let reported = (): void => {}
   const heard = new Promise<void>((resolve) => { reported = resolve })
-  const refused = connectRedis(`redis://:hunter2@127.0.0.1:${port}`, 'api', { onError: (error) => { errors.push(error); reported() } })
+  const refused = connectRedis(
+    `redis://:hunter2@127.0.0.1:${port}`, 'api', { onError: (error) => { errors.push(error); reported() } },
+  )
   await heard
   refused.disconnect()
   t.match(errors[0]?.message, /^redis: .*WRONGPASS/)
@@ -134,7 +142,9 @@ t.test('READONLY makes it look for the master anew', async (t) => {
 t.test('Sentinel: finds the master, with a password of its own', async (t) => {
   const master = await startRedis(t, ['--requirepass', 'one two'])
   const sentinel = await startSentinel(t, master, ['requirepass three', 'sentinel auth-pass mymaster "one two"'])
-  const redis = await connectTo(t, `redis+sentinel://:one%20two@127.0.0.1:${sentinel.port}/mymaster/2?sentinelPassword=three`)
+  const redis = await connectTo(
+    t, `redis+sentinel://:one%20two@127.0.0.1:${sentinel.port}/mymaster/2?sentinelPassword=three`,
+  )
   t.equal(await redis.set('a', 'b'), 'OK')
   const direct = await connectTo(t, `redis://:one%20two@127.0.0.1:${master.port}/2`)
   t.equal(await direct.get('a'), 'b')

@@ -17,7 +17,9 @@ const timeoutMs = 300
 
 async function open (t: Test, url: string, count: number) {
   const [redis, waiting] = await Promise.all([connectTo(t, url), connectTo(t, url)])
-  const store = createStore({ redis, replicas: createReplicas(waiting, { count, timeoutMs }), sealer, read: value => value })
+  const store = createStore(
+    { redis, replicas: createReplicas(waiting, { count, timeoutMs }), sealer, read: value => value },
+  )
   const write = async (id = ids.newId('app', 3)): Promise<{ id: string, version: string }> => {
     const created = await store.insert(id, 'record', later)
     if (!created.inserted) throw new Error('not created')
@@ -80,13 +82,18 @@ t.test('many at once wait together', { buffered: true }, async t => {
 t.test('on Cluster, also while a slot moves', { buffered: true }, async t => {
   const { url, masters } = await startReplicatedCluster(t)
   const { redis, store, write } = await open(t, url, 1)
-  const all = await Promise.all(Array.from({ length: 2 * partitions }, (_, n) => write(ids.newId('app', n % partitions))))
+  const all = await Promise.all(
+    Array.from({ length: 2 * partitions }, (_, n) => write(ids.newId('app', n % partitions))),
+  )
   t.ok((await Promise.all(all.map(({ id, version }) => store.confirm(id, version)))).every(Boolean), 'on every master')
   const claim = { name: 'held', value: 'mine', expiresAt: later.expiresAt, partition: 5 }
   const holder = ids.newId('app', 3)
   const created = await store.insert(holder, 'record', { ...later, claims: [claim] })
   t.equal(await store.confirm(holder, created.inserted ? created.version : '', [claim]), true)
-  t.equal(await store.confirm(holder, created.inserted ? created.version : '', [{ ...claim, value: 'other' }]), false, 'and the claims')
+  t.equal(
+    await store.confirm(holder, created.inserted ? created.version : '', [{ ...claim, value: 'other' }]), false,
+    'and the claims',
+  )
 
   const keys = createKeys('vg')
   const slot = Number(await redis.call('CLUSTER', 'KEYSLOT', keys.due(3)))
@@ -97,10 +104,16 @@ t.test('on Cluster, also while a slot moves', { buffered: true }, async t => {
   await to.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id)
   await from.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id)
   await from.admin.migrate('127.0.0.1', to.port, keys.record(3, goes.id), 0, 1000)
-  t.same(await Promise.all([stays, goes].map(({ id, version }) => store.confirm(id, version))), [true, true], 'here, and there')
+  t.same(
+    await Promise.all([stays, goes].map(({ id, version }) => store.confirm(id, version))), [true, true],
+    'here, and there',
+  )
   t.equal(await failureOf(write()), 'TRYAGAIN', 'what has keys here and there, or is new, waits')
   await to.admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)
   // It holds keys of the slot until it has heard that the slot is another's.
-  await until(() => from.admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id).then(() => true, () => false), 'the old master knows', 20_000)
+  await until(
+    () => from.admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id).then(() => true, () => false),
+    'the old master knows', 20_000,
+  )
   t.equal(await store.confirm(goes.id, goes.version), true, 'and where all of it is in the end')
 })

@@ -10,12 +10,18 @@ const [old, fresh] = [key('k1'), key('k2')]
 const sealer = createSealer(old)
 
 /** Names that mean something to JavaScript, or to what writes the bytes. */
-const namesThatMean = ['constructor', 'toJSON', 'hasOwnProperty', 'prototype', '__keys__', 'length', '0', '-1', '', '\0', '👍']
+const namesThatMean = [
+  'constructor', 'toJSON', 'hasOwnProperty', 'prototype', '__keys__', 'length', '0', '-1', '', '\0', '👍',
+]
 const json = fc.letrec<{ any: Json }>(tie => ({
   any: fc.oneof(
     { depthSize: 'medium' },
-    fc.constantFrom(null, true, false, 'x'.repeat(70_000), 'é'.repeat(40_000), 2 ** 32, 2 ** 53, -(2 ** 31) - 1), fc.string({ unit: 'binary', maxLength: 100 }), fc.maxSafeInteger(),
-    fc.double({ noNaN: true, noDefaultInfinity: true }), fc.array(tie('any')), fc.dictionary(fc.oneof(fc.constantFrom(...namesThatMean), fc.string({ unit: 'binary' })), tie('any')),
+    fc.constantFrom(
+      null, true, false, 'x'.repeat(70_000), 'é'.repeat(40_000), 2 ** 32, 2 ** 53, -(2 ** 31) - 1,
+    ), fc.string({ unit: 'binary', maxLength: 100 }), fc.maxSafeInteger(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }), fc.array(tie('any')), fc.dictionary(
+      fc.oneof(fc.constantFrom(...namesThatMean), fc.string({ unit: 'binary' })), tie('any'),
+    ),
   ),
 })).any.map((made): Json => JSON.parse(JSON.stringify(made, (name, value) => name === '__proto__' ? undefined : value)))
 
@@ -24,7 +30,9 @@ t.test('any JSON value comes back, under its own name only', async (t) => {
     const sealed = sealer.seal(value, aad)
     const opened = sealer.open(sealed, aad)
     if (!isDeepStrictEqual(opened, value) || JSON.stringify(opened) !== JSON.stringify(value)) return false
-    if (Buffer.compare(Buffer.from(aad), Buffer.from(other)) !== 0) t.throws(() => sealer.open(sealed, other), SealError)
+    if (
+      Buffer.compare(Buffer.from(aad), Buffer.from(other)) !== 0
+    ) t.throws(() => sealer.open(sealed, other), SealError)
     return true
   }), { numRuns: 500 })
 })
@@ -35,13 +43,25 @@ t.test('what JSON can say and nobody means is opened as something harmless', asy
   t.notOk(opened !== null && typeof opened === 'object' && 'isAdmin' in opened)
   for (const length of [1, 70, 70_000]) {
     const half = '\ud800'.repeat(length)
-    t.match(sealer.open(sealer.seal({ half, after: 1 }, 'name'), 'name'), { half: /^[\ud800\ufffd]+$/, after: 1 }, 'half a character')
+    t.match(
+      sealer.open(sealer.seal({ half, after: 1 }, 'name'), 'name'), { half: /^[\ud800\ufffd]+$/, after: 1 },
+      'half a character',
+    )
   }
 })
 
 t.test('what was sealed before, in JSON, is opened', async (t) => {
   const before = createSealer('k1:b2YgdGhlIHZlcnNpb24gYmVmb3Jlb2YgdGhlIHZlcnM=')
-  t.strictSame(before.open(Buffer.from('AQJrMdxRxxO/ZFAGEm0J1jtVHzKXZTGAitMcynbdeKG/qja9vVWA68X0zxZZy4MNX+oFHGoNU2k2np8UK/iiJD1+1Bif7qG6rCWFWnx9mLPaBk9UUuxFfSQ=', 'base64'), 'name'), { phoneNumber: '+14155550100', names: ['Ádá', null, 1.5] })
+  t.strictSame(
+    before.open(
+      Buffer.from(
+        'AQJrMdxRxxO/ZFAGEm0J1jtVHzKXZTGAitMcynbdeKG/qja9vVWA68X0zxZZy4MNX+oFHGoNU2k2np8UK/iiJD1+1Bif7qG6rCWFWnx9mLPaBk9UUuxFfSQ=',
+        'base64',
+      ),
+      'name',
+    ),
+    { phoneNumber: '+14155550100', names: ['Ádá', null, 1.5] },
+  )
 })
 
 t.test('a format of a version to come is not opened', async (t) => {
@@ -87,12 +107,17 @@ t.test('tags are stable, differ by purpose, text and key, and reveal nothing', a
   t.match(sealer.keyedHash('number', number), /^[A-Za-z0-9_-]{22}$/)
   t.equal(sealer.keyedHash('number', number), createSealer(old).keyedHash('number', number))
   const rotated = createSealer(`${fresh},${old}`)
-  t.same(rotated.keyedHashes('number', number), [createSealer(fresh).keyedHash('number', number), sealer.keyedHash('number', number)])
+  t.same(
+    rotated.keyedHashes('number', number),
+    [createSealer(fresh).keyedHash('number', number), sealer.keyedHash('number', number)],
+  )
   t.equal(rotated.keyedHash('number', number), rotated.keyedHashes('number', number)[0])
   const all = [['number', number], ['number', '+14155550101'], ['ip', number], ['n', `umber${number}`]] as const
   t.equal(new Set(all.map(([purpose, text]) => sealer.keyedHash(purpose, text))).size, all.length)
   const known = createSealer(`k1:${Buffer.alloc(32, 1).toString('base64')}`)
-  t.equal(known.keyedHash('number', 'app +14155550100'), 'BDn0Dv27zc2HTURmyMaenQ', 'the same from one version to the next')
+  t.equal(
+    known.keyedHash('number', 'app +14155550100'), 'BDn0Dv27zc2HTURmyMaenQ', 'the same from one version to the next',
+  )
 })
 
 t.test('subkeys are KeyObjects, one for each purpose and key', async (t) => {
@@ -106,7 +131,9 @@ t.test('subkeys are KeyObjects, one for each purpose and key', async (t) => {
 t.test('SEAL_KEYS that cannot be used are refused by name, and no key is shown', async (t) => {
   const secret = randomBytes(31).toString('base64')
   const long = randomBytes(32).toString('base64')
-  for (const text of ['', 'k1', `k1:${secret}`, `${old},`, `${old},${old}`, `:${long}`, `k 1:${long}`, `k1:${long}!!`]) {
+  for (
+    const text of ['', 'k1', `k1:${secret}`, `${old},`, `${old},${old}`, `:${long}`, `k 1:${long}`, `k1:${long}!!`]
+  ) {
     try {
       createSealer(text)
       t.fail(`accepted: ${text.length} characters`)

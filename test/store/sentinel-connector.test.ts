@@ -9,7 +9,10 @@ t.test('a failover that is told while the connection is being made again', async
   const sentinel = await startSentinel(t, master, ['sentinel failover-timeout mymaster 2000'])
   const wire = await startWire(t, sentinel.port)
   const admin = openAdmin(t, sentinel.port)
-  await until(async () => String(await admin.call('SENTINEL', 'REPLICAS', 'mymaster')).includes('master-link-status,ok'), 'Sentinel knows the replica')
+  await until(
+    async () => String(await admin.call('SENTINEL', 'REPLICAS', 'mymaster')).includes('master-link-status,ok'),
+    'Sentinel knows the replica',
+  )
   const redis = await connectTo(t, `redis+sentinel://127.0.0.1:${wire.port}/mymaster`, 'api')
   await redis.set('before', 'it')
   // It listens for failovers through the wire, too.
@@ -33,5 +36,8 @@ t.test('a failover that is told while the connection is being made again', async
   // It may have been told of the old master, which Sentinel demotes only seconds later.
   await openAdmin(t, master.port).call('REPLICAOF', '127.0.0.1', String(next?.port))
   const young = openAdmin(t, next?.port ?? 0)
-  await until(async () => await redis.set('after', 'it').then(() => true, () => false) && await young.get('after') === 'it', 'it finds the new master')
+  await until(
+    async () => await redis.set('after', 'it').then(() => true, () => false) && await young.get('after') === 'it',
+    'it finds the new master',
+  )
 })

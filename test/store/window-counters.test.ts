@@ -58,14 +58,18 @@ t.test('what others counted is known after the next syncEvery', async t => {
 
 t.test('n processes let through at most n − 1 steps too many', async t => {
   await t.resolves(fc.assert(fc.asyncProperty(
-    fc.integer({ min: 1, max: 5 }), fc.integer({ min: 20, max: 200 }), fc.array(fc.nat({ max: 4 }), { minLength: 300, maxLength: 600 }),
+    fc.integer({ min: 1, max: 5 }), fc.integer({ min: 20, max: 200 }), fc.array(
+      fc.nat({ max: 4 }), { minLength: 300, maxLength: 600 },
+    ),
     async (processes, limit, arrivals) => {
       const { sync } = startShared()
       const all = Array.from({ length: processes }, () => createWindowCounters({ sync, now: () => 0 }))
       const syncEvery = Math.max(1, Math.floor(limit * 0.05))
       let passed = 0
       for (const at of arrivals) {
-        if ((all[at % processes]?.increment({ name: 'x', windowMs: minuteMs, syncEvery }).count ?? 0) <= limit) passed += 1
+        if (
+          (all[at % processes]?.increment({ name: 'x', windowMs: minuteMs, syncEvery }).count ?? 0) <= limit
+        ) passed += 1
         await settle()
       }
       return passed >= Math.min(limit, arrivals.length) && passed <= limit + (processes - 1) * syncEvery

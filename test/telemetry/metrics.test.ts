@@ -18,11 +18,22 @@ const read = async ({ registry }: Metrics): Promise<Series[]> => readSeries(awai
 const ours = (series: Series[]): Series[] => series.filter(({ name }) => name.startsWith('verigate_'))
 
 /** A verification on the core's own rules; each event is counted as the shell counts it. */
-function run (metrics: Metrics, events: (Event | number)[], { number = phoneNumber, workflow = ['truid.phone_check', 'otpless.otp'] }: { number?: string | null, workflow?: string[] } = {}): Verification {
+function run (
+  metrics: Metrics, events: (Event | number)[],
+  {
+    number = phoneNumber, workflow = ['truid.phone_check', 'otpless.otp'],
+  }: { number?: string | null, workflow?: string[] } = {},
+): Verification {
   let now = 1_000_000
-  const step = (method: string) => ({ method, timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false })
+  const step = (method: string) => (
+    { method, timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false }
+  )
   let record: Verification = createVerification({
-    id: 'ver_secret', appId: 'shop', phoneNumber: number, ...number === null ? {} : { country: parsePhoneNumber(number)?.country ?? noCountry }, reference: 'secret', metadata: {}, locale: null, device: {}, returnUrl: null, key: null,
+    id: 'ver_secret', appId: 'shop', phoneNumber: number, ...number === null
+      ? {}
+      : {
+        country: parsePhoneNumber(number)?.country ?? noCountry,
+      }, reference: 'secret', metadata: {}, locale: null, device: {}, returnUrl: null, key: null,
     includeProfile: false, workflow: workflow.map(step), expiresAt: now + 600_000, wants: ['verified'],
   }, now).next
   metrics.countChange(null, record)
@@ -38,9 +49,15 @@ function run (metrics: Metrics, events: (Event | number)[], { number = phoneNumb
   }
   return record
 }
-const started = (attempt: number): Event => ({ type: 'attemptStarted', attempt, state: null, action: { type: 'answerCall' }, attemptsRemaining: 3, resend: null })
-const evidence = (attempt: number): Event => ({ type: 'evidenceReceived', attempt, evidence: { from: 'app', value: { code: '550142' } } })
-const proven = (attempt: number, number = phoneNumber): Event => ({ type: 'numberProven', attempt, phoneNumber: number, profile: null, signals: null })
+const started = (attempt: number): Event => (
+  { type: 'attemptStarted', attempt, state: null, action: { type: 'answerCall' }, attemptsRemaining: 3, resend: null }
+)
+const evidence = (attempt: number): Event => (
+  { type: 'evidenceReceived', attempt, evidence: { from: 'app', value: { code: '550142' } } }
+)
+const proven = (attempt: number, number = phoneNumber): Event => (
+  { type: 'numberProven', attempt, phoneNumber: number, profile: null, signals: null }
+)
 const failed = (attempt: number, reason: Reason): Event => ({ type: 'attemptFailed', attempt, reason })
 
 t.test('what happens to a verification', async t => {
@@ -54,7 +71,10 @@ t.test('what happens to a verification', async t => {
   t.equal(sumOf(series, 'verigate_attempts_total'), 2)
   t.equal(sumOf(series, 'verigate_fallbacks_total', attempt), 1)
   t.equal(sumOf(series, 'verigate_fallbacks_total'), 1)
-  t.equal(sumOf(series, 'verigate_verifications_ended_total', { method: 'otpless.otp', status: 'verified', reason: 'none' }), 1)
+  t.equal(
+    sumOf(series, 'verigate_verifications_ended_total', { method: 'otpless.otp', status: 'verified', reason: 'none' }),
+    1,
+  )
   t.equal(sumOf(series, 'verigate_verifications_ended_total'), 1)
   t.equal(sumOf(series, 'verigate_verifications_by_country_total', { country: 'US', status: 'created' }), 1)
   t.equal(sumOf(series, 'verigate_verifications_by_country_total', { country: 'US', status: 'verified' }), 1)
@@ -74,11 +94,16 @@ t.test('each end is counted once, whatever is written afterwards', async t => {
   const series = await read(metrics)
   const ends = series.filter(({ name, value }) => name === 'verigate_verifications_ended_total' && value > 0)
   t.strictSame(ends.map(({ labels: { method, status, reason }, value }) => [method, status, reason, value]).sort(), [
-    ['otpless.otp', 'expired', 'attempt_timeout', 1], ['otpless.otp', 'failed', 'provider_unavailable', 1], ['truid.phone_check', 'canceled', 'app_canceled', 1],
+    ['otpless.otp', 'expired', 'attempt_timeout', 1], [
+      'otpless.otp', 'failed', 'provider_unavailable', 1,
+    ], ['truid.phone_check', 'canceled', 'app_canceled', 1],
     ['truid.phone_check', 'expired', 'deadline', 1], ['truid.phone_check', 'failed', 'number_mismatch', 1],
   ])
   const fallbacks = series.filter(({ name, value }) => name === 'verigate_fallbacks_total' && value > 0)
-  t.strictSame(fallbacks.map(({ labels: { reason }, value }) => [reason, value]).sort(), [['attempt_timeout', 1], ['provider_error', 1]])
+  t.strictSame(
+    fallbacks.map(({ labels: { reason }, value }) => [reason, value]).sort(),
+    [['attempt_timeout', 1], ['provider_error', 1]],
+  )
 })
 
 t.test('what was skipped is a fallback when it might have served', async t => {
@@ -95,7 +120,9 @@ t.test('a number that the proof told is of no country', async t => {
   const metrics = createMetrics(methods)
   run(metrics, [started(0), evidence(0), proven(0)], { number: null })
   const series = await read(metrics)
-  for (const status of ['created', 'verified']) t.equal(sumOf(series, 'verigate_verifications_by_country_total', { country: 'none', status }), 1)
+  for (const status of ['created', 'verified']) t.equal(
+    sumOf(series, 'verigate_verifications_by_country_total', { country: 'none', status }), 1,
+  )
   t.equal(sumOf(series, 'verigate_verifications_by_country_total'), 2)
 })
 
@@ -105,11 +132,21 @@ t.test('of countries only so many have a name', async t => {
   t.ok(numbers.length > 200)
   for (const number of [...numbers, '+80012345678', ...numbers]) run(metrics, [], { number })
   const series = await read(metrics)
-  const names = new Set(series.filter(({ name }) => name === 'verigate_verifications_by_country_total').map(({ labels }) => labels['country']))
+  const names = new Set(
+    series.filter(
+      ({ name }) => name === 'verigate_verifications_by_country_total',
+    ).map(({ labels }) => labels['country']),
+  )
   t.equal(names.size, 62, 'sixty, other and none')
-  t.equal(sumOf(series, 'verigate_verifications_by_country_total', { status: 'created' }), 2 * numbers.length + 1, 'and all are counted')
+  t.equal(
+    sumOf(series, 'verigate_verifications_by_country_total', { status: 'created' }), 2 * numbers.length + 1,
+    'and all are counted',
+  )
   t.ok(Number(sumOf(series, 'verigate_verifications_by_country_total', { country: 'other', status: 'created' })) > 200)
-  for (const country of names) t.type(sumOf(series, 'verigate_verifications_by_country_total', { country: String(country), status: 'failed' }), 'number', 'each with every status')
+  for (const country of names) t.type(
+    sumOf(series, 'verigate_verifications_by_country_total', { country: String(country), status: 'failed' }), 'number',
+    'each with every status',
+  )
 })
 
 t.test('every series is there, at zero, from the start; nothing that happens adds one', async t => {
@@ -127,8 +164,14 @@ t.test('every series is there, at zero, from the start; nothing that happens add
     run(metrics, [{ type: 'attemptFailed', attempt: 0, reason }], { workflow: ['otpless.otp'] })
   }
   for (const reason of ['app_canceled', 'superseded', 'blocked'] as const) run(metrics, [{ type: 'canceled', reason }])
-  for (const reason of [null, 'provider_unavailable', 'recently_tried'] as const) run(metrics, [{ type: 'attemptSkipped', attempt: 0, reason }])
-  for (const reason of ['abandoned', 'app_not_installed', 'not_on_cellular', 'carrier_unsupported', 'user_rejected'] as const) run(metrics, [{ type: 'nextRequested', reason }])
+  for (
+    const reason of [null, 'provider_unavailable', 'recently_tried'] as const
+  ) run(metrics, [{ type: 'attemptSkipped', attempt: 0, reason }])
+  for (
+    const reason of [
+      'abandoned', 'app_not_installed', 'not_on_cellular', 'carrier_unsupported', 'user_rejected',
+    ] as const
+  ) run(metrics, [{ type: 'nextRequested', reason }])
   run(metrics, [started(0), 60_000, { type: 'timeElapsed' }, started(1), 60_000, { type: 'timeElapsed' }])
   run(metrics, [started(0), 600_000, { type: 'timeElapsed' }])
   run(metrics, [started(0), evidence(0), proven(0)])
@@ -138,11 +181,22 @@ t.test('every series is there, at zero, from the start; nothing that happens add
     for (const method of names) {
       for (const call of ['start', 'resend', 'resolve'] as const) {
         metrics.countCall({ provider, method, call, result: 'ok', reason: null, blame: 'none', durationMs: 5 })
-        metrics.countCall({ provider, method, call, result: 'error', reason: 'provider_error', blame: 'us', durationMs: 5 })
-        metrics.countCall({ provider, method, call, result: 'error', reason: 'provider_misconfigured', blame: 'operator', durationMs: 5 })
+        metrics.countCall(
+          { provider, method, call, result: 'error', reason: 'provider_error', blame: 'us', durationMs: 5 },
+        )
+        metrics.countCall(
+          {
+            provider, method, call, result: 'error', reason: 'provider_misconfigured', blame: 'operator', durationMs: 5,
+          },
+        )
       }
     }
-    metrics.countCall({ provider, method: 'none', call: 'profile', result: 'error', reason: 'provider_timeout', blame: 'provider', durationMs: 5 })
+    metrics.countCall(
+      {
+        provider, method: 'none', call: 'profile', result: 'error', reason: 'provider_timeout', blame: 'provider',
+        durationMs: 5,
+      },
+    )
   }
   for (const cause of refusalCauses) {
     metrics.countRefused(cause)
@@ -152,7 +206,9 @@ t.test('every series is there, at zero, from the start; nothing that happens add
   for (const result of webhookResults) metrics.countWebhookTry(result, 5)
   for (const queue of ['resolve', 'notify', 'sweep'] as const) metrics.countStalled(queue)
   for (const result of ['invalid', 'ok'] as const) metrics.countReload(result)
-  for (const statusCode of [201, 303, 404, 503]) metrics.countRequest({ method: 'POST', route: '/verifications', statusCode, durationMs: 5 })
+  for (const statusCode of [201, 303, 404, 503]) metrics.countRequest(
+    { method: 'POST', route: '/verifications', statusCode, durationMs: 5 },
+  )
   metrics.countLostLock()
   metrics.countUnreadable()
   metrics.countDisabledEndpoint()
@@ -162,30 +218,52 @@ t.test('every series is there, at zero, from the start; nothing that happens add
 
   const after = ours(await read(metrics))
   const added = after.filter(series => !before.has(identify(series)))
-  t.strictSame(new Set(added.map(({ name, labels }) => `${name} ${labels['country'] ?? labels['reason']}`)), new Set(['verigate_verifications_by_country_total US']))
-  t.strictSame(after.filter(({ name, labels, value }) => value === 0 && /^verigate_(refused|monitored|redis_errors|callbacks|webhook|queue|apps)/.test(name) && labels['le'] === undefined), [], 'all of it is counted')
-  t.notMatch(after.map(identify).join('\n'), /secret(?!_not_set)|14155550|550142/, 'no id, no number, nothing that was brought')
+  t.strictSame(
+    new Set(added.map(({ name, labels }) => `${name} ${labels['country'] ?? labels['reason']}`)),
+    new Set(['verigate_verifications_by_country_total US']),
+  )
+  t.strictSame(
+    after.filter(
+      ({ name, labels, value }) =>
+        value === 0 && /^verigate_(refused|monitored|redis_errors|callbacks|webhook|queue|apps)/.test(name)
+          && labels['le'] === undefined,
+    ),
+    [], 'all of it is counted',
+  )
+  t.notMatch(
+    after.map(identify).join('\n'), /secret(?!_not_set)|14155550|550142/, 'no id, no number, nothing that was brought',
+  )
 })
 
 t.test('a method or a path of the caller\'s own makes no series of its own', async t => {
   const metrics = createMetrics(methods)
-  for (const method of ['PROPFIND', 'MKCOL', 'GET']) metrics.countRequest({ method, route: null, statusCode: 404, durationMs: 1 })
+  for (const method of ['PROPFIND', 'MKCOL', 'GET']) metrics.countRequest(
+    { method, route: null, statusCode: 404, durationMs: 1 },
+  )
   const requests = (await read(metrics)).filter(({ name }) => name === 'verigate_http_requests_total')
   t.strictSame(requests.map(({ labels, value }) => [labels, value]), [
-    [{ route: 'none', method: 'other', status_class: '4xx' }, 2], [{ route: 'none', method: 'GET', status_class: '4xx' }, 1],
+    [
+      { route: 'none', method: 'other', status_class: '4xx' }, 2,
+    ], [{ route: 'none', method: 'GET', status_class: '4xx' }, 1],
   ])
 })
 
 t.test('who has to mend it', async t => {
   t.equal(blameOf(null), 'none')
   t.equal(blameOf('provider_misconfigured'), 'operator')
-  for (const reason of ['provider_timeout', 'provider_error', 'provider_bad_response', 'rate_limited_by_provider'] as const) t.equal(blameOf(reason), 'provider')
-  for (const reason of ['number_mismatch', 'user_rejected', 'evidence_invalid', 'number_not_registered'] as const) t.equal(blameOf(reason), 'user')
+  for (
+    const reason of ['provider_timeout', 'provider_error', 'provider_bad_response', 'rate_limited_by_provider'] as const
+  ) t.equal(blameOf(reason), 'provider')
+  for (
+    const reason of ['number_mismatch', 'user_rejected', 'evidence_invalid', 'number_not_registered'] as const
+  ) t.equal(blameOf(reason), 'user')
 })
 
 t.test('a reload that failed is told until one succeeds', async t => {
   const metrics = createMetrics({})
-  const state = async () => ['verigate_apps_last_reload_successful', 'verigate_apps_loaded_timestamp_seconds'].map(async name => sumOf(await read(metrics), name))
+  const state = async () => [
+    'verigate_apps_last_reload_successful', 'verigate_apps_loaded_timestamp_seconds',
+  ].map(async name => sumOf(await read(metrics), name))
   metrics.recordAppsLoaded(5_000)
   metrics.countReload('invalid')
   t.strictSame(await Promise.all(await state()), [0, 5])

@@ -3,19 +3,29 @@ import { createOtlpTracing } from '../../src/telemetry/otel.ts'
 import { verificationSpan, noTracing, traceIdOf, type Tracing } from '../../src/telemetry/tracing.ts'
 import { startReceiver } from '../sandbox/receiver.ts'
 
-type Span = { traceId: string, spanId: string, parentSpanId?: string, name: string, links: { spanId: string }[], attributes: { key: string, value: { stringValue?: string } }[], status: { code: number } }
+type Span = {
+  traceId: string, spanId: string, parentSpanId?: string, name: string, links: { spanId: string }[],
+  attributes: { key: string, value: { stringValue?: string } }[], status: { code: number },
+}
 
 /** Tracing into a collector of the test's own; `close` gives the spans by name. */
-async function bench (t: Test, { sampleRatio = 1, path = '' } = {}): Promise<{ tracing: Tracing, close: () => Promise<Map<string, Span>>, paths: () => string[] }> {
+async function bench (t: Test, { sampleRatio = 1, path = '' } = {}): Promise<{
+  tracing: Tracing, close: () => Promise<Map<string, Span>>, paths: () => string[],
+}> {
   const { url, received } = await startReceiver(t, () => 200)
-  const tracing = createOtlpTracing({ endpoint: url + path, serviceName: 'verify', sampleRatio }, { version: '1.2.3', onError: () => t.fail('it is exported') })
+  const tracing = createOtlpTracing(
+    { endpoint: url + path, serviceName: 'verify', sampleRatio },
+    { version: '1.2.3', onError: () => t.fail('it is exported') },
+  )
   t.teardown(() => tracing.close())
   return {
     tracing, paths: () => received.map(one => one.path),
     async close () {
       await tracing.close()
       const bodies = received.map(({ body }) => body as { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] })
-      const spans = bodies.flatMap(body => body.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)))
+      const spans = bodies.flatMap(
+        body => body.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)),
+      )
       return new Map(spans.map(span => [span.name, span]))
     },
   }
@@ -31,7 +41,10 @@ t.test('a span belongs to the one in hand, or to the trace that it continues', a
     await tracing.trace('inner', { kind: 'client' }, async () => {
       t.equal(traceIdOf(tracing.traceparent()), traceIdOf(own))
     })
-    await tracing.trace('same trace', { kind: 'client', traceparent: own.replace(/-[0-9a-f]{16}-/, '-1111111111111111-') }, async () => {})
+    await tracing.trace(
+      'same trace', { kind: 'client', traceparent: own.replace(/-[0-9a-f]{16}-/, '-1111111111111111-') },
+      async () => {},
+    )
     await tracing.trace('elsewhere', { kind: 'internal', traceparent: remote('a') }, async () => {
       t.equal(traceIdOf(tracing.traceparent()), 'a'.repeat(32))
       await tracing.trace('below', { kind: 'internal' }, async () => {})
@@ -42,7 +55,9 @@ t.test('a span belongs to the one in hand, or to the trace that it continues', a
   const spans = await close()
   const [outer, elsewhere] = [spans.get('outer'), spans.get('elsewhere')]
   t.equal(outer?.parentSpanId, undefined)
-  for (const name of ['inner', 'same trace']) t.match(spans.get(name), { parentSpanId: outer?.spanId, traceId: outer?.traceId, links: [] }, name)
+  for (const name of ['inner', 'same trace']) t.match(
+    spans.get(name), { parentSpanId: outer?.spanId, traceId: outer?.traceId, links: [] }, name,
+  )
   t.match(elsewhere, { traceId: 'a'.repeat(32), parentSpanId: 'a'.repeat(16), links: [{ spanId: outer?.spanId }] })
   t.match(outer?.links, [{ spanId: elsewhere?.spanId }], 'linked from both ends')
   t.match(spans.get('below'), { parentSpanId: elsewhere?.spanId, traceId: 'a'.repeat(32) })
@@ -50,8 +65,14 @@ t.test('a span belongs to the one in hand, or to the trace that it continues', a
 
 t.test('what is no traceparent begins a trace of its own', async t => {
   const { tracing } = await bench(t)
-  const traced = (traceparent: string): Promise<string | null> => tracing.trace('any', { kind: 'server', traceparent }, async () => traceIdOf(tracing.traceparent()))
-  for (const text of ['', 'x', remote('0'), remote('A'), `${remote('a')}, ${remote('b')}`, remote('a').replace('00-', 'ff-'), remote('a').slice(0, -1), `00-${'a'.repeat(32)}-${'0'.repeat(16)}-01`]) {
+  const traced = (traceparent: string): Promise<string | null> =>
+    tracing.trace('any', { kind: 'server', traceparent }, async () => traceIdOf(tracing.traceparent()))
+  for (
+    const text of [
+      '', 'x', remote('0'), remote('A'), `${remote('a')}, ${remote('b')}`, remote('a').replace('00-', 'ff-'),
+      remote('a').slice(0, -1), `00-${'a'.repeat(32)}-${'0'.repeat(16)}-01`,
+    ]
+  ) {
     t.notMatch(await traced(text), /^(a|0|A)\1{31}$/, text)
   }
   t.equal(await traced(remote('a')), 'a'.repeat(32))
@@ -60,12 +81,23 @@ t.test('what is no traceparent begins a trace of its own', async t => {
 
 t.test('of an error the class is told, and nothing else', async t => {
   const { tracing, close } = await bench(t)
-  await t.rejects(tracing.trace('fails', { kind: 'client' }, async () => { throw new RangeError('+14155550100') }), RangeError)
-  await tracing.trace('told', { kind: 'client', ...verificationSpan({ id: 'ver_1' }, { a: 'b' }) }, async tell => tell({ 'error.type': 'timeout' }))
+  await t.rejects(
+    tracing.trace('fails', { kind: 'client' }, async () => { throw new RangeError('+14155550100') }), RangeError,
+  )
+  await tracing.trace(
+    'told', { kind: 'client', ...verificationSpan({ id: 'ver_1' }, { a: 'b' }) },
+    async tell => tell({ 'error.type': 'timeout' }),
+  )
   t.equal(await tracing.trace('well', { kind: 'client' }, async () => 'result'), 'result')
   const spans = await close()
-  t.match(spans.get('fails'), { status: { code: 2 }, attributes: [{ key: 'error.type', value: { stringValue: 'RangeError' } }] })
-  t.match(spans.get('told'), { status: { code: 2 }, attributes: [{ key: 'verigate.verification.id' }, { key: 'a' }, { key: 'error.type' }] })
+  t.match(
+    spans.get('fails'),
+    { status: { code: 2 }, attributes: [{ key: 'error.type', value: { stringValue: 'RangeError' } }] },
+  )
+  t.match(
+    spans.get('told'),
+    { status: { code: 2 }, attributes: [{ key: 'verigate.verification.id' }, { key: 'a' }, { key: 'error.type' }] },
+  )
   t.match(spans.get('well'), { status: { code: 0 }, attributes: [] })
   t.notMatch(JSON.stringify([...spans.values()]), /4155550100|otel\.test/)
 })
@@ -88,7 +120,10 @@ t.test('a path of the endpoint is kept', async t => {
 })
 
 t.test('off', async t => {
-  t.equal(await noTracing.trace('any', { kind: 'server' }, async tell => { tell({ a: 1 }); return noTracing.traceparent() }), null)
+  t.equal(
+    await noTracing.trace('any', { kind: 'server' }, async tell => { tell({ a: 1 }); return noTracing.traceparent() }),
+    null,
+  )
   t.equal(traceIdOf(null), null)
   await noTracing.close()
 })

@@ -7,7 +7,8 @@ import { recordsBefore, sealKeys } from '../e2e/records-before.ts'
 import type { Json } from '../../src/core/vocabulary.ts'
 
 const sealer = createSealer(sealKeys)
-const keep = (verification: Verification): Json => sealer.open(sealer.seal(writeRecord(verification), verification.id), verification.id)
+const keep = (verification: Verification): Json =>
+  sealer.open(sealer.seal(writeRecord(verification), verification.id), verification.id)
 const before = recordsBefore(() => 'request-1', 'https://x.example')
 const known = Object.values<{ record: Json }>(before).map(({ record }) => readVerification(record))
 
@@ -20,8 +21,20 @@ t.test('and with whatever values', async t => {
   const text = fc.string({ unit: 'binary' })
   const time = fc.integer({ min: 0, max: 9_999_999_999_999 })
   const times = fc.record({ createdAt: time, updatedAt: time, expiresAt: time })
-  const key = fc.record({ name: fc.string({ unit: fc.constantFrom('A', 'z', '_', '0'), minLength: 22, maxLength: 22 }), value: text, partition: fc.nat(15) }, { noNullPrototype: true })
-  const more = fc.record({ reference: fc.option(text), metadata: fc.dictionary(text, text, { noNullPrototype: true }), locale: fc.option(text), key: fc.option(key), country: text, traceparent: text }, { requiredKeys: [], noNullPrototype: true })
+  const key = fc.record(
+    {
+      name: fc.string({ unit: fc.constantFrom('A', 'z', '_', '0'), minLength: 22, maxLength: 22 }), value: text,
+      partition: fc.nat(15),
+    },
+    { noNullPrototype: true },
+  )
+  const more = fc.record(
+    {
+      reference: fc.option(text), metadata: fc.dictionary(text, text, { noNullPrototype: true }),
+      locale: fc.option(text), key: fc.option(key), country: text, traceparent: text,
+    },
+    { requiredKeys: [], noNullPrototype: true },
+  )
   fc.assert(fc.property(fc.constantFrom(...known), more, times, (verification, values, at) => {
     const one = { ...verification, ...values, ...at }
     t.strictSame(readRecord(keep(one), one.id), one)
@@ -29,8 +42,12 @@ t.test('and with whatever values', async t => {
 })
 
 t.test('the version before is read as it is, and one to come is not', async t => {
-  for (const { record } of Object.values<{ record: Json & { id: string } }>(before)) t.equal(readRecord(record, record.id), record)
-  for (const other of [null, 'x', [], [1], [3, 'shop'], {}, { format: 2 }]) t.throws(() => readRecord(other, 'ver_x'), TypeError)
+  for (
+    const { record } of Object.values<{ record: Json & { id: string } }>(before)
+  ) t.equal(readRecord(record, record.id), record)
+  for (
+    const other of [null, 'x', [], [1], [3, 'shop'], {}, { format: 2 }]
+  ) t.throws(() => readRecord(other, 'ver_x'), TypeError)
 })
 
 t.test('nobody drops what he does not know', async t => {
@@ -41,7 +58,9 @@ t.test('nobody drops what he does not know', async t => {
     ...record, ...later, key: withLater(record.key), workflow: record.workflow.map(withLater), attempts: record.attempts.map(withLater),
   })
   t.strictSame(readRecord(keep(one), one.id), one)
-  t.match(readRecord(keep(one), one.id), { later: later.later, key: later, workflow: [later, later], attempts: [later] })
+  t.match(
+    readRecord(keep(one), one.id), { later: later.later, key: later, workflow: [later, later], attempts: [later] },
+  )
 })
 
 t.test('a live one is small, and its id is in it only where somebody else is told it', async t => {

@@ -10,9 +10,14 @@ const day = 24 * hour
 const keys = ['k1', 'k2'].map(id => `${id}:${randomBytes(32).toString('base64')}`)
 const phoneNumber = '+14155550142'
 
-/** A verification of this number, pending since 0, and the same canceled at once; both with an app that wants to know, or one that does not. */
+/**
+ * A verification of this number, pending since 0, and the same canceled at once; both with an app that wants to know,
+ * or one that does not.
+ */
 function make (wants: ['canceled'] | null): { pending: Verification, canceled: Verification, told: Verification } {
-  const step = { method: 'otpless.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false }
+  const step = {
+    method: 'otpless.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false,
+  }
   const { next: pending } = createVerification({
     id: 'ver_1', appId: 'shop', phoneNumber, reference: 'order-1', metadata: {}, locale: null, device: {}, returnUrl: null, key: null, includeProfile: false,
     workflow: [step], expiresAt: hour, ...wants === null ? {} : { wants },
@@ -43,7 +48,9 @@ t.test('how long', async t => {
 })
 
 t.test('under which names', async t => {
-  const [one, both] = [keys.slice(0, 1), keys].map(each => createRecordKeys({ sealer: createSealer(each.join()), now: () => 0, retentionMs: day }))
+  const [one, both] = [keys.slice(0, 1), keys].map(
+    each => createRecordKeys({ sealer: createSealer(each.join()), now: () => 0, retentionMs: day }),
+  )
   if (one === undefined || both === undefined) throw new Error('unreachable')
   const { pending } = make(null)
   const places = both.numberClaims('shop', phoneNumber)

@@ -10,7 +10,9 @@ import type { Methods } from '../../src/adapters/guard.ts'
 
 const method = (more: Partial<Method> = {}): Method => ({
   needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false,
-  options: Type.Object({ codeLength: Type.Optional(Type.Union([Type.Literal(4), Type.Literal(6)])) }, { additionalProperties: false }), ...more,
+  options: Type.Object(
+    { codeLength: Type.Optional(Type.Union([Type.Literal(4), Type.Literal(6)])) }, { additionalProperties: false },
+  ), ...more,
 })
 const methods: Methods = new Map([
   ['loud.otp', method({ defaultRank: 3 })],
@@ -28,14 +30,22 @@ t.test('the default: every configured method that can serve the request, silent 
 })
 
 t.test('what was asked for, in its order', async t => {
-  t.strictSame(planWorkflow(['loud.otp', { method: 'silent.check', timeoutSeconds: 5, options: { codeLength: 4, continueWhenRejected: true } }], number, methods), [
+  t.strictSame(planWorkflow(
+    ['loud.otp', { method: 'silent.check', timeoutSeconds: 5, options: { codeLength: 4, continueWhenRejected: true } }],
+    number, methods,
+  ), [
     { method: 'loud.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false },
-    { method: 'silent.check', timeoutMs: 5_000, options: { codeLength: 4 }, isRepeatable: true, continueWhenRejected: true },
+    {
+      method: 'silent.check', timeoutMs: 5_000, options: { codeLength: 4 }, isRepeatable: true,
+      continueWhenRejected: true,
+    },
   ])
 })
 
 t.test('what cannot be', async t => {
-  const refused = (items: Parameters<typeof planWorkflow>[0], phoneNumber: string | null, apiCode: string, field?: string): void => {
+  const refused = (
+    items: Parameters<typeof planWorkflow>[0], phoneNumber: string | null, apiCode: string, field?: string,
+  ): void => {
     try {
       planWorkflow(items, phoneNumber, methods)
       t.fail('is refused')
@@ -47,21 +57,44 @@ t.test('what cannot be', async t => {
   }
   refused(['loud.otp', 'absent.otp'], number, 'method_unavailable', 'workflow/1')
   refused(['loud.otp'], null, 'no_eligible_method')
-  refused([{ method: 'loud.otp', options: { codeLength: 5 } }], number, 'invalid_request', 'workflow/0/options/codeLength')
-  refused([{ method: 'loud.otp', options: { continueWhenRejected: 'yes' } }], number, 'invalid_request', 'workflow/0/options/continueWhenRejected')
+  refused(
+    [{ method: 'loud.otp', options: { codeLength: 5 } }], number, 'invalid_request', 'workflow/0/options/codeLength',
+  )
+  refused(
+    [{ method: 'loud.otp', options: { continueWhenRejected: 'yes' } }], number, 'invalid_request',
+    'workflow/0/options/continueWhenRejected',
+  )
   refused([{ method: 'loud.otp', options: { color: 'red' } }], number, 'invalid_request')
-  t.strictSame(names(['loud.otp', 'finder.oauth'], null, methods), ['loud.otp', 'finder.oauth'], 'one that can serve is enough; the other is skipped later')
+  t.strictSame(
+    names(['loud.otp', 'finder.oauth'], null, methods), ['loud.otp', 'finder.oauth'],
+    'one that can serve is enough; the other is skipped later',
+  )
 })
 
 t.test('route skips what cannot start', async t => {
-  const start = (workflow: string[], phoneNumber: string | null, stopped: string[]): Verification => skipIneligible(createVerification({
+  const start = (
+    workflow: string[], phoneNumber: string | null, stopped: string[],
+  ): Verification => skipIneligible(createVerification({
     id: 'ver_x', appId: 'shop', phoneNumber, reference: null, metadata: {}, locale: null, device: {}, returnUrl: null, key: null, includeProfile: false,
-    workflow: workflow.map(name => ({ method: name, timeoutMs: 1_000, options: {}, isRepeatable: false, continueWhenRejected: false })), expiresAt: 600_000,
+    workflow: workflow.map(
+      name => ({ method: name, timeoutMs: 1_000, options: {}, isRepeatable: false, continueWhenRejected: false }),
+    ), expiresAt: 600_000,
   }, 0), { methods, isOpen: provider => stopped.includes(provider) }, 0).next
-  const told = ({ status, attempts }: Verification): unknown[] => [status, ...attempts.map(attempt => [attempt.method, attempt.status, 'reason' in attempt ? attempt.reason : null])]
+  const told = ({ status, attempts }: Verification): unknown[] => [
+    status, ...attempts.map(attempt => [attempt.method, attempt.status, 'reason' in attempt ? attempt.reason : null]),
+  ]
 
-  t.strictSame(told(start(['silent.check', 'loud.otp'], number, ['silent'])), ['pending', ['silent.check', 'skipped', 'provider_unavailable'], ['loud.otp', 'pending', null]])
-  t.strictSame(told(start(['loud.otp', 'finder.web'], null, [])), ['pending', ['loud.otp', 'skipped', null], ['finder.web', 'pending', null]])
-  t.match(start(['silent.check', 'loud.otp'], number, ['silent', 'loud']), { status: 'failed', reason: 'provider_unavailable' })
+  t.strictSame(
+    told(start(['silent.check', 'loud.otp'], number, ['silent'])),
+    ['pending', ['silent.check', 'skipped', 'provider_unavailable'], ['loud.otp', 'pending', null]],
+  )
+  t.strictSame(
+    told(start(['loud.otp', 'finder.web'], null, [])),
+    ['pending', ['loud.otp', 'skipped', null], ['finder.web', 'pending', null]],
+  )
+  t.match(
+    start(['silent.check', 'loud.otp'], number, ['silent', 'loud']),
+    { status: 'failed', reason: 'provider_unavailable' },
+  )
   t.match(start(['loud.otp'], number, []), { status: 'pending', attempts: [{ phase: 'starting' }] })
 })

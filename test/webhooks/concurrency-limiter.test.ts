@@ -35,7 +35,10 @@ t.test('nobody waits long, nor for the slow', async t => {
   const end = await acquire('a', { isPatient: true })
   t.equal(await acquire('a', { isPatient: true }), null, 'the turn did not come')
   time = 21
-  t.equal(await Promise.race([acquire('a', { isPatient: true }), nextTurn('waits')]), null, 'at once: whoever is at it is slow')
+  t.equal(
+    await Promise.race([acquire('a', { isPatient: true }), nextTurn('waits')]), null,
+    'at once: whoever is at it is slow',
+  )
   end?.()
   t.ok(await acquire('a', { isPatient: true }))
 })

@@ -23,7 +23,9 @@ const [second, hour, day] = [1_000, 3_600_000, 86_400_000]
 const phoneNumber = '+14155550182'
 
 /** Deliveries over a real Redis and a real receiver, on a clock of the test's own. */
-async function start (t: Test, { sealKeys = `k1:${randomBytes(32).toString('base64')}`, redisUrl = '', timeoutMs = 500 } = {}) {
+async function start (
+  t: Test, { sealKeys = `k1:${randomBytes(32).toString('base64')}`, redisUrl = '', timeoutMs = 500 } = {},
+) {
   const { url } = redisUrl === '' ? await startRedis(t) : { url: redisUrl }
   const redis = await connectTo(t, url)
   let answer: (path: string) => number | undefined = () => 204
@@ -31,7 +33,9 @@ async function start (t: Test, { sealKeys = `k1:${randomBytes(32).toString('base
   const sealer = createSealer(sealKeys)
   const ids = createIds(sealer, { partitions, randomBytes })
   const store = createStore({ redis, sealer, read: readDelivery })
-  const app = (id: string, path = '/hooks'): App => ({ id, name: id, keys: [], webhook: { url: `${receiver.url}${path}`, secrets: [secret] } })
+  const app = (id: string, path = '/hooks'): App => (
+    { id, name: id, keys: [], webhook: { url: `${receiver.url}${path}`, secrets: [secret] } }
+  )
   const apps = createApps([app('shop'), app('bank', '/bank')])
   const sender = createWebhookSender({ timeoutMs })
   t.teardown(() => sender.close())
@@ -56,7 +60,9 @@ async function start (t: Test, { sealKeys = `k1:${randomBytes(32).toString('base
   const verify = (appId = 'shop'): Verification => {
     const { next } = createVerification({
       id: ids.newId(appId, 3), appId, phoneNumber, reference: null, metadata: {}, locale: null, device: {}, returnUrl: null, key: null, includeProfile: true,
-      workflow: [{ method: 'otpless.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false }], expiresAt: time + 600_000, wants: ['canceled'],
+      workflow: [
+        { method: 'otpless.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false },
+      ], expiresAt: time + 600_000, wants: ['canceled'],
     }, time)
     return decide(next, { type: 'canceled', reason: 'app_canceled' }, time)?.next ?? next
   }
@@ -82,7 +88,9 @@ async function start (t: Test, { sealKeys = `k1:${randomBytes(32).toString('base
       await deliveries.attempt(id)
       return read(id)
     },
-    due: async (at = time) => (await Promise.all(Array.from({ length: partitions }, (_, partition) => store.due(partition, at, 100)))).flat(),
+    due: async (at = time) => (
+      await Promise.all(Array.from({ length: partitions }, (_, partition) => store.due(partition, at, 100)))
+    ).flat(),
     expiryOf: async (id: string) => redis.pexpiretime(createKeys('vg').record(ids.partitionOf(id) ?? -1, id)),
     async count (series: string) {
       const text = await metrics.registry.metrics()
@@ -110,11 +118,22 @@ t.test('what is delivered at once', async t => {
   t.strictSame(await due(now() + 5_000), [id], 'when whoever opened it died')
 
   await deliveries.attempt(id)
-  t.match(await read(id), { status: 'delivered', nextTryAt: null, tries: [{ at: now(), statusCode: 204, error: null }] })
+  t.match(
+    await read(id), { status: 'delivered', nextTryAt: null, tries: [{ at: now(), statusCode: 204, error: null }] },
+  )
   const [{ headers, text, body } = { headers: {}, text: '', body: {} }] = receiver.received
-  t.match(headers, { 'webhook-id': `msg_${verification.id.slice(4)}_2`, 'webhook-timestamp': String(Math.floor(now() / 1000)) })
+  t.match(
+    headers,
+    { 'webhook-id': `msg_${verification.id.slice(4)}_2`, 'webhook-timestamp': String(Math.floor(now() / 1000)) },
+  )
   t.equal(text, (await read(id)).body)
-  t.match(body, { type: 'verification.canceled', timestamp: new Date(verification.updatedAt).toISOString(), data: { id: verification.id, revision: 2, status: 'canceled', phoneNumber } })
+  t.match(
+    body,
+    {
+      type: 'verification.canceled', timestamp: new Date(verification.updatedAt).toISOString(),
+      data: { id: verification.id, revision: 2, status: 'canceled', phoneNumber },
+    },
+  )
   t.strictSame(Object.keys(body), ['type', 'timestamp', 'data'])
   t.strictSame([await due(now() + day - 1), await due(now() + day)], [[], [id]], 'kept for the retention time')
   t.equal(await expiryOf(id), now() + day + hour, 'should nobody erase it, it goes by itself')
@@ -123,10 +142,21 @@ t.test('what is delivered at once', async t => {
   await deliveries.attempt(id)
   t.equal(receiver.received.length, 1, 'once')
   t.strictSame(jobs, [])
-  t.strictSame(await Promise.all(['delivered', 'retry', 'failed'].map(result => count(`verigate_webhook_tries_total{result="${result}"}`))), [1, 0, 0])
+  t.strictSame(
+    await Promise.all(
+      ['delivered', 'retry', 'failed'].map(result => count(`verigate_webhook_tries_total{result="${result}"}`)),
+    ),
+    [1, 0, 0],
+  )
   t.equal(await count('verigate_webhook_try_seconds_count'), 1)
   const line = lines.find(text => text.includes('"webhook"'))
-  t.match(JSON.parse(line ?? '{}'), { deliveryId: id, app: 'shop', type: 'verification.canceled', status: 'delivered', statusCode: 204, error: null, durationMs: Number, tries: 1, msg: 'webhook' })
+  t.match(
+    JSON.parse(line ?? '{}'),
+    {
+      deliveryId: id, app: 'shop', type: 'verification.canceled', status: 'delivered', statusCode: 204, error: null,
+      durationMs: Number, tries: 1, msg: 'webhook',
+    },
+  )
   t.notMatch(lines.join(''), /hooks|4155550182|127\.0\.0\.1/)
 })
 
@@ -134,7 +164,9 @@ t.test('news that is told late has its own place in the order', async t => {
   const { deliveries, verify, read } = await start(t)
   const verification = verify()
   const id = await deliveries.open(verification, { type: 'created', revision: 1 })
-  t.match(JSON.parse((await read(id)).body), { type: 'verification.created', data: { revision: 1, status: 'canceled' } })
+  t.match(
+    JSON.parse((await read(id)).body), { type: 'verification.created', data: { revision: 1, status: 'canceled' } },
+  )
 })
 
 t.test('the schedule, to the end', async t => {
@@ -156,11 +188,25 @@ t.test('the schedule, to the end', async t => {
   }
   t.match(await read(id), { status: 'failed', nextTryAt: null })
   t.equal(receiver.received.length, 10)
-  t.equal(new Set(receiver.received.map(({ headers, text }) => `${String(headers['webhook-id'])} ${text}`)).size, 1, 'the same on every try')
+  t.equal(
+    new Set(receiver.received.map(({ headers, text }) => `${String(headers['webhook-id'])} ${text}`)).size, 1,
+    'the same on every try',
+  )
   t.equal(new Set(receiver.received.map(({ headers }) => headers['webhook-timestamp'])).size, 10, 'signed anew')
   t.strictSame([await due(now() + day - 1), await due(now() + day)], [[], [id]])
-  t.strictSame(await Promise.all(['verigate_webhook_tries_total{result="retry"}', 'verigate_webhook_tries_total{result="failed"}', 'verigate_webhook_exhausted_total'].map(count)), [9, 1, 1])
-  t.match(lines.filter(line => line.includes('given up')).map(line => JSON.parse(line)), [{ level: 50, app: 'shop', deliveryId: id, tries: 10 }])
+  t.strictSame(
+    await Promise.all(
+      [
+        'verigate_webhook_tries_total{result="retry"}', 'verigate_webhook_tries_total{result="failed"}',
+        'verigate_webhook_exhausted_total',
+      ].map(count),
+    ),
+    [9, 1, 1],
+  )
+  t.match(
+    lines.filter(line => line.includes('given up')).map(line => JSON.parse(line)),
+    [{ level: 50, app: 'shop', deliveryId: id, tries: 10 }],
+  )
   pass(30 * day)
   await deliveries.attempt(id)
   t.equal(receiver.received.length, 10)
@@ -179,7 +225,9 @@ t.test('a try that takes long holds the sweeper off, for as long as it takes', a
   await trying
   const { status, tries, nextTryAt } = await read(id)
   t.match({ status, tries }, { status: 'pending', tries: [{ error: 'timeout' }] })
-  t.strictSame([await due((nextTryAt ?? 0) - 1), await due(nextTryAt ?? 0)], [[], [id]], 'then it waits for its next try')
+  t.strictSame(
+    [await due((nextTryAt ?? 0) - 1), await due(nextTryAt ?? 0)], [[], [id]], 'then it waits for its next try',
+  )
 })
 
 t.test('a receiver that comes back, and one that hangs', async t => {
@@ -191,7 +239,9 @@ t.test('a receiver that comes back, and one that hangs', async t => {
   t.match(await next(id), { status: 'pending', tries: [{}, { statusCode: null, error: 'timeout' }] })
   t.match(await next(id), { status: 'pending', tries: [{}, {}, { statusCode: 302 }] })
   t.match(await next(id), { status: 'delivered', tries: [{}, {}, {}, { statusCode: 200 }] })
-  await deliveries.attempt('whd_unknown_1').then(() => t.fail('not an id'), error => t.equal(error.message, 'not an id'))
+  await deliveries.attempt('whd_unknown_1').then(
+    () => t.fail('not an id'), error => t.equal(error.message, 'not an id'),
+  )
   t.equal((await read(id)).tries.length, 4)
 })
 
@@ -200,13 +250,17 @@ t.test('the present URL and secrets count', async t => {
   answerWith(() => 500)
   const id = await open()
   await next(id)
-  apps.replace([{ ...app('shop', '/new?token=t'), webhook: { url: `${receiver.url}/new?token=t`, secrets: [secret, secret] } }])
+  apps.replace(
+    [{ ...app('shop', '/new?token=t'), webhook: { url: `${receiver.url}/new?token=t`, secrets: [secret, secret] } }],
+  )
   t.match(await next(id), { url: `${receiver.url}/new` })
   t.match(receiver.received.at(-1), { path: '/new?token=t', headers: { 'webhook-signature': /^v1,\S+ v1,\S+$/ } })
   apps.replace([{ id: 'shop', name: 'Shop', keys: [] }])
   t.match(await next(id), { status: 'failed', tries: [{}, {}, { statusCode: null, error: 'no_endpoint' }] })
   const orphan = await open('bank')
-  t.match(await next(orphan), { status: 'failed', tries: [{ error: 'no_endpoint', durationMs: 0 }] }, 'an app that is gone')
+  t.match(
+    await next(orphan), { status: 'failed', tries: [{ error: 'no_endpoint', durationMs: 0 }] }, 'an app that is gone',
+  )
   t.equal(receiver.received.length, 2)
 })
 
@@ -233,9 +287,14 @@ t.test('an endpoint that answers 410', async t => {
   apps.replace([app('shop', '/new')])
   t.match(await next(await open()), { status: 'delivered' }, 'another URL')
   apps.replace([app('shop')])
-  t.match(await next(await open()), { status: 'failed', tries: [{ error: 'endpoint_disabled' }] }, 'and the old one again')
+  t.match(
+    await next(await open()), { status: 'failed', tries: [{ error: 'endpoint_disabled' }] }, 'and the old one again',
+  )
 
-  t.match(await next((await deliveries.test(shop())).id), { status: 'failed', tries: [{ statusCode: 410 }] }, 'a test is sent all the same')
+  t.match(
+    await next((await deliveries.test(shop())).id), { status: 'failed', tries: [{ statusCode: 410 }] },
+    'a test is sent all the same',
+  )
   t.equal(await disabledCount(), 1, 'it was disabled before')
   answerWith(() => 200)
   t.match(await next(await open()), { status: 'failed' }, 'a test that failed enables nothing')
@@ -280,7 +339,10 @@ t.test('the sweeper reminds', async t => {
   failQueue(true)
   pass(20 * second)
   await deliveries.requeue(id)
-  t.strictSame([await due(now() + 19_999), await due(now() + 20_000)], [[], [id]], 'a queue that is away is no fault of the delivery\'s: it is tried again as soon')
+  t.strictSame(
+    [await due(now() + 19_999), await due(now() + 20_000)], [[], [id]],
+    'a queue that is away is no fault of the delivery\'s: it is tried again as soon',
+  )
   t.match(JSON.parse(lines.at(-1) ?? '{}'), { level: 40, deliveryId: id, msg: 'job not queued, left to the sweeper' })
 
   await redis.del(createKeys('vg').record(ids.partitionOf(id) ?? -1, id))
@@ -343,7 +405,9 @@ t.test('a slow receiver leaves hands for the others', async t => {
 })
 
 t.test('replay', async t => {
-  const { open, next, read, deliveries, answerWith, receiver, jobs, now, due, shop, app, ids, failQueue, lines, pass, sealer } = await start(t)
+  const {
+    open, next, read, deliveries, answerWith, receiver, jobs, now, due, shop, app, ids, failQueue, lines, pass, sealer,
+  } = await start(t)
   const id = await open()
   await next(id)
   pass(hour)
@@ -351,7 +415,9 @@ t.test('replay', async t => {
   t.strictSame(jobs, [[id, sealer.keyedHash('job', `${id} ${now()}`)]])
   t.strictSame([await due(now() + 4_999), await due(now() + 5_000)], [[], [id]])
   answerWith(() => 500)
-  t.match(await next(id), { status: 'pending', tries: [{ statusCode: 204 }, { statusCode: 500 }] }, 'by the schedule again')
+  t.match(
+    await next(id), { status: 'pending', tries: [{ statusCode: 204 }, { statusCode: 500 }] }, 'by the schedule again',
+  )
   answerWith(() => 200)
   t.match(await next(id), { status: 'delivered', tries: { length: 3 } })
   t.equal(new Set(receiver.received.map(({ headers, text }) => `${String(headers['webhook-id'])} ${text}`)).size, 1)
@@ -363,7 +429,9 @@ t.test('replay', async t => {
 
   const other = await open('bank')
   const unknown = ids.deliveryId(ids.newId('shop', 3), 4)
-  for (const wrong of [other, unknown, 'whd_x', '', id.replace('whd_', 'ver_'), ids.newId('shop', 3)]) t.equal(await refusal(deliveries.replay(shop(), wrong)), 'not_found', wrong)
+  for (
+    const wrong of [other, unknown, 'whd_x', '', id.replace('whd_', 'ver_'), ids.newId('shop', 3)]
+  ) t.equal(await refusal(deliveries.replay(shop(), wrong)), 'not_found', wrong)
   t.equal(await refusal(deliveries.replay(app('bank'), id)), 'not_found')
   t.equal(await refusal(deliveries.replay({ id: 'shop', name: 'Shop', keys: [] }, id)), 'invalid_state')
   t.match(await read(other), { status: 'pending', isManual: false })
@@ -372,10 +440,21 @@ t.test('replay', async t => {
 t.test('a test', async t => {
   const { deliveries, next, receiver, shop, now, jobs, ids, sealer } = await start(t)
   const made = await deliveries.test(shop())
-  t.match(made, { type: 'webhook.test', verificationId: null, status: 'pending', nextTryAt: now(), url: `${receiver.url}/hooks` })
+  t.match(
+    made,
+    { type: 'webhook.test', verificationId: null, status: 'pending', nextTryAt: now(), url: `${receiver.url}/hooks` },
+  )
   t.strictSame(jobs, [[made.id, sealer.keyedHash('job', `${made.id} ${now()}`)]])
   t.match(await next(made.id), { status: 'delivered' })
-  t.match(receiver.received, [{ body: { type: 'webhook.test', timestamp: new Date(now()).toISOString(), data: { app: 'shop' } }, headers: { 'webhook-id': made.webhookId } }])
+  t.match(
+    receiver.received,
+    [
+      {
+        body: { type: 'webhook.test', timestamp: new Date(now()).toISOString(), data: { app: 'shop' } },
+        headers: { 'webhook-id': made.webhookId },
+      },
+    ],
+  )
   t.notMatch(made.webhookId, /\./)
   t.not((await deliveries.test(shop())).webhookId, made.webhookId)
   t.ok(ids.checkId(ids.readDeliveryId(made.id)?.id ?? '', 'shop'))
@@ -398,14 +477,24 @@ t.test('the list', async t => {
     const sizes: number[] = []
     let cursor: string | null = null
     do {
-      const page: { data: Delivery[], nextCursor: string | null } = await deliveries.list(shop(), { limit, ...cursor === null ? {} : { cursor }, ...status === undefined ? {} : { status } })
+      const page: { data: Delivery[], nextCursor: string | null } = await deliveries.list(
+        shop(), { limit, ...cursor === null ? {} : { cursor }, ...status === undefined ? {} : { status } },
+      )
       seen.push(...page.data.map(({ id }) => id))
       sizes.push(page.data.length)
       cursor = page.nextCursor
     } while (cursor !== null)
     return { seen, sizes }
   }
-  const times = new Map(await Promise.all(made.map(async id => [id, (await deliveries.list(shop(), { limit: 100 })).data.find(one => one.id === id)?.createdAt ?? 0] as const)))
+  const times = new Map(
+    await Promise.all(
+      made.map(
+        async id => [
+          id, (await deliveries.list(shop(), { limit: 100 })).data.find(one => one.id === id)?.createdAt ?? 0,
+        ] as const,
+      ),
+    ),
+  )
   const newest = made.toSorted((a, b) => (times.get(b) ?? 0) - (times.get(a) ?? 0) || (a < b ? 1 : -1))
   t.strictSame(await all(100), { seen: newest, sizes: [7] })
   t.strictSame(await all(3), { seen: newest, sizes: [3, 3, 1] })
@@ -418,7 +507,9 @@ t.test('the list', async t => {
 
   await redis.del(createKeys('vg').record(3, newest[0] ?? ''))
   t.strictSame((await all(3)).seen, newest.slice(1), 'what is gone is left out')
-  for (const cursor of ['x', Buffer.from('1 ver_x').toString('base64url'), Buffer.from('-1 whd_x').toString('base64url')]) {
+  for (
+    const cursor of ['x', Buffer.from('1 ver_x').toString('base64url'), Buffer.from('-1 whd_x').toString('base64url')]
+  ) {
     t.equal(await refusal(deliveries.list(shop(), { limit: 5, cursor })), 'invalid_request cursor')
   }
 })
@@ -506,13 +597,23 @@ t.test('since when the one that is pending longest is', async t => {
 
 t.test('Redis shows nothing of it', async t => {
   const { open, next, redis, answerWith, apps, receiver } = await start(t)
-  apps.replace([{ id: 'shop', name: 'Shop', keys: [], webhook: { url: `${receiver.url}/of-the-shop`, secrets: [secret] } }])
+  apps.replace(
+    [{ id: 'shop', name: 'Shop', keys: [], webhook: { url: `${receiver.url}/of-the-shop`, secrets: [secret] } }],
+  )
   await next(await open())
   answerWith(() => 410)
   await next(await open())
   const names = await redis.keys('*')
-  const values = await Promise.all(names.map(async name => (await redis.type(name)) === 'string' ? (await redis.getBuffer(name))?.toString('latin1') : (await redis.zrangebyscore(name, '-inf', '+inf')).join(' ')))
+  const values = await Promise.all(
+    names.map(
+      async name => (await redis.type(name)) === 'string'
+        ? (await redis.getBuffer(name))?.toString('latin1')
+        : (await redis.zrangebyscore(name, '-inf', '+inf')).join(' '),
+    ),
+  )
   const text = [...names, ...values].join('\n')
   t.ok(names.length >= 4)
-  for (const word of ['4155550182', 'of-the-shop', '127.0.0.1', secret.slice(6), 'canceled', 'shop']) t.notOk(text.includes(word), word)
+  for (
+    const word of ['4155550182', 'of-the-shop', '127.0.0.1', secret.slice(6), 'canceled', 'shop']
+  ) t.notOk(text.includes(word), word)
 })

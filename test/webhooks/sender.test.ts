@@ -10,7 +10,12 @@ import { signWebhook } from '../../src/webhooks/signature.ts'
 const secretOf = (byte: number, length = 32): string => `whsec_${Buffer.alloc(length, byte).toString('base64')}`
 const [old, fresh] = [secretOf(1, 24), secretOf(2, 64)]
 const webhook = (more: Partial<Webhook> = {}): Webhook =>
-  ({ url: 'http://127.0.0.1:1/', secrets: [old], webhookId: 'msg_1_5', body: '{"type":"verification.verified","data":{"name":"Zoë ☎"}}', now: Date.now(), ...more })
+  (
+    {
+      url: 'http://127.0.0.1:1/', secrets: [old], webhookId: 'msg_1_5',
+      body: '{"type":"verification.verified","data":{"name":"Zoë ☎"}}', now: Date.now(), ...more,
+    }
+  )
 
 async function listen (t: Test, server: Server): Promise<number> {
   server.listen(0, '127.0.0.1')
@@ -47,11 +52,18 @@ const leadTo = (...addresses: string[]): { lookup: Lookup, asked: string[] } => 
 t.test('the official package verifies what is signed', async t => {
   const signed = webhook()
   t.strictSame(new Official(old).verify(signed.body, signWebhook(signed)), JSON.parse(signed.body))
-  t.match(signWebhook({ ...signed, now: 1_700_000_000_999 }), { 'webhook-id': 'msg_1_5', 'webhook-timestamp': '1700000000', 'webhook-signature': /^v1,[A-Za-z0-9+/]{43}=$/ })
+  t.match(
+    signWebhook({ ...signed, now: 1_700_000_000_999 }),
+    { 'webhook-id': 'msg_1_5', 'webhook-timestamp': '1700000000', 'webhook-signature': /^v1,[A-Za-z0-9+/]{43}=$/ },
+  )
   t.throws(() => new Official(fresh).verify(signed.body, signWebhook(signed)), 'another secret')
   t.throws(() => new Official(old).verify(`${signed.body} `, signWebhook(signed)), 'another body')
-  t.throws(() => new Official(old).verify(signed.body, { ...signWebhook(signed), 'webhook-id': 'msg_1_6' }), 'another id')
-  t.throws(() => new Official(old).verify(signed.body, signWebhook({ ...signed, now: Date.now() - 301_000 })), 'an old one')
+  t.throws(
+    () => new Official(old).verify(signed.body, { ...signWebhook(signed), 'webhook-id': 'msg_1_6' }), 'another id',
+  )
+  t.throws(
+    () => new Official(old).verify(signed.body, signWebhook({ ...signed, now: Date.now() - 301_000 })), 'an old one',
+  )
 })
 
 t.test('during a rotation either secret will do', async t => {
@@ -62,7 +74,9 @@ t.test('during a rotation either secret will do', async t => {
 })
 
 t.test('secrets', async t => {
-  for (const secret of [old, fresh, secretOf(3)]) t.equal(readSecret(secret)?.export().toString('base64'), secret.slice('whsec_'.length))
+  for (const secret of [old, fresh, secretOf(3)]) t.equal(
+    readSecret(secret)?.export().toString('base64'), secret.slice('whsec_'.length),
+  )
   t.equal(readSecret(old), readSecret(old), 'read once')
   const wrong = [
     '', 'whsec_', old.slice(6), secretOf(1, 23), secretOf(1, 65), `${old}=`, old.replace('_', '-'), ` ${old}`, 'whsec_***',
@@ -79,11 +93,23 @@ t.test('addresses', async t => {
     '169.254.169.254', '169.254.0.1', '169.254.255.255', 'fe80::1', 'febf::1', 'fe80::1%eth0', '::ffff:169.254.169.254', '::ffff:a9fe:a9fe', '::a9fe:a9fe', '64:ff9b::a9fe:a9fe',
     '100.100.100.200', '::ffff:100.100.100.200', 'fd00:ec2::254', 'fd20:ce::254', '192.0.0.192', '', 'localhost', '127.0.0.1.', '0x7f.1',
   ]
-  const inner = ['127.0.0.1', '127.9.9.9', '10.0.0.1', '172.16.0.1', '172.31.255.255', '192.168.1.1', '::1', 'fc00::1', 'fd12:3456::1', '::ffff:10.0.0.1']
-  const outer = ['1.1.1.1', '172.15.0.1', '172.32.0.1', '192.169.0.1', '11.0.0.1', '100.64.0.1', '0.0.0.0', '2606:4700::1111', 'fec0::1', '::ffff:1.1.1.1']
-  for (const address of never) t.strictSame([allowsAddress('https:', address), allowsAddress('http:', address)], [false, false], address)
-  for (const address of inner) t.strictSame([allowsAddress('https:', address), allowsAddress('http:', address)], [true, true], address)
-  for (const address of outer) t.strictSame([allowsAddress('https:', address), allowsAddress('http:', address)], [true, false], address)
+  const inner = [
+    '127.0.0.1', '127.9.9.9', '10.0.0.1', '172.16.0.1', '172.31.255.255', '192.168.1.1', '::1', 'fc00::1',
+    'fd12:3456::1', '::ffff:10.0.0.1',
+  ]
+  const outer = [
+    '1.1.1.1', '172.15.0.1', '172.32.0.1', '192.169.0.1', '11.0.0.1', '100.64.0.1', '0.0.0.0', '2606:4700::1111',
+    'fec0::1', '::ffff:1.1.1.1',
+  ]
+  for (const address of never) t.strictSame(
+    [allowsAddress('https:', address), allowsAddress('http:', address)], [false, false], address,
+  )
+  for (const address of inner) t.strictSame(
+    [allowsAddress('https:', address), allowsAddress('http:', address)], [true, true], address,
+  )
+  for (const address of outer) t.strictSame(
+    [allowsAddress('https:', address), allowsAddress('http:', address)], [true, false], address,
+  )
 })
 
 t.test('addresses that are written into the URL, in every spelling', async t => {
@@ -93,9 +119,14 @@ t.test('addresses that are written into the URL, in every spelling', async t => 
     '[fe80::1]', '[FE80:0:0::1]', '[::ffff:169.254.169.254]', '[::ffff:a9fe:a9fe]', '[0:0:0:0:0:ffff:a9fe:a9fe]', '[64:ff9b::169.254.169.254]', '[fd00:ec2::254]', '100.100.100.200', '1684301000',
   ]
   for (const host of linkLocal) {
-    for (const protocol of ['http', 'https']) t.match(await send(webhook({ url: `${protocol}://${host}/latest/meta-data` })), { statusCode: null, error: 'address_not_allowed' }, `${protocol} ${host}`)
+    for (const protocol of ['http', 'https']) t.match(
+      await send(webhook({ url: `${protocol}://${host}/latest/meta-data` })),
+      { statusCode: null, error: 'address_not_allowed' }, `${protocol} ${host}`,
+    )
   }
-  for (const host of ['192.0.2.1', '[2001:db8::1]', '0.0.0.0', '3221225985']) t.match(await send(webhook({ url: `http://${host}/` })), { error: 'address_not_allowed' }, `http ${host}`)
+  for (const host of ['192.0.2.1', '[2001:db8::1]', '0.0.0.0', '3221225985']) t.match(
+    await send(webhook({ url: `http://${host}/` })), { error: 'address_not_allowed' }, `http ${host}`,
+  )
 })
 
 t.test('a name is judged by the address that is connected to', async t => {
@@ -107,11 +138,21 @@ t.test('a name is judged by the address that is connected to', async t => {
   }
   const rebinding = sendTo('127.0.0.1', '169.254.169.254')
   t.match(await rebinding.send(), { statusCode: 200, error: null })
-  t.match(await rebinding.send(), { statusCode: null, error: 'address_not_allowed' }, 'the second answer is judged as the first')
+  t.match(
+    await rebinding.send(), { statusCode: null, error: 'address_not_allowed' },
+    'the second answer is judged as the first',
+  )
   t.strictSame(rebinding.asked, ['hook.example', 'hook.example'], 'one question for one connection')
-  t.match(await sendTo('192.0.2.1', '169.254.169.254').send(), { error: 'address_not_allowed' }, 'http to a public address')
-  for (const address of ['fe80::1', '::ffff:a9fe:a9fe', 'fd00:ec2::254', '169.254.1.1']) t.match(await sendTo(address).send('https'), { error: 'address_not_allowed' }, address)
-  t.match(await sendTo('169.254.169.254,127.0.0.1,192.0.2.1').send(), { statusCode: 200 }, 'of several only those that are allowed')
+  t.match(
+    await sendTo('192.0.2.1', '169.254.169.254').send(), { error: 'address_not_allowed' }, 'http to a public address',
+  )
+  for (
+    const address of ['fe80::1', '::ffff:a9fe:a9fe', 'fd00:ec2::254', '169.254.1.1']
+  ) t.match(await sendTo(address).send('https'), { error: 'address_not_allowed' }, address)
+  t.match(
+    await sendTo('169.254.169.254,127.0.0.1,192.0.2.1').send(), { statusCode: 200 },
+    'of several only those that are allowed',
+  )
   t.match(await sendTo('').send(), { error: 'address_not_allowed' })
 })
 
@@ -136,14 +177,20 @@ t.test('what comes back', async t => {
     '/301': (_request, response) => { response.writeHead(301, { location: '/elsewhere' }).end() },
     '/307': (_request, response) => { response.writeHead(307, { location: '/elsewhere' }).end() },
     '/429': (_request, response) => { response.writeHead(429, { 'retry-after': '7' }).end() },
-    '/503': (_request, response) => { response.writeHead(503, { 'retry-after': new Date(webhook().now + 60_000).toUTCString() }).end() },
+    '/503': (_request, response) => {
+      response.writeHead(503, { 'retry-after': new Date(webhook().now + 60_000).toUTCString() }).end()
+    },
     '/410': (_request, response) => { response.writeHead(410).end('gone') },
     '/elsewhere': (_request, response) => { elsewhere += 1; response.end() },
     '/cut': request => { request.socket.destroy() },
   }
-  const { url } = await serve(t, (request, response) => { request.resume(); answers[request.url ?? '']?.(request, response) })
+  const { url } = await serve(
+    t, (request, response) => { request.resume(); answers[request.url ?? '']?.(request, response) },
+  )
   const { send } = open(t)
-  for (const status of [301, 307, 410]) t.match(await send(webhook({ url: `${url}/${status}` })), { statusCode: status, error: null })
+  for (const status of [301, 307, 410]) t.match(
+    await send(webhook({ url: `${url}/${status}` })), { statusCode: status, error: null },
+  )
   t.equal(elsewhere, 0, 'nobody goes where a redirect leads')
   t.match(await send(webhook({ url: `${url}/429` })), { statusCode: 429, retryAfterMs: 7_000 })
   const { retryAfterMs } = await send(webhook({ url: `${url}/503` }))
@@ -157,15 +204,24 @@ t.test('what breaks below HTTP is one of a few words', async t => {
   const closedPort = await listen(t, gone)
   gone.close()
   const rubbish = await listen(t, createTcpServer(socket => { socket.on('error', () => {}).end('rubbish\r\n\r\n') }))
-  const fails: Lookup = (_host, _options, callback) => { callback(Object.assign(new Error('no such host secret.example'), { code: 'ENOTFOUND' }), []) }
+  const fails: Lookup = (_host, _options, callback) => {
+    callback(Object.assign(new Error('no such host secret.example'), { code: 'ENOTFOUND' }), [])
+  }
   const { send } = open(t, { timeoutMs: 300 })
   const nowhere = open(t, { lookup: fails })
-  t.match(await send(webhook({ url: `http://127.0.0.1:${closedPort}/` })), { statusCode: null, error: 'connection_refused' })
+  t.match(
+    await send(webhook({ url: `http://127.0.0.1:${closedPort}/` })), { statusCode: null, error: 'connection_refused' },
+  )
   t.match(await send(webhook({ url: `http://127.0.0.1:${port}/` })), { statusCode: null, error: 'timeout' })
   t.match(await send(webhook({ url: `https://127.0.0.1:${rubbish}/` })), { statusCode: null, error: 'tls' })
   t.match(await send(webhook({ url: `http://127.0.0.1:${rubbish}/` })), { statusCode: null, error: 'bad_response' })
   t.match(await nowhere.send(webhook({ url: 'https://secret.example/' })), { statusCode: null, error: 'dns' })
-  for (const url of ['', 'not a url', 'ftp://127.0.0.1/', 'file:///etc/passwd', 'http://user@127.0.0.1/', 'http://user:password@127.0.0.1/']) {
+  for (
+    const url of [
+      '', 'not a url', 'ftp://127.0.0.1/', 'file:///etc/passwd', 'http://user@127.0.0.1/',
+      'http://user:password@127.0.0.1/',
+    ]
+  ) {
     t.equal(readWebhookUrl(url), null)
     t.match(await send(webhook({ url })), { statusCode: null, error: 'invalid_url' }, url)
   }

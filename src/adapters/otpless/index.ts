@@ -2,9 +2,14 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { ProviderError } from '../../core/errors.ts'
 import type { Reason } from '../../core/reasons.ts'
-import type { Adapter, AdapterIo, AttemptContext, Method, Outcome, Provider, ProviderAnswer, Started } from '../adapter.ts'
+import type {
+  Adapter, AdapterIo, AttemptContext, Method, Outcome, Provider, ProviderAnswer, Started,
+} from '../adapter.ts'
 import { readOrigin, setting } from '../settings.ts'
-import { isSigned, judgeOtp, judgeToken, readCode, readRefusal, readRequestId, readStarted, readStartRefusal, readToken, readWebhook, writeMetadata } from './wire.ts'
+import {
+  isSigned, judgeOtp, judgeToken, readCode, readRefusal, readRequestId, readStarted, readStartRefusal, readToken,
+  readWebhook, writeMetadata,
+} from './wire.ts'
 import type { Json } from '../../core/vocabulary.ts'
 
 // https://otpless.com/docs/api-reference
@@ -23,11 +28,15 @@ const settings = Type.Object({
   OTPLESS_APP_ID: setting('App id of the OTPLESS front-end SDK (public); without it there is no `otpless.token`.'),
   OTPLESS_AUTH_URL: setting(`Origin of the initiate and verify APIs (${defaultAuthUrl}).`),
   OTPLESS_USER_AUTH_URL: setting(`Origin of the token API (${defaultUserAuthUrl}).`),
-  OTPLESS_WEBHOOK_SECRET: setting('Secret that OTPLESS signs its webhooks with; without it they are counted and do nothing.'),
+  OTPLESS_WEBHOOK_SECRET: setting(
+    'Secret that OTPLESS signs its webhooks with; without it they are counted and do nothing.',
+  ),
 })
 
 const otpOptions = Type.Object({
-  channels: Type.Optional(Type.Array(Type.Enum(channels), { minItems: 1, maxItems: channels.length, uniqueItems: true })),
+  channels: Type.Optional(
+    Type.Array(Type.Enum(channels), { minItems: 1, maxItems: channels.length, uniqueItems: true }),
+  ),
   codeLength: Type.Optional(Type.Union([Type.Literal(4), Type.Literal(6)])),
 }, { additionalProperties: false })
 const knownOptions = Compile(otpOptions)
@@ -63,7 +72,9 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
   const webhookSecret = env.OTPLESS_WEBHOOK_SECRET || null
   const appId = env.OTPLESS_APP_ID ?? ''
   const authUrl = readOrigin('OTPLESS_AUTH_URL', env.OTPLESS_AUTH_URL || defaultAuthUrl, io.allowInsecure)
-  const userAuthUrl = readOrigin('OTPLESS_USER_AUTH_URL', env.OTPLESS_USER_AUTH_URL || defaultUserAuthUrl, io.allowInsecure)
+  const userAuthUrl = readOrigin(
+    'OTPLESS_USER_AUTH_URL', env.OTPLESS_USER_AUTH_URL || defaultUserAuthUrl, io.allowInsecure,
+  )
   const http = io.openHttp(provider, [new URL(authUrl).host, new URL(userAuthUrl).host])
 
   function post (call: string, url: string, body: Json): Promise<ProviderAnswer> {
@@ -91,7 +102,9 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
     return { id: requestId, state: { requestId }, action: { type: 'submitCode', length, channels: chosen } }
   }
 
-  async function checkOtp ({ phoneNumber, state }: AttemptContext, evidence: Json, repeated: boolean): Promise<Outcome> {
+  async function checkOtp (
+    { phoneNumber, state }: AttemptContext, evidence: Json, repeated: boolean,
+  ): Promise<Outcome> {
     if (phoneNumber === null) throw new Error('otpless.otp needs a phone number')
     const requestId = readRequestId(state)
     const code = readCode(evidence)
@@ -135,7 +148,10 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       return key === null ? null : { key, type: 'noted' }
     },
 
-    /** How OTPLESS answers to a token that it has validated before is not documented. A code is checked against the request it was sent for. */
+    /**
+     * How OTPLESS answers to a token that it has validated before is not documented. A code is checked against the
+     * request it was sent for.
+     */
     singleUse: ({ method }, evidence) => method === 'otpless.token' ? readToken(evidence) : null,
 
     async resolve (attempt, evidence, { repeated }) {

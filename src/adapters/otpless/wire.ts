@@ -11,7 +11,8 @@ const requestId = Type.String({ minLength: 1, maxLength: 256 })
 const started = Compile(Type.Object({ requestId }))
 const stateOfOtp = Compile(Type.Object({ requestId }))
 const codeEvidence = Compile(Type.Object({ code: Type.String({ maxLength: 64 }) }))
-// Of visible characters only: a blank more or less, which the provider may not heed, must not make another token of a used one.
+// Of visible characters only: a blank more or less, which the provider may not heed, must not make another token of a
+// used one.
 const tokenEvidence = Compile(Type.Object({ token: Type.String({ maxLength: 4096, pattern: '^[\\x21-\\x7e]+$' }) }))
 const otpAnswer = Compile(Type.Object({ requestId: Type.Optional(requestId), isOTPVerified: Type.Boolean() }))
 const errorAnswer = Compile(Type.Object({ errorCode: Type.Union([Type.String({ maxLength: 16 }), Type.Integer()]) }))
@@ -28,7 +29,9 @@ const provenIdentity = Compile(Type.Object({
   verified: Type.Literal(true),
 }))
 const metadata = Type.Optional(Type.Unknown())
-const webhook = Compile(Type.Object({ eventType: Type.String({ maxLength: 64 }), data: Type.Object({ metaData: metadata, metadata }) }))
+const webhook = Compile(
+  Type.Object({ eventType: Type.String({ maxLength: 64 }), data: Type.Object({ metaData: metadata, metadata }) }),
+)
 const ourMetadata = Compile(Type.Object({ verigate: Type.String({ maxLength: 256 }) }))
 const namedIdentity = Compile(Type.Object({ name: Type.String({ minLength: 1, maxLength: 256 }) }))
 const picturedIdentity = Compile(Type.Object({ picture: Type.String({ minLength: 1, maxLength: 1024 }) }))
@@ -95,7 +98,10 @@ const alreadyVerified = '7115'
 
 export type Proof = { phoneNumber: string, profile?: Profile, signals?: { [name: string]: Json } }
 
-/** Why a 4xx. A 401 says bad credentials or an expired token: only its `errorCode` tells, and without one nothing is known. */
+/**
+ * Why a 4xx. A 401 says bad credentials or an expired token: only its `errorCode` tells, and without one nothing is
+ * known.
+ */
 export function readRefusal (body: unknown): Reason {
   return codes.get(readErrorCode(body)) ?? 'provider_bad_response'
 }
@@ -124,15 +130,21 @@ export function readToken (evidence: unknown): string | null {
 }
 
 /**
- * `X-Signature` is the base64 of an HMAC-SHA256 over the body as it came. That is documented on the page of one event, for "every outbound
+ * `X-Signature` is the base64 of an HMAC-SHA256 over the body as it came. That is documented on the page of one event,
+ * for "every outbound
  * webhook request".
  */
 export function isSigned (rawBody: Buffer, signature: string, secret: string): boolean {
-  const [given, expected] = [Buffer.from(signature), Buffer.from(createHmac('sha256', secret).update(rawBody).digest('base64'))]
+  const [given, expected] = [
+    Buffer.from(signature), Buffer.from(createHmac('sha256', secret).update(rawBody).digest('base64')),
+  ]
   return given.length === expected.length && timingSafeEqual(given, expected)
 }
 
-/** What we sent along with the message to the user. That it comes back in the webhooks about it is inferred from their empty `metaData`. */
+/**
+ * What we sent along with the message to the user. That it comes back in the webhooks about it is inferred from their
+ * empty `metaData`.
+ */
 export function writeMetadata (callbackKey: string): { verigate: string } {
   return { verigate: callbackKey }
 }
@@ -144,8 +156,13 @@ export function readWebhook (body: unknown): string | null {
   return ourMetadata.Check(metadata) ? metadata.verigate : ''
 }
 
-/** A wrong code is a 400, not a 200 that says false; both are read. "Already verified" is a success if it was us, asking before. */
-export function judgeOtp (status: number, body: unknown, requestId: string, repeated: boolean): 'right' | 'incorrect' | Reason {
+/**
+ * A wrong code is a 400, not a 200 that says false; both are read. "Already verified" is a success if it was us, asking
+ * before.
+ */
+export function judgeOtp (
+  status: number, body: unknown, requestId: string, repeated: boolean,
+): 'right' | 'incorrect' | Reason {
   if (status >= 400) {
     const code = readErrorCode(body)
     if (incorrect.includes(code)) return 'incorrect'
@@ -156,7 +173,8 @@ export function judgeOtp (status: number, body: unknown, requestId: string, repe
 }
 
 /**
- * What a token proves: a MOBILE identity that is verified, the expected one if it is among them. E-mail proves nothing here, and a number
+ * What a token proves: a MOBILE identity that is verified, the expected one if it is among them. E-mail proves nothing
+ * here, and a number
  * that OTPLESS did not verify is not the number.
  */
 export function judgeToken (body: unknown, expected: string | null): Proof | Reason {
@@ -199,7 +217,9 @@ function readSignals (from: { [name: string]: unknown }): { [name: string]: Json
 
 /** Whether it is nested in more levels than so many: too deeply it cannot be written. */
 function isDeeper (value: unknown, most: number): boolean {
-  return typeof value === 'object' && value !== null && (most === 0 || Object.values(value).some(each => isDeeper(each, most - 1)))
+  return typeof value === 'object' && value !== null && (
+    most === 0 || Object.values(value).some(each => isDeeper(each, most - 1))
+  )
 }
 
 function readErrorCode (body: unknown): string {

@@ -20,10 +20,14 @@ const settings = Type.Object({
   TRUECALLER_PARTNER_NAME: setting(`Name that the Truecaller dialog shows (${defaultPartnerName}).`),
   TRUECALLER_API_URL: setting(`Origin of the push API (${defaultApiUrl}).`),
   TRUECALLER_PROFILE_URL: setting(`Origin profiles are read from when a callback names none (${defaultProfileUrl}).`),
-  TRUECALLER_PROFILE_HOSTS: setting(`Comma-separated hosts that a callback may name for the profile (${defaultProfileHosts}).`),
+  TRUECALLER_PROFILE_HOSTS: setting(
+    `Comma-separated hosts that a callback may name for the profile (${defaultProfileHosts}).`,
+  ),
   TRUECALLER_OAUTH_CLIENT_ID: setting('Client id of the Truecaller OAuth SDK; kept for `truecaller.oauth`.'),
   TRUECALLER_OAUTH_URL: setting('Origin of the Truecaller OAuth API; kept for `truecaller.oauth`.'),
-  TRUECALLER_CALLBACK_KEY: setting('Secret `{key}` of the registered callback URL (8 to 128 URL-safe characters); callbacks without it then do nothing.'),
+  TRUECALLER_CALLBACK_KEY: setting(
+    'Secret `{key}` of the registered callback URL (8 to 128 URL-safe characters); callbacks without it then do nothing.',
+  ),
 })
 
 const link = Type.String({ pattern: '^https://[^\\s]+$', maxLength: 1024 })
@@ -43,7 +47,9 @@ const look = Type.Object({
   ctaTextColor: Type.Optional(color),
   btnShape: Type.Optional(Type.Enum(['round', 'rect'])),
   skipOption: Type.Optional(Type.Enum(['useanothernum', 'useanothermethod', 'manualdetails', 'later'])),
-  ttl: Type.Optional(Type.Integer({ minimum: 1, maximum: 3_600_000, description: 'Milliseconds; less than 8000 counts as 8000.' })),
+  ttl: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 3_600_000, description: 'Milliseconds; less than 8000 counts as 8000.' }),
+  ),
 }, { additionalProperties: false })
 const defaultLook = { loginPrefix: 'continue', loginSuffix: 'verifymobile', ctaPrefix: 'continuewith' }
 
@@ -69,11 +75,14 @@ const web: Method = {
   defaultRank: 4,
 }
 
-const writeQuery = (pairs: (readonly [name: string, value: unknown])[]): string => pairs.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join('&')
+const writeQuery = (pairs: (readonly [name: string, value: unknown])[]): string =>
+  pairs.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join('&')
 
 function writeLook (options: Record<string, unknown>): string {
   const chosen: Record<string, unknown> = { ...defaultLook, ...options }
-  return writeQuery(Object.keys(look.properties).filter(name => chosen[name] !== undefined).map(name => [name, chosen[name]] as const))
+  return writeQuery(
+    Object.keys(look.properties).filter(name => chosen[name] !== undefined).map(name => [name, chosen[name]] as const),
+  )
 }
 
 export const truecaller: Provider<typeof settings> = { provider, settings, open }
@@ -88,8 +97,12 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
   }
   const partnerName = env.TRUECALLER_PARTNER_NAME || defaultPartnerName
   const apiUrl = readOrigin('TRUECALLER_API_URL', env.TRUECALLER_API_URL || defaultApiUrl, io.allowInsecure)
-  const profileUrl = readOrigin('TRUECALLER_PROFILE_URL', env.TRUECALLER_PROFILE_URL || defaultProfileUrl, io.allowInsecure)
-  const profileHosts = readHosts('TRUECALLER_PROFILE_HOSTS', env.TRUECALLER_PROFILE_HOSTS || defaultProfileHosts, io.allowInsecure)
+  const profileUrl = readOrigin(
+    'TRUECALLER_PROFILE_URL', env.TRUECALLER_PROFILE_URL || defaultProfileUrl, io.allowInsecure,
+  )
+  const profileHosts = readHosts(
+    'TRUECALLER_PROFILE_HOSTS', env.TRUECALLER_PROFILE_HOSTS || defaultProfileHosts, io.allowInsecure,
+  )
   profileHosts.add(new URL(profileUrl).host)
   const http = io.openHttp(provider, [new URL(apiUrl).host, ...profileHosts])
 

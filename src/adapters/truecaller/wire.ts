@@ -4,7 +4,8 @@ import { readPhoneNumber } from '../../phone.ts'
 import type { Reason } from '../../core/reasons.ts'
 import type { Profile } from '../../core/vocabulary.ts'
 
-// https://docs.truecaller.com/truecaller-sdk (mobile websites), and the web sign-up API of 2017 (github.com/truecaller/web-login)
+// https://docs.truecaller.com/truecaller-sdk (mobile websites), and the web sign-up API of 2017
+// (github.com/truecaller/web-login)
 
 const text = (maxLength: number) => Type.Optional(Type.String({ maxLength }))
 const accessToken = Type.String({ minLength: 1, maxLength: 2048, pattern: '^[A-Za-z0-9._~+/=-]+$' })
@@ -20,7 +21,9 @@ const grant = Compile(Type.Object({ accessToken, endpoint: text(2048) }))
 const accepted = Compile(Type.Object({ requestId: Type.String({ minLength: 1, maxLength: 256 }) }))
 const refusal = Compile(Type.Object({ code: Type.Literal(1008) }))
 const unknownKey = Compile(Type.Object({ code: Type.Literal(404) }))
-const profileMessage = Compile(Type.Object({ phoneNumbers: Type.Array(Type.Union([Type.Number(), Type.String()]), { minItems: 1 }) }))
+const profileMessage = Compile(
+  Type.Object({ phoneNumbers: Type.Array(Type.Union([Type.Number(), Type.String()]), { minItems: 1 }) }),
+)
 const anyObject = Compile(Type.Record(Type.String(), Type.Unknown()))
 
 type AnyObject = Record<string, unknown>
@@ -32,12 +35,17 @@ export type CallbackMessage = { keys: string[] } & (
   | { kind: 'unknown' }
 )
 
-/** A POST to the registered callback URL, push and web alike; `keys` are the correlation ids in it, ours first. Null: not Truecaller's. */
+/**
+ * A POST to the registered callback URL, push and web alike; `keys` are the correlation ids in it, ours first. Null:
+ * not Truecaller's.
+ */
 export function readCallback (body: unknown): CallbackMessage | null {
   if (!callbackMessage.Check(body)) return null
   const { state, requestId, status, accessToken, endpoint } = body
   const keys = [state, requestId].filter(key => key !== undefined)
-  if (accessToken !== undefined) return { keys, kind: 'granted', grant: { accessToken, ...(endpoint === undefined ? {} : { endpoint }) } }
+  if (accessToken !== undefined) return {
+    keys, kind: 'granted', grant: { accessToken, ...(endpoint === undefined ? {} : { endpoint }) },
+  }
   switch (status) {
     case undefined: return null
     case 'flow_invoked': return { keys, kind: 'opened' }
@@ -58,15 +66,20 @@ export function isAccepted (body: unknown): boolean {
   return accepted.Check(body)
 }
 
-/** Why a push request was refused. Bad credentials are 404 here, never 401; another 404 is of something that stands between us and Truecaller. */
+/**
+ * Why a push request was refused. Bad credentials are 404 here, never 401; another 404 is of something that stands
+ * between us and Truecaller.
+ */
 export function readRefusal (status: number, body: unknown): Reason {
   if (status === 403 && refusal.Check(body)) return 'number_not_registered'
   return status === 404 && unknownKey.Check(body) ? 'provider_misconfigured' : 'provider_bad_response'
 }
 
 /**
- * The callback names the URL that gets the token and whose answer is believed, and anybody can send a callback: nothing but the exact
- * profile URL on a listed host passes. Comparing with what was parsed refuses every other spelling (case, dots, ports, user info, tabs).
+ * The callback names the URL that gets the token and whose answer is believed, and anybody can send a callback: nothing
+ * but the exact
+ * profile URL on a listed host passes. Comparing with what was parsed refuses every other spelling (case, dots, ports,
+ * user info, tabs).
  */
 export function isProfileUrl (text: string, hosts: ReadonlySet<string>, allowInsecure: boolean): boolean {
   const url = URL.parse(text)
@@ -96,7 +109,9 @@ function toProfile (from: AnyObject): Profile {
     url: online.url,
   }, ['email', 'gender', 'avatarUrl', 'company', 'jobTitle', 'about', 'url'])
   const name = readTexts(readObject(from.name), ['first', 'last'])
-  const addresses = readList(from.addresses).map(address => readTexts(readObject(address), ['countryCode', 'city', 'street', 'zipcode']))
+  const addresses = readList(from.addresses).map(
+    address => readTexts(readObject(address), ['countryCode', 'city', 'street', 'zipcode']),
+  )
     .filter(address => Object.keys(address).length > 0)
   const badges = readList(from.badges).filter(badge => isText(badge))
   if (Object.keys(name).length > 0) profile.name = name

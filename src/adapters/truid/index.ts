@@ -3,10 +3,15 @@ import { IsIPv4, IsIPv6 } from 'typebox/format'
 import { ProviderError } from '../../core/errors.ts'
 import { digitsOf } from '../../phone.ts'
 import type { Reason } from '../../core/reasons.ts'
-import type { Adapter, AdapterIo, AttemptContext, Method, Outcome, Provider, ProviderAnswer, ProviderRequest } from '../adapter.ts'
+import type {
+  Adapter, AdapterIo, AttemptContext, Method, Outcome, Provider, ProviderAnswer, ProviderRequest,
+} from '../adapter.ts'
 import { readOrigin, setting } from '../settings.ts'
 import { findKey, isSignedBy, readKeys, readSignature, type Key, type KeySet } from './signature.ts'
-import { isCallback, judgeCheck, readCheckRefusal, readCode, readCreated, readCreateRefusal, readExchangeRefusal, readReturnError, readState, readToken, readTokenRefusal, type Check } from './wire.ts'
+import {
+  isCallback, judgeCheck, readCheckRefusal, readCode, readCreated, readCreateRefusal, readExchangeRefusal,
+  readReturnError, readState, readToken, readTokenRefusal, type Check,
+} from './wire.ts'
 import type { CallbackRefusal } from '../../core/vocabulary.ts'
 
 // https://developer.tru.id/docs/phone-check/integration (v0.2), …/integration-v0_1
@@ -100,7 +105,9 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
   async function askForKeys (): Promise<void> {
     const askedAt = keysAskedAt = io.now()
     try {
-      const { status, body } = await http({ method: 'GET', url: `${origin}/.well-known/jwks.json`, call: 'signing keys' })
+      const { status, body } = await http(
+        { method: 'GET', url: `${origin}/.well-known/jwks.json`, call: 'signing keys' },
+      )
       const set = status < 300 ? readKeys(body) : null
       if (set !== null) keys = { set, askedAt }
     } catch (error) {
@@ -123,7 +130,8 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
   }
 
   /**
-   * A code that is refused may have been used up by a try whose answer we never saw. The check cannot tell: whoever opened its URL completes it,
+   * A code that is refused may have been used up by a try whose answer we never saw. The check cannot tell: whoever
+   * opened its URL completes it,
    * also without the code. So the proof is lost, and the next method has to bring one.
    */
   async function exchangeCode (check: Check, code: string): Promise<'match' | 'pending' | Reason> {
@@ -165,7 +173,9 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       if (check === null) throw new ProviderError(provider, call, 'provider_bad_response', { status })
       const { checkId, self, checkUrl } = check
       const finish = version === 'v0.2' ? 'code' : 'none'
-      return { id: checkId, state: { checkId, self, version }, action: { type: 'openUrlOnCellular', url: checkUrl, finish } }
+      return {
+        id: checkId, state: { checkId, self, version }, action: { type: 'openUrlOnCellular', url: checkUrl, finish },
+      }
     },
 
     async receive (callback) {

@@ -5,7 +5,8 @@ import { Compile } from 'typebox/compile'
 import type { Callback } from '../adapter.ts'
 import type { CallbackRefusal } from '../../core/vocabulary.ts'
 
-// https://developer.tru.id/docs/phone-check/integration (callback): HTTP Signatures, draft-cavage-http-signatures, in `Authorization`
+// https://developer.tru.id/docs/phone-check/integration (callback): HTTP Signatures, draft-cavage-http-signatures, in
+// `Authorization`
 
 const components = '(request-target) host date x-tru-callback digest'
 const maxSkewMs = 300_000
@@ -20,21 +21,29 @@ export type Key = Awaited<ReturnType<KeySet>>
 export type Signed = { keyId: string, text: string, signature: Buffer }
 
 /**
- * What is said to be signed, or why that is no signature of tru.ID's. Which components are signed, and how, is not the sender's to choose. Host
+ * What is said to be signed, or why that is no signature of tru.ID's. Which components are signed, and how, is not the
+ * sender's to choose. Host
  * and target are those of the address that tru.ID was given.
  */
-export function readSignature ({ url, headers, rawBody }: Pick<Callback, 'url' | 'headers' | 'rawBody'>, now: number): Signed | CallbackRefusal {
+export function readSignature (
+  { url, headers, rawBody }: Pick<Callback, 'url' | 'headers' | 'rawBody'>, now: number,
+): Signed | CallbackRefusal {
   const { authorization, date, digest, 'x-tru-callback': kind } = headers
   if (typeof authorization !== 'string' || !authorization.startsWith('Signature ')) return 'signature_missing'
   const { keyId, algorithm, headers: signed, signature } = readParameters(authorization)
-  if (keyId === undefined || keyId === '' || algorithm !== 'rsa-sha256' || signed !== components) return 'signature_invalid'
+  if (
+    keyId === undefined || keyId === '' || algorithm !== 'rsa-sha256' || signed !== components
+  ) return 'signature_invalid'
   const bytes = Buffer.from(signature ?? '', 'base64')
   if (bytes.length === 0 || bytes.toString('base64') !== signature) return 'signature_invalid'
   if (typeof date !== 'string' || typeof digest !== 'string' || typeof kind !== 'string') return 'signature_invalid'
   if (!(date.endsWith(' GMT') && Math.abs(Date.parse(date) - now) <= maxSkewMs)) return 'date_skewed'
   if (!isDigest(digest, rawBody)) return 'digest_mismatch'
   const { host, pathname, search } = new URL(url)
-  const text = [`(request-target): post ${pathname}${search}`, `host: ${host}`, `date: ${date}`, `x-tru-callback: ${kind}`, `digest: ${digest}`]
+  const text = [
+    `(request-target): post ${pathname}${search}`, `host: ${host}`, `date: ${date}`, `x-tru-callback: ${kind}`,
+    `digest: ${digest}`,
+  ]
   return { keyId, text: text.join('\n'), signature: bytes }
 }
 
@@ -46,7 +55,9 @@ function isDigest (digest: string, body: Buffer): boolean {
 
 /** A header of another form, or in which a name comes twice, gives nothing. */
 function readParameters (authorization: string): { [name: string]: string | undefined } {
-  const pairs = [...(scheme.exec(authorization)?.[1] ?? '').matchAll(/([A-Za-z]+)="([^"]*)"/g)].map(([, name = '', value = '']) => [name, value] as const)
+  const pairs = [
+    ...(scheme.exec(authorization)?.[1] ?? '').matchAll(/([A-Za-z]+)="([^"]*)"/g),
+  ].map(([, name = '', value = '']) => [name, value] as const)
   const read = new Map(pairs)
   return read.size === pairs.length ? Object.fromEntries(read) : {}
 }

@@ -6,7 +6,8 @@ import type { Reason } from '../../core/reasons.ts'
 
 const href = Type.Object({ href: Type.String({ minLength: 1, maxLength: 2048 }) })
 const checkId = Type.String({ minLength: 1, maxLength: 128 })
-// Of visible characters only: a blank more or less, which tru.ID may not heed, must not make another code of a used one.
+// Of visible characters only: a blank more or less, which tru.ID may not heed, must not make another code of a used
+// one.
 const code = Type.String({ maxLength: 256, pattern: '^[\\x21-\\x7e]+$' })
 const word = Type.String({ maxLength: 128 })
 
@@ -14,7 +15,9 @@ const tokenAnswer = Compile(Type.Object({
   access_token: Type.String({ minLength: 1, maxLength: 8192, pattern: '^[A-Za-z0-9._~+/=-]+$' }),
   expires_in: Type.Number({ minimum: 0 }),
 }))
-const tokenError = Compile(Type.Object({ error: Type.Enum(['invalid_client', 'unauthorized_client', 'invalid_scope']) }))
+const tokenError = Compile(
+  Type.Object({ error: Type.Enum(['invalid_client', 'unauthorized_client', 'invalid_scope']) }),
+)
 const created = Compile(Type.Object({ check_id: checkId, _links: Type.Object({ self: href, check_url: href }) }))
 const check = Compile(Type.Object({
   check_id: checkId,
@@ -59,8 +62,13 @@ export function readTokenRefusal (status: number, body: unknown): Reason {
   return status === 401 || status === 403 || tokenError.Check(body) ? 'provider_misconfigured' : 'provider_bad_response'
 }
 
-/** Links are followed as returned, and must stay on the API's own origin: one gets our token, the other is shown to the user. */
-export function readCreated (body: unknown, origin: string): { checkId: string, self: string, checkUrl: string } | null {
+/**
+ * Links are followed as returned, and must stay on the API's own origin: one gets our token, the other is shown to the
+ * user.
+ */
+export function readCreated (body: unknown, origin: string): {
+  checkId: string, self: string, checkUrl: string,
+} | null {
   if (!created.Check(body)) return null
   const { self: { href: self }, check_url: { href: checkUrl } } = body._links
   return isOnOrigin(self, origin) && isOnOrigin(checkUrl, origin) ? { checkId: body.check_id, self, checkUrl } : null
@@ -116,7 +124,9 @@ export function readReturnError (error: string): Reason {
   return words.get(error) ?? 'provider_error'
 }
 
-/** What a check says. An absent `match` is neither true nor false; in `ERROR` the sandbox sends one, which says nothing. */
+/**
+ * What a check says. An absent `match` is neither true nor false; in `ERROR` the sandbox sends one, which says nothing.
+ */
 export function judgeCheck (body: unknown, id: string): 'match' | 'pending' | Reason {
   if (!check.Check(body) || body.check_id !== id) return 'provider_bad_response'
   switch (body.status) {

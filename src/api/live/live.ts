@@ -7,14 +7,18 @@ import { isFinal, type Verification } from '../../core/verification.ts'
 
 export type Live = {
   /**
-   * The verification at once, or, with `wait` (seconds), when its revision passes `revision` (absent: the present one), when it is final,
+   * The verification at once, or, with `wait` (seconds), when its revision passes `revision` (absent: the present one),
+   * when it is final,
    * or when the time is over.
    */
   read (id: string, wish: { wait?: number, revision?: number }, reply: FastifyReply): Promise<Verification>
   /**
-   * Answers with an event stream: the present state unless its revision is not above `after`, then each change, until nothing can change
-   * any more or the verification is erased. When there is nothing to tell and never will be, the answer is 204, which ends the reconnecting
-   * of an `EventSource`. `frame` writes an event: what became of the state that was told before (null: none was) by the present one.
+   * Answers with an event stream: the present state unless its revision is not above `after`, then each change, until
+   * nothing can change
+   * any more or the verification is erased. When there is nothing to tell and never will be, the answer is 204, which
+   * ends the reconnecting
+   * of an `EventSource`. `frame` writes an event: what became of the state that was told before (null: none was) by the
+   * present one.
    * Throws `ApiError` while nothing is sent yet: gone, rate_limited, overloaded.
    */
   stream (id: string, wish: StreamWish, reply: FastifyReply): Promise<void>
@@ -22,13 +26,18 @@ export type Live = {
 export type StreamWish = { after: number | null, frame: (before: Verification | null, now: Verification) => string }
 
 export type LiveOptions = {
-  /** How often a silent stream shows that it is alive, and the record is read again, since an announcement may have been missed. */
+  /**
+   * How often a silent stream shows that it is alive, and the record is read again, since an announcement may have been
+   * missed.
+   */
   heartbeatMs?: number
   maxStreams?: number
   maxStreamsPerVerification?: number
 }
 
-/** What may wait for a reader that is slower than the verification changes; then its stream is cut, and may be resumed. */
+/**
+ * What may wait for a reader that is slower than the verification changes; then its stream is cut, and may be resumed.
+ */
 const maxUnreadBytes = 64 * 1024
 const retryAfterSeconds = 5
 const streamHeaders = { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
@@ -49,8 +58,12 @@ export function createLive (
   /** Takes a place among the streams; the returned function, called once, gives it back. */
   function takePlace (id: string): () => void {
     const count = streams.get(id) ?? 0
-    if (count >= maxStreamsPerVerification) throw new ApiError('rate_limited', 'This verification has too many open streams.', { retryAfterSeconds })
-    if (streamCount >= maxStreams) throw new ApiError('overloaded', 'This process has too many open streams.', { retryAfterSeconds })
+    if (count >= maxStreamsPerVerification) throw new ApiError(
+      'rate_limited', 'This verification has too many open streams.', { retryAfterSeconds },
+    )
+    if (streamCount >= maxStreams) throw new ApiError(
+      'overloaded', 'This process has too many open streams.', { retryAfterSeconds },
+    )
     streams.set(id, count + 1)
     streamCount += 1
     return () => {
@@ -105,7 +118,9 @@ export function createLive (
       const isNews = after === null || verification.revision > after
       const first = isNews ? frame(null, verification) : ''
       reply.hijack()
-      for (const [name, value] of Object.entries(reply.headers(streamHeaders).getHeaders())) if (value !== undefined) raw.setHeader(name, value)
+      for (
+        const [name, value] of Object.entries(reply.headers(streamHeaders).getHeaders())
+      ) if (value !== undefined) raw.setHeader(name, value)
       raw.writeHead(200)
       // They come back at different times when a process stops.
       raw.write(`retry: ${1000 + Math.floor(Math.random() * 2000)}\n\n${first}`)

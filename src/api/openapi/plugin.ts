@@ -54,7 +54,9 @@ const docsCss = `
 `
 
 /** Makes the OpenAPI document (`server.swagger()`). Routes registered after it are described. */
-export async function describeApi (server: FastifyInstance, { version, sandbox }: { version: string, sandbox: boolean }): Promise<void> {
+export async function describeApi (
+  server: FastifyInstance, { version, sandbox }: { version: string, sandbox: boolean },
+): Promise<void> {
   await server.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -93,19 +95,27 @@ export async function describeApi (server: FastifyInstance, { version, sandbox }
 }
 
 /** Gives a server the document of another one, which is found at `publicUrl`. */
-export async function describeOther (server: FastifyInstance, other: FastifyInstance, publicUrl: string): Promise<void> {
-  await server.register(swagger, { openapi: { openapi: '3.1.0' }, transformObject: () => ({ ...other.swagger(), servers: [{ url: publicUrl }] }) })
+export async function describeOther (
+  server: FastifyInstance, other: FastifyInstance, publicUrl: string,
+): Promise<void> {
+  await server.register(
+    swagger,
+    { openapi: { openapi: '3.1.0' }, transformObject: () => ({ ...other.swagger(), servers: [{ url: publicUrl }] }) },
+  )
 }
 
 /**
  * `/openapi.json` and the documentation at `/docs`, served from the package's own files.
- * Calls are tried out in the sandbox only: elsewhere a page that keeps API keys and sends messages to people is no place for a trial.
+ * Calls are tried out in the sandbox only: elsewhere a page that keeps API keys and sends messages to people is no
+ * place for a trial.
  */
 export async function serveDocs (server: FastifyInstance, { sandbox }: { sandbox: boolean }): Promise<void> {
   await server.register(async pages => {
     await pages.register(helmet, { contentSecurityPolicy: false, strictTransportSecurity: false })
     await pages.register(swaggerUi, {
-      routePrefix: '/docs', staticCSP: docsPolicy, theme: { title: 'Verigate API', css: [{ filename: 'docs.css', content: docsCss }] },
+      routePrefix: '/docs', staticCSP: docsPolicy, theme: {
+        title: 'Verigate API', css: [{ filename: 'docs.css', content: docsCss }],
+      },
       uiConfig: {
         layout: 'BaseLayout', docExpansion: 'list', defaultModelsExpandDepth: 0, displayRequestDuration: true, persistAuthorization: sandbox, tryItOutEnabled: sandbox,
         ...(sandbox ? {} : { supportedSubmitMethods: [] }),

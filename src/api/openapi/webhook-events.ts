@@ -6,16 +6,27 @@ import { defaultEventTypes, webhookEventTypes, type WebhookEventType } from '../
 import { signWebhook } from '../../webhooks/signature.ts'
 
 /** What each event says, and a verification of which it is said. */
-const events: Readonly<Record<WebhookEventType, { summary: string, description: string, example: keyof typeof verifications }>> = {
-  created: { summary: 'A verification was created', description: 'Sent for each new verification, also for one that ended at once.', example: 'openUrlOnCellular' },
+const events: Readonly<Record<WebhookEventType, {
+  summary: string, description: string, example: keyof typeof verifications,
+}>> = {
+  created: {
+    summary: 'A verification was created',
+    description: 'Sent for each new verification, also for one that ended at once.', example: 'openUrlOnCellular',
+  },
   action_required: {
     summary: 'The front end has something else to do', example: 'fallback',
     description: '`nextAction` is another one: the next method of the workflow started, or the code was sent again.',
   },
-  verified: { summary: 'The number was proven', description: 'The one event that lets you trust the number.', example: 'verifiedByFallback' },
+  verified: {
+    summary: 'The number was proven', description: 'The one event that lets you trust the number.',
+    example: 'verifiedByFallback',
+  },
   failed: { summary: 'The verification failed', description: '`reason` says why.', example: 'numberMismatch' },
   expired: { summary: 'The verification expired', description: 'Nothing came in time.', example: 'expired' },
-  canceled: { summary: 'The verification was canceled', description: 'By the app, or because a newer one took its place.', example: 'canceled' },
+  canceled: {
+    summary: 'The verification was canceled', description: 'By the app, or because a newer one took its place.',
+    example: 'canceled',
+  },
 }
 
 /** The secret that the signatures of the examples are made with. */
@@ -49,9 +60,13 @@ function describeEvent (type: string, { summary, description, data, example: { t
   const name = type.split(/[._]/).map(word => word.charAt(0).toUpperCase() + word.slice(1)).join('')
   const body = { type, timestamp, data: told }
   const webhookId = `msg_Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQ_${revision}`
-  const signed = signWebhook({ secrets: [exampleSecret], webhookId, body: JSON.stringify(body), now: Date.parse(timestamp) })
+  const signed = signWebhook(
+    { secrets: [exampleSecret], webhookId, body: JSON.stringify(body), now: Date.parse(timestamp) },
+  )
   const header = (name: string, description: string) => ({
-    name, in: 'header' as const, required: true, description, schema: { type: 'string' as const }, example: signed[name],
+    name, in: 'header' as const, required: true, description, schema: {
+      type: 'string' as const,
+    }, example: signed[name],
   })
   const schema = Type.Object({
     type: Type.Literal(type, { description: 'What happened.' }),
@@ -64,9 +79,14 @@ function describeEvent (type: string, { summary, description, data, example: { t
       parameters: [
         header('webhook-id', 'Name of the event: the same on every try and replay.'),
         header('webhook-timestamp', 'When this try was made, in seconds since 1970. Part of what is signed.'),
-        header('webhook-signature', `\`v1,\` and the base64 of HMAC-SHA256 over \`webhook-id.webhook-timestamp.body\`; two of them, with a blank between, while a secret is rotated. This one is over the example without any white space, made with \`${exampleSecret}\`.`),
+        header(
+          'webhook-signature',
+          `\`v1,\` and the base64 of HMAC-SHA256 over \`webhook-id.webhook-timestamp.body\`; two of them, with a blank between, while a secret is rotated. This one is over the example without any white space, made with \`${exampleSecret}\`.`,
+        ),
       ],
-      requestBody: { required: true, content: { 'application/json': { schema, examples: { [name]: { summary, value: body } } } } },
+      requestBody: {
+        required: true, content: { 'application/json': { schema, examples: { [name]: { summary, value: body } } } },
+      },
       responses: answers,
     },
   }
@@ -78,12 +98,17 @@ export const describeWebhooks = () => Object.fromEntries([
     const [type, { summary, description, example }] = [`verification.${news}`, events[news]]
     const { value: data } = verifications[example]
     return [type, describeEvent(type, {
-      summary, description: `${description} ${chosen(news)}`, data: VerificationView, example: { timestamp: data.updatedAt, revision: data.revision, data },
+      summary, description: `${description} ${chosen(news)}`, data: VerificationView, example: {
+        timestamp: data.updatedAt, revision: data.revision, data,
+      },
     })] as const
   }),
   ['webhook.test', describeEvent('webhook.test', {
     summary: 'A trial', description: 'Sent by `POST /webhooks/test` and at no other time. It tells nothing of a verification.',
-    data: Type.Object({ app: Type.String({ description: 'Id of the app.' }) }, { title: 'TestData', description: 'Whom it is sent to.' }),
+    data: Type.Object(
+      { app: Type.String({ description: 'Id of the app.' }) },
+      { title: 'TestData', description: 'Whom it is sent to.' },
+    ),
     example: { timestamp: '2026-03-01T12:00:00.000Z', revision: 0, data: { app: 'shop' } },
   })] as const,
 ])

@@ -25,19 +25,28 @@ const scrapeTimeoutMs = 500
 const breakerStates = ['closed', 'open', 'halfOpen'] as const
 
 /**
- * What is, as opposed to what happens: read when it is scraped. What Redis holds is the same whichever process is asked, so each one tells it, in every role:
- * aggregate it by `max`. A scrape asks Redis for so many things, however many records and jobs there are, and does without them when it does not answer.
+ * What is, as opposed to what happens: read when it is scraped. What Redis holds is the same whichever process is
+ * asked, so each one tells it, in every role:
+ * aggregate it by `max`. A scrape asks Redis for so many things, however many records and jobs there are, and does
+ * without them when it does not answer.
  */
 export function registerGauges (registry: Registry, { adapters, queues, store, deliveries, now }: GaugesParts): void {
   const secondsSince = (time: number | null): number => time === null ? 0 : Math.max(0, (now() - time) / 1000)
   const ask = async (): Promise<Snapshot> => {
-    const [seen, dueSince, pendingSince] = await Promise.all([queues.stats(), store.firstDue(), deliveries.pendingSince()])
+    const [seen, dueSince, pendingSince] = await Promise.all(
+      [queues.stats(), store.firstDue(), deliveries.pendingSince()],
+    )
     return { queues: seen, dueSince, pendingSince }
   }
-  const look = sharedFor(cacheMs, () => Promise.race([ask().catch(() => null), delay(scrapeTimeoutMs, null, { ref: false })]))
+  const look = sharedFor(
+    cacheMs, () => Promise.race([ask().catch(() => null), delay(scrapeTimeoutMs, null, { ref: false })]),
+  )
 
   /** `read` null: it is not there for now. */
-  function gauge<Label extends string> (name: string, help: string, labelNames: Label[], read: () => Promise<[labels: Record<Label, string>, value: number][] | null>): void {
+  function gauge<Label extends string> (
+    name: string, help: string, labelNames: Label[],
+    read: () => Promise<[labels: Record<Label, string>, value: number][] | null>,
+  ): void {
     const set = new Gauge({
       name: `verigate_${name}`, help, labelNames, registers: [registry],
       async collect () {
@@ -49,23 +58,35 @@ export function registerGauges (registry: Registry, { adapters, queues, store, d
       },
     })
   }
-  const fromRedis = <Label extends string>(name: string, help: string, labelNames: Label[], tell: (seen: Snapshot) => [Record<Label, string>, number][]): void =>
+  const fromRedis = <Label extends string>(
+    name: string, help: string, labelNames: Label[], tell: (seen: Snapshot) => [Record<Label, string>, number][],
+  ): void =>
     gauge(name, help, labelNames, async () => {
       const seen = await look()
       return seen === null ? null : tell(seen)
     })
 
-  gauge('breaker_state', 'How the circuit breaker of this process stands: 1 for the state it is in', ['provider', 'state'], async () =>
+  gauge('breaker_state', 'How the circuit breaker of this process stands: 1 for the state it is in', [
+    'provider', 'state',
+  ], async () =>
     [...adapters.values()].flatMap(({ provider, health }) => {
       const { breaker } = health()
-      return breakerStates.map((state): [{ provider: string, state: string }, number] => [{ provider, state }, state === breaker ? 1 : 0])
+      return breakerStates.map(
+        (state): [{ provider: string, state: string }, number] => [{ provider, state }, state === breaker ? 1 : 0],
+      )
     }))
-  gauge('redis_up', 'Whether Redis answered this process, in time, what the gauges asked', [], async () => [[{}, await look() === null ? 0 : 1]])
+  gauge(
+    'redis_up', 'Whether Redis answered this process, in time, what the gauges asked', [],
+    async () => [[{}, await look() === null ? 0 : 1]],
+  )
   fromRedis('queue_jobs', 'Jobs in the queues', ['queue', 'state'], seen =>
     seen.queues.flatMap(({ queue, jobs }) => Object.entries(jobs).map(([state, count]): [{ queue: string, state: string }, number] => [{ queue, state }, count])))
   fromRedis('queue_oldest_job_seconds', 'How long the job that has waited longest could have been taken up; 0 when none waits', ['queue'], seen =>
     seen.queues.map(({ queue, oldestAt }) => [{ queue }, secondsSince(oldestAt)]))
-  fromRedis('sweep_lag_seconds', 'How long what is longest due has been due; 0 when nothing is', [], ({ dueSince }) => [[{}, secondsSince(dueSince)]])
+  fromRedis(
+    'sweep_lag_seconds', 'How long what is longest due has been due; 0 when nothing is', [],
+    ({ dueSince }) => [[{}, secondsSince(dueSince)]],
+  )
   fromRedis('webhook_oldest_undelivered_seconds', 'How long the webhook that is pending longest has been; 0 when none is', [], ({ pendingSince }) =>
     [[{}, secondsSince(pendingSince)]])
 }

@@ -6,7 +6,10 @@ import type { Store } from '../../store/record-store.ts'
 export type Health = {
   /** Whether this process can go on; `stuck`: only another one can. */
   live (): Liveness
-  /** Whether traffic should be sent here. A provider's outage is no reason not to: there may be others, and apps are told the reason. */
+  /**
+   * Whether traffic should be sent here. A provider's outage is no reason not to: there may be others, and apps are
+   * told the reason.
+   */
   ready (): Promise<Readiness>
   /** From now on it is not ready. */
   drain (): void
@@ -22,7 +25,10 @@ export type HealthParts = {
   now: () => number
 }
 
-/** Overload passes, and a restart makes it worse: only an event loop that every probe of a whole minute found slow is given up. */
+/**
+ * Overload passes, and a restart makes it worse: only an event loop that every probe of a whole minute found slow is
+ * given up.
+ */
 const stuckAfterMs = 60_000
 
 export function createHealth ({ store, workers, isSlow, now }: HealthParts): Health {

@@ -15,10 +15,14 @@ const policy = [
 ].join('; ')
 
 /**
- * A page that shows the queues and changes nothing, for API keys with the scope `operations:read`: as a bearer or, in a browser, as the
+ * A page that shows the queues and changes nothing, for API keys with the scope `operations:read`: as a bearer or, in a
+ * browser, as the
  * password of HTTP Basic. It is loaded only when it is wanted.
  */
-export async function registerQueueDashboard (server: FastifyInstance, { queues, auth, metrics }: { queues: Pick<Queues, 'opened'>, auth: Auth, metrics: Pick<Metrics, 'countRefused'> }): Promise<void> {
+export async function registerQueueDashboard (
+  server: FastifyInstance,
+  { queues, auth, metrics }: { queues: Pick<Queues, 'opened'>, auth: Auth, metrics: Pick<Metrics, 'countRefused'> },
+): Promise<void> {
   const [{ createBullBoard }, { BullMQAdapter }, { FastifyAdapter }] = await Promise.all([
     import('@bull-board/api'), import('@bull-board/api/bullMQAdapter'), import('@bull-board/fastify'),
   ])
@@ -32,13 +36,17 @@ export async function registerQueueDashboard (server: FastifyInstance, { queues,
   await server.register(async scope => {
     scope.addHook('onRequest', async (request, reply) => {
       try {
-        if (request.method !== 'GET' && request.method !== 'HEAD') throw new ApiError('method_not_allowed', 'Here things are only looked at.')
+        if (request.method !== 'GET' && request.method !== 'HEAD') throw new ApiError(
+          'method_not_allowed', 'Here things are only looked at.',
+        )
         request.headers.authorization = asBearer(request.headers.authorization)
         await authenticate(request, reply)
         if (request.routeOptions.url === prefix) auditAction(request, 'queues_opened')
         reply.header('content-security-policy', policy)
       } catch (error) {
-        if (error instanceof ApiError && error.apiCode === 'unauthenticated') reply.header('www-authenticate', challenge)
+        if (
+          error instanceof ApiError && error.apiCode === 'unauthenticated'
+        ) reply.header('www-authenticate', challenge)
         // Answered here: the pages have an error handler of their own, which would show more.
         recordRefusal(error, request, metrics)
         return sendProblem(error, request, reply)

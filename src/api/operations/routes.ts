@@ -13,9 +13,13 @@ const tags = ['Operations']
 const quiet = { isUrgent: true }
 const { 503: overloaded, ...otherProblems } = publicErrors()
 /** A probe's own 503 beside that of every call. */
-const orOverloaded = <Answer extends { content: object }>(own: Answer) => ({ ...own, content: { ...own.content, ...overloaded?.content } })
+const orOverloaded = <Answer extends { content: object }>(own: Answer) => (
+  { ...own, content: { ...own.content, ...overloaded?.content } }
+)
 
-export const providerRoutes: FastifyPluginAsyncTypebox<{ gateway: Pick<Gateway, 'providers'>, auth: Auth }> = async (server, { gateway, auth }) => {
+export const providerRoutes: FastifyPluginAsyncTypebox<{
+  gateway: Pick<Gateway, 'providers'>, auth: Auth,
+}> = async (server, { gateway, auth }) => {
   server.get('/providers', {
     onRequest: auth.byApp('providers:read'),
     schema: {
@@ -27,13 +31,18 @@ export const providerRoutes: FastifyPluginAsyncTypebox<{ gateway: Pick<Gateway, 
   }, async () => ({ data: gateway.providers(), nextCursor: null }))
 }
 
-export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Pick<Health, 'live' | 'ready'> }> = async (server, { health }) => {
+export const healthRoutes: FastifyPluginAsyncTypebox<{
+  health: Pick<Health, 'live' | 'ready'>,
+}> = async (server, { health }) => {
   server.get('/livez', {
     config: quiet, logLevel: 'warn',
     schema: {
       tags, operationId: 'isAlive', summary: 'It can go on: leave it alone, or start another one',
       description: 'For a liveness probe: asks nothing else, and is answered under load too.',
-      response: { ...otherProblems, 200: jsonResponse('Alive.', Liveness, liveness.ok), 503: orOverloaded(jsonResponse('Beyond repair.', Liveness, liveness.stuck)) },
+      response: {
+        ...otherProblems, 200: jsonResponse('Alive.', Liveness, liveness.ok),
+        503: orOverloaded(jsonResponse('Beyond repair.', Liveness, liveness.stuck)),
+      },
     },
   }, async (_request, reply) => {
     const state = health.live()
@@ -56,7 +65,9 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Pick<Health, 'liv
   })
 }
 
-export const metricsRoutes: FastifyPluginAsyncTypebox<{ metrics: Pick<Metrics, 'registry'> }> = async (server, { metrics }) => {
+export const metricsRoutes: FastifyPluginAsyncTypebox<{
+  metrics: Pick<Metrics, 'registry'>,
+}> = async (server, { metrics }) => {
   server.get('/metrics', {
     config: quiet, logLevel: 'warn',
     schema: {
@@ -68,7 +79,10 @@ export const metricsRoutes: FastifyPluginAsyncTypebox<{ metrics: Pick<Metrics, '
             'text/plain': {
               schema: Type.String(),
               examples: {
-                metrics: { summary: 'One of the metrics', value: '# TYPE verigate_verifications_created_total counter\nverigate_verifications_created_total 42\n' },
+                metrics: {
+                  summary: 'One of the metrics',
+                  value: '# TYPE verigate_verifications_created_total counter\nverigate_verifications_created_total 42\n',
+                },
               },
             },
           },

@@ -23,7 +23,10 @@ export type Auth = {
   byApp (scope: Scope): Hook
   /** `onRequest`: an API key with this scope, or the client secret of the verification that the path names. */
   byAppOrClient (scope: Scope): Hook
-  /** The same; the client secret may also be the query's `clientSecret`, for a browser's `EventSource`, which can send no header. */
+  /**
+   * The same; the client secret may also be the query's `clientSecret`, for a browser's `EventSource`, which can send
+   * no header.
+   */
   byAppOrClientInQuery (scope: Scope): Hook
 }
 
@@ -31,7 +34,9 @@ type Credential = 'key' | 'secret' | 'secretInQuery'
 
 /** Nothing here asks the store: keys are looked up by hash, ids and client secrets carry their own proof. */
 export function createAuth (
-  { apps, ids, limits }: { apps: Pick<Apps, 'byKey'>, ids: Pick<Ids, 'checkId' | 'readClientSecret'>, limits: RequestLimits },
+  { apps, ids, limits }: {
+    apps: Pick<Apps, 'byKey'>, ids: Pick<Ids, 'checkId' | 'readClientSecret'>, limits: RequestLimits,
+  },
 ): Auth {
   const authenticate = (scope: Scope, taken: readonly Credential[]): Hook => async (request, reply) => {
     const refusal = identify(request, scope, taken)
@@ -41,7 +46,9 @@ export function createAuth (
 
   /** Finds out who asks; what is returned is why the call is not theirs. */
   function identify (request: FastifyRequest, scope: Scope, taken: readonly Credential[]): ApiError | null {
-    const inQuery = taken.includes('secretInQuery') && request.headers.authorization === undefined ? readSecret(request.query) : null
+    const inQuery = taken.includes('secretInQuery') && request.headers.authorization === undefined
+      ? readSecret(request.query)
+      : null
     const credential = inQuery ?? readBearer(request.headers.authorization)
     if (credential === null) return new ApiError('unauthenticated', 'Send `Authorization: Bearer <API key>`.')
     const clientOf = ids.readClientSecret(credential)
@@ -50,7 +57,9 @@ export function createAuth (
     const id = readId(request.params)
     if (clientOf !== null) {
       request.caller = { clientOf }
-      if (!taken.includes('secret')) return new ApiError('forbidden', 'A client secret does not open this call: it takes an API key.')
+      if (!taken.includes('secret')) return new ApiError(
+        'forbidden', 'A client secret does not open this call: it takes an API key.',
+      )
       if (id !== clientOf) return notFound()
     } else {
       if (known === null) return new ApiError('unauthenticated', 'These credentials are not known.')
@@ -76,19 +85,33 @@ export function callingApp ({ caller }: FastifyRequest): App {
 }
 
 /** The audit line of something that an operator, or an app in its stead, did on purpose. */
-export function auditAction (request: FastifyRequest, action: 'verification_erased' | 'webhook_replayed' | 'webhook_tested' | 'queues_opened'): void {
+export function auditAction (
+  request: FastifyRequest, action: 'verification_erased' | 'webhook_replayed' | 'webhook_tested' | 'queues_opened',
+): void {
   const { verificationId } = request
-  request.log.info({ audit: 'operator_action', action, app: callingApp(request).id, ...(verificationId === null ? {} : { verificationId }) }, 'audit')
+  request.log.info(
+    {
+      audit: 'operator_action', action, app: callingApp(request).id,
+      ...(verificationId === null ? {} : { verificationId }),
+    },
+    'audit',
+  )
 }
 
 const notFound = (): ApiError => new ApiError('not_found', 'There is no such verification.')
 
-const readBearer = (header: string | undefined): string | null => /^Bearer +([\x21-\x7e]+)$/i.exec(header ?? '')?.[1] ?? null
+const readBearer = (header: string | undefined): string | null =>
+  /^Bearer +([\x21-\x7e]+)$/i.exec(header ?? '')?.[1] ?? null
 
 function readSecret (query: unknown): string | null {
-  return typeof query === 'object' && query !== null && 'clientSecret' in query && typeof query.clientSecret === 'string' ? query.clientSecret : null
+  return typeof query === 'object' && query !== null
+    && 'clientSecret' in query && typeof query.clientSecret === 'string'
+    ? query.clientSecret
+    : null
 }
 
 function readId (params: unknown): string | null {
-  return typeof params === 'object' && params !== null && 'id' in params && typeof params.id === 'string' ? params.id : null
+  return typeof params === 'object' && params !== null && 'id' in params && typeof params.id === 'string'
+    ? params.id
+    : null
 }

@@ -4,12 +4,18 @@ import { ApiError } from '../../core/errors.ts'
 /** What a provider sent: the bytes as they came, and what they say if they are JSON. */
 export type RawBody = { rawBody: Buffer, body: unknown }
 
-/** The routes of this scope take JSON, or nothing at all: an empty body is `undefined`, whatever type it claims to have. */
+/**
+ * The routes of this scope take JSON, or nothing at all: an empty body is `undefined`, whatever type it claims to have.
+ */
 export function acceptJson (server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error')
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text: string, done) => {
     if (text === '') done(null, undefined)
-    else if (hasHalfPairs(text)) done(new ApiError('invalid_request', 'The body holds half of a surrogate pair (`\\ud800` to `\\udfff`), which is no character.'))
+    else if (hasHalfPairs(text)) done(
+      new ApiError(
+        'invalid_request', 'The body holds half of a surrogate pair (`\\ud800` to `\\udfff`), which is no character.',
+      ),
+    )
     else void parse(request, text, done)
   })
   server.addContentTypeParser('*', ({ headers }, _payload, done) => {
@@ -24,7 +30,8 @@ const hasHalfPairs = (json: string): boolean => /\\ud/i.test(json)
   && /\\ud[89a-f]/i.test(json.replaceAll('\\\\', ' ').replaceAll(/\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}/gi, ''))
 
 /**
- * The routes of this scope take any body. Only what claims to be JSON must be JSON; other bodies are read as JSON where they are,
+ * The routes of this scope take any body. Only what claims to be JSON must be JSON; other bodies are read as JSON where
+ * they are,
  * since providers are not careful with their content types.
  */
 export function acceptAnyBody (server: FastifyInstance): void {

@@ -14,14 +14,22 @@ const answerHeaders = 'x-request-id, retry-after, ratelimit-limit, ratelimit-rem
 const preflightSeconds = 600
 
 /**
- * CORS for the routes that are `forFrontEnds`, of which `:id` names the verification: its app's `allowedOrigins` decide, to the letter.
- * No cookies, so no credentials mode. Add it before every hook that may refuse a request, since a page must be able to read the refusal too.
+ * CORS for the routes that are `forFrontEnds`, of which `:id` names the verification: its app's `allowedOrigins`
+ * decide, to the letter.
+ * No cookies, so no credentials mode. Add it before every hook that may refuse a request, since a page must be able to
+ * read the refusal too.
  */
-export function registerCors (server: FastifyInstance, { apps, ids }: { apps: Pick<Apps, 'all'>, ids: Pick<Ids, 'checkId'> }): void {
+export function registerCors (
+  server: FastifyInstance, { apps, ids }: { apps: Pick<Apps, 'all'>, ids: Pick<Ids, 'checkId'> },
+): void {
   const isAllowed = (origin: string, params: unknown): boolean => {
-    const id = typeof params === 'object' && params !== null && 'id' in params && typeof params.id === 'string' ? params.id : null
+    const id = typeof params === 'object' && params !== null && 'id' in params && typeof params.id === 'string'
+      ? params.id
+      : null
     if (id === null) return false
-    for (const app of apps.all()) if (app.allowedOrigins?.includes(origin) === true && ids.checkId(id, app.id)) return true
+    for (const app of apps.all()) if (
+      app.allowedOrigins?.includes(origin) === true && ids.checkId(id, app.id)
+    ) return true
     return false
   }
   server.addHook('onRequest', (request, reply, done) => {
@@ -36,7 +44,9 @@ export function registerCors (server: FastifyInstance, { apps, ids }: { apps: Pi
   })
   server.addHook('onRoute', ({ url, method, config }) => {
     if (config?.forFrontEnds !== true || (method !== 'GET' && method !== 'POST')) return
-    server.options(url, { config: { forFrontEnds: true }, logLevel: 'warn', schema: { hide: true } }, async (_request, reply) => {
+    server.options(url, {
+      config: { forFrontEnds: true }, logLevel: 'warn', schema: { hide: true },
+    }, async (_request, reply) => {
       if (reply.hasHeader('access-control-allow-origin')) {
         reply.headers({
           'access-control-allow-methods': method, 'access-control-allow-headers': requestHeaders,

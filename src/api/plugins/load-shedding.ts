@@ -21,8 +21,10 @@ const minPerTurn = 200
 const maxTurnMs = 500
 
 /**
- * Refuses what cannot be served soon, and never touches what was taken: all but urgent requests while turns of the event loop take longer than `mostMs`,
- * and the rest of a crowd that is all there within one turn, which may last for many. `@fastify/under-pressure` does the first, but looks at the memory as well,
+ * Refuses what cannot be served soon, and never touches what was taken: all but urgent requests while turns of the
+ * event loop take longer than `mostMs`,
+ * and the rest of a crowd that is all there within one turn, which may last for many. `@fastify/under-pressure` does
+ * the first, but looks at the memory as well,
  * also when nobody asked for that; with no file descriptor left this throws in its timer, and the process ends.
  */
 export function shedLoad (server: FastifyInstance, maxDelayMs: number): void {

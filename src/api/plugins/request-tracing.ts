@@ -10,8 +10,10 @@ declare module 'fastify' {
 }
 
 /**
- * A span for each request that leaves a line in the log, named by its route. A caller's `traceparent` is continued, but not that of providers
- * and of browsers that they send: those are strangers. Add it before the other hooks, so that their time and their lines belong to the span.
+ * A span for each request that leaves a line in the log, named by its route. A caller's `traceparent` is continued, but
+ * not that of providers
+ * and of browsers that they send: those are strangers. Add it before the other hooks, so that their time and their
+ * lines belong to the span.
  */
 export function traceRequests (server: FastifyInstance, tracing: Tracing): void {
   server.decorateRequest('inSpan', null)

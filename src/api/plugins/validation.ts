@@ -12,8 +12,10 @@ const maxFields = 20
 Settings.Set({ maxErrors: 200 })
 
 /**
- * Fastify's validator: the route's schema as it is written, nothing stripped, nothing coerced. Only a query string, which has no types,
- * has its integers read where the schema wants one. What fails is an `ApiError` that names the fields and shows no value.
+ * Fastify's validator: the route's schema as it is written, nothing stripped, nothing coerced. Only a query string,
+ * which has no types,
+ * has its integers read where the schema wants one. What fails is an `ApiError` that names the fields and shows no
+ * value.
  */
 export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const validator = Compile(schema)
@@ -35,7 +37,8 @@ function readIntegers (schema: TSchema, query: unknown): unknown {
   const properties = new Map<string, unknown>(Object.entries(schema.properties ?? {}))
   return Object.fromEntries(Object.entries(query).map(([name, text]) => {
     const property = properties.get(name)
-    const isWanted = typeof property === 'object' && property !== null && 'type' in property && property.type === 'integer'
+    const isWanted = typeof property === 'object' && property !== null
+      && 'type' in property && property.type === 'integer'
     return [name, isWanted && typeof text === 'string' && /^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text]
   }))
 }
@@ -45,15 +48,21 @@ function readFieldErrors (errors: readonly SchemaError[]): FieldError[] {
   const unhelpful = new Set(errors.filter(({ keyword }) => keyword === 'anyOf').flatMap(union => {
     const start = `${union.schemaPath}/anyOf/`
     const inside = errors.filter(({ schemaPath, instancePath }) =>
-      schemaPath.startsWith(start) && (instancePath === union.instancePath || instancePath.startsWith(`${union.instancePath}/`)))
-    const branches = [...Map.groupBy(inside, ({ schemaPath }) => schemaPath.slice(start.length).split('/', 1)[0]).values()]
+      schemaPath.startsWith(start)
+        && (instancePath === union.instancePath || instancePath.startsWith(`${union.instancePath}/`)))
+    const branches = [
+      ...Map.groupBy(inside, ({ schemaPath }) => schemaPath.slice(start.length).split('/', 1)[0]).values(),
+    ]
     return branches.sort((a, b) => measure(a, union.instancePath) - measure(b, union.instancePath)).slice(1).flat()
   }))
   const fields = errors.filter(error => !unhelpful.has(error)).flatMap(readFieldError)
   return [...new Map(fields.map(error => [error.field, error])).values()].slice(0, maxFields)
 }
 
-/** How far a value is from a branch of a union: another type is farther than a property too many, and that than one missing or wrong. */
+/**
+ * How far a value is from a branch of a union: another type is farther than a property too many, and that than one
+ * missing or wrong.
+ */
 function measure (errors: SchemaError[], instancePath: string): number {
   return errors.reduce((sum, error) => {
     if (error.keyword === 'type' && error.instancePath === instancePath) return sum + 1000
@@ -69,7 +78,9 @@ function readFieldError (error: SchemaError): FieldError[] {
     case 'additionalProperties': case 'propertyNames': case 'anyOf':
       return []
     case 'required':
-      return error.params.requiredProperties.map(name => ({ field: field === '' ? name : `${field}/${name}`, message: 'is required' }))
+      return error.params.requiredProperties.map(
+        name => ({ field: field === '' ? name : `${field}/${name}`, message: 'is required' }),
+      )
     case 'boolean':
       return [{ field, message: 'is not allowed here' }]
     case 'pattern':
@@ -85,7 +96,12 @@ function readFieldError (error: SchemaError): FieldError[] {
 
 const withArticle = (word: string): string => `${/^[aeiou]/.test(word) ? 'an' : 'a'} ${word}`
 
-/** `/workflow/0/method` → `workflow/0/method`. A name that is no plain word is the caller's data, and data is not echoed. */
+/**
+ * `/workflow/0/method` → `workflow/0/method`. A name that is no plain word is the caller's data, and data is not
+ * echoed.
+ */
 function fieldOf (instancePath: string): string {
-  return instancePath.split('/').slice(1).map(name => /^(\d{1,5}|[A-Za-z][A-Za-z0-9_-]{0,39})$/.test(name) ? name : '*').join('/')
+  return instancePath.split('/').slice(1).map(
+    name => /^(\d{1,5}|[A-Za-z][A-Za-z0-9_-]{0,39})$/.test(name) ? name : '*',
+  ).join('/')
 }

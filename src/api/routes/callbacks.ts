@@ -9,7 +9,10 @@ import { CallbackParams, ProviderParams } from '../schemas/requests.ts'
 
 const tags = ['Callbacks']
 const answers = {
-  200: jsonResponse('Heard, whether or not it is of use: unknown ids get the same answer.', Type.Object({}), { heard: { summary: 'Heard', value: {} } }),
+  200: jsonResponse(
+    'Heard, whether or not it is of use: unknown ids get the same answer.', Type.Object({}),
+    { heard: { summary: 'Heard', value: {} } },
+  ),
   ...publicErrors('not_found', 'payload_too_large', 'unsupported_media_type', 'store_unavailable'),
 }
 const description = [
@@ -35,9 +38,13 @@ const page = `<!doctype html>
 </html>
 `
 
-export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway, limits: Pick<RequestLimits, 'byAddress'> }> = async (server, { gateway, limits }) => {
+export const callbackRoutes: FastifyPluginAsyncTypebox<{
+  gateway: Gateway, limits: Pick<RequestLimits, 'byAddress'>,
+}> = async (server, { gateway, limits }) => {
   acceptAnyBody(server)
-  const receive = async (request: FastifyRequest, provider: string, key: string | null): Promise<Record<string, never>> => {
+  const receive = async (
+    request: FastifyRequest, provider: string, key: string | null,
+  ): Promise<Record<string, never>> => {
     const { rawBody, body } = readBody(request.body)
     await gateway.receive(provider, { key, headers: request.headers, rawBody, body })
     return {}
@@ -66,7 +73,8 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway, limit
       : reply.code(303).header('location', location).send(undefined)
   }
 
-  // For providers whose redirect URI is registered beforehand. No configured provider has one yet, so it is not documented.
+  // For providers whose redirect URI is registered beforehand. No configured provider has one yet, so it is not
+  // documented.
   server.get('/callbacks/:provider', {
     onRequest: limits.byAddress, schema: { hide: true, params: ProviderParams },
   }, async (request, reply) => sendBack(request, reply, request.params.provider, null))
@@ -82,7 +90,10 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{ gateway: Gateway, limit
           description: 'There is nowhere to go: a small page says so.',
           content: { 'text/html': { schema: Type.String(), examples: { page: { summary: 'The page', value: page } } } },
         },
-        303: nothing('On to the app.', { location: { type: 'string', description: 'The app\'s `returnUrl`, with what was added.' } }),
+        303: nothing(
+          'On to the app.',
+          { location: { type: 'string', description: 'The app\'s `returnUrl`, with what was added.' } },
+        ),
         ...publicErrors('not_found', 'rate_limited', 'store_unavailable'),
       },
     },

@@ -12,14 +12,19 @@ import { verifications } from '../openapi/examples.ts'
 import { EventsHeaders, EventsQuery, VerificationParams } from '../schemas/requests.ts'
 import { webhookEventTypes } from '../../core/vocabulary.ts'
 
-const example = `retry: 1682\n\nid: 2\nevent: verification.updated\ndata: ${JSON.stringify(verifications.openUrlOnCellular.value)}\n\n`
+const example =
+  `retry: 1682\n\nid: 2\nevent: verification.updated\ndata: ${JSON.stringify(verifications.openUrlOnCellular.value)}\n\n`
 
-export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live, ids: Ids, auth: Auth }> = async (server, { live, ids, auth }) => {
+export const eventRoutes: FastifyPluginAsyncTypebox<{
+  live: Live, ids: Ids, auth: Auth,
+}> = async (server, { live, ids, auth }) => {
   // All who follow a verification are handed the same record, and so the same text.
   const views = { full: new WeakMap<Verification, string>(), masked: new WeakMap<Verification, string>() }
   const show = (verification: Verification, masked: boolean): string => {
     const kept = views[masked ? 'masked' : 'full']
-    const text = kept.get(verification) ?? JSON.stringify(viewVerification(verification, { attemptId: ids.attemptId, masked }))
+    const text = kept.get(verification) ?? JSON.stringify(
+      viewVerification(verification, { attemptId: ids.attemptId, masked }),
+    )
     kept.set(verification, text)
     return text
   }
@@ -29,7 +34,9 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live, ids: Ids, auth
     config: { forFrontEnds: true },
     exposeHeadRoute: false,
     schema: {
-      tags: ['Verifications'], security: byAppKeyOrClientSecretInQuery('verifications:read'), operationId: 'followVerification',
+      tags: ['Verifications'], security: byAppKeyOrClientSecretInQuery(
+        'verifications:read',
+      ), operationId: 'followVerification',
       summary: 'Follow a verification: Server-Sent Events',
       description: [
         'The quickest way to know, also for a browser\'s `EventSource`: the present state at once, then each change; `id` is the revision, `event` the type, `data` the verification in one line. Changes that follow each other closely may come as one event. The stream ends after the final event.',
@@ -41,7 +48,9 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live, ids: Ids, auth
         200: {
           description: 'The stream.',
           content: {
-            'text/event-stream': { schema: Type.String(), examples: { stream: { summary: 'The first event of a stream', value: example } } },
+            'text/event-stream': {
+              schema: Type.String(), examples: { stream: { summary: 'The first event of a stream', value: example } },
+            },
           },
         },
         204: Type.Null({ description: 'It is over, and the caller knows the last event: do not come back.' }),
@@ -55,13 +64,15 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live, ids: Ids, auth
     const after = readRevision(request.headers['last-event-id']) ?? request.query.lastEventId ?? null
     await live.stream(id, {
       after,
-      frame: (before, now) => `id: ${now.revision}\nevent: verification.${nameEvent(before, now)}\ndata: ${show(now, masked)}\n\n`,
+      frame: (before, now) =>
+        `id: ${now.revision}\nevent: verification.${nameEvent(before, now)}\ndata: ${show(now, masked)}\n\n`,
     }, reply)
     return reply
   })
 }
 
-const readRevision = (text: string | undefined): number | null => text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null
+const readRevision = (text: string | undefined): number | null =>
+  text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null
 
 /** The type of the change since the state that was sent last; the client may have missed steps in between. */
 function nameEvent (before: Verification | null, now: Verification): string {

@@ -7,7 +7,9 @@ import { callingApp, auditAction, type Auth } from '../plugins/auth.ts'
 import { acceptJson, fillAbsentBody } from '../plugins/body-parsers.ts'
 import type { RequestLimits } from '../plugins/rate-limit.ts'
 import type { Live } from '../live/live.ts'
-import { absentBodyAllowed, jsonResponse, apiErrorResponses, byAppKey, byAppKeyOrClientSecret, withExamples } from '../openapi/operations.ts'
+import {
+  absentBodyAllowed, jsonResponse, apiErrorResponses, byAppKey, byAppKeyOrClientSecret, withExamples,
+} from '../openapi/operations.ts'
 import { invalidRequest } from '../plugins/validation.ts'
 import type { Verification } from '../../core/verification.ts'
 import { viewVerification } from '../views/verification.ts'
@@ -26,12 +28,16 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
 }> = async (server, { gateway, live, ids, auth, limits }) => {
   acceptJson(server)
   const view = (verification: Verification, request: FastifyRequest): VerificationView =>
-    viewVerification(verification, { attemptId: ids.attemptId, masked: request.caller === null || 'clientOf' in request.caller })
+    viewVerification(
+      verification, { attemptId: ids.attemptId, masked: request.caller === null || 'clientOf' in request.caller },
+    )
 
   server.post('/verifications', {
     onRequest: [auth.byApp('verifications:write'), limits.byCreate],
     schema: {
-      tags, security: byAppKey('verifications:write'), operationId: 'createVerification', summary: 'Create a verification and start its first attempt',
+      tags, security: byAppKey(
+        'verifications:write',
+      ), operationId: 'createVerification', summary: 'Create a verification and start its first attempt',
       description: [
         'The beginning of every verification. The first method of the workflow that can serve the request is started before the answer: a message may be on its way to the user.',
         'When every method fails at once, the answer is 201 with a `failed` verification: an outcome is no error.',
@@ -41,7 +47,9 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       response: {
         201: jsonResponse(
           'Created, or found again by its Idempotency-Key.', CreatedView,
-          created('submitCode', 'openUrlOnCellular', 'approveOnDevice', 'openDeepLink', 'submitToken', 'providerUnavailable'),
+          created(
+            'submitCode', 'openUrlOnCellular', 'approveOnDevice', 'openDeepLink', 'submitToken', 'providerUnavailable',
+          ),
           { location: { type: 'string', description: 'Path of the verification.' } },
         ),
         ...apiErrorResponses(
@@ -51,7 +59,9 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       },
     },
   }, async (request, reply) => {
-    const verification = await gateway.create(callingApp(request), request.body, request.headers['idempotency-key'] ?? null)
+    const verification = await gateway.create(
+      callingApp(request), request.body, request.headers['idempotency-key'] ?? null,
+    )
     const { id } = verification
     request.verificationId = id
     return reply.code(201).header('location', `/verifications/${id}`).send({
@@ -68,7 +78,10 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       querystring: ListQuery,
       response: {
         200: jsonResponse('Those that were found, at most `limit` of them.', VerificationList, {
-          found: { summary: 'Two tries of the same user', value: { data: [verifications.verified.value, verifications.expired.value], nextCursor: null } },
+          found: {
+            summary: 'Two tries of the same user',
+            value: { data: [verifications.verified.value, verifications.expired.value], nextCursor: null },
+          },
           none: { summary: 'None', value: { data: [], nextCursor: null } },
         }),
         ...apiErrorResponses('invalid_phone_number', 'rate_limited'),
@@ -99,7 +112,9 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       ].join('\n\n'),
       params: VerificationParams, querystring: GetQuery,
       response: {
-        200: jsonResponse('As it is now.', VerificationView, verifications), ...apiErrorResponses('not_found', 'gone', 'rate_limited'),
+        200: jsonResponse(
+          'As it is now.', VerificationView, verifications,
+        ), ...apiErrorResponses('not_found', 'gone', 'rate_limited'),
       },
     },
   }, async (request, reply) => view(await live.read(request.params.id, request.query, reply), request))
@@ -119,7 +134,9 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
         200: jsonResponse('Checked. Read `status`: it may be verified, failed, or pending with another method.', VerificationView, states(
           'verifiedByFallback', 'verifiedWithProfile', 'numberMismatch', 'fallback',
         )),
-        202: jsonResponse('Still being checked: read it with `wait`.', VerificationView, states('wait', 'openUrlOnCellular')),
+        202: jsonResponse(
+          'Still being checked: read it with `wait`.', VerificationView, states('wait', 'openUrlOnCellular'),
+        ),
         ...apiErrorResponses(
           'not_found', 'invalid_state', 'gone', 'payload_too_large', 'unsupported_media_type', 'code_incorrect', 'rate_limited',
         ),
@@ -142,8 +159,12 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       ].join('\n\n'),
       params: VerificationParams, body: withExamples(NextBody, nextRequests),
       response: {
-        200: jsonResponse('The next method started, or none is left.', VerificationView, states('fallback', 'nothingLeft')),
-        ...apiErrorResponses('not_found', 'invalid_state', 'gone', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
+        200: jsonResponse(
+          'The next method started, or none is left.', VerificationView, states('fallback', 'nothingLeft'),
+        ),
+        ...apiErrorResponses(
+          'not_found', 'invalid_state', 'gone', 'payload_too_large', 'unsupported_media_type', 'rate_limited',
+        ),
       },
     },
   }, async request => view(await gateway.next(request.params.id, request.body.reason ?? 'abandoned'), request))
@@ -152,7 +173,9 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
     onRequest: auth.byAppOrClient('verifications:write'), preValidation: fillAbsentBody, ...forFrontEnds,
     schema: {
       ...absentBodyAllowed,
-      tags, security: byAppKeyOrClientSecret('verifications:write'), operationId: 'resendAttempt', summary: 'Send the same attempt again',
+      tags, security: byAppKeyOrClientSecret(
+        'verifications:write',
+      ), operationId: 'resendAttempt', summary: 'Send the same attempt again',
       description: [
         'When the message did not arrive: the provider sends it again, and what was sent before may still be good. `availableActions` says whether and from when. Too early is 429 with `retry-after`, not possible is 409 `invalid_state`.',
         'Repeating: each call that is answered 200 sent a message; one that comes too soon after it sends none.',
@@ -171,7 +194,9 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
     onRequest: auth.byApp('verifications:write'), preValidation: fillAbsentBody,
     schema: {
       ...absentBodyAllowed,
-      tags, security: byAppKey('verifications:write'), operationId: 'cancelVerification', summary: 'Cancel a verification',
+      tags, security: byAppKey(
+        'verifications:write',
+      ), operationId: 'cancelVerification', summary: 'Cancel a verification',
       description: [
         'When the user went away, or the number is no longer of interest. What comes from the provider afterwards changes nothing, and the number is free for another verification.',
         'Repeating: what is over already is 409 `invalid_state`, with `verificationStatus`.',
@@ -179,7 +204,9 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
       params: VerificationParams, body: EmptyBody,
       response: {
         200: jsonResponse('Canceled.', VerificationView, states('canceled')),
-        ...apiErrorResponses('not_found', 'invalid_state', 'gone', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
+        ...apiErrorResponses(
+          'not_found', 'invalid_state', 'gone', 'payload_too_large', 'unsupported_media_type', 'rate_limited',
+        ),
       },
     },
   }, async request => view(await gateway.cancel(request.params.id), request))
@@ -187,13 +214,17 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<{
   server.delete('/verifications/:id', {
     onRequest: auth.byApp('verifications:write'),
     schema: {
-      tags, security: byAppKey('verifications:write'), operationId: 'eraseVerification', summary: 'Erase a verification now',
+      tags, security: byAppKey(
+        'verifications:write',
+      ), operationId: 'eraseVerification', summary: 'Erase a verification now',
       description: [
         'To forget the user before the retention is over, whatever the state: the record goes, and with it the webhooks that are still owed.',
         'Repeating: afterwards the id is 410 everywhere, here too.',
       ].join('\n\n'),
       params: VerificationParams,
-      response: { 204: Type.Null({ description: 'Erased.' }), ...apiErrorResponses('not_found', 'gone', 'rate_limited') },
+      response: {
+        204: Type.Null({ description: 'Erased.' }), ...apiErrorResponses('not_found', 'gone', 'rate_limited'),
+      },
     },
   }, async (request, reply) => {
     await gateway.erase(request.params.id)

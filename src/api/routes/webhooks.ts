@@ -18,12 +18,20 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (s
   server.get('/webhooks/deliveries', {
     onRequest: auth.byApp('webhooks:read'),
     schema: {
-      tags, security: byAppKey('webhooks:read'), operationId: 'listDeliveries', summary: 'What was sent to the app\'s webhook, and what came of it',
+      tags, security: byAppKey(
+        'webhooks:read',
+      ), operationId: 'listDeliveries', summary: 'What was sent to the app\'s webhook, and what came of it',
       description: 'To see why something did not arrive: every event with its tries, newest first. A page may hold fewer than `limit`: go on with `nextCursor` until it is null. Changes nothing.',
       querystring: DeliveriesQuery,
       response: {
         200: jsonResponse('A page.', DeliveryList, {
-          page: { summary: 'A page, and there are more', value: { data: [examples.retried.value, examples.disabled.value], nextCursor: 'MTc3MjM2NjQwNjEyMCB3aGRfWWQwY0E0bzVq' } },
+          page: {
+            summary: 'A page, and there are more',
+            value: {
+              data: [examples.retried.value, examples.disabled.value],
+              nextCursor: 'MTc3MjM2NjQwNjEyMCB3aGRfWWQwY0E0bzVq',
+            },
+          },
           last: { summary: 'The last page', value: { data: [examples.delivered.value], nextCursor: null } },
         }),
         ...apiErrorResponses('rate_limited'),
@@ -46,7 +54,9 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (s
       params: DeliveryParams, body: EmptyBody,
       response: {
         202: jsonResponse('Accepted: it is tried at once.', DeliveryView, { replayed: examples.replayed }),
-        ...apiErrorResponses('not_found', 'invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
+        ...apiErrorResponses(
+          'not_found', 'invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited',
+        ),
       },
     },
   }, async (request, reply) => {
@@ -59,7 +69,9 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (s
     onRequest: auth.byApp('webhooks:write'), preValidation: fillAbsentBody,
     schema: {
       ...absentBodyAllowed,
-      tags, security: byAppKey('webhooks:write'), operationId: 'testWebhook', summary: 'Send a test event to the app\'s webhook',
+      tags, security: byAppKey(
+        'webhooks:write',
+      ), operationId: 'testWebhook', summary: 'Send a test event to the app\'s webhook',
       description: [
         'To try your receiver: a `webhook.test` is signed, retried and listed as any other event. One that succeeds enables a disabled endpoint again.',
         'Repeating: each call sends another event.',

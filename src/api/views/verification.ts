@@ -1,6 +1,8 @@
 import { maskPhoneNumber } from '../../phone.ts'
 import type { NextAction, VerificationView } from '../schemas/requests.ts'
-import { actionOf, availableActions, currentAttempt, isFinal, providerOf, type Attempt, type Verification } from '../../core/verification.ts'
+import {
+  actionOf, availableActions, currentAttempt, isFinal, providerOf, type Attempt, type Verification,
+} from '../../core/verification.ts'
 
 export type ViewOptions = {
   /** The public id of attempt number `index`. */
@@ -26,7 +28,9 @@ export function viewVerification (verification: Verification, options: ViewOptio
     reference,
     metadata: masked ? {} : metadata,
     nextAction: viewNextAction(verification),
-    availableActions: availableActions(verification).map(action => ({ ...action, availableAt: viewTime(action.availableAt) })),
+    availableActions: availableActions(verification).map(
+      action => ({ ...action, availableAt: viewTime(action.availableAt) }),
+    ),
     workflow: workflow.map(({ method, timeoutMs }) => ({ method, timeoutSeconds: timeoutMs / 1000 })),
     attempts: attempts.map((attempt, index) => viewAttempt(attempt, attemptId(id, index))),
     result: result === null

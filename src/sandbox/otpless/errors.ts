@@ -1,6 +1,9 @@
 import type { FastifyReply } from 'fastify'
 
-/** The error codes that the simulator answers, with their HTTP status. Texts are ours but for 7114 and 7301: nobody may match on them. */
+/**
+ * The error codes that the simulator answers, with their HTTP status. Texts are ours but for 7114 and 7301: nobody may
+ * match on them.
+ */
 const errors = {
   7002: [401, 'Access blocked', 'Invalid client credentials'],
   7012: [401, 'Access blocked', 'Client credentials are empty'],

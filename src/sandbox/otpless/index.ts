@@ -52,10 +52,13 @@ export type OtplessOptions = {
 }
 
 /**
- * OTPLESS: OTP by message (initiate and verify), validation of the front-end SDK's token, that SDK, and the webhook that a message was delivered.
+ * OTPLESS: OTP by message (initiate and verify), validation of the front-end SDK's token, that SDK, and the webhook
+ * that a message was delivered.
  * https://otpless.com/docs/api-reference
  */
-export const otpless: FastifyPluginAsyncTypebox<OtplessOptions> = async (app, { world, clientId, clientSecret, webhookUrl, webhookSecret }) => {
+export const otpless: FastifyPluginAsyncTypebox<OtplessOptions> = async (
+  app, { world, clientId, clientSecret, webhookUrl, webhookSecret },
+) => {
   const otps = createExpiringMap<Pending & { otp: string | undefined }>(world.now, rememberedMs)
   const tokens = createExpiringMap<Pending & { user: OtplessUser }>(world.now, 2 * tokenMs)
 
@@ -65,10 +68,15 @@ export const otpless: FastifyPluginAsyncTypebox<OtplessOptions> = async (app, { 
 
   async function authorize({ headers }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     if (!headers['clientid'] || !headers['clientsecret']) return sendError(reply, 7012)
-    return headers['clientid'] === clientId && headers['clientsecret'] === clientSecret ? undefined : sendError(reply, 7002)
+    return headers['clientid'] === clientId && headers['clientsecret'] === clientSecret
+      ? undefined
+      : sendError(reply, 7002)
   }
 
-  /** A slow number's result is ready `slowMs` after it was first asked for; whoever hangs up before has not had it. False: hung up. */
+  /**
+   * A slow number's result is ready `slowMs` after it was first asked for; whoever hangs up before has not had it.
+   * False: hung up.
+   */
   async function waitUntilReady(about: Pending, request: FastifyRequest): Promise<boolean> {
     if (about.scenario !== 'slow') return true
     about.readyAt ??= world.now() + world.slowMs
@@ -77,8 +85,13 @@ export const otpless: FastifyPluginAsyncTypebox<OtplessOptions> = async (app, { 
     return !request.raw.socket.destroyed
   }
 
-  /** The delivery event. `metaData` is documented as an object without a word on its members: here they are those of the request. */
-  async function tellDelivered(scenario: Scenario, data: { requestId: string, channel: string, identity: string, metaData: object }): Promise<void> {
+  /**
+   * The delivery event. `metaData` is documented as an object without a word on its members: here they are those of the
+   * request.
+   */
+  async function tellDelivered(
+    scenario: Scenario, data: { requestId: string, channel: string, identity: string, metaData: object },
+  ): Promise<void> {
     await world.timers.sleep(world.handsetDelayMs)
     const ids = { authSessionId: randomBytes(16).toString('hex'), traceId: randomBytes(16).toString('hex') }
     await world.callbacks.send({
@@ -97,11 +110,15 @@ export const otpless: FastifyPluginAsyncTypebox<OtplessOptions> = async (app, { 
     return sendError(reply, codeFor(String(first?.params['missingProperty'] ?? first?.instancePath.split('/')[1])))
   })
 
-  app.post('/auth/v1/initiate/otp', { schema: { body: InitiateBody }, onRequest: authorize }, async ({ body }, reply) => {
+  app.post('/auth/v1/initiate/otp', {
+    schema: { body: InitiateBody }, onRequest: authorize,
+  }, async ({ body }, reply) => {
     const { phoneNumber, email, channels, expiry = defaultExpirySeconds, otpLength = 6, metadata = {} } = body
     if ((phoneNumber === undefined) === (email === undefined)) return sendError(reply, 7106)
     if (email !== undefined && channels.some((channel) => channel !== 'EMAIL')) return sendError(reply, 7105)
-    if (phoneNumber !== undefined && !channels.every((channel) => phoneChannels.includes(channel))) return sendError(reply, 7103)
+    if (
+      phoneNumber !== undefined && !channels.every((channel) => phoneChannels.includes(channel))
+    ) return sendError(reply, 7103)
     const scenario = phoneNumber === undefined ? 'verified' : scenarioOf(phoneNumber)
     if (scenario === 'unsupported') return sendError(reply, 7103)
     if (scenario === 'error' || scenario === 'startFails') return reply.code(500).send(serverError)
@@ -114,7 +131,9 @@ export const otpless: FastifyPluginAsyncTypebox<OtplessOptions> = async (app, { 
     })
     const [channel = ''] = channels
     // Voice calls are not among the channels of this event.
-    if (arrives && channel !== 'VOICE_CALL') void tellDelivered(scenario, { requestId, channel, identity: phoneNumber ?? email ?? '', metaData: metadata })
+    if (arrives && channel !== 'VOICE_CALL') void tellDelivered(
+      scenario, { requestId, channel, identity: phoneNumber ?? email ?? '', metaData: metadata },
+    )
     return { requestId }
   })
 
@@ -144,8 +163,12 @@ export const otpless: FastifyPluginAsyncTypebox<OtplessOptions> = async (app, { 
     return describeUser(token, held.user, world.now())
   })
 
-  /** The person's side of the front-end SDK: signs in and is given a token, or 204 where the SDK would never come back. */
-  app.post('/handset/otpless/token', { schema: { body: SignInBody } }, async ({ body: { phoneNumber, email, verified = true } }, reply) => {
+  /**
+   * The person's side of the front-end SDK: signs in and is given a token, or 204 where the SDK would never come back.
+   */
+  app.post('/handset/otpless/token', { schema: { body: SignInBody } }, async (
+    { body: { phoneNumber, email, verified = true } }, reply,
+  ) => {
     if (phoneNumber === undefined && email === undefined) return sendError(reply, 7106)
     const scenario = phoneNumber === undefined ? 'verified' : scenarioOf(phoneNumber)
     if (scenario === 'silent' || scenario === 'rejected' || scenario === 'unsupported') return reply.code(204).send()

@@ -5,7 +5,9 @@ function timestamp(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19)}Z`
 }
 
-function identity(identityType: string, identityValue: string | undefined, method: string, { verified, at }: OtplessUser): object[] {
+function identity(
+  identityType: string, identityValue: string | undefined, method: string, { verified, at }: OtplessUser,
+): object[] {
   if (identityValue === undefined) return []
   const verifiedAt = verified ? timestamp(at) : undefined
   return [{ identityType, identityValue, channel: 'OAUTH', methods: [method], verified, verifiedAt }]
@@ -19,7 +21,10 @@ export function readIdentities(user: OtplessUser): object[] {
 /** The successful answer of validate/token, from `now` (milliseconds). */
 export function describeUser(token: string, user: OtplessUser, now: number): object {
   const identities = readIdentities(user)
-  return { token, status: 'SUCCESS', userId: 'MO-sandbox', timestamp: timestamp(now), identities, network, deviceInfo, secureInfo }
+  return {
+    token, status: 'SUCCESS', userId: 'MO-sandbox', timestamp: timestamp(now), identities, network, deviceInfo,
+    secureInfo,
+  }
 }
 
 const network = {

@@ -1,5 +1,6 @@
 const languages = ['en', 'hi', 'mr', 'te', 'ml', 'ur', 'pa', 'ta', 'bn', 'kn', 'sw', 'ar']
-const prefixes = ['getstarted', 'continue', 'placeorder', 'completepurchase', 'checkout', 'completebooking', 'proceedwithbooking',
+const prefixes =
+  ['getstarted', 'continue', 'placeorder', 'completepurchase', 'checkout', 'completebooking', 'proceedwithbooking',
   'continuewith', 'getdetails', 'viewmore', 'continuereading', 'proceed', 'newupdates', 'getupdates', 'subscribe', 'subscribeforupdates']
 const colour = /^#[0-9a-f]{6}$/i
 const webPage = (value: string) => /^https?:\/\//.test(value) && URL.canParse(value)
@@ -33,7 +34,8 @@ function allows(rule: Rule, value: string): boolean {
 }
 
 /**
- * Reads `truecallersdk://truesdk/web_verify?…` as the app on the handset would, but forgives nothing (the app itself shows English for an
+ * Reads `truecallersdk://truesdk/web_verify?…` as the app on the handset would, but forgives nothing (the app itself
+ * shows English for an
  * unknown `lang`): gives the nonce, or the first problem. Problems name the parameter, never its value.
  */
 export function readDeepLink(link: string, partnerKey: string): { requestNonce: string } | { problem: string } {

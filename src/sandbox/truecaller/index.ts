@@ -35,7 +35,9 @@ const OpenQuery = Type.Object({
   status: Type.Optional(Type.String())
 }, { additionalProperties: false })
 
-type Grant = { digits: string, scenario: Scenario, readProfile: (digits: string) => Record<string, unknown>, failuresLeft: number }
+type Grant = {
+  digits: string, scenario: Scenario, readProfile: (digits: string) => Record<string, unknown>, failuresLeft: number,
+}
 
 export type TruecallerOptions = {
   world: SimulatorContext
@@ -66,16 +68,23 @@ export const truecaller: FastifyPluginAsyncTypebox<TruecallerOptions> = async (a
   function grant(phoneNumber: string | number, readProfile: Grant['readProfile']): string {
     const accessToken = randomBytes(48).toString('base64url')
     const scenario = scenarioOf(phoneNumber)
-    grants.set(accessToken, { digits: provenDigits(phoneNumber), scenario, readProfile, failuresLeft: scenario === 'flaky' ? 2 : 0 })
+    grants.set(
+      accessToken,
+      { digits: provenDigits(phoneNumber), scenario, readProfile, failuresLeft: scenario === 'flaky' ? 2 : 0 },
+    )
     return accessToken
   }
 
-  async function answerPush(requestId: string, phoneNumber: number, state: string | undefined, scenario: Scenario): Promise<void> {
+  async function answerPush(
+    requestId: string, phoneNumber: number, state: string | undefined, scenario: Scenario,
+  ): Promise<void> {
     await timers.sleep(scenario === 'slow' ? slowMs : handsetDelayMs)
     await post({ requestId, accessToken: grant(phoneNumber, pushProfile), state }, scenario)
   }
 
-  async function answerDialog(requestId: string, phoneNumber: string, endpoint: string, status: string | undefined): Promise<void> {
+  async function answerDialog(
+    requestId: string, phoneNumber: string, endpoint: string, status: string | undefined,
+  ): Promise<void> {
     const scenario = scenarioOf(phoneNumber)
     if (scenario === 'silent' || scenario === 'unsupported') return
     const opened = { requestId, status: 'flow_invoked' }
@@ -83,7 +92,9 @@ export const truecaller: FastifyPluginAsyncTypebox<TruecallerOptions> = async (a
     await timers.sleep(handsetDelayMs)
     if (scenario !== 'reordered') await post(opened, scenario)
     await timers.sleep(scenario === 'slow' ? slowMs : handsetDelayMs)
-    const decision = refusal === undefined ? { accessToken: grant(phoneNumber, webProfile), endpoint } : { status: refusal }
+    const decision = refusal === undefined
+      ? { accessToken: grant(phoneNumber, webProfile), endpoint }
+      : { status: refusal }
     await post({ requestId, ...decision }, scenario)
     if (scenario === 'reordered') await post(opened, scenario)
   }
@@ -123,7 +134,10 @@ export const truecaller: FastifyPluginAsyncTypebox<TruecallerOptions> = async (a
     return granted.scenario === 'malformed' ? rest : { phoneNumbers, ...rest }
   })
 
-  /** The person's side of the mobile web SDK: opens the deep link. `?endpoint=` and `?status=` replace what the callback would say. */
+  /**
+   * The person's side of the mobile web SDK: opens the deep link. `?endpoint=` and `?status=` replace what the callback
+   * would say.
+   */
   app.post('/handset/open', { schema: { body: OpenBody, querystring: OpenQuery } }, async ({ body, query }, reply) => {
     const link = readDeepLink(body.url, appKey)
     if ('problem' in link) return reply.code(400).send({ code: 400, message: link.problem })

@@ -1,4 +1,7 @@
-/** Users whose number has 5…9 as third last digit have filled in nothing optional: those attributes are absent, never null. */
+/**
+ * Users whose number has 5…9 as third last digit have filled in nothing optional: those attributes are absent, never
+ * null.
+ */
 function isSparse(digits: string): boolean {
   return (digits.at(-3) ?? '0') >= '5'
 }
@@ -13,7 +16,9 @@ export function pushProfile(digits: string): Record<string, unknown> {
     name,
     aboutMe: 'Just an example',
     phoneNumbers: [Number(digits)],
-    onlineIdentity: { facebookId: '105056625245', twitterId: 'ada_example', email: 'ada@example.com', url: 'https://www.example.com' },
+    onlineIdentity: {
+      facebookId: '105056625245', twitterId: 'ada_example', email: 'ada@example.com', url: 'https://www.example.com',
+    },
     companyName: 'Example Ltd',
     jobTitle: 'CEO',
     addresses: [{ countryCode: 'se', ...address }],
@@ -21,10 +26,14 @@ export function pushProfile(digits: string): Record<string, unknown> {
   }
 }
 
-/** The profile as the mobile web SDK's page "Fetch user profile" shows it: numbers, times and `isActive` are strings. */
+/**
+ * The profile as the mobile web SDK's page "Fetch user profile" shows it: numbers, times and `isActive` are strings.
+ */
 export function webProfile(digits: string): Record<string, unknown> {
   const name = { last: 'Example', first: 'Ada' }
-  const account = { isActive: 'True', createdTime: '1379314068000', type: 'Personal', id: '655574719', userId: '1319413476' }
+  const account = {
+    isActive: 'True', createdTime: '1379314068000', type: 'Personal', id: '655574719', userId: '1319413476',
+  }
   if (isSparse(digits)) return { phoneNumbers: [digits], ...account, name }
   return {
     phoneNumbers: [digits],

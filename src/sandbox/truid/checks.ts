@@ -35,14 +35,21 @@ const mostUnfinished = 100_000
 /** Documented: "10 s, interval +10 s each time, until the interval is one minute, then stop". */
 export const retryDelaysMs = [10_000, 20_000, 30_000, 40_000, 50_000, 60_000]
 
-const operatorErrors: Partial<Record<Scenario, ErrorCode>> = { unsupported: 'mno_not_supported', error: 'mno_server_error' }
+const operatorErrors: Partial<Record<Scenario, ErrorCode>> = {
+  unsupported: 'mno_not_supported', error: 'mno_server_error',
+}
 
 function timestamp(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19)}+00:00`
 }
 
-/** The checks of PhoneCheck and how each lives: ACCEPTED → PENDING → COMPLETED, ERROR, or EXPIRED `ttl` seconds after its creation. */
-export function createChecks(world: SimulatorContext, signHeaders: (body: string, url: URL) => Promise<Record<string, string>>) {
+/**
+ * The checks of PhoneCheck and how each lives: ACCEPTED → PENDING → COMPLETED, ERROR, or EXPIRED `ttl` seconds after
+ * its creation.
+ */
+export function createChecks(
+  world: SimulatorContext, signHeaders: (body: string, url: URL) => Promise<Record<string, string>>,
+) {
   const { now, timers } = world
   const checks = createExpiringMap<Check>(now, keptMs)
   const unfinished = new Map<string, Check>()
@@ -124,7 +131,9 @@ export function createChecks(world: SimulatorContext, signHeaders: (body: string
     create({ phoneNumber, ...given }: NewCheck): Check {
       const scenario = scenarioOf(phoneNumber)
       const createdAt = now()
-      const state = { status: 'ACCEPTED', walked: false, updatedAt: createdAt, failuresLeft: scenario === 'flaky' ? 2 : 0 } as const
+      const state = {
+        status: 'ACCEPTED', walked: false, updatedAt: createdAt, failuresLeft: scenario === 'flaky' ? 2 : 0,
+      } as const
       const check: Check = { ...given, ...state, id: randomUUID(), scenario, createdAt }
       checks.set(check.id, check)
       unfinished.set(check.id, check)

@@ -29,7 +29,9 @@ const CodePatch = Type.Array(Type.Object({
 const CheckParams = Type.Object({ id: Type.String() })
 const WalkParams = Type.Object({ id: Type.String(), walk: Type.String() })
 
-const errorDescriptions = { mno_not_supported: 'Mobile Network Operator Not Supported', mno_server_error: 'MNO server error' }
+const errorDescriptions = {
+  mno_not_supported: 'Mobile Network Operator Not Supported', mno_server_error: 'MNO server error',
+}
 
 export type TruidOptions = { world: SimulatorContext, clientId: string, clientSecret: string, signer: CallbackSigner }
 
@@ -37,7 +39,9 @@ export type TruidOptions = { world: SimulatorContext, clientId: string, clientSe
  * tru.ID: OAuth2 token, PhoneCheck v0.1 and v0.2, the operator's redirects, signed callbacks and their keys.
  * https://github.com/tru-ID/api-definitions
  */
-export const truid: FastifyPluginAsyncTypebox<TruidOptions> = async (app, { world, clientId, clientSecret, signer }) => {
+export const truid: FastifyPluginAsyncTypebox<TruidOptions> = async (
+  app, { world, clientId, clientSecret, signer },
+) => {
   const tokens = createExpiringMap<string[]>(world.now, accessTokenSeconds * 1000)
   const checks = createChecks(world, signer.headers)
   const hourMs = 60 * 60_000
@@ -126,15 +130,21 @@ export const truid: FastifyPluginAsyncTypebox<TruidOptions> = async (app, { worl
     app.get(`${path}/redirect`, { schema: { params: CheckParams } }, async (request, reply) => {
       if (version === 'v0.1') reply.header('access-control-allow-origin', '*')
       const check = checks.find(version, request.params.id)
-      if (check === undefined || (check.status !== 'ACCEPTED' && check.status !== 'PENDING')) return sendProblem(reply, 'check_not_found')
+      if (
+        check === undefined || (check.status !== 'ACCEPTED' && check.status !== 'PENDING')
+      ) return sendProblem(reply, 'check_not_found')
       const walk = checks.startWalk(check)
       return hop(reply, walk, `${world.url()}/operator/${version}/identify/${check.id}/${walk}`)
     })
 
-    app.get(`/operator/${version}/identify/:id/:walk`, { schema: { params: WalkParams } }, async ({ params: { id, walk } }, reply) =>
+    app.get(`/operator/${version}/identify/:id/:walk`, {
+      schema: { params: WalkParams },
+    }, async ({ params: { id, walk } }, reply) =>
       hop(reply, walk, `${world.url()}/operator/${version}/consent/${id}/${walk}`))
 
-    app.get(`/operator/${version}/consent/:id/:walk`, { schema: { params: WalkParams } }, async ({ params: { id, walk } }, reply) =>
+    app.get(`/operator/${version}/consent/:id/:walk`, {
+      schema: { params: WalkParams },
+    }, async ({ params: { id, walk } }, reply) =>
       hop(reply, walk, `${world.url()}/phone_check/${version}/checks/${id}/redirect/${walk}`))
 
     app.get(`${path}/redirect/:walk`, { schema: { params: WalkParams } }, async (request, reply) => {
@@ -147,7 +157,9 @@ export const truid: FastifyPluginAsyncTypebox<TruidOptions> = async (app, { worl
 
   /** What v0.1 says at the end is documented for refusals only; nothing is to be read from the rest. */
   function sendEndV1(check: Check, reply: FastifyReply): FastifyReply {
-    return check.errorCode === 'mno_not_supported' ? sendProblem(reply, 'mno_not_supported') : reply.type('text/html').send('')
+    return check.errorCode === 'mno_not_supported'
+      ? sendProblem(reply, 'mno_not_supported')
+      : reply.type('text/html').send('')
   }
 
   function sendEndV2(check: Check, reply: FastifyReply): FastifyReply {
@@ -163,7 +175,9 @@ export const truid: FastifyPluginAsyncTypebox<TruidOptions> = async (app, { worl
 
   const patching: FastifyPluginAsyncTypebox = async (scope) => {
     scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('application/json-patch+json', { parseAs: 'string' }, scope.getDefaultJsonParser('error', 'error'))
+    scope.addContentTypeParser(
+      'application/json-patch+json', { parseAs: 'string' }, scope.getDefaultJsonParser('error', 'error'),
+    )
 
     scope.patch('/phone_check/v0.2/checks/:id', {
       schema: { params: CheckParams, body: CodePatch },
@@ -171,7 +185,8 @@ export const truid: FastifyPluginAsyncTypebox<TruidOptions> = async (app, { worl
     }, async (request, reply) => {
       const check = checks.find('v0.2', request.params.id)
       if (check !== undefined && check.failuresLeft-- > 0) return sendProblem(reply, 'server_error')
-      // 404 before the device came is documented. A used code is answered the same, a wrong one `bad_request`: both undocumented.
+      // 404 before the device came is documented. A used code is answered the same, a wrong one `bad_request`: both
+      // undocumented.
       if (check?.status !== 'PENDING' || !check.walked) return sendProblem(reply, 'check_not_found')
       if (request.body[0]?.value !== check.code) return sendProblem(reply, 'bad_request')
       const told = checks.complete(check)

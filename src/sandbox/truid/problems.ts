@@ -1,6 +1,9 @@
 import type { FastifyReply } from 'fastify'
 
-/** The problem details of tru.ID's API reference, with their HTTP status; the last three rows are not documented and ours. */
+/**
+ * The problem details of tru.ID's API reference, with their HTTP status; the last three rows are not documented and
+ * ours.
+ */
 const problems = {
   check_not_found: [404, 'Not Found', 'Check Not Found'],
   bad_request: [400, 'Bad Request', 'The request body is invalid'],

@@ -6,7 +6,8 @@ export type DigestEncoding = 'base64' | 'hex'
 export type CallbackSigner = ReturnType<typeof createCallbackSigner>
 
 /**
- * Signs callbacks as tru.ID does: HTTP Signatures (draft-cavage) in the `Authorization` header, over a `Digest` of the body.
+ * Signs callbacks as tru.ID does: HTTP Signatures (draft-cavage) in the `Authorization` header, over a `Digest` of the
+ * body.
  * The documentation calls the digest both "Base64 encoded" and `hex(SHA256(Body))`, so the encoding is a choice.
  */
 export function createCallbackSigner({ now, digestEncoding }: { now: () => number, digestEncoding: DigestEncoding }) {

@@ -26,7 +26,9 @@ export const truidToken: FastifyPluginAsyncTypebox<TokenOptions> = async (app, {
   const credentials = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`
 
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async (_request: FastifyRequest, body: string) =>
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async (
+    _request: FastifyRequest, body: string,
+  ) =>
     Object.fromEntries(new URLSearchParams(body)))
 
   app.setErrorHandler<FastifyError>((error, _request, reply) =>

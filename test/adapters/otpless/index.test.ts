@@ -20,11 +20,19 @@ const settings = ({ origin }: Vendor) => ({
 const isInitiate = ({ path }: Call) => path === '/auth/v1/initiate/otp'
 const isVerify = ({ path }: Call) => path === '/auth/v1/verify/otp'
 const isValidate = ({ path }: Call) => path === '/auth/v1/validate/token'
-const identity = { identityType: 'MOBILE', identityValue: '919999999999', channel: 'OAUTH', methods: ['TRUE_CALLER'], verified: true }
+const identity = {
+  identityType: 'MOBILE', identityValue: '919999999999', channel: 'OAUTH', methods: ['TRUE_CALLER'], verified: true,
+}
 function answerWell (_vendor: Vendor, call: Call): Answer {
   if (isInitiate(call)) return { body: { requestId: 'unique_request_id' } }
-  if (isVerify(call)) return { body: { requestId: 'unique_request_id', isOTPVerified: true, message: 'OTP verified successfully' } }
-  return { body: { token: 'TOKEN_VALUE', status: 'SUCCESS', userId: 'U', identities: [identity], network: { ip: '103.246.62.146' } } }
+  if (isVerify(call)) return {
+    body: { requestId: 'unique_request_id', isOTPVerified: true, message: 'OTP verified successfully' },
+  }
+  return {
+    body: {
+      token: 'TOKEN_VALUE', status: 'SUCCESS', userId: 'U', identities: [identity], network: { ip: '103.246.62.146' },
+    },
+  }
 }
 const denied = (reason: string) => ({ verdict: 'denied', reason }) as Contract['bad'][number]['ends']
 const refuse = (status: number, errorCode?: string) => (call: Call): Answer | null => {
@@ -47,7 +55,9 @@ const signedIn = {
   data: {
     authSessionId: 'unique_auth_session_id', traceId: 'unique_trace_id', token: 'unique_token', status: 'SUCCESS', metaData,
     authenticationDetails: {
-      phone: { requestId: 'unique_request_id', method: 'OTP', channel: ['SMS'], phoneNumber: '9999999999', countryCode: '+91' }, email: {},
+      phone: {
+        requestId: 'unique_request_id', method: 'OTP', channel: ['SMS'], phoneNumber: '9999999999', countryCode: '+91',
+      }, email: {},
     },
   },
   eventType: 'AUTH', timestamp: 1734513827,
@@ -65,8 +75,13 @@ const callbacks: Contract['callbacks'] = [
   { callback: webhook(null), received: null },
   { callback: { ...webhook(delivered()), headers: {} }, received: refused('signature_missing') },
   { callback: { ...webhook(delivered()), headers: { 'x-signature': '' } }, received: refused('signature_invalid') },
-  { callback: { ...webhook(delivered()), headers: { 'x-signature': 'short' } }, received: refused('signature_invalid') },
-  { callback: { ...webhook(delivered()), headers: { 'x-signature': 'é'.repeat(22) } }, received: refused('signature_invalid') },
+  {
+    callback: { ...webhook(delivered()), headers: { 'x-signature': 'short' } }, received: refused('signature_invalid'),
+  },
+  {
+    callback: { ...webhook(delivered()), headers: { 'x-signature': 'é'.repeat(22) } },
+    received: refused('signature_invalid'),
+  },
   { callback: webhook(delivered(), 'webhook-2'), received: refused('signature_invalid') },
   { callback: webhook(delivered(), ''), received: refused('signature_invalid') },
 ]
@@ -83,7 +98,9 @@ t.test('otpless.token', async t => {
     attempt: { phoneNumber },
     vendor: answerWell,
     action: () => ({ type: 'submitToken', sdk: 'otpless', params: { appId: 'APP1' } }),
-    good: { evidence: { token: 'TOKEN_VALUE' }, proven: { phoneNumber, signals: { network: { ip: '103.246.62.146' } } } },
+    good: {
+      evidence: { token: 'TOKEN_VALUE' }, proven: { phoneNumber, signals: { network: { ip: '103.246.62.146' } } },
+    },
     singleUse: 'TOKEN_VALUE',
     callbacks,
     isSigned: true,
@@ -92,7 +109,9 @@ t.test('otpless.token', async t => {
       { name: 'expired', vendor: refuse(401, '7301'), ends: denied('evidence_expired') },
       { name: 'credentials', vendor: refuse(401, '7002'), ends: misconfigured },
       { name: '401 without a word', vendor: refuse(401), ends: badResponse },
-      { name: 'used, when we ask again', repeated: true, vendor: refuse(400, '7114'), ends: denied('evidence_invalid') },
+      {
+        name: 'used, when we ask again', repeated: true, vendor: refuse(400, '7114'), ends: denied('evidence_invalid'),
+      },
       { name: 'limited', vendor: refuse(400, '7024'), ends: { failed: 'rate_limited_by_provider', retryable: true } },
       {
         name: 'another number',
@@ -100,7 +119,10 @@ t.test('otpless.token', async t => {
         ends: { verdict: 'proven', phoneNumber: '+14155550100' },
       },
       { name: 'unverified', vendor: identities({ ...identity, verified: false }), ends: denied('number_mismatch') },
-      { name: 'e-mail only', vendor: identities({ ...identity, identityType: 'EMAIL' }), ends: denied('evidence_invalid') },
+      {
+        name: 'e-mail only', vendor: identities({ ...identity, identityType: 'EMAIL' }),
+        ends: denied('evidence_invalid'),
+      },
       { name: 'no token', evidence: { code: '123456' }, ends: denied('evidence_invalid') },
     ],
     refusals: [{ call: isValidate, phase: 'resolve', ends: () => null }],
@@ -136,7 +158,10 @@ t.test('otpless.otp', async t => {
       { name: 'no digits', evidence: { code: 'abcdef' }, ends: { verdict: 'incorrect' } },
       { name: 'nothing', evidence: { code: '' }, ends: { verdict: 'incorrect' } },
       { name: 'used', vendor: refuse(400, '7115'), ends: denied('evidence_invalid') },
-      { name: 'used by ourselves', repeated: true, vendor: refuse(400, '7115'), ends: { verdict: 'proven', phoneNumber } },
+      {
+        name: 'used by ourselves', repeated: true, vendor: refuse(400, '7115'),
+        ends: { verdict: 'proven', phoneNumber },
+      },
       { name: 'wrong, repeated', repeated: true, vendor: refuse(400, '7118'), ends: { verdict: 'incorrect' } },
       { name: 'expired', vendor: refuse(400, '7303'), ends: denied('evidence_expired') },
       { name: 'unknown request', vendor: refuse(404, '7168'), ends: denied('evidence_invalid') },
@@ -144,7 +169,9 @@ t.test('otpless.otp', async t => {
       { name: '401 without a word', vendor: refuse(401), ends: badResponse },
       { name: 'a token', evidence: { token: '123456' }, ends: denied('evidence_invalid') },
     ],
-    refusals: [{ call: isInitiate, phase: 'start', ends: () => null }, { call: isVerify, phase: 'resolve', ends: () => null }],
+    refusals: [
+      { call: isInitiate, phase: 'start', ends: () => null }, { call: isVerify, phase: 'resolve', ends: () => null },
+    ],
   })
 })
 
@@ -155,7 +182,10 @@ t.test('a code is sent, sent again and checked as documented', async t => {
   const options = { channels: ['WHATSAPP', 'SMS'], codeLength: 4 }
   const attempt = anAttempt({ method: 'otpless.otp', phoneNumber, expiresAt: 1_300_900, options })
   const first = await adapter.start(attempt)
-  t.same(first, { id: 'r1', state: { requestId: 'r1' }, action: { type: 'submitCode', length: 4, channels: ['WHATSAPP', 'SMS'] } })
+  t.same(
+    first,
+    { id: 'r1', state: { requestId: 'r1' }, action: { type: 'submitCode', length: 4, channels: ['WHATSAPP', 'SMS'] } },
+  )
   now += 280_000
   const second = await adapter.resend?.({ ...attempt, state: first.state })
   t.same(second, { ...first, id: 'r2', state: { requestId: 'r2' } })
@@ -164,14 +194,21 @@ t.test('a code is sent, sent again and checked as documented', async t => {
   await adapter.resolve({ ...attempt, state: second?.state ?? null }, { code: '1234' }, { repeated: false })
   const sent = { phoneNumber, channels: ['WHATSAPP', 'SMS'], otpLength: 4, expiry: 300, metadata: metaData }
   t.strictSame(vendor.calls.map(({ body }) => body), [
-    sent, { ...sent, expiry: 30 }, { ...sent, channels: ['SMS'], otpLength: 6, expiry: 86_400 }, { requestId: 'r2', otp: '1234' },
+    sent, { ...sent, expiry: 30 }, {
+      ...sent, channels: ['SMS'], otpLength: 6, expiry: 86_400,
+    }, { requestId: 'r2', otp: '1234' },
   ])
-  t.match(vendor.calls[0]?.headers, { clientid: 'client-1', clientsecret: 'secret-1', 'content-type': 'application/json' })
+  t.match(
+    vendor.calls[0]?.headers, { clientid: 'client-1', clientsecret: 'secret-1', 'content-type': 'application/json' },
+  )
 
   vendor.calls.length = 0
   const unsent = await adapter.resolve(attempt, { code: '1234' }, { repeated: false })
   t.same(unsent, { verdict: 'denied', reason: 'evidence_invalid' }, 'nothing was sent')
-  t.same(await adapter.resolve({ ...attempt, state: { requestId: 'r2' } }, { code: 'abcd' }, { repeated: false }), { verdict: 'incorrect' })
+  t.same(
+    await adapter.resolve({ ...attempt, state: { requestId: 'r2' } }, { code: 'abcd' }, { repeated: false }),
+    { verdict: 'incorrect' },
+  )
   t.equal(vendor.calls.length, 0, 'without asking')
 })
 
@@ -191,7 +228,9 @@ t.test('why a code cannot be sent', async t => {
   const attempt = anAttempt({ method: 'otpless.otp', phoneNumber })
   const refusals: [number, string | undefined, string][] = [
     [400, '7103', 'carrier_unsupported'], [400, '7102', 'carrier_unsupported'], [401, '7025', 'carrier_unsupported'],
-    [401, '7002', 'provider_misconfigured'], [401, '7301', 'provider_bad_response'], [401, undefined, 'provider_bad_response'],
+    [401, '7002', 'provider_misconfigured'], [401, '7301', 'provider_bad_response'], [
+      401, undefined, 'provider_bad_response',
+    ],
     [400, '7115', 'provider_bad_response'], [400, '7101', 'provider_bad_response'],
   ]
   for (const [status, errorCode, failed] of refusals) {

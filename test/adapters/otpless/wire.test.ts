@@ -26,27 +26,42 @@ const sample = `{
  "factoryReset": { "time": "2024-10-09T10:53:31Z", "timestamp": 1728471211 }, "frida": { "result": false },
  "suspectScore": { "result": 5 }, "privacySettings": { "result": false } }
 }`
-const mobile = { identityType: 'MOBILE', identityValue: '919999999999', channel: 'OTP', methods: ['SMS'], verified: true }
-const email = { identityType: 'EMAIL', identityValue: 'someone@example.com', channel: 'OAUTH', methods: ['GOOGLE'], verified: true }
+const mobile = {
+  identityType: 'MOBILE', identityValue: '919999999999', channel: 'OTP', methods: ['SMS'], verified: true,
+}
+const email = {
+  identityType: 'EMAIL', identityValue: 'someone@example.com', channel: 'OAUTH', methods: ['GOOGLE'], verified: true,
+}
 const answer = (...identities: unknown[]) => ({ token: 'T', status: 'SUCCESS', userId: 'U', identities })
 
 t.test('the documented token answer', async t => {
   const { network, deviceInfo: device, secureInfo: secure } = JSON.parse(sample)
-  t.strictSame(judgeToken(JSON.parse(sample), null), { phoneNumber: '+919999999999', signals: { network, device, secure } })
+  t.strictSame(
+    judgeToken(JSON.parse(sample), null), { phoneNumber: '+919999999999', signals: { network, device, secure } },
+  )
 })
 
 t.test('the proof is a mobile identity that is verified', async t => {
   t.strictSame(judgeToken(answer(email, mobile), null), { phoneNumber: '+919999999999' }, 'not the first identity')
   t.strictSame(judgeToken(answer({ ...mobile, identityValue: 919999999999 }), null), { phoneNumber: '+919999999999' })
-  t.strictSame(judgeToken(answer({ ...mobile, identityValue: '+919999999999' }), null), { phoneNumber: '+919999999999' })
+  t.strictSame(
+    judgeToken(answer({ ...mobile, identityValue: '+919999999999' }), null), { phoneNumber: '+919999999999' },
+  )
   const other = { ...mobile, identityValue: '14155550100' }
-  t.match(judgeToken(answer(mobile, other), '+14155550100'), { phoneNumber: '+14155550100' }, 'the expected one of several')
+  t.match(
+    judgeToken(answer(mobile, other), '+14155550100'), { phoneNumber: '+14155550100' }, 'the expected one of several',
+  )
   t.match(judgeToken(answer(mobile, other), '+447700900000'), { phoneNumber: '+919999999999' }, 'else the first')
-  t.match(judgeToken(answer({ ...mobile, identityValue: '???' }, other), null), { phoneNumber: '+14155550100' }, 'that can be read')
+  t.match(
+    judgeToken(answer({ ...mobile, identityValue: '???' }, other), null), { phoneNumber: '+14155550100' },
+    'that can be read',
+  )
   t.equal(judgeToken(answer(email), null), 'evidence_invalid', 'e-mail alone')
   t.equal(judgeToken(answer(), null), 'evidence_invalid')
   for (const verified of [false, 'true', 1, null, undefined]) {
-    t.equal(judgeToken(answer({ ...mobile, verified }), '+919999999999'), 'number_mismatch', `verified ${String(verified)}`)
+    t.equal(
+      judgeToken(answer({ ...mobile, verified }), '+919999999999'), 'number_mismatch', `verified ${String(verified)}`,
+    )
   }
   const unverified = answer({ ...mobile, verified: false }, other)
   t.match(judgeToken(unverified, '+919999999999'), { phoneNumber: '+14155550100' }, 'another number is told as such')
@@ -65,19 +80,31 @@ t.test('what breaks the contract proves nothing', async t => {
 })
 
 t.test('name, picture and signals are taken when they are fit to keep', async t => {
-  const named = answer({ ...mobile, name: 'Rajat Kapoor', picture: 'https://example.com/p.png', isCompanyEmail: 'true' })
-  t.match(judgeToken(named, null), { profile: { name: { first: 'Rajat Kapoor' }, avatarUrl: 'https://example.com/p.png' } })
+  const named = answer(
+    { ...mobile, name: 'Rajat Kapoor', picture: 'https://example.com/p.png', isCompanyEmail: 'true' },
+  )
+  t.match(
+    judgeToken(named, null), { profile: { name: { first: 'Rajat Kapoor' }, avatarUrl: 'https://example.com/p.png' } },
+  )
   const unfit = answer({ ...mobile, name: '', picture: 'x'.repeat(1025) })
   t.strictSame(judgeToken(unfit, null), { phoneNumber: '+919999999999' })
   const deep = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)
   const signals = { network: { pad: 'x'.repeat(8192) }, deviceInfo: { a: 1 }, secureInfo: deep }
-  t.strictSame(judgeToken({ ...answer(mobile), ...signals }, null), { phoneNumber: '+919999999999', signals: { device: { a: 1 } } })
+  t.strictSame(
+    judgeToken({ ...answer(mobile), ...signals }, null),
+    { phoneNumber: '+919999999999', signals: { device: { a: 1 } } },
+  )
   const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}1${']'.repeat(levels)}`)
   t.strictSame(
-    judgeToken({ ...answer(mobile), deviceInfo: nested(32), secureInfo: nested(33) }, null), { phoneNumber: '+919999999999', signals: { device: nested(32) } },
+    judgeToken(
+      { ...answer(mobile), deviceInfo: nested(32), secureInfo: nested(33) }, null,
+    ), { phoneNumber: '+919999999999', signals: { device: nested(32) } },
     'nor what is nested too deeply to be kept',
   )
-  t.strictSame(judgeToken({ ...answer(mobile), network: 'x', deviceInfo: null, secureInfo: 5 }, null), { phoneNumber: '+919999999999' })
+  t.strictSame(
+    judgeToken({ ...answer(mobile), network: 'x', deviceInfo: null, secureInfo: 5 }, null),
+    { phoneNumber: '+919999999999' },
+  )
 })
 
 t.test('what a code comes to', async t => {
@@ -95,7 +122,9 @@ t.test('what a code comes to', async t => {
   t.equal(judgeOtp(400, refused('7115'), 'r1', true), 'right', 'verified by ourselves, asking before')
   t.equal(judgeOtp(400, refused('7303'), 'r1', false), 'evidence_expired')
   t.equal(judgeOtp(400, right, 'r1', true), 'provider_bad_response', 'a 400 is no success')
-  t.equal(judgeOtp(401, { message: 'Access blocked', description: 'Error Description' }, 'r1', true), 'provider_bad_response')
+  t.equal(
+    judgeOtp(401, { message: 'Access blocked', description: 'Error Description' }, 'r1', true), 'provider_bad_response',
+  )
 })
 
 t.test('every documented error code has a reason', async t => {
@@ -116,10 +145,19 @@ t.test('every documented error code has a reason', async t => {
       t.equal(readStartRefusal({ errorCode: code }), reason.startsWith('evidence_') ? 'provider_bad_response' : reason)
     }
   }
-  const others = [undefined, null, {}, { message: 'token is expired' }, { errorCode: '' }, { errorCode: 'constructor' }, { errorCode: 7999 }]
+  const others = [
+    undefined, null, {}, { message: 'token is expired' }, { errorCode: '' }, { errorCode: 'constructor' },
+    { errorCode: 7999 },
+  ]
   for (const other of others) t.equal(readRefusal(other), 'provider_bad_response', JSON.stringify(other))
-  t.equal(readRefusal({ message: 'Expired', errorCode: '7301', description: 'Request error: Token is expired' }), 'evidence_expired')
-  t.equal(readRefusal({ message: 'Invalid Request', errorCode: '7114', description: 'Request error: Invalid token' }), 'evidence_invalid')
+  t.equal(
+    readRefusal({ message: 'Expired', errorCode: '7301', description: 'Request error: Token is expired' }),
+    'evidence_expired',
+  )
+  t.equal(
+    readRefusal({ message: 'Invalid Request', errorCode: '7114', description: 'Request error: Invalid token' }),
+    'evidence_invalid',
+  )
 })
 
 t.test('evidence and state', async t => {

@@ -22,11 +22,20 @@ const [invalid, tooLate] = [
   { verdict: 'denied', reason: 'evidence_expired' } as const,
 ]
 const bad: Contract['bad'] = [
-  { name: 'expired token', vendor: () => ({ status: 401, body: { status: 40101, message: 'Unauthorized' } }), ends: tooLate },
-  { name: 'forbidden', vendor: () => ({ status: 403, body: { phoneNumbers: [919999999999] } }), ends: { failed: 'provider_bad_response' } },
+  {
+    name: 'expired token', vendor: () => ({ status: 401, body: { status: 40101, message: 'Unauthorized' } }),
+    ends: tooLate,
+  },
+  {
+    name: 'forbidden', vendor: () => ({ status: 403, body: { phoneNumbers: [919999999999] } }),
+    ends: { failed: 'provider_bad_response' },
+  },
   { name: 'no number', vendor: () => ({ body: { phoneNumbers: [] } }), ends: { failed: 'provider_bad_response' } },
   { name: 'no evidence', evidence: {}, ends: invalid },
-  { name: 'an endpoint of somebody else\'s', evidence: { accessToken, endpoint: 'http://127.0.0.1:1/v1/default' }, ends: invalid },
+  {
+    name: 'an endpoint of somebody else\'s', evidence: { accessToken, endpoint: 'http://127.0.0.1:1/v1/default' },
+    ends: invalid,
+  },
   { name: 'a token that is no header', evidence: { accessToken: 'a\r\nb' }, ends: invalid },
 ]
 const expired = (status: number) => status === 401 ? tooLate : null
@@ -66,13 +75,21 @@ t.test('truecaller.push', async t => {
   const vendor = await openVendor(t, () => ({ status: 403, body: forbidden }))
   const adapter = openAdapter(truecaller, settings(vendor), openIo(t))
   const attempt = anAttempt({ method: 'truecaller.push', phoneNumber: '+46760123456' })
-  t.same(await endingOf(adapter.start(attempt)), { failed: 'number_not_registered', retryable: false }, 'a number without Truecaller')
+  t.same(
+    await endingOf(adapter.start(attempt)), { failed: 'number_not_registered', retryable: false },
+    'a number without Truecaller',
+  )
   t.match(vendor.calls, [{
-    method: 'POST', path: '/v1/apps/requests', headers: { appkey: appKey, 'cache-control': 'no-cache', 'content-type': 'application/json' },
+    method: 'POST', path: '/v1/apps/requests', headers: {
+      appkey: appKey, 'cache-control': 'no-cache', 'content-type': 'application/json',
+    },
     text: `{"phoneNumber":46760123456,"state":"${callbackKey}"}`,
   }], 'asked as documented, with the number as a number')
   vendor.answer = () => ({ body: { requestId: '' } })
-  t.same(await endingOf(adapter.start(attempt)), { failed: 'provider_bad_response', retryable: false }, 'an answer without its id')
+  t.same(
+    await endingOf(adapter.start(attempt)), { failed: 'provider_bad_response', retryable: false },
+    'an answer without its id',
+  )
 })
 
 t.test('truecaller.web', async t => {
@@ -102,10 +119,19 @@ t.test('truecaller.web', async t => {
       say({ requestId: callbackKey, status: 'flow_invoked' }, { key: callbackKey, type: 'opened' }),
       say(
         { requestId: callbackKey, accessToken, endpoint: 'https://profile4-noneu.truecaller.com/v1/default' },
-        { key: callbackKey, type: 'evidence', evidence: { accessToken, endpoint: 'https://profile4-noneu.truecaller.com/v1/default' } },
+        {
+          key: callbackKey, type: 'evidence',
+          evidence: { accessToken, endpoint: 'https://profile4-noneu.truecaller.com/v1/default' },
+        },
       ),
-      say({ requestId: callbackKey, status: 'user_rejected' }, { key: callbackKey, type: 'denied', reason: 'user_rejected' }),
-      say({ requestId: callbackKey, status: 'use_another_number' }, { key: callbackKey, type: 'denied', reason: 'abandoned' }),
+      say(
+        { requestId: callbackKey, status: 'user_rejected' },
+        { key: callbackKey, type: 'denied', reason: 'user_rejected' },
+      ),
+      say(
+        { requestId: callbackKey, status: 'use_another_number' },
+        { key: callbackKey, type: 'denied', reason: 'abandoned' },
+      ),
       say({ requestId: callbackKey, status: 'flow_cancelled' }, { key: callbackKey, type: 'noted' }),
       say({ requestId: callbackKey, status: 'constructor' }, { key: callbackKey, type: 'noted' }),
       say({ requestId: callbackKey }, null),
@@ -144,9 +170,12 @@ t.test('truecaller.web', async t => {
 
 t.test('a callback key that is set must be in the path', async t => {
   const vendor = await openVendor(t, () => ({}))
-  const adapter = openAdapter(truecaller, { ...settings(vendor), TRUECALLER_CALLBACK_KEY: 'a-secret-of-ours-1' }, openIo(t))
+  const adapter = openAdapter(
+    truecaller, { ...settings(vendor), TRUECALLER_CALLBACK_KEY: 'a-secret-of-ours-1' }, openIo(t),
+  )
   const body = { requestId: callbackKey, status: 'flow_invoked' }
-  const receive = async (key: string | null) => adapter.receive?.({ key, url: callbackUrl, headers: {}, rawBody: Buffer.alloc(0), body })
+  const receive = async (key: string | null) =>
+    adapter.receive?.({ key, url: callbackUrl, headers: {}, rawBody: Buffer.alloc(0), body })
   for (const key of [null, '', 'a-secret-of-ours-2', 'a-secret-of-ours-1x', callbackKey, 'é']) {
     t.strictSame(await receive(key), { type: 'refused', cause: 'key_missing' }, String(key))
   }
@@ -162,7 +191,9 @@ t.test('settings that cannot be used are named, and their values are not', async
       'HTTPS://evil.example',
     ],
     TRUECALLER_PROFILE_URL: ['http://evil.example', 'https://evil.example?a', 'https://evil.example#a'],
-    TRUECALLER_PROFILE_HOSTS: ['evil.example:8443', 'https://evil.example', 'evil.example,', 'Evil.example', 'a b', '*.evil.example/'],
+    TRUECALLER_PROFILE_HOSTS: [
+      'evil.example:8443', 'https://evil.example', 'evil.example,', 'Evil.example', 'a b', '*.evil.example/',
+    ],
     TRUECALLER_CALLBACK_KEY: ['short', 'evil/evil/evil/evil'],
   }
   for (const [name, values] of Object.entries(unusable)) {
@@ -172,6 +203,8 @@ t.test('settings that cannot be used are named, and their values are not', async
       t.notMatch(String(error), 'evil')
     }
   }
-  const usable = { TRUECALLER_API_URL: 'https://api4-noneu.truecaller.com/', TRUECALLER_PROFILE_HOSTS: 'a.example, b.example' }
+  const usable = {
+    TRUECALLER_API_URL: 'https://api4-noneu.truecaller.com/', TRUECALLER_PROFILE_HOSTS: 'a.example, b.example',
+  }
   t.ok(truecaller.open({ TRUECALLER_APP_KEY: 'key', ...usable }, io))
 })

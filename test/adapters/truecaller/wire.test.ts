@@ -1,5 +1,7 @@
 import t from 'tap'
-import { isAccepted, isProfileUrl, readCallback, readGrant, readProfile, readRefusal } from '../../../src/adapters/truecaller/wire.ts'
+import {
+  isAccepted, isProfileUrl, readCallback, readGrant, readProfile, readRefusal,
+} from '../../../src/adapters/truecaller/wire.ts'
 
 // The documented samples, word for word; the trailing commas and missing brackets of the documents are repaired.
 const profile2017 = `{
@@ -38,7 +40,9 @@ t.test('the profile of 2017', async t => {
     addresses: [{ countryCode: 'se', city: 'city_field_value', street: 'street_field_value', zipcode: '1234567' }],
   }
   t.strictSame(readProfile(JSON.parse(profile2017)), { phoneNumber: '+467601234567', profile })
-  const fork = profile2017.replace('467601234567', '46760123456').replace('"email": ""', '"email": "someone@example.com"')
+  const fork = profile2017.replace('467601234567', '46760123456').replace(
+    '"email": ""', '"email": "someone@example.com"',
+  )
   const withEmail = { ...profile, email: 'someone@example.com' }
   t.strictSame(readProfile(JSON.parse(fork)), { phoneNumber: '+46760123456', profile: withEmail }, 'and of its fork')
 })
@@ -64,20 +68,28 @@ t.test('the profile of today', async t => {
 t.test('what is absent, of another type or too long stays absent', async t => {
   t.strictSame(readProfile({ phoneNumbers: ['+919999999999'] }), { phoneNumber: '+919999999999' })
   const odd = {
-    phoneNumbers: [919999999999, 'x'], name: { first: 1, last: '' }, gender: null, companyName: 'x'.repeat(1025), jobTitle: ['a'],
+    phoneNumbers: [919999999999, 'x'], name: {
+      first: 1, last: '',
+    }, gender: null, companyName: 'x'.repeat(1025), jobTitle: ['a'],
     aboutMe: {},
     onlineIdentities: 'x', addresses: [null, {}, { city: 5 }, 'x'], badges: [1, null, ''],
   }
   t.strictSame(readProfile(odd), { phoneNumber: '+919999999999' })
-  const many = readProfile({ phoneNumbers: [919999999999], badges: Array.from({ length: 1000 }, () => 'a'), addresses: { length: 3 } })
+  const many = readProfile(
+    { phoneNumbers: [919999999999], badges: Array.from({ length: 1000 }, () => 'a'), addresses: { length: 3 } },
+  )
   t.equal(many?.profile?.badges?.length, 10)
   t.equal(many?.profile?.addresses, undefined)
 })
 
 t.test('a profile without a number in its first place proves nothing', async t => {
   const others = [
-    null, undefined, 'x', [], {}, { phoneNumbers: null }, { phoneNumbers: [] }, { phoneNumbers: {} }, { phoneNumbers: [null] },
-    { phoneNumbers: ['9999999999'] }, { phoneNumbers: [''] }, { phoneNumbers: ['x', '919999999999'] }, { phoneNumbers: [['919999999999']] },
+    null, undefined, 'x', [], {}, { phoneNumbers: null }, { phoneNumbers: [] }, { phoneNumbers: {} }, {
+      phoneNumbers: [null],
+    },
+    { phoneNumbers: ['9999999999'] }, { phoneNumbers: [''] }, {
+      phoneNumbers: ['x', '919999999999'],
+    }, { phoneNumbers: [['919999999999']] },
     { phoneNumbers: '919999999999' },
   ]
   for (const other of others) t.equal(readProfile(other), null, JSON.stringify(other))
@@ -108,7 +120,9 @@ t.test('the documented callbacks', async t => {
   t.match(readCallback({ requestId: 'a', status: 'flow_invoked', more: 1 }), { kind: 'opened' })
   const both = readCallback({ requestId: 'a', status: 'user_rejected', accessToken: 'b' })
   t.match(both, { kind: 'granted' }, 'a token is asked about, whatever is said beside it')
-  const others = [null, [], 'x', {}, { requestId: 'a' }, { requestId: 1, status: 'flow_invoked' }, { status: 5 }, { accessToken: {} }]
+  const others = [
+    null, [], 'x', {}, { requestId: 'a' }, { requestId: 1, status: 'flow_invoked' }, { status: 5 }, { accessToken: {} },
+  ]
   for (const other of others) t.equal(readCallback(other), null, JSON.stringify(other))
 })
 

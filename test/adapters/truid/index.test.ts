@@ -17,17 +17,26 @@ const isToken = ({ path }: Call) => path === '/oauth2/v1/token'
 const isKeys = ({ path }: Call) => path === '/.well-known/jwks.json'
 const isCreate = ({ method, path }: Call) => method === 'POST' && path.startsWith('/phone_check/')
 const isCheck = ({ path }: Call) => path.endsWith(`/checks/${id}`)
-const settings = ({ origin }: Vendor) => ({ TRUID_CLIENT_ID: 'client-1', TRUID_CLIENT_SECRET: 'secret-1', TRUID_API_URL: origin })
+const settings = ({ origin }: Vendor) => (
+  { TRUID_CLIENT_ID: 'client-1', TRUID_CLIENT_SECRET: 'secret-1', TRUID_API_URL: origin }
+)
 const selfAt = ({ origin }: Vendor, version: string) => `${origin}/phone_check/${version}/checks/${id}`
 
-const check = (more: object) => ({ check_id: id, status: 'COMPLETED', charge_amount: 1, charge_currency: 'API', ttl: 60, ...more })
+const check = (more: object) => (
+  { check_id: id, status: 'COMPLETED', charge_amount: 1, charge_currency: 'API', ttl: 60, ...more }
+)
 const signer = createSigner('key-1')
 function answerWell (vendor: Vendor, call: Call): Answer {
   if (isKeys(call)) return { body: { keys: [signer.jwk] } }
-  if (isToken(call)) return { body: { access_token: token, token_type: 'bearer', expires_in: 3600, scope: 'phone_check' } }
+  if (isToken(call)) return {
+    body: { access_token: token, token_type: 'bearer', expires_in: 3600, scope: 'phone_check' },
+  }
   if (!isCreate(call)) return { body: check({ match: true }) }
   const self = selfAt(vendor, call.path.split('/')[2] ?? '')
-  return { status: 201, body: check({ status: 'ACCEPTED', _links: { self: { href: self }, check_url: { href: `${self}/redirect` } } }) }
+  return {
+    status: 201,
+    body: check({ status: 'ACCEPTED', _links: { self: { href: self }, check_url: { href: `${self}/redirect` } } }),
+  }
 }
 const say = (more: object) => (call: Call): Answer | null => isCheck(call) ? { body: check(more) } : null
 const denied = (reason: string) => ({ verdict: 'denied', reason }) as Contract['bad'][number]['ends']
@@ -48,7 +57,9 @@ const refusals: Contract['refusals'] = [
     },
   },
 ]
-const configured = (status: number) => [401, 402, 403].includes(status) ? { failed: 'provider_misconfigured', retryable: false } : null
+const configured = (status: number) => [401, 402, 403].includes(status)
+  ? { failed: 'provider_misconfigured', retryable: false }
+  : null
 const judged: Contract['bad'] = [
   { name: 'match false', vendor: say({ match: false }), ends: denied('number_mismatch') },
   { name: 'no match', vendor: say({}), ends: { failed: 'provider_bad_response' } },
@@ -56,13 +67,18 @@ const judged: Contract['bad'] = [
   { name: 'another check', vendor: say({ match: true, check_id: 'other' }), ends: { failed: 'provider_bad_response' } },
   { name: 'expired', vendor: say({ status: 'EXPIRED' }), ends: denied('evidence_expired') },
   { name: 'Wi-Fi', vendor: say({ status: 'ERROR', error_code: 'not_mobile_ip' }), ends: denied('not_on_cellular') },
-  { name: 'operator', vendor: say({ status: 'ERROR', error_code: 'mno_not_supported' }), ends: denied('carrier_unsupported') },
+  {
+    name: 'operator', vendor: say({ status: 'ERROR', error_code: 'mno_not_supported' }),
+    ends: denied('carrier_unsupported'),
+  },
   {
     name: 'operator\'s timeout',
     vendor: say({ status: 'ERROR', error_code: 'mno_timeout' }),
     ends: { failed: 'provider_timeout', retryable: false },
   },
-  { name: 'error', vendor: say({ status: 'ERROR', match: false }), ends: { failed: 'provider_error', retryable: false } },
+  {
+    name: 'error', vendor: say({ status: 'ERROR', match: false }), ends: { failed: 'provider_error', retryable: false },
+  },
   { name: 'unfinished', vendor: say({ status: 'PENDING' }), ends: { verdict: 'pending', retryAfterMs: 1000 } },
 ]
 const evidence = { key: callbackKey, type: 'evidence', evidence: { callback: true } } as const
@@ -79,15 +95,23 @@ const callbacks: Contract['callbacks'] = [
   { callback: signer.sign(said, { components: '(request-target) host date' }), received: refused('signature_invalid') },
   { callback: signer.sign(said, { digest: 'SHA-256=bm8=' }), received: refused('digest_mismatch') },
   { callback: signer.sign(said, { at: Date.now() - 3_600_000 }), received: refused('date_skewed') },
-  { callback: { ...signer.sign(said), url: 'https://verify.example/callbacks/acme/another' }, received: refused('signature_invalid') },
+  {
+    callback: { ...signer.sign(said), url: 'https://verify.example/callbacks/acme/another' },
+    received: refused('signature_invalid'),
+  },
   { callback: createSigner('key-1').sign(said), received: refused('signature_invalid') },
   { callback: createSigner('key-2').sign(said), received: refused('key_unknown') },
 ]
 
 t.test('truid.phone_check v0.2', async t => {
-  const bySecond = (patch: Answer, get: Answer) => (call: Call) => isCheck(call) ? (call.method === 'PATCH' ? patch : get) : null
+  const bySecond = (patch: Answer, get: Answer) => (call: Call) => isCheck(call)
+    ? (call.method === 'PATCH' ? patch : get)
+    : null
   const matched = { body: check({ match: true }) }
-  const notFound = { status: 404, body: { type: 'https://developer.tru.id/docs/reference/api-errors#check_not_found', title: 'Not Found' } }
+  const notFound = {
+    status: 404,
+    body: { type: 'https://developer.tru.id/docs/reference/api-errors#check_not_found', title: 'Not Found' },
+  }
   await contract(t, {
     provider: truid,
     method: 'truid.phone_check',
@@ -101,14 +125,26 @@ t.test('truid.phone_check v0.2', async t => {
     bad: [
       ...judged,
       { name: 'wrong code', vendor: bySecond(notFound, matched), ends: denied('evidence_invalid') },
-      { name: 'wrong or used, when we ask again: that the check is finished says nothing of the code', repeated: true, vendor: bySecond(notFound, matched), ends: denied('evidence_invalid') },
-      { name: 'forbidden', repeated: true, vendor: bySecond({ status: 403 }, matched), ends: { failed: 'provider_misconfigured' } },
+      {
+        name: 'wrong or used, when we ask again: that the check is finished says nothing of the code', repeated: true,
+        vendor: bySecond(notFound, matched), ends: denied('evidence_invalid'),
+      },
+      {
+        name: 'forbidden', repeated: true, vendor: bySecond({ status: 403 }, matched),
+        ends: { failed: 'provider_misconfigured' },
+      },
       { name: 'no code', evidence: {}, ends: { verdict: 'pending' } },
       { name: 'callback', evidence: { callback: true }, ends: { verdict: 'pending' } },
-      { name: 'callback, no match', evidence: { callback: true }, vendor: say({ match: false }), ends: denied('number_mismatch') },
+      {
+        name: 'callback, no match', evidence: { callback: true }, vendor: say({ match: false }),
+        ends: denied('number_mismatch'),
+      },
       { name: 'a code too long', evidence: { code: 'x'.repeat(257) }, ends: denied('evidence_invalid') },
     ],
-    refusals: [...refusals, { call: isCheck, phase: 'resolve', ends: status => configured(status) ?? denied('evidence_invalid') }],
+    refusals: [
+      ...refusals,
+      { call: isCheck, phase: 'resolve', ends: status => configured(status) ?? denied('evidence_invalid') },
+    ],
     callbacks,
     isSigned: true,
   })
@@ -127,7 +163,10 @@ t.test('truid.phone_check v0.1', async t => {
     singleUse: null,
     bad: [
       ...judged,
-      { name: 'the callback alone', evidence: { callback: true }, vendor: say({ status: 'ACCEPTED' }), ends: { verdict: 'pending' } },
+      {
+        name: 'the callback alone', evidence: { callback: true }, vendor: say({ status: 'ACCEPTED' }),
+        ends: { verdict: 'pending' },
+      },
     ],
     refusals: [...refusals, { call: isCheck, phase: 'resolve', ends: configured }],
     callbacks,
@@ -167,7 +206,9 @@ t.test('what tru.ID is asked', async t => {
   vendor.answer = call => isCreate(call)
     ? { status: 201, body: check({ _links: { self: elsewhere, check_url: elsewhere } }) }
     : answerWell(vendor, call)
-  t.match(await endingOf(adapter.start(attempt)), { failed: 'provider_bad_response' }, 'links elsewhere are not followed')
+  t.match(
+    await endingOf(adapter.start(attempt)), { failed: 'provider_bad_response' }, 'links elsewhere are not followed',
+  )
 })
 
 t.test('one token serves all, until a minute before its end', async t => {
@@ -186,7 +227,9 @@ t.test('one token serves all, until a minute before its end', async t => {
   await adapter.start(attempt)
   t.equal(issued, 2)
 
-  const refused = (stale: string) => (call: Call) => call.headers.authorization === `Bearer ${stale}` ? { status: 401 } : null
+  const refused = (stale: string) => (call: Call) => call.headers.authorization === `Bearer ${stale}`
+    ? { status: 401 }
+    : null
   const well = vendor.answer
   vendor.answer = call => refused('token-2')(call) ?? well(call)
   await adapter.start(attempt)
@@ -208,7 +251,8 @@ t.test('the keys of callbacks', async t => {
   const adapter = openAdapter(truid, settings(vendor), openIo(t, { now: () => now }))
   const [second, third, stranger] = ['key-2', 'key-3', 'made-up'].map(createSigner)
   if (second === undefined || third === undefined || stranger === undefined) throw new Error('no signer')
-  const receive = async (by = signer, wishes = {}): Promise<Received | Refused | null> => await adapter.receive?.(by.sign(said, { at: now, ...wishes })) ?? null
+  const receive = async (by = signer, wishes = {}): Promise<Received | Refused | null> =>
+    await adapter.receive?.(by.sign(said, { at: now, ...wishes })) ?? null
   const fetched = async (work: () => Promise<unknown>): Promise<number> => {
     vendor.calls.length = 0
     await work()
@@ -218,7 +262,11 @@ t.test('the keys of callbacks', async t => {
 
   await t.test('what can be judged without a key asks nobody', async t => {
     t.equal(await fetched(async () => {
-      for (const wishes of [{ algorithm: 'none' }, { components: 'date' }, { digest: 'SHA-256=' }, { at: 0 }, { keyId: '' }]) {
+      for (
+        const wishes of [
+          { algorithm: 'none' }, { components: 'date' }, { digest: 'SHA-256=' }, { at: 0 }, { keyId: '' },
+        ]
+      ) {
         t.match(await receive(signer, wishes), { type: 'refused' })
       }
       await adapter.receive?.({ ...signer.sign(said), headers: {} })
@@ -226,14 +274,17 @@ t.test('the keys of callbacks', async t => {
   })
   await t.test('fifty at once fetch them once, and then they are kept', async t => {
     t.equal(await fetched(async () => {
-      for (const received of await Promise.all(Array.from({ length: 50 }, () => receive()))) t.strictSame(received, evidence)
+      for (
+        const received of await Promise.all(Array.from({ length: 50 }, () => receive()))
+      ) t.strictSame(received, evidence)
       t.strictSame(await receive(), evidence)
     }), 1)
     t.match(vendor.calls, [{ method: 'GET', headers: { authorization: undefined } }], 'as anybody may')
   })
   await t.test('made-up key ids fetch once in thirty seconds', async t => {
     now += 30_000
-    const ask = () => Promise.all(Array.from({ length: 20 }, (_, place) => receive(stranger, { keyId: `made-up-${place}` })))
+    const ask = () =>
+      Promise.all(Array.from({ length: 20 }, (_, place) => receive(stranger, { keyId: `made-up-${place}` })))
     t.equal(await fetched(async () => {
       for (const received of [...await ask(), ...await ask()]) t.strictSame(received, refused('key_unknown'))
     }), 1)
@@ -252,7 +303,12 @@ t.test('the keys of callbacks', async t => {
     }), 1)
   })
   await t.test('keys that cannot be fetched take nothing from those we have', async t => {
-    for (const answer of [{ status: 503 }, { status: 404 }, { body: '<html>' }, { body: { keys: 'none' } }, { status: 302, headers: { location: '/' } }]) {
+    for (
+      const answer of [
+        { status: 503 }, { status: 404 }, { body: '<html>' }, { body: { keys: 'none' } },
+        { status: 302, headers: { location: '/' } },
+      ]
+    ) {
       keys = answer
       now += 600_000
       t.equal(await fetched(async () => {
@@ -263,7 +319,9 @@ t.test('the keys of callbacks', async t => {
     keys = 'hang'
     now += 600_000
     const impatient = openAdapter(truid, settings(vendor), openIo(t, { now: () => now, timeoutMs: 100 }))
-    t.strictSame(await impatient.receive?.(signer.sign(said, { at: now })), refused('keys_unavailable'), 'nor may they hang')
+    t.strictSame(
+      await impatient.receive?.(signer.sign(said, { at: now })), refused('keys_unavailable'), 'nor may they hang',
+    )
   })
   await t.test('a key that was withdrawn is believed ten minutes more', async t => {
     keys = { body: { keys: [third.jwk] } }
@@ -288,7 +346,9 @@ t.test('a browser that comes back is read for its own check only', async t => {
   t.same(read(failed), { error: 'carrier_unsupported' })
   t.same(read({ check_id: id, error: 'not_mobile_ip' }), { error: 'not_on_cellular' })
   t.same(read({ check_id: id, error: 'toString' }), { error: 'provider_error' })
-  const others = [{ check_id: 'other', code: 'a' }, { check_id: '', code: 'a' }, { check_id: id, code: '' }, { check_id: id }]
+  const others = [
+    { check_id: 'other', code: 'a' }, { check_id: '', code: 'a' }, { check_id: id, code: '' }, { check_id: id },
+  ]
   for (const query of others) t.equal(read(query), null)
   t.equal(read({ code: 'a' }), null)
   t.equal(read({ check_id: id, code: 'a' }, { ...attempt, state: null }), null)
@@ -310,7 +370,9 @@ t.test('settings that cannot be used are named, and their values are not', async
     t.notMatch(String(error), 'evil')
   }
   const hosts: string[][] = []
-  const recording = { ...io, openHttp: (provider: string, allowed: string[]) => (hosts.push(allowed), io.openHttp(provider, allowed)) }
+  const recording = {
+    ...io, openHttp: (provider: string, allowed: string[]) => (hosts.push(allowed), io.openHttp(provider, allowed)),
+  }
   for (const residency of ['', 'in', 'us']) truid.open({ ...both, TRUID_DATA_RESIDENCY: residency }, recording)
   t.same(hosts, [['eu.api.tru.id'], ['in.api.tru.id'], ['us.api.tru.id']])
 })

@@ -27,8 +27,14 @@ t.test('other orders and spaces of the header\'s parameters are the same', async
   const callback = sign()
   const [, ...parameters] = /^Signature (.*?),(.*?),(.*?),(.*)$/.exec(String(callback.headers['authorization'])) ?? []
   const read = readSignature(callback, now)
-  for (const authorization of [`Signature ${parameters.toReversed().join(', ')}`, `Signature  ${parameters.join(' ,  ')},created="1"`]) {
-    t.strictSame(readSignature({ ...callback, headers: { ...callback.headers, authorization } }, now), read, authorization)
+  for (
+    const authorization of [
+      `Signature ${parameters.toReversed().join(', ')}`, `Signature  ${parameters.join(' ,  ')},created="1"`,
+    ]
+  ) {
+    t.strictSame(
+      readSignature({ ...callback, headers: { ...callback.headers, authorization } }, now), read, authorization,
+    )
   }
 })
 
@@ -57,7 +63,11 @@ t.test('whatever is missing, chosen or of another form is refused', async t => {
     ['upper case', { authorization: good.replace('host', 'Host') }, 'signature_invalid'],
     ['no signature', { authorization: good.replace(/signature=".*"/, 'signature=""') }, 'signature_invalid'],
     ['no base64', { authorization: good.replace(/signature=".*"/, 'signature="?"') }, 'signature_invalid'],
-    ['base64url', { authorization: good.replace(/signature=".*"/, `signature="${Buffer.alloc(256, 255).toString('base64url')}"`) }, 'signature_invalid'],
+    [
+      'base64url',
+      { authorization: good.replace(/signature=".*"/, `signature="${Buffer.alloc(256, 255).toString('base64url')}"`) },
+      'signature_invalid',
+    ],
     ['no date', { date: undefined }, 'signature_invalid'],
     ['no digest', { digest: undefined }, 'signature_invalid'],
     ['no kind', { 'x-tru-callback': undefined }, 'signature_invalid'],
@@ -70,8 +80,13 @@ t.test('whatever is missing, chosen or of another form is refused', async t => {
     ['two digests', { digest: `${headers['digest']},${headers['digest']}` }, 'digest_mismatch'],
     ['of the empty body', { digest: 'SHA-256=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' }, 'digest_mismatch'],
   ]
-  for (const [name, changed, cause] of others) t.equal(readSignature({ ...callback, headers: { ...headers, ...changed } }, now), cause, name)
-  t.equal(readSignature({ ...callback, rawBody: Buffer.from(JSON.stringify({ ...body, match: false })) }, now), 'digest_mismatch', 'another body')
+  for (const [name, changed, cause] of others) t.equal(
+    readSignature({ ...callback, headers: { ...headers, ...changed } }, now), cause, name,
+  )
+  t.equal(
+    readSignature({ ...callback, rawBody: Buffer.from(JSON.stringify({ ...body, match: false })) }, now),
+    'digest_mismatch', 'another body',
+  )
   const deep = `Signature ${'a="b",'.repeat(5_000)}`
   const startedAt = performance.now()
   t.equal(readSignature({ ...callback, headers: { ...headers, authorization: deep } }, now), 'signature_invalid')
@@ -79,7 +94,11 @@ t.test('whatever is missing, chosen or of another form is refused', async t => {
 })
 
 t.test('five minutes are near enough', async t => {
-  for (const [skewMs, isNear] of [[0, true], [300_000, true], [-300_000, true], [301_000, false], [-301_000, false]] as const) {
+  for (
+    const [skewMs, isNear] of [
+      [0, true], [300_000, true], [-300_000, true], [301_000, false], [-301_000, false],
+    ] as const
+  ) {
     const read = readSignature(sign({ at: now + skewMs }), now)
     t.equal(read === 'date_skewed', !isNear, String(skewMs))
   }
@@ -93,7 +112,12 @@ t.test('the signature counts for the address that we gave', async t => {
     return key !== null && typeof read !== 'string' && await isSignedBy(key, read)
   }
   t.equal(await isGood(callback.url), true)
-  for (const url of [`${callback.url}x`, `${callback.url}?a=b`, callback.url.replace('verify.example', 'other.example'), 'https://verify.example:8443/']) {
+  for (
+    const url of [
+      `${callback.url}x`, `${callback.url}?a=b`, callback.url.replace('verify.example', 'other.example'),
+      'https://verify.example:8443/',
+    ]
+  ) {
     t.equal(await isGood(url), false, url)
   }
 })
@@ -119,7 +143,11 @@ t.test('only that key, and only RSA with SHA-256', async t => {
 })
 
 t.test('keys that are none', async t => {
-  for (const answer of [undefined, null, {}, [], 'x', { keys: {} }, { keys: [1] }, { keys: [{}] }, { keys: Array(65).fill(signer.jwk) }]) {
+  for (
+    const answer of [
+      undefined, null, {}, [], 'x', { keys: {} }, { keys: [1] }, { keys: [{}] }, { keys: Array(65).fill(signer.jwk) },
+    ]
+  ) {
     t.equal(readKeys(answer), null, JSON.stringify(answer)?.slice(0, 40))
   }
   const deep = JSON.parse(`{"keys":[{"kty":"RSA","x":${'['.repeat(5_000)}${']'.repeat(5_000)}}]}`)
@@ -128,12 +156,21 @@ t.test('keys that are none', async t => {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const keys = readKeys({
     keys: [
-      { ...elliptic, kid: 'elliptic' }, { kty: 'oct', k: 'AAAA', kid: 'shared' }, { ...signer.jwk, kid: 'for-encryption', use: 'enc' },
-      { ...signer.jwk, kid: 'other-algorithm', alg: 'PS256' }, { kty: 'RSA', n: 'AQAB', e: 'AQAB', kid: 'broken', alg: 'RS256', extra: 1 },
+      { ...elliptic, kid: 'elliptic' }, { kty: 'oct', k: 'AAAA', kid: 'shared' }, {
+        ...signer.jwk, kid: 'for-encryption', use: 'enc',
+      },
+      { ...signer.jwk, kid: 'other-algorithm', alg: 'PS256' }, {
+        kty: 'RSA', n: 'AQAB', e: 'AQAB', kid: 'broken', alg: 'RS256', extra: 1,
+      },
       { ...privateKey.export({ format: 'jwk' }), kid: 'private' }, { kty: 'RSA', kid: 'empty' }, signer.jwk, signer.jwk,
     ],
   }) ?? undefined
-  for (const keyId of ['elliptic', 'shared', 'for-encryption', 'other-algorithm', 'private', 'empty', 'unknown', 'key-1', '', '__proto__']) {
+  for (
+    const keyId of [
+      'elliptic', 'shared', 'for-encryption', 'other-algorithm', 'private', 'empty', 'unknown', 'key-1', '',
+      '__proto__',
+    ]
+  ) {
     t.equal(await findKey(keys, keyId), null, `${keyId} is not used`)
   }
   t.equal(await findKey(undefined, 'key-1'), null)

@@ -26,8 +26,11 @@ const problem = (type: string) => ({ type: `${reference}#${type}`, title: 'A tit
 t.test('the documented token answers', async t => {
   const guide = `{"access_token": "2YotnFZFEjr1zCsicMWpAA","id_token": "eyJhbGciOiJSUzINiImtpZCI6InB1Ympx","expires_in": 3600,
     "token_type": "bearer","scope": "phone_check"}`
-  const spec = '{ "access_token": "2YotnFZFEjr1zCsicMWpAA", "token_type": "bearer", "expires_in": 3600, "scope": "phone_check coverage" }'
-  for (const text of [guide, spec]) t.strictSame(readToken(JSON.parse(text)), { token: '2YotnFZFEjr1zCsicMWpAA', expiresIn: 3600 })
+  const spec =
+    '{ "access_token": "2YotnFZFEjr1zCsicMWpAA", "token_type": "bearer", "expires_in": 3600, "scope": "phone_check coverage" }'
+  for (const text of [guide, spec]) t.strictSame(
+    readToken(JSON.parse(text)), { token: '2YotnFZFEjr1zCsicMWpAA', expiresIn: 3600 },
+  )
   for (const other of [
     null, {}, { access_token: '', expires_in: 1 }, { access_token: 'a', expires_in: '1' }, { access_token: 'a' },
     { access_token: 'a', expires_in: -1 }, { access_token: 'a\r\nb', expires_in: 1 },
@@ -37,11 +40,15 @@ t.test('the documented token answers', async t => {
 t.test('without a token it is our credentials, or a breach of contract', async t => {
   const refusals: [number, unknown, string][] = [
     [401, { error: 'invalid_client' }, 'provider_misconfigured'], [401, undefined, 'provider_misconfigured'],
-    [400, { error: 'invalid_client' }, 'provider_misconfigured'], [400, { error: 'invalid_scope' }, 'provider_misconfigured'],
+    [
+      400, { error: 'invalid_client' }, 'provider_misconfigured',
+    ], [400, { error: 'invalid_scope' }, 'provider_misconfigured'],
     [400, { error: 'invalid_request' }, 'provider_bad_response'], [400, undefined, 'provider_bad_response'],
     [404, null, 'provider_bad_response'],
   ]
-  for (const [status, body, reason] of refusals) t.equal(readTokenRefusal(status, body), reason, `${status} ${JSON.stringify(body)}`)
+  for (const [status, body, reason] of refusals) t.equal(
+    readTokenRefusal(status, body), reason, `${status} ${JSON.stringify(body)}`,
+  )
 })
 
 t.test('the documented create answer', async t => {
@@ -50,7 +57,9 @@ t.test('the documented create answer', async t => {
 })
 
 t.test('links off the API\'s own origin are refused', async t => {
-  const links = (self: string, checkUrl: string) => ({ ...created, _links: { self: { href: self }, check_url: { href: checkUrl } } })
+  const links = (self: string, checkUrl: string) => (
+    { ...created, _links: { self: { href: self }, check_url: { href: checkUrl } } }
+  )
   t.ok(readCreated(links(`${origin}/a`, `${origin}/b`), origin))
   for (const link of [
     'http://eu.api.tru.id/a', 'https://us.api.tru.id/a', 'https://eu.api.tru.id.evil.example/a', 'https://eu.api.tru.id@evil.example/a',
@@ -65,7 +74,11 @@ t.test('links off the API\'s own origin are refused', async t => {
     t.equal(readCreated(links(link, `${origin}/b`), origin), null, `self ${link}`)
     t.equal(readCreated(links(`${origin}/a`, link), origin), null, `check_url ${link}`)
   }
-  for (const other of [null, {}, { ...created, check_id: 5 }, { ...created, _links: {} }, { ...created, _links: { self: origin } }]) {
+  for (
+    const other of [
+      null, {}, { ...created, check_id: 5 }, { ...created, _links: {} }, { ...created, _links: { self: origin } },
+    ]
+  ) {
     t.equal(readCreated(other, origin), null)
   }
 })
@@ -78,7 +91,9 @@ t.test('where http and ports are permitted, still only the one origin is', async
     '2130706433:4001', '0x7f000001:4001', '0177.0.0.1:4001', '127.1:4001', '127.0.0.1.:4001', '[::1]:4001', '[::ffff:127.0.0.1]:4001', 'localhost:4001', '127.0.0.1', '127.0.0.1:4002',
     '127.0.0.1:04001', '127.0.0.1:4001@evil.example', 'u@127.0.0.1:4001', '169.254.169.254', '0.0.0.0:4001',
   ]) t.equal(readCreated(links(`http://${host}/b`), local), null, host)
-  for (const link of ['https://127.0.0.1:4001/b', 'HTTP://127.0.0.1:4001/b', 'ws://127.0.0.1:4001/b', '//127.0.0.1:4001/b']) t.equal(readCreated(links(link), local), null, link)
+  for (
+    const link of ['https://127.0.0.1:4001/b', 'HTTP://127.0.0.1:4001/b', 'ws://127.0.0.1:4001/b', '//127.0.0.1:4001/b']
+  ) t.equal(readCreated(links(link), local), null, link)
 })
 
 t.test('what a check says', async t => {
@@ -91,7 +106,9 @@ t.test('what a check says', async t => {
   t.equal(judgeCheck({ ...created, status: 'EXPIRED' }, id), 'evidence_expired')
   const { match: _match, ...unmatched } = completed
   t.equal(judgeCheck(unmatched, id), 'provider_bad_response', 'an absent match is neither true nor false')
-  for (const match of [null, 'true', 1]) t.equal(judgeCheck({ ...completed, match }, id), 'provider_bad_response', `match ${match}`)
+  for (const match of [null, 'true', 1]) t.equal(
+    judgeCheck({ ...completed, match }, id), 'provider_bad_response', `match ${match}`,
+  )
   t.equal(judgeCheck({ ...completed, status: 'completed' }, id), 'provider_bad_response')
   t.equal(judgeCheck({ ...created, status: 'PENDING', match: true }, id), 'pending', 'a match before the end is none')
   t.equal(judgeCheck({ ...completed, status: 'EXPIRED' }, id), 'evidence_expired', 'nor one after')
@@ -132,7 +149,10 @@ t.test('every documented problem has a reason, by its type and never by its text
     t.equal(readExchangeRefusal(status, problem(type)), atExchange, `exchange ${type}`)
     t.equal(readCheckRefusal(status, problem(type)), atRead, `read ${type}`)
   }
-  t.equal(readCreateRefusal(400, { title: 'Bad Request', detail: 'Country not supported' }), 'carrier_unsupported', 'an untyped 400')
+  t.equal(
+    readCreateRefusal(400, { title: 'Bad Request', detail: 'Country not supported' }), 'carrier_unsupported',
+    'an untyped 400',
+  )
   t.equal(readCreateRefusal(409, undefined), 'device_mismatch')
   t.equal(readCreateRefusal(412, undefined), 'not_on_cellular')
   for (const status of [402, 403]) {
@@ -153,7 +173,11 @@ t.test('evidence, state and callbacks', async t => {
   t.ok(readState({ checkId: id, self: origin, version: 'v0.2' }))
   for (const other of [null, {}, { checkId: id, self: origin, version: 'v0.3' }]) t.equal(readState(other), null)
   t.ok(isCallback({ check_id: id, reference_id: 'r', status: 'COMPLETED', match: true, network_id: '23599' }))
-  for (const other of [null, 'x', {}, { check_id: id }, { check_id: 1, status: 'COMPLETED' }, { check_id: 'x'.repeat(129), status: '' }]) {
+  for (
+    const other of [
+      null, 'x', {}, { check_id: id }, { check_id: 1, status: 'COMPLETED' }, { check_id: 'x'.repeat(129), status: '' },
+    ]
+  ) {
     t.notOk(isCallback(other))
   }
 })

@@ -8,7 +8,9 @@ import { createVerification } from '../../../src/core/decide.ts'
 const record = (revision: number): Verification => ({
   ...createVerification({
     id: 'ver_1', appId: 'app', phoneNumber: null, reference: null, metadata: {}, locale: null, device: {}, returnUrl: null, includeProfile: false,
-    workflow: [{ method: 'otpless.otp', timeoutMs: 1, options: {}, isRepeatable: false, continueWhenRejected: false }], expiresAt: 1, key: null,
+    workflow: [
+      { method: 'otpless.otp', timeoutMs: 1, options: {}, isRepeatable: false, continueWhenRejected: false },
+    ], expiresAt: 1, key: null,
   }, 0).next, revision,
 })
 
@@ -32,7 +34,9 @@ function createSubject () {
   }
   const open = () => {
     const seen: unknown[] = []
-    return { seen, ...follow('ver_1', { next: ({ revision }) => seen.push(revision), error: error => seen.push(error) }) }
+    return {
+      seen, ...follow('ver_1', { next: ({ revision }) => seen.push(revision), error: error => seen.push(error) }),
+    }
   }
   return { follow, reads, listeners, announce, answer, open }
 }

@@ -27,7 +27,9 @@ t.test('with it, when something changes', async t => {
   const { server, create, calls, listening } = await buildTestServer(t)
   const { id, revision } = await create()
   calls.length = 0
-  const read = async (query: string) => (await server.inject({ url: `/verifications/${id}?${query}`, headers: authorization })).json()
+  const read = async (query: string) => (
+    await server.inject({ url: `/verifications/${id}?${query}`, headers: authorization })
+  ).json()
   const answers = [read(`wait=30&revision=${revision}`), read('wait=30')]
   await waitUntil(() => listening().now === 1 && calls.length === 2)
   await server.inject({ method: 'POST', url: `/verifications/${id}/cancel`, headers: authorization })
@@ -41,7 +43,12 @@ t.test('with it, when something changes', async t => {
 t.test('at once, when the revision has passed already', async t => {
   const { server, create } = await buildTestServer(t)
   const { id, revision } = await create()
-  t.match((await server.inject({ url: `/verifications/${id}?wait=30&revision=${revision - 1}`, headers: authorization })).json(), { revision })
+  t.match(
+    (
+      await server.inject({ url: `/verifications/${id}?wait=30&revision=${revision - 1}`, headers: authorization })
+    ).json(),
+    { revision },
+  )
 })
 
 t.test('when the time is over', async t => {
@@ -90,7 +97,12 @@ t.test('a wait whose reading fails fails', async t => {
 async function withStreams (t: Tap, live: LiveOptions = {}) {
   const test = await buildTestServer(t, { live })
   const origin = `http://127.0.0.1:${await test.listen()}`
-  const created = await test.create({ phoneNumber, metadata: Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`key${index}`, 'x'.repeat(500)])) })
+  const created = await test.create(
+    {
+      phoneNumber,
+      metadata: Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`key${index}`, 'x'.repeat(500)])),
+    },
+  )
   const open = (query = '', headers: Record<string, string> = authorization, id = created.id) =>
     openEvents(t, `${origin}/verifications/${id}/events${query}`, headers)
   /** A change that can be repeated without end. */
@@ -108,7 +120,9 @@ t.test('a stream tells the present state, then each change, once for all who fol
   for (const stream of streams) t.match(await stream.told(0), { id: created.revision, event: 'verification.updated' })
   const readsBefore = reads()
   change()
-  for (const stream of streams) t.match(await stream.told(1), { id: created.revision + 1, data: { revision: created.revision + 1 } })
+  for (const stream of streams) t.match(
+    await stream.told(1), { id: created.revision + 1, data: { revision: created.revision + 1 } },
+  )
   t.equal(reads(), readsBefore + 1)
   t.same(listening(), { now: 1, ever: 1 })
   for (const stream of streams) stream.close()
@@ -131,7 +145,10 @@ t.test('a stream that is silent shows that it is alive, and reads again what it 
 t.test('a stream outlives the trouble of the store, but not a record that cannot be read', async t => {
   const { open, change, failWith, lines, reads } = await withStreams(t, { heartbeatMs: 20 })
   failWith(new StoreUnavailable('TIMEOUT'))
-  t.match(await open(), { status: 503, headers: { 'content-type': 'application/problem+json', 'retry-after': '1' } }, 'not when it is there from the start')
+  t.match(
+    await open(), { status: 503, headers: { 'content-type': 'application/problem+json', 'retry-after': '1' } },
+    'not when it is there from the start',
+  )
   failWith(null)
   const stream = await open()
   await stream.told(0)

@@ -2,19 +2,37 @@ import t from 'tap'
 import { finishDocument } from '../../../src/api/openapi/document.ts'
 import { apiErrorResponses, publicErrors } from '../../../src/api/openapi/operations.ts'
 
-const person = { title: 'Person', type: 'object', properties: { name: { type: 'string', examples: [{ title: 'no schema' }] } } }
+const person = {
+  title: 'Person', type: 'object', properties: { name: { type: 'string', examples: [{ title: 'no schema' }] } },
+}
 const examples = { ada: { summary: 'Ada', value: { title: 'Person', name: 'Ada' } } }
 const response = { description: 'Found.', content: { 'application/json': { schema: person, examples } } }
 
 const finish = (paths: object, more: object = {}): Record<string, any> => finishDocument({
-  openapi: '3.1.0', paths, components: { securitySchemes: { apiKey: { type: 'http', description: 'A key.' }, clientSecret: { description: 'A secret.' } } }, ...more,
+  openapi: '3.1.0', paths, components: {
+    securitySchemes: { apiKey: { type: 'http', description: 'A key.' }, clientSecret: { description: 'A secret.' } },
+  }, ...more,
 })
 
 t.test('what is said again is written once', async t => {
-  const operation = (description: string, other: object = {}) => ({ description, responses: { 200: { ...response, ...other }, ...apiErrorResponses('rate_limited') }, security: [{ apiKey: ['providers:read'] }] })
+  const operation = (description: string, other: object = {}) => (
+    {
+      description, responses: { 200: { ...response, ...other }, ...apiErrorResponses('rate_limited') },
+      security: [{ apiKey: ['providers:read'] }],
+    }
+  )
   const { paths, webhooks, components } = finish(
-    { '/a': { get: operation('A.') }, '/b': { get: operation('B.'), post: { description: 'Open.', responses: publicErrors() } } },
-    { webhooks: { told: { post: { requestBody: { content: { 'application/json': { schema: person, examples } } }, responses: {} } } } },
+    {
+      '/a': { get: operation('A.') },
+      '/b': { get: operation('B.'), post: { description: 'Open.', responses: publicErrors() } },
+    },
+    {
+      webhooks: {
+        told: {
+          post: { requestBody: { content: { 'application/json': { schema: person, examples } } }, responses: {} },
+        },
+      },
+    },
   )
   const { schema, examples: shown } = paths['/a'].get.responses[200].content['application/json']
   t.same(schema, { $ref: '#/components/schemas/Person' })
@@ -24,24 +42,37 @@ t.test('what is said again is written once', async t => {
   t.same(webhooks.told.post.requestBody.content['application/json'], { schema, examples: shown })
   t.same(paths['/b'].get.responses[429], { $ref: '#/components/responses/RateLimited' })
   t.same(paths['/b'].get.responses[503], { $ref: '#/components/responses/OverloadedOrStoreUnavailable' })
-  t.match(components.responses['RateLimited'], { description: /rate_limited/, headers: { 'retry-after': { $ref: '#/components/headers/RetryAfter' } } })
-  t.ok(components.responses['RateLimited'].content['application/problem+json'].examples.rate_limited.value, 'what is there once stays where it is')
+  t.match(
+    components.responses['RateLimited'],
+    { description: /rate_limited/, headers: { 'retry-after': { $ref: '#/components/headers/RetryAfter' } } },
+  )
+  t.ok(
+    components.responses['RateLimited'].content['application/problem+json'].examples.rate_limited.value,
+    'what is there once stays where it is',
+  )
   t.match(paths['/b'].post.responses[503].description, /overloaded/, 'another answer of the same status')
 })
 
 t.test('a name that means something else already is not taken', async t => {
   const other = { ada: { summary: 'Another', value: { name: 'Ada' } } }
-  const answerWith = (examples: object) => ({ 200: { ...response, content: { 'application/json': { schema: person, examples } } } })
+  const answerWith = (examples: object) => (
+    { 200: { ...response, content: { 'application/json': { schema: person, examples } } } }
+  )
   const get = (examples: object) => ({ get: { description: 'A.', responses: answerWith(examples) } })
   const { paths } = finish({ '/a': get(examples), '/b': get(examples), '/c': get(other), '/d': get(other) })
-  const shown = Object.values<Record<string, any>>(paths).map(({ get: { responses } }) => responses[200].content['application/json'].examples.ada)
+  const shown = Object.values<Record<string, any>>(paths).map(
+    ({ get: { responses } }) => responses[200].content['application/json'].examples.ada,
+  )
   t.same(shown, [{ $ref: '#/components/examples/Ada' }, { $ref: '#/components/examples/Ada' }, other.ada, other.ada])
 })
 
 t.test('who may call it is told in words', async t => {
   const { paths, components } = finish({
     '/a': {
-      get: { description: 'A.', security: [{ apiKey: ['providers:read'] }, { clientSecret: [] }, { clientSecretInQuery: [] }], responses: {} },
+      get: {
+        description: 'A.',
+        security: [{ apiKey: ['providers:read'] }, { clientSecret: [] }, { clientSecretInQuery: [] }], responses: {},
+      },
       post: { description: 'B.', responses: {} },
     },
   })
@@ -60,7 +91,10 @@ t.test('parameters: the path first, and no example that would be sent by who onl
       get: {
         description: 'A.', responses: {}, parameters: [
           { in: 'query', name: 'wait', description: 'Seconds.', example: 25, schema: { type: 'integer' } },
-          { in: 'header', name: 'kind', description: 'Which.', examples: { a: { value: 'a' }, b: { value: 'b' } }, schema: { type: 'string' } },
+          {
+            in: 'header', name: 'kind', description: 'Which.', examples: { a: { value: 'a' }, b: { value: 'b' } },
+            schema: { type: 'string' },
+          },
           { in: 'path', name: 'id', description: 'Its id.', schema: { type: 'string' } },
         ],
       },
@@ -68,14 +102,26 @@ t.test('parameters: the path first, and no example that would be sent by who onl
   })
   t.strictSame(paths['/a'].get.parameters, [
     { in: 'path', name: 'id', description: 'Its id.', schema: { type: 'string' } },
-    { in: 'query', name: 'wait', description: 'Seconds. For example `25`.', schema: { type: 'integer', examples: [25] } },
-    { in: 'header', name: 'kind', description: 'Which. For example `a`.', schema: { type: 'string', examples: ['a', 'b'] } },
+    {
+      in: 'query', name: 'wait', description: 'Seconds. For example `25`.', schema: { type: 'integer', examples: [25] },
+    },
+    {
+      in: 'header', name: 'kind', description: 'Which. For example `a`.',
+      schema: { type: 'string', examples: ['a', 'b'] },
+    },
   ])
 })
 
 t.test('a body that may be absent is not required', async t => {
   const requestBody = { required: true, content: {} }
-  const { paths } = finish({ '/a': { post: { description: 'A.', 'x-optional-body': true, requestBody, responses: {} }, put: { description: 'B.', requestBody, responses: {} } } })
+  const { paths } = finish(
+    {
+      '/a': {
+        post: { description: 'A.', 'x-optional-body': true, requestBody, responses: {} },
+        put: { description: 'B.', requestBody, responses: {} },
+      },
+    },
+  )
   t.match(paths['/a'], { post: { requestBody: { required: false } }, put: { requestBody: { required: true } } })
   t.notOk('x-optional-body' in paths['/a'].post)
 })

@@ -11,11 +11,16 @@ t.test('error answers are grouped by status, each code with its advice and an ex
   t.same(Object.keys(others), ['410'])
   t.ok(answer?.description.includes(`${apiErrors.code_incorrect.when} ${apiErrors.code_incorrect.advice}`))
   t.match(answer?.content['application/problem+json'].examples, {
-    code_incorrect: { summary: apiErrors.code_incorrect.title, value: { status: 422, attemptsRemaining: 4 } }, invalid_phone_number: {},
+    code_incorrect: {
+      summary: apiErrors.code_incorrect.title, value: { status: 422, attemptsRemaining: 4 },
+    }, invalid_phone_number: {},
   })
   t.same(Object.keys(apiErrorResponses()), ['400', '401', '403', '500', '503'])
   t.same(Object.keys(publicErrors('not_found')), ['400', '404', '500', '503'])
-  t.same(errorResponses('store_unavailable', 'overloaded'), errorResponses('overloaded', 'store_unavailable', 'overloaded'), 'in whatever order they are named')
+  t.same(
+    errorResponses('store_unavailable', 'overloaded'), errorResponses('overloaded', 'store_unavailable', 'overloaded'),
+    'in whatever order they are named',
+  )
 })
 
 t.test('who may call', async t => {
@@ -31,5 +36,8 @@ t.test('examples go with a schema, and change nothing of what it takes', async t
   t.same(shown['x-examples'], examples)
   t.same([{ code: '1' }, {}, { code: '1', more: 1 }].map(value => Compile(shown).Check(value)), [true, false, false])
   t.notOk('x-examples' in schema)
-  t.same(jsonResponse('Done.', schema, examples), { description: 'Done.', headers: {}, content: { 'application/json': { schema, examples } } })
+  t.same(
+    jsonResponse('Done.', schema, examples),
+    { description: 'Done.', headers: {}, content: { 'application/json': { schema, examples } } },
+  )
 })

@@ -5,7 +5,9 @@ type Operation = {
   operationId?: string, security?: object[], requestBody?: { required: boolean },
 }
 type Document = {
-  openapi: string, info: { version: string }, tags: { name: string }[], paths: Record<string, Record<string, Operation>>,
+  openapi: string, info: {
+    version: string,
+  }, tags: { name: string }[], paths: Record<string, Record<string, Operation>>,
   components: { schemas: object },
 }
 
@@ -14,7 +16,9 @@ t.test('the document is served, and describes every route', async t => {
   const document = (await server.inject('/openapi.json')).json<Document>()
   t.equal(document.openapi, '3.1.0')
   t.same(document.tags.map(({ name }) => name), ['Verifications', 'Webhooks', 'Providers', 'Operations', 'Callbacks'])
-  t.same(Object.entries(document.paths).flatMap(([path, item]) => Object.keys(item).map(method => `${method} ${path}`)).sort(), [
+  t.same(Object.entries(document.paths).flatMap(
+    ([path, item]) => Object.keys(item).map(method => `${method} ${path}`),
+  ).sort(), [
     'delete /verifications/{id}', 'get /callbacks/{provider}/{key}', 'get /livez', 'get /metrics', 'get /providers', 'get /readyz',
     'get /verifications',
     'get /verifications/{id}', 'get /verifications/{id}/events', 'get /webhooks/deliveries', 'post /callbacks/{provider}', 'post /callbacks/{provider}/{key}', 'post /verifications',

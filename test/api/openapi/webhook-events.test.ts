@@ -14,9 +14,14 @@ t.test('every event there is', async t => {
     t.match(Object.values(examples), [{ value: { type } }])
     t.ok(post.responses['2XX'] && post.responses[410] && post.responses.default, 'what each answer leads to')
   }
-  t.match(webhooks['verification.created']?.post.description, /only when the app chooses it \(`events` of its webhook: `created`\)/)
+  t.match(
+    webhooks['verification.created']?.post.description,
+    /only when the app chooses it \(`events` of its webhook: `created`\)/,
+  )
   t.match(webhooks['verification.verified']?.post.description, /unless the app chooses otherwise/)
-  const [, schedule] = /again (.*) \(± 10 %\)/.exec(webhooks['verification.failed']?.post.responses.default.description ?? '') ?? []
+  const [, schedule] = /again (.*) \(± 10 %\)/.exec(
+    webhooks['verification.failed']?.post.responses.default.description ?? '',
+  ) ?? []
   t.match(schedule, /^5 s, 5 min, 30 min, 2 h, .*, 24 h$/)
   t.equal(schedule?.split(', ').length, retryDelays.length - 1, 'the whole schedule after the first try')
 })

@@ -11,22 +11,33 @@ const never = (): Promise<never> => new Promise(() => {})
 
 /** Gauges over answers of the test's own; `asked` counts how often each was asked for. */
 function open ({ breaker = () => 'closed', ...answers }: Partial<{
-  breaker: () => Health['breaker'], look: () => Promise<QueueState[]>, firstDue: () => Promise<number | null>, pendingSince: () => Promise<number | null>,
+  breaker: () =>
+    Health['breaker'], look: () =>
+      Promise<QueueState[]>, firstDue: () => Promise<number | null>, pendingSince: () => Promise<number | null>,
 }> = {}) {
   const asked = { look: 0, firstDue: 0, pendingSince: 0 }
   const registry = new Registry()
-  const { look = async () => [{ queue: 'resolve', jobs, oldestAt: now - 7_000 }, { queue: 'notify', jobs: { ...jobs, waiting: 0 }, oldestAt: null }] } = answers
+  const {
+    look = async () => [
+      { queue: 'resolve', jobs, oldestAt: now - 7_000 },
+      { queue: 'notify', jobs: { ...jobs, waiting: 0 }, oldestAt: null },
+    ],
+  } = answers
   const { firstDue = async () => now - 2_500, pendingSince = async () => now - 90_000 } = answers
   const health = (): Health => ({ breaker: breaker(), errorRate: 0, lastSuccessAt: null, lastFailure: null })
   const idle = (): never => { throw new Error('nothing is asked of providers') }
-  const adapters: GaugesParts['adapters'] = new Map([['truid', { provider: 'truid', methods: {}, start: idle, resolve: idle, isOpen: idle, health }]])
+  const adapters: GaugesParts['adapters'] = new Map(
+    [['truid', { provider: 'truid', methods: {}, start: idle, resolve: idle, isOpen: idle, health }]],
+  )
   const count = <T>(name: keyof typeof asked, answer: () => Promise<T>) => async (): Promise<T> => {
     asked[name] += 1
     return answer()
   }
   registerGauges(registry, {
     adapters, now: () => now,
-    queues: { stats: count('look', look) }, store: { firstDue: count('firstDue', firstDue) }, deliveries: { pendingSince: count('pendingSince', pendingSince) },
+    queues: { stats: count('look', look) }, store: { firstDue: count('firstDue', firstDue) }, deliveries: {
+      pendingSince: count('pendingSince', pendingSince),
+    },
   })
   return { asked, registry, read: async (): Promise<Series[]> => readSeries(await registry.metrics()) }
 }
@@ -34,7 +45,9 @@ function open ({ breaker = () => 'closed', ...answers }: Partial<{
 t.test('what is', async t => {
   const series = await open().read()
   t.equal(sumOf(series, 'verigate_redis_up'), 1)
-  for (const [state, count] of Object.entries(jobs)) t.equal(sumOf(series, 'verigate_queue_jobs', { queue: 'resolve', state }), count, state)
+  for (const [state, count] of Object.entries(jobs)) t.equal(
+    sumOf(series, 'verigate_queue_jobs', { queue: 'resolve', state }), count, state,
+  )
   t.equal(sumOf(series, 'verigate_queue_oldest_job_seconds', { queue: 'resolve' }), 7)
   t.equal(sumOf(series, 'verigate_queue_oldest_job_seconds', { queue: 'notify' }), 0, 'none waits')
   t.equal(sumOf(series, 'verigate_sweep_lag_seconds'), 2.5)
@@ -45,7 +58,9 @@ t.test('nothing due, nothing pending, and a clock that is behind', async t => {
   const none = await open({ firstDue: async () => null, pendingSince: async () => null }).read()
   const behind = await open({ firstDue: async () => now + 60_000, pendingSince: async () => now + 1 }).read()
   for (const series of [none, behind]) {
-    for (const name of ['verigate_sweep_lag_seconds', 'verigate_webhook_oldest_undelivered_seconds']) t.equal(sumOf(series, name), 0, name)
+    for (
+      const name of ['verigate_sweep_lag_seconds', 'verigate_webhook_oldest_undelivered_seconds']
+    ) t.equal(sumOf(series, name), 0, name)
   }
 })
 
@@ -69,7 +84,10 @@ t.test('however often and however many scrape, Redis is asked once a second', as
   t.strictSame(asked, { look: 2, firstDue: 2, pendingSince: 2 })
 })
 
-const names = ['verigate_queue_jobs', 'verigate_queue_oldest_job_seconds', 'verigate_sweep_lag_seconds', 'verigate_webhook_oldest_undelivered_seconds']
+const names = [
+  'verigate_queue_jobs', 'verigate_queue_oldest_job_seconds', 'verigate_sweep_lag_seconds',
+  'verigate_webhook_oldest_undelivered_seconds',
+]
 
 async function expectNothingOfRedis (t: Test, read: () => Promise<Series[]>): Promise<void> {
   const from = performance.now()

@@ -35,7 +35,9 @@ t.test('a slow event loop takes it out of the traffic, and only a minute of it g
 
 t.test('it is ready when Redis answers, workers run and it is not stopping', async t => {
   const { health, state } = bench()
-  t.same(await health.ready(), { status: 'ready', checks: { redis: 'ok', workers: 'ok', eventLoop: 'ok', draining: false } })
+  t.same(
+    await health.ready(), { status: 'ready', checks: { redis: 'ok', workers: 'ok', eventLoop: 'ok', draining: false } },
+  )
   state.ping = async () => { throw new Error('away') }
   t.match(await health.ready(), { status: 'unavailable', checks: { redis: 'unreachable', workers: 'ok' } })
   t.equal(health.live().status, 'ok', 'a restart would not bring Redis back')

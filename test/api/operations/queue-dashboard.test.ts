@@ -5,7 +5,9 @@ import { connectTo, startRedis } from '../../helpers/redis.ts'
 import { apiKey, buildTestServer } from '../../helpers/server.ts'
 
 const page = '/admin/queues'
-const basic = (key: string, user = 'anybody') => ({ authorization: `Basic ${Buffer.from(`${user}:${key}`).toString('base64')}` })
+const basic = (key: string, user = 'anybody') => (
+  { authorization: `Basic ${Buffer.from(`${user}:${key}`).toString('base64')}` }
+)
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
 /** A server that shows real queues, in which one job waits. */
@@ -19,7 +21,9 @@ async function start (t: Test) {
 
 t.test('it is not there unless it is wanted', async t => {
   const { server } = await buildTestServer(t)
-  for (const url of [page, `${page}/`, `${page}/api/queues`]) t.equal((await server.inject({ url, headers: basic(apiKey) })).statusCode, 404, url)
+  for (const url of [page, `${page}/`, `${page}/api/queues`]) t.equal(
+    (await server.inject({ url, headers: basic(apiKey) })).statusCode, 404, url,
+  )
 })
 
 t.test('it opens with an API key that has the scope, as a bearer or as a password', async t => {
@@ -29,29 +33,58 @@ t.test('it opens with an API key that has the scope, as a bearer or as a passwor
     t.match(answer, { statusCode: 200, headers: { 'content-type': /^text\/html/ } })
     t.notOk('www-authenticate' in answer.headers)
     const { queues } = (await server.inject({ url: `${page}/api/queues`, headers })).json()
-    t.same(queues.map(({ name, readOnlyMode, counts }: Record<string, any>) => [name, readOnlyMode, counts.waiting]), [['resolve', true, 1], ['notify', true, 0], ['sweep', true, 0]])
+    t.same(
+      queues.map(({ name, readOnlyMode, counts }: Record<string, any>) => [name, readOnlyMode, counts.waiting]),
+      [['resolve', true, 1], ['notify', true, 0], ['sweep', true, 0]],
+    )
     const { job } = (await server.inject({ url: `${page}/api/queues/resolve/ver_waiting.1`, headers })).json()
     t.same(job.data, { id: 'ver_waiting' }, 'a job is an id')
   }
-  for (const url of [page, `${page}/`, `${page}/queue/resolve`, `${page}/api/queues`, `${page}/api/redis/stats`, `${page}/static/favicon.ico`]) {
-    for (const headers of [{}, basic('wrong'), basic(''), bearer('wrong'), { authorization: 'Basic ?' }, { authorization: apiKey }]) {
+  for (
+    const url of [
+      page, `${page}/`, `${page}/queue/resolve`, `${page}/api/queues`, `${page}/api/redis/stats`,
+      `${page}/static/favicon.ico`,
+    ]
+  ) {
+    for (
+      const headers of [
+        {}, basic('wrong'), basic(''), bearer('wrong'), { authorization: 'Basic ?' }, { authorization: apiKey },
+      ]
+    ) {
       const answer = await server.inject({ url, headers })
-      t.match(answer, { statusCode: 401, headers: { 'www-authenticate': /^Basic realm=/, 'content-type': 'application/problem+json' } }, url)
+      t.match(
+        answer,
+        {
+          statusCode: 401, headers: { 'www-authenticate': /^Basic realm=/, 'content-type': 'application/problem+json' },
+        },
+        url,
+      )
     }
-    t.match(await server.inject({ url, headers: basic('vgk_reader') }), { statusCode: 403, headers: { 'content-type': 'application/problem+json' } }, 'another scope')
+    t.match(
+      await server.inject({ url, headers: basic('vgk_reader') }),
+      { statusCode: 403, headers: { 'content-type': 'application/problem+json' } }, 'another scope',
+    )
   }
   t.notMatch(lines.join(''), new RegExp(`${apiKey}|${basic(apiKey).authorization.slice(6)}`))
-  t.match((await server.inject({ url: '/providers' })).headers['www-authenticate'], 'Bearer', 'elsewhere no browser asks for a password')
+  t.match(
+    (await server.inject({ url: '/providers' })).headers['www-authenticate'], 'Bearer',
+    'elsewhere no browser asks for a password',
+  )
 })
 
 t.test('nothing can be changed there', async t => {
   const { server, queues } = await start(t)
   const headers = basic(apiKey)
   for (const [method, path] of [
-    ['PUT', 'pause'], ['PUT', 'resolve/pause'], ['PUT', 'resolve/empty'], ['PUT', 'resolve/obliterate'], ['PUT', 'resolve/retry/failed'], ['PUT', 'resolve/clean/wait'],
+    ['PUT', 'pause'], ['PUT', 'resolve/pause'], ['PUT', 'resolve/empty'], ['PUT', 'resolve/obliterate'], [
+      'PUT', 'resolve/retry/failed',
+    ], ['PUT', 'resolve/clean/wait'],
     ['POST', 'resolve/add'], ['PUT', 'resolve/ver_waiting.1/clean'], ['PATCH', 'resolve/ver_waiting.1/update-data'],
   ] as const) {
-    t.equal((await server.inject({ method, url: `${page}/api/queues/${path}`, headers })).statusCode, 405, `${method} ${path}`)
+    t.equal(
+      (await server.inject({ method, url: `${page}/api/queues/${path}`, headers })).statusCode, 405,
+      `${method} ${path}`,
+    )
   }
   t.equal(await queues.waiting('resolve'), 1)
   for (const queue of queues.opened) if (queue instanceof Queue) t.equal(await queue.isPaused(), false)
@@ -61,13 +94,18 @@ t.test('it comes with all it needs, under its own policy', async t => {
   const { server } = await start(t)
   const headers = basic(apiKey)
   const answer = await server.inject({ url: page, headers })
-  const assets = [...answer.body.matchAll(/<(?:script|link)[^>]* (?:src|href)="([^"]+)"/g)].map(([, path]) => path ?? '').filter(path => !path.startsWith('https://fonts.'))
+  const assets = [
+    ...answer.body.matchAll(/<(?:script|link)[^>]* (?:src|href)="([^"]+)"/g),
+  ].map(([, path]) => path ?? '').filter(path => !path.startsWith('https://fonts.'))
   t.ok(assets.length >= 5)
   for (const path of assets) {
     t.notMatch(path, /^(https?:)?\/\//, 'from here')
     t.equal((await server.inject({ url: `${page}/${path}`, headers })).statusCode, 200, path)
   }
   t.match(answer.body, `<base href="${page}/"`)
-  t.match(answer.headers['content-security-policy'], /^default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; /)
+  t.match(
+    answer.headers['content-security-policy'],
+    /^default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; /,
+  )
   t.notMatch(answer.headers['content-security-policy'], /https?:/)
 })

@@ -15,9 +15,14 @@ t.test('health', async t => {
     return answer.json()
   }
   t.same(await ask('/livez', Liveness, 200), { status: 'ok', checks: { eventLoop: 'ok', workers: 'ok' } })
-  t.match(await ask('/readyz', Readiness, 200), { status: 'ready', checks: { redis: 'ok', workers: 'ok', eventLoop: 'ok', draining: false } })
+  t.match(
+    await ask('/readyz', Readiness, 200),
+    { status: 'ready', checks: { redis: 'ok', workers: 'ok', eventLoop: 'ok', draining: false } },
+  )
   ping = async () => { throw new Error('away') }
-  t.match(await ask('/readyz', Readiness, 503), { status: 'unavailable', checks: { redis: 'unreachable', workers: 'ok' } })
+  t.match(
+    await ask('/readyz', Readiness, 503), { status: 'unavailable', checks: { redis: 'unreachable', workers: 'ok' } },
+  )
   await ask('/livez', Liveness, 200)
   workers.isStuck = () => true
   t.match(await ask('/livez', Liveness, 503), { status: 'stuck', checks: { workers: 'stuck' } })
@@ -37,7 +42,10 @@ t.test('under pressure work is refused, and probes are answered all the same', a
   t.match(refused.json(), { status: 503, code: 'overloaded' })
   t.match(refused.headers, { 'retry-after': '1', 'content-type': 'application/problem+json' })
   for (const url of ['/livez', '/metrics']) t.equal((await server.inject(url)).statusCode, 200, url)
-  t.match(await server.inject('/readyz').then(answer => answer.json()), { status: 'unavailable', checks: { redis: 'ok', eventLoop: 'slow' } }, 'let others have it')
+  t.match(
+    await server.inject('/readyz').then(answer => answer.json()),
+    { status: 'unavailable', checks: { redis: 'ok', eventLoop: 'slow' } }, 'let others have it',
+  )
 })
 
 t.test('metrics', async t => {
@@ -51,5 +59,7 @@ t.test('providers', async t => {
   const { server } = await buildTestServer(t)
   const list: unknown = (await server.inject({ url: '/providers', headers: authorization })).json()
   t.same(Compile(ProviderList).Errors(list), [])
-  t.match(list, { data: [{ provider: 'otpless', methods: [{ method: 'otpless.otp' }], health: { breaker: 'closed' } }] })
+  t.match(
+    list, { data: [{ provider: 'otpless', methods: [{ method: 'otpless.otp' }], health: { breaker: 'closed' } }] },
+  )
 })

@@ -9,7 +9,9 @@ t.test('who is not known is 401, with a challenge', async t => {
   for (const headers of [
     {}, { authorization: '' }, { authorization: 'Bearer' }, { authorization: 'Bearer ' }, { authorization: apiKey },
     { authorization: `Basic ${apiKey}` },
-    bearer('vgk_unknown'), bearer(`${apiKey} ${apiKey}`), bearer('vcs_unknown'), bearer('x'.repeat(8000)), bearer('ключ'),
+    bearer('vgk_unknown'), bearer(
+      `${apiKey} ${apiKey}`,
+    ), bearer('vcs_unknown'), bearer('x'.repeat(8000)), bearer('ключ'),
   ]) {
     for (const request of [{ method: 'POST', url: '/verifications' }, {
       method: 'GET', url: '/verifications/ver_x',
@@ -42,7 +44,10 @@ t.test('each call wants its scope', async t => {
     t.match(answer.json(), { status: 403, code: 'forbidden', detail: new RegExp(scope) }, `${method} ${url}`)
   }
   for (const url of ['/verifications?reference=a', `/verifications/${id}`]) {
-    t.match((await server.inject({ url, headers: bearer('vgk_nobody') })).json(), { code: 'forbidden', detail: /verifications:read/ })
+    t.match(
+      (await server.inject({ url, headers: bearer('vgk_nobody') })).json(),
+      { code: 'forbidden', detail: /verifications:read/ },
+    )
     t.not((await server.inject({ url, headers: bearer('vgk_reader') })).statusCode, 403)
   }
 })
@@ -52,7 +57,9 @@ t.test('an id that is not the app\'s own does not exist, and nobody is asked', a
   const { id } = await create()
   calls.length = 0
   for (const [key, foreign] of [
-    ['vgk_other', id], [apiKey, ids.newId('other', 3)], [apiKey, 'ver_made-up'], [apiKey, `${id}A`], [apiKey, 'x'.repeat(500)],
+    ['vgk_other', id], [
+      apiKey, ids.newId('other', 3),
+    ], [apiKey, 'ver_made-up'], [apiKey, `${id}A`], [apiKey, 'x'.repeat(500)],
   ] as const) {
     for (const [method, path] of [
       ['GET', ''], ['POST', '/check'], ['POST', '/next'], ['POST', '/resend'], ['POST', '/cancel'], ['DELETE', ''],
@@ -88,7 +95,12 @@ t.test('a client secret opens its verification, on the calls for front ends', as
   t.match(shown, { id: mine.id, phoneNumber: '+1********00', metadata: {} })
   const full = (await server.inject({ url: `/verifications/${mine.id}`, headers: bearer(apiKey) })).json()
   t.match(full, { phoneNumber, metadata: { plan: 'pro' } })
-  t.equal((await server.inject({ url: '/verifications/ver_x', headers: bearer(ids.clientSecret(ids.newId('gone', 1))) })).statusCode, 404)
+  t.equal(
+    (
+      await server.inject({ url: '/verifications/ver_x', headers: bearer(ids.clientSecret(ids.newId('gone', 1))) })
+    ).statusCode,
+    404,
+  )
 })
 
 t.test('a handler that wants an app on a route that asks for none is a mistake of ours', async t => {

@@ -40,7 +40,9 @@ t.test('other types are 415, before the body is read', async t => {
 t.test('an absent body is nothing, or, where that may be, an empty object', async t => {
   const post = build(acceptJson)
   for (const [payload, type] of [
-    [undefined, undefined], [undefined, 'application/json'], ['', 'application/json'], ['', 'application/x-www-form-urlencoded'],
+    [undefined, undefined], [undefined, 'application/json'], ['', 'application/json'], [
+      '', 'application/x-www-form-urlencoded',
+    ],
   ] as const) {
     t.same((await post(payload, type)).json(), { body: 'nothing' })
     t.same((await post(payload, type, '/filled')).json(), { body: {} })
@@ -51,10 +53,20 @@ t.test('an absent body is nothing, or, where that may be, an empty object', asyn
 
 t.test('half of a surrogate pair is refused, whole ones are characters', async t => {
   const post = build(acceptJson)
-  for (const payload of ['{"a":"\\ud800"}', '{"a":"\\uDfFf"}', '{"\\udbff":1}', '{"a":"\\udc00\\ud800"}', '{"a":"\\ud83d\\ud83d\\ude00"}', '{"a":"\\\\\\ud800"}', '{"a":"\\ud83d\\\\\\ude00"}']) {
+  for (
+    const payload of [
+      '{"a":"\\ud800"}', '{"a":"\\uDfFf"}', '{"\\udbff":1}', '{"a":"\\udc00\\ud800"}', '{"a":"\\ud83d\\ud83d\\ude00"}',
+      '{"a":"\\\\\\ud800"}', '{"a":"\\ud83d\\\\\\ude00"}',
+    ]
+  ) {
     t.match((await post(payload, 'application/json')).json(), { message: /surrogate/ }, payload)
   }
-  for (const payload of ['{"a":"\\ud83d\\ude00"}', '{"a":"😀"}', '{"a":"\\\\ud800"}', '{"a":"\\ud7ff\\ue000"}', '{"a":"\\uD83D\\uDE00\\ud83d\\ude00"}']) {
+  for (
+    const payload of [
+      '{"a":"\\ud83d\\ude00"}', '{"a":"😀"}', '{"a":"\\\\ud800"}', '{"a":"\\ud7ff\\ue000"}',
+      '{"a":"\\uD83D\\uDE00\\ud83d\\ude00"}',
+    ]
+  ) {
     t.same((await post(payload, 'application/json')).json(), { body: JSON.parse(payload) }, payload)
   }
 })
@@ -87,12 +99,21 @@ t.test('a provider may send what it likes; its bytes are kept', async t => {
   }
   t.same(await post('{ "a" : 1 }', 'application/json'), { rawBody: Buffer.from('{ "a" : 1 }'), body: { a: 1 } })
   t.same(await post('{"a":1}', 'application/vnd.truid+json'), { rawBody: Buffer.from('{"a":1}'), body: { a: 1 } })
-  t.same(await post('{"a":1}', 'text/plain'), { rawBody: Buffer.from('{"a":1}'), body: { a: 1 } }, 'JSON under another name')
+  t.same(
+    await post('{"a":1}', 'text/plain'), { rawBody: Buffer.from('{"a":1}'), body: { a: 1 } }, 'JSON under another name',
+  )
   t.same(await post('{"a":1}'), { rawBody: Buffer.from('{"a":1}'), body: { a: 1 } }, 'without a type')
-  t.same(await post('a=1&b=2', 'application/x-www-form-urlencoded'), { rawBody: Buffer.from('a=1&b=2'), body: undefined })
-  t.same(await post(Buffer.from([0, 255, 1]), 'application/octet-stream'), { rawBody: Buffer.from([0, 255, 1]), body: undefined })
+  t.same(
+    await post('a=1&b=2', 'application/x-www-form-urlencoded'), { rawBody: Buffer.from('a=1&b=2'), body: undefined },
+  )
+  t.same(
+    await post(Buffer.from([0, 255, 1]), 'application/octet-stream'),
+    { rawBody: Buffer.from([0, 255, 1]), body: undefined },
+  )
   t.same(await post('{"__proto__":1}', 'text/plain'), { rawBody: Buffer.from('{"__proto__":1}'), body: undefined })
   t.equal(await post(undefined), undefined)
-  for (const payload of ['{', '', 'a=1', '{"__proto__":1}']) t.equal(await post(payload, 'application/json'), 400, payload)
+  for (const payload of ['{', '', 'a=1', '{"__proto__":1}']) t.equal(
+    await post(payload, 'application/json'), 400, payload,
+  )
   t.equal(await post(Buffer.alloc(2000), 'text/plain'), 413)
 })

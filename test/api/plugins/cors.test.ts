@@ -5,8 +5,12 @@ import { allowedOrigins, apiKey, buildTestServer, phoneNumber } from '../../help
 
 const [origin = '', second = ''] = allowedOrigins
 const starred = [['GET', ''], ['GET', '/events'], ['POST', '/check'], ['POST', '/next'], ['POST', '/resend']] as const
-const strangers = ['https://evil.example', 'https://shop.example.evil.example', 'http://shop.example', 'https://shop.example:444', 'https://SHOP.example', 'https://shop.example/', 'null', '*', 'https://other.example']
-const corsOf = (headers: object): string[] => Object.keys(headers).filter(name => name.startsWith('access-control-')).sort()
+const strangers = [
+  'https://evil.example', 'https://shop.example.evil.example', 'http://shop.example', 'https://shop.example:444',
+  'https://SHOP.example', 'https://shop.example/', 'null', '*', 'https://other.example',
+]
+const corsOf = (headers: object): string[] =>
+  Object.keys(headers).filter(name => name.startsWith('access-control-')).sort()
 
 t.test('a page of an allowed origin may ask for the calls for front ends', async t => {
   const { server, create, calls } = await buildTestServer(t)
@@ -16,7 +20,10 @@ t.test('a page of an allowed origin may ask for the calls for front ends', async
     const url = `/verifications/${id}${path}`
     for (const allowed of [origin, second]) {
       const { statusCode, headers, body } = await server.inject({
-        method: 'OPTIONS', url, headers: { origin: allowed, 'access-control-request-method': method, 'access-control-request-headers': 'authorization,content-type' },
+        method: 'OPTIONS', url, headers: {
+          origin: allowed, 'access-control-request-method': method,
+          'access-control-request-headers': 'authorization,content-type',
+        },
       })
       t.match({ statusCode, headers, body }, {
         statusCode: 204, body: '', headers: {
@@ -27,7 +34,9 @@ t.test('a page of an allowed origin may ask for the calls for front ends', async
       t.notOk('access-control-allow-credentials' in headers, 'no cookies')
     }
     for (const stranger of strangers) {
-      const answer = await server.inject({ method: 'OPTIONS', url, headers: { origin: stranger, 'access-control-request-method': method } })
+      const answer = await server.inject(
+        { method: 'OPTIONS', url, headers: { origin: stranger, 'access-control-request-method': method } },
+      )
       t.same(corsOf(answer.headers), [], `${stranger} ${path}`)
     }
     t.same(corsOf((await server.inject({ method: 'OPTIONS', url })).headers), [], 'without an origin')
@@ -48,16 +57,31 @@ t.test('and may read the answers, also those that refuse', async t => {
   t.match(await ask({ headers: { origin } }), { statusCode: 401, headers: readable }, 'no credentials')
   t.match(await ask({ headers: { origin, authorization: 'Bearer vcs_wrong' } }), { statusCode: 401, headers: readable })
   t.match(await ask({ url: `${url}?wait=x` }), { statusCode: 400, headers: readable })
-  t.match(await ask({ method: 'POST', url: `${url}/check`, payload: { code: '1' } }), { statusCode: 422, headers: readable })
-  t.match(await ask({ method: 'POST', url: `${url}/check`, payload: 'x', headers: { origin, ...secret, 'content-type': 'text/plain' } }), { statusCode: 415, headers: readable })
+  t.match(
+    await ask({ method: 'POST', url: `${url}/check`, payload: { code: '1' } }), { statusCode: 422, headers: readable },
+  )
+  t.match(
+    await ask(
+      {
+        method: 'POST', url: `${url}/check`, payload: 'x', headers: { origin, ...secret, 'content-type': 'text/plain' },
+      },
+    ),
+    { statusCode: 415, headers: readable },
+  )
   t.match(await ask({ method: 'POST', url: `${url}/resend` }), { statusCode: 200, headers: readable })
-  t.match(await ask({ method: 'POST', url: `${url}/resend` }), { statusCode: 429, headers: { ...readable, 'retry-after': /\d/ } })
+  t.match(
+    await ask({ method: 'POST', url: `${url}/resend` }),
+    { statusCode: 429, headers: { ...readable, 'retry-after': /\d/ } },
+  )
   t.match(await ask({ url: `${url}/events`, headers: { origin } }), { statusCode: 401, headers: readable })
   failWith(new Error('boom'))
   t.match(await ask({}), { statusCode: 500, headers: readable })
   failWith(null)
   t.match(await ask({ method: 'POST', url: `${url}/next` }), { statusCode: 200, headers: readable })
-  t.match(await ask({ url: `${url}/events` }), { statusCode: 200, headers: { ...readable, 'content-type': 'text/event-stream' } })
+  t.match(
+    await ask({ url: `${url}/events` }),
+    { statusCode: 200, headers: { ...readable, 'content-type': 'text/event-stream' } },
+  )
   t.same(corsOf((await ask({ headers: secret })).headers), [], 'without an origin')
   for (const stranger of strangers) {
     const answer = await ask({ headers: { ...secret, origin: stranger } })
@@ -73,7 +97,9 @@ t.test('a process that stops says so readably', async t => {
   const socket = connect(await listen(), '127.0.0.1')
   let answer = ''
   socket.on('data', data => { answer += data.toString() })
-  const head = (method: string, path: string, ...lines: string[]): string => [`${method} ${path} HTTP/1.1`, 'Host: x', ...lines, '', ''].join('\r\n')
+  const head = (method: string, path: string, ...lines: string[]): string => [
+    `${method} ${path} HTTP/1.1`, 'Host: x', ...lines, '', '',
+  ].join('\r\n')
   socket.write(`${head('POST', `/verifications/${id}/check`, 'Content-Type: application/json', 'Content-Length: 2')}{`)
   await once(server.server, 'request')
   const closed = server.close()
@@ -87,7 +113,9 @@ t.test('each app allows for its own verifications', async t => {
   const { server, ids } = await buildTestServer(t)
   const [mine, others] = [ids.newId('sandbox', 1), ids.newId('other', 1)]
   for (const [id, from, isReadable] of [
-    [mine, origin, true], [mine, 'https://other.example', false], [others, origin, false], [others, 'https://other.example', true],
+    [mine, origin, true], [mine, 'https://other.example', false], [others, origin, false], [
+      others, 'https://other.example', true,
+    ],
     ['ver_made-up', origin, false], [`${mine}A`, origin, false], [ids.newId('unknown', 1), origin, false],
   ] as const) {
     for (const method of ['OPTIONS', 'GET'] as const) {
@@ -102,13 +130,19 @@ t.test('no other route has any of it', async t => {
   const { id, clientSecret } = await create()
   for (const credential of [apiKey, clientSecret]) {
     for (const [method, url] of [
-      ['POST', '/verifications'], ['GET', '/verifications?reference=a'], ['POST', `/verifications/${id}/cancel`], ['DELETE', `/verifications/${id}`],
-      ['GET', '/providers'], ['POST', '/callbacks/truid'], ['GET', '/callbacks/truid/key'], ['GET', '/livez'], ['GET', '/metrics'], ['GET', '/openapi.json'],
+      ['POST', '/verifications'], ['GET', '/verifications?reference=a'], [
+        'POST', `/verifications/${id}/cancel`,
+      ], ['DELETE', `/verifications/${id}`],
+      ['GET', '/providers'], ['POST', '/callbacks/truid'], [
+        'GET', '/callbacks/truid/key',
+      ], ['GET', '/livez'], ['GET', '/metrics'], ['GET', '/openapi.json'],
       ['GET', '/nothing'], ['GET', `/verifications/${id}/nothing`], ['PUT', `/verifications/${id}`],
       ['OPTIONS', '/verifications'], ['OPTIONS', `/verifications/${id}/cancel`], ['OPTIONS', '/providers'],
     ] as const) {
       const payload = method === 'POST' ? { payload: { phoneNumber } } : {}
-      const { headers } = await server.inject({ method, url, headers: { origin, authorization: `Bearer ${credential}` }, ...payload })
+      const { headers } = await server.inject(
+        { method, url, headers: { origin, authorization: `Bearer ${credential}` }, ...payload },
+      )
       t.same(corsOf(headers), [], `${method} ${url}`)
     }
   }

@@ -47,7 +47,13 @@ t.test('every error of the table', async t => {
 t.test('what the code alone tells is counted as refused', async t => {
   const { ask, refused } = build(t)
   for (const code of Object.keys(apiErrors) as ApiErrorCode[]) await ask(new ApiError(code, 'What happened.'))
-  t.strictSame(refused.toSorted(), ['country_not_allowed', 'forbidden', 'invalid_request', 'overloaded', 'payload_too_large', 'store_unavailable', 'unauthenticated'])
+  t.strictSame(
+    refused.toSorted(),
+    [
+      'country_not_allowed', 'forbidden', 'invalid_request', 'overloaded', 'payload_too_large', 'store_unavailable',
+      'unauthenticated',
+    ],
+  )
   refused.length = 0
   await ask(new StoreUnavailable('TIMEOUT'))
   await ask(new Error('a bug'))
@@ -57,8 +63,14 @@ t.test('what the code alone tells is counted as refused', async t => {
 t.test('members and headers', async t => {
   const { ask } = build(t)
   t.match((await ask(new ApiError('code_incorrect', 'No.', { attemptsRemaining: 2 }))).json(), { attemptsRemaining: 2 })
-  t.match((await ask(new ApiError('verification_in_progress', 'No.', { verificationId: 'ver_1' }))).json(), { verificationId: 'ver_1' })
-  t.match((await ask(new ApiError('invalid_state', 'No.', { verificationStatus: 'failed' }))).json(), { verificationStatus: 'failed' })
+  t.match(
+    (await ask(new ApiError('verification_in_progress', 'No.', { verificationId: 'ver_1' }))).json(),
+    { verificationId: 'ver_1' },
+  )
+  t.match(
+    (await ask(new ApiError('invalid_state', 'No.', { verificationStatus: 'failed' }))).json(),
+    { verificationStatus: 'failed' },
+  )
   const limited = await ask(new ApiError('rate_limited', 'No.', { retryAfterSeconds: 29.2 }))
   t.equal(limited.headers['retry-after'], '30')
   t.notOk('retryAfterSeconds' in limited.json())
@@ -150,7 +162,11 @@ t.test('what Node cannot read is answered on the bare socket', async t => {
     const socket = connect(typeof address === 'object' ? address?.port ?? 0 : 0, '127.0.0.1')
     return (await Array.fromAsync(socket)).join('')
   }
-  for (const [code, status] of [['ERR_HTTP_REQUEST_TIMEOUT', 408], ['HPE_HEADER_OVERFLOW', 431], ['HPE_INVALID_METHOD', 400]] as const) {
+  for (
+    const [code, status] of [
+      ['ERR_HTTP_REQUEST_TIMEOUT', 408], ['HPE_HEADER_OVERFLOW', 431], ['HPE_INVALID_METHOD', 400],
+    ] as const
+  ) {
     const [head = '', body = ''] = (await tell(Object.assign(new Error('canary'), { code }))).split('\r\n\r\n')
     t.match(head, new RegExp(`^HTTP/1.1 ${status} [\\s\\S]*Connection: close`))
     t.match(JSON.parse(body), { status, code: 'invalid_request' })
@@ -165,14 +181,24 @@ t.test('what Node cannot read is answered on the bare socket', async t => {
 })
 
 t.test('the status of HTTP itself may be finer than the code', async t => {
-  t.match(buildProblem(new ApiError('invalid_request', 'Late.'), 'r', 408), { status: 408, code: 'invalid_request', requestId: 'r' })
+  t.match(
+    buildProblem(new ApiError('invalid_request', 'Late.'), 'r', 408),
+    { status: 408, code: 'invalid_request', requestId: 'r' },
+  )
 })
 
 t.test('where nobody is, it does not matter what was sent', async t => {
   const { server } = await buildTestServer(t)
   const ask = (method: 'QUERY' | 'POST' | 'PUT', url: string, payload?: string) =>
-    server.inject({ method: method as 'POST', url, ...payload === undefined ? {} : { payload, headers: { 'content-type': 'application/json' } } })
-  t.match(await ask('QUERY', '/livez'), { statusCode: 405, headers: { allow: /GET/ } }, 'a QUERY without a content type')
+    server.inject(
+      {
+        method: method as 'POST', url,
+        ...payload === undefined ? {} : { payload, headers: { 'content-type': 'application/json' } },
+      },
+    )
+  t.match(
+    await ask('QUERY', '/livez'), { statusCode: 405, headers: { allow: /GET/ } }, 'a QUERY without a content type',
+  )
   t.match((await ask('QUERY', '/nothing')).json(), { code: 'not_found' })
   t.match((await ask('PUT', '/providers', '{')).json(), { code: 'method_not_allowed' }, 'a body that is no JSON')
   t.match((await ask('POST', '/nothing', 'x'.repeat(100_000))).json(), { code: 'not_found' }, 'one that is too large')

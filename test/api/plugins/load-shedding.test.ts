@@ -11,7 +11,9 @@ t.test('of a crowd, the first in a turn of the event loop are served, and the re
   const ask = (url = '/providers') => server.inject({ url, headers: authorization })
   /** All of them in this turn: nothing that they do waits for another one. */
   const ofMany = async (count: number): Promise<number> =>
-    (await Promise.all(Array.from({ length: count }, () => ask()))).filter(({ statusCode }) => statusCode === 200).length
+    (
+      await Promise.all(Array.from({ length: count }, () => ask()))
+    ).filter(({ statusCode }) => statusCode === 200).length
   await nextTurn()
   t.equal(await ofMany(150), 150)
   stall()
@@ -20,7 +22,10 @@ t.test('of a crowd, the first in a turn of the event loop are served, and the re
   t.match(refused.json(), { status: 503, code: 'overloaded' })
   t.match(refused.headers, { 'retry-after': '1', 'content-type': 'application/problem+json' })
   t.equal((await ask('/livez')).statusCode, 200, 'a probe is answered')
-  t.not((await server.inject({ method: 'POST', url: '/callbacks/truecaller', payload: {} })).statusCode, 503, 'a provider is heard, which may call only once')
+  t.not(
+    (await server.inject({ method: 'POST', url: '/callbacks/truecaller', payload: {} })).statusCode, 503,
+    'a provider is heard, which may call only once',
+  )
 
   await until(async () => {
     await nextTurn()

@@ -7,16 +7,27 @@ const now = (): number => 1_800_000_040_000
 t.test('an app has its requests and its creates per minute', async t => {
   const { server, apps } = await buildTestServer(t, { now })
   const ask = async (key: string, method: 'GET' | 'POST' = 'GET') => server.inject({
-    method, url: method === 'GET' ? '/verifications?reference=r' : '/verifications', headers: { authorization: `Bearer ${key}` },
+    method, url: method === 'GET'
+      ? '/verifications?reference=r'
+      : '/verifications', headers: { authorization: `Bearer ${key}` },
     ...method === 'POST' ? { payload: { phoneNumber, onConflict: 'replace' } } : {},
   })
   const first = await ask('vgk_sandbox')
   t.equal(first.statusCode, 200)
-  t.match(first.headers, { 'ratelimit-limit': '6000', 'ratelimit-remaining': '5999', 'ratelimit-reset': '20' }, 'the default')
+  t.match(
+    first.headers, { 'ratelimit-limit': '6000', 'ratelimit-remaining': '5999', 'ratelimit-reset': '20' }, 'the default',
+  )
 
-  apps.replace([...apps.all()].map(app => app.id === 'other' ? { ...app, limits: { requestsPerMinute: 4, createsPerMinute: 2 } } : app))
+  apps.replace(
+    [...apps.all()].map(
+      app => app.id === 'other' ? { ...app, limits: { requestsPerMinute: 4, createsPerMinute: 2 } } : app,
+    ),
+  )
   t.match((await ask('vgk_other')).headers, { 'ratelimit-limit': '4', 'ratelimit-remaining': '3' })
-  t.match((await ask('vgk_other', 'POST')).headers, { 'ratelimit-limit': '2', 'ratelimit-remaining': '1' }, 'the tightest is told')
+  t.match(
+    (await ask('vgk_other', 'POST')).headers, { 'ratelimit-limit': '2', 'ratelimit-remaining': '1' },
+    'the tightest is told',
+  )
   t.match((await ask('vgk_other', 'POST')).headers, { 'ratelimit-limit': '2', 'ratelimit-remaining': '0' })
   t.match((await ask('vgk_other')).headers, { 'ratelimit-limit': '4', 'ratelimit-remaining': '0' })
   const refused = await ask('vgk_other')
@@ -33,12 +44,22 @@ t.test('an app has its requests and its creates per minute', async t => {
 t.test('creates are limited apart', async t => {
   const { server, apps, lines, refused } = await buildTestServer(t, { now })
   apps.replace([...apps.all()].map(app => app.id === 'sandbox' ? { ...app, limits: { createsPerMinute: 1 } } : app))
-  const create = () => server.inject({ method: 'POST', url: '/verifications', headers: authorization, payload: { phoneNumber, onConflict: 'replace' } })
+  const create = () =>
+    server.inject(
+      {
+        method: 'POST', url: '/verifications', headers: authorization, payload: { phoneNumber, onConflict: 'replace' },
+      },
+    )
   t.equal((await create()).statusCode, 201)
-  t.match((await create()).json(), { status: 429, code: 'rate_limited', detail: 'This app creates too many verifications.' })
+  t.match(
+    (await create()).json(), { status: 429, code: 'rate_limited', detail: 'This app creates too many verifications.' },
+  )
   t.equal((await server.inject({ url: '/providers', headers: authorization })).statusCode, 200)
   t.equal(await refused('rate_limited_creates'), 1)
-  t.match(lines.map(line => JSON.parse(line)).find(({ audit }) => audit === 'refused'), { cause: 'rate_limited_creates', app: 'sandbox', route: '/verifications' })
+  t.match(
+    lines.map(line => JSON.parse(line)).find(({ audit }) => audit === 'refused'),
+    { cause: 'rate_limited_creates', app: 'sandbox', route: '/verifications' },
+  )
 })
 
 t.test('a client secret, wherever it is used', async t => {
@@ -50,7 +71,10 @@ t.test('a client secret, wherever it is used', async t => {
   for (let n = 1; n < 120; n += 1) await ask(one)
   t.match((await ask(one)).json(), { status: 429, detail: 'Too many requests for this verification.' })
   t.equal((await ask(other)).statusCode, 200)
-  t.equal((await server.inject({ url: `/verifications/${one.id}`, headers: authorization })).statusCode, 200, 'the app reads on')
+  t.equal(
+    (await server.inject({ url: `/verifications/${one.id}`, headers: authorization })).statusCode, 200,
+    'the app reads on',
+  )
 })
 
 t.test('strangers, by address', async t => {
@@ -58,7 +82,10 @@ t.test('strangers, by address', async t => {
   const { server, create, refused } = await build(['10.0.0.0/8'])
   const { id, clientSecret } = await create()
   type Headers = Record<string, string>
-  const ask = (remoteAddress: string, forwarded: string | null, headers: Headers = { authorization: 'Bearer vgk_guess' }, url = '/providers') => server.inject({
+  const ask = (
+    remoteAddress: string, forwarded: string | null, headers: Headers = { authorization: 'Bearer vgk_guess' },
+    url = '/providers',
+  ) => server.inject({
     url, remoteAddress, headers: { ...headers, ...forwarded === null ? {} : { 'x-forwarded-for': forwarded } },
   })
   for (let n = 0; n < 3; n += 1) t.equal((await ask('10.0.0.1', '203.0.113.7')).statusCode, 401)
@@ -68,9 +95,19 @@ t.test('strangers, by address', async t => {
   t.equal(await refused('rate_limited_ip'), 1)
   t.equal(await refused('unauthenticated'), 3)
   t.equal((await ask('10.0.0.1', '203.0.113.8')).statusCode, 401, 'another address')
-  t.equal((await ask('10.0.0.1', '203.0.113.7', authorization)).statusCode, 200, 'whoever has a key has his app\'s limit')
-  t.equal((await ask('10.0.0.1', '203.0.113.7', { authorization: `Bearer ${clientSecret}` }, `/verifications/${id}`)).statusCode, 429, 'front ends count, too')
-  t.equal((await ask('10.0.0.1', '203.0.113.7', {}, '/callbacks/truid/some-key')).statusCode, 429, 'and browsers that come back')
+  t.equal(
+    (await ask('10.0.0.1', '203.0.113.7', authorization)).statusCode, 200, 'whoever has a key has his app\'s limit',
+  )
+  t.equal(
+    (
+      await ask('10.0.0.1', '203.0.113.7', { authorization: `Bearer ${clientSecret}` }, `/verifications/${id}`)
+    ).statusCode,
+    429, 'front ends count, too',
+  )
+  t.equal(
+    (await ask('10.0.0.1', '203.0.113.7', {}, '/callbacks/truid/some-key')).statusCode, 429,
+    'and browsers that come back',
+  )
 
   const spoofed = '198.51.100.1'
   for (let n = 0; n < 3; n += 1) t.equal((await ask(spoofed, `203.0.113.${n}`)).statusCode, 401)
@@ -81,8 +118,16 @@ t.test('strangers, by address', async t => {
   t.equal((await ask('10.0.0.1', '2001:db8:1:1:ffff::1')).statusCode, 429, 'a network of IPv6 is one')
 
   const bare = await build([])
-  const askBare = (remoteAddress: string) => bare.server.inject({ url: '/providers', remoteAddress, headers: { 'x-forwarded-for': '203.0.113.7', authorization: 'Bearer vgk_guess' } })
-  for (let n = 0; n < 6; n += 1) t.equal((await askBare('10.0.0.1')).statusCode, 401, 'behind a proxy that is not known as one all look the same')
+  const askBare = (remoteAddress: string) =>
+    bare.server.inject(
+      {
+        url: '/providers', remoteAddress,
+        headers: { 'x-forwarded-for': '203.0.113.7', authorization: 'Bearer vgk_guess' },
+      },
+    )
+  for (let n = 0; n < 6; n += 1) t.equal(
+    (await askBare('10.0.0.1')).statusCode, 401, 'behind a proxy that is not known as one all look the same',
+  )
   for (let n = 0; n < 3; n += 1) await askBare('198.51.100.9')
   t.equal((await askBare('198.51.100.9')).statusCode, 429)
 })

@@ -47,7 +47,9 @@ t.test('a request to the API is one span, named by its route', async t => {
   t.match(spans.map(({ name, told }) => [name, told['http.response.status_code']]), [
     ['GET /verifications/:id', 200], ['GET /verifications/:id', 401], ['GET /callbacks/:provider/:key', 200],
   ])
-  t.same(spans.map(span => span.traceparent), [traceparent, traceparent, undefined], 'strangers do not choose the trace')
+  t.same(
+    spans.map(span => span.traceparent), [traceparent, traceparent, undefined], 'strangers do not choose the trace',
+  )
   t.same(spans.map(({ told }) => told['verigate.verification.id']), [id, undefined, undefined])
   t.ok(spans.every(({ kind, told }) => kind === 'server' && !('error.type' in told)))
   t.notMatch(JSON.stringify(spans), /canary/)
@@ -71,5 +73,8 @@ t.test('what went wrong on our side is marked, and a reader that goes away ends 
   t.equal(spans.at(-1)?.isOver, false)
   controller.abort()
   await until(() => spans.length === 3 && spans.slice(1).every(({ isOver }) => isOver), 'both have ended')
-  t.match(spans.slice(1).map(({ name, told }) => [name, told['error.type']]), [['GET /verifications/:id', '500'], ['GET /verifications/:id/events', undefined]])
+  t.match(
+    spans.slice(1).map(({ name, told }) => [name, told['error.type']]),
+    [['GET /verifications/:id', '500'], ['GET /verifications/:id/events', undefined]],
+  )
 })

@@ -67,7 +67,9 @@ t.test('of a union the nearest branch speaks, for each item by itself', async t 
 })
 
 t.test('only a query has its integers read', async t => {
-  const schema = Type.Object({ wait: Type.Optional(Type.Integer()), name: Type.Optional(Type.String()) }, { additionalProperties: false })
+  const schema = Type.Object(
+    { wait: Type.Optional(Type.Integer()), name: Type.Optional(Type.String()) }, { additionalProperties: false },
+  )
   t.same(validate(schema, { wait: '30', name: '30' }, 'querystring'), { wait: 30, name: '30' })
   for (const wait of ['', '-1', '+1', '1.5', '1e3', '0x10', ' 1', '01', '9'.repeat(30), 'true', ['1', '2']]) {
     t.same(fields(schema, { wait }, 'querystring'), ['wait: must be an integer'], String(wait))

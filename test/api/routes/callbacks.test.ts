@@ -3,12 +3,15 @@ import type { Callback } from '../../../src/adapters/adapter.ts'
 import { StoreUnavailable } from '../../../src/store/record-store.ts'
 import { buildTestServer, json, returnKey } from '../../helpers/server.ts'
 
-const isCallback = (value: unknown): value is Callback => typeof value === 'object' && value !== null && 'rawBody' in value
+const isCallback = (value: unknown): value is Callback =>
+  typeof value === 'object' && value !== null && 'rawBody' in value
 
 t.test('a callback is handed on as it came, and answered at once', async t => {
   const { server, calls } = await buildTestServer(t)
   const payload = '{ "requestId": "1", "accessToken": "x" }'
-  const answer = await server.inject({ method: 'POST', url: '/callbacks/truid', headers: { ...json, 'x-signature': 'abc' }, payload })
+  const answer = await server.inject(
+    { method: 'POST', url: '/callbacks/truid', headers: { ...json, 'x-signature': 'abc' }, payload },
+  )
   t.match(answer, { statusCode: 200, body: '{}', headers: { 'content-type': 'application/json; charset=utf-8' } })
   t.equal(calls.at(-1)?.args[0], 'truid')
   const callback = calls.at(-1)?.args[1]
@@ -77,7 +80,10 @@ t.test('a browser that comes back is sent on', async t => {
   const answer = await server.inject(`/callbacks/truid/${returnKey}?code=secret-code&code=other&state=1`)
   t.match(answer, {
     statusCode: 303, body: '',
-    headers: { location: 'https://app.example/done?code=secret-code', 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' },
+    headers: {
+      location: 'https://app.example/done?code=secret-code', 'cache-control': 'no-store',
+      'referrer-policy': 'no-referrer',
+    },
   })
   t.same(calls.at(-1), { name: 'readReturn', args: ['truid', returnKey, { code: 'secret-code', state: '1' }] })
   t.notOk(lines.some(line => line.includes('secret-code')))

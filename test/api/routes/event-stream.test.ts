@@ -38,10 +38,19 @@ t.test('the stream is one for an EventSource, and is not kept by anybody on the 
   const stream = await open('', { ...authorization, 'accept-encoding': 'gzip, br' })
   t.match(stream, {
     status: 200,
-    headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no', 'x-request-id': /./, 'x-content-type-options': 'nosniff' },
+    headers: {
+      'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no', 'x-request-id': /./,
+      'x-content-type-options': 'nosniff',
+    },
   })
   t.notOk('content-encoding' in stream.headers)
-  t.match(await stream.told(0), { id: revision, event: 'verification.updated', data: { id, phoneNumber, metadata: { plan: 'pro' }, status: 'pending', revision } })
+  t.match(
+    await stream.told(0),
+    {
+      id: revision, event: 'verification.updated',
+      data: { id, phoneNumber, metadata: { plan: 'pro' }, status: 'pending', revision },
+    },
+  )
   t.match(stream.text(), /^retry: [12]\d{3}\n\nid: \d+\nevent: [a-z._]+\ndata: \{.*\}\n\n$/)
 })
 
@@ -59,11 +68,22 @@ t.test('each change has its name', async t => {
   }
   const evidence = { from: 'app', value: { code: '1' } } as const
   await expect([{ type: 'resendRequested', attempt: 0 }], ['updated'])
-  await expect([{ type: 'resent', attempt: 0, state: { request: 2 }, action: { type: 'submitCode', length: 4, channels: ['SMS'] } }], ['action_required'])
-  await expect([{ type: 'evidenceReceived', attempt: 0, evidence }, { type: 'codeIncorrect', attempt: 0 }], ['updated', 'updated'])
+  await expect(
+    [
+      {
+        type: 'resent', attempt: 0, state: { request: 2 }, action: { type: 'submitCode', length: 4, channels: ['SMS'] },
+      },
+    ],
+    ['action_required'],
+  )
+  await expect(
+    [{ type: 'evidenceReceived', attempt: 0, evidence }, { type: 'codeIncorrect', attempt: 0 }], ['updated', 'updated'],
+  )
   await expect([{ type: 'nextRequested', reason: 'abandoned' }], ['updated'])
   await expect([{
-    type: 'attemptStarted', attempt: 1, state: { request: 3 }, action: { type: 'approveOnDevice', app: 'truecaller' }, attemptsRemaining: null, resend: null,
+    type: 'attemptStarted', attempt: 1, state: { request: 3 }, action: {
+      type: 'approveOnDevice', app: 'truecaller',
+    }, attemptsRemaining: null, resend: null,
   }], ['action_required'])
   await expect([{ type: 'attemptFailed', attempt: 1, reason: 'user_rejected' }], ['failed'])
   t.equal(await stream.ended, 'ended')
@@ -81,9 +101,17 @@ t.test('what happened unseen is summed up', async t => {
     return get(id)
   }
   happen({ type: 'nextRequested', reason: 'abandoned' })
-  happen({ type: 'attemptStarted', attempt: 1, state: null, action: { type: 'approveOnDevice', app: 'truecaller' }, attemptsRemaining: null, resend: null })
+  happen(
+    {
+      type: 'attemptStarted', attempt: 1, state: null, action: { type: 'approveOnDevice', app: 'truecaller' },
+      attemptsRemaining: null, resend: null,
+    },
+  )
   held.resolve()
-  t.match(await stream.told(1), { event: 'verification.action_required', id: 4, data: { nextAction: { type: 'approveOnDevice' } } })
+  t.match(
+    await stream.told(1),
+    { event: 'verification.action_required', id: 4, data: { nextAction: { type: 'approveOnDevice' } } },
+  )
 })
 
 for (const [name, events] of [
@@ -102,7 +130,11 @@ for (const [name, events] of [
     t.equal(await late.ended, 'ended')
     t.match(late.events, [{ id: last?.id, event: `verification.${name}` }])
     t.equal(late.events.length, 1)
-    for (const [query, headers] of [['', { 'last-event-id': String(last?.id) }], [`?lastEventId=${last?.id}`, {}], ['?lastEventId=99', {}]] as const) {
+    for (
+      const [query, headers] of [
+        ['', { 'last-event-id': String(last?.id) }], [`?lastEventId=${last?.id}`, {}], ['?lastEventId=99', {}],
+      ] as const
+    ) {
       const known = await open(query, { ...authorization, ...headers })
       t.equal(known.status, 204, 'which ends the reconnecting of an EventSource')
       await known.ended
@@ -140,8 +172,12 @@ t.test('what is known is not told again', async t => {
   const { open, happen, revision } = await withStream(t)
   const streams: { stream: EventStream, first: number }[] = []
   for (const [query, headers, first] of [
-    [`?lastEventId=${revision}`, {}, 3], ['', { 'last-event-id': String(revision) }, 3], [`?lastEventId=${revision - 1}`, {}, 2],
-    ['?lastEventId=1', { 'last-event-id': String(revision) }, 3], ['', { 'last-event-id': 'nonsense' }, 2], ['', { 'last-event-id': '' }, 2],
+    [`?lastEventId=${revision}`, {}, 3], [
+      '', { 'last-event-id': String(revision) }, 3,
+    ], [`?lastEventId=${revision - 1}`, {}, 2],
+    [
+      '?lastEventId=1', { 'last-event-id': String(revision) }, 3,
+    ], ['', { 'last-event-id': 'nonsense' }, 2], ['', { 'last-event-id': '' }, 2],
     ['?lastEventId=77', {}, 3],
   ] as const) {
     const stream = await open(query, { ...authorization, ...headers })
@@ -166,7 +202,11 @@ t.test('an erased verification ends its streams; then it is gone', async t => {
 
 t.test('the client secret may be in the address, and is nowhere else', async t => {
   const { open, clientSecret, lines, url, create, server, id } = await withStream(t)
-  for (const [query, headers] of [[`?clientSecret=${clientSecret}`, {}], ['', { authorization: `Bearer ${clientSecret}` }]] as const) {
+  for (
+    const [query, headers] of [
+      [`?clientSecret=${clientSecret}`, {}], ['', { authorization: `Bearer ${clientSecret}` }],
+    ] as const
+  ) {
     const stream = await open(query, headers)
     t.match(await stream.told(0), { data: { phoneNumber: '+1********00', metadata: {} } })
     t.notMatch(stream.text(), /4155550100|pro"/)
@@ -174,9 +214,13 @@ t.test('the client secret may be in the address, and is nowhere else', async t =
   }
   const other = await create()
   for (const [query, headers, status] of [
-    ['', {}, 401], ['?clientSecret=', {}, 401], ['?clientSecret=vcs_wrong', {}, 401], [`?clientSecret=${apiKey}`, {}, 401], [`?clientSecret=${id}`, {}, 401],
+    ['', {}, 401], ['?clientSecret=', {}, 401], [
+      '?clientSecret=vcs_wrong', {}, 401,
+    ], [`?clientSecret=${apiKey}`, {}, 401], [`?clientSecret=${id}`, {}, 401],
     [`?clientSecret=${clientSecret}&clientSecret=${clientSecret}`, {}, 401], [`?clientsecret=${clientSecret}`, {}, 401],
-    [`?clientSecret=${other.clientSecret}`, {}, 404], [`?clientSecret=${clientSecret}`, { authorization: 'Bearer vgk_unknown' }, 401],
+    [`?clientSecret=${other.clientSecret}`, {}, 404], [
+      `?clientSecret=${clientSecret}`, { authorization: 'Bearer vgk_unknown' }, 401,
+    ],
     ['', { authorization: 'Bearer vgk_nobody' }, 403], ['', { authorization: 'Bearer vgk_other' }, 404],
     [`?clientSecret=${clientSecret}&lastEventId=x`, {}, 400], [`?clientSecret=${clientSecret}&extra=1`, {}, 400],
   ] as const) {
@@ -186,10 +230,20 @@ t.test('the client secret may be in the address, and is nowhere else', async t =
     t.notMatch(refused.text(), /vcs_|vgk_/)
   }
   // Everywhere else the address opens nothing.
-  for (const [method, path] of [['GET', ''], ['POST', '/check'], ['POST', '/next'], ['POST', '/resend'], ['POST', '/cancel'], ['DELETE', '']] as const) {
-    t.equal((await server.inject({ method, url: `/verifications/${id}${path}?clientSecret=${clientSecret}` })).statusCode, 401, `${method} ${path}`)
+  for (
+    const [method, path] of [
+      ['GET', ''], ['POST', '/check'], ['POST', '/next'], ['POST', '/resend'], ['POST', '/cancel'], ['DELETE', ''],
+    ] as const
+  ) {
+    t.equal(
+      (await server.inject({ method, url: `/verifications/${id}${path}?clientSecret=${clientSecret}` })).statusCode,
+      401, `${method} ${path}`,
+    )
   }
-  t.equal((await server.inject({ method: 'HEAD', url: `${new URL(url).pathname}?clientSecret=${clientSecret}` })).statusCode, 405, 'there is no stream without a body')
+  t.equal(
+    (await server.inject({ method: 'HEAD', url: `${new URL(url).pathname}?clientSecret=${clientSecret}` })).statusCode,
+    405, 'there is no stream without a body',
+  )
   t.notMatch(lines.join(''), /vcs_|vgk_|clientSecret|4155550100/)
 })
 
@@ -208,19 +262,27 @@ t.test('every route, tried with a client secret', async t => {
   const seen = new Set<string>()
   const bodies: Record<string, object> = { 'POST /verifications/:id/check': { code: '000000' } }
   // `next` ends the verification: last.
-  for (const [method = '', route = ''] of [...paths, ['HEAD', '/verifications/:id']].sort((a, b) => Number(a[1]?.endsWith('next')) - Number(b[1]?.endsWith('next')))) {
+  for (
+    const [method = '', route = ''] of [...paths, ['HEAD', '/verifications/:id']].sort(
+      (a, b) => Number(a[1]?.endsWith('next')) - Number(b[1]?.endsWith('next')),
+    )
+  ) {
     const name = `${method} ${route}`
     seen.add(name)
     if (asksNobody.test(name)) continue
     const ask = (of: string) => server.inject({
-      method: method as 'GET', url: route.replace(':id', of), headers, ...method === 'POST' && { payload: bodies[name] ?? {} },
+      method: method as 'GET', url: route.replace(':id', of), headers, ...method === 'POST' && {
+        payload: bodies[name] ?? {},
+      },
     })
     if (name === 'GET /verifications/:id/events') {
       // Only a verification that is over ends by itself.
       t.equal((await ask(other.id)).statusCode, 404, `${name} of another`)
       continue
     }
-    if (route.includes('/verifications/:id')) t.ok([403, 404].includes((await ask(other.id)).statusCode), `${name} of another`)
+    if (route.includes('/verifications/:id')) t.ok(
+      [403, 404].includes((await ask(other.id)).statusCode), `${name} of another`,
+    )
     const { statusCode, body } = await ask(id)
     t.equal(statusCode, opened[name] ?? 403, name)
     t.notMatch(body, /4155550100|"pro"/, name)

@@ -6,7 +6,9 @@ import { authorization, buildTestServer, json, phoneNumber } from '../../helpers
 t.test('create', async t => {
   const { server, calls, ids } = await buildTestServer(t)
   const body = {
-    phoneNumber, workflow: ['otpless.otp'], reference: 'signup-1', metadata: { plan: 'pro' }, device: { ip: '203.0.113.7' },
+    phoneNumber, workflow: ['otpless.otp'], reference: 'signup-1', metadata: { plan: 'pro' }, device: {
+      ip: '203.0.113.7',
+    },
     expiresInSeconds: 60, onConflict: 'replace',
   }
   const answer = await server.inject({
@@ -23,7 +25,10 @@ t.test('create', async t => {
   })
   t.match(calls, [{ name: 'create', args: [{ id: 'sandbox' }, body, 'key-1'] }])
 
-  t.equal((await server.inject({ method: 'POST', url: '/verifications', headers: authorization, payload: {} })).statusCode, 201)
+  t.equal(
+    (await server.inject({ method: 'POST', url: '/verifications', headers: authorization, payload: {} })).statusCode,
+    201,
+  )
   t.same(calls[1]?.args.slice(1), [{}, null], 'nothing is made up')
 })
 
@@ -31,7 +36,10 @@ t.test('read', async t => {
   const { server, create } = await buildTestServer(t)
   const { id, clientSecret } = await create()
   const answer = await server.inject({ url: `/verifications/${id}`, headers: authorization })
-  t.match(answer, { statusCode: 200, headers: { 'cache-control': 'no-store', 'content-type': 'application/json; charset=utf-8' } })
+  t.match(
+    answer,
+    { statusCode: 200, headers: { 'cache-control': 'no-store', 'content-type': 'application/json; charset=utf-8' } },
+  )
   t.notOk('clientSecret' in answer.json(), 'told once')
   t.notOk(answer.body.includes(clientSecret))
   const head = await server.inject({ method: 'HEAD', url: `/verifications/${id}`, headers: authorization })
@@ -50,8 +58,13 @@ t.test('check', async t => {
   t.match(wrong.json(), { status: 422, code: 'code_incorrect', attemptsRemaining: 2 })
   const right = await check(id, { code: '550100' })
   t.match(right, { statusCode: 200 })
-  t.match(right.json(), { status: 'verified', verified: true, result: { phoneNumber, profile: { email: 'a@example.com' } } })
-  t.match((await check(id, { code: '550100' })).json(), { status: 409, code: 'invalid_state', verificationStatus: 'verified' })
+  t.match(
+    right.json(), { status: 'verified', verified: true, result: { phoneNumber, profile: { email: 'a@example.com' } } },
+  )
+  t.match(
+    (await check(id, { code: '550100' })).json(),
+    { status: 409, code: 'invalid_state', verificationStatus: 'verified' },
+  )
   for (const evidence of [
     {}, { token: 'a'.repeat(4096) }, { authorizationCode: 'a', codeVerifier: 'b' }, {
       payload: 'a\nb', signature: 'c', signatureAlgorithm: 'SHA512withRSA',
@@ -68,7 +81,9 @@ t.test('a body that is not there is an empty one', async t => {
   for (const headers of [{}, json, { 'content-type': 'application/x-www-form-urlencoded' }]) {
     for (const [path, args] of [['check', [{}]], ['next', ['abandoned']], ['resend', []], ['cancel', []]] as const) {
       const { id } = await create()
-      const answer = await server.inject({ method: 'POST', url: `/verifications/${id}/${path}`, headers: { ...authorization, ...headers } })
+      const answer = await server.inject(
+        { method: 'POST', url: `/verifications/${id}/${path}`, headers: { ...authorization, ...headers } },
+      )
       t.ok(answer.statusCode < 300, `${path}: ${answer.statusCode}`)
       t.same(calls.at(-1)?.args, [id, ...args])
     }
@@ -81,7 +96,10 @@ t.test('next, resend, cancel and erase', async t => {
     method: 'POST', url: `/verifications/${id}/${path}`, headers: authorization, ...payload && { payload },
   })
   const first = await create()
-  t.match((await post(first.id, 'next', { reason: 'not_on_cellular' })).json(), { status: 'failed', reason: 'not_on_cellular' })
+  t.match(
+    (await post(first.id, 'next', { reason: 'not_on_cellular' })).json(),
+    { status: 'failed', reason: 'not_on_cellular' },
+  )
   t.same(calls.at(-1), { name: 'next', args: [first.id, 'not_on_cellular'] })
 
   const second = await create()
@@ -104,7 +122,9 @@ t.test('find', async t => {
   const find = async (query: string) => server.inject({ url: `/verifications?${query}`, headers: authorization })
   t.match((await find('reference=a%20b')).json(), { data: [{ id, phoneNumber }], nextCursor: null })
   t.equal((await find('reference=none')).json().data.length, 0)
-  for (const number of ['%2B14155550100', '+14155550100']) t.equal((await find(`phoneNumber=${number}`)).json().data.length, 2, number)
+  for (const number of ['%2B14155550100', '+14155550100']) t.equal(
+    (await find(`phoneNumber=${number}`)).json().data.length, 2, number,
+  )
   t.same(calls.at(-1)?.args.slice(1), [{ phoneNumber }, 20])
   t.equal((await find('phoneNumber=%2B14155550100&limit=1')).json().data.length, 1)
   for (const query of ['', 'limit=5', 'reference=a&phoneNumber=%2B14155550100']) {
@@ -124,7 +144,8 @@ t.test('bad requests are 4xx, name the field, and show nothing of what was sent'
   calls.length = 0
   const one = `/verifications/${id}`
   type Case = [
-    name: string, method: 'GET' | 'POST' | 'DELETE', url: string, body: string | Buffer | null, headers: Record<string, string>,
+    name: string, method: 'GET' | 'POST' | 'DELETE', url: string, body: string
+      | Buffer | null, headers: Record<string, string>,
     status: number, field: string | null,
   ]
   const bad = (url: string, body: unknown, field: string | null, status = 400): Case =>
@@ -135,10 +156,14 @@ t.test('bad requests are 4xx, name the field, and show nothing of what was sent'
   const posts = ['/verifications', `${one}/check`, `${one}/next`, `${one}/resend`, `${one}/cancel`]
   const cases: Case[] = [
     ...posts.flatMap((url): Case[] => [
-      bad(url, '{', null), bad(url, canary, null), bad(url, '\u0000', null), bad(url, '{"a":"\u0000"}', null), bad(url, '\ufeff', null),
+      bad(url, '{', null), bad(url, canary, null), bad(url, '\u0000', null), bad(
+        url, '{"a":"\u0000"}', null,
+      ), bad(url, '\ufeff', null),
       bad(url, [], ''), bad(url, '"text"', ''), bad(url, '1', ''), bad(url, 'true', ''), bad(url, deep(10_000), ''),
       bad(url, { extra: canary }, 'extra'), bad(url, { [`${canary}!`]: 1 }, '*'), bad(url, nested(10_000), 'a'),
-      bad(url, `{"__proto__":{"admin":"${canary}"}}`, null), bad(url, `{"constructor":{"prototype":"${canary}"}}`, null),
+      bad(url, `{"__proto__":{"admin":"${canary}"}}`, null), bad(
+        url, `{"constructor":{"prototype":"${canary}"}}`, null,
+      ),
       bad(url, { extra: 'x'.repeat(70_000) }, null, 413),
       ['gzip', 'POST', url, Buffer.from([0x1f, 0x8b, 8, 0]), { ...json, 'content-encoding': 'gzip' }, 400, null],
       ...[
@@ -167,7 +192,9 @@ t.test('bad requests are 4xx, name the field, and show nothing of what was sent'
         workflow: [{ method: 'otpless.otp', options: { a: { b: canary } } }],
       }, 'workflow/0/options/a'],
       [{ workflow: [null] }, 'workflow/0'], [{ workflow: { 0: canary } }, 'workflow'],
-      [{ reference: canary.repeat(16) }, 'reference'], [{ reference: 1 }, 'reference'], [{ reference: `${canary}\n` }, 'reference'],
+      [
+        { reference: canary.repeat(16) }, 'reference',
+      ], [{ reference: 1 }, 'reference'], [{ reference: `${canary}\n` }, 'reference'],
       [{ metadata: canary }, 'metadata'], [{ metadata: { plan: 1 } }, 'metadata/plan'], [
         { metadata: { plan: canary.repeat(32) } }, 'metadata/plan',
       ], [{ metadata: { '+1 415': 1 } }, 'metadata/*'],
@@ -184,7 +211,9 @@ t.test('bad requests are 4xx, name the field, and show nothing of what was sent'
       [{ onConflict: canary }, 'onConflict'],
     ] as const).map(([body, field]) => bad('/verifications', body, field)),
     ...([
-      [{ code: canary.repeat(20) }, 'code'], [{ code: 550100 }, 'code'], [{ code: '' }, 'code'], [{ code: 'a', token: canary }, 'token'],
+      [{ code: canary.repeat(20) }, 'code'], [{ code: 550100 }, 'code'], [{ code: '' }, 'code'], [
+        { code: 'a', token: canary }, 'token',
+      ],
       [{ token: canary.repeat(300) }, 'token'],
       [{ authorizationCode: canary }, 'codeVerifier'], [
         { payload: canary, signature: canary }, 'signatureAlgorithm',
@@ -212,7 +241,9 @@ t.test('bad requests are 4xx, name the field, and show nothing of what was sent'
     ['a path that goes up', 'GET', '/verifications/..%2f..%2fmetrics', null, {}, 404, null],
   ]
   for (const [name, method, url, body, headers, status, field] of cases) {
-    const answer = await server.inject({ method, url, headers: { ...authorization, ...headers }, ...body !== null && { payload: body } })
+    const answer = await server.inject(
+      { method, url, headers: { ...authorization, ...headers }, ...body !== null && { payload: body } },
+    )
     const problem = answer.json()
     const about = `${method} ${url.replace(id, ':id').slice(0, 60)} ${name}`
     t.equal(answer.statusCode, status, about)
@@ -232,11 +263,17 @@ t.test('bad requests are 4xx, name the field, and show nothing of what was sent'
 t.test('what the gateway throws is told', async t => {
   const { server, failWith } = await buildTestServer(t)
   for (const [error, expected] of [
-    [new ApiError('verification_in_progress', 'Busy.', { verificationId: 'ver_x' }), { status: 409, verificationId: 'ver_x' }],
+    [
+      new ApiError('verification_in_progress', 'Busy.', { verificationId: 'ver_x' }),
+      { status: 409, verificationId: 'ver_x' },
+    ],
     [new StoreUnavailable('TIMEOUT'), { status: 503, code: 'store_unavailable' }],
     [new Error('boom'), { status: 500, code: 'internal_error' }],
   ] as const) {
     failWith(error)
-    t.match((await server.inject({ method: 'POST', url: '/verifications', headers: authorization, payload: {} })).json(), expected)
+    t.match(
+      (await server.inject({ method: 'POST', url: '/verifications', headers: authorization, payload: {} })).json(),
+      expected,
+    )
   }
 })

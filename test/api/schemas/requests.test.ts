@@ -31,7 +31,8 @@ t.test('what comes in is closed and bounded', async t => {
 t.test('limits', async t => {
   const { CreateBody, CheckBody, CreateHeaders, NextBody } = schemas
   const text = (length: number): string => 'x'.repeat(length)
-  const pairs = (count: number): object => Object.fromEntries(Array.from({ length: count }, (_, index) => [`key${index}`, 'value']))
+  const pairs = (count: number): object =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`key${index}`, 'value']))
   for (const [limit, schema, inside, outside] of [
     ['reference', CreateBody, { reference: text(255) }, { reference: text(256) }],
     ['an empty reference', CreateBody, { reference: ' ' }, { reference: '' }],
@@ -39,7 +40,10 @@ t.test('limits', async t => {
     ['key', CreateBody, { metadata: { [text(40)]: '' } }, { metadata: { [text(41)]: '' } }],
     ['empty key', CreateBody, { metadata: {} }, { metadata: { '': 'x' } }],
     ['value', CreateBody, { metadata: { a: text(500) } }, { metadata: { a: text(501) } }],
-    ['value in characters, not in units', CreateBody, { metadata: { a: '😀'.repeat(500) } }, { metadata: { a: '😀'.repeat(501) } }],
+    [
+      'value in characters, not in units', CreateBody, { metadata: { a: '😀'.repeat(500) } },
+      { metadata: { a: '😀'.repeat(501) } },
+    ],
     ['lines in a value', CreateBody, { metadata: { a: 'a\nb' } }, { metadata: { a: 'a\u0000b' } }],
     ['no lines in a reference', CreateBody, { reference: 'a b' }, { reference: 'a\nb' }],
     ['life, at least', CreateBody, { expiresInSeconds: 30 }, { expiresInSeconds: 29 }],
@@ -55,7 +59,10 @@ t.test('limits', async t => {
       workflow: [{ method: 'a.b', options: { a: [['b']] } }],
     }],
     ['return URL', CreateBody, { returnUrl: 'myapp://done' }, { returnUrl: '/done' }],
-    ['return URL without blanks', CreateBody, { returnUrl: 'https://a.example/?b=%20' }, { returnUrl: 'https://a.example/ b' }],
+    [
+      'return URL without blanks', CreateBody, { returnUrl: 'https://a.example/?b=%20' },
+      { returnUrl: 'https://a.example/ b' },
+    ],
     ['locale', CreateBody, { locale: 'zh-Hant-TW' }, { locale: '../../etc' }],
     ['address', CreateBody, { device: { ip: '2001:db8::1' } }, { device: { ip: 'localhost' } }],
     ['code', CheckBody, { code: text(256) }, { code: text(257) }],

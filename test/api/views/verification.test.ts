@@ -17,7 +17,9 @@ const view = (verification: Verification, options = {}): VerificationView => {
   return shown
 }
 
-const step = (method: string) => ({ method, timeoutMs: 60_000, options: { secret: 1 }, isRepeatable: false, continueWhenRejected: false })
+const step = (method: string) => (
+  { method, timeoutMs: 60_000, options: { secret: 1 }, isRepeatable: false, continueWhenRejected: false }
+)
 const created: Verification = createVerification({
   id: 'ver_1', appId: 'app', phoneNumber: '+14155550100', reference: 'signup-1', metadata: { plan: 'pro' },
   locale: null, device: { ip: '203.0.113.7' },
@@ -32,12 +34,18 @@ const after = (verification: Verification, ...events: Event[]): Verification => 
 }, verification)
 const started = (action: Action, attemptsRemaining: number | null = null): Event =>
   ({
-    type: 'attemptStarted', attempt: 0, state: 'opaque', action, attemptsRemaining, resend: { left: 2, availableAt: now + 30_000, afterMs: 30_000 },
+    type: 'attemptStarted', attempt: 0, state: 'opaque', action, attemptsRemaining, resend: {
+      left: 2, availableAt: now + 30_000, afterMs: 30_000,
+    },
   })
 const codeWanted = after(created, started({ type: 'submitCode', length: 6, channels: ['SMS'] }, 3))
-const checking = after(codeWanted, { type: 'evidenceReceived', attempt: 0, evidence: { from: 'app', value: { code: '1' } } })
+const checking = after(
+  codeWanted, { type: 'evidenceReceived', attempt: 0, evidence: { from: 'app', value: { code: '1' } } },
+)
 const profile = { name: { first: 'Ada' }, email: 'ada@example.com' }
-const verified = after(checking, { type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile, signals: { carrier: 'x' } })
+const verified = after(
+  checking, { type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile, signals: { carrier: 'x' } },
+)
 
 t.test('a verification that has just begun waits', async t => {
   t.same(view(created), {
@@ -63,19 +71,28 @@ t.test('the next action is the attempt\'s, with the end of the attempt', async t
     { type: 'openMessageLink', channels: ['WHATSAPP'] },
     { type: 'answerCall' },
   ]
-  for (const action of actions) t.same(view(after(created, started(action))).nextAction, { ...action, expiresAt }, action.type)
-  t.same(view(codeWanted).nextAction, { type: 'submitCode', length: 6, channels: ['SMS'], attemptsRemaining: 3, expiresAt })
+  for (const action of actions) t.same(
+    view(after(created, started(action))).nextAction, { ...action, expiresAt }, action.type,
+  )
+  t.same(
+    view(codeWanted).nextAction, { type: 'submitCode', length: 6, channels: ['SMS'], attemptsRemaining: 3, expiresAt },
+  )
   t.same(view(after(created, started({ type: 'submitCode', length: 6, channels: [] }))).nextAction, {
     type: 'submitCode', length: 6, channels: [], expiresAt,
   }, 'a method that does not count')
   t.same(view(checking).nextAction, { type: 'wait', expiresAt }, 'evidence is being checked')
-  t.same(view(codeWanted).availableActions[1], { action: 'resend', availableAt: '2026-03-01T12:00:30.000Z', remaining: 2 })
+  t.same(
+    view(codeWanted).availableActions[1], { action: 'resend', availableAt: '2026-03-01T12:00:30.000Z', remaining: 2 },
+  )
   const { attempts: [attempt] } = codeWanted
   if (attempt?.status !== 'pending' || attempt.phase !== 'waiting') throw new Error('it waits')
   t.same(view({
     ...codeWanted, attempts: [{ ...attempt, action: null }],
   }).nextAction, { type: 'wait', expiresAt }, 'a start whose answer was lost')
-  t.same(view({ ...codeWanted, attempts: [] }).nextAction, { type: 'wait', expiresAt: '2026-03-01T12:10:00.000Z' }, 'between attempts')
+  t.same(
+    view({ ...codeWanted, attempts: [] }).nextAction, { type: 'wait', expiresAt: '2026-03-01T12:10:00.000Z' },
+    'between attempts',
+  )
 })
 
 t.test('a verified one shows its result', async t => {
@@ -83,21 +100,34 @@ t.test('a verified one shows its result', async t => {
   t.match(shown, { status: 'verified', verified: true, reason: null, nextAction: null, profileStatus: 'ready' })
   t.same(shown.availableActions, [])
   t.same(shown.result, {
-    phoneNumber: '+14155550100', method: 'otpless.otp', provider: 'otpless', verifiedAt: at, profile, signals: { carrier: 'x' },
+    phoneNumber: '+14155550100', method: 'otpless.otp', provider: 'otpless', verifiedAt: at, profile, signals: {
+      carrier: 'x',
+    },
   })
   t.equal(shown.attempts[0]?.endedAt, at)
   t.equal(view(verified, { includeProfile: false }).result?.profile, null)
-  const withoutProfile = after(checking, { type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile: null, signals: null })
+  const withoutProfile = after(
+    checking, { type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile: null, signals: null },
+  )
   t.match(view(withoutProfile), { profileStatus: 'none', result: { profile: null, signals: null } })
 })
 
 t.test('a profile that comes after the proof is pending, then ready or failed', async t => {
-  const sought = after(checking, { type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile: null, profileEvidence: 'sealed', signals: null })
+  const sought = after(
+    checking,
+    {
+      type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile: null, profileEvidence: 'sealed',
+      signals: null,
+    },
+  )
   const shown = view(sought)
   t.match(shown, { status: 'verified', verified: true, profileStatus: 'pending', result: { profile: null } })
   t.notMatch(JSON.stringify(shown), /sealed/)
   t.match(view(after(sought, { type: 'profileRead', profile })), { profileStatus: 'ready', result: { profile } })
-  t.match(view(after(sought, { type: 'profileFailed' })), { verified: true, profileStatus: 'failed', result: { profile: null } })
+  t.match(
+    view(after(sought, { type: 'profileFailed' })),
+    { verified: true, profileStatus: 'failed', result: { profile: null } },
+  )
 })
 
 t.test('the others show their reason', async t => {
@@ -124,5 +154,7 @@ t.test('a client secret sees no number, no metadata, no profile and no signals',
 
 t.test('nothing of what only serves us is shown', async t => {
   const text = JSON.stringify(view(codeWanted))
-  for (const secret of ['opaque', 'secret', '203.0.113.7', 'app.example', 'appId']) t.notOk(text.includes(secret), secret)
+  for (
+    const secret of ['opaque', 'secret', '203.0.113.7', 'app.example', 'appId']
+  ) t.notOk(text.includes(secret), secret)
 })

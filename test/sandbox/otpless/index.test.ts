@@ -6,7 +6,9 @@ type Started = Awaited<ReturnType<typeof start>>
 
 const json = { 'content-type': 'application/json' }
 
-function post({ simulators }: Started, path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+function post(
+  { simulators }: Started, path: string, body: unknown, headers: Record<string, string> = {},
+): Promise<Answer> {
   const clientId = setting(simulators, 'OTPLESS_CLIENT_ID')
   const clientSecret = setting(simulators, 'OTPLESS_CLIENT_SECRET')
   return ask(`${simulators.url}${path}`, 'POST', { ...json, clientId, clientSecret, ...headers }, body)
@@ -14,7 +16,8 @@ function post({ simulators }: Started, path: string, body: unknown, headers: Rec
 
 const initiate = (started: Started, phoneNumber: string, more: object = {}) =>
   post(started, '/auth/v1/initiate/otp', { phoneNumber, channels: ['SMS'], ...more })
-const verify = (started: Started, requestId: unknown, otp: unknown) => post(started, '/auth/v1/verify/otp', { requestId, otp })
+const verify = (started: Started, requestId: unknown, otp: unknown) =>
+  post(started, '/auth/v1/verify/otp', { requestId, otp })
 const validate = (started: Started, token: unknown) => post(started, '/auth/v1/validate/token', { token })
 
 async function signIn({ simulators }: Started, body: unknown): Promise<unknown> {
@@ -33,7 +36,10 @@ t.test('every call needs both headers, whatever its body', async (t) => {
     refused(t, await post(started, path, {}, { clientSecret: '' }), 401, '7012')
     refused(t, await post(started, path, {}, { clientId: 'wrong' }), 401, '7002')
     refused(t, await post(started, path, {}, { clientSecret: 'wrong' }), 401, '7002')
-    refused(t, await ask(`${started.simulators.url}${path}`, 'POST', { ...json, authorization: 'Basic eDp5' }, {}), 401, '7012')
+    refused(
+      t, await ask(`${started.simulators.url}${path}`, 'POST', { ...json, authorization: 'Basic eDp5' }, {}), 401,
+      '7012',
+    )
   }
 })
 
@@ -55,16 +61,25 @@ t.test('otp: initiate, a wrong one, the right one, once', async (t) => {
 t.test('otp: a signed webhook tells that the message was delivered', async (t) => {
   const started = await start(t)
   const { gateway, simulators } = started
-  const { json: { requestId } } = await initiate(started, '+15551234566', { channels: ['WHATSAPP', 'SMS'], metadata: { a: 'b' } })
+  const { json: { requestId } } = await initiate(
+    started, '+15551234566', { channels: ['WHATSAPP', 'SMS'], metadata: { a: 'b' } },
+  )
   const [webhook] = await gateway.first(1)
   t.equal(webhook?.path, '/callbacks/otpless')
   t.match(webhook?.body, {
-    data: { requestId, authSessionId: String, traceId: String, status: 'DELIVERED', channel: 'WHATSAPP', identity: '+15551234566', metaData: { a: 'b' } },
+    data: {
+      requestId, authSessionId: String, traceId: String, status: 'DELIVERED', channel: 'WHATSAPP',
+      identity: '+15551234566', metaData: { a: 'b' },
+    },
     eventType: 'DLR', timestamp: Number
   })
   const secret = setting(simulators, 'OTPLESS_WEBHOOK_SECRET')
   t.equal(webhook?.headers['x-signature'], createHmac('sha256', secret).update(webhook?.text ?? '').digest('base64'))
-  for (const [number, channels] of [['+15551234592', ['SMS']], ['+15551234567', ['SMS']], ['+15551234566', ['VOICE_CALL']]] as const) {
+  for (
+    const [number, channels] of [
+      ['+15551234592', ['SMS']], ['+15551234567', ['SMS']], ['+15551234566', ['VOICE_CALL']],
+    ] as const
+  ) {
     t.equal((await initiate(started, number, { channels })).status, 200)
   }
   await initiate(started, '+15551234594')
@@ -96,17 +111,28 @@ t.test('otp: it expires as asked, or after five minutes', async (t) => {
 t.test('otp: each member that strays has its code', async (t) => {
   const started = await start(t)
   const cases: [object, string][] = [
-    [{ phoneNumber: '15551234566' }, '7102'], [{ phoneNumber: 15551234566 }, '7102'], [{ phoneNumber: '+1555123456a' }, '7102'],
+    [{ phoneNumber: '15551234566' }, '7102'], [{ phoneNumber: 15551234566 }, '7102'], [
+      { phoneNumber: '+1555123456a' }, '7102',
+    ],
     [{ phoneNumber: undefined }, '7106'], [{ email: 'ada@example.com' }, '7106'],
     [{ phoneNumber: undefined, email: 'ada' }, '7104'], [{ phoneNumber: undefined, email: 'ada@example.com' }, '7105'],
-    [{ channels: undefined }, '7103'], [{ channels: [] }, '7103'], [{ channels: 'SMS' }, '7103'], [{ channels: ['sms'] }, '7103'],
+    [
+      { channels: undefined }, '7103',
+    ], [{ channels: [] }, '7103'], [{ channels: 'SMS' }, '7103'], [{ channels: ['sms'] }, '7103'],
     [{ channels: ['EMAIL'] }, '7103'], [{ channels: [5] }, '7103'],
     [{ expiry: '60' }, '7113'], [{ expiry: 29 }, '7113'], [{ expiry: 86_401 }, '7113'], [{ expiry: 60.5 }, '7113'],
-    [{ otpLength: 5 }, '7116'], [{ otpLength: '6' }, '7116'], [{ metadata: { a: 1 } }, '7101'], [{ templateId: 'x' }, '7101']
+    [{ otpLength: 5 }, '7116'], [{ otpLength: '6' }, '7116'], [
+      { metadata: { a: 1 } }, '7101',
+    ], [{ templateId: 'x' }, '7101']
   ]
-  for (const [more, code] of cases) refused(t, await initiate(started, '+15551234566', more), 400, code, JSON.stringify(more))
+  for (const [more, code] of cases) refused(
+    t, await initiate(started, '+15551234566', more), 400, code, JSON.stringify(more),
+  )
   refused(t, await post(started, '/auth/v1/initiate/otp', '{'), 400, '7101')
-  refused(t, await post(started, '/auth/v1/initiate/otp', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }), 400, '7101')
+  refused(
+    t, await post(started, '/auth/v1/initiate/otp', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }),
+    400, '7101',
+  )
   refused(t, await verify(started, 'unknown', '123456'), 400, '7136')
   refused(t, await verify(started, '', '123456'), 400, '7119')
   refused(t, await verify(started, undefined, '123456'), 400, '7119')
@@ -173,24 +199,35 @@ t.test('token: one verified mobile identity, in the documented shape, once', asy
   const token = await signIn(started, { phoneNumber: '+919999999900' })
   const answer = await validate(started, token)
   t.equal(answer.status, 200)
-  t.strictSame(Object.keys(answer.json), ['token', 'status', 'userId', 'timestamp', 'identities', 'network', 'deviceInfo', 'secureInfo'])
+  t.strictSame(
+    Object.keys(answer.json),
+    ['token', 'status', 'userId', 'timestamp', 'identities', 'network', 'deviceInfo', 'secureInfo'],
+  )
   const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/
   t.match(answer.json, {
-    token, status: 'SUCCESS', timestamp: time, network: { ip: String, ipLocation: {} }, deviceInfo: { deviceId: String },
+    token, status: 'SUCCESS', timestamp: time, network: {
+      ip: String, ipLocation: {},
+    }, deviceInfo: { deviceId: String },
     secureInfo: { emulator: { result: false }, suspectScore: { result: 5 } }
   })
   t.match(answer.json['identities'], [{
-    identityType: 'MOBILE', identityValue: '919999999900', channel: 'OAUTH', methods: ['TRUE_CALLER'], verified: true, verifiedAt: time
+    identityType: 'MOBILE', identityValue: '919999999900', channel: 'OAUTH', methods: [
+      'TRUE_CALLER',
+    ], verified: true, verifiedAt: time
   }])
   const again = await validate(started, token)
   t.equal(again.status, 400)
-  t.strictSame(again.json, { message: 'Invalid Request', errorCode: '7114', description: 'Request error: Invalid token' })
+  t.strictSame(
+    again.json, { message: 'Invalid Request', errorCode: '7114', description: 'Request error: Invalid token' },
+  )
 })
 
 t.test('token: unknown, empty, ill-formed and expired ones', async (t) => {
   let now = Date.now()
   const started = await start(t, { now: () => now })
-  for (const token of ['unknown', '', undefined, 5]) refused(t, await validate(started, token), 400, '7114', String(token))
+  for (const token of ['unknown', '', undefined, 5]) refused(
+    t, await validate(started, token), 400, '7114', String(token),
+  )
   refused(t, await post(started, '/auth/v1/validate/token', { token: 'x', client_id: 'y' }), 400, '7101')
   const token = await signIn(started, { phoneNumber: '919999999900' })
   now += 300_000
@@ -229,7 +266,9 @@ t.test('token: scenarios', async (t) => {
   const flaky = await token('97')
   for (const status of [500, 500, 200]) t.equal((await validate(started, flaky)).status, status)
   for (const suffix of ['90', '91', '92']) {
-    const answer = await ask(`${started.simulators.url}/handset/otpless/token`, 'POST', json, { phoneNumber: `+9199999999${suffix}` })
+    const answer = await ask(
+      `${started.simulators.url}/handset/otpless/token`, 'POST', json, { phoneNumber: `+9199999999${suffix}` },
+    )
     t.equal(answer.status, 204, 'the SDK never comes back')
   }
   t.equal((await ask(`${started.simulators.url}/handset/otpless/token`, 'POST', json, {})).status, 400)

@@ -2,7 +2,9 @@ import t from 'tap'
 import { readDeepLink } from '../../../src/sandbox/truecaller/deep-link.ts'
 
 const base = 'truecallersdk://truesdk/web_verify?'
-const good = { type: 'btmsheet', requestNonce: 'RL8YZ41FQMt5Jiak2sc_Ys0OgQA=', partnerKey: 'key', partnerName: 'An App' }
+const good = {
+  type: 'btmsheet', requestNonce: 'RL8YZ41FQMt5Jiak2sc_Ys0OgQA=', partnerKey: 'key', partnerName: 'An App',
+}
 const link = (parameters: Record<string, string>) => base + new URLSearchParams({ ...good, ...parameters })
 
 t.test('a link with what is needed, and one with everything', async (t) => {
@@ -57,5 +59,8 @@ t.test('the link as a whole', async (t) => {
 })
 
 t.test('the documented mistake, type and nonce run together, is refused', async (t) => {
-  t.hasProp(readDeepLink(`${base}type=btmsheetrequestNonce=UNIQUE_REQUEST_ID&partnerKey=key&partnerName=An+App`, 'key'), 'problem')
+  t.hasProp(
+    readDeepLink(`${base}type=btmsheetrequestNonce=UNIQUE_REQUEST_ID&partnerKey=key&partnerName=An+App`, 'key'),
+    'problem',
+  )
 })

@@ -15,7 +15,9 @@ function profile({ simulators }: Started, accessToken: unknown): Promise<Answer>
   return ask(`${simulators.url}/v1/default`, 'GET', { authorization: `Bearer ${accessToken}` })
 }
 
-function open({ simulators }: Started, phoneNumber: string, { query = '', nonce = 'nonce-0123456789' } = {}): Promise<Answer> {
+function open(
+  { simulators }: Started, phoneNumber: string, { query = '', nonce = 'nonce-0123456789' } = {},
+): Promise<Answer> {
   const partnerKey = setting(simulators, 'TRUECALLER_APP_KEY')
   const parameters = new URLSearchParams({ type: 'btmsheet', requestNonce: nonce, partnerKey, partnerName: 'Sandbox' })
   const url = `truecallersdk://truesdk/web_verify?${parameters}`
@@ -39,7 +41,10 @@ t.test('push: the documented way, from request to profile', async (t) => {
   t.equal(callback?.path, '/callbacks/truecaller')
   t.match(callback?.headers['content-type'], /^application\/json/)
   t.strictSame(Object.keys(callback?.body ?? {}), ['requestId', 'accessToken', 'state'])
-  t.match(callback?.body, { requestId: answer.json['requestId'], accessToken: /^[\w-]{64}$/, state: 'ne4_cRtzx73-alui_XDvzS5h' })
+  t.match(
+    callback?.body,
+    { requestId: answer.json['requestId'], accessToken: /^[\w-]{64}$/, state: 'ne4_cRtzx73-alui_XDvzS5h' },
+  )
   for (const time of ['first', 'second']) {
     const { status, json } = await profile(started, callback?.body['accessToken'])
     t.equal(status, 200, `${time} time`)
@@ -64,13 +69,20 @@ t.test('push: a bad app key is 404, before anything else is looked at', async (t
     t.strictSame(json, { code: 404, message: 'Invalid partner credentials.' })
   }
   const { url } = started.simulators
-  t.equal((await ask(`${url}/v1/apps/requests`, 'POST', { ...json, authorization: 'Bearer x' }, { phoneNumber: 46760123456 })).status, 404)
+  t.equal(
+    (
+      await ask(`${url}/v1/apps/requests`, 'POST', { ...json, authorization: 'Bearer x' }, { phoneNumber: 46760123456 })
+    ).status,
+    404,
+  )
 })
 
 t.test('push: what strays from the documented body is refused', async (t) => {
   const started = await start(t)
   const bodies: unknown[] = [
-    { phoneNumber: '46760123456' }, { phoneNumber: '+46760123456' }, { phoneNumber: 46760123456.5 }, { phoneNumber: 123456 },
+    { phoneNumber: '46760123456' }, {
+      phoneNumber: '+46760123456',
+    }, { phoneNumber: 46760123456.5 }, { phoneNumber: 123456 },
     { phoneNumber: 1e15 },
     { phoneNumber: -46760123456 }, {}, [], { phone_number: 46760123456 }, { phoneNumber: 46760123456, state: 5 },
     { phoneNumber: 46760123456, callbackUrl: 'https://example.com' }, '{"phoneNumber":', ''
@@ -81,7 +93,10 @@ t.test('push: what strays from the documented body is refused', async (t) => {
     t.equal(json['code'], 400)
   }
   t.equal((await push(started, { phoneNumber: 46760123456 }, { 'content-type': 'text/plain' })).status, 415)
-  t.equal((await push(started, 'phoneNumber=46760123456', { 'content-type': 'application/x-www-form-urlencoded' })).status, 415)
+  t.equal(
+    (await push(started, 'phoneNumber=46760123456', { 'content-type': 'application/x-www-form-urlencoded' })).status,
+    415,
+  )
 })
 
 t.test('push: the second request within five minutes gets no second callback', async (t) => {
@@ -125,13 +140,17 @@ t.test('push: scenarios of the start call', async (t) => {
   const started = await start(t)
   const unsupported = await push(started, { phoneNumber: 46760123491 })
   t.equal(unsupported.status, 403)
-  t.strictSame(unsupported.json, { code: 1008, message: 'Forbidden: It is forbidden to use sdk login for this phone number.' })
+  t.strictSame(
+    unsupported.json, { code: 1008, message: 'Forbidden: It is forbidden to use sdk login for this phone number.' },
+  )
   t.equal((await push(started, { phoneNumber: 46760123496 })).status, 500)
   t.equal((await push(started, { phoneNumber: 46760123499 })).status, 500)
   const malformed = await push(started, { phoneNumber: 46760123498 })
   t.equal(malformed.status, 200)
   t.notOk('requestId' in malformed.json)
-  for (const phoneNumber of [46760123492, 46760123490]) t.hasProp((await push(started, { phoneNumber })).json, 'requestId')
+  for (const phoneNumber of [46760123492, 46760123490]) t.hasProp(
+    (await push(started, { phoneNumber })).json, 'requestId',
+  )
   await afterwards(started)
   t.equal(started.gateway.received.length, 1, 'none of these numbers calls back')
 })
@@ -147,7 +166,9 @@ t.test('push: scenarios of what follows', async (t) => {
     return { received, read: () => profile(started, first?.body['accessToken']), waitedMs: (first?.at ?? 0) - askedAt }
   }
   const [odd, repeated, reordered, flaky, slow] = await Promise.all([
-    outcome(46760123401, 1), outcome(46760123494, 3), outcome(46760123495, 1), outcome(46760123497, 1), outcome(46760123493, 1)
+    outcome(
+      46760123401, 1,
+    ), outcome(46760123494, 3), outcome(46760123495, 1), outcome(46760123497, 1), outcome(46760123493, 1)
   ])
   t.match(await odd.read(), { status: 200, json: { phoneNumbers: [46760123402] } }, 'another number')
   t.match(await repeated.read(), { status: 200, json: { phoneNumbers: [46760123494] } })
@@ -168,7 +189,9 @@ t.test('web: the dialog opens, the user agrees, the profile is in the shape of t
   t.strictSame(Object.keys(second?.body ?? {}), ['requestId', 'accessToken', 'endpoint'])
   t.equal(second?.body['requestId'], 'nonce-0123456789')
   t.equal(second?.body['endpoint'], `${setting(started.simulators, 'TRUECALLER_PROFILE_URL')}/v1/default`)
-  t.match((await profile(started, second?.body['accessToken'])).json, { phoneNumbers: ['919999999900'], isActive: 'True' })
+  t.match(
+    (await profile(started, second?.body['accessToken'])).json, { phoneNumbers: ['919999999900'], isActive: 'True' },
+  )
 })
 
 t.test('web: a bad link or number is told why', async (t) => {
@@ -218,7 +241,9 @@ t.test('web: what the callback says can be replaced', async (t) => {
   await open(started, '919999999900', { query: `?endpoint=${encodeURIComponent('https://evil.example/v1/default')}` })
   t.match((await started.gateway.first(2))[1]?.body, { endpoint: 'https://evil.example/v1/default' })
   await open(started, '919999999900', { query: '?status=use_another_number' })
-  t.strictSame((await started.gateway.first(4))[3]?.body, { requestId: 'nonce-0123456789', status: 'use_another_number' })
+  t.strictSame(
+    (await started.gateway.first(4))[3]?.body, { requestId: 'nonce-0123456789', status: 'use_another_number' },
+  )
 })
 
 t.test('a callback that gets no 2xx comes again', async (t) => {

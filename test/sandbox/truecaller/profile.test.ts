@@ -10,7 +10,9 @@ t.test('2017: numbers, and onlineIdentity in the singular', async (t) => {
 
 t.test('web: strings, and onlineIdentities in the plural, without twitterId', async (t) => {
   const profile = webProfile('14155550100')
-  t.match(profile, { phoneNumbers: ['14155550100'], isActive: 'True', createdTime: /^\d+$/, badges: ['verified', 'premium'] })
+  t.match(
+    profile, { phoneNumbers: ['14155550100'], isActive: 'True', createdTime: /^\d+$/, badges: ['verified', 'premium'] },
+  )
   t.notOk('onlineIdentity' in profile)
   t.notMatch(JSON.stringify(profile), /twitterId/)
 })

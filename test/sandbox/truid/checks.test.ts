@@ -64,10 +64,14 @@ t.test('scenarios that end in ERROR: no match, an error code, and a callback', a
   const callback_url = `${started.gateway.url}/hook`
   for (const [suffix, code] of [['99', 'mno_server_error'], ['91', 'mno_not_supported']]) {
     for (const version of ['v0.1', 'v0.2'] as const) {
-      const { json: { check_id: id } } = await create(started, version, { phone_number: `4477009000${suffix}`, callback_url })
+      const { json: { check_id: id } } = await create(
+        started, version, { phone_number: `4477009000${suffix}`, callback_url },
+      )
       const { hops, end } = await walk(started, id, version)
       t.equal(hops.length, 3)
-      if (version === 'v0.2') t.match(end, { status: 200, json: { check_id: id, error: code, error_description: String } })
+      if (version === 'v0.2') t.match(
+        end, { status: 200, json: { check_id: id, error: code, error_description: String } },
+      )
       else if (suffix === '91') t.equal(fragment(end), 'mno_not_supported')
       else t.match(end, { status: 200, text: '' })
       const about = () => started.gateway.received.find(({ body }) => body['check_id'] === id)?.body
@@ -86,7 +90,9 @@ t.test('silence: the walk never ends, the check neither, until its time is over'
   const started = await build(t, { now: () => now })
   const callback_url = `${started.gateway.url}/hook`
   for (const suffix of ['92', '90']) {
-    const { json: { check_id: id } } = await create(started, 'v0.2', { phone_number: `4477009000${suffix}`, callback_url })
+    const { json: { check_id: id } } = await create(
+      started, 'v0.2', { phone_number: `4477009000${suffix}`, callback_url },
+    )
     const before = started.simulators.requests.length
     void walk(started, id).catch(() => {})
     await until(() => started.simulators.requests.length === before + 4)
@@ -106,12 +112,16 @@ t.test('other scenarios', async (t) => {
   const started = await build(t, { slowMs: 100 })
   const callback_url = `${started.gateway.url}/hook`
   async function walked(suffix: string) {
-    const { json: { check_id: id } } = await create(started, 'v0.2', { phone_number: `4477009000${suffix}`, callback_url })
+    const { json: { check_id: id } } = await create(
+      started, 'v0.2', { phone_number: `4477009000${suffix}`, callback_url },
+    )
     const begunAt = performance.now()
     const { end: { json: { code } } } = await walk(started, id)
     const walkedMs = performance.now() - begunAt
     const callbacks = () => started.gateway.received.filter(({ body }) => body['check_id'] === id).length
-    return { walkedMs, callbacks, result: () => get(started, 'v0.2', id), finish: () => patch(started, id, bring(code)) }
+    return {
+      walkedMs, callbacks, result: () => get(started, 'v0.2', id), finish: () => patch(started, id, bring(code)),
+    }
   }
   const odd = await walked('01')
   t.match((await odd.finish()).json, { status: 'COMPLETED', match: false })

@@ -1,7 +1,9 @@
 import { type JsonWebKey, createHash, createPublicKey, verify } from 'node:crypto'
 import t from 'tap'
 import { type Answer, type Received, ask, until } from '../receiver.ts'
-import { type Started, bearerFor, bring, build, create, fragment, get, patch, patchJson, walk } from '../truid-client.ts'
+import {
+  type Started, bearerFor, bring, build, create, fragment, get, patch, patchJson, walk,
+} from '../truid-client.ts'
 
 t.test('create: HAL with links to follow', async (t) => {
   const started = await build(t)
@@ -36,7 +38,9 @@ t.test('create: what strays is refused', async (t) => {
   const phone_number = '447700900000'
   for (const body of [
     {}, [], '{', { phoneNumber: phone_number }, { phone_number, extra: 1 }, { phone_number, phone_ip: 'here' },
-    { phone_number, callback_url: 'no url' }, { phone_number, callback_url: 'ftp://example.com/' }, { phone_number, redirect_url: '/path' }
+    { phone_number, callback_url: 'no url' }, {
+      phone_number, callback_url: 'ftp://example.com/',
+    }, { phone_number, redirect_url: '/path' }
   ]) {
     const answer = await create(started, 'v0.2', body)
     t.equal(answer.status, 400, JSON.stringify(body))
@@ -44,8 +48,14 @@ t.test('create: what strays is refused', async (t) => {
       type: 'https://developer.tru.id/docs/reference/api-errors#bad_request', title: 'Bad Request', detail: 'The request body is invalid'
     })
   }
-  t.equal((await create(started, 'v0.1', { phone_number, redirect_url: 'https://example.com/' })).status, 400, 'redirect_url is of v0.2')
-  t.equal((await create(started, 'v0.2', 'phone_number=1', { 'content-type': 'application/x-www-form-urlencoded' })).status, 415)
+  t.equal(
+    (await create(started, 'v0.1', { phone_number, redirect_url: 'https://example.com/' })).status, 400,
+    'redirect_url is of v0.2',
+  )
+  t.equal(
+    (await create(started, 'v0.2', 'phone_number=1', { 'content-type': 'application/x-www-form-urlencoded' })).status,
+    415,
+  )
   t.equal((await create(started, 'v0.2', { phone_number }, patchJson)).status, 415)
 })
 
@@ -77,7 +87,9 @@ t.test('every call but the device\'s needs a token of an hour with the scope pho
 
 t.test('v0.2: the phone brings a code back, which completes the check', async (t) => {
   const started = await build(t)
-  const { json: { check_id: id } } = await create(started, 'v0.2', { phone_number: '447700900000', reference_id: 'ours' })
+  const { json: { check_id: id } } = await create(
+    started, 'v0.2', { phone_number: '447700900000', reference_id: 'ours' },
+  )
   t.equal(fragment(await patch(started, id, bring('early'))), 'check_not_found', 'before the visit')
   const { hops, end } = await walk(started, id)
   t.equal(hops.length, 3)
@@ -91,7 +103,9 @@ t.test('v0.2: the phone brings a code back, which completes the check', async (t
   const right = await patch(started, id, bring(end.json['code']))
   t.equal(right.status, 200)
   t.match(right.type, /^application\/hal\+json/)
-  const members = ['check_id', 'reference_id', 'status', 'match', 'charge_amount', 'charge_currency', 'created_at', 'updated_at']
+  const members = [
+    'check_id', 'reference_id', 'status', 'match', 'charge_amount', 'charge_currency', 'created_at', 'updated_at',
+  ]
   t.strictSame(Object.keys(right.json), members)
   t.match(right.json, { check_id: id, status: 'COMPLETED', match: true })
   t.equal((await patch(started, id, bring(end.json['code']))).status, 404, 'a used code')
@@ -124,7 +138,9 @@ t.test('v0.2: PATCH takes one documented form', async (t) => {
   const { json: { check_id: id } } = await create(started, 'v0.2', { phone_number: '447700900000' })
   const { end: { json: { code } } } = await walk(started, id)
   const item = { op: 'add', path: '/code', value: code }
-  for (const body of [item, [], [item, item], [{ ...item, op: 'replace' }], [{ ...item, path: 'code' }], [{ ...item, value: 5 }],
+  for (const body of [item, [], [item, item], [
+    { ...item, op: 'replace' },
+  ], [{ ...item, path: 'code' }], [{ ...item, value: 5 }],
     [{ ...item, value: '' }], [{ ...item, from: '/x' }], [{ op: 'add', path: '/code' }], '[', null]) {
     const answer = await patch(started, id, body)
     t.equal(answer.status, 400, JSON.stringify(body))
@@ -142,7 +158,9 @@ t.test('v0.2: nobody opens the URL but the phone; a second walk brings a new cod
   const { json: { check_id: id } } = await create(started, 'v0.2', { phone_number: '447700900000' })
   await create(started, 'v0.1', { phone_number: '447700900000', callback_url: `${started.gateway.url}/hook` })
   await started.gateway.first(1)
-  t.match((await get(started, 'v0.2', id)).json, { status: 'ACCEPTED' }, 'while the handset of v0.1 has long been there')
+  t.match(
+    (await get(started, 'v0.2', id)).json, { status: 'ACCEPTED' }, 'while the handset of v0.1 has long been there',
+  )
   const first = (await walk(started, id)).end.json['code']
   const second = (await walk(started, id)).end.json['code']
   t.not(first, second)
@@ -197,15 +215,23 @@ t.test('v0.1: it completes by itself where nobody asks', async (t) => {
 
 function readSignature({ headers, path }: Received) {
   const [, keyId, algorithm, names, signature] =
-    /^Signature keyId="(.*)",algorithm="(.*)",headers="(.*)",signature="(.*)"$/.exec(String(headers['authorization'])) ?? []
-  const lines = (names ?? '').split(' ').map((name) => `${name}: ${name === '(request-target)' ? `post ${path}` : headers[name]}`)
-  return { keyId, algorithm, names, signed: Buffer.from(lines.join('\n')), signature: Buffer.from(signature ?? '', 'base64') }
+    /^Signature keyId="(.*)",algorithm="(.*)",headers="(.*)",signature="(.*)"$/.exec(
+      String(headers['authorization']),
+    ) ?? []
+  const lines = (names ?? '').split(' ').map(
+    (name) => `${name}: ${name === '(request-target)' ? `post ${path}` : headers[name]}`,
+  )
+  return {
+    keyId, algorithm, names, signed: Buffer.from(lines.join('\n')), signature: Buffer.from(signature ?? '', 'base64'),
+  }
 }
 
 t.test('the callback is signed, and verifies with the published key alone', async (t) => {
   const started = await build(t)
   const callback_url = `${started.gateway.url}/callbacks/truid?of=1`
-  const { json: { check_id: id } } = await create(started, 'v0.2', { phone_number: '447700900000', reference_id: 'ours', callback_url })
+  const { json: { check_id: id } } = await create(
+    started, 'v0.2', { phone_number: '447700900000', reference_id: 'ours', callback_url },
+  )
   await patch(started, id, bring((await walk(started, id)).end.json['code']))
   const [callback] = await started.gateway.first(1)
   if (callback === undefined) throw new Error('no callback')
@@ -222,7 +248,9 @@ t.test('the callback is signed, and verifies with the published key alone', asyn
   t.equal(algorithm, 'rsa-sha256')
   t.equal(names, '(request-target) host date x-tru-callback digest')
   const { json: { keys } } = await ask(`${started.simulators.url}/.well-known/jwks.json`, 'GET')
-  const jwk = [keys].flat().find((one): one is JsonWebKey => typeof one === 'object' && one !== null && 'kid' in one && one.kid === keyId)
+  const jwk = [keys].flat().find(
+    (one): one is JsonWebKey => typeof one === 'object' && one !== null && 'kid' in one && one.kid === keyId,
+  )
   const key = createPublicKey({ key: jwk ?? {}, format: 'jwk' })
   t.ok(verify('RSA-SHA256', signed, key, signature))
   t.notOk(verify('RSA-SHA256', Buffer.concat([signed, Buffer.from(' ')]), key, signature))

@@ -29,7 +29,8 @@ t.test('the digest can be hex, as the documentation also says', async (t) => {
 
 t.test('after a rotation another key signs, and both are published', async (t) => {
   const signer = createCallbackSigner({ now: Date.now, digestEncoding: 'base64' })
-  const signerOf = async () => /keyId="(.*?)"/.exec((await signer.headers('', new URL('https://gateway.example/')))['authorization'] ?? '')?.[1]
+  const signerOf = async () =>
+    /keyId="(.*?)"/.exec((await signer.headers('', new URL('https://gateway.example/')))['authorization'] ?? '')?.[1]
   const published = async () => (await signer.jwks()).keys.map(({ kid }) => kid)
   t.equal(await signerOf(), 'sandbox-1')
   signer.rotate()

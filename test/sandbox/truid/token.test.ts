@@ -23,7 +23,9 @@ t.test('client credentials give a bearer token with the scopes asked for', async
 t.test('wrong credentials are 401 invalid_client', async (t) => {
   const started = await start(t)
   const { simulators } = started
-  const swapped = Buffer.from(`${setting(simulators, 'TRUID_CLIENT_SECRET')}:${setting(simulators, 'TRUID_CLIENT_ID')}`).toString('base64')
+  const swapped = Buffer.from(
+    `${setting(simulators, 'TRUID_CLIENT_SECRET')}:${setting(simulators, 'TRUID_CLIENT_ID')}`,
+  ).toString('base64')
   for (const authorization of [`Basic ${swapped}`, 'Bearer x', '']) {
     const answer = await token(started, 'grant_type=client_credentials&scope=phone_check', { authorization })
     t.equal(answer.status, 401)
@@ -33,8 +35,14 @@ t.test('wrong credentials are 401 invalid_client', async (t) => {
 
 t.test('the form is what RFC 6749 says', async (t) => {
   const started = await start(t)
-  t.match(await token(started, 'grant_type=password&scope=phone_check'), { status: 400, json: { error: 'unsupported_grant_type' } })
-  t.match(await token(started, 'grant_type=client_credentials&scope=everything'), { status: 400, json: { error: 'invalid_scope' } })
+  t.match(
+    await token(started, 'grant_type=password&scope=phone_check'),
+    { status: 400, json: { error: 'unsupported_grant_type' } },
+  )
+  t.match(
+    await token(started, 'grant_type=client_credentials&scope=everything'),
+    { status: 400, json: { error: 'invalid_scope' } },
+  )
   t.match(await token(started, 'grant_type=client_credentials'), { status: 400, json: { error: 'invalid_request' } })
   t.match(await token(started, 'grant_type=client_credentials&scope=phone_check&client_id=x'), { status: 400 })
   const json = '{"grant_type":"client_credentials","scope":"phone_check"}'
