@@ -51,8 +51,7 @@ export type RunningApp = {
   reloadApps (): void
   /**
    * Reports that it is not ready, and after `delayMs` accepts no more requests and jobs, lets the running ones finish,
-   * and
-   * disconnects. Takes at most about eight seconds more, also when Redis is away.
+   * and disconnects. Takes at most about eight seconds more, also when Redis is away.
    */
   close (delayMs?: number): Promise<void>
 }

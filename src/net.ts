@@ -4,10 +4,8 @@ import { Address6 } from 'ip-address'
 
 /**
  * Runs the work for at most `deadlineMs`, then throws what `late` returns and emits `abort` on the signal. undici
- * accepts an
- * EventEmitter where it accepts an AbortSignal, at a tenth of the cost. undici ignores the signal until it has a
- * connection,
- * so the deadline is raced as well.
+ * accepts an EventEmitter where it accepts an AbortSignal, at a tenth of the cost. undici ignores the signal until it
+ * has a connection, so the deadline is raced as well.
  */
 export async function withDeadline<T> (
   deadlineMs: number, late: () => Error, work: (signal: EventEmitter) => Promise<T>,

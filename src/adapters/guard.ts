@@ -3,6 +3,7 @@ import type { Adapter, AttemptContext, Method, Outcome, Started } from './adapte
 import { withDeadline } from '../net.ts'
 import { ProviderError } from '../core/errors.ts'
 import { blameOf, reasons, type Reason } from '../core/reasons.ts'
+import type { RoutingContext } from '../core/routing.ts'
 import { verificationSpan, type Attributes, type Tracing } from '../telemetry/tracing.ts'
 import type { Verification } from '../core/verification.ts'
 import type { Json, ProviderCall } from '../core/vocabulary.ts'
@@ -39,6 +40,12 @@ export type AdapterMap = ReadonlyMap<string, GuardedAdapter>
 
 export function collectMethods (adapters: Iterable<Pick<Adapter, 'methods'>>): Methods {
   return new Map([...adapters].flatMap(({ methods }) => Object.entries(methods)))
+}
+
+/** The routing context of the configured methods; see `core/routing.ts`. */
+export function createRoutingContext (adapters: AdapterMap, methods: Methods): RoutingContext {
+  const providers = new Map([...adapters.values()].flatMap(adapter => Object.keys(adapter.methods).map(method => [method, adapter])))
+  return { methods, isOpen: method => providers.get(method)?.isOpen() ?? true }
 }
 
 const windowMs = 30_000

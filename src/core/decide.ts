@@ -1,50 +1,14 @@
-import type { Event } from './events.ts'
+import type { DecideOptions, Decision, Event } from './events.ts'
 import { reasons, type Reason } from './reasons.ts'
+import { leaseMs } from './verification.ts'
 import type {
-  Attempt, Common, Ended, EndedAttempt, Evidence, Pending, PendingAttempt, Resolving, Starting, Verification, Verified, Waiting,
+  Attempt, Ended, EndedAttempt, Evidence, NewVerification, Pending, PendingAttempt, Resolving, Starting, Verification,
+  Verified,
+  Waiting,
 } from './verification.ts'
 
-/**
- * THE CORE. A verification is a value; `decide` is the only code that changes it. No I/O, no clock, no randomness.
- *
- *                      number proven, and it is the number to verify
- *              ┌──────────────────────────────────────────────────────────► verified
- *              │
- *   create ─► pending ── final reason, or no step left ───────────────────► failed
- *              │  ▲ │
- *              │  └─┘ an attempt ends, the next step of the workflow starts
- *              ├──── expiresAt passed, or the last attempt timed out ─────► expired
- *              └──── canceled by the app, or superseded ──────────────────► canceled
- *
- *   The pending attempt:
- *
- *   starting ── provider accepted ──► waiting ── evidence received ──► resolving ── proven ──► verified
- *      │                                ▲   │                           │  │
- *      │                                └───┼── wrong code, or still pending
- *      └────── failed, denied, timed out ───┴───────────────────────────┴──► failed | expired; the next step starts
- *
- * Attempt number i is workflow step i; a step that cannot start leaves an attempt that was `skipped`.
- * The four final states are written once: every event on them is ignored.
- */
-
-/** What must be done after the change is written: start the pending attempt, or resolve its evidence. */
-export type Effect = 'start' | 'resolve'
-
-export type Decision<Next extends Verification = Verification> = { next: Next, effect: Effect | null }
-
-/**
- * `startsHere`: the process that writes the change starts the next attempt itself, so the start is claimed in the same
- * write.
- */
-export type DecideOptions = { startsHere?: boolean }
-
-/**
- * How long a process that starts an attempt, or resolves evidence, is presumed alive. Longer than the calls it may
- * make.
- */
-export const leaseMs = { start: 8_000, resolve: 8_000 }
-
-export type NewVerification = Omit<Common, 'attempts' | 'revision' | 'createdAt' | 'updatedAt'>
+// THE CORE. A verification is a value; `decide` is the only code that changes it. No I/O, no clock, no randomness.
+// The drawing is in `verification.ts`.
 
 /** A new verification, its first attempt starting. `workflow` has at least one step. */
 export function createVerification (
@@ -56,8 +20,7 @@ export function createVerification (
 
 /**
  * The state that follows. Null: the event does not apply (late, repeated, out of order) and nothing changes. This is
- * the
- * whole idempotency rule.
+ * the whole idempotency rule.
  */
 export function decide (
   verification: Verification, event: Event, now: number, { startsHere = false }: DecideOptions = {},

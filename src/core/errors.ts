@@ -2,13 +2,13 @@ import type { Reason } from './reasons.ts'
 
 /**
  * Every error that the API can return, in one table: status, title, when it occurs, and what the caller should do about
- * it.
- * The key is the `code` of the problem+json response (RFC 9457).
+ * it. The key is the `code` of the problem+json response (RFC 9457).
  */
 export const apiErrors = {
   invalid_request: {
     status: 400, title: 'The request is not valid',
-    when: 'A field, parameter or header is missing, unknown or malformed, the body is not JSON, or the message is not valid HTTP.',
+    when: 'A field, parameter or header is missing, unknown or malformed, the body is not JSON, '
+      + 'or the message is not valid HTTP.',
     advice: 'Correct the fields named in `errors` and send the request again.',
   },
   unauthenticated: {
@@ -33,7 +33,8 @@ export const apiErrors = {
   },
   invalid_state: {
     status: 409, title: 'Not possible in this state',
-    when: 'The request does not fit the present state: the verification has ended, other evidence is expected, or the app has no webhook.',
+    when: 'The request does not fit the present state: the verification has ended, other evidence is expected, '
+      + 'or the app has no webhook.',
     advice: 'Read the verification: `verificationStatus` is its present status.',
   },
   verification_in_progress: {
@@ -124,7 +125,8 @@ export type ApiErrorCode = keyof typeof apiErrors
 /** Why a request was refused: a closed vocabulary for metrics and the audit log. */
 export const refusalCauses = [
   'unauthenticated', 'forbidden', 'invalid_request', 'rate_limited_app', 'rate_limited_ip', 'rate_limited_client',
-  'rate_limited_creates', 'number_limit', 'code_limit', 'ip_limit', 'prefix_limit', 'country_limit', 'country_not_allowed',
+  'rate_limited_creates', 'number_limit', 'code_limit', 'ip_limit', 'prefix_limit', 'country_limit',
+  'country_not_allowed',
   'unverified_budget', 'overloaded', 'store_unavailable', 'payload_too_large',
 ] as const
 export type RefusalCause = typeof refusalCauses[number]
@@ -167,8 +169,7 @@ type ProviderErrorDetails = { retryable?: boolean, status?: number | null, retry
 
 /**
  * The provider gave no usable answer: an outage, a timeout, a response that breaks its contract, bad credentials. A
- * denial is
- * an outcome, not an error. The message is provider, call and status; never body, query or headers.
+ * denial is an outcome, not an error. The message is provider, call and status; never body, query or headers.
  */
 export class ProviderError extends Error {
   readonly provider: string

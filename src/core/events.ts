@@ -1,5 +1,5 @@
 import type { NextReason, Reason } from './reasons.ts'
-import type { Evidence, Resend } from './verification.ts'
+import type { Evidence, Resend, Verification } from './verification.ts'
 import type { Action, DeliveryReceipt, Json, Profile } from './vocabulary.ts'
 
 /** What happened. `attempt` is the number of the attempt it happened to: an event about an ended attempt is late. */
@@ -36,3 +36,14 @@ export type Event =
   | { type: 'resent', attempt: number, state: Json, action: Action, providerId?: string }
   | { type: 'canceled', reason: 'app_canceled' | 'superseded' | 'blocked' }
   | { type: 'timeElapsed' }
+
+/** What must be done after the change is written: start the pending attempt, or resolve its evidence. */
+export type Effect = 'start' | 'resolve'
+
+export type Decision<Next extends Verification = Verification> = { next: Next, effect: Effect | null }
+
+/**
+ * `startsHere`: the process that writes the change starts the next attempt itself, so the start is claimed in the same
+ * write.
+ */
+export type DecideOptions = { startsHere?: boolean }

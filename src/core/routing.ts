@@ -1,10 +1,11 @@
-import { decide, type DecideOptions, type Decision } from './decide.ts'
+import { decide } from './decide.ts'
 import type { Reason } from './reasons.ts'
 import type { Step } from './verification.ts'
+import type { DecideOptions, Decision } from './events.ts'
 
 /** What the choice of a method depends on, besides the verification. */
 export type RoutingContext = {
-  methods: ReadonlyMap<string, { needsPhoneNumber: boolean, needsReturnUrl?: boolean }>
+  methods: ReadonlyMap<string, { needsPhoneNumber: boolean, needsReturnUrl?: boolean, startsLocally?: boolean }>
   /** Whether the breaker of this method's provider is open. */
   isOpen (method: string): boolean
 }

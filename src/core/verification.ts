@@ -1,7 +1,28 @@
 import type { Action, DeliveryReceipt, Json, Profile, WebhookEventType } from './vocabulary.ts'
 import type { Reason } from './reasons.ts'
 
-/** What a verification is. `decide.ts` has the only code that changes it. All times are ms since the epoch. */
+/**
+ * What a verification is. `decide.ts` has the only code that changes it. All times are ms since the epoch.
+ *
+ *                      number proven, and it is the number to verify
+ *              ┌──────────────────────────────────────────────────────────► verified
+ *              │
+ *   create ─► pending ── final reason, or no step left ───────────────────► failed
+ *              │  ▲ │
+ *              │  └─┘ an attempt ends, the next step of the workflow starts
+ *              ├──── expiresAt passed, or the last attempt timed out ─────► expired
+ *              └──── canceled by the app, or superseded ──────────────────► canceled
+ *
+ *   The pending attempt:
+ *
+ *   starting ── provider accepted ──► waiting ── evidence received ──► resolving ── proven ──► verified
+ *      │                                ▲   │                           │  │
+ *      │                                └───┼── wrong code, or still pending
+ *      └────── failed, denied, timed out ───┴───────────────────────────┴──► failed | expired; the next step starts
+ *
+ * Attempt number i is workflow step i; a step that cannot start leaves an attempt that was `skipped`.
+ * The four final states are written once: every event on them is ignored.
+ */
 
 export type Status = 'pending' | 'verified' | 'failed' | 'expired' | 'canceled'
 
@@ -103,6 +124,9 @@ export type Common = {
   expiresAt: number
 }
 
+/** What a create request determines. */
+export type NewVerification = Omit<Common, 'attempts' | 'revision' | 'createdAt' | 'updatedAt'>
+
 export type Result = {
   phoneNumber: string
   method: string
@@ -114,6 +138,12 @@ export type Pending = Common & { status: 'pending' }
 export type Verified = Common & { status: 'verified', result: Result }
 export type Ended = Common & { status: 'failed' | 'expired' | 'canceled', reason: Reason }
 export type Verification = Pending | Verified | Ended
+
+/**
+ * How long a process that starts an attempt, or resolves evidence, is presumed alive. Longer than the calls it may
+ * make.
+ */
+export const leaseMs = { start: 8_000, resolve: 8_000 }
 
 export const isFinal = (verification: Verification): verification is Verified | Ended =>
   verification.status !== 'pending'

@@ -41,7 +41,8 @@ export type DeliveryReceipt = { status: 'sent' | 'delivered' | 'read' | 'failed'
  * Why a callback is not accepted as the provider's: the key in its path, its signature, or the keys to check it with.
  */
 export const callbackRefusals = [
-  'key_missing', 'signature_missing', 'signature_invalid', 'digest_mismatch', 'date_skewed', 'key_unknown', 'keys_unavailable',
+  'key_missing', 'signature_missing', 'signature_invalid', 'digest_mismatch', 'date_skewed', 'key_unknown',
+  'keys_unavailable',
   'secret_not_set',
 ] as const
 export type CallbackRefusal = typeof callbackRefusals[number]

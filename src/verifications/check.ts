@@ -48,7 +48,9 @@ export function createCheck ({ transitions, dispatch, resolve, adapters }: Check
     if (index === null) return { verification: stored.record, settled: false }
     const value: Json = { ...submitted }
     const evidence = { from: kind === 'none' ? 'poll' : 'app', value } as const
-    const received = await dispatch.apply(stored, { type: 'evidenceReceived', attempt: index, evidence }, 'resolve')
+    const received = await dispatch.apply(
+      stored, { type: 'evidenceReceived', attempt: index, evidence }, { runsHere: 'resolve' },
+    )
     const { record } = received.stored
     if (received.isReplay) throw invalidState(record, 'This evidence was used before.')
     if (!received.changed) return inProgress(received, kind, value)

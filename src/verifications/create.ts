@@ -3,23 +3,21 @@ import type { CountryPolicy } from '../apps/country-policy.ts'
 import type { Limits } from '../apps/limits.ts'
 import { allowsReturnUrl } from '../apps/return-urls.ts'
 import type { Methods } from '../adapters/guard.ts'
-import type { NewVerification } from '../core/decide.ts'
-import { ApiError, isGone } from '../core/errors.ts'
-import { isFinal, type Step, type Verification } from '../core/verification.ts'
+import { ApiError } from '../core/errors.ts'
+import type { Step, Verification, NewVerification } from '../core/verification.ts'
 import { defaultEventTypes, noCountry } from '../core/vocabulary.ts'
 import { parsePhoneNumber } from '../phone.ts'
 import type { Ids } from '../store/ids.ts'
 import { partitions } from '../store/keys.ts'
-import type { Store } from '../store/record-store.ts'
 import type { KeyName, Sealer } from '../store/sealing.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
-import type { Dispatch } from './dispatch.ts'
+import type { ResolveConflict } from './create-conflict.ts'
 import {
-  holdKey, noIdempotencyKey, readIdempotencyKey, readKeyClaim, type IdempotencyKey, type IdempotentReplays, type KeyClaim,
+  holdKey, noIdempotencyKey, readIdempotencyKey, type IdempotencyKey, type IdempotentReplays, type KeyClaim,
 } from './idempotency.ts'
-import { idempotencyReleases, numberKeys } from './record-keys.ts'
+import { numberKeys } from './record-keys.ts'
 import type { Start } from './start.ts'
-import type { InsertConflict, Transitions } from './transitions.ts'
+import type { Transitions } from './transitions.ts'
 import { planWorkflow, type WorkflowRequest } from './workflow.ts'
 
 /** Body of `POST /verifications`; the API validates it. */
@@ -40,10 +38,9 @@ export type Create = (app: App, request: CreateRequest, idempotencyKey: string |
 
 export type CreateParts = {
   transitions: Pick<Transitions, 'insert'>
-  dispatch: Pick<Dispatch, 'apply'>
   start: Start
-  replays: IdempotentReplays
-  store: Pick<Store<Verification>, 'load' | 'release'>
+  replays: Pick<IdempotentReplays, 'findEarlier'>
+  resolveConflict: ResolveConflict
   names: { sealer: Pick<Sealer, 'names' | 'keyedHashes'>, ids: Pick<Ids, 'newId'>, randomPartition: () => number }
   methods: Methods
   policies: { limits: Pick<Limits, 'forCreate'>, country: CountryPolicy }
@@ -53,7 +50,7 @@ export type CreateParts = {
 
 type Number = { number: string, country: string | null }
 /** What stays the same however often the insert is tried. */
-type Plan = {
+export type Plan = {
   app: App, request: CreateRequest, asked: Number | null, workflow: Step[], keys: KeyName[], key: IdempotencyKey,
 }
 
@@ -62,8 +59,9 @@ const defaultExpirySeconds = 600
 
 export function createCreate (parts: CreateParts): Create {
   const {
-    transitions, dispatch, start, replays, store, names: { sealer, ids, randomPartition }, methods, policies, tracing,
-    now,
+    transitions, start, replays, resolveConflict, names: {
+      sealer, ids, randomPartition,
+    }, methods, policies, tracing, now,
   } = parts
 
   function plan (app: App, request: CreateRequest, idempotencyKey: string | null): Plan {
@@ -82,8 +80,8 @@ export function createCreate (parts: CreateParts): Create {
 
   function countersOf ({ app, request, asked, workflow, keys }: Plan, at: number) {
     return policies.limits.forCreate(app, {
-      phoneNumber: asked?.number ?? null, numberName: keys[0]?.name
-        ?? null, country: countryOf(asked), ip: request.device?.ip ?? null,
+      phoneNumber: asked?.number ?? null, numberName: keys[0]?.name ?? null, country: countryOf(asked),
+      ip: request.device?.ip ?? null,
       takesCodes: workflow.some(({ method }) => methods.get(method)?.codeAttempts !== undefined),
     }, at)
   }
@@ -104,42 +102,6 @@ export function createCreate (parts: CreateParts): Create {
       ...country === null ? {} : { country },
       ...traceparent === null ? {} : { traceparent },
     }
-  }
-
-  /**
-   * Frees a number that is claimed. A claim of a final or erased verification is a leftover: its release was lost.
-   * Throws
-   * `ApiError` verification_in_progress for a live one that is not replaced.
-   */
-  async function freeNumber ({ request, keys }: Plan, id: string): Promise<void> {
-    const holder = await store.load(id)
-    if (holder === null || isFinal(holder.record)) {
-      await Promise.all(keys.map(key => store.release({ ...key, value: id })))
-    } else if (request.onConflict !== 'replace') {
-      const detail = 'This app already has a live verification of this number.'
-      throw new ApiError('verification_in_progress', detail, { verificationId: id })
-    } else {
-      await dispatch.apply(holder, { type: 'canceled', reason: 'superseded' }).catch(error => {
-        if (!isGone(error)) throw error
-      })
-    }
-  }
-
-  /** The earlier verification, or the claim with which the insert is tried again. */
-  async function resolveConflict (
-    planned: Plan, conflict: InsertConflict, own: KeyClaim,
-  ): Promise<Verification | KeyClaim> {
-    if (conflict.type === 'live') {
-      await freeNumber(planned, conflict.holder.value)
-      return own
-    }
-    const claimed = conflict.holder === null ? own : readKeyClaim(conflict.holder.value)
-    const earlier = await replays.waitForFirst(claimed, planned.key)
-    if (typeof earlier === 'object') return earlier
-    if (earlier === 'not_written') return claimed
-    const held = idempotencyReleases({ id: claimed.id, idempotency: holdKey(planned.key, claimed) })
-    await Promise.all(held.map(claim => store.release(claim)))
-    return own
   }
 
   return async (app, request, idempotencyKey) => {

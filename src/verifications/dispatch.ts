@@ -1,6 +1,5 @@
-import type { Effect } from '../core/decide.ts'
 import { isGone, ProviderError } from '../core/errors.ts'
-import type { Event } from '../core/events.ts'
+import type { Event, Effect } from '../core/events.ts'
 import type { Verification } from '../core/verification.ts'
 import type { InlineExecutor } from '../jobs/inline-executor.ts'
 import type { Queues } from '../jobs/queues.ts'
@@ -10,19 +9,20 @@ import type { Current, Transition, Transitions } from './transitions.ts'
 
 /**
  * The one place that decides where an effect runs: in the caller, in the inline executor of a process that works, or in
- * a job.
- * If all three die, the sweeper runs it when the record is due.
+ * a job. If all three die, the sweeper runs it when the record is due.
  */
 export type Dispatch = {
   /**
    * Applies an event, and runs its effect elsewhere unless it is `runsHere`: the caller runs that one itself, at once.
-   * Throws
-   * what `Transitions.apply` throws.
+   * Throws what `Transitions.apply` throws.
    */
-  apply (stored: Current, event: Event, runsHere?: Effect): Promise<Transition>
+  apply (stored: Current, event: Event, options?: DispatchOptions): Promise<Transition>
   /** Enqueues the job that resolves the evidence, for when the provider asked for a later try. */
   retryLater (verification: Verification, error: ProviderError): Promise<void>
 }
+
+/** `runsHere`: the effect that the caller runs itself. `at`: the present time, if the caller knows it. */
+export type DispatchOptions = { runsHere?: Effect | undefined, at?: number }
 
 export type DispatchParts = {
   transitions: Pick<Transitions, 'apply'>
@@ -66,8 +66,9 @@ export function createDispatch ({ transitions, queues, executor, resolve, sealer
   }
 
   return {
-    async apply (stored, event, runsHere) {
-      const transition = await transitions.apply(stored, event, { startsHere: runsHere === 'start' })
+    async apply (stored, event, { runsHere, at } = {}) {
+      const startsHere = runsHere === 'start'
+      const transition = await transitions.apply(stored, event, at === undefined ? { startsHere } : { startsHere, at })
       const { effect } = transition
       if (effect === null || effect === runsHere) return transition
       // What the sweeper finds undone may already be in a queue, where a second job costs nothing.

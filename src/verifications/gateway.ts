@@ -13,8 +13,7 @@ import type { Resend } from './resend.ts'
 
 /**
  * One function for each thing that can happen to a verification. Routes and jobs only translate to them. Ids that reach
- * them
- * were issued by this gateway.
+ * them were issued by this gateway.
  */
 export type Gateway = JobProcessors & {
   create: Create
@@ -22,8 +21,7 @@ export type Gateway = JobProcessors & {
   get (id: string): Promise<Verification>
   /**
    * Calls the listener when the verification may have changed, or was erased, in whatever process, until the returned
-   * function
-   * is called.
+   * function is called.
    */
   listen (id: string, listener: Listener): () => void
   check: Check

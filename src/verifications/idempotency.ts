@@ -36,8 +36,7 @@ export function readIdempotencyKey (
 export type IdempotentReplays = {
   /**
    * The verification that the claim is for, once its first attempt has started; `not_written` when the claiming process
-   * may
-   * have died before it could write; `gone` when nothing is left of it. Throws `ApiError` idempotency_key_reused,
+   * may have died before it could write; `gone` when nothing is left of it. Throws `ApiError` idempotency_key_reused,
    * idempotency_in_progress.
    */
   waitForFirst (claim: KeyClaim, key: IdempotencyKey): Promise<Verification | 'not_written' | 'gone'>

@@ -12,7 +12,9 @@ export type NextParts = { transitions: Pick<Transitions, 'load'>, dispatch: Pick
 
 export function createNext ({ transitions, dispatch, start }: NextParts): Next {
   return async (id, reason) => {
-    const transition = await dispatch.apply(await transitions.load(id), { type: 'nextRequested', reason }, 'start')
+    const transition = await dispatch.apply(
+      await transitions.load(id), { type: 'nextRequested', reason }, { runsHere: 'start' },
+    )
     if (!transition.changed) throw invalidState(transition.stored.record, 'The verification has already ended.')
     return (await start(transition)).record
   }

@@ -1,5 +1,5 @@
 import type { UnverifiedBudget } from '../apps/unverified-budget.ts'
-import { isFinal, type Verification } from '../core/verification.ts'
+import type { Verification } from '../core/verification.ts'
 import { numberTag, type Sealer } from '../store/sealing.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -27,7 +27,7 @@ export function createObserver ({ metrics, budget, sealer, log }: ObserverParts)
       if (country !== undefined) budget.count(appId, country, 'created')
       log.info({ ...logFields(after), method }, 'verification created')
     }
-    if (!isFinal(after) || before?.status === after.status) return
+    if (after.status === 'pending' || before?.status === after.status) return
     if (after.status === 'verified' && country !== undefined) budget.count(appId, country, 'verified')
     const reason = 'reason' in after ? after.reason : null
     log.info({ ...logFields(after), status: after.status, reason, method }, 'verification ended')

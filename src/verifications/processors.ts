@@ -48,7 +48,7 @@ export function createProcessors (parts: ProcessorsParts): JobProcessors {
     if (current?.attempt.phase === 'resolving') await resolve(stored, { isFirst: false, isLastTry })
     if (current?.attempt.phase !== 'starting') return
     const claimed = await dispatch.apply(stored, { type: 'startClaimed', attempt: current.index })
-    if (claimed.changed) await start({ stored: claimed.stored, effect: 'start' })
+    if (claimed.changed) await start({ ...claimed, effect: 'start' })
   }
 
   async function sweepRecord (id: string): Promise<void> {

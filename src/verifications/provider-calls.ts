@@ -1,4 +1,4 @@
-import type { AttemptContext, Method, Started } from '../adapters/adapter.ts'
+import type { AttemptContext, Method, Outcome, Started } from '../adapters/adapter.ts'
 import type { AdapterMap, GuardedAdapter } from '../adapters/guard.ts'
 import { ProviderError } from '../core/errors.ts'
 import type { Event } from '../core/events.ts'
@@ -9,6 +9,9 @@ import type { Ids } from '../store/ids.ts'
 /** The public URL at which a provider's server reaches this gateway. */
 export const callbackUrl = (publicUrl: string, provider: string, key: string | null): string =>
   `${publicUrl}/callbacks/${provider}${key === null ? '' : `/${encodeURIComponent(key)}`}`
+
+/** Local, since every call to a provider asks it twice. */
+const providerIn = (method: string): string => method.slice(0, method.indexOf('.'))
 
 /** Calls to adapters about one attempt: their answers become events. */
 export type ProviderCalls = {
@@ -34,25 +37,25 @@ export type ProviderCallsParts = {
 
 type Found = { adapter: GuardedAdapter, method: Method, context: AttemptContext }
 
-export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: ProviderCallsParts): ProviderCalls {
-  function find (verification: Verification, index: number): Found {
-    const context = contextOf(verification, index)
-    const provider = providerOf(context.method)
-    const adapter = adapters.get(provider)
-    const method = adapter?.methods[context.method]
-    // The operator removed the provider's credentials while this verification was live.
-    if (
-      adapter === undefined || method === undefined
-    ) throw new ProviderError(provider, 'lookup', 'provider_misconfigured')
-    return { adapter, method, context }
+type ContextParts = Pick<ProviderCallsParts, 'adapters' | 'ids' | 'publicUrl'>
+
+function createContextOf ({ adapters, ids, publicUrl }: ContextParts): ProviderCalls['contextOf'] {
+  /**
+   * A provider that wants its redirect URI registered gets one URL for all attempts, and returns our key in the query.
+   */
+  function returnTo ({ id, returnUrl }: Verification, index: number, provider: string, method: string) {
+    if (returnUrl === null) return { redirectKey: null, redirectUrl: null }
+    const redirectKey = ids.callbackKey(id, index, 'redirect')
+    const isFixed = adapters.get(provider)?.methods[method]?.redirect === 'fixed'
+    return { redirectKey, redirectUrl: callbackUrl(publicUrl, provider, isFixed ? null : redirectKey) }
   }
 
-  function contextOf (verification: Verification, index: number): AttemptContext {
+  return (verification, index) => {
     const { id, phoneNumber, locale, device, expiresAt } = verification
     const attempt = verification.attempts[index]
     const step = verification.workflow[index]
     if (attempt === undefined || step === undefined) throw new RangeError('no such attempt')
-    const provider = step.method.slice(0, step.method.indexOf('.'))
+    const provider = providerIn(step.method)
     const callbackKey = ids.callbackKey(id, index, 'callback')
     return {
       id: ids.attemptId(id, index), method: step.method, phoneNumber, options: step.options, locale, device,
@@ -63,15 +66,21 @@ export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: Pro
       ...returnTo(verification, index, provider, step.method),
     }
   }
+}
 
-  /**
-   * A provider that wants its redirect URI registered gets one URL for all attempts, and returns our key in the query.
-   */
-  function returnTo ({ id, returnUrl }: Verification, index: number, provider: string, method: string) {
-    if (returnUrl === null) return { redirectKey: null, redirectUrl: null }
-    const redirectKey = ids.callbackKey(id, index, 'redirect')
-    const isFixed = adapters.get(provider)?.methods[method]?.redirect === 'fixed'
-    return { redirectKey, redirectUrl: callbackUrl(publicUrl, provider, isFixed ? null : redirectKey) }
+export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: ProviderCallsParts): ProviderCalls {
+  const contextOf = createContextOf({ adapters, ids, publicUrl })
+
+  function find (verification: Verification, index: number): Found {
+    const context = contextOf(verification, index)
+    const provider = providerIn(context.method)
+    const adapter = adapters.get(provider)
+    const method = adapter?.methods[context.method]
+    // The operator removed the provider's credentials while this verification was live.
+    if (
+      adapter === undefined || method === undefined
+    ) throw new ProviderError(provider, 'lookup', 'provider_misconfigured')
+    return { adapter, method, context }
   }
 
   function startedEvent (
@@ -105,23 +114,9 @@ export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: Pro
     async resolve (verification, index, evidence, repeated) {
       try {
         const { adapter, context } = find(verification, index)
-        const outcome = await adapter.resolve(context, evidence.value, { repeated }, verification)
-        switch (outcome.verdict) {
-          case 'proven': {
-            const { phoneNumber, profile = null, signals = null } = outcome
-            return { type: 'numberProven', attempt: index, phoneNumber, profile, signals }
-          }
-          case 'denied': return { type: 'attemptFailed', attempt: index, reason: outcome.reason }
-          case 'incorrect': return { type: 'codeIncorrect', attempt: index }
-          case 'pending': {
-            const { retryAfterMs, state, action } = outcome
-            return {
-              type: 'stillPending', attempt: index, from: evidence.from, askAgainAt: now() + retryAfterMs,
-              ...state === undefined ? {} : { state }, ...action === undefined ? {} : { action },
-            }
-          }
-          default: return outcome satisfies never
-        }
+        return eventOf(
+          await adapter.resolve(context, evidence.value, { repeated }, verification), index, evidence.from, now,
+        )
       } catch (error) {
         if (error instanceof ProviderError && !error.retryable) {
           return { type: 'attemptFailed', attempt: index, reason: error.reason }
@@ -156,4 +151,23 @@ export function acceptedEvidence (
   if (current === null || current.attempt.phase === 'starting') return null
   const { method } = current.attempt
   return { index: current.index, evidence: adapters.get(providerOf(method))?.methods[method]?.evidence ?? [] }
+}
+
+function eventOf (outcome: Outcome, attempt: number, from: Evidence['from'], now: () => number): Event {
+  switch (outcome.verdict) {
+    case 'proven': {
+      const { phoneNumber, profile = null, signals = null } = outcome
+      return { type: 'numberProven', attempt, phoneNumber, profile, signals }
+    }
+    case 'denied': return { type: 'attemptFailed', attempt, reason: outcome.reason }
+    case 'incorrect': return { type: 'codeIncorrect', attempt }
+    case 'pending': {
+      const { retryAfterMs, state, action } = outcome
+      return {
+        type: 'stillPending', attempt, from, askAgainAt: now() + retryAfterMs,
+        ...state === undefined ? {} : { state }, ...action === undefined ? {} : { action },
+      }
+    }
+    default: return outcome satisfies never
+  }
 }

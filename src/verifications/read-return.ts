@@ -6,8 +6,7 @@ import type { ProviderCalls } from './provider-calls.ts'
 
 /**
  * Where to send a browser that returns from a provider; null when there is no such place. `key` is null for a provider
- * with a
- * fixed redirect URI. Changes nothing.
+ * with a fixed redirect URI. Changes nothing.
  */
 export type ReadReturn = (provider: string, key: string | null, query: Record<string, string>) => Promise<string | null>
 

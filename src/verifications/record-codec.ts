@@ -4,11 +4,11 @@ import { createPacker } from '../store/packing.ts'
 
 /**
  * How a verification becomes bytes. The field names of the usual objects are not stored, because they would be most of
- * a
- * record. The list may only grow at its end; an object with other fields is stored with its names.
+ * a record. The list may only grow at its end; an object with other fields is stored with its names.
  */
 const common = [
-  'appId', 'phoneNumber', 'reference', 'metadata', 'locale', 'device', 'returnUrl', 'includeProfile', 'workflow', 'webhookEvents',
+  'appId', 'phoneNumber', 'reference', 'metadata', 'locale', 'device', 'returnUrl', 'includeProfile', 'workflow',
+  'webhookEvents',
   'expiresAt', 'idempotency',
 ]
 const changing = ['status', 'attempts', 'revision', 'createdAt', 'updatedAt']

@@ -1,15 +1,14 @@
-import type { Effect } from '../core/decide.ts'
-import type { Event } from '../core/events.ts'
-import { currentAttempt, dueAt, isFinal, type Verification } from '../core/verification.ts'
+import { hash } from 'node:crypto'
+import type { Event, Effect } from '../core/events.ts'
+import { dueAt, type Verification } from '../core/verification.ts'
 import { partitionOfHash } from '../store/keys.ts'
 import type { Claim, ClaimRelease, Counter, IndexEntry } from '../store/record-store.ts'
 import type { KeyName, Sealer } from '../store/sealing.ts'
-import { claimOwner, singleUseMs, type SingleUseOf } from './single-use.ts'
+import { singleUseMs, type SingleUseOf } from './single-use.ts'
 
 /**
  * Under which keys a verification is stored, and for how long. All names are keyed hashes, so Redis shows no number and
- * no
- * reference. While `SEAL_KEYS` rotates, an older key makes other names for the same thing.
+ * no reference. While `SEAL_KEYS` rotates, an older key makes other names for the same thing.
  */
 
 /** A claim, and what it is for. */
@@ -77,7 +76,7 @@ export function deadlinesOf (verification: Verification, retentionMs: number): {
 
 /** The retention has passed: for every caller the verification is gone. */
 export const isPastRetention = (verification: Verification, retentionMs: number, at: number): boolean =>
-  isFinal(verification) && at >= retainedUntil(verification, retentionMs)
+  verification.status !== 'pending' && at >= retainedUntil(verification, retentionMs)
 
 const retainedUntil = ({ status, updatedAt, expiresAt }: Verification, retentionMs: number): number =>
   (status === 'pending' ? expiresAt : updatedAt) + retentionMs
@@ -118,12 +117,19 @@ export const idempotencyReleases = (
       name => ({ name, value: idempotencyValue({ id, ...idempotency }), partition: partitionOfHash(name) }),
     )
 
+/**
+ * The value of a claim: the same text for the same attempt in every process. A hash of 128 random bits reveals nothing
+ * about the attempt.
+ */
+export const claimOwner = ({ id }: Pick<Verification, 'id'>, index: number): string =>
+  hash('sha256', `holder ${id} ${index}`, 'base64url')
+
 function claimsOfNew (after: Verification, { names }: WriteContext): TypedClaim[] {
   const { id, appId, phoneNumber, expiresAt } = after
   const keptUntil = (after.idempotency?.at ?? 0) + idempotencyMs
   const idempotency = idempotencyReleases(after)
     .map((claim): TypedClaim => ({ ...claim, type: 'idempotency', expiresAt: keptUntil }))
-  if (phoneNumber === null || isFinal(after)) return idempotency
+  if (phoneNumber === null || after.status !== 'pending') return idempotency
   const live = numberKeys(names, appId, phoneNumber).map(
     (key): TypedClaim => ({ ...key, type: 'live', value: id, expiresAt }),
   )
@@ -171,13 +177,12 @@ function isTypedCode ({ attempts }: Verification, event: Event): boolean {
 /** A final verification frees its number. Evidence that the provider did not accept for this attempt is not used up. */
 function releasesOf (change: Change, context: WriteContext): ClaimRelease[] {
   const { before, event, after } = change
-  const freed = before !== null && isFinal(after) ? numberReleases(after, context.names) : []
+  const freed = before !== null && after.status !== 'pending' ? numberReleases(after, context.names) : []
   if (before === null || event?.type !== 'attemptFailed' || event.reason !== 'evidence_invalid') return freed
-  const current = currentAttempt(before)
-  if (current?.attempt.phase !== 'resolving') return freed
-  const { evidence } = current.attempt
+  const attempt = before.attempts.at(-1)
+  if (attempt?.status !== 'pending' || attempt.phase !== 'resolving') return freed
   const unused = singleUseClaims(
-    { ...change, event: { type: 'evidenceReceived', attempt: current.index, evidence } }, context,
+    { ...change, event: { type: 'evidenceReceived', attempt: event.attempt, evidence: attempt.evidence } }, context,
   )
   return [
     ...freed,

@@ -11,8 +11,7 @@ export type Resolved = { stored: Current, event: Event | null }
 
 /**
  * Queries the provider about the pending evidence and applies the answer. `isFirst`: the caller has just written the
- * evidence.
- * Throws a retryable `ProviderError` unless it is the last try.
+ * evidence. Throws a retryable `ProviderError` unless it is the last try.
  */
 export type Resolve = (stored: Current, call: { isFirst: boolean, isLastTry: boolean }) => Promise<Resolved>
 
@@ -45,15 +44,14 @@ export function createResolve ({ dispatch, start, providerCalls, now }: ResolveP
       }
       event = { type: 'attemptFailed', attempt: index, reason: error.reason }
     }
-    const apply = (): Promise<Transition> => dispatch.apply(stored, event, 'start')
+    const apply = (): Promise<Transition> => dispatch.apply(stored, event, { runsHere: 'start' })
     return { stored: await start(await retryWhileStoreIsDown(apply, now() + persistMs, now)), event }
   }
 }
 
 /**
  * The provider, or the breaker, refused the query explicitly. A 5xx proves nothing: it may come from a proxy in front
- * of the
- * provider.
+ * of the provider.
  */
 const isQueryRejected = ({ status, reason }: ProviderError): boolean =>
   status === null ? reason === 'provider_unavailable' : status < 500

@@ -1,7 +1,6 @@
-import { hash } from 'node:crypto'
 import type { AdapterMap } from '../adapters/guard.ts'
 import type { Event } from '../core/events.ts'
-import { currentAttempt, providerOf, type Verification } from '../core/verification.ts'
+import type { Verification } from '../core/verification.ts'
 import type { ProviderCalls } from './provider-calls.ts'
 
 /**
@@ -16,22 +15,13 @@ export type SingleUseOf = (verification: Verification, event: Event) => SingleUs
 /** Longer than any token, code or check lives. */
 export const singleUseMs = 86_400_000
 
-/**
- * The value of a claim: the same text for the same attempt in every process. A hash of 128 random bits reveals nothing
- * about
- * the attempt.
- */
-export const claimOwner = ({ id }: Pick<Verification, 'id'>, index: number): string =>
-  hash('sha256', `holder ${id} ${index}`, 'base64url')
-
 export function createSingleUse (
   { adapters, providerCalls }: { adapters: AdapterMap, providerCalls: Pick<ProviderCalls, 'contextOf'> },
 ): SingleUseOf {
   return (verification, event) => {
     if (event.type !== 'attemptStarted' && event.type !== 'resent' && event.type !== 'evidenceReceived') return null
-    const current = currentAttempt(verification)
-    if (current === null) return null
-    const provider = providerOf(current.attempt.method)
+    const method = verification.attempts.at(-1)?.method ?? ''
+    const provider = method.slice(0, method.indexOf('.'))
     if (event.type !== 'evidenceReceived') {
       return event.providerId === undefined ? null : { provider, kind: 'id', text: event.providerId }
     }

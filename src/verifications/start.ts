@@ -3,12 +3,13 @@ import type { Event } from '../core/events.ts'
 import { StoreUnavailable } from '../store/record-store.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { ProviderCalls } from './provider-calls.ts'
-import type { Current, Transition } from './transitions.ts'
+import type { Transition } from './transitions.ts'
+import type { Current, Written } from './writer.ts'
 
 /**
  * Starts the attempt whose start the caller has claimed, and the next ones while they fail and the time budget lasts.
  */
-export type Start = (transition: Pick<Transition, 'stored' | 'effect'>) => Promise<Current>
+export type Start = (transition: Written) => Promise<Current>
 
 export type StartParts = {
   dispatch: Pick<Dispatch, 'apply'>, providerCalls: Pick<ProviderCalls, 'start'>, now: () => number,
@@ -21,15 +22,15 @@ export const persistMs = 4_000
 const storeRetryMs = 200
 
 export function createStart ({ dispatch, providerCalls, now }: StartParts): Start {
-  return async ({ stored, effect }) => {
-    const until = now() + startBudgetMs
+  return async ({ stored, effect, at: claimedAt }) => {
+    const until = claimedAt + startBudgetMs
     while (effect === 'start') {
       const attempt = stored.record.attempts.length - 1
       const event = await providerCalls.start(stored.record, attempt)
       const at = now()
       const runsHere = at < until ? 'start' : undefined
       const write = (event: Event): Promise<Transition> =>
-        retryWhileStoreIsDown(() => dispatch.apply(stored, event, runsHere), at + persistMs, now)
+        retryWhileStoreIsDown(() => dispatch.apply(stored, event, { runsHere, at }), at + persistMs, now)
       let transition = await write(event)
       // The provider returned an id that belongs to another attempt.
       if (transition.isReplay) transition = await write(

@@ -1,126 +1,79 @@
-import { createVerification, decide, type Decision, type Effect, type NewVerification } from '../core/decide.ts'
+import { createVerification, decide } from '../core/decide.ts'
 import { ApiError } from '../core/errors.ts'
-import type { Event } from '../core/events.ts'
+import type { Event, Decision } from '../core/events.ts'
 import { skipIneligible, type RoutingContext } from '../core/routing.ts'
-import type { Verification } from '../core/verification.ts'
-import { webhookEventsOf } from '../core/webhook-events.ts'
-import type { Limits } from '../apps/limits.ts'
-import type { ClaimConflict, Counter, Inserted, Saved, Store, Stored } from '../store/record-store.ts'
-import type { Deliveries, StagedDelivery } from '../webhooks/deliveries.ts'
-import type { Observer } from './observer.ts'
+import type { Verification, NewVerification } from '../core/verification.ts'
+import type { Counter, Store } from '../store/record-store.ts'
 import type { ProviderCalls } from './provider-calls.ts'
-import { isPastRetention, writesOf, type Change, type TypedClaim, type WriteContext } from './record-keys.ts'
+import { isPastRetention } from './record-keys.ts'
+import type { Change, Current, WriteConflict, Writer, Written } from './writer.ts'
 
-export type Current = Stored<Verification>
+export type { Current } from './writer.ts'
 
 /**
  * `changed: false`: the event did not apply. `isReplay`: it did not apply because its evidence, or its provider id, was
- * used
- * for another attempt.
+ * used for another attempt.
  */
-export type Transition = { stored: Current, effect: Effect | null, changed: boolean, isReplay: boolean }
+export type Transition = Written & { changed: boolean, isReplay: boolean }
 
-/** Who holds the claim that a new verification needs; null: the id itself was written before. */
-export type InsertConflict = { type: TypedClaim['type'], holder: ClaimConflict } | { type: 'id', holder: null }
-
-/** Load, decide, save with compare-and-set. Effects are the caller's; see `dispatch.ts`. */
+/** Load, decide, write with compare-and-set. Effects are the caller's; see `dispatch.ts`. */
 export type Transitions = {
   /** Throws `ApiError` gone. */
   load (id: string): Promise<Current>
   /**
    * Writes a new verification whose first attempt the caller starts, or returns the claim that prevents it. `counters`
-   * must be
-   * below their limits. Throws `ApiError` rate_limited.
+   * must be below their limits. Throws `ApiError` rate_limited.
    */
-  insert (request: NewVerification, at: number, counters: Counter[]): Promise<Transition | InsertConflict>
+  insert (request: NewVerification, at: number, counters: Counter[]): Promise<Written | WriteConflict>
   /**
-   * Applies an event to the newest state. `startsHere`: the caller starts the next attempt, if there is one. Throws
-   * `ApiError`
-   * gone, overloaded, and rate_limited for a code when too many were incorrect.
+   * Applies an event to the newest state. `startsHere`: the caller starts the next attempt, if there is one. `at`: the
+   * present time, if the caller knows it. Throws `ApiError` gone, overloaded, and rate_limited for a code when too many
+   * were incorrect.
    */
-  apply (stored: Current, event: Event, options?: { startsHere?: boolean }): Promise<Transition>
+  apply (stored: Current, event: Event, options?: ApplyOptions): Promise<Transition>
 }
 
+export type ApplyOptions = { startsHere?: boolean, at?: number }
+
 export type TransitionsParts = {
-  store: Pick<Store<Verification>, 'load' | 'insert' | 'save'>
-  writes: WriteContext
+  store: Pick<Store<Verification>, 'load'>
+  write: Writer
   routing: RoutingContext
-  startsLocally: (method: string) => boolean
   providerCalls: Pick<ProviderCalls, 'start' | 'cancel'>
-  limits: Pick<Limits, 'refuse'>
-  deliveries: Pick<Deliveries, 'stageEvents' | 'dispatch'>
-  observe: Observer
+  retentionMs: number
   now: () => number
 }
 
 const maxConflicts = 20
 
-type Routed = { decision: Decision, startsHere: boolean, at: number }
-type Staged = { claims: TypedClaim[], deliveries: StagedDelivery[] }
-
-export function createTransitions (parts: TransitionsParts): Transitions {
-  const { store, writes, routing, startsLocally, providerCalls, limits, deliveries, observe, now } = parts
-
+export function createTransitions (
+  { store, write, routing, providerCalls, retentionMs, now }: TransitionsParts,
+): Transitions {
   /** Skips methods that cannot start, and includes a start that needs no provider in the same write. */
-  async function settleStart ({ decision, startsHere, at }: Routed): Promise<Decision> {
+  async function settleStart (decision: Decision, at: number, startsHere: boolean): Promise<Decision> {
     if (decision.effect !== 'start') return decision
     const { next, effect } = skipIneligible(decision, routing, at, { startsHere })
     const index = next.attempts.length - 1
-    if (effect !== 'start' || !startsHere || !startsLocally(next.attempts[index]?.method ?? '')) return { next, effect }
+    const isLocal = routing.methods.get(next.attempts[index]?.method ?? '')?.startsLocally === true
+    if (effect !== 'start' || !startsHere || !isLocal) return { next, effect }
     const started = decide(next, await providerCalls.start(next, index), at, { startsHere })
-    return started === null ? { next, effect } : settleStart({ decision: started, startsHere, at })
+    return started === null ? { next, effect } : settleStart(started, at, startsHere)
   }
 
-  /** The method was used for this number too recently: the next step replaces it. */
-  function skipRecentlyTried ({ decision: { next }, startsHere, at }: Routed): Promise<Decision> {
-    const event: Event = { type: 'attemptSkipped', attempt: next.attempts.length - 1, reason: 'recently_tried' }
-    const skipped = decide(next, event, at, { startsHere })
-    if (skipped === null) throw new TypeError('only a start claims the number')
-    return settleStart({ decision: skipped, startsHere, at })
-  }
-
-  const stage = (change: Change) => {
-    const { claims, ...rest } = writesOf(change, writes)
-    const events = change.after.webhookEvents.length === 0 ? [] : webhookEventsOf(change.before, change.after)
-    const staged = events.length === 0 ? [] : deliveries.stageEvents(change.after, events, change.at)
-    return {
-      staged: { claims, deliveries: staged },
-      options: { ...rest, claims, siblings: staged.map(({ sibling }) => sibling) },
+  /** Writes the decision; a method that was used for this number too recently is replaced by the next step. */
+  async function writeRouted (change: Change, startsHere: boolean): Promise<Written | WriteConflict> {
+    const { at } = change
+    let decision = await settleStart(change.decision, at, startsHere)
+    for (;;) {
+      const written = await write({ ...change, decision })
+      if ('stored' in written || written.type !== 'once') return written
+      const attempt = decision.next.attempts.length - 1
+      const skipped = decide(
+        decision.next, { type: 'attemptSkipped', attempt, reason: 'recently_tried' }, at, { startsHere },
+      )
+      if (skipped === null) throw new TypeError('only a start claims the number')
+      decision = await settleStart(skipped, at, startsHere)
     }
-  }
-
-  async function finish (
-    before: Verification | null, stored: Current, effect: Effect | null, staged: Staged, versions: string[],
-  ) {
-    observe(before, stored.record)
-    for (const [index, { delivery }] of staged.deliveries.entries()) {
-      await deliveries.dispatch({ record: delivery, version: versions[index] ?? '' })
-    }
-    return { stored, effect, changed: true, isReplay: false }
-  }
-
-  const conflictOf = (result: Inserted | Saved, { claims }: Staged): InsertConflict | null => {
-    if ('exists' in result) return { type: 'id', holder: null }
-    if (!('claimConflict' in result)) return null
-    const holder = result.claimConflict
-    return { type: claims.find(({ name }) => name === holder.name)?.type ?? 'idempotency', holder }
-  }
-
-  /** Null: another process wrote first. */
-  async function save (stored: Current, event: Event, routed: Routed): Promise<Transition | null> {
-    const { decision: { next, effect }, at } = routed
-    const before = stored.record
-    const { staged, options } = stage({ before, event, after: next, effect, at })
-    const result = await store.save(next.id, stored.version, next, { ...options, publish: String(next.revision) })
-    if (result.saved) {
-      await cancelAtProvider(before, next)
-      return finish(before, { record: next, version: result.version }, effect, staged, result.siblingVersions)
-    }
-    if ('conflict' in result) return null
-    if ('counterExceeded' in result) throw limits.refuse(result.counterExceeded, next.phoneNumber)
-    return conflictOf(result, staged)?.type === 'once'
-      ? save(stored, event, { ...routed, decision: await skipRecentlyTried(routed) })
-      : { stored, effect: null, changed: false, isReplay: true }
   }
 
   /** Awaited, because some providers refuse the next attempt for a number while one is open. */
@@ -134,45 +87,31 @@ export function createTransitions (parts: TransitionsParts): Transitions {
 
   async function load (id: string): Promise<Current> {
     const stored = await store.load(id)
-    if (stored === null || isPastRetention(stored.record, writes.retentionMs, now())) {
-      throw new ApiError('gone', 'This verification was erased or its retention has passed.')
-    }
-    return stored
+    if (stored !== null && !isPastRetention(stored.record, retentionMs, now())) return stored
+    throw new ApiError('gone', 'This verification was erased or its retention has passed.')
   }
 
   return {
     load,
-
-    async insert (request, at, counters) {
-      const routed: Routed = { decision: createVerification(request, at, { startsHere: true }), startsHere: true, at }
-      routed.decision = await settleStart(routed)
-      for (;;) {
-        const { next, effect } = routed.decision
-        const { staged, options } = stage({ before: null, event: null, after: next, effect, at })
-        const result = await store.insert(next.id, next, { ...options, counters })
-        if (result.inserted) {
-          return finish(null, { record: next, version: result.version }, effect, staged, result.siblingVersions)
-        }
-        if ('counterExceeded' in result) throw limits.refuse(result.counterExceeded, next.phoneNumber)
-        const conflict = conflictOf(result, staged)
-        if (conflict?.type !== 'once') return conflict ?? { type: 'id', holder: null }
-        routed.decision = await skipRecentlyTried(routed)
-      }
+    insert: (request, at, counters) => {
+      const decision = createVerification(request, at, { startsHere: true })
+      return writeRouted({ stored: null, event: null, decision, at, counters }, true)
     },
-
-    async apply (stored, event, { startsHere = false } = {}) {
+    async apply (stored, event, { startsHere = false, at: givenAt } = {}) {
       for (let tries = 0; tries < maxConflicts; tries += 1) {
-        const at = now()
+        const at = tries === 0 && givenAt !== undefined ? givenAt : now()
         const decision = decide(stored.record, event, at, { startsHere })
-        if (decision === null) return { stored, effect: null, changed: false, isReplay: false }
-        const routed = { decision: await settleStart({ decision, startsHere, at }), startsHere, at }
-        const transition = await save(stored, event, routed)
-        if (transition !== null) return transition
+        if (decision === null) return { stored, effect: null, at, changed: false, isReplay: false }
+        const written = await writeRouted({ stored, event, decision, at }, startsHere)
+        if ('stored' in written) {
+          await cancelAtProvider(stored.record, written.stored.record)
+          return { ...written, changed: true, isReplay: false }
+        }
+        if (written.type !== 'version') return { stored, effect: null, at, changed: false, isReplay: true }
         stored = await load(stored.record.id)
       }
-      throw new ApiError(
-        'overloaded', 'Too many changes to this verification at the same time.', { retryAfterSeconds: 1 },
-      )
+      const detail = 'Too many changes to this verification at the same time.'
+      throw new ApiError('overloaded', detail, { retryAfterSeconds: 1 })
     },
   }
 }

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import type { AdapterMap, Methods } from '../adapters/guard.ts'
+import { createRoutingContext, type AdapterMap, type Methods } from '../adapters/guard.ts'
 import type { Apps } from '../apps/apps.ts'
 import type { CountryPolicy } from '../apps/country-policy.ts'
 import type { Limits } from '../apps/limits.ts'
 import type { UnverifiedBudget } from '../apps/unverified-budget.ts'
-import { providerOf, type Verification } from '../core/verification.ts'
+import type { Verification } from '../core/verification.ts'
 import type { InlineExecutor } from '../jobs/inline-executor.ts'
 import type { Queues } from '../jobs/queues.ts'
 import type { ChangeFeed } from '../store/change-feed.ts'
@@ -19,6 +19,7 @@ import { createReceiveCallback } from './callbacks.ts'
 import { createCancel } from './cancel.ts'
 import { createCheck } from './check.ts'
 import { createCreate, partitionOfByte } from './create.ts'
+import { createResolveConflict } from './create-conflict.ts'
 import { createDispatch } from './dispatch.ts'
 import { createErase } from './erase.ts'
 import { createFind } from './find.ts'
@@ -35,6 +36,7 @@ import { createResolve, type Resolve } from './resolve.ts'
 import { createSingleUse } from './single-use.ts'
 import { createStart } from './start.ts'
 import { createTransitions } from './transitions.ts'
+import { createWriter } from './writer.ts'
 
 export type VerificationsParts = {
   keeping: { store: Store<Verification>, sealer: Sealer, ids: Ids, changeFeed: ChangeFeed, retentionMs: number }
@@ -56,23 +58,22 @@ export function createVerifications (parts: VerificationsParts): Gateway {
   const { names } = sealer
 
   const providerCalls = createProviderCalls({ adapters, ids, publicUrl, log, now })
-  const transitions = createTransitions({
-    store,
-    writes: {
+  const write = createWriter({
+    store, limits, deliveries, observe: createObserver({ metrics, budget, sealer, log }),
+    context: {
       names, methods, retentionMs, singleUseOf: createSingleUse({ adapters, providerCalls }),
       codeCounters: (appId, name, event, at) =>
         event === 'incorrect' ? limits.forWrongCode(name, at) : limits.forCode(apps.byId(appId), name, at),
     },
-    routing: { methods, isOpen: method => adapters.get(providerOf(method))?.isOpen() ?? true },
-    startsLocally: method => methods.get(method)?.startsLocally === true,
-    providerCalls, limits, deliveries, now,
-    observe: createObserver({ metrics, budget, sealer, log }),
   })
+  const routing = createRoutingContext(adapters, methods)
+  const transitions = createTransitions({ store, write, routing, providerCalls, retentionMs, now })
   const dispatch = createDispatch({
     transitions, queues, executor, sealer, log, resolve: stored => resolve(stored, { isFirst: true, isLastTry: false }),
   })
   const start = createStart({ dispatch, providerCalls, now })
   const resolve: Resolve = createResolve({ dispatch, start, providerCalls, now })
+  const replays = createIdempotentReplays({ store, changeFeed, now })
   const erase = createErase({ store, names })
 
   return {
@@ -82,9 +83,8 @@ export function createVerifications (parts: VerificationsParts): Gateway {
       }, store, ids, sealer, deliveries, metrics, log, tracing, retentionMs, now,
     }),
     create: createCreate({
-      transitions, dispatch, start, replays: createIdempotentReplays(
-        { store, changeFeed, now },
-      ), store, methods, tracing, now,
+      transitions, start, replays, resolveConflict: createResolveConflict({ dispatch, replays, store }), methods,
+      tracing, now,
       names: { sealer, ids, randomPartition: () => partitionOfByte(randomBytes(1).readUInt8()) },
       policies: { limits, country },
     }),

@@ -20,8 +20,7 @@ const rejectionOption = 'continueWhenRejected'
 /**
  * The steps of a new verification: the requested ones, else the app's, else every configured method that can serve the
  * request, silent methods first. Throws `ApiError`: a method that does not exist, an option that it does not have, or
- * no
- * method that can serve the request.
+ * no method that can serve the request.
  */
 export function planWorkflow (items: WorkflowRequest | undefined, known: Known, methods: Methods): Step[] {
   const chosen = items ?? defaultWorkflow(known, methods)

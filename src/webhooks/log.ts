@@ -11,8 +11,7 @@ import type { DeliveryKeys } from './delivery-keys.ts'
 export type DeliveryLog = {
   /**
    * The app's deliveries, newest first. A page may be shorter than `limit`; only `nextCursor: null` means that it is
-   * the last.
-   * Throws `ApiError` invalid_request for an invalid cursor.
+   * the last. Throws `ApiError` invalid_request for an invalid cursor.
    */
   list (app: App, options: ListOptions): Promise<{ data: Delivery[], nextCursor: string | null }>
   /**

@@ -1,13 +1,10 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { reasons, reasonWords } from '../../src/core/reasons.ts'
-import {
-  actionOf, availableActions, currentAttempt, dueAt, isFinal, providerOf, readVerification, type Step,
-  type Verification,
-} from '../../src/core/verification.ts'
+import { actionOf, availableActions, currentAttempt, dueAt, isFinal, providerOf, readVerification, type Step, type Verification, type NewVerification, leaseMs } from '../../src/core/verification.ts'
 import { webhookEventTypes } from '../../src/core/vocabulary.ts'
-import { createVerification, leaseMs, decide, type Decision, type NewVerification } from '../../src/core/decide.ts'
-import type { Event } from '../../src/core/events.ts'
+import { createVerification, decide } from '../../src/core/decide.ts'
+import type { Event, Decision } from '../../src/core/events.ts'
 
 const asked = '+14155550100'
 const start = 1_000_000

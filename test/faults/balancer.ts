@@ -51,7 +51,7 @@ export async function startBalancer (t: Teardown, port: number): Promise<Balance
     try {
       if (address === undefined) throw new Error('no gateway is ready')
       const {
-        host: _host, connection: _connection, 'transfer-encoding': _encoding, 'content-length': _length, ...headers,
+        host: _host, connection: _connection, 'transfer-encoding': _encoding, 'content-length': _length, ...headers
       } = incoming.headers
       const body = await buffer(incoming)
       const answer = await request(

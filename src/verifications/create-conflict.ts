@@ -1,0 +1,55 @@
+import { ApiError, isGone } from '../core/errors.ts'
+import { isFinal, type Verification } from '../core/verification.ts'
+import type { Store } from '../store/record-store.ts'
+import type { Plan } from './create.ts'
+import type { Dispatch } from './dispatch.ts'
+import { holdKey, readKeyClaim, type IdempotentReplays, type KeyClaim } from './idempotency.ts'
+import { idempotencyReleases } from './record-keys.ts'
+import type { WriteConflict } from './writer.ts'
+
+/**
+ * Resolves a conflict of a create: the earlier verification of its Idempotency-Key, or the claim with which the insert
+ * is tried again. Throws `ApiError` verification_in_progress, and what `IdempotentReplays.waitForFirst` throws.
+ */
+export type ResolveConflict = (planned: Plan, conflict: WriteConflict, own: KeyClaim) =>
+  Promise<Verification | KeyClaim>
+
+export type ConflictParts = {
+  dispatch: Pick<Dispatch, 'apply'>
+  replays: Pick<IdempotentReplays, 'waitForFirst'>
+  store: Pick<Store<Verification>, 'load' | 'release'>
+}
+
+export function createResolveConflict ({ dispatch, replays, store }: ConflictParts): ResolveConflict {
+  /**
+   * Frees a number that is claimed. A claim of a final or erased verification is a leftover: its release was lost.
+   * Throws `ApiError` verification_in_progress for a live one that is not replaced.
+   */
+  async function freeNumber ({ request, keys }: Plan, id: string): Promise<void> {
+    const holder = await store.load(id)
+    if (holder === null || isFinal(holder.record)) {
+      await Promise.all(keys.map(key => store.release({ ...key, value: id })))
+    } else if (request.onConflict !== 'replace') {
+      const detail = 'This app already has a live verification of this number.'
+      throw new ApiError('verification_in_progress', detail, { verificationId: id })
+    } else {
+      await dispatch.apply(holder, { type: 'canceled', reason: 'superseded' }).catch(error => {
+        if (!isGone(error)) throw error
+      })
+    }
+  }
+
+  return async (planned, conflict, own) => {
+    if (conflict.type === 'live') {
+      await freeNumber(planned, conflict.holder.value)
+      return own
+    }
+    const claimed = conflict.holder === null ? own : readKeyClaim(conflict.holder.value)
+    const earlier = await replays.waitForFirst(claimed, planned.key)
+    if (typeof earlier === 'object') return earlier
+    if (earlier === 'not_written') return claimed
+    const held = idempotencyReleases({ id: claimed.id, idempotency: holdKey(planned.key, claimed) })
+    await Promise.all(held.map(claim => store.release(claim)))
+    return own
+  }
+}
