@@ -1,82 +1,160 @@
-import { globSync, readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import t from 'tap'
 
-const root = join(import.meta.dirname, '../src')
+const root = join(import.meta.dirname, '..')
+const src = join(root, 'src')
 
-/** Every import in src: who, what (a path below src, or a package), and whether only types come of it. */
-const imports = globSync('**/*.ts', { cwd: root }).flatMap(file => {
-  const text = readFileSync(join(root, file), 'utf8')
+/** Which rooms, and which files beside the rooms, a room may import. */
+const rooms: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  store: ['core'],
+  telemetry: ['core'],
+  adapters: ['core', 'telemetry', 'phone.ts', 'net.ts'],
+  apps: ['core', 'store', 'telemetry', 'net.ts'],
+  jobs: ['core', 'store', 'telemetry'],
+  webhooks: ['core', 'store', 'telemetry', 'apps', 'jobs', 'net.ts'],
+  verifications: ['core', 'store', 'telemetry', 'adapters', 'apps', 'jobs', 'webhooks', 'phone.ts'],
+  api: [
+    'core', 'store', 'telemetry', 'adapters', 'apps', 'jobs', 'webhooks', 'verifications', 'phone.ts', 'net.ts',
+    'config.ts',
+  ],
+  sandbox: [],
+}
+/** Packages that only these rooms may import. */
+const packages: readonly [name: RegExp, rooms: readonly string[]][] = [
+  [/^ioredis$/, ['store']],
+  [/^bullmq$/, ['jobs']],
+  [/^(fastify$|@fastify\/)/, ['api', 'sandbox']],
+  [/^@bull-board\//, ['api']],
+  [/^@opentelemetry\//, ['telemetry']],
+  [/^prom-client$/, ['telemetry', 'api']],
+  [/^pino$/, ['telemetry']],
+]
+/** Files outside the rooms: what they are made of is theirs to say. */
+const top: Readonly<Record<string, readonly string[]>> = {
+  'main.ts': ['app.ts', 'config.ts', 'telemetry', 'sandbox'],
+  'app.ts': ['config.ts', ...Object.keys(rooms).filter(room => room !== 'sandbox')],
+  'config.ts': ['adapters', 'net.ts'],
+  'phone.ts': [],
+  'net.ts': [],
+}
+/** What a provider's folder may import. */
+const providerMay = ['adapters/adapter.ts', 'adapters/settings.ts', 'adapters/cached.ts', 'phone.ts']
+
+const files = globSync('**/*.ts', { cwd: src })
+const roomOf = (file: string): string => file.includes('/') ? file.slice(0, file.indexOf('/')) : file
+
+type Import = { file: string, what: string, isPackage: boolean, isDynamic: boolean }
+
+/** Every import and re-export in src: a path below src, or a package. */
+const imports: Import[] = files.flatMap(file => {
+  const text = readFileSync(join(src, file), 'utf8')
   return [
-    ...text.matchAll(
-      /^(?:import|export) (?<type>type )?[^'\n]*?(?:\n(?![^\n]*from)[^\n]*)*?from '(?<what>[^']+)'|import\('(?<dynamic>[^']+)'\)/gm,
-    ),
+    ...text.matchAll(/^(?:import|export)\b[^;]*?\bfrom '(?<what>[^']+)'|\bimport\('(?<dynamic>[^']+)'\)/gm)
   ].map(({ groups = {} }) => {
-    const what = groups.what ?? groups.dynamic ?? ''
-    const isDynamic = groups.dynamic !== undefined
-    return {
-      file, isDynamic, what: what.startsWith('.') ? relative(root, join(root, dirname(file), what)) : what,
-      isType: groups.type !== undefined,
-    }
+    const what = groups['what'] ?? groups['dynamic'] ?? ''
+    const isPackage = !what.startsWith('.')
+    const path = isPackage ? what : relative(src, join(src, dirname(file), what))
+    return { file, what: path, isPackage, isDynamic: groups['dynamic'] !== undefined }
   })
 })
-const importers = (what: RegExp): string[] => [
-  ...new Set(imports.filter(entry => what.test(entry.what)).map(({ file }) => file)),
-].sort()
-const outside = (files: string[], ...rooms: RegExp[]): string[] =>
-  files.filter(file => !rooms.some(room => room.test(file)))
+const show = ({ file, what }: Pick<Import, 'file' | 'what'>): string => `${file} imports ${what}`
+const inside = imports.filter(({ isPackage, what }) => !isPackage && !what.startsWith('..'))
 
-t.test('the reader of imports sees them', async t => {
-  t.ok(imports.some(({ file, what }) => file === 'gateway.ts' && what === 'verification.ts'))
-  t.ok(imports.some(({ file, what }) => file === 'jobs/queues.ts' && what === 'bullmq'))
-  t.ok(imports.length > 200)
+t.test('the imports are found', async t => {
+  const found = imports.map(show)
+  t.ok(found.includes('verifications/create.ts imports apps/apps.ts'))
+  t.ok(found.includes('jobs/queues.ts imports bullmq'))
+  t.ok(found.includes('main.ts imports sandbox/simulators.ts'))
+  t.ok(imports.length > 400)
+})
+
+t.test('every file is in a room, or one of the five beside them', async t => {
+  t.strictSame(readdirSync(src).sort(), [...Object.keys(rooms), ...Object.keys(top)].sort())
+})
+
+t.test('every import follows the table', async t => {
+  const mayImport = ({ file, what }: Import): boolean => {
+    const [from, to] = [roomOf(file), roomOf(what)]
+    const may = rooms[from] ?? top[from]
+    return from === to || may?.includes(to) === true
+  }
+  t.strictSame(inside.filter(entry => !mayImport(entry)).map(show), [])
+  // The adapters' guard, and nothing else of them, reads the telemetry.
+  const outward = inside.filter(({ file, what }) => roomOf(file) === 'adapters' && roomOf(what) === 'telemetry')
+  t.strictSame(outward.filter(({ what }) => what !== 'telemetry/tracing.ts').map(show), [])
 })
 
 t.test('the core imports nothing but itself', async t => {
-  const core = ['verification.ts', 'reasons.ts', 'news.ts']
-  t.strictSame(imports.filter(({ file, what, isType }) => core.includes(file) && !isType && !core.includes(what)), [])
+  t.strictSame(imports.filter(({ file, what }) => roomOf(file) === 'core' && roomOf(what) !== 'core').map(show), [])
 })
 
-t.test('every line knows its room', async t => {
-  t.strictSame(
-    outside(importers(/^(fastify|@fastify\/)(?!error)/), /^plugins\//, /^routes\//, /^sandbox\//, /^server\.ts$/), [],
-    'Fastify',
-  )
-  t.strictSame(outside(importers(/^bullmq$/), /^jobs\//), [], 'BullMQ')
-  t.strictSame(importers(/^@opentelemetry\//), ['otel.ts'], 'OpenTelemetry')
-  t.match(
-    imports.filter(({ what }) => what === 'otel.ts'), [{ file: 'main.ts', isDynamic: true }],
-    'which is loaded only when tracing is on',
-  )
-  t.ok(
-    imports.filter(({ what }) => what.startsWith('@bull-board/')).every(
-      ({ file, isDynamic }) => file === 'plugins/queues-page.ts' && isDynamic,
-    ),
-    'the page of the queues',
-  )
-  t.strictSame(outside(importers(/^ioredis$/), /^store\//), [], 'Redis')
-  t.strictSame(outside(importers(/^sandbox\//), /^sandbox\//, /^main\.ts$/), [], 'the simulators')
-  t.strictSame(
-    imports.filter(
-      ({ file, what }) => file.startsWith('sandbox/') && /\.ts$/.test(what) && !what.startsWith('sandbox/'),
-    ),
-    [], 'simulators know nothing of the gateway',
-  )
-  t.strictSame(
-    outside(importers(/^adapters\/(truecaller|truid|otpless)\//), /^adapters\//), [],
-    'a vendor is known to its folder and to the registry',
-  )
-  t.strictSame(
-    outside(
-      globSync('**/*.ts', { cwd: root }).filter(file => readFileSync(join(root, file), 'utf8').includes('process.env')),
-      /^main\.ts$/,
-    ),
-    [], 'the environment',
-  )
+t.test('a package belongs to its rooms', async t => {
+  for (const [name, owners] of packages) {
+    const users = imports.filter(({ isPackage, what }) => isPackage && name.test(what))
+    t.ok(users.length > 0, `${name} is used`)
+    t.strictSame(users.filter(({ file }) => !owners.includes(roomOf(file))).map(show), [], String(name))
+  }
+})
+
+t.test('no circle among files', async t => {
+  const next = Map.groupBy(inside, ({ file }) => file)
+  const done = new Set<string>()
+  const circles: string[] = []
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) return void circles.push([...path.slice(path.indexOf(file)), file].join(' > '))
+    if (done.has(file)) return
+    for (const { what } of next.get(file) ?? []) visit(what, [...path, file])
+    done.add(file)
+  }
+  for (const file of files) visit(file, [])
+  t.strictSame(circles, [])
+})
+
+t.test('a vendor is known to its folder and to the registry only', async t => {
+  const vendors = readdirSync(join(src, 'adapters'), { withFileTypes: true }).filter(entry => entry.isDirectory())
+  t.ok(vendors.length >= 3)
+  for (const { name } of vendors) {
+    const folder = `adapters/${name}/`
+    const users = inside.filter(({ file, what }) => what.startsWith(folder) && !file.startsWith(folder))
+    t.strictSame(users.map(({ file }) => file), ['adapters/index.ts'], name)
+    const used = inside.filter(({ file, what }) => file.startsWith(folder) && !what.startsWith(folder))
+    const allowed = ({ what }: Import): boolean => providerMay.includes(what) || roomOf(what) === 'core'
+    t.strictSame(used.filter(entry => !allowed(entry)).map(show), [], name)
+  }
+})
+
+t.test('what is loaded only on demand', async t => {
+  const users = (what: RegExp) => imports.filter(entry => what.test(entry.what) && !what.test(entry.file))
+  t.strictSame(users(/^telemetry\/otel\.ts$/).map(({ file, isDynamic }) => [file, isDynamic]), [['main.ts', true]])
+  t.strictSame(users(/^sandbox\//).map(({ file, isDynamic }) => [file, isDynamic]), [['main.ts', true]])
+  t.strictSame(users(/^@bull-board\//).filter(({ isDynamic }) => !isDynamic), [])
+  const readers = files.filter(file => readFileSync(join(src, file), 'utf8').includes('process.env'))
+  t.strictSame(readers, ['main.ts'], 'the environment is read in one place')
 })
 
 t.test('scripts of the store have no business words', async t => {
-  for (const file of globSync('store/*', { cwd: root })) {
-    t.notMatch(readFileSync(join(root, file), 'utf8'), /verified|pending|phone|attempt(?!s)|provider|webhook/i, file)
-  }
+  const words = /verified|pending|phone|attempt(?!s)|provider|webhook/i
+  t.strictSame(
+    globSync('*.lua', { cwd: join(src, 'store') }).filter(
+      file => words.test(readFileSync(join(src, 'store', file), 'utf8')),
+    ),
+    [],
+  )
+})
+
+t.test('no file is over 300 lines, and no line over 120 columns', async t => {
+  const code = globSync('{src,test,bench,scripts}/**/*.ts', { cwd: root }).map(
+    file => ({ file, lines: readFileSync(join(root, file), 'utf8').split('\n') }),
+  )
+  t.strictSame(
+    code.filter(
+      ({ file, lines }) => file.startsWith('src/') && lines.length > 301,
+    ).map(({ file, lines }) => `${file} ${lines.length - 1}`),
+    [],
+  )
+  t.strictSame(
+    code.flatMap(({ file, lines }) => lines.flatMap((line, at) => line.length > 120 ? [`${file}:${at + 1}`] : [])), [],
+  )
 })

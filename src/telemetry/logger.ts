@@ -1,14 +1,6 @@
 import { pino, type Logger } from 'pino'
-import type { Sealer } from '../store/sealing.ts'
 
 export type { Logger }
-
-/**
- * What the logs know a number by, so that support can find its lines: always the same, and telling nothing. Its
- * partition is made of the same tag, which is made once.
- */
-export const numberTag = (sealer: Pick<Sealer, 'keyedHash'>, phoneNumber: string): string =>
-  sealer.keyedHash('place', phoneNumber)
 
 /**
  * One JSON line an event. Nothing that a person or a provider gave us is ever passed to it: ids, closed words, counts

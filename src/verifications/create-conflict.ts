@@ -1,9 +1,9 @@
 import { ApiError, isGone } from '../core/errors.ts'
 import { isFinal, type Verification } from '../core/verification.ts'
 import type { Store } from '../store/record-store.ts'
-import type { Plan } from './create.ts'
+import type { KeyName } from '../store/sealing.ts'
 import type { Dispatch } from './dispatch.ts'
-import { holdKey, readKeyClaim, type IdempotentReplays, type KeyClaim } from './idempotency.ts'
+import { holdKey, readKeyClaim, type IdempotencyKey, type IdempotentReplays, type KeyClaim } from './idempotency.ts'
 import { idempotencyReleases } from './record-keys.ts'
 import type { WriteConflict } from './writer.ts'
 
@@ -11,8 +11,11 @@ import type { WriteConflict } from './writer.ts'
  * Resolves a conflict of a create: the earlier verification of its Idempotency-Key, or the claim with which the insert
  * is tried again. Throws `ApiError` verification_in_progress, and what `IdempotentReplays.waitForFirst` throws.
  */
-export type ResolveConflict = (planned: Plan, conflict: WriteConflict, own: KeyClaim) =>
+export type ResolveConflict = (planned: Wanted, conflict: WriteConflict, own: KeyClaim) =>
   Promise<Verification | KeyClaim>
+
+/** What a create wants: its number's keys, its Idempotency-Key, and whether it replaces a live verification. */
+export type Wanted = { request: { onConflict?: 'error' | 'replace' }, keys: readonly KeyName[], key: IdempotencyKey }
 
 export type ConflictParts = {
   dispatch: Pick<Dispatch, 'apply'>
@@ -25,7 +28,7 @@ export function createResolveConflict ({ dispatch, replays, store }: ConflictPar
    * Frees a number that is claimed. A claim of a final or erased verification is a leftover: its release was lost.
    * Throws `ApiError` verification_in_progress for a live one that is not replaced.
    */
-  async function freeNumber ({ request, keys }: Plan, id: string): Promise<void> {
+  async function freeNumber ({ request, keys }: Wanted, id: string): Promise<void> {
     const holder = await store.load(id)
     if (holder === null || isFinal(holder.record)) {
       await Promise.all(keys.map(key => store.release({ ...key, value: id })))

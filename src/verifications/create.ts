@@ -50,7 +50,7 @@ export type CreateParts = {
 
 type Number = { number: string, country: string | null }
 /** What stays the same however often the insert is tried. */
-export type Plan = {
+type Plan = {
   app: App, request: CreateRequest, asked: Number | null, workflow: Step[], keys: KeyName[], key: IdempotencyKey,
 }
 
