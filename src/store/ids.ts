@@ -1,4 +1,5 @@
 import { createHmac, hash, timingSafeEqual, type KeyObject } from 'node:crypto'
+import { partitionOf } from './keys.ts'
 import type { KeyPurpose, Sealer } from './sealing.ts'
 
 /**
@@ -90,15 +91,6 @@ const readDeliveryId = (text: string): { id: string, revision: number } | null =
   const [, body, revision] = deliveryPattern.exec(text) ?? []
   const id = idPrefix + (body ?? '')
   return decode(id, idPrefix, idLength) === null ? null : { id, revision: Number(revision) }
-}
-
-/**
- * The partition an id, or that of a delivery, names; null when it is not written like one with one of `partitions`
- * partitions.
- */
-export const partitionOf = (id: string, partitions: number): number | null => {
-  const partition = decode(readDeliveryId(id)?.id ?? id, idPrefix, idLength)?.[randomLength]
-  return partition === undefined || partition >= partitions ? null : partition
 }
 
 /** Makes and reads every name that Verigate gives out. `partitions` is at most 256. */

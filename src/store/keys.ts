@@ -1,43 +1,82 @@
 /**
- * How many partitions records are spread over: enough for eight masters to share the load, few enough that asking all
- * of them stays cheap.
- * It is part of every id and key: never lower it while records exist.
+ * Records are spread over this many partitions: enough for eight masters to share the load, few enough that a query of
+ * all of them stays cheap. The number is part of every id and key: never lower it while records exist.
  */
 export const partitions = 16
 
-/** The partition that a tag falls to, whoever asks: for what belongs to no one record. */
-export const partitionOfHash = (tag: string): number => Buffer.from(tag, 'base64url').readUInt8(0) % partitions
+/** The partition of a key that belongs to no record, from its keyed hash. Every process computes the same one. */
+export const partitionOfHash = (hash: string): number => Buffer.from(hash, 'base64url').readUInt8(0) % partitions
+
+// 22 bytes are 30 characters, and the spare bits of the last one are zero.
+const idPattern = /^(?:ver_[A-Za-z0-9_-]{29}[AQgw]|whd_[A-Za-z0-9_-]{29}[AQgw]_(?:0|[1-9]\d{0,8}))$/
+/** Byte 16 of an id is the second byte of these four characters. */
+const partitionStart = 24
 
 /**
- * The names of everything in Redis. All keys of a partition carry one hash tag, so that on Cluster one script may touch
- * them together.
+ * The partition in the id of a verification or a delivery. Null: the text does not have the form of an id, or the
+ * partition is not below `count`. Does not check that this gateway made the id.
  */
-export type Keys = {
-  record (partition: number, id: string): string
+export function partitionOf (id: string, count: number): number | null {
+  if (!idPattern.test(id)) return null
+  const partition = Buffer.from(id.slice(partitionStart, partitionStart + 4), 'base64url')[1]
+  return partition === undefined || partition >= count ? null : partition
+}
+
+/** The keys of one partition. They share one hash tag, so one script may use all of them on Cluster. */
+export type PartitionKeys = {
+  partition: number
   /** Sorted set of ids by due time. */
+  due: string
+  /** The other keys are a prefix and an id or a name. Indexes are sorted sets of ids by score. */
+  recordPrefix: string
+  claimPrefix: string
+  counterPrefix: string
+  indexPrefix: string
+}
+
+/** The names of everything in Redis. */
+export type Keys = {
+  /** The keys of each partition. */
+  all: readonly PartitionKeys[]
+  /** The keys of the partition that an id names. Throws `TypeError` for a text that does not have the form of an id. */
+  ofId (id: string): PartitionKeys
+  record (partition: number, id: string): string
   due (partition: number): string
   claim (partition: number, name: string): string
   counter (partition: number, name: string): string
-  /** Sorted set of ids by score. */
   index (partition: number, name: string): string
-  /** Where changes are announced. */
+  /** The pub/sub channel of the change feed. */
   channel: string
 }
 
-export const createKeys = (namespace: string): Keys => {
-  // The tags {q0} to {qf} fall into evenly spaced slots; longer, more telling ones all land on half of eight masters.
-  const places = Array.from({ length: partitions }, (_, partition) => `${namespace}:{q${partition.toString(16)}}`)
-  const inside = (partition: number): string => {
-    const place = places[partition]
-    if (place === undefined) throw new RangeError('no such partition')
-    return place
+function keysOf (namespace: string, partition: number): PartitionKeys {
+  // The tags {q0} to {qf} hash to evenly spaced slots. Longer tags were tried: they hash to half of eight masters.
+  const prefix = `${namespace}:{q${partition.toString(16)}}`
+  return {
+    partition, due: `${prefix}:due`, recordPrefix: `${prefix}:r:`, claimPrefix: `${prefix}:c:`,
+    counterPrefix: `${prefix}:n:`, indexPrefix: `${prefix}:i:`,
+  }
+}
+
+export function createKeys (namespace: string): Keys {
+  const all = Array.from({ length: partitions }, (_, partition) => keysOf(namespace, partition))
+  function keysIn (partition: number): PartitionKeys {
+    const keys = all[partition]
+    if (keys === undefined) throw new RangeError('no such partition')
+    return keys
   }
   return {
-    record: (partition, id) => `${inside(partition)}:r:${id}`,
-    due: (partition) => `${inside(partition)}:due`,
-    claim: (partition, name) => `${inside(partition)}:c:${name}`,
-    counter: (partition, name) => `${inside(partition)}:n:${name}`,
-    index: (partition, name) => `${inside(partition)}:i:${name}`,
+    all,
+    ofId (id) {
+      const keys = all[partitionOf(id, partitions) ?? -1]
+      if (keys === undefined) throw new TypeError('not an id')
+      return keys
+    },
+    record: (partition, id) => keysIn(partition).recordPrefix + id,
+    due: partition => keysIn(partition).due,
+    claim: (partition, name) => keysIn(partition).claimPrefix + name,
+    counter: (partition, name) => keysIn(partition).counterPrefix + name,
+    index: (partition, name) => keysIn(partition).indexPrefix + name,
     channel: `${namespace}:changes`,
   }
 }

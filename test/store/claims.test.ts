@@ -6,6 +6,7 @@ import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createStore } from '../../src/store/record-store.ts'
 import { connectTo, startCluster, startRedis } from '../helpers/redis.ts'
 import type { Json } from '../../src/core/vocabulary.ts'
+import { jsonRecords } from './json-records.ts'
 
 const thing = (text: string): Json => ({ version: 1, text })
 
@@ -20,7 +21,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
   t.test(name, async (t) => {
     const { url } = await start(t)
     const redis = await connectTo(t, url)
-    const store = createStore({ redis, sealer, read: (value) => value })
+    const store = createStore({ redis, sealer, ...jsonRecords })
     const keys = createKeys('vg')
     const ttl = async (key: string): Promise<number> => redis.pexpiretime(key)
 
@@ -39,7 +40,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       )
       const winners = own.filter((_, at) => results[at]?.inserted)
       t.equal(winners.length, 1)
-      const lost = { created: false, taken: { name: claim.name, value: winners[0] } }
+      const lost = { inserted: false, claimConflict: { name: claim.name, value: winners[0] } }
       for (const result of results) if (!result.inserted) t.strictSame(result, lost)
       t.equal(await store.claimOf(3, claim.name), winners[0])
       t.equal(await ttl(keys.claim(3, claim.name)), claim.expiresAt)
@@ -55,7 +56,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const claims = [free, held].map((name) => ({ name, value: id, expiresAt: Date.now() + hour }))
       const indexes = [{ name: newName(), score: 1, keepMs: hour }]
       const refused = await store.insert(id, thing('one'), { ...later, dueAt: 1, claims, indexes })
-      t.strictSame(refused, { created: false, taken: { name: held, value: holder } })
+      t.strictSame(refused, { inserted: false, claimConflict: { name: held, value: holder } })
       t.equal(await store.load(id), null)
       t.equal(await store.claimOf(3, free), null)
       t.notOk((await store.due(3, 1, 10)).includes(id))
@@ -63,7 +64,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
 
       const version = await write(id)
       const saved = await store.save(id, version, thing('two'), { ...later, dueAt: 1, claims, indexes, publish: '2' })
-      t.strictSame(saved, { saved: false, taken: { name: held, value: holder } })
+      t.strictSame(saved, { saved: false, claimConflict: { name: held, value: holder } })
       t.strictSame(await store.load(id), { record: thing('one'), version })
       t.equal(await store.claimOf(3, free), null)
 
@@ -100,7 +101,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
         store.insert(id, thing(id), { ...later, claims: [{ ...foreign, value: id }, { ...local, value: id }] })))
       const winner = own.find((_, at) => results[at]?.inserted) ?? ''
       t.equal(results.filter((result) => result.inserted).length, 1)
-      const lost = { created: false, taken: { name: foreign.name, value: winner } }
+      const lost = { inserted: false, claimConflict: { name: foreign.name, value: winner } }
       for (const result of results) if (!result.inserted) t.strictSame(result, lost)
       t.equal(await store.claimOf(12, foreign.name), winner)
       t.equal(await store.claimOf(3, foreign.name), null)
@@ -109,7 +110,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const refused = { ...foreign, name: newName(), value: own[0] ?? '' }
       const id = newId()
       t.strictSame(await store.insert(id, thing('x'), { ...later, claims: [refused, { ...local, value: id }] }),
-        { created: false, taken: { name: local.name, value: winner } })
+        { inserted: false, claimConflict: { name: local.name, value: winner } })
       t.equal(await store.claimOf(12, refused.name), null, 'given back when the record is refused')
 
       const two = [{ ...refused, value: id }, { ...foreign, value: id }]
@@ -117,7 +118,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.equal(await store.claimOf(12, refused.name), null, 'given back when the next one is taken')
 
       const held = [{ ...foreign, value: winner }]
-      t.strictSame(await store.insert(winner, thing('x'), { ...later, claims: held }), { created: false, exists: true })
+      t.strictSame(await store.insert(winner, thing('x'), { ...later, claims: held }), { inserted: false, exists: true })
       t.equal(await store.claimOf(12, foreign.name), winner, 'kept by the record that has it')
 
       const stored = await store.load(winner)
@@ -152,7 +153,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const claim = { name: newName(), expiresAt: Date.now() + hour, partition: 12 }
       await redis.set(keys.claim(12, claim.name), dead, 'PXAT', claim.expiresAt)
       const refused = await store.insert(id, thing('mine'), { ...later, claims: [{ ...claim, value: id }] })
-      t.strictSame(refused, { created: false, taken: { name: claim.name, value: dead } })
+      t.strictSame(refused, { inserted: false, claimConflict: { name: claim.name, value: dead } })
       t.equal(await store.load(dead), null)
       const adopted = { ...later, claims: [{ ...claim, value: dead }] }
       const results = await Promise.all([1, 2].map((n) => store.insert(dead, thing(`${n}`), adopted)))

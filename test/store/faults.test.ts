@@ -8,6 +8,7 @@ import { createSealer } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createStore, StoreUnavailable } from '../../src/store/record-store.ts'
 import { connectTo, startCluster, startRedis, until } from '../helpers/redis.ts'
+import { jsonRecords } from './json-records.ts'
 
 const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
 const ids = createIds(sealer, { partitions, randomBytes })
@@ -21,7 +22,7 @@ const open = async (t: Test, url: string) => {
     if (!(durationMs >= 0 && durationMs < 60_000)) throw new RangeError(`${durationMs} ms`)
     reported.push(code)
   }
-  return { redis, reported, store: createStore({ redis, sealer, read: (value) => value, report }) }
+  return { redis, reported, store: createStore({ redis, sealer, ...jsonRecords, report }) }
 }
 
 const calls = (store: Awaited<ReturnType<typeof open>>['store']) => {

@@ -6,6 +6,7 @@ import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createStore } from '../../src/store/record-store.ts'
 import { connectTo, startCluster, startRedis } from '../helpers/redis.ts'
 import type { Json } from '../../src/core/vocabulary.ts'
+import { jsonRecords } from './json-records.ts'
 
 const thing = (text: string): Json => ({ version: 1, text })
 const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
@@ -19,7 +20,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
   t.test(name, async (t) => {
     const { url } = await start(t)
     const redis = await connectTo(t, url)
-    const store = createStore({ redis, sealer, read: (value) => value })
+    const store = createStore({ redis, sealer, ...jsonRecords })
     const keys = createKeys('vg')
 
     for (const [place, partition] of [['of the record\'s partition', 3], ['of another partition', 12]] as const) {
@@ -35,7 +36,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
           results.filter(({ result }) => result.inserted).length, 5, 'of 20 at once as many as it allows are written',
         )
         for (const { id, result } of results.filter(({ result }) => !result.inserted)) {
-          t.match(result, { created: false, full: { name: counter.name } })
+          t.match(result, { inserted: false, counterExceeded: { name: counter.name } })
           if ('counterExceeded' in result) t.ok(
             result.counterExceeded.retryAfterMs > hour - 60_000 && result.counterExceeded.retryAfterMs <= hour,
             `${result.counterExceeded.retryAfterMs} ms`,
@@ -56,12 +57,12 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
             { name: free, value: id, expiresAt }, { name: held, value: id, expiresAt },
           ], counters: [fresh],
         })
-        t.match(refused, { created: false, taken: { name: held } })
+        t.match(refused, { inserted: false, claimConflict: { name: held } })
         t.equal(Number(await redis.get(keys.counter(partition, fresh.name))), 0, 'what a claim refuses is not counted')
         const full = await store.insert(
           id, thing('x'), { ...later, claims: [{ name: free, value: id, expiresAt }], counters: [fresh, counter] },
         )
-        t.match(full, { created: false, full: { name: counter.name } })
+        t.match(full, { inserted: false, counterExceeded: { name: counter.name } })
         t.equal(
           Number(await redis.get(keys.counter(partition, fresh.name))), 0,
           'and what one counter refuses not by the other',
@@ -87,7 +88,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       }
       t.match(
         await store.save(id, version, thing('three'), { ...later, counters: [look], publish: '3' }),
-        { saved: false, full: { name } },
+        { saved: false, counterExceeded: { name } },
       )
       t.strictSame((await store.load(id))?.record, thing('two'))
       t.match(

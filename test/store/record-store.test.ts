@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { Cluster } from 'ioredis'
-import { Type, type Static } from 'typebox'
-import { Value } from 'typebox/value'
 import t from 'tap'
 import { createIds } from '../../src/store/ids.ts'
 import { createSealer, SealError } from '../../src/store/sealing.ts'
@@ -9,10 +7,10 @@ import { createKeys, partitions } from '../../src/store/keys.ts'
 import type { RedisClient } from '../../src/store/redis.ts'
 import { createStore, type Place } from '../../src/store/record-store.ts'
 import { connectTo, startCluster, startRedis, until, watchCommands } from '../helpers/redis.ts'
+import type { Json } from '../../src/core/vocabulary.ts'
+import { jsonRecords } from './json-records.ts'
 
-const Thing = Type.Object({ version: Type.Literal(1), text: Type.String() })
-const thing = (text: string): Static<typeof Thing> => ({ version: 1, text })
-const read = (value: unknown): Static<typeof Thing> => Value.Parse(Thing, value)
+const thing = (text: string): Json => ({ version: 1, text })
 
 const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
 const ids = createIds(sealer, { partitions, randomBytes })
@@ -28,7 +26,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
     const { url } = await start(t)
     const redis = await connectTo(t, url)
     const namespace = 'vg'
-    const store = createStore({ redis, sealer, read, namespace })
+    const store = createStore({ redis, sealer, ...jsonRecords, namespace })
     const keys = createKeys(namespace)
     const ttl = async (key: string): Promise<number> => redis.pexpiretime(key)
 
@@ -46,7 +44,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
         const version = await write(id)
         t.strictSame(await store.load(id), { record: thing('one'), version })
         t.equal(await ttl(keys.record(partition, id)), later.expiresAt)
-        t.strictSame(await store.insert(id, thing('other'), later), { created: false, exists: true })
+        t.strictSame(await store.insert(id, thing('other'), later), { inserted: false, exists: true })
 
         const saved = await store.save(
           id, version, thing('two'), { ...later, expiresAt: later.expiresAt + hour, publish: '2' },
@@ -170,7 +168,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
         await store.removeFromIndex(place.id, name)
       }
       t.equal(await store.first(name), null)
-      t.equal((await store.load(inOrder[0]?.id ?? ''))?.record.text, 'one', 'the record stays')
+      t.strictSame((await store.load(inOrder[0]?.id ?? ''))?.record, thing('one'), 'the record stays')
     })
 
     await t.test('records that go with another', async (t) => {

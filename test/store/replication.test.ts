@@ -7,6 +7,7 @@ import { createReplicas } from '../../src/store/replication.ts'
 import { createStore, StoreUnavailable } from '../../src/store/record-store.ts'
 import { openAdmin, startReplicated, startReplicatedCluster } from '../faults/topology.ts'
 import { connectTo, until, watchCommands } from '../helpers/redis.ts'
+import { jsonRecords } from './json-records.ts'
 
 t.jobs = 2
 
@@ -18,7 +19,7 @@ const timeoutMs = 300
 async function open (t: Test, url: string, count: number) {
   const [redis, waiting] = await Promise.all([connectTo(t, url), connectTo(t, url)])
   const store = createStore(
-    { redis, replicas: createReplicas(waiting, { count, timeoutMs }), sealer, read: value => value },
+    { redis, replicas: createReplicas(waiting, { count, timeoutMs }), sealer, ...jsonRecords },
   )
   const write = async (id = ids.newId('app', 3)): Promise<{ id: string, version: string }> => {
     const created = await store.insert(id, 'record', later)
