@@ -1,54 +1,51 @@
 import type { RedisClient } from './redis.ts'
 
-/** Hears an announcement about one id; null means that some may have been missed: read the record again. */
+/** Gets the text of each message about one id. Null: messages may have been missed, so read the record again. */
 export type Listener = (text: string | null) => void
 
 export type ChangeFeed = {
   /**
-   * The next announcement about the id; null after `timeoutMs`, when `signal` aborts, on `close`, or when some may have
-   * been missed.
-   * Never rejects.
-   * It listens from the moment of the call: call first, load the record then, and nothing falls between.
+   * The next message about the id; null after `timeoutMs`, when `signal` aborts, on `close`, or when messages may have
+   * been missed. Never rejects. It listens from the moment of the call: call it before you load the record.
    */
   once (id: string, options: { timeoutMs: number, signal?: AbortSignal }): Promise<string | null>
-  /** Calls the listener for every announcement about the id, until the returned function is called. */
+  /** Calls the listener for every message about the id, until the returned function is called. */
   subscribe (id: string, listener: Listener): () => void
-  /** Lets everybody waiting go. The connection remains its owner's. */
+  /** Ends every wait with null. Does not close the connection. */
   close (): void
 }
 
 /**
- * One subscription for the whole process (`channel` of createKeys, on a connection of kind `subscriber`), made again
- * after every reconnect.
- * On Cluster the client changes to another node by itself, unheard: a long watch should now and then read its record
- * too.
+ * One subscription for the whole process (`channel` of `createKeys`, on a connection of kind `subscriber`), which is
+ * renewed after every reconnect. On Cluster the client changes to another node without an event, so a long
+ * subscription should also read its record from time to time.
  */
 export const createChangeFeed = (subscriber: RedisClient, channel: string): ChangeFeed => {
   const listeners = new Map<string, Set<Listener>>()
   let isFirst = true
   let isClosed = false
 
-  const tell = (id: string, text: string | null): void => {
+  const notify = (id: string, text: string | null): void => {
     for (const listener of [...listeners.get(id) ?? []]) listener(text)
   }
-  const tellAll = (): void => {
-    for (const id of [...listeners.keys()]) tell(id, null)
+  const notifyAll = (): void => {
+    for (const id of [...listeners.keys()]) notify(id, null)
   }
-  const read = (from: string, message: string): void => {
+  const receive = (from: string, message: string): void => {
     const space = message.indexOf(' ')
-    if (from === channel && space > 0) tell(message.slice(0, space), message.slice(space + 1))
+    if (from === channel && space > 0) notify(message.slice(0, space), message.slice(space + 1))
   }
   const subscribe = (): void => {
     if (isClosed || subscriber.status !== 'ready') return
     subscriber.subscribe(channel).then(() => {
-      if (!isFirst) tellAll()
+      if (!isFirst) notifyAll()
       isFirst = false
     }, () => {
-      // A lost connection comes back with `ready`; a Cluster that has no subscriber for the moment says nothing more.
+      // A lost connection emits `ready` when it is back. A Cluster that has no subscriber at the moment emits nothing.
       setTimeout(subscribe, 1000).unref()
     })
   }
-  subscriber.on('message', read)
+  subscriber.on('message', receive)
   subscriber.on('ready', subscribe)
   subscribe()
 
@@ -65,22 +62,22 @@ export const createChangeFeed = (subscriber: RedisClient, channel: string): Chan
     subscribe: subscribeTo,
     once: (id, { timeoutMs, signal }) => new Promise((resolve) => {
       const settle = (text: string | null): void => {
-        unwatch()
+        unsubscribe()
         clearTimeout(timer)
-        signal?.removeEventListener('abort', giveUp)
+        signal?.removeEventListener('abort', stop)
         resolve(text)
       }
-      const giveUp = (): void => settle(null)
-      const unwatch = subscribeTo(id, settle)
-      const timer = setTimeout(giveUp, timeoutMs)
-      signal?.addEventListener('abort', giveUp)
-      if (signal?.aborted) giveUp()
+      const stop = (): void => settle(null)
+      const unsubscribe = subscribeTo(id, settle)
+      const timer = setTimeout(stop, timeoutMs)
+      signal?.addEventListener('abort', stop)
+      if (signal?.aborted) stop()
     }),
     close () {
       isClosed = true
-      subscriber.off('message', read)
+      subscriber.off('message', receive)
       subscriber.off('ready', subscribe)
-      tellAll()
+      notifyAll()
       listeners.clear()
     },
   }

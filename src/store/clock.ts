@@ -1,44 +1,38 @@
 import type { RedisClient } from './redis.ts'
 
-/**
- * Milliseconds since the epoch as Redis counts them, the same for all processes whatever the clocks of their machines
- * say.
- */
+/** Milliseconds since the epoch on the clock of Redis: the same in all processes, whatever their own clocks show. */
 export type Clock = {
   now (): number
   close (): void
 }
 
-const askEveryMs = 1_000
+const syncEveryMs = 1_000
 
 /**
- * Asks Redis what time it is, now and every second. In between, and while Redis is away, it counts on by a clock that
- * nobody sets.
- * Redis, too, drops by its own clock what has expired: with two clocks one of them would be wrong.
+ * Reads the time of Redis now and every second. In between, and while Redis is unavailable, it counts on with the
+ * monotonic clock of the process. Keys expire by the clock of Redis, so deadlines that follow another clock would
+ * disagree with them.
  */
 export async function startClock (redis: Pick<RedisClient, 'time'>): Promise<Clock> {
-  /**
-   * What Redis's clock shows beyond ours, and how far that may be off: it was read at some moment before the answer
-   * came.
-   */
-  async function ask (): Promise<{ aheadMs: number, doubtMs: number }> {
-    const askedAt = performance.now()
+  /** How far Redis's clock is ahead of ours, and the error of that: Redis read it at some moment before the reply. */
+  async function measure (): Promise<{ aheadMs: number, errorMs: number }> {
+    const sentAt = performance.now()
     const [seconds, microseconds] = await redis.time()
-    const doubtMs = (performance.now() - askedAt) / 2
-    return { aheadMs: Number(seconds) * 1_000 + Number(microseconds) / 1_000 - askedAt - doubtMs, doubtMs }
+    const errorMs = (performance.now() - sentAt) / 2
+    return { aheadMs: Number(seconds) * 1_000 + Number(microseconds) / 1_000 - sentAt - errorMs, errorMs }
   }
 
-  let { aheadMs } = await ask()
-  const asking = setInterval(async () => {
-    const answer = await ask().catch(() => null)
-    if (answer === null) return
-    // No further than the answer proves: a slow one proves little.
-    const offMs = answer.aheadMs - aheadMs
-    aheadMs += Math.sign(offMs) * Math.max(0, Math.abs(offMs) - answer.doubtMs)
-  }, askEveryMs)
-  asking.unref()
+  let { aheadMs } = await measure()
+  const timer = setInterval(async () => {
+    const measured = await measure().catch(() => null)
+    if (measured === null) return
+    // A difference within the error of the measurement proves nothing, so only the rest is corrected.
+    const differenceMs = measured.aheadMs - aheadMs
+    aheadMs += Math.sign(differenceMs) * Math.max(0, Math.abs(differenceMs) - measured.errorMs)
+  }, syncEveryMs)
+  timer.unref()
   return {
     now: () => Math.floor(performance.now() + aheadMs),
-    close: () => clearInterval(asking),
+    close: () => clearInterval(timer),
   }
 }

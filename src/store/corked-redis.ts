@@ -1,19 +1,18 @@
 import { Redis } from 'ioredis'
 
-/** From so many commands on the way, the next ones wait for each other: below that there is nothing to be gained. */
-const batchFrom = 8
+/** With fewer unanswered commands there is nothing to gain. */
+const minPendingCommands = 8
 
 /**
- * A client whose commands of one turn of the event loop leave in one write, when it is busy: writing to sockets is what
- * costs most. Every command
- * still succeeds or fails by itself. ioredis's own auto-pipelining makes batches that fail together, and long pauses of
- * the garbage collector.
+ * A client that sends the commands of one turn of the event loop in one write while it is busy, because socket writes
+ * cost most. Every command still succeeds or fails by itself. With ioredis's own auto-pipelining whole batches fail
+ * together, and garbage collection pauses are long.
  */
 export class CorkedRedis extends Redis {
   #isCorked = false
 
   override sendCommand (...args: Parameters<Redis['sendCommand']>): unknown {
-    if (this.status === 'ready' && !this.#isCorked && this.commandQueue.length >= batchFrom) {
+    if (this.status === 'ready' && !this.#isCorked && this.commandQueue.length >= minPendingCommands) {
       const { stream } = this
       this.#isCorked = true
       stream.cork()

@@ -1,17 +1,14 @@
-import type { Sealer } from './sealing.ts'
 import { createKeys, partitionOfHash } from './keys.ts'
 import type { RedisClient } from './redis.ts'
+import type { Sealer } from './sealing.ts'
 
-/**
- * Counts that are added to from time to time and need be exact only in the end. Names may say anything: Redis sees
- * their tags.
- */
+/** Shared counters that are synced now and then and need not be exact in between. Redis sees only hashes of names. */
 export type Counters = {
-  /** Adds, and tells the sum. It is kept until `expiresAt` (ms since the epoch) of the first addition. */
+  /** Adds, and returns the sum. The counter expires at the `expiresAt` (ms since the epoch) of its first addition. */
   increment (name: string, count: number, expiresAt: number): Promise<number>
   /**
-   * Adds to fields of one table, and tells all of it. It is kept until the newest `expiresAt`; fields that `isOld`
-   * tells go.
+   * Adds to the fields of a table, and returns the whole table. The table expires at the newest `expiresAt`; fields
+   * for which `isOld` is true are removed.
    */
   incrementFields (
     name: string, fields: Readonly<Record<string, number>>,
@@ -19,13 +16,14 @@ export type Counters = {
   ): Promise<Record<string, number>>
 }
 
+/** Methods reject with the error of ioredis. The counts of a rejected call may have been added. */
 export const createCounters = (
   { redis, sealer, namespace = 'vg' }: { redis: RedisClient, sealer: Pick<Sealer, 'keyedHash'>, namespace?: string },
 ): Counters => {
   const keys = createKeys(namespace)
   const keyOf = (name: string): string => {
-    const tag = sealer.keyedHash('count', name)
-    return keys.counter(partitionOfHash(tag), tag)
+    const hash = sealer.keyedHash('count', name)
+    return keys.counter(partitionOfHash(hash), hash)
   }
   return {
     async increment (name, count, expiresAt) {
@@ -35,16 +33,15 @@ export const createCounters = (
     },
     async incrementFields (name, fields, { expiresAt, isOld }) {
       const key = keyOf(name)
-      const added = Object.entries(fields).filter(([, count]) => count !== 0).map(
-        ([field, count]) => redis.hincrby(key, field, count),
-      )
-      const [all] = await Promise.all(
-        [redis.hgetall(key), ...added.length > 0 ? [redis.pexpireat(key, expiresAt)] : [], ...added],
-      )
-      const old = Object.keys(all).filter(isOld)
-      if (old.length > 0) await redis.hdel(key, ...old)
+      // Commands are sent in the order of these lines: the table that is read contains what was added.
+      const additions = Object.entries(fields).filter(([, count]) => count !== 0)
+        .map(([field, count]) => redis.hincrby(key, field, count))
+      const expiry = additions.length > 0 ? [redis.pexpireat(key, expiresAt)] : []
+      const [table] = await Promise.all([redis.hgetall(key), ...expiry, ...additions])
+      const oldFields = Object.keys(table).filter(isOld)
+      if (oldFields.length > 0) await redis.hdel(key, ...oldFields)
       return Object.fromEntries(
-        Object.entries(all).filter(([field]) => !old.includes(field)).map(([field, count]) => [field, Number(count)]),
+        Object.entries(table).filter(([field]) => !isOld(field)).map(([field, count]) => [field, Number(count)]),
       )
     },
   }

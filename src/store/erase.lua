@@ -1,7 +1,7 @@
--- Deletes keys, takes members out of sorted sets, releases claims that still hold the given value, and announces it.
+-- Deletes keys, removes members from sorted sets, releases claims that still have the given value, and publishes it.
 -- KEYS    the keys to delete, then the sets, then the claims
--- ARGV    1 number of keys to delete, 2 of sets, 3 of members, 4 channel or '' for none, 5 announcement, then the members,
---         then the value of each claim
+-- ARGV    1 number of keys to delete, 2 of sets, 3 of members, 4 channel or '', 5 message, then the members, then the
+--         value of each claim
 -- Returns how many keys and claims were deleted
 local keys, sets, members, deleted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), 0
 for n = 1, keys do deleted = deleted + redis.call('DEL', KEYS[n]) end

@@ -2,48 +2,36 @@ import { createHmac, hash, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { partitionOf } from './keys.ts'
 import type { KeyPurpose, Sealer } from './sealing.ts'
 
-/**
- * Which door a callback key opens: the provider's server calls at one, the user's browser comes back through the other.
- */
+/** `callback`: the provider's server sends the key. `redirect`: the user's browser returns with it. */
 export type CallbackPurpose = 'callback' | 'redirect'
 
 /**
- * Names that tell by themselves that we made them, so that nothing need be stored or asked to refuse a made-up one. All
- * are base64url.
- * An id is 16 random bytes, the partition (1 byte) and 5 bytes of MAC over both and the app; the other names carry it
- * inside.
+ * Identifiers with a MAC, so that a forged one is rejected without a read of Redis. All are base64url. An id is 16
+ * random bytes, the partition (1 byte) and 5 bytes of MAC over both and the app. The other identifiers contain it.
  */
 export type Ids = {
   /** `ver_` and 30 characters. The partition decides where the record lives. */
   newId (appId: string, partition: number): string
-  /** Whether we made this id for this app. Constant time; every key is tried. */
+  /** Whether this id was made for this app. Constant time; tries every key. */
   checkId (id: string, appId: string): boolean
-  /**
-   * The partition an id (or that of a delivery) names, or null when it is not written like one. Says nothing of whether
-   * we made it.
-   */
+  /** The partition in the id of a verification or a delivery. See `partitionOf` in keys.ts. */
   partitionOf (id: string): number | null
   /**
-   * `whd_`, the 30 characters of the verification's id, `_` and the revision (0 to 999 999 999) it tells of: a delivery
-   * lives in its verification's partition.
+   * `whd_`, the 30 characters of the verification's id, `_` and its revision (0 to 999 999 999). Deliveries are stored in
+   * the partition of their verification.
    */
   deliveryId (id: string, revision: number): string
-  /**
-   * What a delivery's id names, or null when it is not written like one. Whether we made the id inside, `checkId` says.
-   */
+  /** The parts of a delivery's id; null: the text does not have its form. Use `checkId` on the id inside. */
   readDeliveryId (text: string): { id: string, revision: number } | null
   /** 48 characters: the id, the attempt's index (0 to 255) and 13 bytes of MAC. */
   callbackKey (id: string, attemptIndex: number, purpose: CallbackPurpose): string
-  /** What a callback key names, or null when we did not make it for that purpose. */
+  /** The parts of a callback key; null: it was not made here for this purpose. */
   readCallbackKey (key: string, purpose: CallbackPurpose): { id: string, attemptIndex: number } | null
   /** `vcs_` and 51 characters: the id and 16 bytes of MAC. */
   clientSecret (id: string): string
-  /** The id a client secret is for, or null when we did not make it. */
+  /** The id in a client secret; null: it was not made here. */
   readClientSecret (secret: string): string | null
-  /**
-   * `att_` and 16 characters that reveal nothing. Keep it with the attempt: another first key of `SEAL_KEYS` makes
-   * another.
-   */
+  /** `att_` and 16 characters of a hash, which do not reveal the verification. */
   attemptId (id: string, index: number): string
 }
 
@@ -55,7 +43,7 @@ const secretPrefix = 'vcs_'
 const deliveryPrefix = 'whd_'
 const deliveryPattern = /^whd_([A-Za-z0-9_-]{30})_(0|[1-9]\d{0,8})$/
 
-// Spare bits of the last character must be zero: else several texts would name one thing.
+// The spare bits of the last character must be zero. Otherwise several texts would be the same identifier.
 const decode = (text: string, prefix: string, length: number): Buffer | null => {
   if (!text.startsWith(prefix) || text.length !== prefix.length + Math.ceil(length * 4 / 3)) return null
   const body = text.slice(prefix.length)
@@ -74,7 +62,7 @@ const readId = (id: string): Buffer => {
 const macOf = (key: KeyObject, label: string, body: Buffer): Buffer =>
   createHmac('sha256', key).update(body).update(label).digest()
 
-/** Writes the MAC of the bytes before `end`, and of the label, after them: as much of it as there is room for. */
+/** Fills the bytes after `end` with the MAC of the bytes before it and of the label. */
 const sign = (key: KeyObject, label: string, bytes: Buffer, end: number): Buffer => {
   bytes.set(macOf(key, label, bytes.subarray(0, end)).subarray(0, bytes.length - end), end)
   return bytes
@@ -93,7 +81,7 @@ const readDeliveryId = (text: string): { id: string, revision: number } | null =
   return decode(id, idPrefix, idLength) === null ? null : { id, revision: Number(revision) }
 }
 
-/** Makes and reads every name that Verigate gives out. `partitions` is at most 256. */
+/** Makes and reads every identifier of the API. `partitions` is at most 256. */
 export const createIds = (
   sealer: Pick<Sealer, 'subkeys'>,
   { partitions, randomBytes }: { partitions: number, randomBytes: (size: number) => Buffer },

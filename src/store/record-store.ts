@@ -134,7 +134,8 @@ export function createStore<R> (
     async erase (id, options) {
       const home = keys.ofId(id)
       const releases = crossSlot?.split(options.releases ?? [], home)
-      const { names, values } = eraseArguments(keys, home, id, releases === undefined ? options : { ...options, releases: releases.here })
+      const erased = releases === undefined ? options : { ...options, releases: releases.here }
+      const { names, values } = eraseArguments(keys, home, id, erased)
       await timed(redis.eraseRecord(names.length, ...names, ...values))
       if (releases !== undefined) await crossSlot?.release(releases.elsewhere, home)
       await replication?.confirm(id, null)
@@ -238,12 +239,13 @@ function createReplicationWait<R> ({ keys, crossSlot, load, confirmKey }: {
 }): ReplicationWait<R> {
   const confirm: ReplicationWait<R>['confirm'] = async (id, version, claims = []) => {
     const home = keys.ofId(id)
-    const record = { partition: home.partition, key: home.recordPrefix + id, start: Buffer.from(version ?? '', 'base64') }
-    // A claim in the slot of the record was written before it, on the same server.
-    const elsewhere = crossSlot?.split(claims, home).elsewhere ?? []
-    const answers = await Promise.all([record, ...elsewhere.map(({ name, value, partition = home.partition }) =>
-      ({ partition, key: keys.claim(partition, name), start: value }))].map(confirmKey))
-    return !answers.includes(false)
+    const start = Buffer.from(version ?? '', 'base64')
+    const answers = [confirmKey({ partition: home.partition, key: home.recordPrefix + id, start })]
+    // Claims in the record's own slot are part of the history of the same server.
+    for (const { name, value, partition = home.partition } of crossSlot?.split(claims, home).elsewhere ?? []) {
+      answers.push(confirmKey({ partition, key: keys.claim(partition, name), start: value }))
+    }
+    return !(await Promise.all(answers)).includes(false)
   }
   return {
     confirm,

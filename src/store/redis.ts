@@ -7,12 +7,12 @@ import { SentinelMasterConnector } from './sentinel-connector.ts'
 /** A connection to Redis or Valkey: standalone, found through Sentinel, or a Cluster. */
 export type RedisClient = Redis | Cluster
 
-/** What a connection is for: requests fail fast, jobs wait for Redis to come back, a subscriber listens only. */
+/** What a connection is for: requests fail fast, jobs wait until Redis is back, a subscriber only receives. */
 export type RedisKind = 'api' | 'worker' | 'subscriber'
 
 export type RedisAddress = { host: string, port: number }
 
-/** `REDIS_URL`, read. */
+/** The parts of `REDIS_URL`. */
 export type RedisTarget = {
   form: 'standalone' | 'sentinel' | 'cluster'
   tls: boolean
@@ -27,11 +27,8 @@ export type RedisTarget = {
 }
 
 type Numbered = [numberOfKeys: number, ...keysAndArguments: (string | Buffer | number)[]]
-/**
- * What write.lua returns: 1 written, 0 refused, or minus the number of the claim that is held, or of the counter that
- * is full, and its word.
- */
-export type WriteReply = [result: number, held?: string]
+/** The reply of write.lua, which documents it. */
+export type WriteReply = [result: number, detail?: string]
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
@@ -69,9 +66,8 @@ const readAddress = (text: string, defaultPort: number): RedisAddress => {
 }
 
 /**
- * Reads `REDIS_URL`. The user and password (percent-encoded) are those of Redis itself; a Sentinel's own may be given
- * as
- * `?sentinelUsername=…&sentinelPassword=…`. Throws an `Error` that names REDIS_URL and shows nothing of its value.
+ * Reads `REDIS_URL`. The user and password (percent-encoded) are those of Redis itself; those of Sentinel are
+ * `?sentinelUsername=…&sentinelPassword=…`. Throws an `Error` that names REDIS_URL and contains nothing of its value.
  */
 export const readRedisUrl = (url: string): RedisTarget => {
   const parts = urlPattern.exec(url)?.groups
@@ -90,7 +86,7 @@ export const readRedisUrl = (url: string): RedisTarget => {
   const query = new URLSearchParams(parts.query ?? '')
   const sentinel = { sentinelUsername: query.get('sentinelUsername'), sentinelPassword: query.get('sentinelPassword') }
   const unknown = [...query.keys()].filter((name) => form !== 'sentinel' || !Object.hasOwn(sentinel, name))
-  if (unknown.length > 0) throw refuse('has a parameter that is not known')
+  if (unknown.length > 0) throw refuse('has an unknown parameter')
   return {
     form,
     tls: parts.tls === 's',
@@ -106,13 +102,11 @@ export const readRedisUrl = (url: string): RedisTarget => {
 
 const retryDelay = (times: number): number => Math.min(50 * times, 1000)
 
-// A request is refused at once while there is no connection, and nothing is sent again behind its back. Jobs wait
-// instead. A blocking
-// connection must have no timeout of its own (ioredis #1630); socketTimeout drops a peer that died without a word
-// (#1021).
+// Without a connection a request fails at once, and no command is resent; jobs wait instead. A blocking connection must
+// not have a command timeout (ioredis #1630); socketTimeout drops a peer that died silently (#1021).
 const byKind = {
   api: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 1000, socketTimeout: 5000 },
-  // A blocked worker hears something every ten seconds at the latest.
+  // A blocked worker gets a reply every ten seconds at the latest.
   worker: { enableOfflineQueue: true, maxRetriesPerRequest: null, socketTimeout: 15_000 },
   subscriber: { enableOfflineQueue: true, maxRetriesPerRequest: null },
 } satisfies Record<RedisKind, RedisOptions>
@@ -120,14 +114,14 @@ const byKind = {
 const optionsOf = ({ tls, username, password }: RedisTarget) => ({
   keepAlive: 30_000,
   connectTimeout: 5000,
-  // How long loading will take is a guess of Redis: it is asked again soon.
+  // Redis only estimates how long it will be loading, so the client checks more often.
   maxLoadingRetryTime: 500,
   ...(tls ? { tls: {} } : {}),
   ...(username === undefined ? {} : { username }),
   ...(password === undefined ? {} : { password }),
 } satisfies RedisOptions)
 
-const leaveName: DNSLookupFunction = (address, callback) => callback(null, address)
+const keepHostName: DNSLookupFunction = (address, callback) => callback(null, address)
 
 const openCluster = (target: RedisTarget, kind: RedisKind): Cluster => {
   const { enableOfflineQueue, ...forNodes } = byKind[kind]
@@ -136,13 +130,13 @@ const openCluster = (target: RedisTarget, kind: RedisKind): Cluster => {
     enableOfflineQueue,
     clusterRetryStrategy: retryDelay,
     redisOptions: { ...optionsOf(target), ...forNodes },
-    // Six tries 100 ms apart: a lost node is looked for, yet a request ends within its second.
+    // Six tries 100 ms apart: the client looks for a lost node, and a request still ends within its second.
     ...(kind === 'api' ? { maxRedirections: 6 } : {}),
-    // Certificates are made out to names: leave them unresolved.
-    ...(target.tls ? { dnsLookup: leaveName } : {}),
+    // Certificates name hosts, so the host names must not be resolved to addresses.
+    ...(target.tls ? { dnsLookup: keepHostName } : {}),
   } satisfies ClusterOptions
   const cluster = new Cluster(target.nodes, options)
-  // Nodes connect on their first command, and refuse those that come meanwhile.
+  // By default a node connects on its first command and rejects the commands until it is ready.
   if (kind === 'api') cluster.on(
     '+node', (node: Redis) => { if (node.status === 'wait') node.connect().catch(() => {}) },
   )
@@ -156,7 +150,7 @@ const openRedis = (target: RedisTarget, kind: RedisKind): Redis => {
     scripts,
     db: target.db,
     retryStrategy: retryDelay,
-    // After a failover the old master answers READONLY: the new one is found by connecting again.
+    // After a failover the old master replies READONLY; a reconnect finds the new one.
     reconnectOnError: (error) => error.message.includes('READONLY'),
   } satisfies RedisOptions
   if (target.form === 'standalone') return new CorkedRedis({ ...options, ...target.nodes[0] })
@@ -175,11 +169,9 @@ const openRedis = (target: RedisTarget, kind: RedisKind): Redis => {
 }
 
 /**
- * Connects to what `REDIS_URL` says, and goes on trying for ever. Returns at once: `untilReady` waits. `onError` gets
- * every connection
- * error, as a new `Error` with message and code only (ioredis attaches the command, and with it the password of a
- * failed AUTH).
- * Throws on a bad URL, naming REDIS_URL.
+ * Connects to `REDIS_URL`, and retries for ever. Returns at once; `untilReady` waits. `onError` gets every connection
+ * error as a new `Error` with message and code only, because ioredis attaches the command, and with it the password of
+ * a failed AUTH. Throws on an invalid URL; the message names REDIS_URL.
  */
 export const connectRedis = (
   url: string, kind: RedisKind, { onError }: { onError: (error: Error) => void },
@@ -195,7 +187,7 @@ export const connectRedis = (
   return redis
 }
 
-/** Resolves when the connection can be used; rejects when it is closed for good first. */
+/** Resolves when the connection is ready; rejects when it is closed for good before that. */
 export const untilReady = (redis: RedisClient): Promise<void> => new Promise((resolve, reject) => {
   if (redis.status === 'ready') return resolve()
   const settle = (): void => {

@@ -1,33 +1,33 @@
 import { Cluster, Redis } from 'ioredis'
 import type { RedisClient } from './redis.ts'
 
-/** What a key begins with; nothing: there is no such key. */
+/** What a key must start with; `''`: the key must not exist. */
 export type Expected = { partition: number, key: string, start: string | Buffer }
 
-/** Asks the replicas, not only the master, for what was written. */
 export type Replicas = {
   /**
-   * True once enough replicas have what the master has, and that is as expected; false when it is not. Rejects with
-   * `UNREPLICATED` when they do not have it in time.
+   * True once enough replicas have the key as the master has it, and that is as expected; false when it is not as
+   * expected. Rejects with `UNREPLICATED` when too few replicas have it in time.
    */
   confirm (expected: Expected): Promise<boolean>
 }
 
-type Question = Expected & {
-  resolve: (isAsExpected: boolean) => void, reject: (error: Error) => void, redirections: number,
+type Query = Expected & {
+  resolve: (isAsExpected: boolean) => void
+  reject: (error: Error) => void
+  redirections: number
 }
 type Answer = [error: Error | null, result?: unknown]
 
-const mostRedirections = 5
+const maxRedirections = 5
 
 /**
- * WAIT covers the last write of its own connection, and with it all that came before on that server. So we look and
- * write in one step, on the connection that
- * waits: seen there, what is asked for is in the history that the replicas are asked for, whichever server that is
- * after a failover. What is written changes
- * nothing. One key: while a slot of a Cluster moves, each key is asked for where it is.
+ * WAIT covers the last write of its own connection, and all earlier writes on that server. So this script compares and
+ * writes in one step, on the connection that waits: what it sees is part of the history that WAIT is about, on
+ * whichever server that is after a failover. The write changes nothing. The script has one key, because each key has
+ * its own server while a slot of a Cluster moves.
  */
-const look = `
+const compareAndTouch = `
 if redis.call('GETRANGE', KEYS[1], 0, math.max(0, #ARGV[1] - 1)) ~= ARGV[1] then return 0 end
 if ARGV[1] ~= '' then redis.call('SETRANGE', KEYS[1], 0, ARGV[1]) else
   redis.call('SET', KEYS[1], '')
@@ -36,80 +36,79 @@ end
 return 1`
 
 /**
- * `redis`: a connection of kind `api` of its own, since a WAIT holds up all that comes after it. Who asks while others
- * wait goes into the next round, all of
- * them with one WAIT.
+ * `redis` is a connection of kind `api` that is used for nothing else, because WAIT blocks all commands after it.
+ * Queries that arrive during a round go into the next round, which has one WAIT for all of them.
  */
-export const createReplicas = (
+export function createReplicas (
   redis: RedisClient, { count, timeoutMs }: { count: number, timeoutMs: number },
-): Replicas => {
-  const lanes = new Map<number, Question[]>()
+): Replicas {
+  const lanes = new Map<number, Query[]>()
 
-  /** One round, on a node that is asked although it does not own the slot yet, or where the keys are. */
-  const ask = async (questions: readonly Question[], node: Redis | null): Promise<Answer[]> => {
+  /** One round. `node`: a node that imports the slot and answers only after ASKING; null: where the keys are. */
+  async function send (queries: readonly Query[], node: Redis | null): Promise<Answer[]> {
     const pipeline = (node ?? redis).pipeline()
-    for (const { key, start } of questions) {
+    for (const { key, start } of queries) {
       if (node !== null) pipeline.asking()
-      pipeline.eval(look, 1, key, start)
+      pipeline.eval(compareAndTouch, 1, key, start)
     }
     const answers = await pipeline.wait(count, timeoutMs).exec() ?? []
     const [, replicas] = answers.at(-1) ?? []
-    if (typeof replicas !== 'number') return questions.map(
-      () => [answers.find(([error]) => error !== null)?.[0] ?? new Error('no answer')],
-    )
+    if (typeof replicas !== 'number') {
+      const error = answers.find(([error]) => error !== null)?.[0] ?? new Error('no answer')
+      return queries.map(() => [error])
+    }
     return answers.slice(0, -1).filter((_, at) => node === null || at % 2 === 1).map(([error, result]) =>
       error === null && result === 1 && replicas < count ? [new Error('UNREPLICATED')] : [error, result])
   }
 
-  const settle = async (questions: readonly Question[], node: Redis | null): Promise<void> => {
+  async function settle (queries: readonly Query[], node: Redis | null): Promise<void> {
     let answers: Answer[]
     try {
-      answers = await ask(questions, node)
+      answers = await send(queries, node)
     } catch (error) {
-      answers = questions.map(() => [error instanceof Error ? error : new Error('unknown')])
+      answers = queries.map(() => [error instanceof Error ? error : new Error('unknown')])
     }
-    await Promise.all(questions.map(async (question, at) => {
+    await Promise.all(queries.map(async (query, at) => {
       const [error, result] = answers[at] ?? [new Error('no answer')]
-      if (error === null) return question.resolve(result === 1)
-      await redirect(question, error).catch(question.reject)
+      if (error === null) return query.resolve(result === 1)
+      await redirect(query, error).catch(query.reject)
     }))
   }
 
-  /** Where the slot has gone, a plain command finds out. */
-  const redirect = async (question: Question, error: Error): Promise<void> => {
-    const [, word, address] = /^(MOVED|ASK) \d+ (\S+)$/.exec(error.message) ?? []
-    if (word === undefined || !(redis instanceof Cluster) || question.redirections === mostRedirections) throw error
-    question.redirections += 1
-    await redis.exists(question.key)
-    if (word === 'MOVED') return enter(question)
-    await settle(
-      [question], redis.nodes('all').find(({ options: { host, port } }) => `${host}:${port}` === address) ?? null,
-    )
+  /** ioredis does not redirect pipelines. A plain command makes it learn where the slot is. */
+  async function redirect (query: Query, error: Error): Promise<void> {
+    const [, type, address] = /^(MOVED|ASK) \d+ (\S+)$/.exec(error.message) ?? []
+    if (type === undefined || !(redis instanceof Cluster) || query.redirections === maxRedirections) throw error
+    query.redirections += 1
+    await redis.exists(query.key)
+    if (type === 'MOVED') return enqueue(query)
+    const node = redis.nodes('all').find(({ options: { host, port } }) => `${host}:${port}` === address)
+    await settle([query], node ?? null)
   }
 
-  const enter = (question: Question): void => {
-    const lane = redis instanceof Cluster ? question.partition : 0
+  function enqueue (query: Query): void {
+    const lane = redis instanceof Cluster ? query.partition : 0
     const waiting = lanes.get(lane)
-    if (waiting !== undefined) waiting.push(question)
+    if (waiting !== undefined) waiting.push(query)
     else {
-      lanes.set(lane, [question])
+      lanes.set(lane, [query])
       void run(lane)
     }
   }
 
-  const run = async (lane: number): Promise<void> => {
-    // What comes in the same turn goes with it.
+  async function run (lane: number): Promise<void> {
+    // Queries of the same turn of the event loop share the first round.
     await Promise.resolve()
-    for (
-      let questions = lanes.get(lane); questions !== undefined && questions.length > 0; questions = lanes.get(lane)
-    ) {
+    let queries = lanes.get(lane) ?? []
+    while (queries.length > 0) {
       lanes.set(lane, [])
-      await settle(questions, null)
+      await settle(queries, null)
+      queries = lanes.get(lane) ?? []
     }
     lanes.delete(lane)
   }
 
   return {
-    confirm: (expected) => new Promise((resolve, reject) => enter({ ...expected, resolve, reject, redirections: 0 })),
+    confirm: expected => new Promise((resolve, reject) => enqueue({ ...expected, resolve, reject, redirections: 0 })),
   }
 }

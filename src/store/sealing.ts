@@ -1,13 +1,15 @@
 import {
   createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes as systemRandomBytes,
+  type KeyObject,
 } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
 import { partitions } from './keys.ts'
 
 /** What a subkey is for. Each purpose has its own, derived from every key of `SEAL_KEYS` by HKDF-SHA256 (RFC 5869). */
 export type KeyPurpose = 'seal' | 'tag' | 'id' | 'callback' | 'secret'
 
-/** A sealed value was changed, moved to another name, or sealed with an unknown key. The message shows none of it. */
+/**
+ * A sealed value was changed, moved to another name, or sealed with an unknown key. The message contains nothing of it.
+ */
 export class SealError extends Error {
   constructor (why: string) {
     super(`sealed value cannot be opened: ${why}`)
@@ -15,26 +17,22 @@ export class SealError extends Error {
   }
 }
 
-/** The name of a key in Redis, and the partition that it falls into. */
+/** The name of a key in Redis, and its partition. */
 export type KeyName = { name: string, partition: number }
 
 /**
- * Authenticated encryption of records, and keyed hashes for names that must be found but never read. A sealed value is:
- * format
- * (1 byte), length of the key id (1), key id, nonce (12), ciphertext, tag (16). The cipher is AES-256-GCM (NIST SP
- * 800-38D).
- * The nonce is random: replace the first key before about 2^32 values were sealed with it.
+ * Authenticated encryption of records, and keyed hashes for names that are looked up but never read. A sealed value is:
+ * format (1 byte), length of the key id (1), key id, nonce (12), ciphertext, tag (16). The cipher is AES-256-GCM (NIST
+ * SP 800-38D). The nonce is random: replace the first key before it has sealed about 2^32 values.
  */
 export type Sealer = {
-  /** Seals the bytes under the first key, bound to `aad`: they open under that name only. */
+  /** Seals the bytes with the first key. They open only with the same `aad`. */
   seal (bytes: Uint8Array, aad: string): Buffer
-  /** Opens what any of the keys sealed. Throws `SealError`. */
+  /** Opens a value that any of the keys sealed. Throws `SealError`. */
   open (sealed: Buffer, aad: string): Buffer
-  /**
-   * The same for the same text, and reveals nothing about it: 128 bits of HMAC-SHA256 under the first key, base64url.
-   */
+  /** 128 bits of HMAC-SHA256 with the first key, base64url: the same for the same text, which it does not reveal. */
   keyedHash (purpose: string, text: string): string
-  /** The hash under every key, the first key's first: finds what was written before a rotation. */
+  /** The hash with every key, the first key's first: finds what was written before a rotation. */
   keyedHashes (purpose: string, text: string): string[]
   /** The same hashes as names of keys. */
   names (purpose: string, text: string): readonly KeyName[]
@@ -49,14 +47,14 @@ const keyBytes = 32
 const hashBytes = 16
 const purposes: readonly KeyPurpose[] = ['seal', 'tag', 'id', 'callback', 'secret']
 
-/** The start of a sealed value, to the end of its nonce: no two sealings share it. Throws `SealError`. */
+/** The start of a sealed value, up to the end of its nonce. Every sealed value has its own. Throws `SealError`. */
 export const versionOf = (sealed: Buffer): Buffer => {
   const end = 2 + (sealed[1] ?? 0) + nonceBytes
   if (sealed[0] !== format || sealed.length < end + tagBytes) throw new SealError('not in a known format')
   return sealed.subarray(0, end)
 }
 
-/** How logs refer to a number, so that support can find its lines: always the same text, which reveals nothing. */
+/** Stands for a number in the logs, so that support can find its lines. Does not reveal the number. */
 export const numberTag = (sealer: Pick<Sealer, 'keyedHash'>, phoneNumber: string): string =>
   sealer.keyedHash('place', phoneNumber)
 
@@ -74,10 +72,7 @@ const readKeys = (text: string): { id: string, secret: Buffer }[] => {
   return keys
 }
 
-/**
- * Creates a sealer from the text of `SEAL_KEYS` (`id:base64,…`). Throws an `Error` that names the variable and shows no
- * key.
- */
+/** Creates a sealer from `SEAL_KEYS` (`id:base64,…`). Throws an `Error` that names the variable and contains no key. */
 export const createSealer = (
   keys: string, { randomBytes = systemRandomBytes }: { randomBytes?: (size: number) => Buffer } = {},
 ): Sealer => {
@@ -91,11 +86,11 @@ export const createSealer = (
   const [first] = roots
   if (sealKey === undefined || first === undefined) throw new Error('SEAL_KEYS: at least one key is needed')
   const header = Buffer.from([format, first.id.length, ...Buffer.from(first.id)])
-  const openers = new Map(roots.map(({ id }, index) => [id, subkeys('seal')[index]]))
+  const keysById = new Map(roots.map(({ id }, index) => [id, subkeys('seal')[index]]))
 
   const hashKeys = subkeys('tag')
   const latest = new Map<string, { text: string, names: readonly KeyName[] }>()
-  /** One request asks for some names twice, so the last ones of each purpose are kept. */
+  /** Requests use some names twice, so the last ones of each purpose are cached. */
   function names (purpose: string, text: string): readonly KeyName[] {
     const last = latest.get(purpose)
     if (last?.text === text) return last.names
@@ -117,7 +112,7 @@ export const createSealer = (
     },
     open (sealed, aad) {
       const version = versionOf(sealed)
-      const key = openers.get(version.toString('latin1', 2, version.length - nonceBytes))
+      const key = keysById.get(version.toString('latin1', 2, version.length - nonceBytes))
       if (key === undefined) throw new SealError('no key of SEAL_KEYS has its id')
       const decipher = createDecipheriv('aes-256-gcm', key, version.subarray(-nonceBytes), { authTagLength: tagBytes })
         .setAAD(Buffer.from(aad))

@@ -3,12 +3,12 @@ import { SentinelConnector, type SentinelConnectionOptions } from 'ioredis'
 type Connect = SentinelConnector['connect']
 
 /**
- * Finds the master through Sentinel. A failover that is told while a lost connection is being made again closes it for
- * good in ioredis (6.0.0): its detector
- * outlives the connection that it watched. Here it ends with it; the next connection gets its own.
+ * Finds the master through Sentinel. In ioredis 6.0.0 the failover detector outlives its connection: a failover that is
+ * announced during a reconnect then closes the new connection for good. This connector ends the detector first; the
+ * next connection gets its own.
  */
 export class SentinelMasterConnector extends SentinelConnector {
-  // As ioredis declares what it is given.
+  // ioredis declares the options of a connector as unknown.
   constructor (options: unknown) {
     super(options as SentinelConnectionOptions)
   }

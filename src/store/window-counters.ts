@@ -1,41 +1,37 @@
-/** A count of one window of time, kept together by all processes. */
-export type WindowCount = {
-  /** What is counted, and for whom. Never leaves this process as it is. */
+/** A counter of one time window that all processes share. */
+export type WindowCounter = {
+  /** What is counted, and for whom. `sync` gets it together with the end of the window. */
   name: string
   windowMs: number
-  /**
-   * How much of its own count a process may keep to itself: so much can be let through too much, by each further
-   * process.
-   */
+  /** A process syncs when it has counted this many by itself. Each further process can exceed a limit by as many. */
   syncEvery: number
 }
 
 export type WindowCounters = {
   /**
-   * Counts one more. `count` is the sum as far as it is known here, `endsAt` when the window does (ms since the epoch).
-   * Asks nobody.
+   * Adds one, without I/O. `count` is the sum as far as this process knows it; `endsAt` is the end of the window, ms
+   * since the epoch.
    */
-  increment (tally: WindowCount): { count: number, endsAt: number }
+  increment (counter: WindowCounter): { count: number, endsAt: number }
 }
 
 export type WindowCountersParts = {
-  /** Adds to the count that all share, and tells its sum. */
+  /** Adds to the shared counter, and returns its sum. */
   sync: (name: string, count: number, expiresAt: number) => Promise<number>
   now: () => number
 }
 
-type Entry = { endsAt: number, shared: number, own: number, isSharing: boolean }
+/** `own`: what was counted here and not synced yet. */
+type Entry = { endsAt: number, shared: number, own: number, isSyncing: boolean }
 
-/** Names that are counted at once; beyond that the oldest are forgotten. */
-const maxNames = 100_000
-const shareRetryMs = 1_000
+/** At most this many counters; beyond that the oldest ones start again. */
+const maxEntries = 100_000
+const syncRetryMs = 1_000
 
 /**
- * Counts at once here, and shares with the other processes in the background: whenever a `step` of its own has come
- * together. So a limit is
- * decided without asking anybody, and with n processes at most n − 1 steps, and what comes during one exchange, are let
- * through too much.
- * While nothing can be shared each process keeps the limit by itself.
+ * Counts locally, and syncs with the other processes in the background whenever `syncEvery` have come together. So a
+ * limit is decided without I/O, and n processes exceed it by at most (n − 1) × `syncEvery` and what arrives during one
+ * sync. While syncs fail each process applies the limit to its own count, and syncs that count later.
  */
 export function createWindowCounters ({ sync, now }: WindowCountersParts): WindowCounters {
   const entries = new Map<string, Entry>()
@@ -43,34 +39,33 @@ export function createWindowCounters ({ sync, now }: WindowCountersParts): Windo
 
   async function syncEntry (name: string, entry: Entry): Promise<void> {
     const { own, endsAt } = entry
-    entry.isSharing = true
+    entry.isSyncing = true
     try {
-      const shared = await sync(`${name} ${endsAt}`, own, endsAt)
-      entry.shared = shared
+      entry.shared = await sync(`${name} ${endsAt}`, own, endsAt)
       entry.own -= own
     } catch {
-      retryAt = now() + shareRetryMs
+      retryAt = now() + syncRetryMs
     }
-    entry.isSharing = false
+    entry.isSyncing = false
   }
 
-  function open (name: string, windowMs: number): Entry {
+  function entryOf (name: string, windowMs: number): Entry {
     const at = now()
     const known = entries.get(name)
     if (known !== undefined && at < known.endsAt) return known
-    const fresh: Entry = { endsAt: at - at % windowMs + windowMs, shared: 0, own: 0, isSharing: false }
+    const fresh: Entry = { endsAt: at - at % windowMs + windowMs, shared: 0, own: 0, isSyncing: false }
     entries.delete(name)
     entries.set(name, fresh)
-    if (entries.size > maxNames) entries.delete(entries.keys().next().value ?? '')
+    if (entries.size > maxEntries) entries.delete(entries.keys().next().value ?? '')
     return fresh
   }
 
   return {
     increment ({ name, windowMs, syncEvery }) {
-      const entry = open(name, windowMs)
+      const entry = entryOf(name, windowMs)
       entry.own += 1
       const count = entry.shared + entry.own
-      if (entry.own >= syncEvery && !entry.isSharing && now() >= retryAt) void syncEntry(name, entry)
+      if (entry.own >= syncEvery && !entry.isSyncing && now() >= retryAt) void syncEntry(name, entry)
       return { count, endsAt: entry.endsAt }
     },
   }
