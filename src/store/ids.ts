@@ -17,8 +17,8 @@ export type Ids = {
   /** The partition in the id of a verification or a delivery. See `partitionOf` in keys.ts. */
   partitionOf (id: string): number | null
   /**
-   * `whd_`, the 30 characters of the verification's id, `_` and its revision (0 to 999 999 999). Deliveries are stored in
-   * the partition of their verification.
+   * `whd_`, the 30 characters of the verification's id, `_` and its revision (0 to 999 999 999). A delivery is in
+   * the partition of its verification.
    */
   deliveryId (id: string, revision: number): string
   /** The parts of a delivery's id; null: the text does not have its form. Use `checkId` on the id inside. */

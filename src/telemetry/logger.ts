@@ -3,15 +3,13 @@ import { pino, type Logger } from 'pino'
 export type { Logger }
 
 /**
- * One JSON line an event. Nothing that a person or a provider gave us is ever passed to it: ids, closed words, counts
- * and durations only;
- * the redaction is a second fence, not the first.
- * `traceId`: of the span that a line belongs to, if any.
+ * Writes one JSON line per event. Callers pass only ids, closed words, counts and durations, and nothing that came from
+ * a person or a provider; redaction is only a second line of defence. `traceId`: the trace of the current span, if any.
  */
 export function createLogger (
-  level: string, destination: {
-    write (line: string): void,
-  } = pino.destination({ dest: 1, sync: false }), traceId?: () => string | null,
+  level: string,
+  destination: { write (line: string): void } = pino.destination({ dest: 1, sync: false }),
+  traceId?: () => string | null,
 ): Logger {
   return pino({
     level,
@@ -33,7 +31,7 @@ export function createLogger (
   }, destination)
 }
 
-/** Many lines are of one millisecond: its time is written out once. */
+/** Formats the time once per millisecond, because many lines share it. */
 function createTimestamp (): () => string {
   let at = 0
   let text = ''

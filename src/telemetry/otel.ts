@@ -12,21 +12,20 @@ import type { Tracing } from './tracing.ts'
 const kinds = {
   server: SpanKind.SERVER, client: SpanKind.CLIENT, consumer: SpanKind.CONSUMER, internal: SpanKind.INTERNAL,
 }
-/** `endpoint`: base URL of the collector. `sampleRatio`: share of the traces that is kept, 0 to 1. */
+/** `endpoint`: base URL of the collector. `sampleRatio`: the share of traces to keep, 0 to 1. */
 export type OtlpOptions = { endpoint: string, serviceName: string, sampleRatio: number }
 
-const closeMs = 500
+const closeDeadlineMs = 500
 
 /**
- * Tracing by OpenTelemetry, sent as OTLP over HTTP. Nothing is instrumented behind our back: instrumentations record
- * paths and queries, and
- * ours carry secrets. `main.ts` imports it only when tracing is on.
+ * OpenTelemetry tracing, exported as OTLP over HTTP. It uses no instrumentation packages, because they record paths and
+ * queries, and ours contain secrets. `main.ts` imports this file only when tracing is on.
  */
 export function createOtlpTracing (
   { endpoint, serviceName, sampleRatio }: OtlpOptions, { version, onError }: { version: string, onError: () => void },
 ): Tracing {
   const ignore = (): void => {}
-  // What is said shows addresses and headers.
+  // The messages contain addresses and headers, so they are not logged.
   diag.setLogger({ error: onError, warn: ignore, info: ignore, debug: ignore, verbose: ignore }, DiagLogLevel.ERROR)
   const provider = new TracerProvider({
     resource: defaultResource().merge(
@@ -38,30 +37,27 @@ export function createOtlpTracing (
     ],
   })
   const tracer = provider.getTracer('verigate', version)
-  const inHand = new AsyncLocalStorage<Span>()
+  const spans = new AsyncLocalStorage<Span>()
 
   return {
     trace (name, { kind, traceparent = '', attributes = {} }, work) {
-      const active = inHand.getStore()
+      const active = spans.getStore()
       const continued = readTraceparent(traceparent)
-      const isElsewhere = continued !== null && continued.traceId !== active?.spanContext().traceId
-      const parent = isElsewhere ? continued : active?.spanContext()
-      const links = isElsewhere && active !== undefined ? [{ context: active.spanContext() }] : []
-      const span = tracer.startSpan(
-        name, { kind: kinds[kind], attributes, links }, parent === undefined
-          ? ROOT_CONTEXT
-          : trace.setSpanContext(ROOT_CONTEXT, parent),
-      )
-      if (isElsewhere) active?.addLink({ context: span.spanContext() })
-      return inHand.run(span, async () => {
-        const tell = (told: typeof attributes): void => {
-          span.setAttributes(told)
-          if ('error.type' in told) span.setStatus({ code: SpanStatusCode.ERROR })
+      const isOtherTrace = continued !== null && continued.traceId !== active?.spanContext().traceId
+      const parent = isOtherTrace ? continued : active?.spanContext()
+      const links = isOtherTrace && active !== undefined ? [{ context: active.spanContext() }] : []
+      const context = parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent)
+      const span = tracer.startSpan(name, { kind: kinds[kind], attributes, links }, context)
+      if (isOtherTrace) active?.addLink({ context: span.spanContext() })
+      return spans.run(span, async () => {
+        const setAttributes = (added: typeof attributes): void => {
+          span.setAttributes(added)
+          if ('error.type' in added) span.setStatus({ code: SpanStatusCode.ERROR })
         }
         try {
-          return await work(tell)
+          return await work(setAttributes)
         } catch (error) {
-          tell({ 'error.type': error instanceof Error ? error.name : 'unknown' })
+          setAttributes({ 'error.type': error instanceof Error ? error.name : 'unknown' })
           throw error
         } finally {
           span.end()
@@ -69,12 +65,12 @@ export function createOtlpTracing (
       })
     },
     traceparent () {
-      const span = inHand.getStore()
+      const span = spans.getStore()
       return span === undefined ? null : writeTraceparent(span.spanContext())
     },
     async close () {
       let timer: NodeJS.Timeout | undefined
-      const deadline = new Promise<void>(resolve => { timer = setTimeout(resolve, closeMs) })
+      const deadline = new Promise<void>(resolve => { timer = setTimeout(resolve, closeDeadlineMs) })
       await Promise.race([provider.shutdown().catch(onError), deadline])
       clearTimeout(timer)
     },
@@ -84,11 +80,11 @@ export function createOtlpTracing (
 const writeTraceparent = ({ traceId, spanId, traceFlags }: SpanContext): string =>
   `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`
 
-/** W3C Trace Context, of this version or one to come; null when it is none. */
+const traceparentPattern = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-|$)/
+
+/** Reads a W3C `traceparent` of this or a later version; null when it is invalid. */
 function readTraceparent (text: string): SpanContext | null {
-  const [
-    , traceId, spanId, flags,
-  ] = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-|$)/.exec(text) ?? []
+  const [, traceId, spanId, flags] = traceparentPattern.exec(text) ?? []
   return traceId === undefined || spanId === undefined
     ? null
     : { traceId, spanId, traceFlags: Number.parseInt(flags ?? '0', 16) & 1, isRemote: true }

@@ -1,43 +1,40 @@
 /**
- * What a span says besides its name: closed words, ids of ours, counts. Never a number, a secret, a path or a URL.
- * `error.type` marks it as failed.
+ * The attributes of a span: closed words, our own ids, counts. Never a number, a secret, a path or a URL. `error.type`
+ * marks the span as failed.
  */
 export type Attributes = Record<string, string | number | boolean>
 
 export type SpanOptions = {
   kind: 'server' | 'client' | 'consumer' | 'internal'
   /**
-   * W3C `traceparent` of what it continues. The span in hand, if it is of another trace, is linked; if it is of the
-   * same one, or without a
-   * `traceparent`, it is what the new span belongs to.
+   * W3C `traceparent` that the span continues. If the current span belongs to another trace, the two are linked.
+   * Otherwise, or without a `traceparent`, the current span is the parent.
    */
   traceparent?: string | undefined
   attributes?: Attributes
 }
 
 export type Tracing = {
-  /**
-   * Does the work in a span of its own, which ends with it; of an error only the class is told. `tell` adds attributes.
-   */
+  /** Runs the work in a new span, which ends with it. Of an error the span gets only the class. */
   trace<T> (
-    name: string, options: SpanOptions, work: (tell: (attributes: Attributes) => void) => Promise<T>,
+    name: string, options: SpanOptions, work: (setAttributes: (attributes: Attributes) => void) => Promise<T>,
   ): Promise<T>
-  /** W3C `traceparent` of the span in hand; null when there is none. */
+  /** W3C `traceparent` of the current span; null when there is none. */
   traceparent (): string | null
-  /** Sends what is still to be sent, within half a second. */
+  /** Sends the remaining spans, within half a second. */
   close (): Promise<void>
 }
 
-/** Tracing that is off. */
+/** Tracing when it is turned off. */
 export const noTracing: Tracing = {
   trace: (_name, _options, work) => work(() => {}), traceparent: () => null, close: async () => {},
 }
 
-/** Options of a span about a verification: whatever happens to it is in the trace of its create. */
+/** Options of a span about a verification. All its spans continue the trace of its create request. */
 export const verificationSpan = (
   { id, traceparent }: { id: string, traceparent?: string }, attributes: Attributes = {},
 ): Required<Pick<SpanOptions, 'attributes'>> & Pick<SpanOptions, 'traceparent'> =>
   ({ traceparent, attributes: { 'verigate.verification.id': id, ...attributes } })
 
-/** The trace that a `traceparent` names. */
+/** The trace id in a `traceparent`. */
 export const traceIdOf = (traceparent: string | null): string | null => traceparent?.slice(3, 35) ?? null
