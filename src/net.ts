@@ -41,16 +41,13 @@ const loopbackOrPrivate = listAddresses([
   ['127.0.0.0', 8], ['10.0.0.0', 8], ['172.16.0.0', 12], ['192.168.0.0', 16], ['::1', 128], ['fc00::', 7],
 ])
 
-/**
- * Whether the address is loopback, or in a private network (RFC 1918, RFC 4193). False for a text that is not an
- * address.
- */
+/** Whether an address is loopback or private (RFC 1918, RFC 4193). False for a text that is not an address. */
 export function isPrivateAddress (address: string): boolean {
   const version = isIP(address)
   return version !== 0 && loopbackOrPrivate.check(address, version === 6 ? 'ipv6' : 'ipv4')
 }
 
-/** The part of an address that identifies one internet customer: a customer with IPv6 has 2^64 addresses. */
+/** The part of an address that identifies one internet customer. A customer with IPv6 has 2^64 addresses. */
 export function networkOf (ip: string): string {
   if (!isIPv6(ip)) return ip
   const address = new Address6(ip)
@@ -60,8 +57,8 @@ export function networkOf (ip: string): string {
 const maxRetryAfterMs = 24 * 3600 * 1000
 
 /**
- * Milliseconds that a `Retry-After` (seconds or an HTTP date, RFC 9110 section 10.2.3) asks for, at most a day. Null:
- * neither.
+ * The delay of a `Retry-After` header (seconds or an HTTP date, RFC 9110 section 10.2.3) in ms, at most a day. Null:
+ * absent or invalid.
  */
 export function readRetryAfter (value: string | string[] | undefined, nowMs: number): number | null {
   if (typeof value !== 'string') return null

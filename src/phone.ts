@@ -7,23 +7,21 @@ const callingCodes = new Set<string>(
 )
 
 /**
- * Reads strict E.164: `+`, digits, nothing else, of a length that its calling code has. Whether the number is assigned
- * is not asked, so
- * that ranges reserved for fiction pass. `country` (ISO 3166-1 alpha-2) is null where several share the calling code
- * and the range is of
- * none of them. Null: not a number.
+ * Reads strict E.164: `+` and digits, of a length that the calling code allows. Does not check that the number is
+ * assigned, so ranges reserved for fiction pass. `country` (ISO 3166-1 alpha-2) is null when several countries share
+ * the calling code and the range belongs to none of them. Null: not a number.
  */
 export function parsePhoneNumber (text: string): { number: string, country: string | null } | null {
   if (!/^\+[1-9][0-9]{5,14}$/.test(text)) return null
   const parsed = parsePhoneNumberFromString(text, metadata)
-  // A number that the library rewrites (a trunk 0 after the calling code) is a second spelling of another one.
+  // When the library rewrites a number (a trunk 0 after the calling code), it is a second spelling of another one.
   if (parsed === undefined || parsed.number !== text || !parsed.isPossible()) return null
   return { number: text, country: parsed.country ?? null }
 }
 
 /**
- * Reads what providers send back: a number or a string, with or without `+`, spaces tolerated; E.164 with `+`, or null.
- * The calling code must be there: a country is never guessed.
+ * Reads a phone number in a provider's response: a number or a string, with or without `+`, possibly with spaces.
+ * Returns E.164, or null when it is invalid. The calling code is required: this function does not guess a country.
  */
 export function readPhoneNumber (value: unknown): string | null {
   if (typeof value !== 'string' && typeof value !== 'number') return null

@@ -3,14 +3,13 @@ import { StoreUnavailable } from '../store/record-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 /**
- * Runs work in this process, at once and without a job, as long as a slot is free. Work that a crash interrupts is
- * repeated by
- * the sweeper when its record is due.
+ * Runs work in this process, at once and without a job, while a slot is free. If a crash interrupts the work, the
+ * sweeper repeats it when its record is due.
  */
 export type InlineExecutor = {
   /** Starts the work and returns at once. False: no slot is free, and the work is not started. */
   tryRun (work: () => Promise<void>): boolean
-  /** Starts nothing more, and waits for the running work, at most `deadlineMs`. */
+  /** Accepts no more work, and waits for the running work, at most `deadlineMs`. */
   close (deadlineMs: number): Promise<void>
 }
 

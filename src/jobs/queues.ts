@@ -2,51 +2,46 @@ import { Queue } from 'bullmq'
 import type { RedisClient } from '../store/redis.ts'
 
 /**
- * BullMQ is a timer and a retry loop, never the record of truth: a job is the id of a verification, and what to do is
- * in the record.
+ * BullMQ is a timer and a retry loop, not the source of truth: a job contains only an id, and the record says what to
+ * do.
  */
 export const queueNames = { resolve: 'resolve', notify: 'notify', sweep: 'sweep' } as const
 export type QueueName = keyof typeof queueNames
 
-/** One hash tag for all queues: BullMQ's scripts touch several keys at once, also on Cluster. */
+/** One hash tag for all queues, because a script of BullMQ uses several keys, also on Cluster. */
 export const queuePrefix = '{vg}'
 
-/**
- * Tries of one `resolve`; with the backoff they outlast the ten minutes that the longest-lived evidence is good for.
- */
+/** Tries of one `resolve` job. With the backoff they last longer than the longest-lived evidence, ten minutes. */
 export const resolveTries = 16
 
-/** Of a verification, or (to notify) of a delivery. */
+/** The id of a verification, or for `notify` of a delivery. */
 export type JobData = { id: string }
 
-/**
- * `oldestAt`: since when the job that has waited longest could have been taken up; ms since the epoch, null when none
- * waits.
- */
+/** `oldestAt`: since when the job that has waited longest could run; ms since the epoch, null when none waits. */
 export type QueueState = {
   queue: string, jobs: { waiting: number, active: number, delayed: number }, oldestAt: number | null,
 }
 
-/** Of the jobs that have waited longest, how many are looked at. */
+/** How many of the jobs that have waited longest `stats` reads. */
 const maxInspected = 10
 
 export type Queues = {
-  /** Adds a `resolve` job; the same name twice, while the first is there, is one job. */
+  /** Adds a `resolve` job. While a job with this name exists, does nothing. */
   resolve (id: string, name: string, delayMs?: number): Promise<void>
-  /** Adds a `notify` job, likewise. */
+  /** Adds a `notify` job likewise. */
   notify (id: string, name: string): Promise<void>
-  /** Adds the sweep of this second, unless another process did. */
+  /** Adds the sweep of this second, unless another process added it. */
   sweep (now: number): Promise<void>
-  /** How many jobs of the queue nobody has taken up yet. */
+  /** How many jobs of the queue wait for a worker. */
   waiting (queue: QueueName): Promise<number>
-  /** How full each queue is. Asks for so many things, however many jobs there are. */
+  /** The state of each queue. The cost does not depend on the number of jobs. */
   stats (): Promise<QueueState[]>
-  /** All of them, to be looked at. */
+  /** All queues, for the queue dashboard. */
   opened: readonly Queue[]
   close (): Promise<void>
 }
 
-/** Opens the producers on a connection that fails fast; the connection stays its owner's. */
+/** Opens the producers on a connection that fails fast, and does not close the connection. */
 export function createQueues (
   redis: RedisClient, onError: (error: Error) => void, now: () => number = Date.now,
 ): Queues {
@@ -57,7 +52,7 @@ export function createQueues (
       queueNames.resolve,
       { ...options, defaultJobOptions: { ...defaults, attempts: resolveTries, backoff: { type: 'custom' } } },
     ),
-    // Its retries are in the record of the delivery, over days.
+    // The record of the delivery has the schedule of its retries, over days.
     notify: new Queue<JobData>(queueNames.notify, { ...options, defaultJobOptions: defaults }),
     sweep: new Queue<Record<string, never>>(
       queueNames.sweep, { ...options, defaultJobOptions: { ...defaults, removeOnComplete: { age: 10, count: 30 } } },
@@ -74,11 +69,11 @@ export function createQueues (
     },
     waiting: queue => queues[queue].getWaitingCount(),
     stats: () => Promise.all(Object.values(queues).map(async queue => {
-      const [{ waiting = 0, active = 0, delayed = 0 }, first] = await Promise.all(
+      const [{ waiting = 0, active = 0, delayed = 0 }, oldest] = await Promise.all(
         [queue.getJobCounts('waiting', 'active', 'delayed'), queue.getWaiting(0, maxInspected - 1)],
       )
-      // Nobody knows since when one waits that was tried before; but it waits longer than those behind it.
-      const times = first.filter(({ attemptsMade }) => attemptsMade === 0).map(
+      // It is unknown since when a job waits that was tried before, but it waits longer than the jobs behind it.
+      const times = oldest.filter(({ attemptsMade }) => attemptsMade === 0).map(
         ({ timestamp, opts: { delay = 0 } }) => timestamp + delay,
       )
       return {

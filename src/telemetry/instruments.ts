@@ -70,7 +70,9 @@ const createRequestInstruments = ({ counter, histogram }: Factories) => ({
     [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10], ['route', 'method'],
   ),
   refused: counter('refused_requests_total', 'Requests refused, by cause', ['cause']),
-  monitored: counter('monitored_requests_total', 'Requests that a limit in monitor mode would have refused, by cause', ['cause']),
+  monitored: counter(
+    'monitored_requests_total', 'Requests that a limit in monitor mode would have refused, by cause', ['cause'],
+  ),
 })
 
 const createBackgroundInstruments = ({ counter, gauge, histogram }: Factories) => ({
