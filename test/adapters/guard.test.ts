@@ -1,67 +1,120 @@
+import { Type } from 'typebox'
 import t from 'tap'
-import type { Adapter, AttemptContext, Outcome, Started } from '../../src/adapters/adapter.ts'
+import type { Adapter, Outcome, Started } from '../../src/adapters/adapter.ts'
 import { guardAdapter, type GuardedAdapter } from '../../src/adapters/guard.ts'
 import { ProviderError } from '../../src/core/errors.ts'
 import type { Reason } from '../../src/core/reasons.ts'
-import { noTracing } from '../../src/telemetry/tracing.ts'
+import { type Attributes } from '../../src/telemetry/tracing.ts'
 import type { ProviderCall } from '../../src/core/vocabulary.ts'
+import { anAttempt } from '../contract.ts'
 
-const attempt: AttemptContext = {
-  id: 'att_1', method: 'acme.otp', phoneNumber: '+14155550100', options: {}, locale: null, device: {}, state: null, expiresAt: 0,
-  callbackKey: 'k', callbackUrl: 'https://x.example/', redirectUrl: null,
-}
+const attempt = anAttempt({ method: 'acme.otp', phoneNumber: '+14155550100' })
 const subject = { id: 'ver_1' }
 const started: Started = { state: null, action: { type: 'answerCall' } }
 
-/** An adapter that answers as it is told, a clock that is set, and what was reported. */
-function bench (): {
-  guarded: GuardedAdapter, calls: ProviderCall[], clock: { now: number },
-  say: { answer: () => Promise<Started>, outcome: () => Promise<Outcome> },
-} {
-  const clock = { now: Date.now() }
+/** An adapter whose answers the test sets, a clock that the test sets, and what was counted, logged and traced. */
+function setUp (more: Partial<Adapter> = {}) {
+  const clock = { now: Date.now(), reads: 0 }
   const calls: ProviderCall[] = []
-  const say = { answer: async () => started, outcome: async (): Promise<Outcome> => ({ verdict: 'incorrect' }) }
-  const adapter: Adapter = { provider: 'acme', methods: {}, start: () => say.answer(), resolve: () => say.outcome() }
-  return {
-    guarded: guardAdapter(adapter, { now: () => clock.now, report: call => { calls.push(call) }, tracing: noTracing }),
-    calls, clock, say,
+  const logged: object[] = []
+  const spans: { name: string, attributes: Attributes }[] = []
+  const answers = {
+    start: async (): Promise<Started> => started, resolve: async (): Promise<Outcome> => ({ verdict: 'incorrect' }),
   }
+  const adapter: Adapter = {
+    provider: 'acme', methods: {}, start: () => answers.start(), resolve: () => answers.resolve(), ...more,
+  }
+  const guarded: GuardedAdapter = guardAdapter(adapter, {
+    now: () => {
+      clock.reads += 1
+      return clock.now
+    },
+    metrics: { countCall: call => { calls.push(call) } },
+    log: { info: (fields, message) => { logged.push({ ...fields, message }) } },
+    tracing: {
+      trace (name, { attributes = {} }, work) {
+        const span = { name, attributes: { ...attributes } }
+        spans.push(span)
+        return work(more => { Object.assign(span.attributes, more) })
+      },
+    },
+  })
+  return { guarded, calls, logged, spans, clock, answers }
 }
 const failing = (reason: Reason) => async (): Promise<never> => { throw new ProviderError('acme', 'start', reason) }
 
-t.test('answers pass through and are reported', async t => {
-  const { guarded, calls, say } = bench()
+t.test('every call is counted, logged and traced, with the verification that it is for', async t => {
+  const { guarded, calls, logged, spans, clock, answers } = setUp({
+    resend: async () => started, cancel: async () => { clock.now += 30 },
+  })
   t.equal(await guarded.start(attempt, subject), started)
+  t.equal(clock.reads, 2, 'the clock is read at the start and at the end')
+  t.equal(await guarded.resend?.(attempt, subject), started)
   t.same(await guarded.resolve(attempt, {}, { repeated: false }, subject), { verdict: 'incorrect' })
-  say.outcome = async () => ({ verdict: 'denied', reason: 'user_rejected' })
+  answers.resolve = async () => ({ verdict: 'denied', reason: 'user_rejected' })
   await guarded.resolve(attempt, {}, { repeated: false }, subject)
-  t.match(calls, [
-    { provider: 'acme', method: 'acme.otp', call: 'start', verificationId: 'ver_1', result: 'ok', reason: null },
-    { call: 'resolve', result: 'ok' },
-    { call: 'resolve', result: 'denied', reason: 'user_rejected' },
+  await guarded.cancel?.(attempt, subject)
+  const call = { provider: 'acme', method: 'acme.otp', verificationId: 'ver_1', durationMs: 0 }
+  const ok = { result: 'ok', reason: null, blame: 'none' } as const
+  t.strictSame(calls, [
+    { ...call, call: 'start', ...ok },
+    { ...call, call: 'resend', ...ok },
+    { ...call, call: 'resolve', ...ok },
+    { ...call, call: 'resolve', result: 'denied', reason: 'user_rejected', blame: 'user' },
+    { ...call, call: 'cancel', ...ok, durationMs: 30 },
   ])
-  t.match(guarded.health(), { breaker: 'closed', errorRate: 0, lastFailure: null })
+  t.strictSame(logged, calls.map(fields => ({ ...fields, message: 'provider call' })))
+  const attributes = {
+    'verigate.verification.id': 'ver_1', 'verigate.provider': 'acme', 'verigate.method': 'acme.otp',
+  }
+  t.strictSame(spans, calls.map(({ call, result, reason }) => ({
+    name: `acme ${call}`,
+    attributes: {
+      ...attributes, 'verigate.result': result, ...reason === null ? {} : { 'verigate.reason': reason },
+    },
+  })))
+  t.match(guarded.health(), { breaker: 'closed', errorRate: 0, lastFailure: null, lastSuccessAt: clock.now })
   t.notOk(guarded.isOpen())
 })
 
-t.test('each report says who has to mend it', async t => {
-  const { guarded, calls, say } = bench()
-  await guarded.start(attempt, subject)
+t.test('a failed call is reported with who has to fix it', async t => {
+  const { guarded, calls, logged, spans, answers } = setUp()
   for (const reason of ['carrier_unsupported', 'provider_timeout', 'provider_misconfigured'] as const) {
-    say.answer = failing(reason)
-    await t.rejects(guarded.start(attempt, subject))
+    answers.start = failing(reason)
+    await t.rejects(guarded.start(attempt, subject), { message: new RegExp(`: ${reason}$`) })
   }
-  t.strictSame(calls.map(({ blame }) => blame), ['none', 'user', 'provider', 'operator'])
-  const faulty = bench()
-  faulty.say.answer = async () => { throw new TypeError('a bug of ours') }
+  t.match(calls, [
+    { result: 'error', reason: 'carrier_unsupported', blame: 'user' },
+    { result: 'error', reason: 'provider_timeout', blame: 'provider' },
+    { result: 'error', reason: 'provider_misconfigured', blame: 'operator' },
+  ])
+  t.strictSame(logged, calls.map(fields => ({ ...fields, message: 'provider call' })))
+  t.match(spans.at(-1)?.attributes, { 'verigate.result': 'error', 'verigate.reason': 'provider_misconfigured' })
+  const faulty = setUp()
+  faulty.answers.start = async () => { throw new TypeError('a fault of this program') }
   await t.rejects(faulty.guarded.start(attempt, subject), TypeError)
-  t.match(faulty.calls, [{ result: 'error', reason: 'provider_error', blame: 'us' }])
+  t.match(faulty.calls, [{ result: 'error', reason: 'provider_error', blame: 'internal' }])
+})
+
+t.test('a local start is not a call', async t => {
+  const local = {
+    needsPhoneNumber: false, evidence: [], nextActions: [], timeoutMs: 1, options: Type.Object({}), isRepeatable: true,
+    startsLocally: true,
+  }
+  const { guarded, calls, spans, clock } = setUp({ methods: { 'acme.otp': local } })
+  t.equal(await guarded.start(attempt, subject), started)
+  t.strictSame([calls, spans, clock.reads], [[], [], 0])
+})
+
+t.test('only what the adapter can do is there', async t => {
+  const { guarded } = setUp()
+  t.strictSame([guarded.resend, guarded.cancel], [undefined, undefined])
 })
 
 t.test('it opens when half of at least ten calls failed', async t => {
-  const { guarded, calls, say } = bench()
+  const { guarded, calls, answers } = setUp()
   for (let n = 0; n < 5; n += 1) await guarded.start(attempt, subject)
-  say.answer = failing('provider_error')
+  answers.start = failing('provider_error')
   for (let n = 0; n < 5; n += 1) {
     t.equal(guarded.isOpen(), false)
     await t.rejects(guarded.start(attempt, subject), /: provider_error$/)
@@ -73,17 +126,17 @@ t.test('it opens when half of at least ten calls failed', async t => {
   t.equal(calls.length, before, 'nothing was called')
 })
 
-t.test('a documented no is a good answer of a healthy provider', async t => {
-  const { guarded, calls, say } = bench()
-  say.answer = failing('number_not_registered')
+t.test('a documented refusal is the answer of a healthy provider', async t => {
+  const { guarded, calls, answers } = setUp()
+  answers.start = failing('number_not_registered')
   for (let n = 0; n < 30; n += 1) await t.rejects(guarded.start(attempt, subject), /: number_not_registered$/)
   t.match(guarded.health(), { breaker: 'closed', errorRate: 0 })
   t.match(calls[0], { result: 'error', reason: 'number_not_registered' })
 })
 
 t.test('bad credentials open it at once; later one call probes', async t => {
-  const { guarded, clock, say } = bench()
-  say.answer = failing('provider_misconfigured')
+  const { guarded, clock, answers } = setUp()
+  answers.start = failing('provider_misconfigured')
   await t.rejects(guarded.start(attempt, subject), /: provider_misconfigured$/)
   t.ok(guarded.isOpen())
   t.equal(guarded.health().breaker, 'open')
@@ -99,8 +152,8 @@ t.test('bad credentials open it at once; later one call probes', async t => {
 })
 
 t.test('old failures are forgotten', async t => {
-  const { guarded, clock, say } = bench()
-  say.answer = failing('provider_error')
+  const { guarded, clock, answers } = setUp()
+  answers.start = failing('provider_error')
   for (let n = 0; n < 9; n += 1) await t.rejects(guarded.start(attempt, subject))
   t.equal(guarded.health().errorRate, 1)
   clock.now += 36_000
