@@ -4,6 +4,7 @@ import { ApiError, isGone } from '../core/errors.ts'
 import type { Event } from '../core/events.ts'
 import { currentAttempt, providerOf, type Verification } from '../core/verification.ts'
 import type { CallbackResult } from '../core/vocabulary.ts'
+import type { Sealer } from '../store/sealing.ts'
 import type { Ids } from '../store/ids.ts'
 import type { Store } from '../store/record-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -11,6 +12,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { verificationSpan, type Tracing } from '../telemetry/tracing.ts'
 import type { Dispatch } from './dispatch.ts'
 import { callbackUrl } from './provider-calls.ts'
+import { readOwner, singleUseText } from './single-use.ts'
 import type { Current, Transition } from './transitions.ts'
 
 /**
@@ -20,7 +22,8 @@ export type ReceiveCallback = (provider: string, callback: Omit<Callback, 'url'>
 
 export type CallbacksParts = {
   dispatch: Pick<Dispatch, 'apply'>
-  store: Pick<Store<Verification>, 'load'>
+  store: Pick<Store<Verification>, 'load' | 'claimOf'>
+  names: Sealer['names']
   ids: Pick<Ids, 'readCallbackKey'>
   adapters: AdapterMap
   publicUrl: string
@@ -32,21 +35,32 @@ export type CallbacksParts = {
 type Counted = { result: CallbackResult, verificationId?: string }
 
 export function createReceiveCallback (parts: CallbacksParts): ReceiveCallback {
-  const { dispatch, store, ids, adapters, publicUrl, metrics, log, tracing } = parts
+  const { dispatch, store, names, ids, adapters, publicUrl, metrics, log, tracing } = parts
 
   async function process (provider: string, callback: Callback): Promise<Counted> {
     const received = await adapters.get(provider)?.receive?.(callback) ?? null
     if (received === null) return { result: 'malformed' }
     if (received.type === 'refused') return { result: received.cause }
-    const key = ids.readCallbackKey(received.key, 'callback')
-    const stored = key === null ? null : await store.load(key.id)
-    if (key === null || stored === null) return { result: 'unknown' }
-    const { attemptIndex: attempt, id: verificationId } = key
+    const found = 'key' in received
+      ? ids.readCallbackKey(received.key, 'callback')
+      : await findByProviderId(provider, received.providerId)
+    const stored = found === null ? null : await store.load(found.id)
+    if (found === null || stored === null) return { result: 'unknown' }
+    const { attemptIndex: attempt, id: verificationId } = found
     const method = stored.record.workflow[attempt]?.method
     if (method === undefined || providerOf(method) !== provider) return { result: 'wrong_provider', verificationId }
     const event = eventOf(received, attempt)
     if (event === null) return { result: 'accepted', verificationId }
     return { result: await apply(provider, stored, event, attempt), verificationId }
+  }
+
+  /** By the claim of the id. It has one name for each key of `SEAL_KEYS`: the attempt may have begun before the last. */
+  async function findByProviderId (provider: string, text: string) {
+    for (const { name, partition } of names('evidence', singleUseText({ provider, kind: 'id', text }))) {
+      const owner = await store.claimOf(partition, name)
+      if (owner !== null) return readOwner(owner)
+    }
+    return null
   }
 
   async function apply (provider: string, stored: Current, event: Event, attempt: number): Promise<CallbackResult> {

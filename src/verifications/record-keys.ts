@@ -1,10 +1,9 @@
-import { hash } from 'node:crypto'
 import type { Event, Effect } from '../core/events.ts'
 import { dueAt, type Verification } from '../core/verification.ts'
 import { partitionOfHash } from '../store/keys.ts'
 import type { Claim, ClaimRelease, Counter, IndexEntry } from '../store/record-store.ts'
 import type { KeyName, Sealer } from '../store/sealing.ts'
-import { singleUseMs, type SingleUseOf } from './single-use.ts'
+import { claimOwner, singleUseMs, singleUseText, type SingleUseOf } from './single-use.ts'
 
 /**
  * Under which keys a verification is stored, and for how long. All names are keyed hashes, so Redis shows no number and
@@ -117,13 +116,6 @@ export const idempotencyReleases = (
       name => ({ name, value: idempotencyValue({ id, ...idempotency }), partition: partitionOfHash(name) }),
     )
 
-/**
- * The value of a claim: the same text for the same attempt in every process. A hash of 128 random bits reveals nothing
- * about the attempt.
- */
-export const claimOwner = ({ id }: Pick<Verification, 'id'>, index: number): string =>
-  hash('sha256', `holder ${id} ${index}`, 'base64url')
-
 function claimsOfNew (after: Verification, { names }: WriteContext): TypedClaim[] {
   const { id, appId, phoneNumber, expiresAt } = after
   const keptUntil = (after.idempotency?.at ?? 0) + idempotencyMs
@@ -151,9 +143,8 @@ function singleUseClaims ({ before, event, at }: Change, { names, singleUseOf }:
   if (before === null || event === null) return []
   const used = singleUseOf(before, event)
   if (used === null) return []
-  const value = claimOwner(before, before.attempts.length - 1)
-  return names('evidence', `${used.provider} ${used.kind} ${used.text}`)
-    .map((key): TypedClaim => ({ ...key, type: 'singleUse', value, expiresAt: at + singleUseMs }))
+  return names('evidence', singleUseText(used))
+    .map((key): TypedClaim => ({ ...key, type: 'singleUse', value: used.owner, expiresAt: at + singleUseMs }))
 }
 
 /**

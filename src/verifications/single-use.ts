@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { AdapterMap } from '../adapters/guard.ts'
 import type { Event } from '../core/events.ts'
 import type { Verification } from '../core/verification.ts'
@@ -5,9 +6,10 @@ import type { ProviderCalls } from './provider-calls.ts'
 
 /**
  * Replay protection: each token, code and provider id is claimed globally by the first attempt that presents it. `kind`
- * separates the provider's own id of an attempt from its evidence, although both may have the same text.
+ * separates the provider's own id of an attempt from its evidence, although both may have the same text. `owner` is the
+ * value of the claim.
  */
-export type SingleUse = { provider: string, kind: 'id' | 'evidence', text: string }
+export type SingleUse = { provider: string, kind: 'id' | 'evidence', text: string, owner: string }
 
 /** What the event presents that no other attempt may have used; null when it presents nothing of the kind. */
 export type SingleUseOf = (verification: Verification, event: Event) => SingleUse | null
@@ -15,18 +17,43 @@ export type SingleUseOf = (verification: Verification, event: Event) => SingleUs
 /** Longer than any token, code or check lives. */
 export const singleUseMs = 86_400_000
 
+/** The text whose keyed hashes are the names of the claim. */
+export const singleUseText = ({ provider, kind, text }: Omit<SingleUse, 'owner'>): string =>
+  `${provider} ${kind} ${text}`
+
+/**
+ * The value of a claim: the same text for the same attempt in every process. A hash of 128 random bits reveals nothing
+ * about the attempt.
+ */
+export const claimOwner = ({ id }: Pick<Verification, 'id'>, index: number): string =>
+  hash('sha256', `holder ${id} ${index}`, 'base64url')
+
+/** The value of the claim of a provider id by which callbacks are found: it names the attempt. */
+const findableOwner = ({ id }: Pick<Verification, 'id'>, index: number): string => `${id} ${index}`
+
+/** The attempt that such a claim names; null for the value of another claim. */
+export function readOwner (owner: string): { id: string, attemptIndex: number } | null {
+  const [, id, index] = /^(ver_[\w-]+) (\d{1,3})$/.exec(owner) ?? []
+  return id === undefined ? null : { id, attemptIndex: Number(index) }
+}
+
 export function createSingleUse (
   { adapters, providerCalls }: { adapters: AdapterMap, providerCalls: Pick<ProviderCalls, 'contextOf'> },
 ): SingleUseOf {
   return (verification, event) => {
     if (event.type !== 'attemptStarted' && event.type !== 'resent' && event.type !== 'evidenceReceived') return null
-    const method = verification.attempts.at(-1)?.method ?? ''
+    const index = verification.attempts.length - 1
+    const method = verification.attempts[index]?.method ?? ''
     const provider = method.slice(0, method.indexOf('.'))
+    const adapter = adapters.get(provider)
     if (event.type !== 'evidenceReceived') {
-      return event.providerId === undefined ? null : { provider, kind: 'id', text: event.providerId }
+      if (event.providerId === undefined) return null
+      const isFindable = adapter?.methods[method]?.isFoundByProviderId === true
+      const owner = isFindable ? findableOwner(verification, index) : claimOwner(verification, index)
+      return { provider, kind: 'id', text: event.providerId, owner }
     }
-    const singleUse = adapters.get(provider)?.singleUse
-    const text = singleUse?.(providerCalls.contextOf(verification, event.attempt), event.evidence.value) ?? null
-    return text === null ? null : { provider, kind: 'evidence', text }
+    const context = providerCalls.contextOf(verification, event.attempt)
+    const text = adapter?.singleUse?.(context, event.evidence.value) ?? null
+    return text === null ? null : { provider, kind: 'evidence', text, owner: claimOwner(verification, index) }
   }
 }

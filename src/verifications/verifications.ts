@@ -99,7 +99,7 @@ export function createVerifications (parts: VerificationsParts): Gateway {
       await erase(record, deliveries.relatedKeys(record))
     },
     find: createFind({ store, sealer, retentionMs, now }),
-    receive: createReceiveCallback({ dispatch, store, ids, adapters, publicUrl, metrics, log, tracing }),
+    receive: createReceiveCallback({ dispatch, store, names, ids, adapters, publicUrl, metrics, log, tracing }),
     readReturn: createReadReturn({ store, ids, adapters, providerCalls }),
     providers: () => listProviders(adapters),
   }
