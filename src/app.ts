@@ -4,6 +4,7 @@ import type { Provider } from './adapters/adapter.ts'
 import { collectMethods, guardAdapter } from './adapters/guard.ts'
 import { createHttp } from './adapters/http.ts'
 import { providers as allProviders } from './adapters/index.ts'
+import { openAdapters } from './adapters/instances.ts'
 import type { LiveOptions } from './api/live/live.ts'
 import { registerGauges } from './api/operations/gauges.ts'
 import { createHealth } from './api/operations/health.ts'
@@ -119,7 +120,7 @@ function openProviders (
 ) {
   const http = createHttp({ allowInsecure: config.allowInsecureProviders, now })
   const io = { openHttp: http.openHttp, now, randomBytes, allowInsecure: config.allowInsecureProviders }
-  const opened = providers.flatMap(provider => provider.open(config.settings, io) ?? [])
+  const opened = openAdapters(providers, config.settings, io)
   const methods = collectMethods(opened)
   const metrics = createMetrics({
     providers: byProvider(methods.keys()), queues: Object.values(queueNames), storeErrorCodes: unavailableCodes,

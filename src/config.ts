@@ -1,7 +1,9 @@
 import { isIP } from 'node:net'
 import { Type, type TProperties } from 'typebox'
 import Value from 'typebox/value'
-import { providers } from './adapters/index.ts'
+import type { Provider } from './adapters/adapter.ts'
+import { providers as allProviders } from './adapters/index.ts'
+import { variablesOf } from './adapters/instances.ts'
 
 const text = (description: string) => Type.String({ minLength: 1, description })
 const count = (description: string) => Type.String({ pattern: '^[1-9]\\d{0,8}$', description })
@@ -81,7 +83,7 @@ const ownVariables = {
     },
   ),
   SANDBOX: flag(
-    '`true` starts simulators of all three providers and points the adapters at them. No account is needed anywhere.',
+    '`true` starts simulators of all providers and points the adapters at them. No account is needed anywhere.',
   ),
   SANDBOX_PORT: Type.String(
     { pattern: '^\\d{1,5}$', description: 'Port of the simulators (the gateway\'s port + 1).' },
@@ -97,11 +99,10 @@ const ownVariables = {
 
 /** All environment variables with their descriptions, in the order of the documentation. */
 export const variables: TProperties = Object.assign(
-  {}, ownVariables, ...providers.map(({ settings }) => settings.properties),
+  {}, ownVariables, ...allProviders.map(provider => variablesOf(provider)),
 )
 
 const Environment = Type.Partial(Type.Object(ownVariables))
-const AllVariables = Type.Partial(Type.Object(variables))
 
 /** What the process runs with. `settings` are the providers' variables, as strings. */
 export type Config = Readonly<{
@@ -137,12 +138,17 @@ const sandboxSealKeys = `sandbox:${Buffer.alloc(32, 'verigate sandbox').toString
  * Reads and checks the environment, once, at start. Throws an `Error` that names each offending variable and shows no
  * value.
  */
-export function readConfig (environment: Readonly<Record<string, string | undefined>>): Config {
-  const known = Object.keys(variables)
+export function readConfig (
+  environment: Readonly<Record<string, string | undefined>>, providers: readonly Provider[] = allProviders,
+): Config {
+  const all: TProperties = Object.assign(
+    {}, ownVariables, ...providers.map(provider => variablesOf(provider, environment)),
+  )
+  const known = Object.keys(all)
   const given = Object.fromEntries(
     known.map(name => [name, environment[name]]).filter(([, value]) => value !== undefined && value !== ''),
   )
-  const problems = Value.Errors(AllVariables, given).map(error => `${error.instancePath.slice(1)} ${error.message}`)
+  const problems = Value.Errors(Type.Partial(Type.Object(all)), given).map(error => `${error.instancePath.slice(1)} ${error.message}`)
   if (problems.length > 0) throw new Error(`Configuration: ${[...new Set(problems)].join('; ')}`)
   const own = Value.Parse(
     Environment, Object.fromEntries(Object.entries(given).filter(([name]) => name in ownVariables)),

@@ -1,36 +1,34 @@
 import type { TObject } from 'typebox'
-import type { Reason } from '../core/reasons.ts'
+import { ProviderError } from '../core/errors.ts'
+import { reasons, type Reason } from '../core/reasons.ts'
 import type { Action, CallbackRefusal, DeliveryReceipt, EvidenceKind, Json, Profile } from '../core/vocabulary.ts'
 
 /**
- * What a provider must be able to do. An adapter holds no verification, no queue, no storage and no framework; what it
- * must
- * remember of an attempt it hands back as `state` and gets again later. Retries, breakers, metrics and logs wrap it
- * from outside.
+ * What a provider must be able to do. An adapter holds no verification, no queue, no storage and no framework: what it
+ * must remember about an attempt it returns as `state` and receives again later. Retries, breakers, metrics and logs
+ * wrap it from outside.
  */
 
-/**
- * What is fixed about a method: read by the router, `GET /providers` and the documentation. Durations in milliseconds.
- */
+/** The fixed properties of a method, for routing, `GET /providers` and the documentation. */
 export type Method = {
   needsPhoneNumber: boolean
-  /** What the app may submit; empty when only the provider's callback finishes it. */
+  /** What the app may submit; empty when only the provider's callback completes the method. */
   evidence: EvidenceKind[]
   nextActions: Action['type'][]
-  /** Life of an attempt unless the workflow says otherwise. */
+  /** Life of an attempt unless the workflow sets another one. */
   timeoutMs: number
   /** Schema of `workflow[].options`; `additionalProperties: false`. */
   options: TObject
   /**
-   * `start` may be done again when we cannot know whether it was done (our process died): nothing is sent to the user
-   * by it.
+   * `start` sends nothing to the user, so it may be repeated when it is unknown whether it happened, because the
+   * process died.
    */
   isRepeatable: boolean
-  /** `start` asks nobody: it is done in the same write that begins the attempt. */
+  /** `start` calls nobody: it runs in the same write that begins the attempt. */
   startsLocally?: boolean
-  /** Place in the default workflow, silent methods first; absent: only when asked for. */
+  /** Place in the default workflow, silent methods first; absent: only when a workflow names it. */
   defaultRank?: number
-  /** At most one start per phone number in this time, whatever became of the first. */
+  /** At most one start per phone number in this time, whatever the outcome of the first. */
   oncePerNumberMs?: number
   /** The same attempt can be sent again: not before `afterMs`, at most `times` times. */
   resend?: { afterMs: number, times: number }
@@ -40,52 +38,53 @@ export type Method = {
   redirect?: 'perAttempt' | 'fixed'
   /** The method cannot start unless the app gave a `returnUrl`. */
   needsReturnUrl?: boolean
+  /**
+   * The provider's callbacks name only its own id of the attempt (`Started.id`), so the gateway keeps the way from that
+   * id to the attempt. A callback that arrives before `start` has returned cannot be found: poll as well.
+   */
+  isFoundByProviderId?: boolean
 }
 
-/** The attempt an adapter works on. */
+/** The attempt that an adapter works on. */
 export type AttemptContext = {
   id: string
   method: string
-  /** The number to verify, E.164 with `+`; null while a discovery method has not told us. */
+  /** The number to verify, E.164 with `+`; null while a discovery method has not returned it. */
   phoneNumber: string | null
   options: { [name: string]: Json }
   locale: string | null
   device: { ip?: string, userAgent?: string, platform?: string }
-  /** What `start` (or `resend`) handed back; null before. */
+  /** What `start`, `resend` or `resolve` returned last; null before. */
   state: Json
   /** When the attempt ends, ms since the epoch. */
   expiresAt: number
-  /** Ours: 48 URL-safe characters, unguessable, single attempt; what comes back with it is for this attempt. */
+  /** 48 URL-safe characters that the gateway made: unguessable, valid for this attempt only. */
   callbackKey: string
   /** Where the provider's server may call for this attempt. */
   callbackUrl: string
   /** Where the provider may send the user's browser; null when the app gave no `returnUrl`. */
   redirectUrl: string | null
   /**
-   * Our key in the redirect: part of `redirectUrl`, or, where that is fixed, to be sent along (`state`); null likewise.
+   * The key by which a redirect is matched to this attempt. It is part of `redirectUrl`; where that is fixed, send it
+   * along, for example as `state`. Null when the app gave no `returnUrl`.
    */
   redirectKey: string | null
 }
 
-/**
- * `id`: the provider's own name of this attempt, where it gives one; the gateway sees to it that no other attempt goes
- * by it.
- */
 export type Started = {
   state: Json
   action: Action
+  /** The provider's own id of this attempt, where it issues one. The gateway refuses an id of another attempt. */
   id?: string
   /** `resolve` is called this often, with the evidence `{}`, although the app submits nothing. */
   poll?: { afterMs: number }
 }
 
-/** A provider's call to us, as anybody can make one. */
+/** A provider's call to this gateway. Anybody can send one. */
 export type Callback = {
   /** `{key}` of the path, or null. */
   key: string | null
-  /**
-   * Where the sender meant to send it: our public address. A proxy may have changed the host and the path that arrived.
-   */
+  /** The public address that the sender called. A proxy may have changed the host and the path that arrived. */
   url: string
   headers: Readonly<Record<string, string | string[] | undefined>>
   rawBody: Buffer
@@ -93,72 +92,74 @@ export type Callback = {
   body: unknown
 }
 
-/** What a callback says, with the key of the attempt it is for. */
-export type Received = { key: string } & (
+/**
+ * What a callback says, and the attempt it is for: by `callbackKey`, or, where the method `isFoundByProviderId`, by the
+ * `Started.id` of the attempt.
+ */
+export type Received = ({ key: string } | { providerId: string }) & (
   | { type: 'evidence', evidence: Json }
-  /** The user sees the provider's dialog. A hint for the screen, no proof. */
+  /** The user sees the provider's dialog. A hint for the screen, not a proof. */
   | { type: 'opened' }
   | { type: 'denied', reason: Reason }
-  /** The provider goes on with another step, such as a message after a silent check. */
+  /** The provider continues with another step, such as a message after a silent check. */
   | { type: 'updated', state: Json, action: Action }
   | { type: 'delivery', delivery: DeliveryReceipt }
-  /** Understood, and of no consequence. */
+  /** Understood, but it changes nothing. */
   | { type: 'noted' }
 )
 
 /** The callback is not accepted as the provider's. */
 export type Refused = { type: 'refused', cause: CallbackRefusal }
 
-/** A browser that came back from the provider: never consumed here, only read for the app's front end. */
+/** What a browser that returns from the provider brings for the app's front end. It is read, never consumed. */
 export type Returned = { code: string } | { error: Reason }
 
 /**
- * What evidence proves. `proven` names the number that was proven; whether it is the number that was asked for is not
- * the adapter's to judge.
- * "Could not find out" is no outcome: throw `ProviderError`.
+ * What evidence proves. `proven` names the number that was proven; the core compares it with the number to verify.
+ * "Could not find out" is not an outcome: throw `ProviderError`.
  */
 export type Outcome =
   | { verdict: 'proven', phoneNumber: string, profile?: Profile, signals?: { [name: string]: Json } }
   | { verdict: 'denied', reason: Reason }
   /** The user may try again with another code. */
   | { verdict: 'incorrect' }
-  /** The provider does not know yet; ask again after `retryAfterMs`. */
+  /** The provider does not know yet: query it again after `retryAfterMs`, with the new `state`, if there is one. */
   | { verdict: 'pending', retryAfterMs: number, state?: Json, action?: Action }
 
 export type Adapter = {
   provider: string
   methods: Readonly<Record<string, Method>>
   /**
-   * Begins an attempt. Throws `ProviderError`; a documented "not for this number" is a `ProviderError` too, with its
-   * reason, not retryable.
+   * Begins an attempt. Throws `ProviderError`, also for a documented "not for this number": then with its reason, not
+   * retryable.
    */
   start (attempt: AttemptContext): Promise<Started>
-  /** Sends the same again (only for methods with `resend`). */
+  /** Sends the same again (only for methods with `resend`). Throws `ProviderError`. */
   resend? (attempt: AttemptContext): Promise<Started>
   /**
-   * Judges first whether the provider sent it, then reads it. What can be judged here and now is judged before anything
-   * is fetched for it.
+   * Authenticates the sender first, then reads the callback. Checks that need no request come before any that does.
    * Null: not a message of this provider. Throws nothing.
    */
   receive? (callback: Callback): Received | Refused | null | Promise<Received | Refused | null>
   /** Reads the query of a browser redirect for this attempt. Pure. Null: not for this attempt. Throws nothing. */
   readReturn? (attempt: AttemptContext, query: Readonly<Record<string, string>>): Returned | null
   /**
-   * What in the evidence is good for one attempt only, so that whoever brings it to another is refused. Pure, throws
-   * nothing.
-   * Null: the provider binds it to the attempt by itself, such as a code that was sent to the user.
+   * Finds our `redirectKey` in the query of a redirect whose URL is fixed. Pure. Null: it is not there. Throws nothing.
+   */
+  findKey? (query: Readonly<Record<string, string>>): string | null
+  /**
+   * The part of the evidence that is valid for one attempt only: another attempt that presents it is refused. Pure,
+   * throws nothing. Null: the provider itself binds the evidence to the attempt, as with a code that it sent.
    */
   singleUse? (attempt: AttemptContext, evidence: Json): string | null
   /**
-   * Turns evidence (what `receive` returned, or what the app submitted) into an outcome. `repeated`: we asked with the
-   * same evidence before and the
-   * answer was lost, so a provider's "already verified" means that the first try succeeded.
+   * Turns evidence (what `receive` returned, or what the app submitted) into an outcome. `repeated`: the same evidence
+   * was sent before and the answer was lost, so a provider's "already verified" means that the first try succeeded.
+   * Throws `ProviderError`.
    */
   resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }): Promise<Outcome>
-  /** Ends a started attempt at the provider, so that it blocks no later one. Throws `ProviderError`. */
+  /** Ends a started attempt at the provider, so that it does not block a later one. Throws `ProviderError`. */
   cancel? (attempt: AttemptContext): Promise<void>
-  /** Where the redirect URI is fixed: finds our `redirectKey` in the query. Pure. Null: not there. Throws nothing. */
-  findKey? (query: Readonly<Record<string, string>>): string | null
 }
 
 export type ProviderRequest = {
@@ -170,11 +171,11 @@ export type ProviderRequest = {
   body?: string
 }
 
-/** 2xx or 4xx (without 429). `body` is the parsed JSON, or undefined when it is none. */
+/** 2xx or 4xx (without 429). `body` is the parsed JSON, or undefined when it is not JSON. */
 export type ProviderAnswer = { status: number, headers: Readonly<Record<string, string>>, body: unknown }
 
 /**
- * The network, as adapters see it: total deadline, size cap, no redirects, hosts from an allow-list; everything else
+ * The network for adapters: total deadline, size limit, no redirects, only hosts of an allow-list. Every other result
  * throws `ProviderError`.
  */
 export type Http = (request: ProviderRequest) => Promise<ProviderAnswer>
@@ -190,14 +191,35 @@ export type AdapterIo = {
   allowInsecure: boolean
 }
 
+/** The values of a provider's environment variables, by name. */
+export type Settings = Readonly<Record<string, string | undefined>>
+
 /** One provider, as the registry lists it: its environment variables, and how to open it. */
-export type Provider<Settings extends TObject = TObject> = {
+export type Provider<Schema extends TObject = TObject> = {
+  /** Lower-case letters. Its environment variables begin with it in upper case and `_`. */
   provider: string
   /**
    * TypeBox schema of this provider's environment variables, each with a description. All optional strings: a provider
    * is on when its credentials are present.
    */
-  settings: Settings
-  /** Null when the credentials are absent. Throws `Error` naming the variable when they are there but unusable. */
-  open (settings: Readonly<Record<string, string | undefined>>, io: AdapterIo): Adapter | null
+  settings: Schema
+  /** The provider can be opened several times with other settings, for example once for each operator. */
+  hasInstances?: boolean
+  /**
+   * Null when the credentials are absent. Throws `Error` that names the variable when they are there but unusable. `id`
+   * is what the adapter must use as `provider` and before the dot of its methods: the provider's name, or, for an
+   * instance, the name, `-` and the name of the instance.
+   */
+  open (settings: Settings, io: AdapterIo, id: string): Adapter | null
+}
+
+/** The error for a provider's refusal. Only the rate limit is worth a retry with the same request. */
+export function refusal (provider: string, call: string, reason: Reason, status: number | null = null): ProviderError {
+  return new ProviderError(provider, call, reason, { status, retryable: reason === 'rate_limited_by_provider' })
+}
+
+/** The outcome of a refusal. A reason that is the provider's fault says nothing about the number, so it is thrown. */
+export function deny (provider: string, call: string, reason: Reason, status: number | null = null): Outcome {
+  if (reasons[reason].isProviderFault) throw refusal(provider, call, reason, status)
+  return { verdict: 'denied', reason }
 }

@@ -14,9 +14,9 @@ const closed = { additionalProperties: false }
 
 /** One item of a workflow, as apps write it: `"truid.phone_check"` or `{ method, timeoutSeconds?, options? }`. */
 export const WorkflowItem = Type.Union([
-  Type.String({ pattern: '^[a-z]+\\.[a-z_]+$', maxLength: 64 }),
+  Type.String({ pattern: '^[a-z]+(-[a-z0-9]+)?\\.[a-z_]+$', maxLength: 64 }),
   Type.Object({
-    method: Type.String({ pattern: '^[a-z]+\\.[a-z_]+$', maxLength: 64 }),
+    method: Type.String({ pattern: '^[a-z]+(-[a-z0-9]+)?\\.[a-z_]+$', maxLength: 64 }),
     timeoutSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 3600 })),
     options: Type.Optional(Type.Record(Type.String({ maxLength: 64 }), Type.Unknown())),
   }, closed),

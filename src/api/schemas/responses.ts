@@ -29,7 +29,7 @@ const reason = stringEnum(reasonWords, {
 
 /** Name of a method. */
 export const Method = Type.String({
-  pattern: '^[a-z]+\\.[a-z_]+$', maxLength: 64, title: 'Method',
+  pattern: '^[a-z]+(-[a-z0-9]+)?\\.[a-z_]+$', maxLength: 64, title: 'Method',
   description: '`<provider>.<channel>`: one of those that `GET /providers` lists.', examples: [
     'truid.phone_check', 'otpless.otp',
   ],
