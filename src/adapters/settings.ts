@@ -5,8 +5,7 @@ export const setting = (description: string) => Type.Optional(Type.String({ desc
 
 /**
  * A bare origin, without a path. http, ports and loopback only where `allowInsecure` permits them. Throws an `Error`
- * that
- * names the variable.
+ * that names the variable.
  */
 export function readOrigin (name: string, text: string, allowInsecure: boolean): string {
   const url = URL.parse(text)

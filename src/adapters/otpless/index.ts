@@ -1,9 +1,8 @@
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { ProviderError } from '../../core/errors.ts'
-import type { Reason } from '../../core/reasons.ts'
-import type {
-  Adapter, AdapterIo, AttemptContext, Method, Outcome, Provider, ProviderAnswer, Started,
+import {
+  deny, refusal, type Adapter, type AdapterIo, type AttemptContext, type Method, type Outcome, type Provider,
+  type ProviderAnswer, type Settings, type Started,
 } from '../adapter.ts'
 import { readOrigin, setting } from '../settings.ts'
 import {
@@ -25,11 +24,11 @@ const maxExpirySeconds = 86_400
 const settings = Type.Object({
   OTPLESS_CLIENT_ID: setting('Client id of the OTPLESS dashboard. Turns the provider on.'),
   OTPLESS_CLIENT_SECRET: setting('Client secret of the OTPLESS dashboard.'),
-  OTPLESS_APP_ID: setting('App id of the OTPLESS front-end SDK (public); without it there is no `otpless.token`.'),
+  OTPLESS_APP_ID: setting('App id of the OTPLESS front-end SDK (public). Without it there is no `otpless.token`.'),
   OTPLESS_AUTH_URL: setting(`Origin of the initiate and verify APIs (${defaultAuthUrl}).`),
   OTPLESS_USER_AUTH_URL: setting(`Origin of the token API (${defaultUserAuthUrl}).`),
   OTPLESS_WEBHOOK_SECRET: setting(
-    'Secret that OTPLESS signs its webhooks with; without it they are counted and do nothing.',
+    'Secret with which OTPLESS signs its webhooks. Without it they are counted, and change nothing.',
   ),
 })
 
@@ -65,7 +64,7 @@ const otp: Method = {
 
 export const otpless: Provider<typeof settings> = { provider, settings, open }
 
-function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo): Adapter | null {
+function open (env: Settings, io: AdapterIo): Adapter | null {
   if (!env.OTPLESS_CLIENT_ID && !env.OTPLESS_CLIENT_SECRET) return null
   const clientId = readCredential('OTPLESS_CLIENT_ID', env.OTPLESS_CLIENT_ID)
   const clientSecret = readCredential('OTPLESS_CLIENT_SECRET', env.OTPLESS_CLIENT_SECRET)
@@ -96,9 +95,9 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       expiry: Math.min(Math.max(secondsLeft, minExpirySeconds), maxExpirySeconds),
       metadata: writeMetadata(attempt.callbackKey),
     })
-    if (status >= 400) throw failure(call, readStartRefusal(body), status)
+    if (status >= 400) throw refusal(provider, call, readStartRefusal(body), status)
     const requestId = readStarted(body)
-    if (requestId === null) throw failure(call, 'provider_bad_response', status)
+    if (requestId === null) throw refusal(provider, call, 'provider_bad_response', status)
     return { id: requestId, state: { requestId }, action: { type: 'submitCode', length, channels: chosen } }
   }
 
@@ -112,10 +111,10 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
     if (!/^\d{1,10}$/.test(code)) return { verdict: 'incorrect' }
     const call = 'verify otp'
     const { status, body } = await post(call, `${authUrl}/auth/v1/verify/otp`, { requestId, otp: code })
-    // The answer names no number: it is the one that the code was sent to.
-    const word = judgeOtp(status, body, requestId, repeated)
-    if (word === 'right') return { verdict: 'proven', phoneNumber }
-    return word === 'incorrect' ? { verdict: 'incorrect' } : deny(call, word, status)
+    // The answer names no number: the code proves the number that it was sent to.
+    const verdict = judgeOtp(status, body, requestId, repeated)
+    if (verdict === 'correct') return { verdict: 'proven', phoneNumber }
+    return verdict === 'incorrect' ? { verdict: 'incorrect' } : deny(provider, call, verdict, status)
   }
 
   async function exchangeToken ({ phoneNumber }: AttemptContext, evidence: Json): Promise<Outcome> {
@@ -124,7 +123,7 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
     const call = 'validate token'
     const { status, body } = await post(call, `${userAuthUrl}/auth/v1/validate/token`, { token: given })
     const judged = status >= 400 ? readRefusal(body) : judgeToken(body, phoneNumber)
-    return typeof judged === 'string' ? deny(call, judged, status) : { verdict: 'proven', ...judged }
+    return typeof judged === 'string' ? deny(provider, call, judged, status) : { verdict: 'proven', ...judged }
   }
 
   return {
@@ -136,7 +135,7 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       return { state: null, action: { type: 'submitToken', sdk: 'otpless', params: { appId } } }
     },
 
-    /** A new message with a new code and a new request: the code of the first is not valid any more. */
+    /** A new request, which sends a new code; the first code is not valid any more. */
     resend: sendOtp,
 
     receive ({ headers: { 'x-signature': signature }, rawBody, body }) {
@@ -144,13 +143,13 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       if (typeof signature !== 'string') return { type: 'refused', cause: 'signature_missing' }
       if (!isSigned(rawBody, signature, webhookSecret)) return { type: 'refused', cause: 'signature_invalid' }
       const key = readWebhook(body)
-      // Delivery proves nothing, and whoever signed in is told to us by the token or the code that the user brings.
+      // Delivery proves nothing, and the user's token or code says who signed in.
       return key === null ? null : { key, type: 'noted' }
     },
 
     /**
      * How OTPLESS answers to a token that it has validated before is not documented. A code is checked against the
-     * request it was sent for.
+     * request that sent it.
      */
     singleUse: ({ method }, evidence) => method === 'otpless.token' ? readToken(evidence) : null,
 
@@ -158,16 +157,6 @@ function open (env: Readonly<Record<string, string | undefined>>, io: AdapterIo)
       return attempt.method === 'otpless.otp' ? checkOtp(attempt, evidence, repeated) : exchangeToken(attempt, evidence)
     },
   }
-}
-
-function failure (call: string, reason: Reason, status: number): ProviderError {
-  return new ProviderError(provider, call, reason, { status, retryable: reason === 'rate_limited_by_provider' })
-}
-
-/** A reason of the provider's own is no answer about the number. */
-function deny (call: string, reason: Reason, status: number): Outcome {
-  if (reason.startsWith('provider_') || reason === 'rate_limited_by_provider') throw failure(call, reason, status)
-  return { verdict: 'denied', reason }
 }
 
 function readCredential (name: string, value: string | undefined): string {

@@ -11,8 +11,7 @@ const requestId = Type.String({ minLength: 1, maxLength: 256 })
 const started = Compile(Type.Object({ requestId }))
 const stateOfOtp = Compile(Type.Object({ requestId }))
 const codeEvidence = Compile(Type.Object({ code: Type.String({ maxLength: 64 }) }))
-// Of visible characters only: a blank more or less, which the provider may not heed, must not make another token of a
-// used one.
+// Visible characters only: OTPLESS may ignore white space, and a used token with a blank more must not count as another.
 const tokenEvidence = Compile(Type.Object({ token: Type.String({ maxLength: 4096, pattern: '^[\\x21-\\x7e]+$' }) }))
 const otpAnswer = Compile(Type.Object({ requestId: Type.Optional(requestId), isOTPVerified: Type.Boolean() }))
 const errorAnswer = Compile(Type.Object({ errorCode: Type.Union([Type.String({ maxLength: 16 }), Type.Integer()]) }))
@@ -39,7 +38,7 @@ const picturedIdentity = Compile(Type.Object({ picture: Type.String({ minLength:
 const maxSignalBytes = 8 * 1024
 const maxSignalDepth = 32
 
-/** https://otpless.com/docs/knowledge-base/error-codes, by HTTP status; the text of an error is never looked at. */
+/** https://otpless.com/docs/knowledge-base/error-codes, by HTTP status. The text of an error is not used. */
 const codes = new Map<string, Reason>([
   // 401
   ['7002', 'provider_misconfigured'], // invalid credentials
@@ -52,7 +51,7 @@ const codes = new Map<string, Reason>([
   ['7042', 'user_rejected'], // single sign-on rejected by the user
   ['7301', 'evidence_expired'], // token expired
   ['7415', 'evidence_invalid'], // session not active
-  // 429: read by status before any body is; here should they come with another one
+  // 429 is recognised by its status; these codes count when they come with another status
   ['7020', 'rate_limited_by_provider'],
   ['7022', 'rate_limited_by_provider'], // identity
   ['7023', 'rate_limited_by_provider'], // IP
@@ -63,7 +62,7 @@ const codes = new Map<string, Reason>([
   ['7041', 'rate_limited_by_provider'],
   ['7417', 'rate_limited_by_provider'],
   // 400
-  ['7101', 'provider_bad_response'], // parameters: ours are right by the documents
+  ['7101', 'provider_bad_response'], // parameters: ours follow the documentation
   ['7102', 'carrier_unsupported'], // phone number
   ['7103', 'carrier_unsupported'], // channel cannot serve the phone number
   ['7104', 'provider_bad_response'], // e-mail
@@ -78,10 +77,10 @@ const codes = new Map<string, Reason>([
   ['7119', 'evidence_invalid'], // request id
   ['7121', 'provider_misconfigured'], // app hash
   ['7123', 'provider_misconfigured'], // smart auth required
-  ['7124', 'provider_misconfigured'], // SNA must come first
+  ['7124', 'provider_misconfigured'], // SNA is required first
   ['7136', 'evidence_invalid'], // request id
   ['7158', 'provider_misconfigured'], // template
-  ['7160', 'provider_error'], // silent auth could not begin
+  ['7160', 'provider_error'], // silent auth could not start
   ['7169', 'evidence_invalid'], // SNA already verified
   ['7170', 'evidence_invalid'], // not started
   ['7172', 'evidence_expired'], // request id expired
@@ -92,21 +91,20 @@ const codes = new Map<string, Reason>([
   // 404
   ['7168', 'evidence_invalid'], // no data for the request id
 ])
-/** The user typed a wrong code, of the right length or not. */
+/** The user typed a wrong code, of whatever length. */
 const incorrect = ['7118', '7116', '7112']
 const alreadyVerified = '7115'
 
 export type Proof = { phoneNumber: string, profile?: Profile, signals?: { [name: string]: Json } }
 
 /**
- * Why a 4xx. A 401 says bad credentials or an expired token: only its `errorCode` tells, and without one nothing is
- * known.
+ * The reason for a 4xx. A 401 means bad credentials or an expired token, and only the `errorCode` says which.
  */
 export function readRefusal (body: unknown): Reason {
   return codes.get(readErrorCode(body)) ?? 'provider_bad_response'
 }
 
-/** Why nothing was sent. There was no evidence yet, so a word about evidence makes no sense here. */
+/** Why nothing was sent. No evidence exists yet, so an error about evidence breaks the contract. */
 export function readStartRefusal (body: unknown): Reason {
   const reason = readRefusal(body)
   return reason.startsWith('evidence_') ? 'provider_bad_response' : reason
@@ -130,9 +128,8 @@ export function readToken (evidence: unknown): string | null {
 }
 
 /**
- * `X-Signature` is the base64 of an HMAC-SHA256 over the body as it came. That is documented on the page of one event,
- * for "every outbound
- * webhook request".
+ * `X-Signature` is the base64 of an HMAC-SHA256 over the raw body. The page of one event documents it, for "every
+ * outbound webhook request".
  */
 export function isSigned (rawBody: Buffer, signature: string, secret: string): boolean {
   const [given, expected] = [
@@ -142,14 +139,14 @@ export function isSigned (rawBody: Buffer, signature: string, secret: string): b
 }
 
 /**
- * What we sent along with the message to the user. That it comes back in the webhooks about it is inferred from their
- * empty `metaData`.
+ * The metadata of a message. The webhooks about the message are expected to return it: they have a member `metaData`,
+ * which the documentation shows empty.
  */
 export function writeMetadata (callbackKey: string): { verigate: string } {
   return { verigate: callbackKey }
 }
 
-/** The key in a webhook's metadata, empty when it has none of ours; null when it is no webhook. */
+/** The callback key in a webhook's metadata, empty when it has none; null when the body is not a webhook. */
 export function readWebhook (body: unknown): string | null {
   if (!webhook.Check(body)) return null
   const { metaData, metadata = metaData } = body.data
@@ -157,25 +154,24 @@ export function readWebhook (body: unknown): string | null {
 }
 
 /**
- * A wrong code is a 400, not a 200 that says false; both are read. "Already verified" is a success if it was us, asking
- * before.
+ * A wrong code is documented as a 400, not as a 200 that says false; both are read. "Already verified" is a success when
+ * the same code was sent before.
  */
 export function judgeOtp (
   status: number, body: unknown, requestId: string, repeated: boolean,
-): 'right' | 'incorrect' | Reason {
+): 'correct' | 'incorrect' | Reason {
   if (status >= 400) {
     const code = readErrorCode(body)
     if (incorrect.includes(code)) return 'incorrect'
-    return code === alreadyVerified && repeated ? 'right' : readRefusal(body)
+    return code === alreadyVerified && repeated ? 'correct' : readRefusal(body)
   }
   if (!otpAnswer.Check(body) || (body.requestId ?? requestId) !== requestId) return 'provider_bad_response'
-  return body.isOTPVerified ? 'right' : 'incorrect'
+  return body.isOTPVerified ? 'correct' : 'incorrect'
 }
 
 /**
- * What a token proves: a MOBILE identity that is verified, the expected one if it is among them. E-mail proves nothing
- * here, and a number
- * that OTPLESS did not verify is not the number.
+ * What a token proves: a verified MOBILE identity, the expected one if it is among them. An e-mail address, and a number
+ * that OTPLESS did not verify, prove nothing.
  */
 export function judgeToken (body: unknown, expected: string | null): Proof | Reason {
   if (!tokenAnswer.Check(body)) return 'provider_bad_response'
@@ -199,7 +195,7 @@ export function judgeToken (body: unknown, expected: string | null): Proof | Rea
 
 function readProfile (identity: unknown): Profile {
   const profile: Profile = {}
-  // One display name; where it would have to be cut is not ours to know.
+  // One display name, and nothing says where the first name ends.
   if (namedIdentity.Check(identity)) profile.name = { first: identity.name }
   if (picturedIdentity.Check(identity)) profile.avatarUrl = identity.picture
   return profile
@@ -215,10 +211,10 @@ function readSignals (from: { [name: string]: unknown }): { [name: string]: Json
   return signals
 }
 
-/** Whether it is nested in more levels than so many: too deeply it cannot be written. */
-function isDeeper (value: unknown, most: number): boolean {
+/** Whether it has more than `maxDepth` levels. `JSON.stringify` fails on a value that is nested too deeply. */
+function isDeeper (value: unknown, maxDepth: number): boolean {
   return typeof value === 'object' && value !== null && (
-    most === 0 || Object.values(value).some(each => isDeeper(each, most - 1))
+    maxDepth === 0 || Object.values(value).some(member => isDeeper(member, maxDepth - 1))
   )
 }
 

@@ -36,8 +36,8 @@ export type CallbackMessage = { keys: string[] } & (
 )
 
 /**
- * A POST to the registered callback URL, push and web alike; `keys` are the correlation ids in it, ours first. Null:
- * not Truecaller's.
+ * A POST to the registered callback URL, for push and web. `keys` are its correlation ids, ours first. Null: not a
+ * message of Truecaller.
  */
 export function readCallback (body: unknown): CallbackMessage | null {
   if (!callbackMessage.Check(body)) return null
@@ -50,25 +50,24 @@ export function readCallback (body: unknown): CallbackMessage | null {
     case undefined: return null
     case 'flow_invoked': return { keys, kind: 'opened' }
     case 'user_rejected': return { keys, kind: 'denied', reason: 'user_rejected' }
-    // Not in the documents, but sent when the user takes the footer "use another number".
+    // Undocumented: sent when the user chooses the footer "use another number".
     case 'use_another_number': return { keys, kind: 'denied', reason: 'abandoned' }
     default: return { keys, kind: 'unknown' }
   }
 }
 
-/** Evidence as `readCallback` made it. */
+/** Evidence that `readCallback` returned. */
 export function readGrant (evidence: unknown): Grant | null {
   return grant.Check(evidence) ? evidence : null
 }
 
-/** Whether a 200 of the push request is one. */
+/** Whether the body of a 200 says that the push request was accepted. */
 export function isAccepted (body: unknown): boolean {
   return accepted.Check(body)
 }
 
 /**
- * Why a push request was refused. Bad credentials are 404 here, never 401; another 404 is of something that stands
- * between us and Truecaller.
+ * Why a push request was refused. Bad credentials are 404 with a code, never 401; any other 404 comes from a proxy.
  */
 export function readRefusal (status: number, body: unknown): Reason {
   if (status === 403 && refusal.Check(body)) return 'number_not_registered'
@@ -76,10 +75,9 @@ export function readRefusal (status: number, body: unknown): Reason {
 }
 
 /**
- * The callback names the URL that gets the token and whose answer is believed, and anybody can send a callback: nothing
- * but the exact
- * profile URL on a listed host passes. Comparing with what was parsed refuses every other spelling (case, dots, ports,
- * user info, tabs).
+ * The callback names the URL that receives the token and whose answer counts as proof, and anybody can send a callback:
+ * only the exact profile URL on a listed host passes. The comparison with the parsed URL refuses every other spelling
+ * (case, dots, ports, user info, tabs).
  */
 export function isProfileUrl (text: string, hosts: ReadonlySet<string>, allowInsecure: boolean): boolean {
   const url = URL.parse(text)
@@ -87,7 +85,7 @@ export function isProfileUrl (text: string, hosts: ReadonlySet<string>, allowIns
   return text === `https://${url.host}/v1/default` || (allowInsecure && text === `http://${url.host}/v1/default`)
 }
 
-/** Both documented shapes (2017 and today). Null when it proves no number. */
+/** Reads both documented forms (2017 and today). Null when it proves no number. */
 export function readProfile (body: unknown): { phoneNumber: string, profile?: Profile } | null {
   if (!profileMessage.Check(body)) return null
   const phoneNumber = readPhoneNumber(body.phoneNumbers[0])
@@ -132,7 +130,7 @@ function readList (value: unknown): unknown[] {
   return Array.isArray(value) ? value.slice(0, 10) : []
 }
 
-/** The named texts that are there: of another type, empty or too long is as good as absent. */
+/** The texts with these names. A value that is empty, too long or not a text counts as absent. */
 function readTexts<Name extends string> (from: AnyObject, names: readonly Name[]): { [name in Name]?: string } {
   const texts: { [name in Name]?: string } = {}
   for (const name of names) {

@@ -17,13 +17,12 @@ const keySet = Compile(Type.Object({ keys: Type.Array(Type.Object({ kty: Type.St
 export type KeySet = LocalJWKSet
 export type Key = Awaited<ReturnType<KeySet>>
 
-/** A callback that keeps every rule that can be checked without a key. */
+/** A callback that passes every check that needs no key. */
 export type Signed = { keyId: string, text: string, signature: Buffer }
 
 /**
- * What is said to be signed, or why that is no signature of tru.ID's. Which components are signed, and how, is not the
- * sender's to choose. Host
- * and target are those of the address that tru.ID was given.
+ * The signed text and its signature, or why it is not a signature of tru.ID. The signed components and the algorithm
+ * are fixed, so the sender cannot choose weaker ones. Host and target come from the address that tru.ID was given.
  */
 export function readSignature (
   { url, headers, rawBody }: Pick<Callback, 'url' | 'headers' | 'rawBody'>, now: number,
@@ -47,13 +46,13 @@ export function readSignature (
   return { keyId, text: text.join('\n'), signature: bytes }
 }
 
-/** The documents call it both "Base64 encoded" and `hex(SHA256(Body))`. */
+/** The documentation says both "Base64 encoded" and `hex(SHA256(Body))`. */
 function isDigest (digest: string, body: Buffer): boolean {
   const hash = createHash('sha256').update(body).digest()
   return digest === `SHA-256=${hash.toString('base64')}` || digest === `SHA-256=${hash.toString('hex')}`
 }
 
-/** A header of another form, or in which a name comes twice, gives nothing. */
+/** Empty for a header of another form, or with a parameter twice. */
 function readParameters (authorization: string): { [name: string]: string | undefined } {
   const pairs = [
     ...(scheme.exec(authorization)?.[1] ?? '').matchAll(/([A-Za-z]+)="([^"]*)"/g),
@@ -62,7 +61,7 @@ function readParameters (authorization: string): { [name: string]: string | unde
   return read.size === pairs.length ? Object.fromEntries(read) : {}
 }
 
-/** The keys of `/.well-known/jwks.json`; null when the answer is none. */
+/** The keys of `/.well-known/jwks.json`; null when the body is not a key set. */
 export function readKeys (body: unknown): KeySet | null {
   try {
     return keySet.Check(body) ? createLocalJWKSet(body) : null
@@ -71,7 +70,7 @@ export function readKeys (body: unknown): KeySet | null {
   }
 }
 
-/** The one RSA signing key of that id, if it can be used. */
+/** The RSA signing key with this id; null when there is not exactly one that can be used. */
 export async function findKey (keys: KeySet | undefined, keyId: string): Promise<Key | null> {
   try {
     return await keys?.({ alg: 'RS256', kid: keyId }) ?? null

@@ -6,10 +6,9 @@ import type { Reason } from '../../core/reasons.ts'
 
 const href = Type.Object({ href: Type.String({ minLength: 1, maxLength: 2048 }) })
 const checkId = Type.String({ minLength: 1, maxLength: 128 })
-// Of visible characters only: a blank more or less, which tru.ID may not heed, must not make another code of a used
-// one.
+// Visible characters only: tru.ID may ignore white space, and a used code with a blank more must not count as another.
 const code = Type.String({ maxLength: 256, pattern: '^[\\x21-\\x7e]+$' })
-const word = Type.String({ maxLength: 128 })
+const identifier = Type.String({ maxLength: 128 })
 
 const tokenAnswer = Compile(Type.Object({
   access_token: Type.String({ minLength: 1, maxLength: 8192, pattern: '^[A-Za-z0-9._~+/=-]+$' }),
@@ -21,29 +20,29 @@ const tokenError = Compile(
 const created = Compile(Type.Object({ check_id: checkId, _links: Type.Object({ self: href, check_url: href }) }))
 const check = Compile(Type.Object({
   check_id: checkId,
-  status: word,
+  status: identifier,
   match: Type.Optional(Type.Boolean()),
-  error_code: Type.Optional(word),
+  error_code: Type.Optional(identifier),
 }))
 const problem = Compile(Type.Object({ type: Type.String({ maxLength: 512 }) }))
-const callback = Compile(Type.Object({ check_id: checkId, status: word }))
+const callback = Compile(Type.Object({ check_id: checkId, status: identifier }))
 const stateOfCheck = Type.Object({ checkId, self: Type.String(), version: Type.Enum(['v0.1', 'v0.2']) })
 const state = Compile(stateOfCheck)
 const codeEvidence = Compile(Type.Object({ code }))
 const anyCode = Compile(Type.Object({ code: Type.Unknown() }))
 
-/** What an attempt keeps of its check. */
+/** What the state of an attempt says about its check. */
 export type Check = Type.Static<typeof stateOfCheck>
 
 /** Problem types (the fragment of `type`), and the `error_code` of a check in `ERROR`. */
-const words = new Map<string, Reason>([
+const reasonOf = new Map<string, Reason>([
   ['phone_format_invalid', 'carrier_unsupported'],
   ['ip_msisdn_mismatch', 'device_mismatch'],
   ['ip_mismatch', 'device_mismatch'],
   ['not_mobile_ip', 'not_on_cellular'],
   ['mno_not_supported', 'carrier_unsupported'],
   ['mno_redirect_unsupported', 'carrier_unsupported'],
-  // Perhaps a virtual operator that is not supported, and an operator that may not share.
+  // Possible causes: an unsupported virtual operator, and an operator that must not share the data.
   ['mno_user_not_found', 'carrier_unsupported'],
   ['mno_no_data_available', 'carrier_unsupported'],
   ['mno_timeout', 'provider_timeout'],
@@ -57,14 +56,14 @@ export function readToken (body: unknown): { token: string, expiresIn: number } 
   return tokenAnswer.Check(body) ? { token: body.access_token, expiresIn: body.expires_in } : null
 }
 
-/** Why there is no token. Only success is documented; the words are those of RFC 6749. */
+/** Why there is no token. Only success is documented; the error codes are those of RFC 6749. */
 export function readTokenRefusal (status: number, body: unknown): Reason {
   return status === 401 || status === 403 || tokenError.Check(body) ? 'provider_misconfigured' : 'provider_bad_response'
 }
 
 /**
- * Links are followed as returned, and must stay on the API's own origin: one gets our token, the other is shown to the
- * user.
+ * Links are used as returned, and must be on the API's own origin: one receives the access token, the user opens the
+ * other.
  */
 export function readCreated (body: unknown, origin: string): {
   checkId: string, self: string, checkUrl: string,
@@ -82,21 +81,21 @@ export function readState (value: unknown): Check | null {
   return state.Check(value) ? value : null
 }
 
-/** The code of a `{ code }` evidence; undefined when it has none, null when it is unusable. */
+/** The code of the evidence `{ code }`; undefined when it has no code, null when the code is unusable. */
 export function readCode (evidence: unknown): string | null | undefined {
   if (codeEvidence.Check(evidence)) return evidence.code
   return anyCode.Check(evidence) ? null : undefined
 }
 
-/** Anything that names a check and a status: a reason to ask tru.ID, never to be believed. */
+/** Whether it names a check and a status. It only says when to query tru.ID; its content proves nothing. */
 export function isCallback (body: unknown): boolean {
   return callback.Check(body)
 }
 
-/** Why a check was not created. An untyped 400 is a country that is not supported. */
+/** Why a check was not created. A 400 without a type means that the country is not supported. */
 export function readCreateRefusal (status: number, body: unknown): Reason {
   const type = readProblemType(body)
-  const reason = words.get(type)
+  const reason = reasonOf.get(type)
   if (reason !== undefined) return reason
   switch (status) {
     case 400: return type === 'bad_request' ? 'provider_bad_response' : 'carrier_unsupported'
@@ -107,32 +106,32 @@ export function readCreateRefusal (status: number, body: unknown): Reason {
   }
 }
 
-/** Why a code was not exchanged. Only 404 is documented (not visited yet); a wrong or used code is some 4xx. */
+/** Why a code was not exchanged. Only 404 is documented (URL not opened yet); a wrong or used code is some 4xx. */
 export function readExchangeRefusal (status: number, body: unknown): Reason {
   if (status === 402 || status === 403) return 'provider_misconfigured'
-  return words.get(readProblemType(body)) ?? 'evidence_invalid'
+  return reasonOf.get(readProblemType(body)) ?? 'evidence_invalid'
 }
 
-/** Why our own check could not be read. */
+/** Why a check that we created could not be read. */
 export function readCheckRefusal (status: number, body: unknown): Reason {
   if (status === 402 || status === 403) return 'provider_misconfigured'
-  return words.get(readProblemType(body)) ?? 'provider_bad_response'
+  return reasonOf.get(readProblemType(body)) ?? 'provider_bad_response'
 }
 
-/** The error word at the end of a redirect chain. */
+/** The reason for the `error` at the end of a redirect chain. */
 export function readReturnError (error: string): Reason {
-  return words.get(error) ?? 'provider_error'
+  return reasonOf.get(error) ?? 'provider_error'
 }
 
 /**
- * What a check says. An absent `match` is neither true nor false; in `ERROR` the sandbox sends one, which says nothing.
+ * The result of a check. An absent `match` is neither true nor false; in the status `ERROR`, `match` is meaningless.
  */
 export function judgeCheck (body: unknown, id: string): 'match' | 'pending' | Reason {
   if (!check.Check(body) || body.check_id !== id) return 'provider_bad_response'
   switch (body.status) {
     case 'ACCEPTED': case 'PENDING': return 'pending'
     case 'EXPIRED': return 'evidence_expired'
-    case 'ERROR': return words.get(body.error_code ?? '') ?? 'provider_error'
+    case 'ERROR': return reasonOf.get(body.error_code ?? '') ?? 'provider_error'
     case 'COMPLETED':
       if (body.match === undefined) return 'provider_bad_response'
       return body.match ? 'match' : 'number_mismatch'

@@ -250,10 +250,11 @@ t.test('settings that cannot be used are named, and their values are not', async
     ['OTPLESS_USER_AUTH_URL', { ...both, OTPLESS_USER_AUTH_URL: 'https://evil.example/auth' }],
   ]
   for (const [name, env] of unusable) {
-    const error = t.throws(() => otpless.open(env, io), { message: new RegExp(`^${name} `) }, name)
+    const error = t.throws(() => otpless.open(env, io, 'otpless'), { message: new RegExp(`^${name} `) }, name)
     t.notMatch(String(error), 'evil')
   }
   const hosts: string[][] = []
-  otpless.open(both, { ...io, openHttp: (provider, allowed) => (hosts.push(allowed), io.openHttp(provider, allowed)) })
+  const openHttp: typeof io.openHttp = (provider, allowed) => (hosts.push(allowed), io.openHttp(provider, allowed))
+  otpless.open(both, { ...io, openHttp }, 'otpless')
   t.same(hosts, [['auth.otpless.app', 'user-auth.otpless.app']])
 })

@@ -110,8 +110,8 @@ t.test('name, picture and signals are taken when they are fit to keep', async t 
 t.test('what a code comes to', async t => {
   const right = { requestId: 'r1', isOTPVerified: true, message: 'OTP verified successfully' }
   const refused = (errorCode: string) => ({ message: 'Invalid Request', errorCode, description: 'Request error' })
-  t.equal(judgeOtp(200, right, 'r1', false), 'right')
-  t.equal(judgeOtp(200, { isOTPVerified: true }, 'r1', false), 'right')
+  t.equal(judgeOtp(200, right, 'r1', false), 'correct')
+  t.equal(judgeOtp(200, { isOTPVerified: true }, 'r1', false), 'correct')
   t.equal(judgeOtp(200, { ...right, requestId: 'r2' }, 'r1', false), 'provider_bad_response', 'of another request')
   t.equal(judgeOtp(200, { ...right, isOTPVerified: false }, 'r1', false), 'incorrect')
   for (const isOTPVerified of ['true', 1, null, undefined]) {
@@ -119,7 +119,7 @@ t.test('what a code comes to', async t => {
   }
   for (const code of ['7118', '7112', '7116']) t.equal(judgeOtp(400, refused(code), 'r1', true), 'incorrect', code)
   t.equal(judgeOtp(400, refused('7115'), 'r1', false), 'evidence_invalid', 'verified by somebody else')
-  t.equal(judgeOtp(400, refused('7115'), 'r1', true), 'right', 'verified by ourselves, asking before')
+  t.equal(judgeOtp(400, refused('7115'), 'r1', true), 'correct', 'verified by ourselves, asking before')
   t.equal(judgeOtp(400, refused('7303'), 'r1', false), 'evidence_expired')
   t.equal(judgeOtp(400, right, 'r1', true), 'provider_bad_response', 'a 400 is no success')
   t.equal(

@@ -199,12 +199,12 @@ t.test('settings that cannot be used are named, and their values are not', async
   for (const [name, values] of Object.entries(unusable)) {
     for (const value of values) {
       const env = { TRUECALLER_APP_KEY: 'key', [name]: value }
-      const error = t.throws(() => truecaller.open(env, io), { message: new RegExp(`^${name} `) }, `${name} ${value}`)
+      const error = t.throws(() => truecaller.open(env, io, 'truecaller'), { message: new RegExp(`^${name} `) }, `${name} ${value}`)
       t.notMatch(String(error), 'evil')
     }
   }
   const usable = {
     TRUECALLER_API_URL: 'https://api4-noneu.truecaller.com/', TRUECALLER_PROFILE_HOSTS: 'a.example, b.example',
   }
-  t.ok(truecaller.open({ TRUECALLER_APP_KEY: 'key', ...usable }, io))
+  t.ok(truecaller.open({ TRUECALLER_APP_KEY: 'key', ...usable }, io, 'truecaller'))
 })

@@ -366,13 +366,13 @@ t.test('settings that cannot be used are named, and their values are not', async
     ['TRUID_API_VERSION', { ...both, TRUID_API_VERSION: 'evil' }],
   ]
   for (const [name, env] of unusable) {
-    const error = t.throws(() => truid.open(env, io), { message: new RegExp(`^${name} `) }, name)
+    const error = t.throws(() => truid.open(env, io, 'truid'), { message: new RegExp(`^${name} `) }, name)
     t.notMatch(String(error), 'evil')
   }
   const hosts: string[][] = []
   const recording = {
     ...io, openHttp: (provider: string, allowed: string[]) => (hosts.push(allowed), io.openHttp(provider, allowed)),
   }
-  for (const residency of ['', 'in', 'us']) truid.open({ ...both, TRUID_DATA_RESIDENCY: residency }, recording)
+  for (const residency of ['', 'in', 'us']) truid.open({ ...both, TRUID_DATA_RESIDENCY: residency }, recording, 'truid')
   t.same(hosts, [['eu.api.tru.id'], ['in.api.tru.id'], ['us.api.tru.id']])
 })
