@@ -130,7 +130,7 @@ export function openIo (
 }
 
 export function openAdapter (provider: Provider, settings: Record<string, string>, io: AdapterIo): Adapter {
-  const adapter = provider.open(settings, io)
+  const adapter = provider.open(settings, io, provider.provider)
   if (adapter === null) throw new Error(`${provider.provider} is off`)
   return adapter
 }
@@ -185,7 +185,7 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
     t.ok(facts !== undefined && facts.timeoutMs > 0 && facts.evidence.every(kind => kinds.includes(kind)))
     t.match(facts?.options, { type: 'object', additionalProperties: false })
     t.match(method, new RegExp(`^${provider.provider}\\.[a-z_]+$`))
-    t.equal(provider.open({}, openIo(t)), null, 'off without credentials')
+    t.equal(provider.open({}, openIo(t), provider.provider), null, 'off without credentials')
     for (
       const variable of Object.values(provider.settings.properties)
     ) t.match(variable, { type: 'string', description: /\w/ })

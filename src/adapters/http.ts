@@ -8,11 +8,11 @@ import type { Reason } from '../core/reasons.ts'
 export type HttpOptions = {
   /** Deadline of the whole call: connecting, waiting, reading. */
   timeoutMs?: number
-  /** Cap of an answer's body. */
+  /** Size limit of a response body. */
   maxBytes?: number
   /** Permits http, ports and loopback (sandbox and tests only). */
   allowInsecure?: boolean
-  /** Milliseconds since the epoch: what a `Retry-After` date is measured from. */
+  /** Milliseconds since the epoch; a `Retry-After` date is compared with it. */
   now?: () => number
 }
 
@@ -30,10 +30,9 @@ const failures = new Map<unknown, Failure>([
 ])
 
 /**
- * Opens the network to providers: undici pools, one per origin, kept until `close`. What comes out of a call is an
- * answer (2xx, or 4xx
- * without 429) or a `ProviderError` made of provider, call and status: URL, headers, body and the underlying error stay
- * inside.
+ * Opens the network to providers: undici pools, one per origin, kept until `close`. A call returns an answer (2xx, or
+ * 4xx without 429), or throws a `ProviderError` made of provider, call and status: it contains no URL, header, body or
+ * underlying error.
  */
 export function createHttp (options: HttpOptions = {}): {
   openHttp: AdapterIo['openHttp'], close: () => Promise<void>,
@@ -61,7 +60,7 @@ export function createHttp (options: HttpOptions = {}): {
       if (url === null) throw new ProviderError(provider, call, 'provider_bad_response')
       if (closing !== null) throw new ProviderError(provider, call, 'provider_error', { retryable: true })
 
-      // A 1xx is no answer: what says that and nothing more breaks HTTP, which is not the same as being slow.
+      // A 1xx is not a final answer: a server that sends nothing else breaks HTTP, so the failure is not a timeout.
       let interim = false
       const fail = (failure: Failure): ProviderError => {
         const { reason, retryable } = interim ? badResponse : failure
@@ -96,7 +95,7 @@ export function createHttp (options: HttpOptions = {}): {
     }
   }
 
-  /** Lets calls under way end, within their deadline. */
+  /** Lets running calls finish, within their deadline. */
   async function close (): Promise<void> {
     closing ??= Promise.all([...pools.values()].map(pool => pool.close()))
     await closing
@@ -106,8 +105,8 @@ export function createHttp (options: HttpOptions = {}): {
 }
 
 /**
- * WHATWG parsing decides, and the text must begin with exactly the origin that was parsed: no user info, no other
- * spelling of a host.
+ * Parses by the WHATWG rules. The text must begin with exactly the parsed origin, so user info and other spellings of a
+ * host are refused.
  */
 function readUrl (text: string, allowed: Set<string>, allowInsecure: boolean): URL | null {
   const url = URL.parse(text)
@@ -129,11 +128,10 @@ function ofStatus (status: number, retryAfterMs: number | null): [Reason, Detail
   return ['provider_bad_response', { retryable: false, status, retryAfterMs: null }]
 }
 
-/** What broke below HTTP. Everything that is not known to be the provider's breach of protocol is the network's. */
+/** What failed below HTTP. Every error that is not known to be a breach of protocol counts as an outage. */
 function readFailure (error: unknown): Failure {
   if (!(error instanceof Error)) return outage
-  // undici tells these apart by their messages alone: rubbish, a body that was cut, an interim status where none
-  // belongs.
+  // undici distinguishes these only by their messages: invalid bytes, a truncated body, an unexpected interim status.
   if (error instanceof errors.HTTPParserError && !error.message.includes('Invalid EOF state')) return badResponse
   if (error.message === 'bad response' || error.message === 'bad upgrade') return badResponse
   return failures.get('code' in error ? error.code : undefined) ?? outage
@@ -147,7 +145,7 @@ function joinHeaders (headers: Record<string, string | string[] | undefined>): R
   return joined
 }
 
-/** The content type is not trusted: providers send JSON as text, and HTML as JSON. */
+/** The content type is ignored: providers send JSON as text, and HTML as JSON. */
 function parseJson (text: string): unknown {
   try {
     return JSON.parse(text)
