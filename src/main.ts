@@ -18,12 +18,7 @@ async function main (): Promise<void> {
     config.logLevel, undefined, tracing === noTracing ? undefined : () => traceIdOf(tracing.traceparent()),
   )
   const simulators = config.sandbox ? await (await import('./sandbox/simulators.ts')).startSimulators({
-    port: config.sandboxPort, host: config.host, gatewayUrl: config.publicUrl,
-    ...(
-      config.settings.TRUECALLER_CALLBACK_KEY === undefined
-        ? {}
-        : { callbackKey: config.settings.TRUECALLER_CALLBACK_KEY }
-    ),
+    port: config.sandboxPort, host: config.host, gatewayUrl: config.publicUrl, settings: config.settings,
     onError: message => log.warn({ cause: message }, 'simulator'),
   }) : null
   if (simulators !== null) config = pointAt(config, simulators.settings)

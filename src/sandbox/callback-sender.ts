@@ -5,22 +5,21 @@ export type Callback = {
   provider: string
   url: string
   body: object
-  /** Headers beside `content-type`, made anew for every try: a signature covers the date. */
+  /** Headers besides `content-type`, computed for every try, because a signature covers the date. */
   headers?: (body: string, url: URL) => Promise<Record<string, string>>
   /** Pauses before the tries after the first. */
   retryDelaysMs: readonly number[]
-  /** How often the same event is sent, at once. */
+  /** How many times the same event is sent at once. */
   copies: number
 }
 
 export type CallbackSender = ReturnType<typeof createCallbackSender>
 
 /**
- * Posts callbacks as JSON: 3 s for an answer, any 2xx is success, everything else (redirects too) is tried again on the
- * callback's
- * schedule. `onError` hears of a callback that was given up, without its content.
+ * Posts callbacks as JSON: 3 s for an answer, any 2xx is success, everything else (redirects too) is retried on the
+ * callback's schedule. `onError` receives a message without content when the retries are exhausted.
  */
-export function createCallbackSender({ timers, onError, timeoutMs = 3000, maxWaiting = 10_000 }: {
+export function createCallbackSender ({ timers, onError, timeoutMs = 3000, maxWaiting = 10_000 }: {
   timers: Timers
   onError: (message: string) => void
   timeoutMs?: number
@@ -30,7 +29,7 @@ export function createCallbackSender({ timers, onError, timeoutMs = 3000, maxWai
   let waiting = 0
   let closed = false
 
-  async function post({ url, body, headers }: Callback): Promise<string> {
+  async function post ({ url, body, headers }: Callback): Promise<string> {
     try {
       const target = new URL(url)
       const text = JSON.stringify(body)
@@ -40,7 +39,7 @@ export function createCallbackSender({ timers, onError, timeoutMs = 3000, maxWai
         headers: { 'content-type': 'application/json', ...extra },
         body: text,
         dispatcher: agent,
-        signal: AbortSignal.timeout(timeoutMs)
+        signal: AbortSignal.timeout(timeoutMs),
       })
       await answer.body.dump()
       return String(answer.statusCode)
@@ -49,7 +48,7 @@ export function createCallbackSender({ timers, onError, timeoutMs = 3000, maxWai
     }
   }
 
-  async function deliver(callback: Callback, tries: number): Promise<void> {
+  async function deliver (callback: Callback, tries: number): Promise<void> {
     const answer = await post(callback)
     if (closed || /^2\d\d$/.test(answer)) return
     const delayMs = callback.retryDelaysMs[tries]
@@ -65,14 +64,14 @@ export function createCallbackSender({ timers, onError, timeoutMs = 3000, maxWai
   }
 
   return {
-    /** Resolves when the first try of every copy has ended, well or not; never rejects. */
-    async send(callback: Callback): Promise<void> {
+    /** Resolves when the first try of every copy has ended, successful or not; never rejects. */
+    async send (callback: Callback): Promise<void> {
       await Promise.all(Array.from({ length: callback.copies }, () => deliver(callback, 0)))
     },
 
-    async close(): Promise<void> {
+    async close (): Promise<void> {
       closed = true
       await agent.destroy()
-    }
+    },
   }
 }

@@ -1,11 +1,11 @@
 export type Timers = ReturnType<typeof createTimers>
 
-/** Timers that end together: after `stop()` nothing fires and nothing can be started. */
-export function createTimers() {
+/** Timers that stop together: after `stop()` no timer fires and none can be started. */
+export function createTimers () {
   const live = new Set<NodeJS.Timeout>()
   let stopped = false
 
-  function after(delayMs: number, action: () => void): void {
+  function after (delayMs: number, action: () => void): void {
     if (stopped) return
     const timer = setTimeout(() => {
       live.delete(timer)
@@ -14,19 +14,19 @@ export function createTimers() {
     live.add(timer)
   }
 
-  function every(intervalMs: number, action: () => void): void {
+  function every (intervalMs: number, action: () => void): void {
     after(intervalMs, () => {
       action()
       every(intervalMs, action)
     })
   }
 
-  /** Resolves after `delayMs`; never, if the timers are stopped first. */
-  function sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => after(delayMs, resolve))
+  /** Resolves after `delayMs`; never, if the timers are stopped before. */
+  function sleep (delayMs: number): Promise<void> {
+    return new Promise(resolve => after(delayMs, resolve))
   }
 
-  function stop(): void {
+  function stop (): void {
     stopped = true
     for (const timer of live) clearTimeout(timer)
     live.clear()

@@ -229,7 +229,7 @@ async function testMalformed (t: Test, { url, say, shop, counted, simulators, re
 t.test('with TRUECALLER_CALLBACK_KEY, nothing happens without it', async t => {
   const key = 'registered_callback_key-0'
   const { approve, deliver, counted, say, shop, revisionOf } = await startCaught(
-    t, { TRUECALLER_CALLBACK_KEY: key }, { callbackKey: key },
+    t, { TRUECALLER_CALLBACK_KEY: key }, { settings: { TRUECALLER_CALLBACK_KEY: key } },
   )
   const { id, revision, nonce, grant } = await approve(numberEnding('02'))
   t.equal(grant.path, `/callbacks/truecaller/${key}`)

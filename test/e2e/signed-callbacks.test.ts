@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import t from 'tap'
+import { createTruid } from '../../src/sandbox/truid/index.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { until } from '../helpers/redis.ts'
 import { startCaught, type Caught } from './caught.ts'
@@ -15,9 +16,9 @@ async function finish ({ shop, catchOne }: Caught) {
   }
 }
 
-for (const [truidDigest, publicPath] of [['base64', ''], ['hex', '/behind/a/proxy']] as const) {
-  t.test(`tru.ID's callback, its digest in ${truidDigest}, counts for the address that is public`, async t => {
-    const caught = await startCaught(t, {}, { truidDigest }, publicPath)
+for (const [digestEncoding, publicPath] of [['base64', ''], ['hex', '/behind/a/proxy']] as const) {
+  t.test(`tru.ID's callback, its digest in ${digestEncoding}, counts for the address that is public`, async t => {
+    const caught = await startCaught(t, {}, { simulators: [createTruid({ digestEncoding })] }, publicPath)
     const { id, callback } = await finish(caught)
     t.ok(callback.path.startsWith(`${publicPath}/callbacks/truid/`))
     t.not(new URL(caught.url).host, callback.headers.host)
@@ -98,7 +99,7 @@ t.test('tru.ID\'s keys change, and cannot always be had', async t => {
   const first = await finishCheck()
   t.hasStrict(await shop.waitFor(first.id), { status: 'verified' })
   t.equal(await counted('accepted'), 1)
-  simulators.rotateTruidKey()
+  await post(`${simulators.url}/control/truid/rotate-key`, {})
   aheadMs += 30_000
   const second = await finishCheck()
   t.hasStrict(await shop.waitFor(second.id), { status: 'verified' })

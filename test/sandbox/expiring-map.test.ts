@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createExpiringMap } from '../../src/sandbox/expiring-map.ts'
 
-t.test('an entry is gone after its lifetime, counted from when it was last set', async (t) => {
+t.test('an entry is gone after its lifetime, counted from when it was last set', async t => {
   let now = 0
   const map = createExpiringMap<string>(() => now, 100)
   map.set('a', '1')
@@ -17,7 +17,7 @@ t.test('an entry is gone after its lifetime, counted from when it was last set',
   t.equal(map.get('b'), '3')
 })
 
-t.test('memory is given back when entries are set', async (t) => {
+t.test('memory is given back when entries are set', async t => {
   let now = 0
   const map = createExpiringMap<number>(() => now, 100)
   for (let index = 0; index < 50; index += 1) map.set(`old${index}`, index)
@@ -26,7 +26,7 @@ t.test('memory is given back when entries are set', async (t) => {
   t.equal(map.size(), 1)
 })
 
-t.test('the oldest go when there are too many', async (t) => {
+t.test('the oldest go when there are too many', async t => {
   const map = createExpiringMap<number>(() => 0, 100, 2)
   map.set('a', 1)
   map.set('b', 2)

@@ -11,7 +11,7 @@ export type Received = {
  * A real HTTP server that keeps what is posted to it. `answer` gives the status of each, or nothing to leave it
  * unanswered.
  */
-export async function startReceiver(t: Test, answer: (received: Received) => number | undefined = () => 204) {
+export async function startReceiver (t: Test, answer: (received: Received) => number | undefined = () => 204) {
   const received: Received[] = []
   const arrivals = new EventTarget()
   const server = createServer((request, response) => {
@@ -42,18 +42,18 @@ export async function startReceiver(t: Test, answer: (received: Received) => num
     received,
 
     /** Resolves with the first `count` arrivals, fails after `deadlineMs`. */
-    async first(count: number, deadlineMs = 3000): Promise<Received[]> {
+    async first (count: number, deadlineMs = 3000): Promise<Received[]> {
       const deadline = AbortSignal.timeout(deadlineMs)
       while (received.length < count) await once(arrivals, 'arrival', { signal: deadline })
       return received.slice(0, count)
-    }
+    },
   }
 }
 
 export type Receiver = Awaited<ReturnType<typeof startReceiver>>
 
 /** Simulators that are closed with the test, and a gateway's callback routes that they post to. */
-export async function start(
+export async function start (
   t: Test, options: Partial<SimulatorOptions> & { answer?: (received: Received) => number | undefined } = {},
 ) {
   const gateway = await startReceiver(t, options.answer)
@@ -67,7 +67,7 @@ export async function start(
 export type Answer = { status: number, type: string, headers: Headers, text: string, json: Record<string, unknown> }
 
 /** One HTTP request without following redirects; `json` is empty if the answer is not JSON. */
-export async function ask(
+export async function ask (
   url: string, method: string, headers: Record<string, string> = {}, body?: unknown,
 ): Promise<Answer> {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
@@ -84,15 +84,15 @@ export async function ask(
 }
 
 /** A setting, which is known to be there. */
-export function setting(simulators: Simulators, name: string): string {
+export function setting (simulators: Simulators, name: string): string {
   return simulators.settings[name] ?? ''
 }
 
 /** Resolves once `condition` holds, fails after 3 s. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 3000
   while (!await condition()) {
     if (performance.now() > deadline) throw new Error('the condition did not come true in time')
-    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise(resolve => setImmediate(resolve))
   }
 }

@@ -1,10 +1,10 @@
 import t from 'tap'
 import { createTimers } from '../../src/sandbox/timers.ts'
 
-t.test('timers fire, repeat and can be awaited', async (t) => {
+t.test('timers fire, repeat and can be awaited', async t => {
   const timers = createTimers()
   let fired = 0
-  await new Promise<void>((resolve) => timers.every(1, () => {
+  await new Promise<void>(resolve => timers.every(1, () => {
     fired += 1
     if (fired === 3) resolve()
   }))
@@ -13,7 +13,7 @@ t.test('timers fire, repeat and can be awaited', async (t) => {
   timers.stop()
 })
 
-t.test('after stop nothing fires and nothing starts', async (t) => {
+t.test('after stop nothing fires and nothing starts', async t => {
   const timers = createTimers()
   let fired = 0
   timers.after(1, () => { fired += 1 })

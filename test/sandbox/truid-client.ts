@@ -10,7 +10,7 @@ export const patchJson = { 'content-type': 'application/json-patch+json' }
 export const fragment = (answer: Answer) =>
   String(answer.json['type']).replace('https://developer.tru.id/docs/reference/api-errors#', '')
 
-export async function bearerFor(
+export async function bearerFor (
   { simulators }: Awaited<ReturnType<typeof start>>, scope: string,
 ): Promise<Record<string, string>> {
   const pair = `${setting(simulators, 'TRUID_CLIENT_ID')}:${setting(simulators, 'TRUID_CLIENT_SECRET')}`
@@ -22,22 +22,22 @@ export async function bearerFor(
 }
 
 /** Simulators with a gateway, and a bearer token for PhoneCheck. */
-export async function build(t: Test, options: Parameters<typeof start>[1] = {}): Promise<Started> {
+export async function build (t: Test, options: Parameters<typeof start>[1] = {}): Promise<Started> {
   const started = await start(t, options)
   return { ...started, bearer: await bearerFor(started, 'phone_check') }
 }
 
-export function create(
+export function create (
   { simulators, bearer }: Started, version: Version, body: unknown, headers: object = {},
 ): Promise<Answer> {
   return ask(`${simulators.url}/phone_check/${version}/checks`, 'POST', { ...json, ...bearer, ...headers }, body)
 }
 
-export function get({ simulators, bearer }: Started, version: Version, id: unknown): Promise<Answer> {
+export function get ({ simulators, bearer }: Started, version: Version, id: unknown): Promise<Answer> {
   return ask(`${simulators.url}/phone_check/${version}/checks/${id}`, 'GET', bearer)
 }
 
-export function patch({ simulators, bearer }: Started, id: unknown, body: unknown, headers = patchJson) {
+export function patch ({ simulators, bearer }: Started, id: unknown, body: unknown, headers = patchJson) {
   return ask(`${simulators.url}/phone_check/v0.2/checks/${id}`, 'PATCH', { ...bearer, ...headers }, body)
 }
 
@@ -45,7 +45,7 @@ export function patch({ simulators, bearer }: Started, id: unknown, body: unknow
 export const bring = (code: unknown) => [{ op: 'add', path: '/code', value: code }]
 
 /** The phone: follows the redirects as long as they stay on the simulators. */
-export async function walk(
+export async function walk (
   { simulators }: Started, id: unknown, version: Version = 'v0.2',
 ): Promise<{ hops: Answer[], end: Answer }> {
   const hops: Answer[] = []

@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify'
 
 /**
- * The error codes that the simulator answers, with their HTTP status. Texts are ours but for 7114 and 7301: nobody may
- * match on them.
+ * The error codes that the simulator sends, with their HTTP status. Only the texts of 7114 and 7301 are documented; a
+ * client must not depend on texts.
  */
 const errors = {
   7002: [401, 'Access blocked', 'Invalid client credentials'],
@@ -22,13 +22,13 @@ const errors = {
   7119: [400, 'Invalid Request', 'Request error: Invalid request id'],
   7136: [400, 'Invalid Request', 'Request error: Unknown request id'],
   7301: [401, 'Expired', 'Request error: Token is expired'],
-  7303: [400, 'Expired', 'Request error: OTP is expired']
+  7303: [400, 'Expired', 'Request error: OTP is expired'],
 } as const
 
 export type ErrorCode = keyof typeof errors
 
 /** Answers `{ message, errorCode, description }`; the code is a string on the wire. */
-export function sendError(reply: FastifyReply, errorCode: ErrorCode): FastifyReply {
+export function sendError (reply: FastifyReply, errorCode: ErrorCode): FastifyReply {
   const [status, message, description] = errors[errorCode]
   return reply.code(status).send({ message, errorCode: String(errorCode), description })
 }
@@ -41,10 +41,10 @@ const codeOfMember: Record<string, ErrorCode> = {
   otpLength: 7116,
   requestId: 7119,
   otp: 7112,
-  token: 7114
+  token: 7114,
 }
 
-/** The code for a body member that is missing or ill-formed. */
-export function codeFor(member: string): ErrorCode {
+/** The code for a body member that is missing or malformed. */
+export function codeFor (member: string): ErrorCode {
   return (Object.hasOwn(codeOfMember, member) ? codeOfMember[member] : undefined) ?? 7101
 }

@@ -1,11 +1,11 @@
-/** A user of the front-end SDK as validate/token shows it; the surroundings are those of the documented sample. */
+/** A user of the front-end SDK as validate/token describes it; all other members are those of the documented sample. */
 export type OtplessUser = { digits: string | undefined, email: string | undefined, verified: boolean, at: number }
 
-function timestamp(at: number): string {
+function timestamp (at: number): string {
   return `${new Date(at).toISOString().slice(0, 19)}Z`
 }
 
-function identity(
+function identity (
   identityType: string, identityValue: string | undefined, method: string, { verified, at }: OtplessUser,
 ): object[] {
   if (identityValue === undefined) return []
@@ -13,14 +13,14 @@ function identity(
   return [{ identityType, identityValue, channel: 'OAUTH', methods: [method], verified, verifiedAt }]
 }
 
-/** The identities, e-mail first: the order says nothing, and who takes the first one unseen is to notice. */
-export function readIdentities(user: OtplessUser): object[] {
+/** The identities, e-mail first: the order means nothing, and an adapter that takes the first one fails. */
+export function identitiesOf (user: OtplessUser): object[] {
   return [...identity('EMAIL', user.email, 'GOOGLE', user), ...identity('MOBILE', user.digits, 'TRUE_CALLER', user)]
 }
 
-/** The successful answer of validate/token, from `now` (milliseconds). */
-export function describeUser(token: string, user: OtplessUser, now: number): object {
-  const identities = readIdentities(user)
+/** The successful answer of validate/token at `now` (ms since the epoch). */
+export function describeUser (token: string, user: OtplessUser, now: number): object {
+  const identities = identitiesOf(user)
   return {
     token, status: 'SUCCESS', userId: 'MO-sandbox', timestamp: timestamp(now), identities, network, deviceInfo,
     secureInfo,
@@ -38,8 +38,8 @@ const network = {
     continent: { code: 'AS' },
     latitude: 21.9974,
     longitude: 79.0011,
-    asn: { asn: '64496', name: 'Example Internet Services', network: '192.0.2.0/24' }
-  }
+    asn: { asn: '64496', name: 'Example Internet Services', network: '192.0.2.0/24' },
+  },
 }
 
 const deviceInfo = {
@@ -58,7 +58,7 @@ const deviceInfo = {
   cpuArchitecture: '8-core',
   fontFamily: 'sans-serif',
   deviceId: 'DEVICE_ID',
-  browserInfo: { browserName: 'Other', os: 'Android', osVersion: '14', device: 'Generic Smartphone' }
+  browserInfo: { browserName: 'Other', os: 'Android', osVersion: '14', device: 'Generic Smartphone' },
 }
 
 const secureInfo = {
@@ -74,5 +74,5 @@ const secureInfo = {
   factoryReset: { time: '2024-10-09T10:53:31Z', timestamp: 1728471211 },
   frida: { result: false },
   suspectScore: { result: 5 },
-  privacySettings: { result: false }
+  privacySettings: { result: false },
 }

@@ -6,13 +6,13 @@ import { readDeepLink } from './deep-link.ts'
 import { createExpiringMap } from '../expiring-map.ts'
 import { type Scenario, provenDigits, scenarioOf } from '../scenarios.ts'
 import { pushProfile, webProfile } from './profile.ts'
-import type { SimulatorContext } from '../context.ts'
+import type { Simulator, SimulatorContext } from '../simulator.ts'
 
 // Lifetimes as documented: "5 mins" between requests for one user, "10 minutes" for an access token.
 const repeatLockMs = 5 * 60_000
 const accessTokenMs = 10 * 60_000
 
-/** Truecaller retries a callback that got no 2xx, but publishes no schedule; this one is ours. */
+/** Truecaller retries a callback without a 2xx, but does not document the schedule. */
 const retryDelaysMs = [2000, 10_000, 30_000]
 
 const forbidden = { code: 1008, message: 'Forbidden: It is forbidden to use sdk login for this phone number.' }
@@ -22,109 +22,139 @@ const serverError = { code: 500, message: 'error message' }
 
 const StartBody = Type.Object({
   phoneNumber: Type.Integer({ minimum: 1_000_000, maximum: 999_999_999_999_999 }),
-  state: Type.Optional(Type.String())
+  state: Type.Optional(Type.String()),
 }, { additionalProperties: false })
 
 const OpenBody = Type.Object({
   url: Type.String(),
-  phoneNumber: Type.String({ pattern: '^\\+?[1-9][0-9]{6,14}$' })
+  phoneNumber: Type.String({ pattern: '^\\+?[1-9][0-9]{6,14}$' }),
 }, { additionalProperties: false })
 
 const OpenQuery = Type.Object({
   endpoint: Type.Optional(Type.String()),
-  status: Type.Optional(Type.String())
+  status: Type.Optional(Type.String()),
 }, { additionalProperties: false })
 
 type Grant = {
   digits: string, scenario: Scenario, readProfile: (digits: string) => Record<string, unknown>, failuresLeft: number,
 }
+type Grants = ReturnType<typeof createGrants>
+type Handset = ReturnType<typeof createHandset>
 
-export type TruecallerOptions = {
-  world: SimulatorContext
-  appKey: string
-  /** The callback URL registered for the app key. */
-  callbackUrl: () => string
-}
+const appKey = 'sandbox-app-key'
 
 /**
  * Truecaller: the web sign-up push API of 2017, the handset of the mobile web SDK, and the profile host of both.
  * https://docs.truecaller.com/truecaller-sdk
  */
-export const truecaller: FastifyPluginAsyncTypebox<TruecallerOptions> = async (app, { world, appKey, callbackUrl }) => {
-  const { now, timers, handsetDelayMs, slowMs } = world
-  const grants = createExpiringMap<Grant>(now, accessTokenMs)
-  const lastAsked = createExpiringMap<true>(now, repeatLockMs)
+export const truecaller: Simulator = {
+  provider: 'truecaller',
 
-  function post(body: object, scenario: Scenario): Promise<void> {
-    return world.callbacks.send({
+  settings: url => ({
+    TRUECALLER_APP_KEY: appKey,
+    TRUECALLER_PARTNER_NAME: 'Sandbox',
+    TRUECALLER_API_URL: url,
+    TRUECALLER_PROFILE_URL: url,
+    TRUECALLER_PROFILE_HOSTS: new URL(url).host,
+  }),
+
+  async routes (app, { context }) {
+    const grants = createGrants(context.now)
+    const handset = createHandset(context, grants)
+    // The documentation has no answer to an invalid body; this one has the form of its errors.
+    app.setErrorHandler<FastifyError>((error, _request, reply) => {
+      const status = error.statusCode ?? 500
+      return reply.code(status).send({ code: status, message: error.message })
+    })
+    await app.register(pushRoutes, { context, handset })
+    await app.register(profileRoutes, { grants })
+    await app.register(handsetRoutes, { context, handset })
+  },
+}
+
+function createGrants (now: () => number) {
+  const grants = createExpiringMap<Grant>(now, accessTokenMs)
+  return {
+    get: grants.get,
+    issue (phoneNumber: string | number, readProfile: Grant['readProfile']): string {
+      const accessToken = randomBytes(48).toString('base64url')
+      const scenario = scenarioOf(phoneNumber)
+      const failuresLeft = scenario === 'flaky' ? 2 : 0
+      grants.set(accessToken, { digits: provenDigits(phoneNumber), scenario, readProfile, failuresLeft })
+      return accessToken
+    },
+  }
+}
+
+/** The person with the phone, whose decisions become callbacks. */
+function createHandset (context: SimulatorContext, grants: Grants) {
+  const { timers, handsetDelayMs, slowMs, retryScale } = context
+
+  function post (body: object, scenario: Scenario): Promise<void> {
+    return context.callbacks.send({
       provider: 'truecaller',
-      url: callbackUrl(),
+      url: context.callbackUrl('truecaller', context.settings['TRUECALLER_CALLBACK_KEY'] || undefined),
       body,
-      retryDelaysMs: retryDelaysMs.map((delayMs) => delayMs * world.retryScale),
-      copies: scenario === 'repeated' ? 3 : 1
+      retryDelaysMs: retryDelaysMs.map(delayMs => delayMs * retryScale),
+      copies: scenario === 'repeated' ? 3 : 1,
     })
   }
 
-  function grant(phoneNumber: string | number, readProfile: Grant['readProfile']): string {
-    const accessToken = randomBytes(48).toString('base64url')
-    const scenario = scenarioOf(phoneNumber)
-    grants.set(
-      accessToken,
-      { digits: provenDigits(phoneNumber), scenario, readProfile, failuresLeft: scenario === 'flaky' ? 2 : 0 },
-    )
-    return accessToken
-  }
+  return {
+    async answerPush (
+      requestId: string, phoneNumber: number, state: string | undefined, scenario: Scenario,
+    ): Promise<void> {
+      await timers.sleep(scenario === 'slow' ? slowMs : handsetDelayMs)
+      await post({ requestId, accessToken: grants.issue(phoneNumber, pushProfile), state }, scenario)
+    },
 
-  async function answerPush(
-    requestId: string, phoneNumber: number, state: string | undefined, scenario: Scenario,
-  ): Promise<void> {
-    await timers.sleep(scenario === 'slow' ? slowMs : handsetDelayMs)
-    await post({ requestId, accessToken: grant(phoneNumber, pushProfile), state }, scenario)
+    async answerDialog (
+      requestId: string, phoneNumber: string, endpoint: string, status: string | undefined,
+    ): Promise<void> {
+      const scenario = scenarioOf(phoneNumber)
+      if (scenario === 'silent' || scenario === 'unsupported') return
+      const opened = { requestId, status: 'flow_invoked' }
+      const refusal = status ?? (scenario === 'rejected' ? 'user_rejected' : undefined)
+      await timers.sleep(handsetDelayMs)
+      if (scenario !== 'reordered') await post(opened, scenario)
+      await timers.sleep(scenario === 'slow' ? slowMs : handsetDelayMs)
+      const decision = refusal === undefined
+        ? { accessToken: grants.issue(phoneNumber, webProfile), endpoint }
+        : { status: refusal }
+      await post({ requestId, ...decision }, scenario)
+      if (scenario === 'reordered') await post(opened, scenario)
+    },
   }
+}
 
-  async function answerDialog(
-    requestId: string, phoneNumber: string, endpoint: string, status: string | undefined,
-  ): Promise<void> {
-    const scenario = scenarioOf(phoneNumber)
-    if (scenario === 'silent' || scenario === 'unsupported') return
-    const opened = { requestId, status: 'flow_invoked' }
-    const refusal = status ?? (scenario === 'rejected' ? 'user_rejected' : undefined)
-    await timers.sleep(handsetDelayMs)
-    if (scenario !== 'reordered') await post(opened, scenario)
-    await timers.sleep(scenario === 'slow' ? slowMs : handsetDelayMs)
-    const decision = refusal === undefined
-      ? { accessToken: grant(phoneNumber, webProfile), endpoint }
-      : { status: refusal }
-    await post({ requestId, ...decision }, scenario)
-    if (scenario === 'reordered') await post(opened, scenario)
-  }
-
-  // The vendor documents no answer to a body that breaks its rules; 400 in its error shape is ours.
-  app.setErrorHandler<FastifyError>((error, _request, reply) => {
-    const status = error.statusCode ?? 500
-    return reply.code(status).send({ code: status, message: error.message })
-  })
+const pushRoutes: FastifyPluginAsyncTypebox<{ context: SimulatorContext, handset: Handset }> = async (
+  app, { context, handset },
+) => {
+  const lastRequests = createExpiringMap<true>(context.now, repeatLockMs)
 
   app.post('/v1/apps/requests', {
     schema: { body: StartBody },
     onRequest: async (request, reply) => {
       if (request.headers.appkey !== appKey) return reply.code(404).send(badCredentials)
-    }
+    },
   }, async ({ body: { phoneNumber, state } }, reply) => {
     const scenario = scenarioOf(phoneNumber)
     if (scenario === 'unsupported') return reply.code(403).send(forbidden)
     if (scenario === 'error' || scenario === 'startFails') return reply.code(500).send(serverError)
     const requestId = randomBytes(20).toString('base64')
     if (scenario === 'malformed') return { id: requestId }
-    const asked = lastAsked.get(String(phoneNumber))
-    if (asked === undefined) {
-      lastAsked.set(String(phoneNumber), true)
+    if (lastRequests.get(String(phoneNumber)) === undefined) {
+      lastRequests.set(String(phoneNumber), true)
       // This API has no event for a user who refuses.
-      if (scenario !== 'silent' && scenario !== 'rejected') void answerPush(requestId, phoneNumber, state, scenario)
+      if (scenario !== 'silent' && scenario !== 'rejected') {
+        void handset.answerPush(requestId, phoneNumber, state, scenario)
+      }
     }
     return { requestId }
   })
+}
 
+const profileRoutes: FastifyPluginAsyncTypebox<{ grants: Grants }> = async (app, { grants }) => {
   app.get('/v1/default', async (request, reply) => {
     const [, accessToken] = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '') ?? []
     const granted = accessToken === undefined ? undefined : grants.get(accessToken)
@@ -133,15 +163,17 @@ export const truecaller: FastifyPluginAsyncTypebox<TruecallerOptions> = async (a
     const { phoneNumbers, ...rest } = granted.readProfile(granted.digits)
     return granted.scenario === 'malformed' ? rest : { phoneNumbers, ...rest }
   })
+}
 
-  /**
-   * The person's side of the mobile web SDK: opens the deep link. `?endpoint=` and `?status=` replace what the callback
-   * would say.
-   */
+const handsetRoutes: FastifyPluginAsyncTypebox<{ context: SimulatorContext, handset: Handset }> = async (
+  app, { context, handset },
+) => {
+  /** A person opens the deep link. `?endpoint=` and `?status=` replace the content of the callback. */
   app.post('/handset/open', { schema: { body: OpenBody, querystring: OpenQuery } }, async ({ body, query }, reply) => {
     const link = readDeepLink(body.url, appKey)
     if ('problem' in link) return reply.code(400).send({ code: 400, message: link.problem })
-    void answerDialog(link.requestNonce, body.phoneNumber, query.endpoint ?? `${world.url()}/v1/default`, query.status)
+    const endpoint = query.endpoint ?? `${context.url()}/v1/default`
+    void handset.answerDialog(link.requestNonce, body.phoneNumber, endpoint, query.status)
     return reply.code(202).send({ requestId: link.requestNonce })
   })
 }

@@ -1,15 +1,14 @@
 /**
- * Users whose number has 5…9 as third last digit have filled in nothing optional: those attributes are absent, never
- * null.
+ * Users whose number has 5…9 as its third last digit have no optional attributes: these are absent, never null.
  */
-function isSparse(digits: string): boolean {
+function isSparse (digits: string): boolean {
   return (digits.at(-3) ?? '0') >= '5'
 }
 
 const address = { city: 'Exampleville', street: '1 Example Street', zipcode: '1234567' }
 
-/** The profile as the web sign-up API of 2017 shows it: numbers are JSON numbers. */
-export function pushProfile(digits: string): Record<string, unknown> {
+/** The profile in the form of the web sign-up API of 2017: numbers are JSON numbers. */
+export function pushProfile (digits: string): Record<string, unknown> {
   const name = { first: 'Ada', last: 'Example' }
   if (isSparse(digits)) return { name, phoneNumbers: [Number(digits)] }
   return {
@@ -22,14 +21,14 @@ export function pushProfile(digits: string): Record<string, unknown> {
     companyName: 'Example Ltd',
     jobTitle: 'CEO',
     addresses: [{ countryCode: 'se', ...address }],
-    gender: 'Female'
+    gender: 'Female',
   }
 }
 
 /**
- * The profile as the mobile web SDK's page "Fetch user profile" shows it: numbers, times and `isActive` are strings.
+ * The profile in the form of the mobile web SDK ("Fetch user profile"): numbers, times and `isActive` are strings.
  */
-export function webProfile(digits: string): Record<string, unknown> {
+export function webProfile (digits: string): Record<string, unknown> {
   const name = { last: 'Example', first: 'Ada' }
   const account = {
     isActive: 'True', createdTime: '1379314068000', type: 'Personal', id: '655574719', userId: '1319413476',
@@ -47,6 +46,6 @@ export function webProfile(digits: string): Record<string, unknown> {
     ...account,
     onlineIdentities: { url: 'https://www.example.com', email: 'ada@example.com', facebookId: '105056625245' },
     badges: ['verified', 'premium'],
-    name
+    name,
   }
 }

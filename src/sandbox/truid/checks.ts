@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { createExpiringMap } from '../expiring-map.ts'
 import { type Scenario, scenarioOf } from '../scenarios.ts'
-import type { SimulatorContext } from '../context.ts'
+import type { SimulatorContext } from '../simulator.ts'
 
 export type Version = 'v0.1' | 'v0.2'
 
@@ -19,18 +19,20 @@ export type Check = {
   status: 'ACCEPTED' | 'PENDING' | 'COMPLETED' | 'EXPIRED' | 'ERROR'
   match?: boolean
   errorCode?: ErrorCode
-  /** Names the device's current walk through the operator's redirects. */
+  /** Identifies the device's current walk through the operator's redirects. */
   walk?: string
   walked: boolean
   code?: string
   failuresLeft: number
 }
 
+export type Checks = ReturnType<typeof createChecks>
+
 export type NewCheck = Pick<Check, 'version' | 'referenceId' | 'callbackUrl' | 'redirectUrl'> & { phoneNumber: string }
 
 const ttlSeconds = 120
-const keptMs = 60 * 60_000
-const mostUnfinished = 100_000
+const rememberedMs = 60 * 60_000
+const maxUnfinished = 100_000
 
 /** Documented: "10 s, interval +10 s each time, until the interval is one minute, then stop". */
 export const retryDelaysMs = [10_000, 20_000, 30_000, 40_000, 50_000, 60_000]
@@ -39,23 +41,23 @@ const operatorErrors: Partial<Record<Scenario, ErrorCode>> = {
   unsupported: 'mno_not_supported', error: 'mno_server_error',
 }
 
-function timestamp(at: number): string {
+function timestamp (at: number): string {
   return `${new Date(at).toISOString().slice(0, 19)}+00:00`
 }
 
 /**
- * The checks of PhoneCheck and how each lives: ACCEPTED → PENDING → COMPLETED, ERROR, or EXPIRED `ttl` seconds after
- * its creation.
+ * The checks of PhoneCheck and their life: ACCEPTED → PENDING → COMPLETED, ERROR, or EXPIRED `ttl` seconds after the
+ * creation.
  */
-export function createChecks(
-  world: SimulatorContext, signHeaders: (body: string, url: URL) => Promise<Record<string, string>>,
+export function createChecks (
+  context: SimulatorContext, signHeaders: (body: string, url: URL) => Promise<Record<string, string>>,
 ) {
-  const { now, timers } = world
-  const checks = createExpiringMap<Check>(now, keptMs)
+  const { now, timers } = context
+  const checks = createExpiringMap<Check>(now, rememberedMs)
   const unfinished = new Map<string, Check>()
 
-  /** The members that a check has in every answer of every version. */
-  function describe(check: Check) {
+  /** The members of a check that every answer of every version has. */
+  function describe (check: Check) {
     return {
       check_id: check.id,
       reference_id: check.referenceId,
@@ -65,57 +67,57 @@ export function createChecks(
       charge_amount: 1,
       charge_currency: 'API',
       created_at: timestamp(check.createdAt),
-      updated_at: check.status === 'ACCEPTED' ? undefined : timestamp(check.updatedAt)
+      updated_at: check.status === 'ACCEPTED' ? undefined : timestamp(check.updatedAt),
     }
   }
 
-  async function finish(check: Check, end: Pick<Check, 'status' | 'match' | 'errorCode'>): Promise<void> {
+  async function finish (check: Check, end: Pick<Check, 'status' | 'match' | 'errorCode'>): Promise<void> {
     if (!unfinished.delete(check.id)) return
     Object.assign(check, end, { updatedAt: now() })
     if (check.callbackUrl === undefined || check.scenario === 'silent' || check.scenario === 'rejected') return
-    await world.callbacks.send({
+    await context.callbacks.send({
       provider: 'truid',
       url: check.callbackUrl,
       body: { ...describe(check), network_id: check.status === 'COMPLETED' ? '23599' : undefined },
       headers: signHeaders,
-      retryDelaysMs: retryDelaysMs.map((delayMs) => delayMs * world.retryScale),
-      copies: check.scenario === 'repeated' ? 3 : 1
+      retryDelaysMs: retryDelaysMs.map(delayMs => delayMs * context.retryScale),
+      copies: check.scenario === 'repeated' ? 3 : 1,
     })
   }
 
-  function expireOld(): void {
+  function expireOld (): void {
     for (const check of unfinished.values()) {
-      if (check.createdAt + ttlSeconds * 1000 > now() && unfinished.size <= mostUnfinished) return
+      if (check.createdAt + ttlSeconds * 1000 > now() && unfinished.size <= maxUnfinished) return
       void finish(check, { status: 'EXPIRED' })
     }
   }
   timers.every(250, expireOld)
 
-  function complete(check: Check): Promise<void> {
+  function complete (check: Check): Promise<void> {
     return finish(check, { status: 'COMPLETED', match: check.scenario !== 'mismatch' })
   }
 
-  function startWalk(check: Check): string {
+  function startWalk (check: Check): string {
     check.status = 'PENDING'
     check.updatedAt = now()
     check.walk = randomBytes(12).toString('base64url')
     return check.walk
   }
 
-  /** The operator has seen the device. Resolves when it answers, which for a silent number is never. */
-  async function endWalk(check: Check): Promise<void> {
+  /** The operator has identified the device. Resolves when it answers; for a silent number, never. */
+  async function endWalk (check: Check): Promise<void> {
     if (check.scenario === 'silent' || check.scenario === 'rejected') return new Promise(() => {})
-    if (check.scenario === 'slow') await timers.sleep(world.slowMs)
+    if (check.scenario === 'slow') await timers.sleep(context.slowMs)
     const errorCode = operatorErrors[check.scenario]
     if (errorCode !== undefined) return void finish(check, { status: 'ERROR', errorCode })
     check.walked = true
     check.code = randomBytes(8).toString('hex')
-    // v0.1 fetches the operator's result when it is asked for; with nobody asking it still arrives by itself.
-    if (check.version === 'v0.1') timers.after(world.handsetDelayMs, () => void complete(check))
+    // v0.1 fetches the operator's result when the check is read, and otherwise receives it later.
+    if (check.version === 'v0.1') timers.after(context.handsetDelayMs, () => void complete(check))
   }
 
-  async function walkByItself(check: Check): Promise<void> {
-    await timers.sleep(world.handsetDelayMs)
+  async function walkByItself (check: Check): Promise<void> {
+    await timers.sleep(context.handsetDelayMs)
     if (check.status !== 'ACCEPTED') return
     startWalk(check)
     await endWalk(check)
@@ -128,7 +130,7 @@ export function createChecks(
     endWalk,
     ttlSeconds,
 
-    create({ phoneNumber, ...given }: NewCheck): Check {
+    create ({ phoneNumber, ...given }: NewCheck): Check {
       const scenario = scenarioOf(phoneNumber)
       const createdAt = now()
       const state = {
@@ -137,15 +139,15 @@ export function createChecks(
       const check: Check = { ...given, ...state, id: randomUUID(), scenario, createdAt }
       checks.set(check.id, check)
       unfinished.set(check.id, check)
-      // In v0.2 the code comes back through whoever opens the URL, so nobody but the phone itself can do that.
+      // In v0.2 the code returns through the browser that opens the URL, so only a phone outside can open it.
       if (check.version === 'v0.1') void walkByItself(check)
       return check
     },
 
-    find(version: Version, id: string): Check | undefined {
+    find (version: Version, id: string): Check | undefined {
       expireOld()
       const check = checks.get(id)
       return check?.version === version ? check : undefined
-    }
+    },
   }
 }

@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { createExpiringMap } from '../expiring-map.ts'
+import { createExpiringMap, type ExpiringMap } from '../expiring-map.ts'
 import { scenarioOf } from '../scenarios.ts'
-import { type Check, type Version, createChecks } from './checks.ts'
+import { type Check, type Checks, type Version, createChecks } from './checks.ts'
 import { sendProblem } from './problems.ts'
-import type { CallbackSigner } from './signature.ts'
+import { createCallbackSigner, type DigestEncoding } from './signature.ts'
 import { accessTokenSeconds, truidToken } from './token.ts'
-import type { SimulatorContext } from '../context.ts'
+import type { Simulator, SimulatorContext } from '../simulator.ts'
 
 const WebUrl = Type.String({ format: 'uri', pattern: '^https?://' })
 
@@ -15,7 +15,7 @@ const newCheck = {
   phone_number: Type.String({ pattern: '^[1-9][0-9]{6,14}$' }),
   phone_ip: Type.Optional(Type.Union([Type.String({ format: 'ipv4' }), Type.String({ format: 'ipv6' })])),
   reference_id: Type.Optional(Type.String()),
-  callback_url: Type.Optional(WebUrl)
+  callback_url: Type.Optional(WebUrl),
 }
 const NewCheckV1 = Type.Object(newCheck, { additionalProperties: false })
 const NewCheckV2 = Type.Object({ ...newCheck, redirect_url: Type.Optional(WebUrl) }, { additionalProperties: false })
@@ -23,7 +23,7 @@ const NewCheckV2 = Type.Object({ ...newCheck, redirect_url: Type.Optional(WebUrl
 const CodePatch = Type.Array(Type.Object({
   op: Type.Literal('add'),
   path: Type.Literal('/code'),
-  value: Type.String({ minLength: 1 })
+  value: Type.String({ minLength: 1 }),
 }, { additionalProperties: false }), { minItems: 1, maxItems: 1 })
 
 const CheckParams = Type.Object({ id: Type.String() })
@@ -33,67 +33,87 @@ const errorDescriptions = {
   mno_not_supported: 'Mobile Network Operator Not Supported', mno_server_error: 'MNO server error',
 }
 
-export type TruidOptions = { world: SimulatorContext, clientId: string, clientSecret: string, signer: CallbackSigner }
+const clientId = 'sandbox-truid-client'
+const clientSecret = 'sandbox-truid-secret'
+const hourMs = 60 * 60_000
+const requestsPerHour = 1_000_000
+
+type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>
+type Parts = { context: SimulatorContext, checks: Checks, authorize: Hook }
 
 /**
  * tru.ID: OAuth2 token, PhoneCheck v0.1 and v0.2, the operator's redirects, signed callbacks and their keys.
  * https://github.com/tru-ID/api-definitions
  */
-export const truid: FastifyPluginAsyncTypebox<TruidOptions> = async (
-  app, { world, clientId, clientSecret, signer },
-) => {
-  const tokens = createExpiringMap<string[]>(world.now, accessTokenSeconds * 1000)
-  const checks = createChecks(world, signer.headers)
-  const hourMs = 60 * 60_000
-  const rate = { limit: 1_000_000, used: 0, resetAt: world.now() + hourMs }
+export function createTruid ({ digestEncoding = 'base64' }: { digestEncoding?: DigestEncoding } = {}): Simulator {
+  return {
+    provider: 'truid',
 
-  async function tellRate(_request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    if (world.now() >= rate.resetAt) Object.assign(rate, { used: 0, resetAt: world.now() + hourMs })
-    rate.used = Math.min(rate.used + 1, rate.limit)
-    reply.headers({
-      'x-ratelimit-limit': rate.limit,
-      'x-ratelimit-remaining': rate.limit - rate.used,
-      'x-ratelimit-reset': Math.ceil(rate.resetAt / 1000)
-    })
+    settings: url => ({ TRUID_CLIENT_ID: clientId, TRUID_CLIENT_SECRET: clientSecret, TRUID_API_URL: url }),
+
+    async routes (app, { context }) {
+      const signer = createCallbackSigner({ now: context.now, digestEncoding })
+      const tokens = createExpiringMap<string[]>(context.now, accessTokenSeconds * 1000)
+      const parts: Parts = { context, checks: createChecks(context, signer.headers), authorize: createAuthorize(tokens) }
+
+      app.addHook('onRequest', createRateHeaders(context.now))
+      app.setErrorHandler<FastifyError>((error, _request, reply) => {
+        const first = error.validation?.[0]
+        if (error.statusCode === undefined) return sendProblem(reply, 'server_error')
+        if (error.statusCode === 415) return sendProblem(reply, 'unsupported_media_type')
+        return sendProblem(reply, first?.instancePath === '/phone_number' ? 'phone_format_invalid' : 'bad_request')
+      })
+      app.get('/.well-known/jwks.json', () => signer.jwks())
+      /** Another key signs from now on; both are published. */
+      app.post('/control/truid/rotate-key', async (_request, reply) => {
+        signer.rotate()
+        return reply.code(204).send()
+      })
+      await app.register(truidToken, { clientId, clientSecret, tokens })
+      await app.register(createRoutes, parts)
+      await app.register(readRoutes, parts)
+      await app.register(redirectRoutes, parts)
+      await app.register(codeRoutes, parts)
+    },
   }
+}
 
-  async function authorize(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+export const truid = createTruid()
+
+function createRateHeaders (now: () => number): Hook {
+  const rate = { used: 0, resetAt: now() + hourMs }
+  return async (_request, reply) => {
+    if (now() >= rate.resetAt) Object.assign(rate, { used: 0, resetAt: now() + hourMs })
+    rate.used = Math.min(rate.used + 1, requestsPerHour)
+    reply.headers({
+      'x-ratelimit-limit': requestsPerHour,
+      'x-ratelimit-remaining': requestsPerHour - rate.used,
+      'x-ratelimit-reset': Math.ceil(rate.resetAt / 1000),
+    })
+    return undefined
+  }
+}
+
+function createAuthorize (tokens: ExpiringMap<string[]>): Hook {
+  return async (request, reply) => {
     const [, token] = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '') ?? []
     const granted = token === undefined ? undefined : tokens.get(token)
     if (granted === undefined) return sendProblem(reply, 'unauthorized')
     return granted.includes('phone_check') ? undefined : sendProblem(reply, 'forbidden')
   }
+}
 
-  function checkUrl({ version, id }: Check): string {
-    return `${world.url()}/phone_check/${version}/checks/${id}`
-  }
+function describe ({ context, checks }: Parts, check: Check) {
+  const self = { href: `${context.url()}/phone_check/${check.version}/checks/${check.id}` }
+  const _links = { self, check_url: { href: `${self.href}/redirect` } }
+  const network_id = check.status === 'COMPLETED' ? '23599' : undefined
+  return { ...checks.describe(check), network_id, ttl: checks.ttlSeconds, _links }
+}
 
-  function describe(check: Check) {
-    const self = { href: checkUrl(check) }
-    const _links = { self, check_url: { href: `${self.href}/redirect` } }
-    const network_id = check.status === 'COMPLETED' ? '23599' : undefined
-    return { ...checks.describe(check), network_id, ttl: checks.ttlSeconds, _links }
-  }
+const createRoutes: FastifyPluginAsyncTypebox<Parts> = async (app, parts) => {
+  const { checks, authorize: onRequest } = parts
 
-  /** The next redirect of the operator, with the cookie that operators set on the way. */
-  function hop(reply: FastifyReply, walk: string, location: string): FastifyReply {
-    return reply.header('set-cookie', `operator=${walk}; Path=/; HttpOnly`).redirect(location, 302)
-  }
-
-  app.addHook('onRequest', tellRate)
-
-  app.setErrorHandler<FastifyError>((error, _request, reply) => {
-    const first = error.validation?.[0]
-    if (error.statusCode === undefined) return sendProblem(reply, 'server_error')
-    if (error.statusCode === 415) return sendProblem(reply, 'unsupported_media_type')
-    return sendProblem(reply, first?.instancePath === '/phone_number' ? 'phone_format_invalid' : 'bad_request')
-  })
-
-  await app.register(truidToken, { clientId, clientSecret, tokens })
-
-  app.get('/.well-known/jwks.json', () => signer.jwks())
-
-  function create(reply: FastifyReply, version: Version, body: {
+  function create (reply: FastifyReply, version: Version, body: {
     phone_number: string, reference_id?: string, callback_url?: string, redirect_url?: string
   }): FastifyReply {
     const scenario = scenarioOf(body.phone_number)
@@ -105,94 +125,107 @@ export const truid: FastifyPluginAsyncTypebox<TruidOptions> = async (
       phoneNumber: body.phone_number,
       referenceId: body.reference_id,
       callbackUrl: body.callback_url,
-      redirectUrl: body.redirect_url
+      redirectUrl: body.redirect_url,
     })
-    return reply.send({ ...describe(check), snapshot_balance: 100 })
+    return reply.send({ ...describe(parts, check), snapshot_balance: 100 })
   }
-  app.post('/phone_check/v0.1/checks', { schema: { body: NewCheckV1 }, onRequest: authorize }, async (request, reply) =>
+
+  app.post('/phone_check/v0.1/checks', { schema: { body: NewCheckV1 }, onRequest }, async (request, reply) =>
     create(reply, 'v0.1', request.body))
-  app.post('/phone_check/v0.2/checks', { schema: { body: NewCheckV2 }, onRequest: authorize }, async (request, reply) =>
+  app.post('/phone_check/v0.2/checks', { schema: { body: NewCheckV2 }, onRequest }, async (request, reply) =>
     create(reply, 'v0.2', request.body))
+}
 
+const readRoutes: FastifyPluginAsyncTypebox<Parts> = async (app, parts) => {
+  const { checks, authorize: onRequest } = parts
   for (const version of ['v0.1', 'v0.2'] as const) {
-    const path = `/phone_check/${version}/checks/:id`
-
-    app.get(path, { schema: { params: CheckParams }, onRequest: authorize }, async (request, reply) => {
+    app.get(`/phone_check/${version}/checks/:id`, {
+      schema: { params: CheckParams }, onRequest,
+    }, async (request, reply) => {
       const check = checks.find(version, request.params.id)
       if (check === undefined) return sendProblem(reply, 'check_not_found')
       if (check.failuresLeft-- > 0) return sendProblem(reply, 'server_error')
-      const answer = describe(check)
-      // In v0.1 this very call makes tru.ID fetch the operator's result, so it comes too late for its own answer.
+      const answer = describe(parts, check)
+      // In v0.1 this call makes tru.ID fetch the operator's result, which its own answer therefore does not have.
       if (version === 'v0.1' && check.walked) void checks.complete(check)
       return reply.type('application/hal+json').send(answer)
     })
+  }
+}
 
-    app.get(`${path}/redirect`, { schema: { params: CheckParams } }, async (request, reply) => {
+/** The next redirect of the operator, with the cookie that operators set. */
+function hop (reply: FastifyReply, walk: string, location: string): FastifyReply {
+  return reply.header('set-cookie', `operator=${walk}; Path=/; HttpOnly`).redirect(location, 302)
+}
+
+const redirectRoutes: FastifyPluginAsyncTypebox<Parts> = async (app, { context, checks }) => {
+  for (const version of ['v0.1', 'v0.2'] as const) {
+    const path = `/phone_check/${version}/checks/:id/redirect`
+
+    app.get(path, { schema: { params: CheckParams } }, async (request, reply) => {
       if (version === 'v0.1') reply.header('access-control-allow-origin', '*')
       const check = checks.find(version, request.params.id)
-      if (
-        check === undefined || (check.status !== 'ACCEPTED' && check.status !== 'PENDING')
-      ) return sendProblem(reply, 'check_not_found')
+      if (check === undefined || (check.status !== 'ACCEPTED' && check.status !== 'PENDING')) {
+        return sendProblem(reply, 'check_not_found')
+      }
       const walk = checks.startWalk(check)
-      return hop(reply, walk, `${world.url()}/operator/${version}/identify/${check.id}/${walk}`)
+      return hop(reply, walk, `${context.url()}/operator/${version}/identify/${check.id}/${walk}`)
     })
 
     app.get(`/operator/${version}/identify/:id/:walk`, {
       schema: { params: WalkParams },
     }, async ({ params: { id, walk } }, reply) =>
-      hop(reply, walk, `${world.url()}/operator/${version}/consent/${id}/${walk}`))
+      hop(reply, walk, `${context.url()}/operator/${version}/consent/${id}/${walk}`))
 
     app.get(`/operator/${version}/consent/:id/:walk`, {
       schema: { params: WalkParams },
     }, async ({ params: { id, walk } }, reply) =>
-      hop(reply, walk, `${world.url()}/phone_check/${version}/checks/${id}/redirect/${walk}`))
+      hop(reply, walk, `${context.url()}/phone_check/${version}/checks/${id}/redirect/${walk}`))
 
-    app.get(`${path}/redirect/:walk`, { schema: { params: WalkParams } }, async (request, reply) => {
+    app.get(`${path}/:walk`, { schema: { params: WalkParams } }, async (request, reply) => {
       const check = checks.find(version, request.params.id)
       if (check?.walk !== request.params.walk) return sendProblem(reply, 'check_not_found')
       await checks.endWalk(check)
       return version === 'v0.1' ? sendEndV1(check, reply) : sendEndV2(check, reply)
     })
   }
+}
 
-  /** What v0.1 says at the end is documented for refusals only; nothing is to be read from the rest. */
-  function sendEndV1(check: Check, reply: FastifyReply): FastifyReply {
-    return check.errorCode === 'mno_not_supported'
-      ? sendProblem(reply, 'mno_not_supported')
-      : reply.type('text/html').send('')
-  }
+/** The end of v0.1 is documented for refusals only; a client must not read anything else. */
+function sendEndV1 (check: Check, reply: FastifyReply): FastifyReply {
+  return check.errorCode === 'mno_not_supported'
+    ? sendProblem(reply, 'mno_not_supported')
+    : reply.type('text/html').send('')
+}
 
-  function sendEndV2(check: Check, reply: FastifyReply): FastifyReply {
-    if (check.status !== 'PENDING' && check.errorCode === undefined) return sendProblem(reply, 'check_not_found')
-    const end = check.errorCode === undefined
-      ? { check_id: check.id, code: check.code, reference_id: check.referenceId }
-      : { check_id: check.id, error: check.errorCode, error_description: errorDescriptions[check.errorCode] }
-    if (check.redirectUrl === undefined) return reply.send(end)
-    const location = new URL(check.redirectUrl)
-    for (const [name, value] of Object.entries(end)) if (value !== undefined) location.searchParams.set(name, value)
-    return reply.redirect(location.href, 302)
-  }
+function sendEndV2 (check: Check, reply: FastifyReply): FastifyReply {
+  if (check.status !== 'PENDING' && check.errorCode === undefined) return sendProblem(reply, 'check_not_found')
+  const end = check.errorCode === undefined
+    ? { check_id: check.id, code: check.code, reference_id: check.referenceId }
+    : { check_id: check.id, error: check.errorCode, error_description: errorDescriptions[check.errorCode] }
+  if (check.redirectUrl === undefined) return reply.send(end)
+  const location = new URL(check.redirectUrl)
+  for (const [name, value] of Object.entries(end)) if (value !== undefined) location.searchParams.set(name, value)
+  return reply.redirect(location.href, 302)
+}
 
-  const patching: FastifyPluginAsyncTypebox = async (scope) => {
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser(
-      'application/json-patch+json', { parseAs: 'string' }, scope.getDefaultJsonParser('error', 'error'),
-    )
+const codeRoutes: FastifyPluginAsyncTypebox<Parts> = async (app, { checks, authorize }) => {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    'application/json-patch+json', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'),
+  )
 
-    scope.patch('/phone_check/v0.2/checks/:id', {
-      schema: { params: CheckParams, body: CodePatch },
-      onRequest: authorize
-    }, async (request, reply) => {
-      const check = checks.find('v0.2', request.params.id)
-      if (check !== undefined && check.failuresLeft-- > 0) return sendProblem(reply, 'server_error')
-      // 404 before the device came is documented. A used code is answered the same, a wrong one `bad_request`: both
-      // undocumented.
-      if (check?.status !== 'PENDING' || !check.walked) return sendProblem(reply, 'check_not_found')
-      if (request.body[0]?.value !== check.code) return sendProblem(reply, 'bad_request')
-      const told = checks.complete(check)
-      if (check.scenario === 'reordered') await told
-      return reply.type('application/hal+json').send(checks.describe(check))
-    })
-  }
-  await app.register(patching)
+  app.patch('/phone_check/v0.2/checks/:id', {
+    schema: { params: CheckParams, body: CodePatch }, onRequest: authorize,
+  }, async (request, reply) => {
+    const check = checks.find('v0.2', request.params.id)
+    if (check !== undefined && check.failuresLeft-- > 0) return sendProblem(reply, 'server_error')
+    // 404 before the device has opened the URL is documented. The answers to a used code (the same) and to a wrong one
+    // (`bad_request`) are not.
+    if (check?.status !== 'PENDING' || !check.walked) return sendProblem(reply, 'check_not_found')
+    if (request.body[0]?.value !== check.code) return sendProblem(reply, 'bad_request')
+    const reported = checks.complete(check)
+    if (check.scenario === 'reordered') await reported
+    return reply.type('application/hal+json').send(checks.describe(check))
+  })
 }

@@ -1,8 +1,7 @@
 import type { FastifyReply } from 'fastify'
 
 /**
- * The problem details of tru.ID's API reference, with their HTTP status; the last three rows are not documented and
- * ours.
+ * The problem details of tru.ID's API reference, with their HTTP status. The last three rows are not documented.
  */
 const problems = {
   check_not_found: [404, 'Not Found', 'Check Not Found'],
@@ -12,13 +11,13 @@ const problems = {
   forbidden: [403, 'Forbidden', 'Forbidden'],
   unauthorized: [401, 'Unauthorized', 'Unauthorized'],
   unsupported_media_type: [415, 'Unsupported Media Type', 'The media type of the request is not supported'],
-  server_error: [500, 'Internal Server Error', 'Internal Server Error']
+  server_error: [500, 'Internal Server Error', 'Internal Server Error'],
 } as const
 
 export type Problem = keyof typeof problems
 
 /** Answers `application/problem+json` with exactly `type`, `title` and `detail`. */
-export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+export function sendProblem (reply: FastifyReply, problem: Problem): FastifyReply {
   const [status, title, detail] = problems[problem]
   const type = `https://developer.tru.id/docs/reference/api-errors#${problem}`
   return reply.code(status).type('application/problem+json').send({ type, title, detail })

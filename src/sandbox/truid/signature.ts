@@ -7,13 +7,12 @@ export type CallbackSigner = ReturnType<typeof createCallbackSigner>
 
 /**
  * Signs callbacks as tru.ID does: HTTP Signatures (draft-cavage) in the `Authorization` header, over a `Digest` of the
- * body.
- * The documentation calls the digest both "Base64 encoded" and `hex(SHA256(Body))`, so the encoding is a choice.
+ * body. The documentation says both "Base64 encoded" and `hex(SHA256(Body))`, so the encoding is an option.
  */
-export function createCallbackSigner({ now, digestEncoding }: { now: () => number, digestEncoding: DigestEncoding }) {
+export function createCallbackSigner ({ now, digestEncoding }: { now: () => number, digestEncoding: DigestEncoding }) {
   const generate = () => promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
   const keys: { kid: string, pair: ReturnType<typeof generate> }[] = []
-  function addKey() {
+  function addKey () {
     const key = { kid: `sandbox-${keys.length + 1}`, pair: generate() }
     keys.push(key)
     return key
@@ -21,22 +20,22 @@ export function createCallbackSigner({ now, digestEncoding }: { now: () => numbe
   const currentKey = () => keys.at(-1) ?? addKey()
 
   return {
-    /** The public keys as `/.well-known/jwks.json` publishes them: the one that signs, and the one before it. */
-    async jwks() {
+    /** The public keys in `/.well-known/jwks.json`: the one that signs, and the one before it. */
+    async jwks () {
       const published = [currentKey(), ...keys.slice(-2, -1)]
       return {
         keys: await Promise.all(published.map(async ({ kid, pair }) =>
-          ({ ...(await pair).publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256' })))
+          ({ ...(await pair).publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256' }))),
       }
     },
 
-    /** From now on another key signs. */
-    rotate(): void {
+    /** Another key signs from now on. */
+    rotate (): void {
       currentKey()
       addKey()
     },
 
-    async headers(body: string, url: URL): Promise<Record<string, string>> {
+    async headers (body: string, url: URL): Promise<Record<string, string>> {
       const { kid, pair } = currentKey()
       const { privateKey } = await pair
       const date = new Date(now()).toUTCString()
@@ -46,7 +45,7 @@ export function createCallbackSigner({ now, digestEncoding }: { now: () => numbe
         `host: ${url.host}`,
         `date: ${date}`,
         'x-tru-callback: phone_check',
-        `digest: ${digest}`
+        `digest: ${digest}`,
       ].join('\n')
       const signature = sign('RSA-SHA256', Buffer.from(signed), privateKey).toString('base64')
       const components = '(request-target) host date x-tru-callback digest'
@@ -54,8 +53,8 @@ export function createCallbackSigner({ now, digestEncoding }: { now: () => numbe
         date,
         'x-tru-callback': 'phone_check',
         digest,
-        authorization: `Signature keyId="${kid}",algorithm="rsa-sha256",headers="${components}",signature="${signature}"`
+        authorization: `Signature keyId="${kid}",algorithm="rsa-sha256",headers="${components}",signature="${signature}"`,
       }
-    }
+    },
   }
 }

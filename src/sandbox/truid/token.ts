@@ -11,7 +11,7 @@ const scopes = ['phone_check', 'subscriber_check', 'sim_check', 'coverage', 'oid
 
 const TokenForm = Type.Object({
   grant_type: Type.String(),
-  scope: Type.String({ minLength: 1 })
+  scope: Type.String({ minLength: 1 }),
 }, { additionalProperties: false })
 
 export type TokenOptions = {
@@ -21,7 +21,7 @@ export type TokenOptions = {
   tokens: ExpiringMap<string[]>
 }
 
-/** tru.ID's OAuth2 token endpoint. Only its 200 is documented; errors are those of RFC 6749, section 5.2. */
+/** tru.ID's OAuth2 token endpoint. Only its 200 is documented; the errors are those of RFC 6749, section 5.2. */
 export const truidToken: FastifyPluginAsyncTypebox<TokenOptions> = async (app, { clientId, clientSecret, tokens }) => {
   const credentials = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`
 
@@ -39,13 +39,13 @@ export const truidToken: FastifyPluginAsyncTypebox<TokenOptions> = async (app, {
     onRequest: async (request, reply) => {
       if (request.headers.authorization === credentials) return
       return reply.code(401).header('www-authenticate', 'Basic').send({ error: 'invalid_client' })
-    }
+    },
   }, async ({ body: { grant_type, scope } }, reply) => {
     if (grant_type !== 'client_credentials') return reply.code(400).send({ error: 'unsupported_grant_type' })
-    const asked = scope.split(' ')
-    if (!asked.every((word) => scopes.includes(word))) return reply.code(400).send({ error: 'invalid_scope' })
+    const requested = scope.split(' ')
+    if (!requested.every(one => scopes.includes(one))) return reply.code(400).send({ error: 'invalid_scope' })
     const accessToken = randomBytes(16).toString('base64url')
-    tokens.set(accessToken, asked)
+    tokens.set(accessToken, requested)
     return { access_token: accessToken, token_type: 'bearer', expires_in: accessTokenSeconds, scope }
   })
 }

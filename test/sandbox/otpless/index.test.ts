@@ -6,7 +6,7 @@ type Started = Awaited<ReturnType<typeof start>>
 
 const json = { 'content-type': 'application/json' }
 
-function post(
+function post (
   { simulators }: Started, path: string, body: unknown, headers: Record<string, string> = {},
 ): Promise<Answer> {
   const clientId = setting(simulators, 'OTPLESS_CLIENT_ID')
@@ -20,16 +20,16 @@ const verify = (started: Started, requestId: unknown, otp: unknown) =>
   post(started, '/auth/v1/verify/otp', { requestId, otp })
 const validate = (started: Started, token: unknown) => post(started, '/auth/v1/validate/token', { token })
 
-async function signIn({ simulators }: Started, body: unknown): Promise<unknown> {
+async function signIn ({ simulators }: Started, body: unknown): Promise<unknown> {
   return (await ask(`${simulators.url}/handset/otpless/token`, 'POST', json, body)).json['token']
 }
 
-function refused(t: Test, answer: Answer, status: number, errorCode: string, about = '') {
+function refused (t: Test, answer: Answer, status: number, errorCode: string, about = '') {
   t.equal(answer.status, status, about)
   t.match(answer.json, { errorCode, message: String, description: String }, about)
 }
 
-t.test('every call needs both headers, whatever its body', async (t) => {
+t.test('every call needs both headers, whatever its body', async t => {
   const started = await start(t)
   for (const path of ['/auth/v1/initiate/otp', '/auth/v1/verify/otp', '/auth/v1/validate/token']) {
     refused(t, await post(started, path, {}, { clientId: '' }), 401, '7012')
@@ -43,7 +43,7 @@ t.test('every call needs both headers, whatever its body', async (t) => {
   }
 })
 
-t.test('otp: initiate, a wrong one, the right one, once', async (t) => {
+t.test('otp: initiate, a wrong one, the right one, once', async t => {
   const started = await start(t)
   const channels = ['WHATSAPP', 'SMS', 'VOICE_CALL', 'VIBER']
   const answer = await initiate(started, '+15551234566', { channels, expiry: 60, metadata: { a: 'b' } })
@@ -58,7 +58,7 @@ t.test('otp: initiate, a wrong one, the right one, once', async (t) => {
   refused(t, await verify(started, requestId, '234566'), 400, '7115')
 })
 
-t.test('otp: a signed webhook tells that the message was delivered', async (t) => {
+t.test('otp: a signed webhook tells that the message was delivered', async t => {
   const started = await start(t)
   const { gateway, simulators } = started
   const { json: { requestId } } = await initiate(
@@ -71,7 +71,7 @@ t.test('otp: a signed webhook tells that the message was delivered', async (t) =
       requestId, authSessionId: String, traceId: String, status: 'DELIVERED', channel: 'WHATSAPP',
       identity: '+15551234566', metaData: { a: 'b' },
     },
-    eventType: 'DLR', timestamp: Number
+    eventType: 'DLR', timestamp: Number,
   })
   const secret = setting(simulators, 'OTPLESS_WEBHOOK_SECRET')
   t.equal(webhook?.headers['x-signature'], createHmac('sha256', secret).update(webhook?.text ?? '').digest('base64'))
@@ -87,7 +87,7 @@ t.test('otp: a signed webhook tells that the message was delivered', async (t) =
   t.equal(gateway.received.length, 4, 'three for suffix 94, none for what does not arrive or is spoken')
 })
 
-t.test('otp: four digits on demand, and by e-mail', async (t) => {
+t.test('otp: four digits on demand, and by e-mail', async t => {
   const started = await start(t)
   const short = await initiate(started, '+15551234566', { otpLength: 4 })
   t.equal((await verify(started, short.json['requestId'], '4566')).status, 200)
@@ -95,7 +95,7 @@ t.test('otp: four digits on demand, and by e-mail', async (t) => {
   t.equal((await verify(started, mail.json['requestId'], '000000')).status, 200)
 })
 
-t.test('otp: it expires as asked, or after five minutes', async (t) => {
+t.test('otp: it expires as asked, or after five minutes', async t => {
   let now = Date.now()
   const started = await start(t, { now: () => now })
   const minute = (await initiate(started, '+15551234566', { expiry: 60 })).json['requestId']
@@ -108,7 +108,7 @@ t.test('otp: it expires as asked, or after five minutes', async (t) => {
   refused(t, await verify(started, usual, '234566'), 400, '7136', 'forgotten')
 })
 
-t.test('otp: each member that strays has its code', async (t) => {
+t.test('otp: each member that strays has its code', async t => {
   const started = await start(t)
   const cases: [object, string][] = [
     [{ phoneNumber: '15551234566' }, '7102'], [{ phoneNumber: 15551234566 }, '7102'], [
@@ -123,7 +123,7 @@ t.test('otp: each member that strays has its code', async (t) => {
     [{ expiry: '60' }, '7113'], [{ expiry: 29 }, '7113'], [{ expiry: 86_401 }, '7113'], [{ expiry: 60.5 }, '7113'],
     [{ otpLength: 5 }, '7116'], [{ otpLength: '6' }, '7116'], [
       { metadata: { a: 1 } }, '7101',
-    ], [{ templateId: 'x' }, '7101']
+    ], [{ templateId: 'x' }, '7101'],
   ]
   for (const [more, code] of cases) refused(
     t, await initiate(started, '+15551234566', more), 400, code, JSON.stringify(more),
@@ -142,7 +142,7 @@ t.test('otp: each member that strays has its code', async (t) => {
   refused(t, await post(started, '/auth/v1/verify/otp', { requestId: 'x', otp: '1', phoneNumber: '+1' }), 400, '7101')
 })
 
-t.test('otp: scenarios of the start call', async (t) => {
+t.test('otp: scenarios of the start call', async t => {
   const started = await start(t)
   refused(t, await initiate(started, '+15551234591'), 400, '7103')
   for (const suffix of ['96', '99']) {
@@ -155,7 +155,7 @@ t.test('otp: scenarios of the start call', async (t) => {
   t.match(malformed.type, /^text\/html/)
 })
 
-t.test('otp: scenarios of the code', async (t) => {
+t.test('otp: scenarios of the code', async t => {
   const started = await start(t)
   for (const suffix of ['01', '92', '90']) {
     const { json: { requestId } } = await initiate(started, `+155512345${suffix}`)
@@ -169,7 +169,7 @@ t.test('otp: scenarios of the code', async (t) => {
   for (const status of [500, 500, 200]) t.equal((await verify(started, requestId, '234597')).status, status)
 })
 
-t.test('slow: the answer waits, and nothing is used up by a caller who hung up', async (t) => {
+t.test('slow: the answer waits, and nothing is used up by a caller who hung up', async t => {
   const started = await start(t, { slowMs: 120 })
   const { json: { requestId } } = await initiate(started, '+15551234593')
   const begunAt = performance.now()
@@ -180,7 +180,7 @@ t.test('slow: the answer waits, and nothing is used up by a caller who hung up',
     method: 'POST',
     headers: { ...json, clientId, clientSecret },
     body: JSON.stringify({ requestId, otp: '234593' }),
-    signal: impatient.signal
+    signal: impatient.signal,
   }).catch(() => 'hung up')
   await until(() => started.simulators.requests.at(-1)?.path === '/auth/v1/verify/otp')
   impatient.abort()
@@ -194,7 +194,7 @@ t.test('slow: the answer waits, and nothing is used up by a caller who hung up',
   t.ok(performance.now() - askedAt >= 115)
 })
 
-t.test('token: one verified mobile identity, in the documented shape, once', async (t) => {
+t.test('token: one verified mobile identity, in the documented shape, once', async t => {
   const started = await start(t)
   const token = await signIn(started, { phoneNumber: '+919999999900' })
   const answer = await validate(started, token)
@@ -208,12 +208,12 @@ t.test('token: one verified mobile identity, in the documented shape, once', asy
     token, status: 'SUCCESS', timestamp: time, network: {
       ip: String, ipLocation: {},
     }, deviceInfo: { deviceId: String },
-    secureInfo: { emulator: { result: false }, suspectScore: { result: 5 } }
+    secureInfo: { emulator: { result: false }, suspectScore: { result: 5 } },
   })
   t.match(answer.json['identities'], [{
     identityType: 'MOBILE', identityValue: '919999999900', channel: 'OAUTH', methods: [
       'TRUE_CALLER',
-    ], verified: true, verifiedAt: time
+    ], verified: true, verifiedAt: time,
   }])
   const again = await validate(started, token)
   t.equal(again.status, 400)
@@ -222,7 +222,7 @@ t.test('token: one verified mobile identity, in the documented shape, once', asy
   )
 })
 
-t.test('token: unknown, empty, ill-formed and expired ones', async (t) => {
+t.test('token: unknown, empty, ill-formed and expired ones', async t => {
   let now = Date.now()
   const started = await start(t, { now: () => now })
   for (const token of ['unknown', '', undefined, 5]) refused(
@@ -236,7 +236,7 @@ t.test('token: unknown, empty, ill-formed and expired ones', async (t) => {
   t.strictSame(expired.json, { message: 'Expired', errorCode: '7301', description: 'Request error: Token is expired' })
 })
 
-t.test('token: unverified, e-mail-only and multi-identity users', async (t) => {
+t.test('token: unverified, e-mail-only and multi-identity users', async t => {
   const started = await start(t)
   const identities = async (body: unknown) => (await validate(started, await signIn(started, body))).json['identities']
   const [unverified] = [await identities({ phoneNumber: '+919999999900', verified: false })].flat()
@@ -249,7 +249,7 @@ t.test('token: unverified, e-mail-only and multi-identity users', async (t) => {
   t.equal(both.length, 2)
 })
 
-t.test('token: scenarios', async (t) => {
+t.test('token: scenarios', async t => {
   const started = await start(t)
   const token = (suffix: string) => signIn(started, { phoneNumber: `+9199999999${suffix}` })
   t.match((await validate(started, await token('01'))).json, { identities: [{ identityValue: '919999999902' }] })

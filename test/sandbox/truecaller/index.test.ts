@@ -6,16 +6,16 @@ type Started = Awaited<ReturnType<typeof start>>
 const json = { 'content-type': 'application/json' }
 const unauthorized = { status: 40101, message: 'Unauthorized' }
 
-function push({ simulators }: Started, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+function push ({ simulators }: Started, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
   const appKey = setting(simulators, 'TRUECALLER_APP_KEY')
   return ask(`${simulators.url}/v1/apps/requests`, 'POST', { ...json, appKey, ...headers }, body)
 }
 
-function profile({ simulators }: Started, accessToken: unknown): Promise<Answer> {
+function profile ({ simulators }: Started, accessToken: unknown): Promise<Answer> {
   return ask(`${simulators.url}/v1/default`, 'GET', { authorization: `Bearer ${accessToken}` })
 }
 
-function open(
+function open (
   { simulators }: Started, phoneNumber: string, { query = '', nonce = 'nonce-0123456789' } = {},
 ): Promise<Answer> {
   const partnerKey = setting(simulators, 'TRUECALLER_APP_KEY')
@@ -25,13 +25,13 @@ function open(
 }
 
 /** Asks for a number that always answers, so that what was owed to earlier numbers would have come by then. */
-async function afterwards(started: Started): Promise<void> {
+async function afterwards (started: Started): Promise<void> {
   const before = started.gateway.received.length
   await push(started, { phoneNumber: 46760999002, state: 'afterwards' })
   await started.gateway.first(before + 1)
 }
 
-t.test('push: the documented way, from request to profile', async (t) => {
+t.test('push: the documented way, from request to profile', async t => {
   const started = await start(t, { handsetDelayMs: 150 })
   const answer = await push(started, { phoneNumber: 46760123456, state: 'ne4_cRtzx73-alui_XDvzS5h' })
   t.equal(answer.status, 200)
@@ -52,16 +52,16 @@ t.test('push: the documented way, from request to profile', async (t) => {
   }
 })
 
-t.test('push: state is echoed only if it was sent; the callback key is part of the registered URL', async (t) => {
+t.test('push: state is echoed only if it was sent; the callback key is part of the registered URL', async t => {
   const gateway = await start(t)
-  const started = await start(t, { gatewayUrl: () => `${gateway.gateway.url}/`, callbackKey: 'a-key' })
+  const started = await start(t, { gatewayUrl: () => `${gateway.gateway.url}/`, settings: { TRUECALLER_CALLBACK_KEY: 'a-key' } })
   await push(started, { phoneNumber: 46760123456 })
   const [callback] = await gateway.gateway.first(1)
   t.equal(callback?.path, '/callbacks/truecaller/a-key')
   t.strictSame(Object.keys(callback?.body ?? {}), ['requestId', 'accessToken'])
 })
 
-t.test('push: a bad app key is 404, before anything else is looked at', async (t) => {
+t.test('push: a bad app key is 404, before anything else is looked at', async t => {
   const started = await start(t)
   for (const headers of [{ appKey: 'wrong' }, { appKey: '' }]) {
     const { status, json } = await push(started, { phoneNumber: '+1' }, headers)
@@ -77,7 +77,7 @@ t.test('push: a bad app key is 404, before anything else is looked at', async (t
   )
 })
 
-t.test('push: what strays from the documented body is refused', async (t) => {
+t.test('push: what strays from the documented body is refused', async t => {
   const started = await start(t)
   const bodies: unknown[] = [
     { phoneNumber: '46760123456' }, {
@@ -85,7 +85,7 @@ t.test('push: what strays from the documented body is refused', async (t) => {
     }, { phoneNumber: 46760123456.5 }, { phoneNumber: 123456 },
     { phoneNumber: 1e15 },
     { phoneNumber: -46760123456 }, {}, [], { phone_number: 46760123456 }, { phoneNumber: 46760123456, state: 5 },
-    { phoneNumber: 46760123456, callbackUrl: 'https://example.com' }, '{"phoneNumber":', ''
+    { phoneNumber: 46760123456, callbackUrl: 'https://example.com' }, '{"phoneNumber":', '',
   ]
   for (const body of bodies) {
     const { status, json } = await push(started, body)
@@ -99,7 +99,7 @@ t.test('push: what strays from the documented body is refused', async (t) => {
   )
 })
 
-t.test('push: the second request within five minutes gets no second callback', async (t) => {
+t.test('push: the second request within five minutes gets no second callback', async t => {
   let now = Date.now()
   const started = await start(t, { now: () => now })
   const first = await push(started, { phoneNumber: 46760123456 })
@@ -116,7 +116,7 @@ t.test('push: the second request within five minutes gets no second callback', a
   t.equal(callback?.body['requestId'], third.json['requestId'])
 })
 
-t.test('profile: unknown, missing and ten minutes old tokens are 401', async (t) => {
+t.test('profile: unknown, missing and ten minutes old tokens are 401', async t => {
   let now = Date.now()
   const started = await start(t, { now: () => now })
   await push(started, { phoneNumber: 46760123456 })
@@ -129,14 +129,14 @@ t.test('profile: unknown, missing and ten minutes old tokens are 401', async (t)
     await profile(started, accessToken),
     await profile(started, 'unknown'),
     await ask(`${started.simulators.url}/v1/default`, 'GET'),
-    await ask(`${started.simulators.url}/v1/default`, 'GET', { authorization: `Basic ${accessToken}` })
+    await ask(`${started.simulators.url}/v1/default`, 'GET', { authorization: `Basic ${accessToken}` }),
   ]) {
     t.equal(answer.status, 401)
     t.strictSame(answer.json, unauthorized)
   }
 })
 
-t.test('push: scenarios of the start call', async (t) => {
+t.test('push: scenarios of the start call', async t => {
   const started = await start(t)
   const unsupported = await push(started, { phoneNumber: 46760123491 })
   t.equal(unsupported.status, 403)
@@ -155,9 +155,9 @@ t.test('push: scenarios of the start call', async (t) => {
   t.equal(started.gateway.received.length, 1, 'none of these numbers calls back')
 })
 
-t.test('push: scenarios of what follows', async (t) => {
+t.test('push: scenarios of what follows', async t => {
   const started = await start(t, { slowMs: 120 })
-  async function outcome(phoneNumber: number, callbacks: number) {
+  async function outcome (phoneNumber: number, callbacks: number) {
     const askedAt = performance.now()
     const { json: { requestId } } = await push(started, { phoneNumber })
     const received = () => started.gateway.received.filter(({ body }) => body['requestId'] === requestId)
@@ -168,7 +168,7 @@ t.test('push: scenarios of what follows', async (t) => {
   const [odd, repeated, reordered, flaky, slow] = await Promise.all([
     outcome(
       46760123401, 1,
-    ), outcome(46760123494, 3), outcome(46760123495, 1), outcome(46760123497, 1), outcome(46760123493, 1)
+    ), outcome(46760123494, 3), outcome(46760123495, 1), outcome(46760123497, 1), outcome(46760123493, 1),
   ])
   t.match(await odd.read(), { status: 200, json: { phoneNumbers: [46760123402] } }, 'another number')
   t.match(await repeated.read(), { status: 200, json: { phoneNumbers: [46760123494] } })
@@ -180,7 +180,7 @@ t.test('push: scenarios of what follows', async (t) => {
   t.equal(started.gateway.received.length, 8, 'and no callback more')
 })
 
-t.test('web: the dialog opens, the user agrees, the profile is in the shape of the web SDK', async (t) => {
+t.test('web: the dialog opens, the user agrees, the profile is in the shape of the web SDK', async t => {
   const started = await start(t)
   const opened = await open(started, '+919999999900')
   t.equal(opened.status, 202)
@@ -194,7 +194,7 @@ t.test('web: the dialog opens, the user agrees, the profile is in the shape of t
   )
 })
 
-t.test('web: a bad link or number is told why', async (t) => {
+t.test('web: a bad link or number is told why', async t => {
   const { simulators } = await start(t)
   const to = (body: unknown, query = '') => ask(`${simulators.url}/handset/open${query}`, 'POST', json, body)
   const bad = await to({ url: 'truecallersdk://truesdk/web_verify?type=popup', phoneNumber: '+919999999900' })
@@ -205,9 +205,9 @@ t.test('web: a bad link or number is told why', async (t) => {
   t.equal((await to({ url: 'x', phoneNumber: '+919999999900' }, '?other=1')).status, 400)
 })
 
-t.test('web: scenarios', async (t) => {
+t.test('web: scenarios', async t => {
   const started = await start(t, { slowMs: 120 })
-  async function outcome(phoneNumber: string, callbacks: number) {
+  async function outcome (phoneNumber: string, callbacks: number) {
     const nonce = `nonce-${phoneNumber}`
     await open(started, phoneNumber, { nonce })
     const received = () => started.gateway.received.filter(({ body }) => body['requestId'] === nonce)
@@ -220,7 +220,7 @@ t.test('web: scenarios', async (t) => {
   const [rejected, reordered, repeated, startFails, slow, odd, malformed, failing, flaky] = await Promise.all([
     outcome('919999999990', 2), outcome('919999999995', 2), outcome('919999999994', 6), outcome('919999999996', 2),
     outcome('919999999993', 2), outcome('919999999901', 2), outcome('919999999998', 2), outcome('919999999999', 2),
-    outcome('919999999997', 2), outcome('919999999992', 0), outcome('919999999991', 0)
+    outcome('919999999997', 2), outcome('919999999992', 0), outcome('919999999991', 0),
   ])
   t.strictSame(rejected.said, ['flow_invoked', 'user_rejected'])
   t.strictSame(reordered.said, ['token', 'flow_invoked'])
@@ -236,7 +236,7 @@ t.test('web: scenarios', async (t) => {
   t.equal(started.gateway.received.length, 23, 'silence for what is not possible or not answered')
 })
 
-t.test('web: what the callback says can be replaced', async (t) => {
+t.test('web: what the callback says can be replaced', async t => {
   const started = await start(t)
   await open(started, '919999999900', { query: `?endpoint=${encodeURIComponent('https://evil.example/v1/default')}` })
   t.match((await started.gateway.first(2))[1]?.body, { endpoint: 'https://evil.example/v1/default' })
@@ -246,7 +246,7 @@ t.test('web: what the callback says can be replaced', async (t) => {
   )
 })
 
-t.test('a callback that gets no 2xx comes again', async (t) => {
+t.test('a callback that gets no 2xx comes again', async t => {
   const statuses = [500, 302]
   const started = await start(t, { answer: () => statuses.shift() ?? 200 })
   await push(started, { phoneNumber: 46760123456 })

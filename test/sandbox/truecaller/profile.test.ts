@@ -1,14 +1,14 @@
 import t from 'tap'
 import { pushProfile, webProfile } from '../../../src/sandbox/truecaller/profile.ts'
 
-t.test('2017: numbers, and onlineIdentity in the singular', async (t) => {
+t.test('2017: numbers, and onlineIdentity in the singular', async t => {
   const profile = pushProfile('14155550100')
   t.strictSame(profile['phoneNumbers'], [14155550100])
   t.hasProps(profile, ['name', 'onlineIdentity', 'addresses'])
   t.notOk('onlineIdentities' in profile)
 })
 
-t.test('web: strings, and onlineIdentities in the plural, without twitterId', async (t) => {
+t.test('web: strings, and onlineIdentities in the plural, without twitterId', async t => {
   const profile = webProfile('14155550100')
   t.match(
     profile, { phoneNumbers: ['14155550100'], isActive: 'True', createdTime: /^\d+$/, badges: ['verified', 'premium'] },
@@ -17,7 +17,7 @@ t.test('web: strings, and onlineIdentities in the plural, without twitterId', as
   t.notMatch(JSON.stringify(profile), /twitterId/)
 })
 
-t.test('what a user never filled in is absent, not null', async (t) => {
+t.test('what a user never filled in is absent, not null', async t => {
   t.strictSame(Object.keys(pushProfile('14155550500')), ['name', 'phoneNumbers'])
   t.notOk('onlineIdentities' in webProfile('14155550500'))
   t.notMatch(JSON.stringify([webProfile('14155550500'), pushProfile('5')]), /null/)

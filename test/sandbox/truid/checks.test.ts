@@ -1,9 +1,10 @@
 import t from 'tap'
 import { retryDelaysMs } from '../../../src/sandbox/truid/checks.ts'
+import { createTruid } from '../../../src/sandbox/truid/index.ts'
 import { until } from '../receiver.ts'
 import { bearerFor, bring, build, create, fragment, get, patch, walk } from '../truid-client.ts'
 
-t.test('a check that is not finished in 120 s is EXPIRED, and says so', async (t) => {
+t.test('a check that is not finished in 120 s is EXPIRED, and says so', async t => {
   let now = Date.now()
   const started = await build(t, { now: () => now })
   const callback_url = `${started.gateway.url}/hook`
@@ -23,7 +24,7 @@ t.test('a check that is not finished in 120 s is EXPIRED, and says so', async (t
   t.equal((await get(later, 'v0.2', visited)).status, 404, 'forgotten')
 })
 
-t.test('an end that comes after the time is no end', async (t) => {
+t.test('an end that comes after the time is no end', async t => {
   let now = Date.now()
   const started = await build(t, { now: () => now, slowMs: 60 })
   const { json: { check_id: id } } = await create(started, 'v0.2', { phone_number: '447700900093' })
@@ -34,10 +35,10 @@ t.test('an end that comes after the time is no end', async (t) => {
   t.equal((await walking).end.status, 404)
 })
 
-t.test('the callback is retried as documented, with a signature of its own', async (t) => {
+t.test('the callback is retried as documented, with a signature of its own', async t => {
   t.strictSame(retryDelaysMs, [10_000, 20_000, 30_000, 40_000, 50_000, 60_000])
   const errors: string[] = []
-  const started = await build(t, { answer: () => 500, retryScale: 0.0001, onError: (message) => errors.push(message) })
+  const started = await build(t, { answer: () => 500, retryScale: 0.0001, onError: message => errors.push(message) })
   await create(started, 'v0.1', { phone_number: '447700900000', callback_url: `${started.gateway.url}/hook` })
   await until(() => errors.length > 0)
   t.equal(started.gateway.received.length, 7)
@@ -45,13 +46,13 @@ t.test('the callback is retried as documented, with a signature of its own', asy
   t.match(errors, [/^truid callback given up after 7 tries/])
 })
 
-t.test('hex digests on demand', async (t) => {
-  const started = await build(t, { truidDigest: 'hex' })
+t.test('hex digests on demand', async t => {
+  const started = await build(t, { simulators: [createTruid({ digestEncoding: 'hex' })] })
   await create(started, 'v0.1', { phone_number: '447700900000', callback_url: `${started.gateway.url}/hook` })
   t.match((await started.gateway.first(1))[0]?.headers['digest'], /^SHA-256=[0-9a-f]{64}$/)
 })
 
-t.test('scenarios of the start call', async (t) => {
+t.test('scenarios of the start call', async t => {
   const started = await build(t)
   t.equal((await create(started, 'v0.2', { phone_number: '447700900096' })).status, 500)
   const malformed = await create(started, 'v0.1', { phone_number: '447700900098' })
@@ -59,7 +60,7 @@ t.test('scenarios of the start call', async (t) => {
   t.notOk('check_id' in malformed.json || '_links' in malformed.json)
 })
 
-t.test('scenarios that end in ERROR: no match, an error code, and a callback', async (t) => {
+t.test('scenarios that end in ERROR: no match, an error code, and a callback', async t => {
   const started = await build(t, { handsetDelayMs: 1000 })
   const callback_url = `${started.gateway.url}/hook`
   for (const [suffix, code] of [['99', 'mno_server_error'], ['91', 'mno_not_supported']]) {
@@ -85,7 +86,7 @@ t.test('scenarios that end in ERROR: no match, an error code, and a callback', a
   }
 })
 
-t.test('silence: the walk never ends, the check neither, until its time is over', async (t) => {
+t.test('silence: the walk never ends, the check neither, until its time is over', async t => {
   let now = Date.now()
   const started = await build(t, { now: () => now })
   const callback_url = `${started.gateway.url}/hook`
@@ -108,10 +109,10 @@ t.test('silence: the walk never ends, the check neither, until its time is over'
   t.match(started.gateway.received, [{ body: { status: 'COMPLETED' } }], 'no callback for the silent ones')
 })
 
-t.test('other scenarios', async (t) => {
+t.test('other scenarios', async t => {
   const started = await build(t, { slowMs: 100 })
   const callback_url = `${started.gateway.url}/hook`
-  async function walked(suffix: string) {
+  async function walked (suffix: string) {
     const { json: { check_id: id } } = await create(
       started, 'v0.2', { phone_number: `4477009000${suffix}`, callback_url },
     )

@@ -5,7 +5,7 @@ import {
   type Started, bearerFor, bring, build, create, fragment, get, patch, patchJson, walk,
 } from '../truid-client.ts'
 
-t.test('create: HAL with links to follow', async (t) => {
+t.test('create: HAL with links to follow', async t => {
   const started = await build(t)
   for (const version of ['v0.1', 'v0.2'] as const) {
     const body = { phone_number: '447700900000', reference_id: 'my_internal_reference', phone_ip: '192.0.2.1' }
@@ -16,14 +16,14 @@ t.test('create: HAL with links to follow', async (t) => {
     t.match(answer.json, {
       check_id: /^[0-9a-f-]{36}$/, status: 'ACCEPTED', charge_amount: 1, charge_currency: 'API', ttl: 120, snapshot_balance: 100,
       created_at: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$/, reference_id: 'my_internal_reference',
-      _links: { self: { href: self }, check_url: { href: `${self}/redirect` } }
+      _links: { self: { href: self }, check_url: { href: `${self}/redirect` } },
     })
     t.notOk('match' in answer.json)
     for (const name of ['limit', 'remaining', 'reset']) t.match(answer.headers.get(`x-ratelimit-${name}`), /^\d+$/)
   }
 })
 
-t.test('create: what strays is refused', async (t) => {
+t.test('create: what strays is refused', async t => {
   const started = await build(t)
   for (const phone_number of ['+447700900000', '0447700900000', '44 7700 900000', '', '12345', 447700900000, null]) {
     const answer = await create(started, 'v0.2', { phone_number })
@@ -32,7 +32,7 @@ t.test('create: what strays is refused', async (t) => {
     t.strictSame(answer.json, {
       type: 'https://developer.tru.id/docs/reference/api-errors#phone_format_invalid',
       title: 'Bad Request',
-      detail: 'Phone Number Validation Error'
+      detail: 'Phone Number Validation Error',
     })
   }
   const phone_number = '447700900000'
@@ -40,12 +40,12 @@ t.test('create: what strays is refused', async (t) => {
     {}, [], '{', { phoneNumber: phone_number }, { phone_number, extra: 1 }, { phone_number, phone_ip: 'here' },
     { phone_number, callback_url: 'no url' }, {
       phone_number, callback_url: 'ftp://example.com/',
-    }, { phone_number, redirect_url: '/path' }
+    }, { phone_number, redirect_url: '/path' },
   ]) {
     const answer = await create(started, 'v0.2', body)
     t.equal(answer.status, 400, JSON.stringify(body))
     t.strictSame(answer.json, {
-      type: 'https://developer.tru.id/docs/reference/api-errors#bad_request', title: 'Bad Request', detail: 'The request body is invalid'
+      type: 'https://developer.tru.id/docs/reference/api-errors#bad_request', title: 'Bad Request', detail: 'The request body is invalid',
     })
   }
   t.equal(
@@ -59,7 +59,7 @@ t.test('create: what strays is refused', async (t) => {
   t.equal((await create(started, 'v0.2', { phone_number }, patchJson)).status, 415)
 })
 
-t.test('every call but the device\'s needs a token of an hour with the scope phone_check', async (t) => {
+t.test('every call but the device\'s needs a token of an hour with the scope phone_check', async t => {
   let now = Date.now()
   const started = await build(t, { now: () => now })
   const without = { ...started, bearer: {} }
@@ -69,7 +69,7 @@ t.test('every call but the device\'s needs a token of an hour with the scope pho
     (as: Started) => create(as, 'v0.2', { phone_number: '447700900000' }),
     (as: Started) => get(as, 'v0.1', 'x'),
     (as: Started) => get(as, 'v0.2', 'x'),
-    (as: Started) => patch(as, 'x', bring('y'))
+    (as: Started) => patch(as, 'x', bring('y')),
   ]) {
     t.equal((await call(without)).status, 401)
     t.equal((await call({ ...started, bearer: { authorization: 'Bearer unknown' } })).status, 401)
@@ -85,7 +85,7 @@ t.test('every call but the device\'s needs a token of an hour with the scope pho
   t.equal(late.headers.get('x-ratelimit-remaining'), '999999', 'a new hour has begun')
 })
 
-t.test('v0.2: the phone brings a code back, which completes the check', async (t) => {
+t.test('v0.2: the phone brings a code back, which completes the check', async t => {
   const started = await build(t)
   const { json: { check_id: id } } = await create(
     started, 'v0.2', { phone_number: '447700900000', reference_id: 'ours' },
@@ -114,7 +114,7 @@ t.test('v0.2: the phone brings a code back, which completes the check', async (t
   t.equal(fragment((await walk(started, id)).end), 'check_not_found', 'it is over')
 })
 
-t.test('v0.2: the redirect URL gets the result in its query', async (t) => {
+t.test('v0.2: the redirect URL gets the result in its query', async t => {
   const started = await build(t)
   const redirect_url = 'https://app.example/back?session=1'
   const good = await create(started, 'v0.2', { phone_number: '447700900000', reference_id: 'ours', redirect_url })
@@ -129,11 +129,11 @@ t.test('v0.2: the redirect URL gets the result in its query', async (t) => {
   const bad = await create(started, 'v0.2', { phone_number: '447700900091', redirect_url })
   const refused = await walk(started, bad.json['check_id'])
   t.match(Object.fromEntries(new URL(refused.end.headers.get('location') ?? '').searchParams), {
-    check_id: bad.json['check_id'], error: 'mno_not_supported', error_description: 'Mobile Network Operator Not Supported'
+    check_id: bad.json['check_id'], error: 'mno_not_supported', error_description: 'Mobile Network Operator Not Supported',
   })
 })
 
-t.test('v0.2: PATCH takes one documented form', async (t) => {
+t.test('v0.2: PATCH takes one documented form', async t => {
   const started = await build(t)
   const { json: { check_id: id } } = await create(started, 'v0.2', { phone_number: '447700900000' })
   const { end: { json: { code } } } = await walk(started, id)
@@ -153,7 +153,7 @@ t.test('v0.2: PATCH takes one documented form', async (t) => {
   t.equal((await patch(started, 'unknown', [item])).status, 404)
 })
 
-t.test('v0.2: nobody opens the URL but the phone; a second walk brings a new code', async (t) => {
+t.test('v0.2: nobody opens the URL but the phone; a second walk brings a new code', async t => {
   const started = await build(t)
   const { json: { check_id: id } } = await create(started, 'v0.2', { phone_number: '447700900000' })
   await create(started, 'v0.1', { phone_number: '447700900000', callback_url: `${started.gateway.url}/hook` })
@@ -168,7 +168,7 @@ t.test('v0.2: nobody opens the URL but the phone; a second walk brings a new cod
   t.equal((await patch(started, id, bring(second))).status, 200)
 })
 
-t.test('v0.1: the handset goes by itself, the first result is PENDING, then COMPLETED', async (t) => {
+t.test('v0.1: the handset goes by itself, the first result is PENDING, then COMPLETED', async t => {
   const started = await build(t, { handsetDelayMs: 200 })
   const { json: { check_id: id } } = await create(started, 'v0.1', { phone_number: '447700900000' })
   t.match((await get(started, 'v0.1', id)).json, { status: 'ACCEPTED' })
@@ -182,7 +182,7 @@ t.test('v0.1: the handset goes by itself, the first result is PENDING, then COMP
   t.match(last?.json, { match: true, network_id: '23599', _links: { self: {}, check_url: {} } })
 })
 
-t.test('v0.1: a phone may be faster, and the first result after its walk is still PENDING', async (t) => {
+t.test('v0.1: a phone may be faster, and the first result after its walk is still PENDING', async t => {
   const started = await build(t, { handsetDelayMs: 1000 })
   const { json: { check_id: id } } = await create(started, 'v0.1', { phone_number: '447700900001' })
   const { hops, end } = await walk(started, id, 'v0.1')
@@ -195,7 +195,7 @@ t.test('v0.1: a phone may be faster, and the first result after its walk is stil
   t.match((await get(started, 'v0.1', id)).json, { status: 'COMPLETED', match: false })
 })
 
-t.test('v0.1: the handset leaves alone what a phone has already done', async (t) => {
+t.test('v0.1: the handset leaves alone what a phone has already done', async t => {
   const started = await build(t, { handsetDelayMs: 100 })
   const body = { phone_number: '447700900000', callback_url: `${started.gateway.url}/hook` }
   const { json: { check_id: id } } = await create(started, 'v0.1', body)
@@ -204,29 +204,29 @@ t.test('v0.1: the handset leaves alone what a phone has already done', async (t)
   await create(started, 'v0.1', body)
   await started.gateway.first(2)
   t.match((await get(started, 'v0.1', id)).json, { status: 'COMPLETED' })
-  t.equal(started.gateway.received.filter((callback) => callback.body['check_id'] === id).length, 1, 'and says so once')
+  t.equal(started.gateway.received.filter(callback => callback.body['check_id'] === id).length, 1, 'and says so once')
 })
 
-t.test('v0.1: it completes by itself where nobody asks', async (t) => {
+t.test('v0.1: it completes by itself where nobody asks', async t => {
   const started = await build(t)
   await create(started, 'v0.1', { phone_number: '447700900000', callback_url: `${started.gateway.url}/hook` })
   t.match((await started.gateway.first(1))[0]?.body, { status: 'COMPLETED', match: true })
 })
 
-function readSignature({ headers, path }: Received) {
+function readSignature ({ headers, path }: Received) {
   const [, keyId, algorithm, names, signature] =
     /^Signature keyId="(.*)",algorithm="(.*)",headers="(.*)",signature="(.*)"$/.exec(
       String(headers['authorization']),
     ) ?? []
   const lines = (names ?? '').split(' ').map(
-    (name) => `${name}: ${name === '(request-target)' ? `post ${path}` : headers[name]}`,
+    name => `${name}: ${name === '(request-target)' ? `post ${path}` : headers[name]}`,
   )
   return {
     keyId, algorithm, names, signed: Buffer.from(lines.join('\n')), signature: Buffer.from(signature ?? '', 'base64'),
   }
 }
 
-t.test('the callback is signed, and verifies with the published key alone', async (t) => {
+t.test('the callback is signed, and verifies with the published key alone', async t => {
   const started = await build(t)
   const callback_url = `${started.gateway.url}/callbacks/truid?of=1`
   const { json: { check_id: id } } = await create(
@@ -240,7 +240,7 @@ t.test('the callback is signed, and verifies with the published key alone', asyn
   t.ok(Math.abs(Date.parse(String(callback.headers['date'])) - Date.now()) < 5000)
   t.equal(callback.headers['digest'], `SHA-256=${createHash('sha256').update(callback.text).digest('base64')}`)
   t.match(callback.body, {
-    check_id: id, reference_id: 'ours', status: 'COMPLETED', match: true, charge_amount: 1, charge_currency: 'API', network_id: '23599'
+    check_id: id, reference_id: 'ours', status: 'COMPLETED', match: true, charge_amount: 1, charge_currency: 'API', network_id: '23599',
   })
   t.notOk('_links' in callback.body)
 

@@ -2,7 +2,7 @@ import { createPublicKey, verify } from 'node:crypto'
 import t from 'tap'
 import { createCallbackSigner } from '../../../src/sandbox/truid/signature.ts'
 
-t.test('the headers of a callback verify against the published key', async (t) => {
+t.test('the headers of a callback verify against the published key', async t => {
   const now = Date.UTC(2020, 5, 1, 16, 43, 30)
   const signer = createCallbackSigner({ now: () => now, digestEncoding: 'base64' })
   const headers = await signer.headers('hello', new URL('https://gateway.example:8443/callbacks/truid?k=1'))
@@ -10,7 +10,7 @@ t.test('the headers of a callback verify against the published key', async (t) =
   t.equal(headers['digest'], 'SHA-256=LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=')
   const { keys } = await signer.jwks()
   t.match(keys, [{ kty: 'RSA', alg: 'RS256', use: 'sig', kid: 'sandbox-1', n: String, e: 'AQAB' }])
-  t.notOk(keys.some((key) => 'd' in key), 'no private part')
+  t.notOk(keys.some(key => 'd' in key), 'no private part')
   const [, signature] = /signature="(.*)"$/.exec(headers['authorization'] ?? '') ?? []
   const signed = `(request-target): post /callbacks/truid?k=1
 host: gateway.example:8443
@@ -21,13 +21,13 @@ digest: SHA-256=LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=`
   t.ok(verify('RSA-SHA256', Buffer.from(signed), key, Buffer.from(signature ?? '', 'base64')))
 })
 
-t.test('the digest can be hex, as the documentation also says', async (t) => {
+t.test('the digest can be hex, as the documentation also says', async t => {
   const signer = createCallbackSigner({ now: Date.now, digestEncoding: 'hex' })
   const { digest } = await signer.headers('hello', new URL('https://gateway.example/'))
   t.equal(digest, 'SHA-256=2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824')
 })
 
-t.test('after a rotation another key signs, and both are published', async (t) => {
+t.test('after a rotation another key signs, and both are published', async t => {
   const signer = createCallbackSigner({ now: Date.now, digestEncoding: 'base64' })
   const signerOf = async () =>
     /keyId="(.*?)"/.exec((await signer.headers('', new URL('https://gateway.example/')))['authorization'] ?? '')?.[1]

@@ -3,16 +3,16 @@ import { type Answer, ask, setting, start } from '../receiver.ts'
 
 type Started = Awaited<ReturnType<typeof start>>
 
-function token({ simulators }: Started, body: string, headers: Record<string, string> = {}): Promise<Answer> {
+function token ({ simulators }: Started, body: string, headers: Record<string, string> = {}): Promise<Answer> {
   const pair = `${setting(simulators, 'TRUID_CLIENT_ID')}:${setting(simulators, 'TRUID_CLIENT_SECRET')}`
   return ask(`${simulators.url}/oauth2/v1/token`, 'POST', {
     authorization: `Basic ${Buffer.from(pair).toString('base64')}`,
     'content-type': 'application/x-www-form-urlencoded',
-    ...headers
+    ...headers,
   }, body)
 }
 
-t.test('client credentials give a bearer token with the scopes asked for', async (t) => {
+t.test('client credentials give a bearer token with the scopes asked for', async t => {
   const started = await start(t)
   const answer = await token(started, 'grant_type=client_credentials&scope=phone_check+coverage')
   t.equal(answer.status, 200)
@@ -20,7 +20,7 @@ t.test('client credentials give a bearer token with the scopes asked for', async
   t.match(answer.headers.get('x-ratelimit-limit'), /^\d+$/)
 })
 
-t.test('wrong credentials are 401 invalid_client', async (t) => {
+t.test('wrong credentials are 401 invalid_client', async t => {
   const started = await start(t)
   const { simulators } = started
   const swapped = Buffer.from(
@@ -33,7 +33,7 @@ t.test('wrong credentials are 401 invalid_client', async (t) => {
   }
 })
 
-t.test('the form is what RFC 6749 says', async (t) => {
+t.test('the form is what RFC 6749 says', async t => {
   const started = await start(t)
   t.match(
     await token(started, 'grant_type=password&scope=phone_check'),
