@@ -6,30 +6,31 @@ import type { Ids } from '../src/store/ids.ts'
 import { buildServer } from '../src/api/server.ts'
 import { noTracing } from '../src/telemetry/tracing.ts'
 
-const idle = (): never => { throw new Error('this server only describes itself') }
+const unused = (): never => { throw new Error('the document does not need this function') }
 const gateway: Gateway = {
-  create: idle, get: idle, listen: idle, check: idle, next: idle, resend: idle, cancel: idle, erase: idle, find: idle, receive: idle,
-  readReturn: idle, providers: idle, resolve: idle, notify: idle, sweep: idle,
+  create: unused, get: unused, listen: unused, check: unused, next: unused, resend: unused, cancel: unused,
+  erase: unused, find: unused, receive: unused, readReturn: unused, providers: unused, resolve: unused, notify: unused,
+  sweep: unused,
 }
 const ids: Ids = {
-  newId: idle, checkId: idle, partitionOf: idle, deliveryId: idle, readDeliveryId: idle, callbackKey: idle, readCallbackKey: idle, clientSecret: idle,
-  readClientSecret: idle, attemptId: idle,
+  newId: unused, checkId: unused, partitionOf: unused, deliveryId: unused, readDeliveryId: unused, callbackKey: unused,
+  readCallbackKey: unused, clientSecret: unused, readClientSecret: unused, attemptId: unused,
 }
 
-/** The OpenAPI document, as text: `openapi/openapi.json`. Needs no store and no provider. */
+/** The text of `openapi/openapi.json`. Needs neither Redis nor providers. */
 export async function buildOpenapi (): Promise<string> {
   const server = await buildServer({
-    gateway, deliveries: {
-      list: idle, replay: idle, test: idle,
-    }, ids, apps: { byKey: idle, all: idle }, windowCounters: { increment: idle },
     config: {
       publicUrl: 'http://localhost', role: 'api', sandbox: false, operations: null, trustedProxies: [],
       clientRequestsPerMinute: 1, ipRequestsPerMinute: 1,
     },
-    metrics: {
-      registry: new Registry(), registerRoute: () => {}, countRequest: idle, countRefused: idle,
-    }, log: pino({ level: 'silent' }),
-    tracing: noTracing, health: { live: idle, ready: idle, isDraining: idle }, now: idle,
+    health: { live: unused, ready: unused, isDraining: false },
+    telemetry: {
+      metrics: { registry: new Registry(), registerRoute: () => {}, countRequest: unused, countRefused: unused },
+      log: pino({ level: 'silent' }), tracing: noTracing,
+    },
+    access: { apps: { byKey: unused, all: unused }, ids, windowCounters: { increment: unused }, now: unused },
+    gateway, deliveries: { list: unused, replay: unused, test: unused },
   })
   await server.ready()
   const document = server.swagger()

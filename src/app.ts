@@ -8,7 +8,7 @@ import { openAdapters } from './adapters/instances.ts'
 import type { LiveOptions } from './api/live/live.ts'
 import { registerGauges } from './api/operations/gauges.ts'
 import { createHealth } from './api/operations/health.ts'
-import { buildOperationsServer, buildServer, type Server } from './api/server.ts'
+import { buildOperationsServer, buildServer, type Server, type ServerParts } from './api/server.ts'
 import { viewVerification } from './api/views/verification.ts'
 import { createApps, readAppsFile, sandboxApp, type Apps } from './apps/apps.ts'
 import { createCountryPolicy } from './apps/country-policy.ts'
@@ -216,9 +216,9 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
     ? null
     : startWorkers({ redis: infrastructure.connect('worker'), queues, processors: gateway, metrics, log, now })
   const health = createHealth({ store, workers, isSlow: () => server.isUnderPressure(), now })
-  const parts = {
-    gateway, deliveries: deliveryLog, ids, apps, config, metrics, log, tracing, health, live, now,
-    windowCounters: createWindowCounters({ sync: infrastructure.counters.increment, now }),
+  const parts: ServerParts = {
+    config, health, telemetry: { metrics, log, tracing }, gateway, deliveries: deliveryLog, live,
+    access: { apps, ids, windowCounters: createWindowCounters({ sync: infrastructure.counters.increment, now }), now },
     queues: config.queuesPage ? queues : undefined,
   }
   const server = await buildServer(parts)

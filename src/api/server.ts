@@ -13,12 +13,12 @@ import type { Ids } from '../store/ids.ts'
 import type { Queues } from '../jobs/queues.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { createAuth, type Auth } from './plugins/auth.ts'
-import { registerCors } from './plugins/cors.ts'
+import { createCors, type AllowOrigin } from './plugins/cors.ts'
 import { sendClientError, registerErrorHandlers, sendProblem } from './plugins/error-handler.ts'
-import { createRequestLimits } from './plugins/rate-limit.ts'
+import { createRequestLimits, type RequestLimits } from './plugins/rate-limit.ts'
 import { createLive, type LiveOptions } from './live/live.ts'
 import { describeApi, describeOther, serveDocs } from './openapi/plugin.ts'
-import { shedLoad } from './plugins/load-shedding.ts'
+import { shedLoad, type Admit } from './plugins/load-shedding.ts'
 import { registerQueueDashboard } from './operations/queue-dashboard.ts'
 import { traceRequests } from './plugins/request-tracing.ts'
 import { compileValidator } from './plugins/validation.ts'
@@ -31,63 +31,58 @@ import type { WindowCounters } from '../store/window-counters.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
 
 const bodyLimit = 64 * 1024
-/**
- * `headersTimeout` and the interval must be set with it: alone, `requestTimeout` lets a slow body live for a minute.
- */
+/** `requestTimeout` alone would allow a slow body a minute: `headersTimeout` and the interval must be set, too. */
 const requestTimeout = 5000
 const http = { headersTimeout: 3000, requestTimeout, connectionsCheckingInterval: 1000 }
-/** Twice the streams that one process carries; more would run out of file descriptors in the middle of something. */
+/** Twice the maximum of streams. More connections could exhaust the file descriptors during a request. */
 const maxConnections = 20_000
 const maxEventLoopDelayMs = 1000
-/** A name in the path that is longer names nothing. */
+/** No id in a path is longer. */
 const maxParamLength = 512
 
-/**
- * What browsers heed of an answer that is no page. All of Helmet costs as much as a bare request; the pages at `/docs`
- * have it.
- */
+/** The security headers of JSON responses. Helmet would double the cost of a request; the pages at `/docs` use it. */
 const safeHeaders = {
   'cache-control': 'no-store', 'content-security-policy': 'default-src \'none\'; frame-ancestors \'none\'',
   'referrer-policy': 'no-referrer', 'x-content-type-options': 'nosniff',
 }
-/** Only where the public door is https: elsewhere the promise would lock browsers out. */
+/** Only if the public URL is https: otherwise browsers could no longer reach it. */
 const httpsHeaders = { 'strict-transport-security': 'max-age=31536000' }
 
+/** `config`, `health` and `telemetry` serve every server; the rest only what its routes need. */
 export type ServerParts = {
-  gateway: Gateway
-  deliveries: Pick<DeliveryLog, 'list' | 'replay' | 'test'>
-  ids: Ids
-  apps: Pick<Apps, 'byKey' | 'all'>
-  windowCounters: WindowCounters
   config: Pick<Config, 'publicUrl' | 'role' | 'sandbox' | 'operations'
     | 'trustedProxies' | 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>
-  metrics: Pick<Metrics, 'registry' | 'registerRoute' | 'countRequest' | 'countRefused'>
-  log: FastifyBaseLogger
-  tracing: Tracing
   health: Pick<Health, 'live' | 'ready' | 'isDraining'>
-  now: () => number
-  /** Shown at `/admin/queues`; without them there is no such page. */
+  telemetry: {
+    metrics: Pick<Metrics, 'registry' | 'registerRoute' | 'countRequest' | 'countRefused'>
+    log: FastifyBaseLogger
+    tracing: Tracing
+  }
+  access: { apps: Pick<Apps, 'byKey' | 'all'>, ids: Ids, windowCounters: WindowCounters, now: () => number }
+  gateway: Gateway
+  deliveries: Pick<DeliveryLog, 'list' | 'replay' | 'test'>
+  /** For `/admin/queues`; without them the page does not exist. */
   queues?: Pick<Queues, 'opened'> | undefined
   live?: LiveOptions
 }
 
 export type Server = ReturnType<typeof createServer>
 
-const compileNothing = (): never => { throw new Error('schemas are compiled by our own compilers') }
+const refuseToCompile = (): never => { throw new Error('unexpected use of Fastify\'s own schema compilers') }
 
-/** A Fastify that reads, answers and fails as all of ours do. */
-function createServer ({ config, metrics, log }: Pick<ServerParts, 'config' | 'metrics' | 'log'>) {
+/** A Fastify instance with the limits, validation and error handling of all servers. */
+function createServer ({ config, telemetry: { metrics, log } }: Pick<ServerParts, 'config' | 'telemetry'>) {
   const server = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: readRequestId,
     bodyLimit, requestTimeout, http,
-    // Fastify's own 503 is no problem+json: the first hook below says it instead.
+    // Fastify's own 503 is not problem+json: the hook below refuses requests instead.
     return503OnClosing: false,
     routerOptions: { maxParamLength },
-    // Else it loads compilers of its own (ajv, fast-json-stringify), which nobody asks: ours are set below.
-    schemaController: { compilersFactory: { buildValidator: compileNothing, buildSerializer: compileNothing } },
-    // A number of hops would be believed of anybody (CVE-2026-16732): only addresses are.
+    // Otherwise Fastify loads ajv and fast-json-stringify, which are not used.
+    schemaController: { compilersFactory: { buildValidator: refuseToCompile, buildSerializer: refuseToCompile } },
+    // Only addresses are trusted: a number of hops would trust any client (CVE-2026-16732).
     trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
     frameworkErrors: (error, request, reply) => {
       sendProblem(error, request, reply)
@@ -98,7 +93,7 @@ function createServer ({ config, metrics, log }: Pick<ServerParts, 'config' | 'm
 
   server.server.maxConnections = maxConnections
   server.setValidatorCompiler(compileValidator)
-  // Views are exact already; the answer's schemas are for the document and for the tests.
+  // Views are already exact; response schemas only serve the document and the tests.
   server.setSerializerCompiler(() => value => JSON.stringify(value))
   server.removeAllContentTypeParsers()
   server.decorateRequest('caller', null)
@@ -107,21 +102,26 @@ function createServer ({ config, metrics, log }: Pick<ServerParts, 'config' | 'm
   return server
 }
 
-/** What every answer carries, what is said while it stops, and one line a request. */
+/** Hooks for the headers of every response, refusals during shutdown and overload, and one log line per request. */
 function addHooks (
-  server: Server, { config, metrics, health }: Pick<ServerParts, 'config' | 'metrics' | 'health'>,
+  server: Server, { config, health, telemetry: { metrics } }: Pick<ServerParts, 'config' | 'health' | 'telemetry'>,
+  { allowOrigin, admit }: { allowOrigin?: AllowOrigin, admit?: Admit } = {},
 ): void {
   let isClosing = false
   server.addHook('preClose', async () => { isClosing = true })
   const headers = config.publicUrl.startsWith('https:') ? { ...safeHeaders, ...httpsHeaders } : safeHeaders
   server.addHook('onRequest', (request, reply, done) => {
+    // Before any refusal: pages must be able to read refusals.
+    if (request.headers.origin !== undefined) allowOrigin?.(request, reply)
     reply.headers(headers).header('x-request-id', request.id)
-    if (!isClosing) return done()
-    reply.header('connection', 'close')
-    done(new ApiError('overloaded', 'This process is stopping.', { retryAfterSeconds: 1 }))
+    if (isClosing) {
+      reply.header('connection', 'close')
+      return done(new ApiError('overloaded', 'The process is stopping.', { retryAfterSeconds: 1 }))
+    }
+    done(admit?.(request) ?? undefined)
   })
   server.addHook('onSend', async (_request, reply) => {
-    if (isClosing || health.isDraining()) reply.header('connection', 'close')
+    if (isClosing || health.isDraining) reply.header('connection', 'close')
   })
   server.addHook('onResponse', (request, reply, done) => {
     recordRequest(request, reply, metrics)
@@ -129,81 +129,75 @@ function addHooks (
   })
 }
 
-/** The HTTP server, ready to listen: every plugin and every route on one page. */
+/** The HTTP server, ready to listen, with every plugin and every route. */
 export async function buildServer (parts: ServerParts) {
-  const {
-    gateway, deliveries, ids, apps, windowCounters, config, metrics, tracing, health, queues, now, live: liveOptions,
-  } = parts
+  const { access: { apps, ids }, gateway, config, telemetry: { metrics, tracing }, health } = parts
   const server = createServer(parts)
   traceRequests(server, tracing)
-  registerCors(server, { apps, ids })
-  addHooks(server, parts)
-  shedLoad(server, maxEventLoopDelayMs)
+  addHooks(server, parts, {
+    allowOrigin: createCors(server, { apps, ids }), admit: shedLoad(server, maxEventLoopDelayMs),
+  })
   await describeApi(server, { version: manifest.version, sandbox: config.sandbox })
-  // From here on the routes are ours.
+  // Registered here, so that only the routes below are counted.
   server.addHook('onRoute', ({ method, url }) => {
     for (const verb of [method].flat()) if (verb !== 'HEAD') metrics.registerRoute(verb, url)
   })
 
-  const limits = await createRequestLimits(server, { windowCounters, config, now })
-  const auth = createAuth({ apps, ids, limits })
-  // A worker is asked for its health and its metrics only.
+  const { auth, limits } = await createAccess(server, parts)
+  // A worker serves only health and metrics.
   if (config.role !== 'worker') {
-    const live = createLive(server, gateway, liveOptions)
+    const live = createLive(server, gateway, parts.live)
     await server.register(verificationRoutes, { gateway, live, ids, auth, limits })
     await server.register(eventRoutes, { live, ids, auth })
-    await server.register(webhookRoutes, { deliveries, auth })
+    await server.register(webhookRoutes, { deliveries: parts.deliveries, auth })
     await server.register(callbackRoutes, { gateway, limits })
   }
   await server.register(providerRoutes, { gateway, auth })
   await server.register(healthRoutes, { health })
-  if (config.operations === null) await serveOperations(server, { auth, config, metrics, queues })
+  if (config.operations === null) await serveOperations(server, parts, auth)
   return server
 }
 
-/**
- * The server of `OPERATIONS_PORT`: what is for operators only, away from the public door. The API's document is that of
- * `api`.
- */
+/** The server of `OPERATIONS_PORT`: the routes for operators, separate from the public port, and `api`'s document. */
 export async function buildOperationsServer (
-  api: Server, parts: Pick<ServerParts, 'config' | 'ids' | 'apps' | 'windowCounters' | 'metrics'
-    | 'log' | 'health' | 'queues' | 'now'>,
+  api: Server, parts: Pick<ServerParts, 'config' | 'access' | 'telemetry' | 'health' | 'queues'>,
 ): Promise<Server> {
-  const { config, ids, apps, metrics, health, queues } = parts
+  const { config, health } = parts
   const server = createServer(parts)
   addHooks(server, parts)
   await describeOther(server, api, config.publicUrl)
   await server.register(healthRoutes, { health })
-  await serveOperations(
-    server,
-    { auth: createAuth({ apps, ids, limits: await createRequestLimits(server, parts) }), config, metrics, queues },
-  )
+  const { auth } = await createAccess(server, parts)
+  await serveOperations(server, parts, auth)
   return server
 }
 
+async function createAccess (
+  server: Server, { access: { apps, ids, windowCounters, now }, config }: Pick<ServerParts, 'access' | 'config'>,
+): Promise<{ auth: Auth, limits: RequestLimits }> {
+  const limits = await createRequestLimits(server, { windowCounters, config, now })
+  return { auth: createAuth({ apps, ids, limits }), limits }
+}
+
 async function serveOperations (
-  server: Server,
-  { auth, config, metrics, queues }: Pick<ServerParts, 'config' | 'metrics' | 'queues'> & { auth: Auth },
+  server: Server, { config, telemetry: { metrics }, queues }: Pick<ServerParts, 'config' | 'telemetry' | 'queues'>,
+  auth: Auth,
 ): Promise<void> {
   await serveDocs(server, config)
   await server.register(metricsRoutes, { metrics })
   if (queues !== undefined) await registerQueueDashboard(server, { queues, auth, metrics })
 }
 
+/** Counts the request and writes one log line: the pattern of the route, never the path, and nothing that was sent. */
 function recordRequest (request: FastifyRequest, reply: FastifyReply, metrics: Pick<Metrics, 'countRequest'>): void {
-  const { method, routeOptions: { url: route = null } } = request
-  metrics.countRequest({ method, route, statusCode: reply.statusCode, durationMs: reply.elapsedTime })
-  logRequest(request, reply)
-}
-
-/** One line a request: the route's pattern, never the path, and nothing that was sent. */
-function logRequest (request: FastifyRequest, reply: FastifyReply): void {
   const { method, verificationId, routeOptions: { url: route = null } } = request
-  const line = { method, route, status: reply.statusCode, durationMs: Math.round(reply.elapsedTime * 1000) / 1000 }
+  const { statusCode, elapsedTime: durationMs } = reply
+  const line = { method, route, status: statusCode, durationMs: Math.round(durationMs * 1000) / 1000 }
   request.log.info(typeof verificationId === 'string' ? { ...line, verificationId } : line, 'request')
+  metrics.countRequest({ method, route, statusCode, durationMs })
 }
 
-/** The caller's `x-request-id` if it is one (at most 128 visible ASCII characters), else a new one. */
+/** The caller's `x-request-id` if it is valid (at most 128 visible ASCII characters), otherwise a new one. */
 function readRequestId ({ headers }: IncomingMessage): string {
   const given = headers['x-request-id']
   return typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID()

@@ -178,13 +178,34 @@ export type AvailableAction = { action: 'next' | 'resend', availableAt: number, 
 
 /** What the front end may do besides the next action, and from when. */
 export function availableActions (verification: Verification): AvailableAction[] {
-  const attempt = verification.attempts.at(-1)
-  if (attempt?.status !== 'pending') return []
+  const current = currentAttempt(verification)
+  return current === null ? [] : availableActionsOf(current.attempt)
+}
+
+function availableActionsOf (attempt: PendingAttempt): AvailableAction[] {
   const actions: AvailableAction[] = [{ action: 'next', availableAt: attempt.startedAt }]
   if (attempt.phase === 'waiting' && attempt.resend !== null && attempt.resend.left > 0) {
     actions.push({ action: 'resend', availableAt: attempt.resend.availableAt, remaining: attempt.resend.left })
   }
   return actions
+}
+
+/** What a view derives from the attempts, in one pass. `providers`: of each attempt. */
+export type Progress = {
+  attempt: PendingAttempt | null
+  action: Action | null
+  availableActions: AvailableAction[]
+  providers: string[]
+}
+
+/** The pending attempt and what the front end may do. */
+export function progressOf (verification: Verification): Progress {
+  const attempt = currentAttempt(verification)?.attempt ?? null
+  return {
+    attempt, action: attempt === null ? null : actionOf(attempt),
+    availableActions: attempt === null ? [] : availableActionsOf(attempt),
+    providers: verification.attempts.map(({ method }) => providerOf(method)),
+  }
 }
 
 /** `truecaller.push` → `truecaller`. */

@@ -1,194 +1,123 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { ApiError } from '../../core/errors.ts'
-import { createFanOut, type Subscriber, type Subscription } from './fan-out.ts'
-import type { Gateway } from '../../verifications/gateway.ts'
-import { StoreUnavailable } from '../../store/record-store.ts'
 import { isFinal, type Verification } from '../../core/verification.ts'
+import type { Gateway } from '../../verifications/gateway.ts'
+import { createFanOut, type FanOut } from './fan-out.ts'
+import { Stream, type StreamOptions } from './stream.ts'
 
 export type Live = {
   /**
-   * The verification at once, or, with `wait` (seconds), when its revision passes `revision` (absent: the present one),
-   * when it is final,
-   * or when the time is over.
+   * The current state. With `wait` (seconds), waits until the revision is above `revision` (default: the current one),
+   * the verification is final, or the time is over.
    */
-  read (id: string, wish: { wait?: number, revision?: number }, reply: FastifyReply): Promise<Verification>
+  read (id: string, options: { wait?: number, revision?: number }, reply: FastifyReply): Promise<Verification>
   /**
-   * Answers with an event stream: the present state unless its revision is not above `after`, then each change, until
-   * nothing can change
-   * any more or the verification is erased. When there is nothing to tell and never will be, the answer is 204, which
-   * ends the reconnecting
-   * of an `EventSource`. `frame` writes an event: what became of the state that was told before (null: none was) by the
-   * present one.
-   * Throws `ApiError` while nothing is sent yet: gone, rate_limited, overloaded.
+   * Responds with an event stream: the current state if its revision is above `after`, then each change, until the
+   * verification is final or erased. The response is 204, which stops the reconnections of an `EventSource`, when the
+   * final state was already received. Before the response starts it throws `ApiError` gone, rate_limited or overloaded.
    */
-  stream (id: string, wish: StreamWish, reply: FastifyReply): Promise<void>
+  stream (id: string, options: StreamOptions, reply: FastifyReply): Promise<void>
 }
-export type StreamWish = { after: number | null, frame: (before: Verification | null, now: Verification) => string }
 
 export type LiveOptions = {
-  /**
-   * How often a silent stream shows that it is alive, and the record is read again, since an announcement may have been
-   * missed.
-   */
+  /** Interval of the comments in an idle stream. The record is read again at each one. */
   heartbeatMs?: number
   maxStreams?: number
   maxStreamsPerVerification?: number
 }
 
-/**
- * What may wait for a reader that is slower than the verification changes; then its stream is cut, and may be resumed.
- */
-const maxUnreadBytes = 64 * 1024
 const retryAfterSeconds = 5
-const streamHeaders = { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
 
-/** Long polls and event streams. A client that goes away, and a server that closes, end them. */
+/** Long polls and event streams. A disconnected client and the shutdown of the server end them. */
 export function createLive (
   server: FastifyInstance, gateway: Pick<Gateway, 'get' | 'listen'>,
   { heartbeatMs = 15_000, maxStreams = 10_000, maxStreamsPerVerification = 20 }: LiveOptions = {},
 ): Live {
   const fanOut = createFanOut(gateway)
-  const waits = new Set<() => void>()
-  const streams = new Map<string, number>()
-  let streamCount = 0
+  const acquire = createSlots(maxStreams, maxStreamsPerVerification)
+  const open = new Set<{ stop (): void }>()
   server.addHook('preClose', async () => {
-    for (const stop of [...waits]) stop()
+    for (const waiter of [...open]) waiter.stop()
   })
 
-  /** Takes a place among the streams; the returned function, called once, gives it back. */
-  function takePlace (id: string): () => void {
-    const count = streams.get(id) ?? 0
-    if (count >= maxStreamsPerVerification) throw new ApiError(
-      'rate_limited', 'This verification has too many open streams.', { retryAfterSeconds },
-    )
-    if (streamCount >= maxStreams) throw new ApiError(
-      'overloaded', 'This process has too many open streams.', { retryAfterSeconds },
-    )
-    streams.set(id, count + 1)
-    streamCount += 1
-    return () => {
-      const left = (streams.get(id) ?? 1) - 1
-      if (left === 0) streams.delete(id)
-      else streams.set(id, left)
-      streamCount -= 1
-    }
-  }
-
-  async function stream (id: string, { after, frame }: StreamWish, reply: FastifyReply): Promise<void> {
-    const leavePlace = takePlace(id)
-    const { raw, log } = reply
-    const started = Promise.withResolvers<void>()
-    let told: Verification | null = null
-    let events = 0
-
-    /** Leaves everything behind; what the reader gets last is the caller's. */
-    function leave (cause: string): void {
-      if (!waits.delete(stop)) return
+  function stream (id: string, options: StreamOptions, reply: FastifyReply): Promise<void> {
+    const release = acquire(id)
+    const stream = new Stream(id, reply, options, () => {
+      open.delete(stream)
       subscription.unsubscribe()
       clearInterval(heartbeat)
-      raw.off('close', goAway)
-      leavePlace()
-      log.info({ verificationId: id, cause, events }, 'stream ended')
-      started.resolve()
-    }
-    const goAway = (): void => leave('client')
-    function end (cause: string): void {
-      leave(cause)
-      raw.end()
-    }
-    function stop (): void {
-      if (told !== null) return end('stopping')
-      started.reject(new ApiError('overloaded', 'This process is stopping.', { retryAfterSeconds: 1 }))
-      leave('stopping')
-    }
-    function write (text: string): void {
-      if (raw.writableLength <= maxUnreadBytes) {
-        raw.write(text)
-        return
-      }
-      leave('slow')
-      raw.destroy()
-    }
-    function begin (verification: Verification): void {
-      if (after !== null && verification.revision <= after && isFinal(verification)) {
-        leave('nothing to tell')
-        void reply.code(204).send()
-        return
-      }
-      const isNews = after === null || verification.revision > after
-      const first = isNews ? frame(null, verification) : ''
-      reply.hijack()
-      for (
-        const [name, value] of Object.entries(reply.headers(streamHeaders).getHeaders())
-      ) if (value !== undefined) raw.setHeader(name, value)
-      raw.writeHead(200)
-      // They come back at different times when a process stops.
-      raw.write(`retry: ${1000 + Math.floor(Math.random() * 2000)}\n\n${first}`)
-      if (isNews) events += 1
-      started.resolve()
-    }
-
-    const subscriber: Subscriber = {
-      next (verification) {
-        if (told === null) begin(verification)
-        else if (verification.revision > told.revision) {
-          events += 1
-          write(frame(told, verification))
-        }
-        told = verification
-        if (isFinal(verification) && waits.has(stop)) end('final')
-      },
-      error (error) {
-        if (told === null) {
-          started.reject(error)
-          leave('not begun')
-        } else if (error instanceof ApiError && error.apiCode === 'gone') end('erased')
-        else if (!(error instanceof StoreUnavailable)) {
-          log.error({ verificationId: id, err: error }, 'stream broken')
-          end('broken')
-        }
-      },
-    }
-    waits.add(stop)
-    raw.once('close', goAway)
-    const subscription: Subscription = fanOut(id, subscriber)
-    const heartbeat = setInterval(() => {
-      if (told === null) return
-      write(':\n\n')
-      subscription.refresh()
-    }, heartbeatMs)
-    return started.promise
+      release()
+    })
+    open.add(stream)
+    const subscription = fanOut(id, stream)
+    const heartbeat = setInterval(() => { if (stream.beat()) subscription.refresh() }, heartbeatMs)
+    return stream.started
   }
 
   return {
-    stream,
-    read: async (id, { wait = 0, revision }, reply) => wait === 0 ? gateway.get(id) : new Promise((resolve, reject) => {
-      let passed = revision
-      const leave = (): void => {
-        subscription.unsubscribe()
-        clearTimeout(timer)
-        waits.delete(giveUp)
-        reply.raw.off('close', giveUp)
-      }
-      const giveUp = (): void => {
-        leave()
-        resolve(gateway.get(id))
-      }
-      const subscription = fanOut(id, {
-        next (verification) {
-          passed ??= verification.revision
-          if (!isFinal(verification) && verification.revision <= passed) return
-          leave()
-          resolve(verification)
-        },
-        error (error) {
-          leave()
-          reject(error)
-        },
-      })
-      const timer = setTimeout(giveUp, wait * 1000)
-      waits.add(giveUp)
-      reply.raw.once('close', giveUp)
-    }),
+    stream: async (id, options, reply) => stream(id, options, reply),
+    read: async (id, { wait = 0, revision }, reply) => wait === 0
+      ? gateway.get(id)
+      : longPoll({ gateway, fanOut, open }, id, { waitMs: wait * 1000, revision }, reply),
   }
+}
+
+/** Limits the streams of this process and of a verification. The returned function frees the slot; call it once. */
+function createSlots (max: number, maxPerVerification: number): (id: string) => () => void {
+  const counts = new Map<string, number>()
+  let total = 0
+  return id => {
+    const count = counts.get(id) ?? 0
+    if (count >= maxPerVerification) {
+      throw new ApiError('rate_limited', 'This verification has too many open streams.', { retryAfterSeconds })
+    }
+    if (total >= max) {
+      throw new ApiError('overloaded', 'This process has too many open streams.', { retryAfterSeconds })
+    }
+    counts.set(id, count + 1)
+    total += 1
+    return () => {
+      const left = (counts.get(id) ?? 1) - 1
+      if (left === 0) counts.delete(id)
+      else counts.set(id, left)
+      total -= 1
+    }
+  }
+}
+
+type LongPollParts = { gateway: Pick<Gateway, 'get'>, fanOut: FanOut, open: Set<{ stop (): void }> }
+
+function longPoll (
+  { gateway, fanOut, open }: LongPollParts, id: string,
+  { waitMs, revision }: { waitMs: number, revision: number | undefined }, { raw }: FastifyReply,
+): Promise<Verification> {
+  return new Promise((resolve, reject) => {
+    let known = revision
+    const leave = (): void => {
+      subscription.unsubscribe()
+      clearTimeout(timer)
+      open.delete(waiter)
+      raw.off('close', stop)
+    }
+    const stop = (): void => {
+      leave()
+      resolve(gateway.get(id))
+    }
+    const waiter = { stop }
+    const subscription = fanOut(id, {
+      next (verification) {
+        known ??= verification.revision
+        if (!isFinal(verification) && verification.revision <= known) return
+        leave()
+        resolve(verification)
+      },
+      error (error) {
+        leave()
+        reject(error)
+      },
+    })
+    const timer = setTimeout(stop, waitMs)
+    open.add(waiter)
+    raw.once('close', stop)
+  })
 }

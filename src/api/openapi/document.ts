@@ -8,50 +8,46 @@ const mapMembers = (value: unknown, map: (member: unknown, name: string) => unkn
   Object.fromEntries(Object.entries(toObject(value)).map(([name, member]) => [name, map(member, name)]))
 
 /**
- * What the routes say, made into a document that reads well: each operation tells who may call it, each answer which
- * headers it has, and
- * what would be said again and again is written once, under components.
+ * Completes the document of `@fastify/swagger`: adds the callers to each operation and the headers to each response,
+ * and moves repeated schemas, responses and examples to the components.
  */
 export function finishDocument<Document extends object> (document: Document): Document {
   const { paths, webhooks, components } = toObject(document)
   const operations = mapMembers(paths, item => mapMembers(item, operation => finishOperation(toObject(operation))))
-  const [schemas, responses, examples]: [Json, Json, Json] = [{}, {}, {}]
-  const short = mapMembers({ paths: operations, webhooks }, part => shareSchemas(part, schemas))
-  const shorter = writeOnce(short, 'responses', nameResponse, responses)
-  const { responses: shortResponses, ...shortest } = writeOnce(
-    { ...shorter, responses }, 'examples', pascalCase, examples,
+  const schemas: Json = {}
+  const withSchemas = mapMembers({ paths: operations, webhooks }, part => shareSchemas(part, schemas))
+  const withResponses = shareMembers(withSchemas, 'responses', nameResponse)
+  const { document: { responses, ...rest }, shared: examples } = shareMembers(
+    { ...withResponses.document, responses: withResponses.shared }, 'examples', pascalCase,
   )
   const { securitySchemes, ...own } = toObject(components)
   return {
-    ...document, ...shortest,
+    ...document, ...rest,
     components: {
-      ...own, securitySchemes: explainScopes(
-        securitySchemes, toObject(paths),
-      ), headers, schemas: sort(schemas), responses: sort(shortResponses),
-      examples: sort(examples),
+      ...own, securitySchemes: explainScopes(securitySchemes, toObject(paths)), headers, schemas: sort(schemas),
+      responses: sort(responses), examples: sort(examples),
     },
   }
 }
 
-const whenLimited = 'On every answer to a caller whose requests are counted.'
+const whenLimited = 'On every response to a caller with a limit.'
 const headers = {
   RequestId: {
-    description: 'Name of the request in the log of the gateway: the caller\'s own `x-request-id`, if it sent one.',
+    description: 'Id of the request in the log of the gateway: the caller\'s own `x-request-id`, if it sent one.',
     schema: { type: 'string' },
   },
-  RetryAfter: { description: 'Seconds to wait before trying again.', schema: { type: 'integer', minimum: 0 } },
+  RetryAfter: { description: 'Seconds to wait before the next try.', schema: { type: 'integer', minimum: 0 } },
   Authenticate: { description: 'How to authenticate: `Bearer`.', schema: { type: 'string' } },
   RateLimitLimit: {
-    description: `How many requests are allowed in a window. ${whenLimited}`, schema: { type: 'integer' },
+    description: `Maximum number of requests in a window. ${whenLimited}`, schema: { type: 'integer' },
   },
-  RateLimitRemaining: { description: `How many of them are left. ${whenLimited}`, schema: { type: 'integer' } },
+  RateLimitRemaining: { description: `Requests left in the window. ${whenLimited}`, schema: { type: 'integer' } },
   RateLimitReset: { description: `Seconds until the next window. ${whenLimited}`, schema: { type: 'integer' } },
 }
 const header = (name: keyof typeof headers) => ({ $ref: `#/components/headers/${name}` })
 const limitHeaders = {
-  'ratelimit-limit': header('RateLimitLimit'), 'ratelimit-remaining': header(
-    'RateLimitRemaining',
-  ), 'ratelimit-reset': header('RateLimitReset'),
+  'ratelimit-limit': header('RateLimitLimit'), 'ratelimit-remaining': header('RateLimitRemaining'),
+  'ratelimit-reset': header('RateLimitReset'),
 }
 
 function finishOperation ({ [optionalBody]: isOptional, ...operation }: Json): Json {
@@ -59,9 +55,9 @@ function finishOperation ({ [optionalBody]: isOptional, ...operation }: Json): J
   const callers = listCallers(security)
   return {
     ...operation,
-    // Linters take the names of scopes for those of OAuth.
+    // Linters would mistake the scopes for those of OAuth.
     security: Array.isArray(security) ? security.map(requirement => mapMembers(requirement, () => [])) : [],
-    description: callers === '' ? description : `${String(description)}\n\n**Who may call it:** ${callers}.`,
+    description: callers === '' ? description : `${String(description)}\n\n**Callers:** ${callers}.`,
     ...(Array.isArray(parameters) ? { parameters: sortByPlace(parameters.map(finishParameter)) } : {}),
     ...(isObject(requestBody) && isOptional === true ? { requestBody: { ...requestBody, required: false } } : {}),
     responses: mapMembers(responses, (response, status) => finishResponse(toObject(response), status, callers === '')),
@@ -70,18 +66,15 @@ function finishOperation ({ [optionalBody]: isOptional, ...operation }: Json): J
 
 function listCallers (security: unknown): string {
   const schemes = Array.isArray(security) ? security.flatMap(requirement => Object.entries(toObject(requirement))) : []
-  return schemes.map(([scheme, wanted]) => {
-    if (scheme === 'apiKey') return `an API key with the scope \`${[wanted].flat().join('`, `')}\``
+  return schemes.map(([scheme, scopes]) => {
+    if (scheme === 'apiKey') return `an API key with the scope \`${[scopes].flat().join('`, `')}\``
     return scheme === 'clientSecret'
       ? 'the front end, with the client secret of this verification'
       : 'the same secret as `clientSecret` in the query'
   }).join('; or ')
 }
 
-/**
- * As an example of the parameter it would be filled in for whoever tries the call out, and sent; as one of its schema
- * it is only shown.
- */
+/** Moves examples to the schema: Swagger UI would fill an example of the parameter itself into the form and send it. */
 function finishParameter (parameter: unknown): Json {
   const { example, examples, schema, description, ...rest } = toObject(parameter)
   const values = example === undefined
@@ -94,7 +87,7 @@ function finishParameter (parameter: unknown): Json {
   }
 }
 
-/** What the path says comes first. */
+/** Path parameters come first. */
 const sortByPlace = (parameters: Json[]): Json[] =>
   parameters.toSorted((a, b) => Number(b['in'] === 'path') - Number(a['in'] === 'path'))
 
@@ -111,22 +104,22 @@ function finishResponse (response: Json, status: string, isOpen: boolean): Json 
   }
 }
 
-/** The codes of an error answer: each has an example. */
+/** The codes of an error response: each one has an example. */
 function codesOf ({ content }: Json): ApiErrorCode[] {
   const { examples } = toObject(toObject(content)['application/problem+json'])
   return Object.keys(toObject(examples)).filter((code): code is ApiErrorCode => code in apiErrors)
 }
 
-/** Adds to the description of API keys which scope opens which calls. */
+/** Adds the calls of each scope to the description of API keys. */
 function explainScopes (schemes: unknown, paths: Json): Json {
-  const wants = Object.entries(paths).flatMap(([path, item]) => Object.entries(
+  const uses = Object.entries(paths).flatMap(([path, item]) => Object.entries(
     toObject(item),
   ).flatMap(([method, operation]) => {
     const { security } = toObject(operation)
-    const found = Array.isArray(security) ? security.flatMap(requirement => toObject(requirement)['apiKey'] ?? []) : []
-    return found.map(scope => ({ scope: String(scope), call: `\`${method.toUpperCase()} ${path}\`` }))
+    const required = Array.isArray(security) ? security.flatMap(one => toObject(one)['apiKey'] ?? []) : []
+    return required.map(scope => ({ scope: String(scope), call: `\`${method.toUpperCase()} ${path}\`` }))
   }))
-  const lines = [...Map.groupBy(wants, ({ scope }) => scope)].map(
+  const lines = [...Map.groupBy(uses, ({ scope }) => scope)].map(
     ([scope, calls]) => `- \`${scope}\`: ${calls.map(({ call }) => call).join(', ')}`,
   )
   return mapMembers(schemes, (scheme, name) =>
@@ -137,40 +130,41 @@ function explainScopes (schemes: unknown, paths: Json): Json {
 
 const pascalCase = (name: string): string =>
   name.split('_').map(word => word.charAt(0).toUpperCase() + word.slice(1)).join('')
-/** Error answers are named by their codes; those without errors differ anyway. */
+/** Error responses are named by their codes; the others have no name, because they differ. */
 const nameResponse = (_status: string, response: unknown): string =>
   codesOf(toObject(response)).map(pascalCase).join('Or')
 
 /**
- * Moves the members of objects called `holder` that are there more than once to `shared`, each under a name. Those
- * without a name stay where
- * they are, and so do those whose name means something else already.
+ * Replaces the members of objects called `holder` that occur more than once by references to `shared`. A member without
+ * a name, or whose name already belongs to a different member, stays in place.
  */
-function writeOnce (
-  document: Json, holder: string, nameOf: (key: string, member: unknown) => string, shared: Json,
-): Json {
-  const visit = (value: unknown, see: (key: string, member: unknown) => unknown): unknown => {
-    if (Array.isArray(value)) return value.map(item => visit(item, see))
+function shareMembers (
+  document: Json, holder: string, nameOf: (key: string, member: unknown) => string,
+): { document: Json, shared: Json } {
+  const replace = (value: unknown, by: (key: string, member: unknown) => unknown): unknown => {
+    if (Array.isArray(value)) return value.map(item => replace(item, by))
     return !isObject(value) ? value : mapMembers(value, (member, name) =>
-      name === holder && isObject(member) ? mapMembers(member, (one, key) => see(key, one)) : visit(member, see))
+      name === holder && isObject(member) ? mapMembers(member, (one, key) => by(key, one)) : replace(member, by))
   }
-  const places = new Map<string, number>()
-  visit(document, (_key, member) => {
+  const counts = new Map<string, number>()
+  replace(document, (_key, member) => {
     const text = JSON.stringify(member)
-    places.set(text, (places.get(text) ?? 0) + 1)
+    counts.set(text, (counts.get(text) ?? 0) + 1)
   })
-  const names = new Map<string, string>()
-  return mapMembers(document, part => visit(part, (key, member) => {
+  const texts = new Map<string, string>()
+  const shared: Json = {}
+  const shortened = mapMembers(document, part => replace(part, (key, member) => {
     const [name, text] = [nameOf(key, member), JSON.stringify(member)]
-    const isOther = (names.get(name) ?? text) !== text
-    if (name === '' || isOther || places.get(text) === 1) return member
-    names.set(name, text)
+    const isTaken = (texts.get(name) ?? text) !== text
+    if (name === '' || isTaken || counts.get(text) === 1) return member
+    texts.set(name, text)
     shared[name] = member
     return { $ref: `#/components/${holder}/${name}` }
   }))
+  return { document: shortened, shared }
 }
 
-/** A schema with a `title` is written once. */
+/** Moves every schema with a `title` to `schemas`. */
 function shareSchemas (value: unknown, schemas: Json): unknown {
   if (Array.isArray(value)) return value.map(item => shareSchemas(item, schemas))
   if (!isObject(value)) return value

@@ -1,35 +1,37 @@
 import { Type, type TSchema } from 'typebox'
 import { retryDelays } from '../../webhooks/delivery.ts'
-import { verifications } from './examples.ts'
-import { VerificationView } from '../schemas/requests.ts'
+import { verifications } from './verification-examples.ts'
+import { VerificationView } from '../schemas/verification.ts'
 import { defaultEventTypes, webhookEventTypes, type WebhookEventType } from '../../core/vocabulary.ts'
 import { signWebhook } from '../../webhooks/signature.ts'
 
-/** What each event says, and a verification of which it is said. */
+/** The documentation of each event, and an example. */
 const events: Readonly<Record<WebhookEventType, {
   summary: string, description: string, example: keyof typeof verifications,
 }>> = {
   created: {
     summary: 'A verification was created',
-    description: 'Sent for each new verification, also for one that ended at once.', example: 'openUrlOnCellular',
+    description: 'Sent for each new verification, also for one that failed immediately.', example: 'openUrlOnCellular',
   },
   action_required: {
-    summary: 'The front end has something else to do', example: 'fallback',
-    description: '`nextAction` is another one: the next method of the workflow started, or the code was sent again.',
+    summary: 'The front end has a new action', example: 'fallback',
+    description: '`nextAction` changed: the next method of the workflow started, or the code was sent again.',
   },
   verified: {
-    summary: 'The number was proven', description: 'The one event that lets you trust the number.',
+    summary: 'The number was proven', description: 'Only this event means that the number can be trusted.',
     example: 'verifiedByFallback',
   },
-  failed: { summary: 'The verification failed', description: '`reason` says why.', example: 'numberMismatch' },
-  expired: { summary: 'The verification expired', description: 'Nothing came in time.', example: 'expired' },
+  failed: { summary: 'The verification failed', description: 'See `reason`.', example: 'numberMismatch' },
+  expired: {
+    summary: 'The verification expired', description: 'No evidence was received in time.', example: 'expired',
+  },
   canceled: {
-    summary: 'The verification was canceled', description: 'By the app, or because a newer one took its place.',
+    summary: 'The verification was canceled', description: 'By the app, or because a newer verification replaced it.',
     example: 'canceled',
   },
 }
 
-/** The secret that the signatures of the examples are made with. */
+/** The secret that signs the examples. */
 export const exampleSecret = `whsec_${Buffer.from('only the examples are signed with it').toString('base64')}`
 
 const showDelay = (delayMs: number): string => {
@@ -37,28 +39,36 @@ const showDelay = (delayMs: number): string => {
   return seconds < 60 ? `${seconds} s` : seconds < 3600 ? `${seconds / 60} min` : `${seconds / 3600} h`
 }
 
-/** What holds for every event. */
+/** The rules for every event. */
 export const webhookRules = [
-  'Events are signed by [Standard Webhooks](https://www.standardwebhooks.com): verify `webhook-signature` over the raw body before you believe one, and refuse timestamps more than five minutes off.',
-  'Answer 2xx within 10 seconds and work afterwards; what is answered otherwise is tried again, for days.',
-  'Events come at least once and in any order: drop a `webhook-id` that you have seen, and ignore an event whose `data.revision` is not above the last one you saw for that `data.id`.',
+  'Events are signed as [Standard Webhooks](https://www.standardwebhooks.com) specifies: verify `webhook-signature` '
+  + 'over the raw body before you use an event, and reject timestamps that are off by more than five minutes.',
+  'Respond with 2xx within 10 seconds and process the event afterwards. After any other response the event is sent '
+  + 'again, for several days.',
+  'Events are delivered at least once and in any order: drop a `webhook-id` that you have processed, and ignore an '
+  + 'event whose `data.revision` is not above the last one you processed for that `data.id`.',
 ].join('\n\n')
-const chosen = (type: WebhookEventType): string =>
-  `${defaultEventTypes.includes(type) ? 'Sent unless the app chooses otherwise' : 'Sent only when the app chooses it'} (\`events\` of its webhook: \`${type}\`).`
+const selection = (type: WebhookEventType): string => {
+  const isDefault = defaultEventTypes.includes(type)
+  const when = isDefault ? 'Sent by default' : 'Sent only if the app selects it'
+  return `${when} (\`events\` of its webhook: \`${type}\`).`
+}
 
-const answers = {
-  '2XX': { description: 'Taken. It is not sent again, unless you ask for a replay.' },
-  410: { description: 'Gone: the endpoint is disabled until its URL changes, or a test or a replay succeeds.' },
+const responses = {
+  '2XX': { description: 'Accepted. The event is not sent again, unless the app requests a replay.' },
+  410: { description: 'Gone: the endpoint is disabled until its URL changes, or a test or replay succeeds.' },
   default: {
-    description: `Not taken, like a redirect, or no answer within 10 seconds. It is tried again ${retryDelays.slice(1).map(showDelay).join(', ')} (± 10 %) after the try before; \`retry-after\` on 429 and 503 is honoured.`,
+    description: 'Failed, as is a redirect, or no response within 10 seconds. The event is sent again '
+      + `${retryDelays.slice(1).map(showDelay).join(', ')} (± 10 %) after the previous try; \`retry-after\` on 429 `
+      + 'and 503 is honoured.',
   },
 }
 
-function describeEvent (type: string, { summary, description, data, example: { timestamp, revision, data: told } }: {
+function describeEvent (type: string, { summary, description, data, example: { timestamp, revision, data: content } }: {
   summary: string, description: string, data: TSchema, example: { timestamp: string, revision: number, data: object },
 }) {
   const name = type.split(/[._]/).map(word => word.charAt(0).toUpperCase() + word.slice(1)).join('')
-  const body = { type, timestamp, data: told }
+  const body = { type, timestamp, data: content }
   const webhookId = `msg_Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQ_${revision}`
   const signed = signWebhook(
     { secrets: [exampleSecret], webhookId, body: JSON.stringify(body), now: Date.parse(timestamp) },
@@ -69,45 +79,47 @@ function describeEvent (type: string, { summary, description, data, example: { t
     }, example: signed[name],
   })
   const schema = Type.Object({
-    type: Type.Literal(type, { description: 'What happened.' }),
-    timestamp: Type.String({ format: 'date-time', description: 'When it happened.' }),
+    type: Type.Literal(type, { description: 'Type of the event.' }),
+    timestamp: Type.String({ format: 'date-time', description: 'When the event occurred.' }),
     data,
   }, { title: `${name}Event`, description: `Body of \`${type}\`.` })
   return {
     post: {
       tags: ['Webhooks'], operationId: `on${name}`, summary, description, security: [],
       parameters: [
-        header('webhook-id', 'Name of the event: the same on every try and replay.'),
-        header('webhook-timestamp', 'When this try was made, in seconds since 1970. Part of what is signed.'),
+        header('webhook-id', 'Id of the event: the same on every try and replay.'),
+        header('webhook-timestamp', 'Time of this try, in seconds since 1970. Covered by the signature.'),
         header(
           'webhook-signature',
-          `\`v1,\` and the base64 of HMAC-SHA256 over \`webhook-id.webhook-timestamp.body\`; two of them, with a blank between, while a secret is rotated. This one is over the example without any white space, made with \`${exampleSecret}\`.`,
+          '`v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`; two signatures, separated by '
+          + 'a space, during the rotation of a secret. This one signs the example without white space, with '
+          + `\`${exampleSecret}\`.`,
         ),
       ],
       requestBody: {
         required: true, content: { 'application/json': { schema, examples: { [name]: { summary, value: body } } } },
       },
-      responses: answers,
+      responses,
     },
   }
 }
 
-/** The section `webhooks` of the document: what is sent to the apps. */
+/** The section `webhooks` of the document. */
 export const describeWebhooks = () => Object.fromEntries([
-  ...webhookEventTypes.map(news => {
-    const [type, { summary, description, example }] = [`verification.${news}`, events[news]]
+  ...webhookEventTypes.map(eventType => {
+    const [type, { summary, description, example }] = [`verification.${eventType}`, events[eventType]]
     const { value: data } = verifications[example]
     return [type, describeEvent(type, {
-      summary, description: `${description} ${chosen(news)}`, data: VerificationView, example: {
+      summary, description: `${description} ${selection(eventType)}`, data: VerificationView, example: {
         timestamp: data.updatedAt, revision: data.revision, data,
       },
     })] as const
   }),
   ['webhook.test', describeEvent('webhook.test', {
-    summary: 'A trial', description: 'Sent by `POST /webhooks/test` and at no other time. It tells nothing of a verification.',
+    summary: 'A test', description: 'Sent only by `POST /webhooks/test`. Describes no verification.',
     data: Type.Object(
       { app: Type.String({ description: 'Id of the app.' }) },
-      { title: 'TestData', description: 'Whom it is sent to.' },
+      { title: 'TestData', description: 'The receiving app.' },
     ),
     example: { timestamp: '2026-03-01T12:00:00.000Z', revision: 0, data: { app: 'shop' } },
   })] as const,

@@ -14,35 +14,33 @@ export type GaugesParts = {
   now: () => number
 }
 
-/** What Redis was asked for a scrape; times are ms since the epoch. */
+/** Values that one scrape reads from Redis; times are ms since the epoch. */
 type Snapshot = { queues: QueueState[], dueSince: number | null, pendingSince: number | null }
 
-/** However often it is scraped, Redis is asked once in this time. */
+/** A snapshot is shared by all scrapes within this time. */
 const cacheMs = 1_000
-/** A scrape waits no longer than this for Redis: what it would have told is left out then. */
+/** After this time a scrape leaves out the values from Redis. */
 const scrapeTimeoutMs = 500
 
 const breakerStates = ['closed', 'open', 'halfOpen'] as const
 
 /**
- * What is, as opposed to what happens: read when it is scraped. What Redis holds is the same whichever process is
- * asked, so each one tells it, in every role:
- * aggregate it by `max`. A scrape asks Redis for so many things, however many records and jobs there are, and does
- * without them when it does not answer.
+ * Gauges that are read at scrape time. Every process reports the values from Redis, which are the same for all:
+ * aggregate them with `max`. A scrape costs a constant number of Redis commands, and works without Redis.
  */
 export function registerGauges (registry: Registry, { adapters, queues, store, deliveries, now }: GaugesParts): void {
   const secondsSince = (time: number | null): number => time === null ? 0 : Math.max(0, (now() - time) / 1000)
-  const ask = async (): Promise<Snapshot> => {
-    const [seen, dueSince, pendingSince] = await Promise.all(
+  const read = async (): Promise<Snapshot> => {
+    const [states, dueSince, pendingSince] = await Promise.all(
       [queues.stats(), store.firstDue(), deliveries.pendingSince()],
     )
-    return { queues: seen, dueSince, pendingSince }
+    return { queues: states, dueSince, pendingSince }
   }
-  const look = sharedFor(
-    cacheMs, () => Promise.race([ask().catch(() => null), delay(scrapeTimeoutMs, null, { ref: false })]),
+  const collect = cached(
+    cacheMs, () => Promise.race([read().catch(() => null), delay(scrapeTimeoutMs, null, { ref: false })]),
   )
 
-  /** `read` null: it is not there for now. */
+  /** `read` returns null while the values are unavailable. */
   function gauge<Label extends string> (
     name: string, help: string, labelNames: Label[],
     read: () => Promise<[labels: Record<Label, string>, value: number][] | null>,
@@ -52,21 +50,23 @@ export function registerGauges (registry: Registry, { adapters, queues, store, d
       async collect () {
         const series = await read()
         set.reset()
-        // Without labels it is set to zero by that.
+        // `reset` sets a gauge without labels to zero.
         if (labelNames.length === 0) set.remove()
         for (const [labels, value] of series ?? []) set.set(labels, value)
       },
     })
   }
   const fromRedis = <Label extends string>(
-    name: string, help: string, labelNames: Label[], tell: (seen: Snapshot) => [Record<Label, string>, number][],
+    name: string, help: string, labelNames: Label[], seriesOf: (snapshot: Snapshot) => [
+      Record<Label, string>, number,
+    ][],
   ): void =>
     gauge(name, help, labelNames, async () => {
-      const seen = await look()
-      return seen === null ? null : tell(seen)
+      const snapshot = await collect()
+      return snapshot === null ? null : seriesOf(snapshot)
     })
 
-  gauge('breaker_state', 'How the circuit breaker of this process stands: 1 for the state it is in', [
+  gauge('breaker_state', 'State of the circuit breaker of this process: 1 for the current state', [
     'provider', 'state',
   ], async () =>
     [...adapters.values()].flatMap(({ provider, health }) => {
@@ -76,27 +76,33 @@ export function registerGauges (registry: Registry, { adapters, queues, store, d
       )
     }))
   gauge(
-    'redis_up', 'Whether Redis answered this process, in time, what the gauges asked', [],
-    async () => [[{}, await look() === null ? 0 : 1]],
+    'redis_up', 'Whether Redis answered the queries of this scrape in time', [],
+    async () => [[{}, await collect() === null ? 0 : 1]],
   )
-  fromRedis('queue_jobs', 'Jobs in the queues', ['queue', 'state'], seen =>
-    seen.queues.flatMap(({ queue, jobs }) => Object.entries(jobs).map(([state, count]): [{ queue: string, state: string }, number] => [{ queue, state }, count])))
-  fromRedis('queue_oldest_job_seconds', 'How long the job that has waited longest could have been taken up; 0 when none waits', ['queue'], seen =>
-    seen.queues.map(({ queue, oldestAt }) => [{ queue }, secondsSince(oldestAt)]))
+  fromRedis('queue_jobs', 'Jobs in the queues', ['queue', 'state'], ({ queues }) =>
+    queues.flatMap(({ queue, jobs }) => Object.entries(jobs).map(
+      ([state, count]): [{ queue: string, state: string }, number] => [{ queue, state }, count],
+    )))
   fromRedis(
-    'sweep_lag_seconds', 'How long what is longest due has been due; 0 when nothing is', [],
+    'queue_oldest_job_seconds', 'Age of the oldest job that is ready to run; 0 without one', ['queue'],
+    ({ queues }) => queues.map(({ queue, oldestAt }) => [{ queue }, secondsSince(oldestAt)]),
+  )
+  fromRedis(
+    'sweep_lag_seconds', 'How long the first due record has been due; 0 without one', [],
     ({ dueSince }) => [[{}, secondsSince(dueSince)]],
   )
-  fromRedis('webhook_oldest_undelivered_seconds', 'How long the webhook that is pending longest has been; 0 when none is', [], ({ pendingSince }) =>
-    [[{}, secondsSince(pendingSince)]])
+  fromRedis(
+    'webhook_oldest_undelivered_seconds', 'Age of the oldest pending webhook; 0 without one', [],
+    ({ pendingSince }) => [[{}, secondsSince(pendingSince)]],
+  )
 }
 
-/** What `read` brought is good for that long; who asks while it is at it gets the same. */
-function sharedFor<T> (keptMs: number, read: () => Promise<T>): () => Promise<T> {
+/** Shares the result of `read` for `ttlMs`, also while it is still being read. */
+function cached<T> (ttlMs: number, read: () => Promise<T>): () => Promise<T> {
   let last: Promise<T> | null = null
   let readAt = -Infinity
   return () => {
-    if (last === null || performance.now() - readAt >= keptMs) {
+    if (last === null || performance.now() - readAt >= ttlMs) {
       readAt = performance.now()
       last = read()
     }

@@ -1,39 +1,32 @@
 import type { Workers } from '../../jobs/workers.ts'
-import type { Liveness, Readiness } from '../schemas/requests.ts'
+import type { Liveness, Readiness } from '../schemas/responses.ts'
 import type { Store } from '../../store/record-store.ts'
 
-/** What the probes are told. */
+/** Answers the probes. */
 export type Health = {
-  /** Whether this process can go on; `stuck`: only another one can. */
+  /** `stuck`: the process cannot recover and must be restarted. */
   live (): Liveness
-  /**
-   * Whether traffic should be sent here. A provider's outage is no reason not to: there may be others, and apps are
-   * told the reason.
-   */
+  /** Whether traffic should be sent here. Provider outages do not count: other providers may work. */
   ready (): Promise<Readiness>
-  /** From now on it is not ready. */
+  /** Makes the process report that it is not ready. */
   drain (): void
-  isDraining (): boolean
+  readonly isDraining: boolean
 }
 
 export type HealthParts = {
   store: Pick<Store<never>, 'ping'>
-  /** Null where no jobs are done. */
+  /** Null in a process without workers. */
   workers: Pick<Workers, 'isAlive' | 'isStuck'> | null
-  /** Whether requests are refused since each turn of the event loop takes too long. */
+  /** Whether requests are refused because the event loop is slow. */
   isSlow: () => boolean
   now: () => number
 }
 
-/**
- * Overload passes, and a restart makes it worse: only an event loop that every probe of a whole minute found slow is
- * given up.
- */
+/** Overload is temporary, and a restart makes it worse: only an event loop that is slow for a minute is stuck. */
 const stuckAfterMs = 60_000
 
 export function createHealth ({ store, workers, isSlow, now }: HealthParts): Health {
   let slowSince: number | null = null
-  let isDraining = false
 
   function isLoopStuck (): boolean {
     if (isSlow()) slowSince ??= now()
@@ -41,25 +34,27 @@ export function createHealth ({ store, workers, isSlow, now }: HealthParts): Hea
     return slowSince !== null && now() - slowSince >= stuckAfterMs
   }
 
-  return {
-    live () {
+  const health = {
+    isDraining: false,
+    live (): Liveness {
       const checks = {
         eventLoop: isLoopStuck() ? 'stuck' : 'ok',
         workers: workers === null ? 'none' : workers.isStuck() ? 'stuck' : 'ok',
       } as const
       return { status: Object.values<string>(checks).includes('stuck') ? 'stuck' : 'ok', checks }
     },
-    async ready () {
+    async ready (): Promise<Readiness> {
       const checks = {
         redis: await store.ping().then(() => 'ok' as const, () => 'unreachable' as const),
         workers: workers === null ? 'none' : workers.isAlive() ? 'ok' : 'stopped',
         eventLoop: isSlow() ? 'slow' : 'ok',
-        draining: isDraining,
+        draining: health.isDraining,
       } as const
-      const isReady = checks.redis === 'ok' && checks.workers !== 'stopped' && checks.eventLoop === 'ok' && !isDraining
+      const isReady = checks.redis === 'ok' && checks.workers !== 'stopped' && checks.eventLoop === 'ok'
+        && !checks.draining
       return { status: isReady ? 'ready' : 'unavailable', checks }
     },
-    drain: () => { isDraining = true },
-    isDraining: () => isDraining,
+    drain () { health.isDraining = true },
   }
+  return health
 }

@@ -8,16 +8,16 @@ import { recordRefusal, sendProblem } from '../plugins/error-handler.ts'
 const prefix = '/admin/queues'
 const challenge = 'Basic realm="Verigate", charset="UTF-8"'
 
-/** Its own files and inline styles; the fonts that it would fetch from elsewhere are not let through. */
+/** Allows the page's own files and inline styles, but not the fonts that it would load from another origin. */
 const policy = [
-  'default-src \'none\'', 'script-src \'self\'', 'style-src \'self\' \'unsafe-inline\'', 'img-src \'self\' data:', 'font-src \'self\'',
+  'default-src \'none\'', 'script-src \'self\'', 'style-src \'self\' \'unsafe-inline\'', 'img-src \'self\' data:',
+  'font-src \'self\'',
   'connect-src \'self\'', 'base-uri \'self\'', 'form-action \'none\'', 'frame-ancestors \'none\'',
 ].join('; ')
 
 /**
- * A page that shows the queues and changes nothing, for API keys with the scope `operations:read`: as a bearer or, in a
- * browser, as the
- * password of HTTP Basic. It is loaded only when it is wanted.
+ * A read-only page of the queues, for API keys with the scope `operations:read`: as a bearer token or, in a browser, as
+ * the password of HTTP Basic. Its packages are loaded only if it is enabled.
  */
 export async function registerQueueDashboard (
   server: FastifyInstance,
@@ -29,25 +29,25 @@ export async function registerQueueDashboard (
   const pages = new FastifyAdapter().setBasePath(prefix)
   createBullBoard({
     serverAdapter: pages, queues: queues.opened.map(queue => new BullMQAdapter(queue, { readOnlyMode: true })),
-    // Whom a queue is served by is asked of Redis by listing all its clients, at every look.
+    // The list of workers would need a CLIENT LIST in Redis for every view.
     options: { uiConfig: { boardTitle: 'Verigate', hideDocsLink: true, showWorkers: false } },
   })
   const authenticate = auth.byApp('operations:read')
   await server.register(async scope => {
     scope.addHook('onRequest', async (request, reply) => {
       try {
-        if (request.method !== 'GET' && request.method !== 'HEAD') throw new ApiError(
-          'method_not_allowed', 'Here things are only looked at.',
-        )
+        if (request.method !== 'GET' && request.method !== 'HEAD') {
+          throw new ApiError('method_not_allowed', 'The queue dashboard is read-only.')
+        }
         request.headers.authorization = asBearer(request.headers.authorization)
         await authenticate(request, reply)
         if (request.routeOptions.url === prefix) auditAction(request, 'queues_opened')
         reply.header('content-security-policy', policy)
       } catch (error) {
-        if (
-          error instanceof ApiError && error.apiCode === 'unauthenticated'
-        ) reply.header('www-authenticate', challenge)
-        // Answered here: the pages have an error handler of their own, which would show more.
+        if (error instanceof ApiError && error.apiCode === 'unauthenticated') {
+          reply.header('www-authenticate', challenge)
+        }
+        // The error handler of the pages would reveal more.
         recordRefusal(error, request, metrics)
         return sendProblem(error, request, reply)
       }
@@ -56,7 +56,7 @@ export async function registerQueueDashboard (
   })
 }
 
-/** What a browser sends after it has asked the person for a password. */
+/** Turns HTTP Basic, which browsers send, into a bearer token: the password is the API key. */
 function asBearer (header: string | undefined): string | undefined {
   const [, encoded] = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(header ?? '') ?? []
   if (encoded === undefined) return header

@@ -6,13 +6,13 @@ import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Auth } from '../plugins/auth.ts'
 import { jsonResponse, apiErrorResponses, byAppKey, publicErrors } from '../openapi/operations.ts'
 import { liveness, providers, readiness } from '../openapi/examples.ts'
-import { Liveness, ProviderList, Readiness } from '../schemas/requests.ts'
+import { Liveness, ProviderList, Readiness } from '../schemas/responses.ts'
 
 const tags = ['Operations']
-/** Probes and scrapes are answered under pressure too, and leave no line in the log while all is well. */
+/** Probes and scrapes are answered under load, too, and only their failures are logged. */
 const quiet = { isUrgent: true }
-const { 503: overloaded, ...otherProblems } = publicErrors()
-/** A probe's own 503 beside that of every call. */
+const { 503: overloaded, ...otherErrors } = publicErrors()
+/** The 503 of a probe, besides the one of every call. */
 const orOverloaded = <Answer extends { content: object }>(own: Answer) => (
   { ...own, content: { ...own.content, ...overloaded?.content } }
 )
@@ -24,9 +24,12 @@ export const providerRoutes: FastifyPluginAsyncTypebox<{
     onRequest: auth.byApp('providers:read'),
     schema: {
       tags: ['Providers'], security: byAppKey('providers:read'), operationId: 'listProviders',
-      summary: 'The configured providers, their methods and their health',
-      description: 'To see what a workflow can name, and whether it works now. Health is as the process that answers sees it. Changes nothing.',
-      response: { 200: jsonResponse('All of them.', ProviderList, providers), ...apiErrorResponses('rate_limited') },
+      summary: 'List the configured providers, their methods and their health',
+      description: 'The methods that a workflow can name, and whether they work now. The health is that which the '
+        + 'responding process observed. Changes nothing.',
+      response: {
+        200: jsonResponse('The configured providers.', ProviderList, providers), ...apiErrorResponses('rate_limited')
+      },
     },
   }, async () => ({ data: gateway.providers(), nextCursor: null }))
 }
@@ -37,11 +40,11 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{
   server.get('/livez', {
     config: quiet, logLevel: 'warn',
     schema: {
-      tags, operationId: 'isAlive', summary: 'It can go on: leave it alone, or start another one',
-      description: 'For a liveness probe: asks nothing else, and is answered under load too.',
+      tags, operationId: 'isAlive', summary: 'Liveness probe: 503 means the process must be restarted',
+      description: 'Depends on no other service, and is answered under load.',
       response: {
-        ...otherProblems, 200: jsonResponse('Alive.', Liveness, liveness.ok),
-        503: orOverloaded(jsonResponse('Beyond repair.', Liveness, liveness.stuck)),
+        ...otherErrors, 200: jsonResponse('Alive.', Liveness, liveness.ok),
+        503: orOverloaded(jsonResponse('Restart required.', Liveness, liveness.stuck)),
       },
     },
   }, async (_request, reply) => {
@@ -52,11 +55,11 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{
   server.get('/readyz', {
     config: quiet, logLevel: 'warn',
     schema: {
-      tags, operationId: 'isReady', summary: 'It can do its work: send traffic, or do not',
-      description: 'For a readiness probe and for load balancers: asks the store, and the workers of this process.',
+      tags, operationId: 'isReady', summary: 'Readiness probe: 503 means the process should get no traffic',
+      description: 'For readiness probes and load balancers. Checks Redis and the workers of this process.',
       response: {
-        ...otherProblems, 200: jsonResponse('Send traffic.', Readiness, readiness.ready),
-        503: orOverloaded(jsonResponse('Send none: `checks` says what is missing.', Readiness, readiness.unavailable)),
+        ...otherErrors, 200: jsonResponse('Ready for traffic.', Readiness, readiness.ready),
+        503: orOverloaded(jsonResponse('Not ready: see `checks`.', Readiness, readiness.unavailable)),
       },
     },
   }, async (_request, reply) => {
@@ -71,7 +74,8 @@ export const metricsRoutes: FastifyPluginAsyncTypebox<{
   server.get('/metrics', {
     config: quiet, logLevel: 'warn',
     schema: {
-      tags, operationId: 'readMetrics', summary: 'Prometheus metrics', description: 'To be scraped: no phone number, no id and no secret is in it.',
+      tags, operationId: 'readMetrics', summary: 'Prometheus metrics',
+      description: 'For scraping. Contains no phone numbers, ids or secrets.',
       response: {
         200: {
           description: 'Text exposition format.',
@@ -80,8 +84,9 @@ export const metricsRoutes: FastifyPluginAsyncTypebox<{
               schema: Type.String(),
               examples: {
                 metrics: {
-                  summary: 'One of the metrics',
-                  value: '# TYPE verigate_verifications_created_total counter\nverigate_verifications_created_total 42\n',
+                  summary: 'One metric',
+                  value: '# TYPE verigate_verifications_created_total counter\n'
+                    + 'verigate_verifications_created_total 42\n',
                 },
               },
             },
@@ -90,5 +95,8 @@ export const metricsRoutes: FastifyPluginAsyncTypebox<{
         ...publicErrors(),
       },
     },
-  }, async (_request, reply) => reply.header('content-type', metrics.registry.contentType).send(await metrics.registry.metrics()))
+  }, async (_request, reply) => {
+    const { registry } = metrics
+    return reply.header('content-type', registry.contentType).send(await registry.metrics())
+  })
 }

@@ -4,68 +4,72 @@ import { ApiError } from '../../core/errors.ts'
 import type { Ids } from '../../store/ids.ts'
 import type { RequestLimits } from './rate-limit.ts'
 
-/** Who asks: an app with its API key, or the front end of one verification with its client secret. */
+/** An app with its API key, or the front end of one verification with its client secret. */
 export type Caller = { app: App } | { clientOf: string }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Null on routes that ask nobody who they are. */
+    /** Null on routes without authentication. */
     caller: Caller | null
-    /** The verification it is about: an id that we made. For the log line. */
+    /** The verification of the request, for the log line. Only ids that this gateway issued. */
     verificationId: string | null
   }
 }
 
 type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
+/** `onRequest` hooks. Each one also counts the request: see `RequestLimits`. */
 export type Auth = {
-  /** `onRequest`: only an API key with this scope. Each of the three also counts the request: see `RequestLimits`. */
+  /** Requires an API key with this scope. */
   byApp (scope: Scope): Hook
-  /** `onRequest`: an API key with this scope, or the client secret of the verification that the path names. */
+  /** Requires an API key with this scope, or the client secret of the verification in the path. */
   byAppOrClient (scope: Scope): Hook
   /**
-   * The same; the client secret may also be the query's `clientSecret`, for a browser's `EventSource`, which can send
-   * no header.
+   * The same; the client secret may also be the query parameter `clientSecret`, because a browser's `EventSource`
+   * cannot send headers.
    */
   byAppOrClientInQuery (scope: Scope): Hook
 }
 
 type Credential = 'key' | 'secret' | 'secretInQuery'
 
-/** Nothing here asks the store: keys are looked up by hash, ids and client secrets carry their own proof. */
-export function createAuth (
-  { apps, ids, limits }: {
-    apps: Pick<Apps, 'byKey'>, ids: Pick<Ids, 'checkId' | 'readClientSecret'>, limits: RequestLimits,
-  },
-): Auth {
-  const authenticate = (scope: Scope, taken: readonly Credential[]): Hook => async (request, reply) => {
-    const refusal = identify(request, scope, taken)
-    await (request.caller === null ? limits.byAddress : limits.byCaller)(request, reply)
+export type AuthParts = {
+  apps: Pick<Apps, 'byKey'>
+  ids: Pick<Ids, 'checkId' | 'readClientSecret'>
+  limits: Pick<RequestLimits, 'byCaller'>
+}
+
+/** Authenticates without a Redis call: keys are looked up by hash, ids and client secrets contain a MAC. */
+export function createAuth ({ apps, ids, limits }: AuthParts): Auth {
+  const authenticate = (scope: Scope, accepted: readonly Credential[]): Hook => async (request, reply) => {
+    const refusal = identify(request, scope, accepted)
+    await limits.byCaller(request, reply)
     if (refusal !== null) throw refusal
   }
 
-  /** Finds out who asks; what is returned is why the call is not theirs. */
-  function identify (request: FastifyRequest, scope: Scope, taken: readonly Credential[]): ApiError | null {
-    const inQuery = taken.includes('secretInQuery') && request.headers.authorization === undefined
-      ? readSecret(request.query)
+  /** Sets `request.caller`. Returns why the caller may not make this request. */
+  function identify (request: FastifyRequest, scope: Scope, accepted: readonly Credential[]): ApiError | null {
+    const { headers: { authorization }, params } = request
+    const inQuery = accepted.includes('secretInQuery') && authorization === undefined
+      ? memberOf(request.query, 'clientSecret')
       : null
-    const credential = inQuery ?? readBearer(request.headers.authorization)
+    const credential = inQuery ?? readBearer(authorization)
     if (credential === null) return new ApiError('unauthenticated', 'Send `Authorization: Bearer <API key>`.')
-    const clientOf = ids.readClientSecret(credential)
-    // An API key must not be written into an address: there it opens nothing.
-    const known = clientOf === null && inQuery === null ? apps.byKey(credential) : null
-    const id = readId(request.params)
-    if (clientOf !== null) {
-      request.caller = { clientOf }
-      if (!taken.includes('secret')) return new ApiError(
-        'forbidden', 'A client secret does not open this call: it takes an API key.',
-      )
-      if (id !== clientOf) return notFound()
-    } else {
-      if (known === null) return new ApiError('unauthenticated', 'These credentials are not known.')
+    const id = memberOf(params, 'id')
+    // API keys are not accepted in a URL.
+    const known = inQuery === null ? apps.byKey(credential) : null
+    if (known !== null) {
       request.caller = { app: known.app }
-      if (!known.scopes.has(scope)) return new ApiError('forbidden', `This key lacks the scope \`${scope}\`.`)
+      if (!known.scopes.has(scope)) return new ApiError('forbidden', `The key lacks the scope \`${scope}\`.`)
       if (id !== null && !ids.checkId(id, known.app.id)) return notFound()
+    } else {
+      const clientOf = ids.readClientSecret(credential)
+      if (clientOf === null) return new ApiError('unauthenticated', 'The API key or client secret is unknown.')
+      request.caller = { clientOf }
+      if (!accepted.includes('secret')) {
+        return new ApiError('forbidden', 'This call requires an API key; a client secret is not accepted.')
+      }
+      if (id !== clientOf) return notFound()
     }
     request.verificationId = id
     return null
@@ -78,40 +82,31 @@ export function createAuth (
   }
 }
 
-/** The app that asks, on a route that is open to apps only. */
+/** The calling app. Only for routes that accept nothing but API keys. */
 export function callingApp ({ caller }: FastifyRequest): App {
-  if (caller === null || !('app' in caller)) throw new TypeError('the route does not ask for an app')
+  if (caller === null || !('app' in caller)) throw new TypeError('the route does not require an API key')
   return caller.app
 }
 
-/** The audit line of something that an operator, or an app in its stead, did on purpose. */
+/** Whether the caller may see only the masked view of a verification. */
+export const isMasked = ({ caller }: FastifyRequest): boolean => caller === null || 'clientOf' in caller
+
+/** Writes the audit line of a deliberate action of an operator or an app. */
 export function auditAction (
   request: FastifyRequest, action: 'verification_erased' | 'webhook_replayed' | 'webhook_tested' | 'queues_opened',
 ): void {
   const { verificationId } = request
-  request.log.info(
-    {
-      audit: 'operator_action', action, app: callingApp(request).id,
-      ...(verificationId === null ? {} : { verificationId }),
-    },
-    'audit',
-  )
+  const about = verificationId === null ? {} : { verificationId }
+  request.log.info({ audit: 'operator_action', action, app: callingApp(request).id, ...about }, 'audit')
 }
 
-const notFound = (): ApiError => new ApiError('not_found', 'There is no such verification.')
+const notFound = (): ApiError => new ApiError('not_found', 'This verification does not exist.')
 
 const readBearer = (header: string | undefined): string | null =>
   /^Bearer +([\x21-\x7e]+)$/i.exec(header ?? '')?.[1] ?? null
 
-function readSecret (query: unknown): string | null {
-  return typeof query === 'object' && query !== null
-    && 'clientSecret' in query && typeof query.clientSecret === 'string'
-    ? query.clientSecret
-    : null
-}
-
-function readId (params: unknown): string | null {
-  return typeof params === 'object' && params !== null && 'id' in params && typeof params.id === 'string'
-    ? params.id
-    : null
+/** The text that a parsed query string or path has under this name. */
+export function memberOf (values: unknown, name: string): string | null {
+  const value: unknown = typeof values === 'object' && values !== null ? Reflect.get(values, name) : undefined
+  return typeof value === 'string' ? value : null
 }

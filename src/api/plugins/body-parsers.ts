@@ -1,20 +1,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { ApiError } from '../../core/errors.ts'
 
-/** What a provider sent: the bytes as they came, and what they say if they are JSON. */
+/** The body of a callback: its bytes, and its value if it is JSON. */
 export type RawBody = { rawBody: Buffer, body: unknown }
 
-/**
- * The routes of this scope take JSON, or nothing at all: an empty body is `undefined`, whatever type it claims to have.
- */
+/** The routes of this scope accept JSON or no body. An empty body is `undefined`, whatever its content type. */
 export function acceptJson (server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error')
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text: string, done) => {
     if (text === '') done(null, undefined)
-    else if (hasHalfPairs(text)) done(
-      new ApiError(
-        'invalid_request', 'The body holds half of a surrogate pair (`\\ud800` to `\\udfff`), which is no character.',
-      ),
+    else if (hasLoneSurrogate(text)) done(
+      new ApiError('invalid_request', 'The body contains an unpaired surrogate (`\\ud800` to `\\udfff`).'),
     )
     else void parse(request, text, done)
   })
@@ -25,14 +21,15 @@ export function acceptJson (server: FastifyInstance): void {
   })
 }
 
-/** Escapes are the only way for them to get in, and nowhere can they be kept: in UTF-8 all of them are the same. */
-const hasHalfPairs = (json: string): boolean => /\\ud/i.test(json)
+/**
+ * Only escapes can contain one. UTF-8 has no form for it: every lone surrogate would be stored as the same character.
+ */
+const hasLoneSurrogate = (json: string): boolean => /\\ud/i.test(json)
   && /\\ud[89a-f]/i.test(json.replaceAll('\\\\', ' ').replaceAll(/\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}/gi, ''))
 
 /**
- * The routes of this scope take any body. Only what claims to be JSON must be JSON; other bodies are read as JSON where
- * they are,
- * since providers are not careful with their content types.
+ * The routes of this scope accept any body. A body that is declared as JSON must be JSON. Other bodies are parsed as
+ * JSON if possible, because providers send wrong content types.
  */
 export function acceptAnyBody (server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error')
@@ -45,7 +42,7 @@ export function acceptAnyBody (server: FastifyInstance): void {
   })
 }
 
-/** `preValidation`: a body that was not sent is `{}`. */
+/** For `preValidation`: an absent body is `{}`. */
 export function fillAbsentBody (request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
   if (request.body === undefined) request.body = {}
   done()

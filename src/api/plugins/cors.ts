@@ -1,47 +1,32 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Apps } from '../../apps/apps.ts'
 import type { Ids } from '../../store/ids.ts'
+import { memberOf } from './auth.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Front ends call it: pages of the origins that the verification's app allows may read the answer. */
+    /** Front ends call this route: pages on the origins that the verification's app allows may read the response. */
     forFrontEnds?: boolean
   }
 }
 
 const requestHeaders = 'authorization, content-type, last-event-id, x-request-id'
-const answerHeaders = 'x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset'
+const responseHeaders = 'x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset'
 const preflightSeconds = 600
 
+/** Sets the CORS headers of a response. Run it before anything refuses the request: pages must read refusals, too. */
+export type AllowOrigin = (request: FastifyRequest, reply: FastifyReply) => void
+
 /**
- * CORS for the routes that are `forFrontEnds`, of which `:id` names the verification: its app's `allowedOrigins`
- * decide, to the letter.
- * No cookies, so no credentials mode. Add it before every hook that may refuse a request, since a page must be able to
- * read the refusal too.
+ * CORS for the routes that are `forFrontEnds`. Their `:id` names the verification; the `allowedOrigins` of its app are
+ * compared exactly. There are no cookies, so there is no credentials mode.
  */
-export function registerCors (
+export function createCors (
   server: FastifyInstance, { apps, ids }: { apps: Pick<Apps, 'all'>, ids: Pick<Ids, 'checkId'> },
-): void {
-  const isAllowed = (origin: string, params: unknown): boolean => {
-    const id = typeof params === 'object' && params !== null && 'id' in params && typeof params.id === 'string'
-      ? params.id
-      : null
-    if (id === null) return false
-    for (const app of apps.all()) if (
-      app.allowedOrigins?.includes(origin) === true && ids.checkId(id, app.id)
-    ) return true
-    return false
-  }
-  server.addHook('onRequest', (request, reply, done) => {
-    const { headers: { origin }, routeOptions, params } = request
-    if (origin !== undefined && routeOptions.config.forFrontEnds === true) {
-      reply.header('vary', 'origin')
-      if (isAllowed(origin, params)) {
-        reply.header('access-control-allow-origin', origin).header('access-control-expose-headers', answerHeaders)
-      }
-    }
-    done()
-  })
+): AllowOrigin {
+  const isAllowed = (origin: string, id: string | null): boolean => id !== null
+    && [...apps.all()].some(app => app.allowedOrigins?.includes(origin) === true && ids.checkId(id, app.id))
+
   server.addHook('onRoute', ({ url, method, config }) => {
     if (config?.forFrontEnds !== true || (method !== 'GET' && method !== 'POST')) return
     server.options(url, {
@@ -56,4 +41,11 @@ export function registerCors (
       return reply.code(204).send()
     })
   })
+
+  return ({ headers: { origin }, routeOptions: { config }, params }, reply) => {
+    if (origin === undefined || config.forFrontEnds !== true) return
+    reply.header('vary', 'origin')
+    if (!isAllowed(origin, memberOf(params, 'id'))) return
+    reply.headers({ 'access-control-allow-origin': origin, 'access-control-expose-headers': responseHeaders })
+  }
 }

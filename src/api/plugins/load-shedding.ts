@@ -1,61 +1,63 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ApiError } from '../../core/errors.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Answered under pressure, too. */
+    /** This route is served under load, too. */
     isUrgent?: boolean
   }
   interface FastifyInstance {
-    /** Whether requests are refused since each turn of the event loop takes too long. */
+    /** True while requests are refused because the event loop is slow. */
     isUnderPressure (): boolean
   }
 }
 
 const resolutionMs = 10
 const sampleEveryMs = 1_000
-/** How many requests one turn of the event loop takes, however long it lasts. */
-const minPerTurn = 200
-/** Who comes later in a turn than this would wait for all that was taken before. */
-const maxTurnMs = 500
+/** An event loop iteration always admits this many requests. */
+const minPerIteration = 200
+/** Later requests of the same iteration would wait for all that were admitted before. */
+const maxIterationMs = 500
+
+/** Returns the refusal of a request that the process has no capacity for; null admits it. */
+export type Admit = (request: FastifyRequest) => ApiError | null
 
 /**
- * Refuses what cannot be served soon, and never touches what was taken: all but urgent requests while turns of the
- * event loop take longer than `mostMs`,
- * and the rest of a crowd that is all there within one turn, which may last for many. `@fastify/under-pressure` does
- * the first, but looks at the memory as well,
- * also when nobody asked for that; with no file descriptor left this throws in its timer, and the process ends.
+ * Refuses requests that could not be served soon, and never interrupts admitted ones. While the event loop delay is
+ * above `maxDelayMs` only urgent routes are served. A burst that arrives in one event loop iteration is cut as well.
+ * Not `@fastify/under-pressure`: it reads the memory usage even when no memory limit is set, which throws in its timer
+ * and ends the process when no file descriptor is left.
  */
-export function shedLoad (server: FastifyInstance, maxDelayMs: number): void {
+export function shedLoad (server: FastifyInstance, maxDelayMs: number): Admit {
   const histogram = monitorEventLoopDelay({ resolution: resolutionMs })
   histogram.enable()
   let isSlow = false
-  const looking = setInterval(() => {
-    // Not a number: it had not even the time to measure.
+  const sampling = setInterval(() => {
+    // NaN: the loop was blocked for so long that there is no sample.
     isSlow = !(histogram.mean / 1e6 - resolutionMs <= maxDelayMs)
     histogram.reset()
   }, sampleEveryMs)
-  looking.unref()
-  // What it takes to start is no pressure.
+  sampling.unref()
+  // The delay during startup is not load.
   server.addHook('onReady', async () => { histogram.reset() })
   server.addHook('onClose', async () => {
-    clearInterval(looking)
+    clearInterval(sampling)
     histogram.disable()
   })
   server.decorate('isUnderPressure', () => isSlow)
-  // One for all: with a stack of its own, a refusal would cost as much as an answer.
-  const refusal = new ApiError('overloaded', 'Too busy for the moment.', { retryAfterSeconds: 1 })
+  // A shared instance: capturing a stack for each refusal would cost as much as a response.
+  const refusal = new ApiError('overloaded', 'The server is overloaded. Retry later.', { retryAfterSeconds: 1 })
 
-  let taken = 0
-  let begunAt = 0
-  server.addHook('onRequest', ({ routeOptions: { config } }, _reply, done) => {
-    if (taken === 0) {
-      begunAt = performance.now()
-      setImmediate(() => { taken = 0 })
+  let admitted = 0
+  let iterationStartedAt = 0
+  return ({ routeOptions: { config } }) => {
+    if (admitted === 0) {
+      iterationStartedAt = performance.now()
+      setImmediate(() => { admitted = 0 })
     }
-    taken += 1
-    const isRefused = isSlow || (taken > minPerTurn && performance.now() - begunAt > maxTurnMs)
-    done(isRefused && config.isUrgent !== true ? refusal : undefined)
-  })
+    admitted += 1
+    const isBurst = admitted > minPerIteration && performance.now() - iterationStartedAt > maxIterationMs
+    return (isSlow || isBurst) && config.isUrgent !== true ? refusal : null
+  }
 }

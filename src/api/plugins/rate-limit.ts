@@ -1,113 +1,148 @@
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { App } from '../../apps/apps.ts'
 import { limitOf } from '../../apps/limits.ts'
 import type { Config } from '../../config.ts'
 import { ApiError, type RefusalCause } from '../../core/errors.ts'
 import type { WindowCounters } from '../../store/window-counters.ts'
 import { isPrivateAddress, networkOf } from '../../net.ts'
 
+/** What one limit counts, and how much it allows in a minute. */
+type Quota = { key: string, max: number }
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The quota that is being counted. Computed once, and read by the callbacks of `@fastify/rate-limit`. */
+    quota: Quota | null
+  }
+}
+
 type Check = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
 /**
- * Limits per minute, decided without asking anybody: see `Tallies` for what that lets through too much. Those that are
- * exact are in `limits.ts`.
+ * Limits per minute that need no Redis call; see `WindowCounters` for their tolerance. `apps/limits.ts` has the exact
+ * limits.
  */
 export type RequestLimits = {
-  /** `onRequest`, once it is known who asks: the app, or the client secret and the address it is used from. */
+  /**
+   * For `onRequest` after authentication: counts an app by its id, a front end by its client secret and its address, an
+   * unknown caller by its address.
+   */
   byCaller: Check
-  /** `onRequest` of a create, likewise. */
+  /** For `onRequest` of a create, after `byCaller`. */
   byCreate: Check
-  /** A request that no API key answers for, by its public address. */
+  /** For `onRequest` of routes without authentication: counts by the public address. */
   byAddress: Check
 }
 
+export type RequestLimitsParts = {
+  windowCounters: WindowCounters
+  config: Pick<Config, 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>
+  now: () => number
+}
+
 const minuteMs = 60_000
-/** A process keeps at most this share of a limit to itself. */
-const stepShare = 0.05
+/** The part of a limit that a process counts locally before it synchronises. */
+const localShare = 0.05
+
+const details = {
+  rate_limited_app: 'This app sends too many requests.',
+  rate_limited_creates: 'This app creates too many verifications.',
+  rate_limited_client: 'Too many requests for this verification.',
+  rate_limited_ip: 'Too many requests from this address.',
+} as const satisfies { [Cause in RefusalCause]?: string }
+type Cause = keyof typeof details
 
 /**
- * Per app, client secret and public IP address, with `RateLimit` headers (draft-ietf-httpapi-ratelimit-headers-06) that
- * tell of the tightest.
+ * Limits per app, client secret and public IP address. The `RateLimit` headers
+ * (draft-ietf-httpapi-ratelimit-headers-06) describe the one with the fewest requests left.
  */
 export async function createRequestLimits (
-  server: FastifyInstance, { windowCounters, config, now }: {
-    windowCounters: WindowCounters, config: Pick<Config, 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>,
-    now: () => number,
-  },
+  server: FastifyInstance, { windowCounters, config, now }: RequestLimitsParts,
 ): Promise<RequestLimits> {
-  class Store {
+  await server.register(rateLimit, { global: false, store: createStoreClass(windowCounters, now) })
+  server.decorateRequest('quota', null)
+  const count = server.createRateLimit({
+    timeWindow: minuteMs, max: ({ quota }) => quota?.max ?? 0, keyGenerator: ({ quota }) => quota?.key ?? '',
+  })
+
+  async function check (request: FastifyRequest, reply: FastifyReply, cause: Cause, quota: Quota): Promise<void> {
+    request.quota = quota
+    const state = await count(request)
+    if (state.isAllowed) return
+    const { max, remaining, ttlInSeconds, isExceeded } = state
+    const shown = reply.getHeader('ratelimit-remaining')
+    if (shown === undefined || remaining < Number(shown)) {
+      reply.headers({ 'ratelimit-limit': max, 'ratelimit-remaining': remaining, 'ratelimit-reset': ttlInSeconds })
+    }
+    if (!isExceeded) return
+    const retryAfterSeconds = Math.max(1, ttlInSeconds)
+    throw new ApiError('rate_limited', details[cause], { retryAfterSeconds, refusal: { cause } })
+  }
+
+  const quotas = new WeakMap<App, ReturnType<typeof quotasOf>>()
+  function quotasFor (app: App): ReturnType<typeof quotasOf> {
+    const known = quotas.get(app) ?? quotasOf(app)
+    quotas.set(app, known)
+    return known
+  }
+
+  async function byAddress (request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { ip } = request
+    // Behind an undeclared proxy all callers have its private address.
+    if (isPrivateAddress(ip)) return
+    await check(
+      request, reply, 'rate_limited_ip', { key: `rate_limited_ip ${networkOf(ip)}`, max: config.ipRequestsPerMinute },
+    )
+  }
+
+  return {
+    byAddress,
+    async byCreate (request, reply) {
+      const { caller } = request
+      if (caller === null || !('app' in caller)) return
+      const { creates } = quotasFor(caller.app)
+      if (creates !== null) await check(request, reply, 'rate_limited_creates', creates)
+    },
+    async byCaller (request, reply) {
+      const { caller } = request
+      if (caller !== null && 'app' in caller) {
+        const { requests } = quotasFor(caller.app)
+        if (requests !== null) await check(request, reply, 'rate_limited_app', requests)
+        return
+      }
+      await byAddress(request, reply)
+      if (caller === null) return
+      const key = `rate_limited_client ${caller.clientOf}`
+      await check(request, reply, 'rate_limited_client', { key, max: config.clientRequestsPerMinute })
+    },
+  }
+}
+
+/** The quotas of an app; null is no limit. */
+function quotasOf (app: App): { requests: Quota | null, creates: Quota | null } {
+  const quota = (cause: Cause, max: number | null): Quota | null =>
+    max === null ? null : { key: `${cause} ${app.id}`, max }
+  return {
+    requests: quota('rate_limited_app', limitOf(app, 'requestsPerMinute')),
+    creates: quota('rate_limited_creates', limitOf(app, 'createsPerMinute')),
+  }
+}
+
+/** A store of `@fastify/rate-limit` on the window counters. */
+function createStoreClass (windowCounters: WindowCounters, now: () => number) {
+  return class Store {
     incr (
       name: string, done: (error: Error | null, result?: { current: number, ttl: number }) => void, windowMs: number,
       max: number,
     ): void {
-      const { count, endsAt } = windowCounters.increment(
-        { name, windowMs, syncEvery: Math.max(1, Math.floor(max * stepShare)) },
-      )
+      const syncEvery = Math.max(1, Math.floor(max * localShare))
+      const { count, endsAt } = windowCounters.increment({ name, windowMs, syncEvery })
       done(null, { current: count, ttl: endsAt - now() })
     }
 
     child (): Store {
       return this
     }
-  }
-  await server.register(rateLimit, { global: false, store: Store })
-
-  /** Null of `max`, or of `keyOf`: not limited. */
-  function limit (
-    cause: RefusalCause, keyOf: (request: FastifyRequest) => string | null,
-    max: (request: FastifyRequest) => number | null, detail: string,
-  ): Check {
-    const count = server.createRateLimit(
-      {
-        timeWindow: minuteMs, max: request => max(request) ?? 0,
-        keyGenerator: request => `${cause} ${keyOf(request) ?? ''}`,
-      },
-    )
-    return async (request, reply) => {
-      // Not as its `allowList`: every question that the library asks of us is awaited.
-      if (max(request) === null || keyOf(request) === null) return
-      const state = await count(request)
-      if (state.isAllowed) return
-      const told = reply.getHeader('ratelimit-remaining')
-      if (told === undefined || state.remaining < Number(told)) {
-        reply.headers(
-          {
-            'ratelimit-limit': state.max, 'ratelimit-remaining': state.remaining, 'ratelimit-reset': state.ttlInSeconds,
-          },
-        )
-      }
-      if (state.isExceeded) throw new ApiError(
-        'rate_limited', detail, { retryAfterSeconds: Math.max(1, state.ttlInSeconds), refusal: { cause } },
-      )
-    }
-  }
-
-  const appOf = ({ caller }: FastifyRequest) => caller !== null && 'app' in caller ? caller.app : null
-  const appLimit = (
-    name: 'requestsPerMinute' | 'createsPerMinute',
-  ) => (request: FastifyRequest) => limitOf(appOf(request), name)
-  const appId = (request: FastifyRequest): string | null => appOf(request)?.id ?? null
-  const clientOf = ({ caller }: FastifyRequest): string | null =>
-    caller !== null && 'clientOf' in caller ? caller.clientOf : null
-  // Behind a proxy that is not known as one, everybody has the same, private, address.
-  const network = ({ ip }: FastifyRequest): string | null => isPrivateAddress(ip) ? null : networkOf(ip)
-
-  const ofApp = limit('rate_limited_app', appId, appLimit('requestsPerMinute'), 'This app sends too many requests.')
-  const ofClient = limit(
-    'rate_limited_client', clientOf, () => config.clientRequestsPerMinute, 'Too many requests for this verification.',
-  )
-  const byAddress = limit(
-    'rate_limited_ip', network, () => config.ipRequestsPerMinute, 'Too many requests from this address.',
-  )
-  return {
-    byAddress,
-    byCreate: limit(
-      'rate_limited_creates', appId, appLimit('createsPerMinute'), 'This app creates too many verifications.',
-    ),
-    async byCaller (request, reply) {
-      if (appOf(request) !== null) return ofApp(request, reply)
-      await byAddress(request, reply)
-      await ofClient(request, reply)
-    },
   }
 }

@@ -4,16 +4,15 @@ import { noTracing, type Tracing } from '../../telemetry/tracing.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Runs the rest inside the request's span; null where there is none. */
+    /** Runs a function inside the request's span; null without a span. */
     inSpan: ((work: () => void) => void) | null
   }
 }
 
 /**
- * A span for each request that leaves a line in the log, named by its route. A caller's `traceparent` is continued, but
- * not that of providers
- * and of browsers that they send: those are strangers. Add it before the other hooks, so that their time and their
- * lines belong to the span.
+ * Creates a span for each request that is logged, named after its route. The caller's `traceparent` is continued,
+ * except on callback routes, because providers are not trusted. Register it before the other hooks, so that the span
+ * covers their time and their log lines.
  */
 export function traceRequests (server: FastifyInstance, tracing: Tracing): void {
   server.decorateRequest('inSpan', null)
@@ -25,20 +24,20 @@ export function traceRequests (server: FastifyInstance, tracing: Tracing): void 
     void tracing.trace(`${method} ${route}`, {
       kind: 'server', attributes: { 'http.request.method': method, 'http.route': route },
       traceparent: typeof traceparent === 'string' && !route.startsWith('/callbacks/') ? traceparent : undefined,
-    }, async tell => {
+    }, async setAttributes => {
       const closed = new Promise(resolve => raw.once('close', resolve))
       request.inSpan = AsyncLocalStorage.snapshot()
       done()
       await closed
       const { verificationId } = request
-      tell({
+      setAttributes({
         'http.response.status_code': raw.statusCode,
         ...(verificationId === null ? {} : { 'verigate.verification.id': verificationId }),
         ...(raw.statusCode >= 500 ? { 'error.type': String(raw.statusCode) } : {}),
       })
     })
   })
-  // A body is read, and an answer ends, on the connection's own time, which belongs to no span.
+  // Reading a body and ending a response run in the async context of the connection, which has no span.
   const enter = ({ inSpan }: FastifyRequest, _reply: FastifyReply, done: () => void): void => {
     if (inSpan === null) done()
     else inSpan(done)

@@ -8,14 +8,12 @@ type SchemaError = ReturnType<ReturnType<typeof Compile>['Errors']>[number]
 
 const maxFields = 20
 
-// The default of 8 would cut off the branches of a union before it is known which of them was meant.
+// With the default of 8, errors of union branches would be cut off before the closest branch is known.
 Settings.Set({ maxErrors: 200 })
 
 /**
- * Fastify's validator: the route's schema as it is written, nothing stripped, nothing coerced. Only a query string,
- * which has no types,
- * has its integers read where the schema wants one. What fails is an `ApiError` that names the fields and shows no
- * value.
+ * Validates with the route's schema; removes nothing and coerces nothing, except integers of a query string. A failure
+ * is an `ApiError` that names the fields and shows no value.
  */
 export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const validator = Compile(schema)
@@ -25,11 +23,12 @@ export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
   }
 }
 
-/** An `invalid_request` whose sentence is about the first of these fields. */
+/** An `invalid_request` whose detail describes the first of these fields. */
 export function invalidRequest (errors: FieldError[]): ApiError {
   const [first] = errors
   if (first === undefined) return new ApiError('invalid_request', 'The request is not valid.')
-  return new ApiError('invalid_request', `${first.field === '' ? 'The body' : `\`${first.field}\``} ${first.message}.`, { errors })
+  const subject = first.field === '' ? 'The body' : `\`${first.field}\``
+  return new ApiError('invalid_request', `${subject} ${first.message}.`, { errors })
 }
 
 function readIntegers (schema: TSchema, query: unknown): unknown {
@@ -37,15 +36,15 @@ function readIntegers (schema: TSchema, query: unknown): unknown {
   const properties = new Map<string, unknown>(Object.entries(schema.properties ?? {}))
   return Object.fromEntries(Object.entries(query).map(([name, text]) => {
     const property = properties.get(name)
-    const isWanted = typeof property === 'object' && property !== null
+    const isInteger = typeof property === 'object' && property !== null
       && 'type' in property && property.type === 'integer'
-    return [name, isWanted && typeof text === 'string' && /^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text]
+    return [name, isInteger && typeof text === 'string' && /^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text]
   }))
 }
 
-/** The errors that help: of a union those of the branch that the value is nearest to, one for each field. */
+/** One error for each field; of a union, only the errors of the branch that is closest to the value. */
 function readFieldErrors (errors: readonly SchemaError[]): FieldError[] {
-  const unhelpful = new Set(errors.filter(({ keyword }) => keyword === 'anyOf').flatMap(union => {
+  const otherBranches = new Set(errors.filter(({ keyword }) => keyword === 'anyOf').flatMap(union => {
     const start = `${union.schemaPath}/anyOf/`
     const inside = errors.filter(({ schemaPath, instancePath }) =>
       schemaPath.startsWith(start)
@@ -53,17 +52,17 @@ function readFieldErrors (errors: readonly SchemaError[]): FieldError[] {
     const branches = [
       ...Map.groupBy(inside, ({ schemaPath }) => schemaPath.slice(start.length).split('/', 1)[0]).values(),
     ]
-    return branches.sort((a, b) => measure(a, union.instancePath) - measure(b, union.instancePath)).slice(1).flat()
+    return branches.sort((a, b) => distance(a, union.instancePath) - distance(b, union.instancePath)).slice(1).flat()
   }))
-  const fields = errors.filter(error => !unhelpful.has(error)).flatMap(readFieldError)
+  const fields = errors.filter(error => !otherBranches.has(error)).flatMap(readFieldError)
   return [...new Map(fields.map(error => [error.field, error])).values()].slice(0, maxFields)
 }
 
 /**
- * How far a value is from a branch of a union: another type is farther than a property too many, and that than one
- * missing or wrong.
+ * The distance of a value from a branch of a union: another type counts most, then an unknown property, then a missing
+ * or wrong one.
  */
-function measure (errors: SchemaError[], instancePath: string): number {
+function distance (errors: SchemaError[], instancePath: string): number {
   return errors.reduce((sum, error) => {
     if (error.keyword === 'type' && error.instancePath === instancePath) return sum + 1000
     if (error.keyword === 'boolean') return sum + 10
@@ -74,7 +73,7 @@ function measure (errors: SchemaError[], instancePath: string): number {
 function readFieldError (error: SchemaError): FieldError[] {
   const field = fieldOf(error.instancePath)
   switch (error.keyword) {
-    // Both repeat what other errors say of the members, and `anyOf` what they say of the branches.
+    // These repeat the errors of the members and of the branches.
     case 'additionalProperties': case 'propertyNames': case 'anyOf':
       return []
     case 'required':
@@ -84,7 +83,7 @@ function readFieldError (error: SchemaError): FieldError[] {
     case 'boolean':
       return [{ field, message: 'is not allowed here' }]
     case 'pattern':
-      return [{ field, message: 'is not of the documented form' }]
+      return [{ field, message: 'has an invalid format' }]
     case 'type':
       return [{ field, message: `must be ${[error.params.type].flat().map(withArticle).join(' or ')}` }]
     case 'enum':
@@ -96,10 +95,7 @@ function readFieldError (error: SchemaError): FieldError[] {
 
 const withArticle = (word: string): string => `${/^[aeiou]/.test(word) ? 'an' : 'a'} ${word}`
 
-/**
- * `/workflow/0/method` → `workflow/0/method`. A name that is no plain word is the caller's data, and data is not
- * echoed.
- */
+/** `/workflow/0/method` → `workflow/0/method`. A name that is not a plain word may be user data: it becomes `*`. */
 function fieldOf (instancePath: string): string {
   return instancePath.split('/').slice(1).map(
     name => /^(\d{1,5}|[A-Za-z][A-Za-z0-9_-]{0,39})$/.test(name) ? name : '*',

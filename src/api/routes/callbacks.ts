@@ -8,25 +8,27 @@ import { jsonResponse, publicErrors } from '../openapi/operations.ts'
 import { CallbackParams, ProviderParams } from '../schemas/requests.ts'
 
 const tags = ['Callbacks']
-const answers = {
+const responses = {
   200: jsonResponse(
-    'Heard, whether or not it is of use: unknown ids get the same answer.', Type.Object({}),
-    { heard: { summary: 'Heard', value: {} } },
+    'Accepted. Unknown and late callbacks get the same response.', Type.Object({}),
+    { accepted: { summary: 'Accepted', value: {} } },
   ),
   ...publicErrors('not_found', 'payload_too_large', 'unsupported_media_type', 'store_unavailable'),
 }
 const description = [
-  'For providers only. The body is whatever the provider documents; it is kept as it came, judged by the provider\'s adapter, and worked on after the answer.',
-  'Repeating: late, repeated and reordered calls change nothing, and are answered in the same way.',
+  'For providers only. The body has the format that the provider documents. The provider\'s adapter authenticates and '
+  + 'reads it; the result is processed after the response.',
+  'Repeating: late, repeated and reordered calls change nothing and get the same response.',
 ].join('\n\n')
 
-/** Many providers call once only: to refuse them would cost the user the proof. */
+/** Served under load: many providers call only once, so a refusal would lose the user's proof. */
 const urgent = { config: { isUrgent: true } }
 
-/** An answer without a body. */
-const nothing = (description: string, headers: object) => Type.Unsafe<undefined>(Type.Null({ description, headers }))
+/** A response without a body. */
+const emptyResponse = (description: string, headers: object) =>
+  Type.Unsafe<undefined>(Type.Null({ description, headers }))
 
-/** Nothing of the request is in it, and no script. */
+/** Contains nothing of the request, and no script. */
 const page = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -34,7 +36,7 @@ const page = `<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>Verification</title>
 <h1>You can return to the app</h1>
-<p>This page can be closed.</p>
+<p>You can close this page.</p>
 </html>
 `
 
@@ -53,19 +55,21 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{
   server.post('/callbacks/:provider', {
     ...urgent,
     schema: {
-      tags, operationId: 'receiveCallback', summary: 'A provider calls about any attempt', description, params: ProviderParams, response: answers,
+      tags, operationId: 'receiveCallback', summary: 'Callback of a provider about any attempt', description,
+      params: ProviderParams, response: responses,
     },
   }, async request => receive(request, request.params.provider, null))
 
   server.post('/callbacks/:provider/:key', {
     ...urgent,
     schema: {
-      tags, operationId: 'receiveKeyedCallback', summary: 'A provider calls about the attempt that the key names', description,
-      params: CallbackParams, response: answers,
+      tags, operationId: 'receiveKeyedCallback', summary: 'Callback of a provider about the attempt that the key names',
+      description,
+      params: CallbackParams, response: responses,
     },
   }, async request => receive(request, request.params.provider, request.params.key))
 
-  const sendBack = async (request: FastifyRequest, reply: FastifyReply, provider: string, key: string | null) => {
+  const redirectToApp = async (request: FastifyRequest, reply: FastifyReply, provider: string, key: string | null) => {
     const location = await gateway.readReturn(provider, key, readQuery(request.query))
     reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer')
     return location === null
@@ -73,31 +77,30 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{
       : reply.code(303).header('location', location).send(undefined)
   }
 
-  // For providers whose redirect URI is registered beforehand. No configured provider has one yet, so it is not
-  // documented.
+  // For providers with a registered redirect URI. No configured provider has one, so the route is not documented.
   server.get('/callbacks/:provider', {
     onRequest: limits.byAddress, schema: { hide: true, params: ProviderParams },
-  }, async (request, reply) => sendBack(request, reply, request.params.provider, null))
+  }, async (request, reply) => redirectToApp(request, reply, request.params.provider, null))
 
   server.get('/callbacks/:provider/:key', {
     onRequest: limits.byAddress,
     schema: {
-      tags, operationId: 'returnFromProvider', summary: 'A browser comes back from a provider',
-      description: 'For browsers that a provider sends back: on to the app\'s `returnUrl`, with `code` (or `error`) and `verification` added for the front end to bring by `check`. Nothing is consumed here, so repeating it does no harm.',
+      tags, operationId: 'returnFromProvider', summary: 'Return of a browser from a provider',
+      description: 'Redirects the browser to the app\'s `returnUrl` with `code` (or `error`) and `verification` added; '
+        + 'the front end submits the code with `check`. The redirect does not consume the code, so it can be repeated.',
       params: CallbackParams,
       response: {
         200: {
-          description: 'There is nowhere to go: a small page says so.',
+          description: 'A small page, if there is no `returnUrl`.',
           content: { 'text/html': { schema: Type.String(), examples: { page: { summary: 'The page', value: page } } } },
         },
-        303: nothing(
-          'On to the app.',
-          { location: { type: 'string', description: 'The app\'s `returnUrl`, with what was added.' } },
-        ),
+        303: emptyResponse('Redirect to the app.', {
+          location: { type: 'string', description: 'The app\'s `returnUrl` with the added parameters.' },
+        }),
         ...publicErrors('not_found', 'rate_limited', 'store_unavailable'),
       },
     },
-  }, async (request, reply) => sendBack(request, reply, request.params.provider, request.params.key))
+  }, async (request, reply) => redirectToApp(request, reply, request.params.provider, request.params.key))
 }
 
 function readBody (body: unknown): RawBody {
@@ -106,7 +109,7 @@ function readBody (body: unknown): RawBody {
     : { rawBody: Buffer.alloc(0), body: undefined }
 }
 
-/** Of a name that comes twice the first counts. */
+/** Of a repeated parameter the first value is used. */
 function readQuery (query: unknown): Record<string, string> {
   return Object.fromEntries(Object.entries(query ?? {}).flatMap(([name, value]: [string, unknown]) => {
     const first: unknown = Array.isArray(value) ? value[0] : value

@@ -1,31 +1,60 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { Ids } from '../../store/ids.ts'
+import { isFinal, type Verification } from '../../core/verification.ts'
+import { webhookEventTypes } from '../../core/vocabulary.ts'
 import { eventTypeOf } from '../../core/webhook-events.ts'
-import type { Auth } from '../plugins/auth.ts'
+import type { Ids } from '../../store/ids.ts'
 import type { Live } from '../live/live.ts'
 import { apiErrorResponses, byAppKeyOrClientSecretInQuery } from '../openapi/operations.ts'
-import { isFinal, type Verification } from '../../core/verification.ts'
-import { viewVerification } from '../views/verification.ts'
-import { verifications } from '../openapi/examples.ts'
+import { verifications } from '../openapi/verification-examples.ts'
+import { isMasked, type Auth } from '../plugins/auth.ts'
 import { EventsHeaders, EventsQuery, VerificationParams } from '../schemas/requests.ts'
-import { webhookEventTypes } from '../../core/vocabulary.ts'
+import { viewVerification } from '../views/verification.ts'
 
-const example =
-  `retry: 1682\n\nid: 2\nevent: verification.updated\ndata: ${JSON.stringify(verifications.openUrlOnCellular.value)}\n\n`
+const exampleData = JSON.stringify(verifications.openUrlOnCellular.value)
+const example = `retry: 1682\n\nid: 2\nevent: verification.updated\ndata: ${exampleData}\n\n`
+
+const eventNames = webhookEventTypes.filter(type => type !== 'created').map(type => `\`verification.${type}\``)
+
+const followOperation = {
+  tags: ['Verifications'], security: byAppKeyOrClientSecretInQuery('verifications:read'),
+  operationId: 'followVerification', summary: 'Follow a verification: Server-Sent Events',
+  description: [
+    'The fastest way to learn of changes, also for a browser\'s `EventSource`. The stream sends the current state '
+    + 'immediately, then each change: `id` is the revision, `event` the type, `data` the verification in one line. '
+    + 'Changes in quick succession may be sent as one event. The stream ends after the final event.',
+    `Events: \`verification.updated\`, ${eventNames.join(', ')}.`,
+    'Changes nothing. Repeating: with `last-event-id`, which an `EventSource` sends by itself, the stream continues '
+    + 'after that revision.',
+  ].join('\n\n'),
+  params: VerificationParams, querystring: EventsQuery, headers: EventsHeaders,
+  response: {
+    200: {
+      description: 'The stream.',
+      content: {
+        'text/event-stream': {
+          schema: Type.String(), examples: { stream: { summary: 'The first event of a stream', value: example } },
+        },
+      },
+    },
+    204: Type.Null({
+      description: 'The verification is final, and the caller has received the last event. Do not reconnect.',
+    }),
+    ...apiErrorResponses('not_found', 'gone', 'rate_limited'),
+  },
+}
 
 export const eventRoutes: FastifyPluginAsyncTypebox<{
   live: Live, ids: Ids, auth: Auth,
 }> = async (server, { live, ids, auth }) => {
-  // All who follow a verification are handed the same record, and so the same text.
+  // All streams of a verification receive the same record, so its text is built once.
   const views = { full: new WeakMap<Verification, string>(), masked: new WeakMap<Verification, string>() }
   const show = (verification: Verification, masked: boolean): string => {
-    const kept = views[masked ? 'masked' : 'full']
-    const text = kept.get(verification) ?? JSON.stringify(
-      viewVerification(verification, { attemptId: ids.attemptId, masked }),
-    )
-    kept.set(verification, text)
+    const texts = views[masked ? 'masked' : 'full']
+    const text = texts.get(verification)
+      ?? JSON.stringify(viewVerification(verification, { attemptId: ids.attemptId, masked }))
+    texts.set(verification, text)
     return text
   }
 
@@ -33,34 +62,11 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
     onRequest: auth.byAppOrClientInQuery('verifications:read'),
     config: { forFrontEnds: true },
     exposeHeadRoute: false,
-    schema: {
-      tags: ['Verifications'], security: byAppKeyOrClientSecretInQuery(
-        'verifications:read',
-      ), operationId: 'followVerification',
-      summary: 'Follow a verification: Server-Sent Events',
-      description: [
-        'The quickest way to know, also for a browser\'s `EventSource`: the present state at once, then each change; `id` is the revision, `event` the type, `data` the verification in one line. Changes that follow each other closely may come as one event. The stream ends after the final event.',
-        `Events: \`verification.updated\`, ${webhookEventTypes.filter(type => type !== 'created').map(type => `\`verification.${type}\``).join(', ')}.`,
-        'Changes nothing. Repeating: with `last-event-id`, which an `EventSource` sends by itself, it goes on from that revision.',
-      ].join('\n\n'),
-      params: VerificationParams, querystring: EventsQuery, headers: EventsHeaders,
-      response: {
-        200: {
-          description: 'The stream.',
-          content: {
-            'text/event-stream': {
-              schema: Type.String(), examples: { stream: { summary: 'The first event of a stream', value: example } },
-            },
-          },
-        },
-        204: Type.Null({ description: 'It is over, and the caller knows the last event: do not come back.' }),
-        ...apiErrorResponses('not_found', 'gone', 'rate_limited'),
-      },
-    },
+    schema: followOperation,
   }, async (request, reply) => {
     const { id } = request.params
-    const masked = request.caller === null || 'clientOf' in request.caller
-    // A browser that reconnects sends the header, and the query as it was at first.
+    const masked = isMasked(request)
+    // A browser that reconnects sends the header, and the query of its first request.
     const after = readRevision(request.headers['last-event-id']) ?? request.query.lastEventId ?? null
     await live.stream(id, {
       after,
@@ -74,13 +80,13 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{
 const readRevision = (text: string | undefined): number | null =>
   text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null
 
-/** The type of the change since the state that was sent last; the client may have missed steps in between. */
+/** The type of the change since the state that was sent last. Changes in between may be missing. */
 function nameEvent (before: Verification | null, now: Verification): string {
   if (before === null) return isFinal(now) ? now.status : 'updated'
   const type = eventTypeOf(before, now)
   if (type !== 'action_required') return type ?? 'updated'
   const [was, is] = [before.attempts.at(-1), now.attempts.at(-1)]
-  // The same state is another object each time it is read from the store.
+  // Each read from the store creates new objects, so states are compared deeply.
   const isSame = before.attempts.length === now.attempts.length && was !== undefined && is !== undefined
     && 'state' in was && 'state' in is && isDeepStrictEqual(was.state, is.state)
   return isSame ? 'updated' : type

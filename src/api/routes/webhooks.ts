@@ -4,7 +4,8 @@ import { callingApp, auditAction, type Auth } from '../plugins/auth.ts'
 import { acceptJson, fillAbsentBody } from '../plugins/body-parsers.ts'
 import { absentBodyAllowed, jsonResponse, apiErrorResponses, byAppKey } from '../openapi/operations.ts'
 import { deliveries as examples } from '../openapi/examples.ts'
-import { DeliveriesQuery, DeliveryList, DeliveryParams, DeliveryView, EmptyBody } from '../schemas/requests.ts'
+import { DeliveriesQuery, DeliveryParams, EmptyBody } from '../schemas/requests.ts'
+import { DeliveryList, DeliveryView } from '../schemas/responses.ts'
 import { viewDelivery } from '../views/delivery.ts'
 
 const tags = ['Webhooks']
@@ -18,15 +19,15 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (s
   server.get('/webhooks/deliveries', {
     onRequest: auth.byApp('webhooks:read'),
     schema: {
-      tags, security: byAppKey(
-        'webhooks:read',
-      ), operationId: 'listDeliveries', summary: 'What was sent to the app\'s webhook, and what came of it',
-      description: 'To see why something did not arrive: every event with its tries, newest first. A page may hold fewer than `limit`: go on with `nextCursor` until it is null. Changes nothing.',
+      tags, security: byAppKey('webhooks:read'), operationId: 'listDeliveries',
+      summary: 'List the deliveries to the app\'s webhook',
+      description: 'For webhooks that did not arrive: every event with its tries, newest first. A page may contain '
+        + 'fewer than `limit` items: continue with `nextCursor` until it is null. Changes nothing.',
       querystring: DeliveriesQuery,
       response: {
-        200: jsonResponse('A page.', DeliveryList, {
+        200: jsonResponse('One page.', DeliveryList, {
           page: {
-            summary: 'A page, and there are more',
+            summary: 'A page with a successor',
             value: {
               data: [examples.retried.value, examples.disabled.value],
               nextCursor: 'MTc3MjM2NjQwNjEyMCB3aGRfWWQwY0E0bzVq',
@@ -48,12 +49,15 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (s
       ...absentBodyAllowed,
       tags, security: byAppKey('webhooks:write'), operationId: 'replayDelivery', summary: 'Send a delivery again',
       description: [
-        'After your receiver was mended: it is tried at once, then by the schedule, with the same `webhook-id` and body. One that succeeds enables a disabled endpoint again.',
-        'Repeating: each call begins the schedule anew.',
+        'For use after the receiver was fixed: the event is sent immediately, then retried on the schedule, with the '
+        + 'same `webhook-id` and body. A success enables a disabled endpoint again.',
+        'Repeating: each call restarts the schedule.',
       ].join('\n\n'),
       params: DeliveryParams, body: EmptyBody,
       response: {
-        202: jsonResponse('Accepted: it is tried at once.', DeliveryView, { replayed: examples.replayed }),
+        202: jsonResponse(
+          'Accepted. The first try follows immediately.', DeliveryView, { replayed: examples.replayed },
+        ),
         ...apiErrorResponses(
           'not_found', 'invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited',
         ),
@@ -69,16 +73,16 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<WebhookOptions> = async (s
     onRequest: auth.byApp('webhooks:write'), preValidation: fillAbsentBody,
     schema: {
       ...absentBodyAllowed,
-      tags, security: byAppKey(
-        'webhooks:write',
-      ), operationId: 'testWebhook', summary: 'Send a test event to the app\'s webhook',
+      tags, security: byAppKey('webhooks:write'), operationId: 'testWebhook',
+      summary: 'Send a test event to the app\'s webhook',
       description: [
-        'To try your receiver: a `webhook.test` is signed, retried and listed as any other event. One that succeeds enables a disabled endpoint again.',
+        'For testing the receiver: a `webhook.test` is signed, retried and listed like any other event. A success '
+        + 'enables a disabled endpoint again.',
         'Repeating: each call sends another event.',
       ].join('\n\n'),
       body: EmptyBody,
       response: {
-        202: jsonResponse('Accepted: it is tried at once.', DeliveryView, { test: examples.test }),
+        202: jsonResponse('Accepted. The first try follows immediately.', DeliveryView, { test: examples.test }),
         ...apiErrorResponses('invalid_state', 'payload_too_large', 'unsupported_media_type', 'rate_limited'),
       },
     },

@@ -1,7 +1,7 @@
 import type { Delivery } from '../../webhooks/delivery.ts'
-import type { DeliveryView } from '../schemas/requests.ts'
+import type { DeliveryView } from '../schemas/responses.ts'
 
-/** A delivery as its app sees it. */
+/** The public JSON of a delivery. */
 export function viewDelivery (delivery: Delivery): DeliveryView {
   const { id, webhookId, type, verificationId, url, status, tries, nextTryAt } = delivery
   return {

@@ -1,24 +1,21 @@
+import { progressOf, providerOf, type Attempt, type Progress, type Verification } from '../../core/verification.ts'
 import { maskPhoneNumber } from '../../phone.ts'
-import type { NextAction, VerificationView } from '../schemas/requests.ts'
-import {
-  actionOf, availableActions, currentAttempt, isFinal, providerOf, type Attempt, type Verification,
-} from '../../core/verification.ts'
+import type { NextAction, VerificationView } from '../schemas/verification.ts'
 
 export type ViewOptions = {
   /** The public id of attempt number `index`. */
   attemptId: (id: string, index: number) => string
-  /** False leaves the profile out; the default shows the one that was kept. */
-  includeProfile?: boolean
-  /** As the holder of a client secret may see it: number masked, no metadata, no profile, no signals. */
+  /** The view for a client secret: number masked; no metadata, profile or signals. */
   masked?: boolean
 }
 
-/** A verification as the outside sees it: the public JSON, also the `data` of webhooks. */
-export function viewVerification (verification: Verification, options: ViewOptions): VerificationView {
-  const { attemptId, includeProfile = true, masked = false } = options
+/** The public JSON of a verification, also the `data` of webhooks. */
+export function viewVerification (
+  verification: Verification, { attemptId, masked = false }: ViewOptions,
+): VerificationView {
   const { id, status, phoneNumber, reference, metadata, workflow, attempts, revision } = verification
+  const progress = progressOf(verification)
   const show = (number: string): string => masked ? maskPhoneNumber(number) : number
-  const result = verification.status === 'verified' ? verification.result : null
   return {
     id,
     status,
@@ -27,22 +24,14 @@ export function viewVerification (verification: Verification, options: ViewOptio
     phoneNumber: phoneNumber === null ? null : show(phoneNumber),
     reference,
     metadata: masked ? {} : metadata,
-    nextAction: viewNextAction(verification),
-    availableActions: availableActions(verification).map(
+    nextAction: viewNextAction(verification, progress),
+    availableActions: progress.availableActions.map(
       action => ({ ...action, availableAt: viewTime(action.availableAt) }),
     ),
     workflow: workflow.map(({ method, timeoutMs }) => ({ method, timeoutSeconds: timeoutMs / 1000 })),
-    attempts: attempts.map((attempt, index) => viewAttempt(attempt, attemptId(id, index))),
-    result: result === null
-      ? null
-      : {
-          phoneNumber: show(result.phoneNumber),
-          method: result.method,
-          provider: providerOf(result.method),
-          verifiedAt: viewTime(result.verifiedAt),
-          profile: includeProfile && !masked ? result.profile : null,
-          signals: masked ? null : result.signals,
-        },
+    attempts: attempts.map((attempt, index) =>
+      viewAttempt(attempt, attemptId(id, index), progress.providers[index] ?? '')),
+    result: verification.status === 'verified' ? viewResult(verification.result, show, masked) : null,
     revision,
     createdAt: viewTime(verification.createdAt),
     updatedAt: viewTime(verification.updatedAt),
@@ -50,27 +39,39 @@ export function viewVerification (verification: Verification, options: ViewOptio
   }
 }
 
-function viewNextAction (verification: Verification): NextAction | null {
-  if (isFinal(verification)) return null
-  const attempt = currentAttempt(verification)?.attempt
-  const expiresAt = viewTime(attempt?.expiresAt ?? verification.expiresAt)
-  const action = attempt === undefined ? null : actionOf(attempt)
-  if (attempt === undefined || action === null) return { type: 'wait', expiresAt }
+function viewNextAction ({ status, expiresAt }: Verification, { attempt, action }: Progress): NextAction | null {
+  if (status !== 'pending') return null
+  const until = viewTime(attempt?.expiresAt ?? expiresAt)
+  if (attempt === null || action === null) return { type: 'wait', expiresAt: until }
   return action.type === 'submitCode' && 'attemptsRemaining' in attempt && attempt.attemptsRemaining !== null
-    ? { ...action, attemptsRemaining: attempt.attemptsRemaining, expiresAt }
-    : { ...action, expiresAt }
+    ? { ...action, attemptsRemaining: attempt.attemptsRemaining, expiresAt: until }
+    : { ...action, expiresAt: until }
 }
 
-function viewAttempt (attempt: Attempt, id: string): VerificationView['attempts'][number] {
+function viewAttempt (attempt: Attempt, id: string, provider: string): VerificationView['attempts'][number] {
   const { method, status } = attempt
   return {
     id,
     method,
-    provider: providerOf(method),
+    provider,
     status,
     reason: attempt.status === 'pending' ? null : attempt.reason,
     startedAt: viewTime(attempt.startedAt),
     endedAt: attempt.status === 'pending' ? null : viewTime(attempt.endedAt),
+  }
+}
+
+function viewResult (
+  { phoneNumber, method, verifiedAt, profile, signals }: Extract<Verification, { status: 'verified' }>['result'],
+  show: (number: string) => string, masked: boolean,
+): VerificationView['result'] {
+  return {
+    phoneNumber: show(phoneNumber),
+    method,
+    provider: providerOf(method),
+    verifiedAt: viewTime(verifiedAt),
+    profile: masked ? null : profile,
+    signals: masked ? null : signals,
   }
 }
 
