@@ -42,7 +42,7 @@ t.test('a front end follows its verification on another process than the one tha
     },
   )
   t.match(
-    await stream.told(0),
+    await stream.received(0),
     {
       event: 'verification.updated', data: { id, status: 'pending', nextAction: { type: 'submitCode' }, metadata: {} },
     },
@@ -62,7 +62,7 @@ t.test('a change is told within 100 ms, and the stream is resumed where it was l
   for (let round = 0; round < 20; round += 1) {
     const { id } = await create()
     const stream = await follow(id)
-    await stream.told(0)
+    await stream.received(0)
     const changedAt = performance.now()
     await Promise.all([cancel(id), stream.ended])
     const last = stream.events.at(-1)
@@ -75,11 +75,11 @@ t.test('a change is told within 100 ms, and the stream is resumed where it was l
 
   const { id } = await create()
   const stream = await follow(id)
-  const { id: known } = await stream.told(0)
+  const { id: known } = await stream.received(0)
   stream.close()
   const resumed = await follow(id, '', { ...authorization, 'last-event-id': String(known) })
   await first.shop.call('POST', `/verifications/${id}/check`, { code: '000000' })
-  const { id: next } = await resumed.told(0)
+  const { id: next } = await resumed.received(0)
   t.ok(next > known)
   resumed.close()
   await cancel(id)
@@ -93,7 +93,7 @@ t.test('300 streams on one process: one subscription, and one reading for each c
   const { create, follow, cancel, redis } = await startTwo(t)
   const created = await Promise.all(Array.from({ length: 50 }, create))
   const streams = await Promise.all(created.flatMap(({ id }) => Array.from({ length: 6 }, () => follow(id))))
-  await Promise.all(streams.map(stream => stream.told(0)))
+  await Promise.all(streams.map(stream => stream.received(0)))
   const reads = async (): Promise<number> =>
     Number(/cmdstat_get:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1])
   t.same(await redis.pubsub('NUMSUB', createKeys('vg').channel), [createKeys('vg').channel, 2], 'one for each process')
@@ -112,7 +112,7 @@ t.test('a lost subscription loses nothing', async t => {
   const { create, follow, cancel, redis } = await startTwo(t, { heartbeatMs: 100 })
   const { id } = await create()
   const stream = await follow(id)
-  await stream.told(0)
+  await stream.received(0)
   await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
   await cancel(id)
   t.equal(await stream.ended, 'ended')
@@ -123,7 +123,7 @@ t.test('an erased verification ends its streams, and so does a process that stop
   const { create, follow, first, second } = await startTwo(t)
   const [erased, kept] = [await create(), await create()]
   const streams = [await follow(erased.id), await follow(kept.id)]
-  for (const stream of streams) await stream.told(0)
+  for (const stream of streams) await stream.received(0)
   await first.shop.call('DELETE', `/verifications/${erased.id}`)
   t.equal(await streams[0]?.ended, 'ended')
   t.notOk(streams[1]?.hasEnded())
@@ -132,7 +132,7 @@ t.test('an erased verification ends its streams, and so does a process that stop
   t.equal(how, 'ended')
   t.ok(performance.now() - startedAt < 3000)
   const elsewhere = await follow(kept.id, '', { ...authorization, 'last-event-id': '1' }, first)
-  t.match(await elsewhere.told(0), { data: { status: 'pending' } }, 'it goes on at another one')
+  t.match(await elsewhere.received(0), { data: { status: 'pending' } }, 'it goes on at another one')
   elsewhere.close()
   await until(() => elsewhere.hasEnded(), 'it is closed')
 })

@@ -14,7 +14,7 @@ export type Operation = {
     description: string, headers?: Record<string, unknown>, content?: Record<string, Media>,
   }>,
 }
-/** Every reference is replaced by what it leads to. */
+/** A document whose references are resolved. */
 export type Document = {
   paths: Record<string, Record<string, Operation>>, webhooks: Record<string, { post: Operation }>, components: Json & {
     schemas: Record<string, Json>,
@@ -22,7 +22,7 @@ export type Document = {
   tags: { name: string, description: string }[], info: { description: string },
 }
 
-/** The document of the repository, or another one. */
+/** Parses the document of the repository, or the given one. */
 export async function readDocument (text?: string): Promise<Document> {
   const whole: unknown = JSON.parse(text ?? await buildOpenapi())
   const find = (pointer: string): unknown =>
@@ -35,7 +35,7 @@ export async function readDocument (text?: string): Promise<Document> {
       Object.entries(value).map(([name, member]) => [name, expand(member)]),
     )
     const found = find($ref)
-    if (found === undefined) throw new Error(`${$ref} leads nowhere`)
+    if (found === undefined) throw new Error(`${$ref} does not exist`)
     return expand(found)
   }
   return expand(whole) as Document
@@ -49,14 +49,11 @@ export const operationsOf = ({ paths }: Document): Place[] => Object.entries(pat
 export const webhooksOf = ({ webhooks }: Document): Place[] =>
   Object.entries(webhooks).map(([type, { post }]) => ({ call: type, method: 'POST', path: type, operation: post }))
 
-/** The error codes that an answer is documented with. */
+/** The documented error codes of a response. */
 export const codesOf = ({ content = {} }: Operation['responses'][string]): string[] =>
   Object.keys(content['application/problem+json']?.examples ?? {})
 
-/**
- * What is wrong with a value; also that it says something which its schema does not know, although more may be said one
- * day.
- */
+/** The errors of a value. Unknown members count as errors, although responses may grow. */
 export const findErrors = (schema: unknown, value: unknown): object[] => Compile(close(schema) as Json).Errors(value)
 
 function close (value: unknown): unknown {
@@ -70,12 +67,12 @@ function close (value: unknown): unknown {
     : closed
 }
 
-/** Each schema in a value, with its path. */
-export const visitSchemas = (value: unknown, path: string, see: (schema: Json, path: string) => void): void => {
-  if (Array.isArray(value)) return value.forEach((item, index) => visitSchemas(item, `${path}/${index}`, see))
+/** Visits each schema in a value, with its path. */
+export const visitSchemas = (value: unknown, path: string, visit: (schema: Json, path: string) => void): void => {
+  if (Array.isArray(value)) return value.forEach((item, index) => visitSchemas(item, `${path}/${index}`, visit))
   if (!isObject(value)) return
-  see(value, path)
+  visit(value, path)
   for (
     const [name, member] of Object.entries(value)
-  ) if (!name.startsWith('example')) visitSchemas(member, `${path}/${name}`, see)
+  ) if (!name.startsWith('example')) visitSchemas(member, `${path}/${name}`, visit)
 }

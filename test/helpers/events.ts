@@ -4,32 +4,30 @@ import { until } from './redis.ts'
 
 type Teardown = { teardown (run: () => unknown): void }
 
-/** One event of a stream; `at` is when it came, on the clock of `performance.now()`. */
-export type Told = { id: number, event: string, data: Record<string, any>, at: number }
+/** One event of a stream; `at` is its time of arrival, as of `performance.now()`. */
+export type ReceivedEvent = { id: number, event: string, data: Record<string, any>, at: number }
 
 export type EventStream = {
   status: number
   headers: IncomingHttpHeaders
-  events: Told[]
-  /** How often the server said nothing but that it is alive. */
+  events: ReceivedEvent[]
+  /** Number of heartbeats. */
   comments (): number
-  /** What came in all, as text. */
+  /** Everything received, as text. */
   text (): string
-  /** The event at that place, once it came. */
-  told (index: number): Promise<Told>
-  /** Resolves when the server ended it; `cut` when it was not ended as HTTP wants it. */
+  /** Waits for the event with this index. */
+  received (index: number): Promise<ReceivedEvent>
+  /** Resolves when the connection is closed; `cut`: the response is incomplete. */
   ended: Promise<'ended' | 'cut'>
   hasEnded (): boolean
-  /** Reads no more. */
+  /** Stops reading. */
   pause (): void
   resume (): void
-  /** Goes away. */
+  /** Closes the connection. */
   close (): void
 }
 
-/**
- * Opens an event stream on a connection of its own, and reads it as a browser does. It is closed when the test ends.
- */
+/** Opens an event stream on its own connection, and parses it like a browser. Closed when the test ends. */
 export async function openEvents (
   t: Teardown, url: string, headers: Record<string, string> = {},
 ): Promise<EventStream> {
@@ -37,7 +35,7 @@ export async function openEvents (
   t.teardown(() => request.destroy())
   const [answer] = await once(request, 'response')
   request.on('error', () => undefined)
-  const events: Told[] = []
+  const events: ReceivedEvent[] = []
   let comments = 0
   let text = ''
   let rest = ''
@@ -59,19 +57,19 @@ export async function openEvents (
       )
     }
   })
-  let isOver = false
+  let isClosed = false
   const ended = new Promise<'ended' | 'cut'>(resolve => {
     answer.on('error', () => undefined).on('close', () => {
-      isOver = true
+      isClosed = true
       resolve(answer.complete ? 'ended' : 'cut')
     })
   })
   return {
     status: answer.statusCode, headers: answer.headers, events, comments: () => comments, text: () => text, ended,
-    hasEnded: () => isOver,
-    async told (index) {
+    hasEnded: () => isClosed,
+    async received (index) {
       await until(
-        () => events.length > index, `event ${index} comes; so far ${events.map(({ event }) => event).join(', ')}`,
+        () => events.length > index, `event ${index} arrives; so far ${events.map(({ event }) => event).join(', ')}`,
       )
       const event = events[index]
       if (event === undefined) throw new Error('no such event')

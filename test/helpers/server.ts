@@ -24,17 +24,17 @@ export const apiKey = 'vgk_sandbox'
 export const phoneNumber = '+14155550100'
 export const json = { 'content-type': 'application/json' }
 export const authorization = { authorization: `Bearer ${apiKey}` }
-/** Of the sandbox's app. */
+/** `allowedOrigins` of the sandbox's app. */
 export const allowedOrigins = ['https://shop.example', 'http://localhost:8080']
-/** Where the memory gateway sends browsers that come back with this key. */
+/** The memory gateway redirects browsers that return with this key. */
 export const returnKey = 'a-key-that-is-known'
 
-/** What the routes told the gateway, newest last. */
+/** A call of a route to the gateway. */
 export type Call = { name: string, args: unknown[] }
 
 /**
- * A gateway in memory, on the real core: one method, `otpless.otp`, whose code is the last six digits of the number.
- * It keeps the rules that the routes rely on, and no others.
+ * An in-memory gateway on the real core. Its only method is `otpless.otp`, whose code is the last six digits of the
+ * number. It implements only the rules that the routes rely on.
  */
 export function createMemoryGateway (ids: Ids) {
   const records = new Map<string, Verification>()
@@ -48,7 +48,7 @@ export function createMemoryGateway (ids: Ids) {
     calls.push({ name, args })
     if (failure !== null) throw failure
   }
-  const announce = (id: string, text: string | null): void => {
+  const publish = (id: string, text: string | null): void => {
     for (const listener of [...listeners.get(id) ?? []]) listener(text)
   }
   const load = (id: string): Verification => {
@@ -58,12 +58,12 @@ export function createMemoryGateway (ids: Ids) {
   }
   const keep = (record: Verification): Verification => {
     records.set(record.id, record)
-    announce(record.id, String(record.revision))
+    publish(record.id, String(record.revision))
     return record
   }
   const apply = (id: string, event: Event): Verification => {
     const decision = decide(load(id), event, Date.now())
-    if (decision === null) throw new ApiError('invalid_state', 'Not now.', { verificationStatus: load(id).status })
+    if (decision === null) throw new ApiError('invalid_state', 'Not possible now.', { verificationStatus: load(id).status })
     return keep(decision.next)
   }
 
@@ -99,13 +99,13 @@ export function createMemoryGateway (ids: Ids) {
       return () => { own.delete(listener) }
     },
     async check (id, evidence) {
-      note('submit', id, evidence)
+      note('check', id, evidence)
       apply(id, { type: 'evidenceReceived', attempt: 0, evidence: { from: 'app', value: evidence } })
       if (!('code' in evidence)) return { verification: load(id), settled: false }
       const number = load(id).phoneNumber ?? ''
       if (evidence.code !== number.slice(-6)) {
         apply(id, { type: 'codeIncorrect', attempt: 0 })
-        throw new ApiError('code_incorrect', 'The code is not right.', { attemptsRemaining: 2 })
+        throw new ApiError('code_incorrect', 'The code is incorrect.', { attemptsRemaining: 2 })
       }
       return {
         verification: apply(id, {
@@ -135,7 +135,7 @@ export function createMemoryGateway (ids: Ids) {
       load(id)
       records.delete(id)
       erased.add(id)
-      announce(id, 'erased')
+      publish(id, 'erased')
     },
     async find (app, by, limit) {
       note('find', app, by, limit)
@@ -145,7 +145,7 @@ export function createMemoryGateway (ids: Ids) {
     },
     async receive (provider, callback) {
       note('receive', provider, callback)
-      if (provider !== 'truid') throw new ApiError('not_found', 'There is no such provider.')
+      if (provider !== 'truid') throw new ApiError('not_found', 'This provider does not exist.')
     },
     async readReturn (provider, key, query) {
       note('readReturn', provider, key, query)
@@ -162,36 +162,37 @@ export function createMemoryGateway (ids: Ids) {
     async sweep () { return 0 },
   }
   return {
-    gateway, calls, records, announce, keep, apply,
-    /** How many listeners there are now, and how many there ever were. */
+    gateway, calls, records, publish, keep, apply,
+    /** The number of listeners now, and of all that ever existed. */
     listening: () => ({ now: [...listeners.values()].reduce((sum, { size }) => sum + size, 0), ever: listened }),
     failWith: (error: Error | null) => { failure = error },
   }
 }
 
-/** What an app without a webhook sees. */
+/** The delivery log of an app without a webhook. */
 const noDeliveries: Pick<DeliveryLog, 'list' | 'replay' | 'test'> = {
   list: async () => ({ data: [], nextCursor: null }),
-  replay: async () => { throw new ApiError('not_found', 'There is no such delivery.') },
+  replay: async () => { throw new ApiError('not_found', 'This delivery does not exist.') },
   test: async () => { throw new ApiError('invalid_state', 'This app has no webhook.') },
 }
 
 export type TestServer = Awaited<ReturnType<typeof buildTestServer>>
 
-type Wishes = {
-  health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all'
-    | 'worker', sandbox?: boolean, live?: LiveOptions
+type TestServerOptions = {
+  health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all' | 'worker', sandbox?: boolean
+  live?: LiveOptions
   operations?: { port: number, host: string } | null
-  tracing?: Tracing, queues?: ServerParts['queues'], trustedProxies?: string[], ipRequestsPerMinute?: number, now?: () => number
+  tracing?: Tracing, queues?: ServerParts['queues'], trustedProxies?: string[], ipRequestsPerMinute?: number
+  now?: () => number
 }
 
-/** The whole HTTP layer over the memory gateway, closed when the test ends. `lines` is what it logged. */
-export async function buildTestServer (t: Teardown, wishes: Wishes = {}) {
+/** The HTTP servers over the memory gateway, closed when the test ends. `lines` are the log lines. */
+export async function buildTestServer (t: Teardown, options: TestServerOptions = {}) {
   const {
     health = {}, publicUrl = 'http://localhost', role = 'all', sandbox = false, live = {}, operations = null,
     tracing = noTracing, queues,
-  } = wishes
-  const { trustedProxies = [], ipRequestsPerMinute = 600, now = Date.now } = wishes
+  } = options
+  const { trustedProxies = [], ipRequestsPerMinute = 600, now = Date.now } = options
   const sealer = createSealer(`test:${Buffer.alloc(32, 'test').toString('base64')}`)
   const ids = createIds(sealer, { partitions: 64, randomBytes })
   const memory = createMemoryGateway(ids)
@@ -215,7 +216,7 @@ export async function buildTestServer (t: Teardown, wishes: Wishes = {}) {
       ).exec(await metrics.registry.metrics())?.[1],
     )
   const lines: string[] = []
-  // Alone: what it shares, nobody else adds to.
+  // The shared counters of a single process.
   const shared = new Map<string, number>()
   const sync = async (name: string, count: number): Promise<number> => {
     const sum = (shared.get(name) ?? 0) + count
@@ -223,11 +224,10 @@ export async function buildTestServer (t: Teardown, wishes: Wishes = {}) {
     return sum
   }
   const parts: ServerParts = {
-    gateway, deliveries: noDeliveries, ids, apps, windowCounters: createWindowCounters(
-      { sync, now },
-    ), now, metrics, tracing, queues, live,
     config: { publicUrl, role, sandbox, operations, trustedProxies, clientRequestsPerMinute: 120, ipRequestsPerMinute },
-    log: createLogger('debug', { write: line => { lines.push(line) } }),
+    telemetry: { metrics, tracing, log: createLogger('debug', { write: line => { lines.push(line) } }) },
+    access: { apps, ids, windowCounters: createWindowCounters({ sync, now }), now },
+    gateway, deliveries: noDeliveries, queues, live,
     health: createHealth(
       {
         store: { ping: async () => {} }, workers: null, isSlow: () => server.isUnderPressure(), now: Date.now,

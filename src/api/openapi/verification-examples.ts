@@ -49,8 +49,8 @@ const opensLink = starts(
   {
     type: 'openDeepLink',
     url: 'truecallersdk://truesdk/web_verify?type=btmsheet&'
-      + 'requestNonce=Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQAb3dE5fG7hJ9kLmNpQ&partnerKey=your-app-key&partnerName=Shop&lang=en&'
-      + 'loginPrefix=continue&loginSuffix=verifymobile&ctaPrefix=continuewith',
+      + 'requestNonce=Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQAb3dE5fG7hJ9kLmNpQ&partnerKey=your-app-key&partnerName=Shop&'
+      + 'lang=en&loginPrefix=continue&loginSuffix=verifymobile&ctaPrefix=continuewith',
     platforms: ['android'], notOpenedAfterMs: 600,
   },
 )

@@ -7,14 +7,14 @@ import { authorization, buildTestServer, phoneNumber } from '../../helpers/serve
 
 type Tap = { teardown (run: () => unknown): void }
 
-const waitUntil = async (isSo: () => boolean): Promise<void> => {
+const waitUntil = async (isMet: () => boolean): Promise<void> => {
   const until = Date.now() + 5000
-  while (!isSo()) {
-    if (Date.now() > until) throw new Error('it never became so')
+  while (!isMet()) {
+    if (Date.now() > until) throw new Error('the condition was not met in time')
     await new Promise(resolve => setImmediate(resolve))
   }
 }
-t.test('without `wait` it is answered at once', async t => {
+t.test('without `wait` the response is immediate', async t => {
   const { server, create, calls } = await buildTestServer(t)
   const { id } = await create()
   for (const query of ['', '?wait=0', '?revision=9', '?wait=0&revision=9']) {
@@ -23,7 +23,7 @@ t.test('without `wait` it is answered at once', async t => {
   t.same(calls.slice(1).map(({ name }) => name), ['get', 'get', 'get', 'get'])
 })
 
-t.test('with it, when something changes', async t => {
+t.test('with `wait` the response follows the next change', async t => {
   const { server, create, calls, listening } = await buildTestServer(t)
   const { id, revision } = await create()
   calls.length = 0
@@ -34,13 +34,13 @@ t.test('with it, when something changes', async t => {
   await waitUntil(() => listening().now === 1 && calls.length === 2)
   await server.inject({ method: 'POST', url: `/verifications/${id}/cancel`, headers: authorization })
   for (const answer of answers) t.match(await answer, { status: 'canceled', revision: revision + 1 })
-  t.same(calls.map(({ name }) => name), ['get', 'get', 'cancel', 'get'], 'read once for both')
-  t.match(await read('wait=30'), { status: 'canceled' }, 'a final one does not wait')
+  t.same(calls.map(({ name }) => name), ['get', 'get', 'cancel', 'get'], 'one read for both')
+  t.match(await read('wait=30'), { status: 'canceled' }, 'a final verification does not wait')
   t.match(await read('wait=30&revision=1'), { status: 'canceled' })
   t.equal(listening().now, 0)
 })
 
-t.test('at once, when the revision has passed already', async t => {
+t.test('a newer revision is returned immediately', async t => {
   const { server, create } = await buildTestServer(t)
   const { id, revision } = await create()
   t.match(
@@ -51,7 +51,7 @@ t.test('at once, when the revision has passed already', async t => {
   )
 })
 
-t.test('when the time is over', async t => {
+t.test('the wait ends when its time is over', async t => {
   const { server, create } = await buildTestServer(t)
   const { id, revision } = await create()
   const startedAt = Date.now()
@@ -61,7 +61,7 @@ t.test('when the time is over', async t => {
   t.ok(Date.now() - startedAt >= 990)
 })
 
-t.test('a client that goes away ends the wait', async t => {
+t.test('a disconnected client ends the wait', async t => {
   const { create, listening, listen } = await buildTestServer(t)
   const port = await listen()
   const { id } = await create()
@@ -72,7 +72,7 @@ t.test('a client that goes away ends the wait', async t => {
   await waitUntil(() => listening().now === 0)
 })
 
-t.test('a server that closes answers those who wait, and who comes later is told so', async t => {
+t.test('a closing server answers the waiting requests', async t => {
   const { server, create, listening, listen } = await buildTestServer(t)
   const port = await listen()
   const { id } = await create()
@@ -86,14 +86,14 @@ t.test('a server that closes answers those who wait, and who comes later is told
   t.ok(Date.now() - startedAt < 3000)
 })
 
-t.test('a wait whose reading fails fails', async t => {
+t.test('a failed read fails the wait', async t => {
   const { server, create, failWith } = await buildTestServer(t)
   const { id } = await create()
   failWith(new Error('boom'))
   t.equal((await server.inject({ url: `/verifications/${id}?wait=1`, headers: authorization })).statusCode, 500)
 })
 
-/** A server with an open verification, and a way to open its stream. */
+/** A server with a pending verification, and a function that opens its stream. */
 async function withStreams (t: Tap, live: LiveOptions = {}) {
   const test = await buildTestServer(t, { live })
   const origin = `http://127.0.0.1:${await test.listen()}`
@@ -105,7 +105,7 @@ async function withStreams (t: Tap, live: LiveOptions = {}) {
   )
   const open = (query = '', headers: Record<string, string> = authorization, id = created.id) =>
     openEvents(t, `${origin}/verifications/${id}/events${query}`, headers)
-  /** A change that can be repeated without end. */
+  /** A change that can be repeated any number of times. */
   const change = (): void => {
     const record = test.records.get(created.id)
     if (record !== undefined) test.keep({ ...record, revision: record.revision + 1 })
@@ -114,14 +114,14 @@ async function withStreams (t: Tap, live: LiveOptions = {}) {
   return { ...test, origin, created, open, change, reads: () => test.calls.filter(({ name }) => name === 'get').length }
 }
 
-t.test('a stream tells the present state, then each change, once for all who follow', async t => {
+t.test('a stream sends the current state, then each change, with one read for all streams', async t => {
   const { open, change, reads, listening, created } = await withStreams(t)
   const streams = await Promise.all(Array.from({ length: 10 }, () => open()))
-  for (const stream of streams) t.match(await stream.told(0), { id: created.revision, event: 'verification.updated' })
+  for (const stream of streams) t.match(await stream.received(0), { id: created.revision, event: 'verification.updated' })
   const readsBefore = reads()
   change()
   for (const stream of streams) t.match(
-    await stream.told(1), { id: created.revision + 1, data: { revision: created.revision + 1 } },
+    await stream.received(1), { id: created.revision + 1, data: { revision: created.revision + 1 } },
   )
   t.equal(reads(), readsBefore + 1)
   t.same(listening(), { now: 1, ever: 1 })
@@ -129,52 +129,52 @@ t.test('a stream tells the present state, then each change, once for all who fol
   await waitUntil(() => listening().now === 0)
 })
 
-t.test('a stream that is silent shows that it is alive, and reads again what it may have missed', async t => {
-  const { open, records, created, announce } = await withStreams(t, { heartbeatMs: 20 })
+t.test('an idle stream sends heartbeats, and reads the record again in case a notification was lost', async t => {
+  const { open, records, created, publish } = await withStreams(t, { heartbeatMs: 20 })
   const stream = await open()
-  await stream.told(0)
+  await stream.received(0)
   await waitUntil(() => stream.comments() > 1)
   const record = records.get(created.id)
   if (record === undefined) throw new Error('no record')
   records.set(created.id, { ...record, revision: 7 })
-  t.match(await stream.told(1), { id: 7 }, 'no announcement came')
-  announce(created.id, '7')
+  t.match(await stream.received(1), { id: 7 }, 'no notification was sent')
+  publish(created.id, '7')
   t.equal(stream.events.length, 2)
 })
 
-t.test('a stream outlives the trouble of the store, but not a record that cannot be read', async t => {
+t.test('a stream survives a store outage, but not an unreadable record', async t => {
   const { open, change, failWith, lines, reads } = await withStreams(t, { heartbeatMs: 20 })
   failWith(new StoreUnavailable('TIMEOUT'))
   t.match(
     await open(), { status: 503, headers: { 'content-type': 'application/problem+json', 'retry-after': '1' } },
-    'not when it is there from the start',
+    'an outage at the start is an error response',
   )
   failWith(null)
   const stream = await open()
-  await stream.told(0)
+  await stream.received(0)
   failWith(new StoreUnavailable('TIMEOUT'))
   const readsBefore = reads()
   change()
   await waitUntil(() => reads() > readsBefore + 2)
   t.notOk(stream.hasEnded())
   failWith(null)
-  t.match(await stream.told(1), { id: 3 })
+  t.match(await stream.received(1), { id: 3 })
   failWith(new Error('boom'))
   t.equal(await stream.ended, 'ended')
-  t.ok(lines.some(line => line.includes('stream broken')))
+  t.ok(lines.some(line => line.includes('stream failed')))
 })
 
-t.test('who reads too slowly is cut off, and nobody else is', async t => {
+t.test('only a slow reader is disconnected', async t => {
   const { open, change, lines, listening } = await withStreams(t)
   const [slow, quick] = [await open(), await open()]
-  await quick.told(0)
+  await quick.received(0)
   slow.pause()
-  // More than the two ends of a connection take up between them: some megabytes.
+  // More than the socket buffers hold: some megabytes.
   const cut = (): boolean => lines.some(line => line.includes('"cause":"slow"'))
   for (let sent = 0; sent < 5_000 && !cut(); sent += 1) {
     change()
     await new Promise(resolve => setImmediate(resolve))
-    if (sent % 20 === 0) await quick.told(sent + 1)
+    if (sent % 20 === 0) await quick.received(sent + 1)
   }
   t.ok(cut())
   t.notOk(quick.hasEnded())
@@ -183,7 +183,7 @@ t.test('who reads too slowly is cut off, and nobody else is', async t => {
   t.equal(listening().now, 1)
 })
 
-t.test('streams have their limits', async t => {
+t.test('the number of streams is limited', async t => {
   const { open, create, listening } = await withStreams(t, { maxStreams: 4, maxStreamsPerVerification: 2 })
   const streams = [await open(), await open()]
   const refused = await open()
@@ -202,21 +202,21 @@ t.test('streams have their limits', async t => {
   }
   await waitUntil(() => listening().now === 0)
   const again = [await open(), await open()]
-  t.match(again, [{ status: 200 }, { status: 200 }], 'places are given back')
+  t.match(again, [{ status: 200 }, { status: 200 }], 'slots are released')
   for (const stream of again) stream.close()
 })
 
-t.test('a server that closes ends its streams, also those that have not begun', async t => {
+t.test('a closing server ends its streams, including those that have not started', async t => {
   const { open, server, gateway, listening } = await withStreams(t)
   const stream = await open()
-  await stream.told(0)
-  let isAsked = false
+  await stream.received(0)
+  let isRead = false
   gateway.get = () => {
-    isAsked = true
+    isRead = true
     return new Promise(() => undefined)
   }
   const opening = open()
-  await waitUntil(() => isAsked)
+  await waitUntil(() => isRead)
   const startedAt = performance.now()
   const [early] = await Promise.all([opening, server.close()])
   t.equal(await stream.ended, 'ended')
@@ -225,7 +225,7 @@ t.test('a server that closes ends its streams, also those that have not begun', 
   t.ok(performance.now() - startedAt < 3000)
 })
 
-t.test('a client that goes away before the stream begins leaves nothing behind', async t => {
+t.test('a client that disconnects before the stream starts leaves no listener', async t => {
   const { listening, gateway, created, origin, lines } = await withStreams(t)
   gateway.get = () => new Promise(() => undefined)
   const request = get(`${origin}/verifications/${created.id}/events`, { headers: authorization })

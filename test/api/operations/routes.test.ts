@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { Liveness, ProviderList, Readiness } from '../../../src/api/schemas/requests.ts'
+import { Liveness, ProviderList, Readiness } from '../../../src/api/schemas/responses.ts'
 import { authorization, buildTestServer } from '../../helpers/server.ts'
 
 t.test('health', async t => {

@@ -6,7 +6,7 @@ import { Compile } from 'typebox/compile'
 import { ApiError, apiErrors, type ApiErrorCode } from '../../../src/core/errors.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { sendClientError, registerErrorHandlers, buildProblem } from '../../../src/api/plugins/error-handler.ts'
-import { Problem } from '../../../src/api/schemas/requests.ts'
+import { Problem } from '../../../src/api/schemas/responses.ts'
 import { StoreUnavailable } from '../../../src/store/record-store.ts'
 import { buildTestServer } from '../../helpers/server.ts'
 

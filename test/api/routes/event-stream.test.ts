@@ -1,8 +1,6 @@
 import t from 'tap'
 import { openEvents, type EventStream } from '../../helpers/events.ts'
-import { until } from '../../helpers/redis.ts'
 import { apiKey, authorization, buildTestServer, phoneNumber } from '../../helpers/server.ts'
-import type { Json } from '../../../src/core/vocabulary.ts'
 import type { Event } from '../../../src/core/events.ts'
 
 type Tap = { teardown (run: () => unknown): void }
@@ -10,7 +8,7 @@ type Tap = { teardown (run: () => unknown): void }
 const steps = ['otpless.otp', 'truecaller.push'].map(method =>
   ({ method, timeoutMs: 300_000, options: {}, isRepeatable: false, continueWhenRejected: false }))
 
-/** A server with a pending verification of two steps; each reading gives other objects, as a store does. */
+/** A server with a pending verification of two steps. Each read returns new objects, as the store does. */
 async function withStream (t: Tap) {
   const test = await buildTestServer(t)
   const origin = `http://127.0.0.1:${await test.listen()}`
@@ -28,12 +26,12 @@ async function withStream (t: Tap) {
   return { ...test, ...created, url, open, happen }
 }
 
-const prove = (profileEvidence: Json = null): Event[] => [
+const proof: Event[] = [
   { type: 'evidenceReceived', attempt: 0, evidence: { from: 'app', value: { code: '1' } } },
-  { type: 'numberProven', attempt: 0, phoneNumber, profile: null, profileEvidence, signals: { line: phoneNumber } },
+  { type: 'numberProven', attempt: 0, phoneNumber, profile: null, signals: { line: phoneNumber } },
 ]
 
-t.test('the stream is one for an EventSource, and is not kept by anybody on the way', async t => {
+t.test('the stream works with an EventSource and is not cached or compressed', async t => {
   const { open, revision, id } = await withStream(t)
   const stream = await open('', { ...authorization, 'accept-encoding': 'gzip, br' })
   t.match(stream, {
@@ -45,7 +43,7 @@ t.test('the stream is one for an EventSource, and is not kept by anybody on the 
   })
   t.notOk('content-encoding' in stream.headers)
   t.match(
-    await stream.told(0),
+    await stream.received(0),
     {
       id: revision, event: 'verification.updated',
       data: { id, phoneNumber, metadata: { plan: 'pro' }, status: 'pending', revision },
@@ -54,15 +52,15 @@ t.test('the stream is one for an EventSource, and is not kept by anybody on the 
   t.match(stream.text(), /^retry: [12]\d{3}\n\nid: \d+\nevent: [a-z._]+\ndata: \{.*\}\n\n$/)
 })
 
-t.test('each change has its name', async t => {
+t.test('each change has a type', async t => {
   const { open, happen } = await withStream(t)
   const stream = await open()
-  await stream.told(0)
+  await stream.received(0)
   const expect = async (events: Event[], names: string[]): Promise<void> => {
     const from = stream.events.length
     for (const [index, event] of events.entries()) {
       happen(event)
-      await stream.told(from + index)
+      await stream.received(from + index)
     }
     t.same(stream.events.slice(from).map(({ event }) => event), names.map(name => `verification.${name}`))
   }
@@ -89,11 +87,11 @@ t.test('each change has its name', async t => {
   t.equal(await stream.ended, 'ended')
 })
 
-t.test('what happened unseen is summed up', async t => {
+t.test('changes that were not read are sent as one event', async t => {
   const { happen, open, gateway } = await withStream(t)
   const stream = await open()
-  await stream.told(0)
-  // The reader is held back while a whole fallback happens.
+  await stream.received(0)
+  // The read is delayed until the fallback is complete.
   const { get } = gateway
   const held = Promise.withResolvers<void>()
   gateway.get = async id => {
@@ -109,19 +107,19 @@ t.test('what happened unseen is summed up', async t => {
   )
   held.resolve()
   t.match(
-    await stream.told(1),
+    await stream.received(1),
     { event: 'verification.action_required', id: 4, data: { nextAction: { type: 'approveOnDevice' } } },
   )
 })
 
 for (const [name, events] of [
-  ['verified', prove()], ['failed', [{ type: 'attemptFailed', attempt: 0, reason: 'user_rejected' }]],
+  ['verified', proof], ['failed', [{ type: 'attemptFailed', attempt: 0, reason: 'user_rejected' }]],
   ['canceled', [{ type: 'canceled', reason: 'app_canceled' }]],
 ] as const) {
-  t.test(`${name}: told, and the stream ends; opened then, it is the only event; known, there is nothing`, async t => {
+  t.test(`${name}: the stream ends after this event; a later stream contains only it; with its id the response is 204`, async t => {
     const { open, happen } = await withStream(t)
     const stream = await open()
-    await stream.told(0)
+    await stream.received(0)
     for (const event of events) happen(event)
     t.equal(await stream.ended, 'ended')
     const last = stream.events.at(-1)
@@ -136,39 +134,14 @@ for (const [name, events] of [
       ] as const
     ) {
       const known = await open(query, { ...authorization, ...headers })
-      t.equal(known.status, 204, 'which ends the reconnecting of an EventSource')
+      t.equal(known.status, 204, 'stops the reconnections of an EventSource')
       await known.ended
       t.equal(known.text(), '')
     }
   })
 }
 
-t.test('a profile that is still sought keeps the stream open', async t => {
-  for (const [event, name, profileStatus] of [
-    [{ type: 'profileRead', profile: { email: 'a@example.com' } }, 'verification.profile_ready', 'ready'],
-    [{ type: 'profileFailed' }, 'verification.updated', 'failed'],
-  ] as const) {
-    const { open, happen, clientSecret } = await withStream(t)
-    const streams = [await open(), await open('', { authorization: `Bearer ${clientSecret}` })]
-    for (const stream of streams) await stream.told(0)
-    for (const proof of prove({ token: 'x' })) happen(proof)
-    for (const stream of streams) {
-      await until(() => stream.events.at(-1)?.event === 'verification.verified', 'the proof is told')
-      t.match(stream.events.at(-1), { data: { status: 'verified', profileStatus: 'pending' } })
-    }
-    const late = await open()
-    t.match(await late.told(0), { event: 'verification.verified', data: { profileStatus: 'pending' } })
-    t.notOk(late.hasEnded())
-    happen(event)
-    for (const stream of [...streams, late]) {
-      t.equal(await stream.ended, 'ended')
-      t.match(stream.events.at(-1), { event: name, data: { profileStatus } })
-    }
-    t.equal(streams[1]?.events.at(-1)?.data['result'].profile, null, 'a client secret does not see it')
-  }
-})
-
-t.test('what is known is not told again', async t => {
+t.test('a known state is not sent again', async t => {
   const { open, happen, revision } = await withStream(t)
   const streams: { stream: EventStream, first: number }[] = []
   for (const [query, headers, first] of [
@@ -182,25 +155,25 @@ t.test('what is known is not told again', async t => {
   ] as const) {
     const stream = await open(query, { ...authorization, ...headers })
     t.equal(stream.status, 200)
-    if (first === 2) t.match(await stream.told(0), { id: first })
+    if (first === 2) t.match(await stream.received(0), { id: first })
     else t.same(stream.events, [])
     streams.push({ stream, first })
   }
   happen({ type: 'resendRequested', attempt: 0 })
-  for (const { stream, first } of streams) t.match(await stream.told(3 - first), { id: 3 })
+  for (const { stream, first } of streams) t.match(await stream.received(3 - first), { id: 3 })
 })
 
-t.test('an erased verification ends its streams; then it is gone', async t => {
+t.test('erasure ends the streams; later ones get 410', async t => {
   const { open, server, id } = await withStream(t)
   const stream = await open()
-  await stream.told(0)
+  await stream.received(0)
   await server.inject({ method: 'DELETE', url: `/verifications/${id}`, headers: authorization })
   t.equal(await stream.ended, 'ended')
   t.equal(stream.events.length, 1)
   t.match(await open(), { status: 410, headers: { 'content-type': 'application/problem+json' } })
 })
 
-t.test('the client secret may be in the address, and is nowhere else', async t => {
+t.test('the client secret may be in the query of this route only', async t => {
   const { open, clientSecret, lines, url, create, server, id } = await withStream(t)
   for (
     const [query, headers] of [
@@ -208,7 +181,7 @@ t.test('the client secret may be in the address, and is nowhere else', async t =
     ] as const
   ) {
     const stream = await open(query, headers)
-    t.match(await stream.told(0), { data: { phoneNumber: '+1********00', metadata: {} } })
+    t.match(await stream.received(0), { data: { phoneNumber: '+1********00', metadata: {} } })
     t.notMatch(stream.text(), /4155550100|pro"/)
     stream.close()
   }
@@ -229,7 +202,7 @@ t.test('the client secret may be in the address, and is nowhere else', async t =
     await refused.ended
     t.notMatch(refused.text(), /vcs_|vgk_/)
   }
-  // Everywhere else the address opens nothing.
+  // Other routes ignore the query.
   for (
     const [method, path] of [
       ['GET', ''], ['POST', '/check'], ['POST', '/next'], ['POST', '/resend'], ['POST', '/cancel'], ['DELETE', ''],
@@ -242,12 +215,12 @@ t.test('the client secret may be in the address, and is nowhere else', async t =
   }
   t.equal(
     (await server.inject({ method: 'HEAD', url: `${new URL(url).pathname}?clientSecret=${clientSecret}` })).statusCode,
-    405, 'there is no stream without a body',
+    405, 'there is no HEAD route',
   )
   t.notMatch(lines.join(''), /vcs_|vgk_|clientSecret|4155550100/)
 })
 
-t.test('every route, tried with a client secret', async t => {
+t.test('every route, called with a client secret', async t => {
   const { server, id, clientSecret, create, happen } = await withStream(t)
   const headers = { authorization: `Bearer ${clientSecret}` }
   await server.ready()
@@ -256,7 +229,7 @@ t.test('every route, tried with a client secret', async t => {
     'GET /verifications/:id': 200, 'HEAD /verifications/:id': 200, 'GET /verifications/:id/events': 200, 'POST /verifications/:id/check': 422,
     'POST /verifications/:id/next': 200, 'POST /verifications/:id/resend': 200,
   }
-  const asksNobody = /^(GET|HEAD|POST|OPTIONS) \/(callbacks\/.*|livez|readyz|metrics|openapi\.json|docs.*)$|^OPTIONS /
+  const isPublic = /^(GET|HEAD|POST|OPTIONS) \/(callbacks\/.*|livez|readyz|metrics|openapi\.json|docs.*)$|^OPTIONS /
   const paths = Object.entries(server.swagger().paths ?? {}).flatMap(([path, methods]) =>
     Object.keys(methods ?? {}).map(method => [method.toUpperCase(), path.replace(/\{(\w+)\}/g, ':$1')]))
   const seen = new Set<string>()
@@ -269,25 +242,25 @@ t.test('every route, tried with a client secret', async t => {
   ) {
     const name = `${method} ${route}`
     seen.add(name)
-    if (asksNobody.test(name)) continue
-    const ask = (of: string) => server.inject({
+    if (isPublic.test(name)) continue
+    const call = (of: string) => server.inject({
       method: method as 'GET', url: route.replace(':id', of), headers, ...method === 'POST' && {
         payload: bodies[name] ?? {},
       },
     })
     if (name === 'GET /verifications/:id/events') {
-      // Only a verification that is over ends by itself.
-      t.equal((await ask(other.id)).statusCode, 404, `${name} of another`)
+      // The stream of a pending verification would not end.
+      t.equal((await call(other.id)).statusCode, 404, `${name} of another`)
       continue
     }
     if (route.includes('/verifications/:id')) t.ok(
-      [403, 404].includes((await ask(other.id)).statusCode), `${name} of another`,
+      [403, 404].includes((await call(other.id)).statusCode), `${name} of another`,
     )
-    const { statusCode, body } = await ask(id)
+    const { statusCode, body } = await call(id)
     t.equal(statusCode, opened[name] ?? 403, name)
     t.notMatch(body, /4155550100|"pro"/, name)
   }
   happen({ type: 'canceled', reason: 'app_canceled' })
   t.equal((await server.inject({ url: `/verifications/${id}/events`, headers })).statusCode, 200)
-  t.same(Object.keys(opened).filter(name => !seen.has(name)), [], 'the table leaves none out')
+  t.same(Object.keys(opened).filter(name => !seen.has(name)), [], 'the table is complete')
 })
