@@ -1,20 +1,18 @@
-/**
- * At most `max` concurrent tasks for each key. Callers wait up to `patienceMs` for a slot, unless the running tasks are
- * slow.
- */
+/** At most `max` tasks at once per key. Callers wait up to `patienceMs` for a slot, unless a running task is slow. */
 export type ConcurrencyLimiter = {
-  /** Resolves with the function that frees the slot. Null: none is free, soon or, without `wait`, at once. */
+  /** Resolves with the function that releases the slot. Null: no slot was free at once or, with `wait`, in time. */
   acquire (key: string, options: { wait: boolean }): Promise<(() => void) | null>
 }
 
 type Slot = { since: number }
 type Queue = {
-  /** In the order in which they were taken: the longest-running task comes first. */
+  /** In the order of acquisition: the longest-running task comes first. */
   running: Set<Slot>
+  /** In the order of arrival. */
   waiting: Set<(release: (() => void) | null) => void>
 }
 
-/** `patienceMs`: how long a caller waits, and how long a task may run before nobody waits for it. `max`: per key. */
+/** `patienceMs`: how long a caller waits, and how long a task may run before it counts as slow. */
 export function createConcurrencyLimiter (
   { max, patienceMs, now }: { max: number, patienceMs: number, now: () => number },
 ): ConcurrencyLimiter {

@@ -12,27 +12,27 @@ import { createConcurrencyLimiter } from './concurrency-limiter.ts'
 import {
   encodeDelivery, isFinalFailure, isSuccess, settleTry, wasSent, type Delivery, type TryError, type TryResult,
 } from './delivery.ts'
-import type { DeliveryKeys } from './delivery-keys.ts'
+import { leaseMs, type DeliveryKeys } from './delivery-keys.ts'
 import type { Endpoints } from './endpoints.ts'
 import type { WebhookSender } from './sender.ts'
 
-/** Ids of records that are erased with another one, and the indexes that list them. */
+/** The ids of the records that are erased together with another one, and the indexes that list them. */
 export type RelatedKeys = { alsoDelete: string[], indexes: string[] }
 
-/** A delivery, and the record that the write of its verification contains. */
+/** A delivery, and its record for the write of its verification. */
 export type StagedDelivery = { delivery: Delivery, sibling: SiblingRecord }
 
-/** Webhooks that are still to be sent. Their records are the truth; the queue only makes it fast. */
+/** Sends webhooks. The records say what is still to be sent; jobs and inline work only make it fast. */
 export type Deliveries = {
-  /** The deliveries of a change, for the very write that makes it. Once that is written, `dispatch` each. */
+  /** The deliveries of a change, for the write that makes the change. `dispatch` each one after that write. */
   stageEvents (verification: Verification, events: readonly WebhookEvent[], at: number): StagedDelivery[]
-  /** Runs the first try in the inline executor, or in a job; if both die, the sweeper does. */
+  /** Runs the first try in the inline executor or in a job. If both die, the sweeper runs it. */
   dispatch (stored: Stored<Delivery>): Promise<void>
-  /** Tries a delivery, if it is pending and its time has come. */
+  /** Tries a delivery that is pending and whose next try is due. */
   attempt (id: string): Promise<void>
-  /** The delivery is due: enqueues `attempt`, or erases it after its retention. */
+  /** For the sweeper: enqueues the try of a due delivery, or erases one past its retention. */
   requeue (id: string): Promise<void>
-  /** All deliveries that a verification may have had. */
+  /** All deliveries that a verification may have. */
   relatedKeys (verification: Verification): RelatedKeys
 }
 
@@ -43,7 +43,7 @@ export type DeliveriesParts = {
   endpoints: Endpoints
   send: WebhookSender['send']
   queues: Pick<Queues, 'notify'>
-  /** Null in a process that works no jobs. */
+  /** Null in a process that runs no jobs. */
   executor: InlineExecutor | null
   telemetry: {
     metrics: Pick<Metrics, 'countWebhookTry' | 'countDisabledEndpoint' | 'countExhaustedWebhook'>
@@ -54,14 +54,14 @@ export type DeliveriesParts = {
   now: () => number
 }
 
-/** When the sweeper looks again at a delivery that it enqueued. */
+/** When the sweeper processes a delivery again that it enqueued. */
 const requeuedMs = 20_000
-/** How long the process that wrote a delivery is presumed to be trying it. Longer tries extend the lease. */
-const leaseMs = 5_000
 const extendEveryMs = 2_000
-/** One slow receiver must not occupy every slot. */
+/** One slow receiver must not occupy every worker. */
 const maxTriesPerApp = 25
+/** How long a first try waits for a slot of its app. */
 const patienceMs = 1_000
+/** When a try that found no slot is due again. */
 const crowdedMs = 2_000
 
 export function createDeliveries (parts: DeliveriesParts): Deliveries {
@@ -85,11 +85,12 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     const release = free ?? (wait ? await limiter.acquire(appId, { wait }) : null)
     if (release === null) return store.reschedule(id, now() + crowdedMs)
     try {
-      // While it waited for a slot, it may have been erased, or tried by another process.
+      // During the wait the delivery may have been erased, or tried by another process.
       const current = free === null ? await store.load(id) : stored
       if (current?.record.status !== 'pending') return
       const attributes = {
-        'verigate.delivery.id': id, ...verificationId === null ? {} : { 'verigate.verification.id': verificationId },
+        'verigate.delivery.id': id,
+        ...verificationId === null ? {} : { 'verigate.verification.id': verificationId },
       }
       await tracing.trace(
         `webhook ${type}`, { kind: 'client', traceparent, attributes }, setAttributes => tryNow(current, setAttributes),
@@ -101,15 +102,14 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
 
   async function tryNow (stored: Stored<Delivery>, setAttributes: (attributes: Attributes) => void): Promise<void> {
     const { appId, webhookId, body, isManual, id } = stored.record
-    const webhook = apps.byId(appId)?.webhook
-    if (webhook === undefined) return saveResult(stored, notSent('no_endpoint'), '')
-    const { url, secrets } = webhook
+    const endpoint = apps.byId(appId)?.webhook
+    if (endpoint === undefined) return saveResult(stored, notSent('no_endpoint'), '')
+    const { url, secrets } = endpoint
     const disabled = await endpoints.findDisabled(appId, url)
     if (disabled !== null && !isManual) return saveResult(stored, notSent('endpoint_disabled'), url)
 
-    const result = await holdLease(
-      id, send({ url, secrets, webhookId, body, now: now(), traceparent: tracing.traceparent() }),
-    )
+    const webhook = { url, secrets, webhookId, body, now: now(), traceparent: tracing.traceparent() }
+    const result = await holdLease(id, send(webhook))
     const { statusCode, error } = result
     setAttributes({
       ...statusCode === null ? {} : { 'http.response.status_code': statusCode },
@@ -121,10 +121,10 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     await saveResult(stored, result, url, { claims: [endpoints.disable(appId, url)] })
     if (disabled !== null) return
     metrics.countDisabledEndpoint()
-    log.warn({ app: appId, deliveryId: id }, 'webhook endpoint disabled: it answered 410')
+    log.warn({ app: appId, deliveryId: id }, 'webhook endpoint disabled: it returned 410')
   }
 
-  /** Extends the lease while the request is in flight, so that no other process retries it. */
+  /** Extends the lease while the request is in flight, so that no other process retries the delivery. */
   async function holdLease<T> (id: string, sending: Promise<T>): Promise<T> {
     const extending = setInterval(() => { store.reschedule(id, now() + leaseMs).catch(() => {}) }, extendEveryMs)
     try {
@@ -134,22 +134,20 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     }
   }
 
-  /** Writes the result of a try, also when another process wrote in the meantime. */
+  /** Saves the result of a try. After a version conflict it applies the result to the new version, if still pending. */
   async function saveResult (
     first: Stored<Delivery>, result: TryResult, url: string, options: Pick<SaveOptions, 'claims' | 'releases'> = {},
   ): Promise<void> {
     const tried = { url, at: now(), jitterFactor: randomBytes(4).readUInt32BE() / 0xffff_ffff }
-    for (
-      let stored: Stored<Delivery> | null = first; stored?.record.status === 'pending'; stored = await store.load(
-        first.record.id,
-      )
-    ) {
+    let stored: Stored<Delivery> | null = first
+    while (stored?.record.status === 'pending') {
       const next = settleTry(stored.record, result, tried)
       const removeFromIndexes = next.status === 'pending' ? [] : [keys.pendingIndex]
       const saved = await store.save(next.id, stored.version, next, {
         ...keys.deadlinesOf(next), ...options, removeFromIndexes, publish: next.status,
       })
       if (saved.saved) return recordTry(next, result)
+      stored = await store.load(next.id)
     }
   }
 
@@ -166,11 +164,9 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
   return {
     stageEvents: (verification, events, at) => events.map(event => {
       const delivery = keys.ofEvent(verification, event, viewOf(verification), at)
-      const { id } = delivery
-      const deadlines = { ...keys.deadlinesOf(delivery), dueAt: at + leaseMs }
-      return {
-        delivery, sibling: { id, bytes: encodeDelivery(delivery), ...deadlines, indexes: keys.indexesOf(delivery) },
-      }
+      const deadlines = keys.leasedDeadlinesOf(delivery, at)
+      const bytes = encodeDelivery(delivery)
+      return { delivery, sibling: { id: delivery.id, bytes, ...deadlines, indexes: keys.indexesOf(delivery) } }
     }),
 
     async dispatch (stored) {
@@ -180,7 +176,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
     async attempt (id) {
       const stored = await store.loadReplicated(id)
       const at = stored?.record.nextTryAt ?? null
-      // A job that waited for a slot would occupy one of the worker's, which other apps' jobs need.
+      // A job does not wait for a slot, because it would occupy a worker that the jobs of other apps need.
       if (stored !== null && at !== null && now() >= at) await attempt(stored, { wait: false })
     },
 
@@ -190,7 +186,7 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
       const { record } = stored
       if (record.nextTryAt === null) {
         const { dueAt } = keys.deadlinesOf(record)
-        // It was due for a try that another process has made, or the retention is longer now.
+        // Another process made the try that was due, or the retention was increased.
         if (now() < dueAt) return store.reschedule(id, dueAt)
         return store.erase(id, { indexes: [keys.pendingIndex, ...keys.listsOf(record.appId)], publish: 'erased' })
       }

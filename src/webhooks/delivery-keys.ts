@@ -6,20 +6,26 @@ import type { IndexEntry } from '../store/record-store.ts'
 import type { Sealer } from '../store/sealing.ts'
 import { maxScheduleMs, showUrl, type Delivery } from './delivery.ts'
 
-/** How a delivery is composed, under which keys it is stored, and for how long. */
+/** Composes deliveries, and names the keys and deadlines of their records. */
 export type DeliveryKeys = {
-  /** The index of all pending deliveries. A delivery that ended may still be in it; who reads it removes it. */
+  /** The index of all pending deliveries. It may still list ended ones; readers remove those. */
   pendingIndex: string
-  /** The delivery of an event that happened `at`; `view` is the verification as its app sees it. */
+  /** The delivery of an event at `at` (ms since the epoch). `view` is the verification as the app sees it. */
   ofEvent (verification: Verification, event: WebhookEvent, view: object, at: number): Delivery
+  /** A pending delivery whose first try is due at `at`. Times are ms since the epoch. */
   compose (event: EventFields, content: { timestamp: number, data: unknown }, at: number): Delivery
+  /** When the record expires in Redis, and when the sweeper processes it. */
   deadlinesOf (delivery: Delivery): { expiresAt: number, dueAt: number }
+  /** The deadlines of a delivery that its writer tries at once: the sweeper processes it only if that process dies. */
+  leasedDeadlinesOf (delivery: Delivery, at: number): { expiresAt: number, dueAt: number }
   indexesOf (delivery: Delivery): IndexEntry[]
+  /** The entry in the index of pending deliveries, pending since `score`. */
   pendingEntry (score: number): IndexEntry
   /** The indexes that list an app's deliveries, under every key of `SEAL_KEYS`. */
   listsOf (appId: string): string[]
+  /** The name of the job of one try: a second job for the same try has the same name, so the queue drops it. */
   jobName (id: string, nextTryAt: number | null): string
-  /** All deliveries that a verification may have had, and the indexes that list them. */
+  /** The ids of all deliveries that a verification may have, and the indexes that list them. */
   relatedTo (verification: Verification): { alsoDelete: string[], indexes: string[] }
 }
 
@@ -32,16 +38,21 @@ export type DeliveryKeysParts = {
   retentionMs: number
 }
 
-/** How long the sweeper has to erase a delivery whose retention has passed. */
+/** How long the record outlives its retention, so that the sweeper can erase it and its index entries. */
 const eraseMs = 3_600_000
-/** How long a pending delivery outlives its next try while no worker runs. */
+/** How long a pending delivery is kept after its next try is due, while no worker runs. */
 const outageMs = 30 * 86_400_000
-/** More changes than happen to a verification between a read and its erasure. */
+/** The verification may change between its read and its erasure; it never changes this often in that time. */
 const spareRevisions = 8
+/** How long the process that writes a delivery is presumed to be trying it. */
+export const leaseMs = 5_000
 const pendingIndex = 'pending'
 
 export function createDeliveryKeys ({ apps, ids, sealer, retentionMs }: DeliveryKeysParts): DeliveryKeys {
   const retainUntil = ({ tries, createdAt }: Delivery): number => (tries.at(-1)?.at ?? createdAt) + retentionMs
+  const deadlinesOf: DeliveryKeys['deadlinesOf'] = delivery => delivery.nextTryAt === null
+    ? { expiresAt: retainUntil(delivery) + eraseMs, dueAt: retainUntil(delivery) }
+    : { expiresAt: delivery.nextTryAt + outageMs + retentionMs, dueAt: delivery.nextTryAt }
   const pendingEntry = (score: number): IndexEntry => ({ name: pendingIndex, score, keepMs: maxScheduleMs + outageMs })
 
   const compose: DeliveryKeys['compose'] = (event, { timestamp, data }, at) => ({
@@ -56,35 +67,30 @@ export function createDeliveryKeys ({ apps, ids, sealer, retentionMs }: Delivery
     compose,
     ofEvent ({ id: verificationId, appId, updatedAt, traceparent }, { type, revision }, view, at) {
       const fields = {
-        id: ids.deliveryId(
-          verificationId, revision,
-        ), appId, verificationId, type: `verification.${type}`, isManual: false,
-        ...traceparent === undefined ? {} : { traceparent },
+        id: ids.deliveryId(verificationId, revision), appId, verificationId, type: `verification.${type}`,
+        isManual: false, ...traceparent === undefined ? {} : { traceparent },
       }
       return compose(fields, { timestamp: updatedAt, data: { ...view, revision } }, at)
     },
-    deadlinesOf: delivery => delivery.nextTryAt === null
-      ? { expiresAt: retainUntil(delivery) + eraseMs, dueAt: retainUntil(delivery) }
-      : { expiresAt: delivery.nextTryAt + outageMs + retentionMs, dueAt: delivery.nextTryAt },
+    deadlinesOf,
+    leasedDeadlinesOf: (delivery, at) => ({ ...deadlinesOf(delivery), dueAt: at + leaseMs }),
     indexesOf: ({ appId, createdAt }) => [
-      {
-        name: sealer.keyedHash('deliveries', appId), score: createdAt, keepMs: maxScheduleMs + retentionMs,
-      }, pendingEntry(createdAt),
+      { name: sealer.keyedHash('deliveries', appId), score: createdAt, keepMs: maxScheduleMs + retentionMs },
+      pendingEntry(createdAt),
     ],
     listsOf: appId => sealer.keyedHashes('deliveries', appId),
-    // The name makes a second request for the same try free. It is hashed, because BullMQ keeps names longer than jobs.
+    // It is hashed, because BullMQ keeps job names longer than jobs.
     jobName: (id, nextTryAt) => sealer.keyedHash('job', `${id} ${nextTryAt}`),
     relatedTo: ({ id, appId, webhookEvents, revision }) => {
       if (webhookEvents.length === 0) return { alsoDelete: [], indexes: [] }
       const revisions = Array.from({ length: revision + spareRevisions }, (_, index) => index + 1)
       return {
-        alsoDelete: revisions.map(each => ids.deliveryId(id, each)), indexes: [
-          pendingIndex, ...sealer.keyedHashes('deliveries', appId),
-        ],
+        alsoDelete: revisions.map(each => ids.deliveryId(id, each)),
+        indexes: [pendingIndex, ...sealer.keyedHashes('deliveries', appId)],
       }
     },
   }
 }
 
-/** Standard Webhooks signs `id.timestamp.body`, so the id has no dot. */
+/** Standard Webhooks signs `id.timestamp.body`, so the id must not contain a dot. */
 const webhookIdOf = (deliveryId: string): string => deliveryId.replace('whd_', 'msg_')

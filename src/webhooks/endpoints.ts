@@ -3,18 +3,18 @@ import type { Claim, ClaimRelease, Store } from '../store/record-store.ts'
 import type { Sealer } from '../store/sealing.ts'
 import type { Delivery } from './delivery.ts'
 
-/** Which webhook endpoints are disabled because they answered 410. All processes share it through a claim. */
+/** The webhook endpoints that are disabled because they returned 410. All processes share this through claims. */
 export type Endpoints = {
-  /** The claim that disables the endpoint; null when it is enabled, or was a moment ago. */
+  /** The claim that disables the endpoint; null when it is enabled, or was enabled less than a second ago. */
   findDisabled (appId: string, url: string): Promise<Required<ClaimRelease> | null>
-  /** The claim with which a write disables the endpoint. */
+  /** The claim that disables the endpoint, to be taken by the write that records the 410. */
   disable (appId: string, url: string): Claim
 }
 
-/** How long an endpoint that answered 410 stays disabled, unless its URL changes or the app asks for a try. */
+/** How long an endpoint stays disabled, unless its URL changes or a replay or test succeeds. */
 const disabledMs = 365 * 86_400_000
 const disabledBy = '410'
-/** How soon this process notices that another one received a 410. */
+/** How long this process relies on a lookup that found the endpoint enabled. */
 const cacheMs = 1_000
 
 export type EndpointsParts = {

@@ -10,20 +10,18 @@ import type { DeliveryKeys } from './delivery-keys.ts'
 /** An app's view of its deliveries: delivery log, replay, test event. */
 export type DeliveryLog = {
   /**
-   * The app's deliveries, newest first. A page may be shorter than `limit`; only `nextCursor: null` means that it is
-   * the last. Throws `ApiError` invalid_request for an invalid cursor.
+   * The app's deliveries, newest first. A page may be shorter than `limit`; only `nextCursor: null` marks the last one.
+   * Throws `ApiError` invalid_request for an invalid cursor.
    */
   list (app: App, options: ListOptions): Promise<{ data: Delivery[], nextCursor: string | null }>
   /**
-   * Tries a delivery again at once, whatever its status, and then by the schedule. Throws `ApiError` not_found, and
-   * invalid_state without an endpoint.
+   * Sends a delivery again, whatever its status, and restarts its schedule. Throws `ApiError` not_found, and
+   * invalid_state when the app has no webhook.
    */
   replay (app: App, id: string): Promise<Delivery>
-  /** Sends an event without content. Throws `ApiError` invalid_state without an endpoint. */
+  /** Sends a test event. Throws `ApiError` invalid_state when the app has no webhook. */
   test (app: App): Promise<Delivery>
-  /**
-   * Since when the oldest pending delivery is pending: ms since the epoch, of a replay its own time; null when none is.
-   */
+  /** Since when the oldest pending delivery is pending (created or replayed), in ms since the epoch; null: none is. */
   pendingSince (): Promise<number | null>
 }
 
@@ -39,16 +37,15 @@ export type DeliveryLogParts = {
   now: () => number
 }
 
+/** How many pages of the index one call of `list` reads, when few of their deliveries match. */
 const maxPages = 10
-/** How many entries of ended deliveries one call removes from the index of pending ones. */
+/** How many entries of ended deliveries one call of `pendingSince` removes from the index. */
 const maxLeftovers = 20
-/** How long the process that writes a delivery is presumed to be trying it. */
-const leaseMs = 5_000
 
 export function createDeliveryLog (
   { store, ids, keys, deliveries, tracing, randomPartition, now }: DeliveryLogParts,
 ): DeliveryLog {
-  /** A record that cannot be read cannot be delivered either, so it counts as pending. */
+  /** A record that cannot be read cannot be delivered, so it counts as pending. */
   async function isPending (id: string): Promise<boolean> {
     try {
       return (await store.load(id))?.record.status === 'pending'
@@ -89,7 +86,7 @@ export function createDeliveryLog (
         if (app.webhook === undefined) throw noEndpoint()
         const next = replayDelivery(stored.record, now())
         const saved = await store.save(id, stored.version, next, {
-          ...keys.deadlinesOf(next), dueAt: now() + leaseMs, indexes: [keys.pendingEntry(now())], publish: next.status,
+          ...keys.leasedDeadlinesOf(next, now()), indexes: [keys.pendingEntry(now())], publish: next.status,
         })
         if (saved.saved) return dispatchNow({ record: next, version: saved.version })
       }
@@ -100,13 +97,13 @@ export function createDeliveryLog (
       const id = ids.deliveryId(ids.newId(app.id, randomPartition()), 0)
       const traceparent = tracing.traceparent()
       const event = {
-        id, appId: app.id, verificationId: null, type: 'webhook.test', isManual: true, ...traceparent === null
-          ? {}
-          : { traceparent },
+        id, appId: app.id, verificationId: null, type: 'webhook.test', isManual: true,
+        ...traceparent === null ? {} : { traceparent },
       }
       const record = keys.compose(event, { timestamp: now(), data: { app: app.id } }, now())
-      const deadlines = { ...keys.deadlinesOf(record), dueAt: now() + leaseMs }
-      const inserted = await store.insert(id, record, { ...deadlines, indexes: keys.indexesOf(record) })
+      const inserted = await store.insert(id, record, {
+        ...keys.leasedDeadlinesOf(record, now()), indexes: keys.indexesOf(record),
+      })
       return dispatchNow({ record, version: inserted.inserted ? inserted.version : '' })
     },
     async pendingSince () {

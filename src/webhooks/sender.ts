@@ -6,41 +6,42 @@ import { readWebhookUrl } from '../apps/endpoint.ts'
 import { withDeadline, isPrivateAddress, listAddresses, readRetryAfter } from '../net.ts'
 import { signWebhook } from './signature.ts'
 
-/** Why no answer came. A closed vocabulary: never a message, since messages carry addresses. */
+/** Why no response came. A closed vocabulary, because error messages contain addresses. */
 export const webhookErrors = [
-  'timeout', 'connection_refused', 'unreachable', 'dns', 'tls', 'reset', 'bad_response', 'address_not_allowed', 'invalid_url', 'other',
+  'timeout', 'connection_refused', 'unreachable', 'dns', 'tls', 'reset', 'bad_response', 'address_not_allowed',
+  'invalid_url', 'other',
 ] as const
 export type WebhookError = typeof webhookErrors[number]
 
 export type Webhook = {
   url: string
-  /** `whsec_` and base64: one signature each, so that a receiver may know either during a rotation. */
+  /** `whsec_` and base64. Each makes a signature, so that a receiver may know any of them during a rotation. */
   secrets: readonly string[]
   webhookId: string
-  /** The JSON text that is signed and sent as it is. */
+  /** The JSON text, signed and sent unchanged. */
   body: string
   /** Milliseconds since the epoch. */
   now: number
-  /** W3C Trace Context, sent as it is: the app may continue the trace. */
+  /** W3C Trace Context, sent so that the app can continue the trace. */
   traceparent?: string | null
 }
 
-/** One try. `statusCode` is that of the answer, whatever it was; without an answer `error` says why. */
+/** The result of one request. Without a response `statusCode` is null and `error` says why. */
 export type WebhookResponse = {
   statusCode: number | null, durationMs: number, error: WebhookError | null, retryAfterMs: number | null,
 }
 
-/** `timeoutMs` is the deadline of a whole try: connecting, waiting for the answer. */
+/** `timeoutMs` is the deadline of a whole request: connecting and waiting for the response. */
 export type WebhookOptions = { lookup?: Lookup, timeoutMs?: number }
 
 export type WebhookSender = {
-  /** Sends one webhook once. Rejects only when the sender was closed meanwhile: then nobody knows what came of it. */
+  /** Sends one webhook once. Rejects only when the sender is closed during the request: the result is then unknown. */
   send (webhook: Webhook): Promise<WebhookResponse>
-  /** Cuts off what is under way. */
+  /** Aborts the running requests. */
   close (): Promise<void>
 }
 
-/** Finds the addresses of a host; `dns.lookup`, or what stands in for it. */
+/** Resolves a host name; `dns.lookup` by default. */
 export type Lookup = (
   host: string, options: { all: true },
   callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
@@ -49,16 +50,15 @@ export type Lookup = (
 const maxBodyBytes = 4096
 const connectionsPerOrigin = 50
 /**
- * Link-local, also as NAT64 (RFC 6052) or IPv4-compatible addresses write it, and what else clouds serve their metadata
- * at. IPv4-mapped forms are known to `BlockList`.
+ * Link-local addresses, also in their NAT64 (RFC 6052) and IPv4-compatible forms, and the other metadata addresses of
+ * clouds. `BlockList` recognizes IPv4-mapped forms by itself.
  */
 const neverAllowed = listAddresses([
   ['169.254.0.0', 16], ['64:ff9b::a9fe:0', 112], ['::a9fe:0', 112], ['fe80::', 10],
-  ['100.100.100.200', 32], [
-    '64:ff9b::6464:64c8', 128,
-  ], ['192.0.0.192', 32], ['fd00:ec2::254', 128], ['fd20:ce::254', 128],
+  ['100.100.100.200', 32], ['64:ff9b::6464:64c8', 128], ['192.0.0.192', 32], ['fd00:ec2::254', 128],
+  ['fd20:ce::254', 128],
 ])
-/** Whether a webhook may go to this address: link-local never, without TLS only to loopback and private ones. */
+/** Whether a webhook may go to this address: never to link-local ones, without TLS only to loopback or private ones. */
 export function allowsAddress (protocol: string, address: string): boolean {
   const [bare = ''] = address.split('%')
   const version = isIP(bare)
@@ -70,8 +70,8 @@ export function allowsAddress (protocol: string, address: string): boolean {
 const notAllowed = (): Error => Object.assign(new Error('address not allowed'), { code: 'ADDRESS_NOT_ALLOWED' })
 
 /**
- * A lookup that finds allowed addresses only. It is the connection's own, so that no other answer can come between the
- * judgement and its use.
+ * A lookup that returns allowed addresses only. The connection uses it directly, so that the checked address is the
+ * one that it connects to (no DNS rebinding).
  */
 const guardLookup = (protocol: string, lookup: Lookup): LookupFunction => (host, { all }, callback) => {
   lookup(host, { all: true }, (error, found) => {
@@ -85,21 +85,20 @@ const guardLookup = (protocol: string, lookup: Lookup): LookupFunction => (host,
 }
 
 /**
- * Opens the network to the apps' endpoints. Redirects are not followed; of an answer at most 4 KiB are read, and none
- * is kept.
+ * The HTTP client for the apps' endpoints. It follows no redirects, and reads at most 4 KiB of a response body, which
+ * it discards.
  */
 export function createWebhookSender (
   { lookup = systemLookup, timeoutMs = 10_000 }: WebhookOptions = {},
 ): WebhookSender {
-  const openAgent = (protocol: string): Agent => new Agent({
-    connect: {
-      lookup: guardLookup(protocol, lookup), timeout: timeoutMs,
-    }, connections: connectionsPerOrigin, headersTimeout: 0, bodyTimeout: 0,
+  const createAgent = (protocol: string): Agent => new Agent({
+    connect: { lookup: guardLookup(protocol, lookup), timeout: timeoutMs },
+    connections: connectionsPerOrigin, headersTimeout: 0, bodyTimeout: 0,
   })
   let isClosed = false
-  const agents = new Map(['http:', 'https:'].map(protocol => [protocol, openAgent(protocol)]))
+  const agents = new Map(['http:', 'https:'].map(protocol => [protocol, createAgent(protocol)]))
 
-  async function exchange (
+  async function request (
     url: URL, { body, traceparent = null, ...signed }: Webhook, signal: EventEmitter,
   ): Promise<Dispatcher.ResponseData> {
     const host = url.hostname.replace(/^\[|\]$/g, '')
@@ -124,20 +123,20 @@ export function createWebhookSender (
       try {
         const url = readWebhookUrl(webhook.url)
         if (url === null) return end(null, 'invalid_url')
-        let answer: WebhookResponse | null = null
-        const late = (): Error => Object.assign(new Error('deadline'), { code: 'ETIMEDOUT' })
-        return await withDeadline(timeoutMs, late, async signal => {
-          const { statusCode, headers, body } = await exchange(url, webhook, signal)
-          answer = end(statusCode, null, readRetryAfter(headers['retry-after'], webhook.now))
-          // The status has decided; reading on only keeps the connection for the next one.
+        let response: WebhookResponse | null = null
+        const timedOut = (): Error => Object.assign(new Error('deadline'), { code: 'ETIMEDOUT' })
+        return await withDeadline(timeoutMs, timedOut, async signal => {
+          const { statusCode, headers, body } = await request(url, webhook, signal)
+          response = end(statusCode, null, readRetryAfter(headers['retry-after'], webhook.now))
+          // The status decides. The body is read only so that the connection can be used again.
           await body.dump({ limit: maxBodyBytes }).catch(() => undefined)
-          return answer
+          return response
         }).catch(error => {
-          if (answer === null) throw error
-          return answer
+          if (response === null) throw error
+          return response
         })
       } catch (error) {
-        if (isClosed) throw new Error('closed while a webhook was under way')
+        if (isClosed) throw new Error('the webhook sender was closed during a request')
         return end(null, readError(error))
       }
     },
@@ -154,18 +153,16 @@ const errorsByCode: [pattern: RegExp, error: WebhookError][] = [
   [/^ECONNREFUSED$/, 'connection_refused'],
   [/^(EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|EHOSTDOWN|ENETDOWN)$/, 'unreachable'],
   [/^(ENOTFOUND|EAI_\w+|ENODATA|ESERVFAIL)$/, 'dns'],
-  [
-    /^(ERR_TLS_\w+|ERR_SSL_\w+|EPROTO|CERT_\w+|ERR_OSSL_\w+|UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|INVALID_CA|HOSTNAME_MISMATCH)$/,
-    'tls',
-  ],
+  [/^(ERR_TLS_\w+|ERR_SSL_\w+|EPROTO|CERT_\w+|ERR_OSSL_\w+)$/, 'tls'],
+  [/^(UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|INVALID_CA|HOSTNAME_MISMATCH)$/, 'tls'],
   [/^(UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_\w+)$/, 'bad_response'],
   [/^(ECONNRESET|EPIPE|ECONNABORTED|UND_ERR_SOCKET)$/, 'reset'],
 ]
 
 function readError (error: unknown): WebhookError {
-  if (error instanceof errors.HTTPParserError) return error.message.includes('Invalid EOF state')
-    ? 'reset'
-    : 'bad_response'
+  if (error instanceof errors.HTTPParserError) {
+    return error.message.includes('Invalid EOF state') ? 'reset' : 'bad_response'
+  }
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return errorsByCode.find(([pattern]) => pattern.test(code))?.[1] ?? 'other'
 }

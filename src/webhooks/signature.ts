@@ -1,12 +1,12 @@
 import { createHmac } from 'node:crypto'
 import { readSecret } from '../apps/endpoint.ts'
 
-/** What is signed. `now` is ms since the epoch; each secret makes a signature of its own. */
+/** The content to sign. `now` is ms since the epoch; each secret makes a signature. */
 export type Signed = { secrets: readonly string[], webhookId: string, body: string, now: number }
 
 /**
- * The headers of Standard Webhooks 1.0 (https://www.standardwebhooks.com): a signature for each secret over
- * `id.timestamp.body`.
+ * The headers of Standard Webhooks 1.0 (https://www.standardwebhooks.com): for each secret a signature of
+ * `id.timestamp.body`. Throws `TypeError` for an invalid secret.
  */
 export function signWebhook ({ secrets, webhookId, body, now }: Signed): Record<string, string> {
   const timestamp = String(Math.floor(now / 1000))

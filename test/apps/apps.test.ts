@@ -108,8 +108,10 @@ t.test('where a front end may be sent', async t => {
     { allowedReturnUrls: ['https://shop.example/verified', 'https://shop.example/app/', 'shop://verified'] },
   )
   for (const url of [
-    'https://shop.example/verified', 'https://shop.example/verified?cart=7', 'https://shop.example/verified?to=../x%2f..&q=a|b', 'https://shop.example/verified#top',
-    'https://shop.example/app/', 'https://shop.example/app/deep/page', 'https://shop.example/app/%C3%A9', 'shop://verified?x=1', 'shop://verified',
+    'https://shop.example/verified', 'https://shop.example/verified?cart=7',
+    'https://shop.example/verified?to=../x%2f..&q=a|b', 'https://shop.example/verified#top',
+    'https://shop.example/app/', 'https://shop.example/app/deep/page', 'https://shop.example/app/%C3%A9',
+    'shop://verified?x=1', 'shop://verified',
   ]) t.ok(allowsReturnUrl(shop, url), url)
   for (const url of ['https://shop.example', 'https://shop.example/', 'https://shop.example?x=1']) {
     t.ok(allowsReturnUrl(app({ allowedReturnUrls: ['https://shop.example'] }), url), `${url}, of an origin`)
@@ -120,16 +122,22 @@ t.test('where a front end may be sent', async t => {
       'https://shop.example/Verified', 'https://shop.example/app', 'shop://other', 'shop://verified/x',
     ],
     'look-alike hosts': [
-      'https://shop.example.evil.example/verified', 'https://evil.example/https://shop.example/verified', 'https://xshop.example/verified', 'https://shop.example.', 'https://shop-example/verified',
-      'https://ѕhop.example/verified', 'https://shop.exаmple/app/', 'https://xn--hop-3kd.example/verified', 'https://shop。example/verified', 'https://shop%2eexample/verified', 'https://SHOP.example/verified',
+      'https://shop.example.evil.example/verified', 'https://evil.example/https://shop.example/verified',
+      'https://xshop.example/verified', 'https://shop.example.', 'https://shop-example/verified',
+      'https://ѕhop.example/verified', 'https://shop.exаmple/app/', 'https://xn--hop-3kd.example/verified',
+      'https://shop。example/verified', 'https://shop%2eexample/verified', 'https://SHOP.example/verified',
     ],
     'a trailing dot': ['https://shop.example./verified', 'https://shop.example./app/'],
     'user info': [
-      'https://user@shop.example/verified', 'https://user:pw@shop.example/verified', 'https://@shop.example/verified', 'https://:@shop.example/verified', 'https://shop.example@evil.example/verified',
-      'https://shop.example:443@evil.example/verified', 'https://evil.example#@shop.example/verified', 'https://evil.example?@shop.example/verified', 'https://shop.example%40evil.example/verified',
+      'https://user@shop.example/verified', 'https://user:pw@shop.example/verified', 'https://@shop.example/verified',
+      'https://:@shop.example/verified', 'https://shop.example@evil.example/verified',
+      'https://shop.example:443@evil.example/verified', 'https://evil.example#@shop.example/verified',
+      'https://evil.example?@shop.example/verified', 'https://shop.example%40evil.example/verified',
     ],
     backslashes: [
-      'https://shop.example\\@evil.example/verified', 'https://evil.example\\@shop.example/verified', 'https:\\\\shop.example\\verified', 'https://shop.example/app\\..\\other', 'https://shop.example/app/\\evil.example',
+      'https://shop.example\\@evil.example/verified', 'https://evil.example\\@shop.example/verified',
+      'https:\\\\shop.example\\verified', 'https://shop.example/app\\..\\other',
+      'https://shop.example/app/\\evil.example',
       'https:/\\shop.example/verified', 'shop://verified\\x',
     ],
     'other ways to write it': [
@@ -138,8 +146,12 @@ t.test('where a front end may be sent', async t => {
       'https://shop.example:443/verified',
     ],
     'a way out of the folder': [
-      'https://shop.example/app/../other', 'https://shop.example/app/..', 'https://shop.example/app/./page', 'https://shop.example/app/%2e%2e/other', 'https://shop.example/app/.%2E/other', 'https://shop.example/app/..%2fother',
-      'https://shop.example/app/..%2Fother', 'https://shop.example/app/..%5cother', 'https://shop.example/app/%2e%2e%2fother', 'https://shop.example/app/%252e%252e%252fother', 'https://shop.example/app/..;/../other',
+      'https://shop.example/app/../other', 'https://shop.example/app/..', 'https://shop.example/app/./page',
+      'https://shop.example/app/%2e%2e/other', 'https://shop.example/app/.%2E/other',
+      'https://shop.example/app/..%2fother',
+      'https://shop.example/app/..%2Fother', 'https://shop.example/app/..%5cother',
+      'https://shop.example/app/%2e%2e%2fother', 'https://shop.example/app/%252e%252e%252fother',
+      'https://shop.example/app/..;/../other',
       'https://shop.example/app/x/../../other',
     ],
     'another port': [
@@ -147,11 +159,15 @@ t.test('where a front end may be sent', async t => {
       'https://shop.example:99999/verified',
     ],
     'another scheme': [
-      'http://shop.example/verified', 'ftp://shop.example/verified', 'ws://shop.example/verified', 'shops://verified', 'javascript:alert(1)', 'javascript://shop.example/verified', 'javascript://shop.example/verified%0aalert(1)',
-      'javascript://verified', 'data:text/html,x', 'data://shop.example/verified', 'file:///verified', 'blob:https://shop.example/verified', 'view-source:https://shop.example/verified', 'intent://shop.example/verified#Intent;end',
+      'http://shop.example/verified', 'ftp://shop.example/verified', 'ws://shop.example/verified', 'shops://verified',
+      'javascript:alert(1)', 'javascript://shop.example/verified', 'javascript://shop.example/verified%0aalert(1)',
+      'javascript://verified', 'data:text/html,x', 'data://shop.example/verified', 'file:///verified',
+      'blob:https://shop.example/verified', 'view-source:https://shop.example/verified',
+      'intent://shop.example/verified#Intent;end',
     ],
     'white space': [
-      ' https://shop.example/verified', 'https://shop.example/verified ', 'https://shop.example/ver\tified', 'https://shop.ex\nample/verified', 'ht\ttps://shop.example/verified', 'https://shop.example/verified\r\n',
+      ' https://shop.example/verified', 'https://shop.example/verified ', 'https://shop.example/ver\tified',
+      'https://shop.ex\nample/verified', 'ht\ttps://shop.example/verified', 'https://shop.example/verified\r\n',
       'https://shop.example\t@evil.example/verified', 'https://shop.example/verified\0', 'java\nscript:alert(1)',
     ],
     'addresses': [

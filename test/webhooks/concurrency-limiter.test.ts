@@ -1,44 +1,42 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { createConcurrencyLimiter } from '../../src/webhooks/concurrency-limiter.ts'
 
-t.test('so many at once for each name', async t => {
+t.test('at most `max` tasks at once per key', async t => {
   const { acquire } = createConcurrencyLimiter({ max: 2, patienceMs: 1_000, now: () => 0 })
-  const [first, second] = await Promise.all([acquire('a', { isPatient: false }), acquire('a', { isPatient: false })])
+  const [first, second] = [await acquire('a', { wait: false }), await acquire('a', { wait: false })]
   t.ok(first && second)
-  t.equal(await acquire('a', { isPatient: false }), null)
-  t.ok(await acquire('b', { isPatient: false }), 'others are not in the way')
+  t.equal(await acquire('a', { wait: false }), null)
+  t.ok(await acquire('b', { wait: false }), 'another key')
   first?.()
-  t.ok(await acquire('a', { isPatient: false }), 'when one has ended, the next comes')
+  t.ok(await acquire('a', { wait: false }), 'a released slot can be acquired')
+  t.equal(await acquire('a', { wait: false }), null)
 })
 
-t.test('who waits is next, in order', async t => {
+t.test('waiting callers get the slots first, in the order of arrival', async t => {
   const { acquire } = createConcurrencyLimiter({ max: 1, patienceMs: 60_000, now: () => 0 })
-  const end = await acquire('a', { isPatient: true })
+  const release = await acquire('a', { wait: true })
   const order: string[] = []
-  const turns = ['second', 'third'].map(async name => {
-    const end = await acquire('a', { isPatient: true })
+  const waiting = ['second', 'third'].map(async name => {
+    const release = await acquire('a', { wait: true })
     order.push(name)
-    return end
+    return release
   })
-  end?.()
-  t.equal(await acquire('a', { isPatient: false }), null, 'nobody comes between')
-  ;(await turns[0])?.()
-  ;(await turns[1])?.()
+  release?.()
+  t.equal(await acquire('a', { wait: false }), null, 'a later caller gets no slot')
+  ;(await waiting[0])?.()
+  ;(await waiting[1])?.()
   t.strictSame(order, ['second', 'third'])
-  t.ok(await acquire('a', { isPatient: false }), 'all have ended')
+  t.ok(await acquire('a', { wait: false }), 'all slots are released')
 })
 
-t.test('nobody waits long, nor for the slow', async t => {
+t.test('a caller waits for a limited time, and not for a slow task', async t => {
   let time = 0
   const { acquire } = createConcurrencyLimiter({ max: 1, patienceMs: 20, now: () => time })
-  const end = await acquire('a', { isPatient: true })
-  t.equal(await acquire('a', { isPatient: true }), null, 'the turn did not come')
+  const release = await acquire('a', { wait: true })
+  t.equal(await acquire('a', { wait: true }), null, 'no slot was released in time')
   time = 21
-  t.equal(
-    await Promise.race([acquire('a', { isPatient: true }), nextTurn('waits')]), null,
-    'at once: whoever is at it is slow',
-  )
-  end?.()
-  t.ok(await acquire('a', { isPatient: true }))
+  t.equal(await Promise.race([acquire('a', { wait: true }), setImmediate('waits')]), null, 'at once')
+  release?.()
+  t.ok(await acquire('a', { wait: true }))
 })

@@ -1,21 +1,17 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net'
-import { Webhook as Official } from 'standardwebhooks'
 import t, { type Test } from 'tap'
 import { allowsAddress, createWebhookSender, type Lookup, type Webhook } from '../../src/webhooks/sender.ts'
-import { readSecret, readWebhookUrl } from '../../src/apps/endpoint.ts'
+import { readWebhookUrl } from '../../src/apps/endpoint.ts'
 import { signWebhook } from '../../src/webhooks/signature.ts'
 
 const secretOf = (byte: number, length = 32): string => `whsec_${Buffer.alloc(length, byte).toString('base64')}`
-const [old, fresh] = [secretOf(1, 24), secretOf(2, 64)]
-const webhook = (more: Partial<Webhook> = {}): Webhook =>
-  (
-    {
-      url: 'http://127.0.0.1:1/', secrets: [old], webhookId: 'msg_1_5',
-      body: '{"type":"verification.verified","data":{"name":"Zoë ☎"}}', now: Date.now(), ...more,
-    }
-  )
+const [current, next] = [secretOf(1, 24), secretOf(2, 64)]
+const webhook = (more: Partial<Webhook> = {}): Webhook => ({
+  url: 'http://127.0.0.1:1/', secrets: [current], webhookId: 'msg_1_5',
+  body: '{"type":"verification.verified","data":{"name":"Zoë ☎"}}', now: Date.now(), ...more,
+})
 
 async function listen (t: Test, server: Server): Promise<number> {
   server.listen(0, '127.0.0.1')
@@ -36,8 +32,8 @@ function open (t: Test, options?: Parameters<typeof createWebhookSender>[0]) {
   t.teardown(() => sender.close())
   return sender
 }
-/** Names lead to these addresses, the first time to the first, and so on. */
-const leadTo = (...addresses: string[]): { lookup: Lookup, asked: string[] } => {
+/** A lookup that returns these addresses, one group for each call; the last one for all further calls. */
+const resolveTo = (...addresses: string[]): { lookup: Lookup, asked: string[] } => {
   const asked: string[] = []
   return {
     asked,
@@ -49,49 +45,12 @@ const leadTo = (...addresses: string[]): { lookup: Lookup, asked: string[] } => 
   }
 }
 
-t.test('the official package verifies what is signed', async t => {
-  const signed = webhook()
-  t.strictSame(new Official(old).verify(signed.body, signWebhook(signed)), JSON.parse(signed.body))
-  t.match(
-    signWebhook({ ...signed, now: 1_700_000_000_999 }),
-    { 'webhook-id': 'msg_1_5', 'webhook-timestamp': '1700000000', 'webhook-signature': /^v1,[A-Za-z0-9+/]{43}=$/ },
-  )
-  t.throws(() => new Official(fresh).verify(signed.body, signWebhook(signed)), 'another secret')
-  t.throws(() => new Official(old).verify(`${signed.body} `, signWebhook(signed)), 'another body')
-  t.throws(
-    () => new Official(old).verify(signed.body, { ...signWebhook(signed), 'webhook-id': 'msg_1_6' }), 'another id',
-  )
-  t.throws(
-    () => new Official(old).verify(signed.body, signWebhook({ ...signed, now: Date.now() - 301_000 })), 'an old one',
-  )
-})
-
-t.test('during a rotation either secret will do', async t => {
-  const rotating = webhook({ secrets: [fresh, old] })
-  const headers = signWebhook(rotating)
-  t.match(headers['webhook-signature'], /^v1,\S+ v1,\S+$/)
-  for (const secret of [old, fresh]) t.ok(new Official(secret).verify(rotating.body, headers))
-})
-
-t.test('secrets', async t => {
-  for (const secret of [old, fresh, secretOf(3)]) t.equal(
-    readSecret(secret)?.export().toString('base64'), secret.slice('whsec_'.length),
-  )
-  t.equal(readSecret(old), readSecret(old), 'read once')
-  const wrong = [
-    '', 'whsec_', old.slice(6), secretOf(1, 23), secretOf(1, 65), `${old}=`, old.replace('_', '-'), ` ${old}`, 'whsec_***',
-    `whsec_${Buffer.alloc(32, 255).toString('base64url')}`,
-  ]
-  for (const secret of wrong) {
-    t.equal(readSecret(secret), null, secret)
-    t.throws(() => signWebhook(webhook({ secrets: [secret] })), { message: 'not a webhook secret' })
-  }
-})
-
-t.test('addresses', async t => {
+t.test('which addresses are allowed', async t => {
   const never = [
-    '169.254.169.254', '169.254.0.1', '169.254.255.255', 'fe80::1', 'febf::1', 'fe80::1%eth0', '::ffff:169.254.169.254', '::ffff:a9fe:a9fe', '::a9fe:a9fe', '64:ff9b::a9fe:a9fe',
-    '100.100.100.200', '::ffff:100.100.100.200', 'fd00:ec2::254', 'fd20:ce::254', '192.0.0.192', '', 'localhost', '127.0.0.1.', '0x7f.1',
+    '169.254.169.254', '169.254.0.1', '169.254.255.255', 'fe80::1', 'febf::1', 'fe80::1%eth0',
+    '::ffff:169.254.169.254', '::ffff:a9fe:a9fe', '::a9fe:a9fe', '64:ff9b::a9fe:a9fe',
+    '100.100.100.200', '::ffff:100.100.100.200', 'fd00:ec2::254', 'fd20:ce::254', '192.0.0.192', '', 'localhost',
+    '127.0.0.1.', '0x7f.1',
   ]
   const inner = [
     '127.0.0.1', '127.9.9.9', '10.0.0.1', '172.16.0.1', '172.31.255.255', '192.168.1.1', '::1', 'fc00::1',
@@ -112,11 +71,13 @@ t.test('addresses', async t => {
   )
 })
 
-t.test('addresses that are written into the URL, in every spelling', async t => {
+t.test('an address in the URL is checked in every spelling', async t => {
   const { send } = open(t, { timeoutMs: 2_000 })
   const linkLocal = [
-    '169.254.169.254', '169.254.169.254.', '2852039166', '0xa9fea9fe', '0xA9.0xFE.0xA9.0xFE', '0251.0376.0251.0376', '0251.254.43518', '169.16689662', '①⑥⑨.254.169.254', '169%2e254.169.254',
-    '[fe80::1]', '[FE80:0:0::1]', '[::ffff:169.254.169.254]', '[::ffff:a9fe:a9fe]', '[0:0:0:0:0:ffff:a9fe:a9fe]', '[64:ff9b::169.254.169.254]', '[fd00:ec2::254]', '100.100.100.200', '1684301000',
+    '169.254.169.254', '169.254.169.254.', '2852039166', '0xa9fea9fe', '0xA9.0xFE.0xA9.0xFE', '0251.0376.0251.0376',
+    '0251.254.43518', '169.16689662', '①⑥⑨.254.169.254', '169%2e254.169.254',
+    '[fe80::1]', '[FE80:0:0::1]', '[::ffff:169.254.169.254]', '[::ffff:a9fe:a9fe]', '[0:0:0:0:0:ffff:a9fe:a9fe]',
+    '[64:ff9b::169.254.169.254]', '[fd00:ec2::254]', '100.100.100.200', '1684301000',
   ]
   for (const host of linkLocal) {
     for (const protocol of ['http', 'https']) t.match(
@@ -129,10 +90,10 @@ t.test('addresses that are written into the URL, in every spelling', async t => 
   )
 })
 
-t.test('a name is judged by the address that is connected to', async t => {
+t.test('a host name is checked by the address of the connection', async t => {
   const { port } = await serve(t, (_request, response) => { response.setHeader('connection', 'close').end() })
   const sendTo = (...addresses: string[]) => {
-    const { lookup, asked } = leadTo(...addresses)
+    const { lookup, asked } = resolveTo(...addresses)
     const { send } = open(t, { lookup, timeoutMs: 2_000 })
     return { asked, send: async (protocol = 'http') => send(webhook({ url: `${protocol}://hook.example:${port}/` })) }
   }
@@ -140,9 +101,9 @@ t.test('a name is judged by the address that is connected to', async t => {
   t.match(await rebinding.send(), { statusCode: 200, error: null })
   t.match(
     await rebinding.send(), { statusCode: null, error: 'address_not_allowed' },
-    'the second answer is judged as the first',
+    'the second lookup is checked as the first one',
   )
-  t.strictSame(rebinding.asked, ['hook.example', 'hook.example'], 'one question for one connection')
+  t.strictSame(rebinding.asked, ['hook.example', 'hook.example'], 'one lookup for each connection')
   t.match(
     await sendTo('192.0.2.1', '169.254.169.254').send(), { error: 'address_not_allowed' }, 'http to a public address',
   )
@@ -151,19 +112,19 @@ t.test('a name is judged by the address that is connected to', async t => {
   ) t.match(await sendTo(address).send('https'), { error: 'address_not_allowed' }, address)
   t.match(
     await sendTo('169.254.169.254,127.0.0.1,192.0.2.1').send(), { statusCode: 200 },
-    'of several only those that are allowed',
+    'only the allowed ones of several',
   )
   t.match(await sendTo('').send(), { error: 'address_not_allowed' })
 })
 
-t.test('what is sent', async t => {
+t.test('the request', async t => {
   const seen: { request: IncomingMessage, text: string }[] = []
   const { url } = await serve(t, async (request, response) => {
     seen.push({ request, text: await readText(request) })
     response.writeHead(204).end()
   })
   const { send } = open(t)
-  const signed = webhook({ url: `${url}/hooks?token=t#part`, secrets: [old, fresh] })
+  const signed = webhook({ url: `${url}/hooks?token=t#part`, secrets: [current, next] })
   t.match(await send(signed), { statusCode: 204, error: null, retryAfterMs: null })
   const [{ request: { method, url: path, headers } = {}, text } = {}] = seen
   t.match({ method, path, text }, { method: 'POST', path: '/hooks?token=t', text: signed.body })
@@ -171,7 +132,7 @@ t.test('what is sent', async t => {
   t.equal(headers?.['content-length'], String(Buffer.byteLength(signed.body)))
 })
 
-t.test('what comes back', async t => {
+t.test('the response', async t => {
   let elsewhere = 0
   const answers: Record<string, RequestListener> = {
     '/301': (_request, response) => { response.writeHead(301, { location: '/elsewhere' }).end() },
@@ -191,14 +152,14 @@ t.test('what comes back', async t => {
   for (const status of [301, 307, 410]) t.match(
     await send(webhook({ url: `${url}/${status}` })), { statusCode: status, error: null },
   )
-  t.equal(elsewhere, 0, 'nobody goes where a redirect leads')
+  t.equal(elsewhere, 0, 'redirects are not followed')
   t.match(await send(webhook({ url: `${url}/429` })), { statusCode: 429, retryAfterMs: 7_000 })
   const { retryAfterMs } = await send(webhook({ url: `${url}/503` }))
   t.ok(retryAfterMs !== null && retryAfterMs > 55_000 && retryAfterMs < 61_000)
   t.match(await send(webhook({ url: `${url}/cut` })), { statusCode: null, error: 'reset' })
 })
 
-t.test('what breaks below HTTP is one of a few words', async t => {
+t.test('an error below HTTP is one of a closed set', async t => {
   const { port } = await serve(t, () => {})
   const gone = createTcpServer()
   const closedPort = await listen(t, gone)
@@ -227,7 +188,7 @@ t.test('what breaks below HTTP is one of a few words', async t => {
   }
 })
 
-t.test('a receiver that hangs, drips or floods', async t => {
+t.test('a receiver that hangs, responds slowly or sends too much', async t => {
   let sent = 0
   let left = 0
   const { url } = await serve(t, (request, response) => {
@@ -246,18 +207,18 @@ t.test('a receiver that hangs, drips or floods', async t => {
   const { send } = open(t, { timeoutMs: 300 })
   const startedAt = performance.now()
   t.match(await send(webhook({ url: `${url}/hang` })), { statusCode: null, error: 'timeout' })
-  t.match(await send(webhook({ url: `${url}/drip` })), { statusCode: 202, error: null }, 'the status has decided')
+  t.match(await send(webhook({ url: `${url}/drip` })), { statusCode: 202, error: null }, 'the status decides')
   t.match(await send(webhook({ url: `${url}/flood` })), { statusCode: 200, error: null })
   t.ok(performance.now() - startedAt < 2_000)
   while (left < 3) await new Promise(resolve => setImmediate(resolve))
-  t.ok(sent < 8 * 1024 * 1024, `${sent} bytes were taken`)
+  t.ok(sent < 8 * 1024 * 1024, `${sent} bytes were read`)
 })
 
-t.test('a sender that is closed leaves open what came of a try', async t => {
+t.test('closing the sender rejects the running requests', async t => {
   const arrived = Promise.withResolvers<void>()
   const { url } = await serve(t, () => arrived.resolve())
   const sender = createWebhookSender()
   const sending = sender.send(webhook({ url }))
   await arrived.promise
-  await Promise.all([t.rejects(sending, { message: 'closed while a webhook was under way' }), sender.close()])
+  await Promise.all([t.rejects(sending, { message: 'the webhook sender was closed during a request' }), sender.close()])
 })
