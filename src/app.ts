@@ -160,7 +160,7 @@ function createDomain ({ config, infrastructure, providers, apps, log, tracing, 
   const deliveryLog = createDeliveryLog({ store: deliveryStore, ids, keys, deliveries, tracing, randomPartition, now })
 
   const budget = createUnverifiedBudget(
-    { counts: counters, now, onError: () => log.debug('traffic not shared; it will be retried') },
+    { counters, now, onError: () => log.debug('traffic not shared; it will be retried') },
   )
   const gateway = createVerifications({
     keeping: { store, sealer, ids, changeFeed, retentionMs },

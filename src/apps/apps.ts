@@ -12,7 +12,7 @@ export type Scope = typeof scopes[number]
 
 const closed = { additionalProperties: false }
 
-/** One item of a workflow, as apps write it: `"truid.phone_check"` or `{ method, timeoutSeconds?, options? }`. */
+/** One item of a workflow: `"truid.phone_check"` or `{ method, timeoutSeconds?, options? }`. */
 export const WorkflowItem = Type.Union([
   Type.String({ pattern: '^[a-z]+(-[a-z0-9]+)?\\.[a-z_]+$', maxLength: 64 }),
   Type.Object({
@@ -23,27 +23,24 @@ export const WorkflowItem = Type.Union([
 ])
 export type WorkflowItem = Static<typeof WorkflowItem>
 
-const most = () => Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]))
+const maxCount = () => Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]))
 
-/** How much an app may ask for; null is no limit. Those per hour count from the first one on. */
+/** The limits of an app; null means no limit. An hour starts with the first request that is counted. */
 export const Limits = Type.Object({
-  requestsPerMinute: most(),
-  createsPerMinute: most(),
-  createsPerNumberPerHour: most(),
-  /** Whatever the verification: asking for a new code does not begin anew. */
-  wrongCodesPerNumberPerHour: most(),
-  /** By `device.ip`; an IPv6 network of 64 bits counts as one. */
-  createsPerIpPerHour: most(),
-  /** A prefix is the number without its last four digits. */
-  createsPerPrefixPerHour: most(),
-  createsPerCountryPerHour: most(),
+  requestsPerMinute: maxCount(),
+  createsPerMinute: maxCount(),
+  createsPerNumberPerHour: maxCount(),
+  /** Over all verifications of the number: a new code does not reset the count. */
+  wrongCodesPerNumberPerHour: maxCount(),
+  /** Per `device.ip`; an IPv6 /64 network counts as one address. */
+  createsPerIpPerHour: maxCount(),
+  /** The prefix is the number without its last four digits. */
+  createsPerPrefixPerHour: maxCount(),
+  createsPerCountryPerHour: maxCount(),
 }, closed)
 export type LimitName = keyof Static<typeof Limits>
 
-/**
- * ISO 3166-1 alpha-2, or `001` for numbers of no country (satellite and other global services, and ranges that no
- * country has).
- */
+/** ISO 3166-1 alpha-2, or `001` for numbers that belong to no country (satellite and other global services). */
 const Country = Type.String({ pattern: '^([A-Z]{2}|001)$' })
 
 /** One app of `APPS_FILE`. */
@@ -57,9 +54,9 @@ export const App = Type.Object({
   workflow: Type.Optional(Type.Array(WorkflowItem, { minItems: 1, maxItems: 10 })),
   allowedCountries: Type.Optional(Type.Array(Country)),
   deniedCountries: Type.Optional(Type.Array(Country)),
-  /** `monitor`: creates that the lists would refuse are counted and logged only. */
+  /** `monitor`: creates that the lists would refuse are only counted and logged. */
   countryMode: Type.Optional(Type.Enum(['enforce', 'monitor'])),
-  /** Refuses creates of a country that run far above its verified traffic; see `budget.ts`. */
+  /** Refuses creates of a country that far exceed its verified traffic; see `unverified-budget.ts`. */
   unverifiedBudget: Type.Optional(Type.Object({
     mode: Type.Enum(['off', 'monitor', 'enforce']),
     share: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
@@ -78,53 +75,47 @@ export const App = Type.Object({
 export type App = Static<typeof App>
 
 export type Apps = {
-  /** The app of an API key, and what that key may do; null when no app has it. */
+  /** The app of an API key, and the scopes of the key; null for an unknown key. */
   byKey (key: string): { app: App, scopes: ReadonlySet<string> } | null
   byId (id: string): App | null
   all (): Iterable<App>
-  /** Puts another set in place of this one. */
+  /** Replaces all apps. */
   replace (apps: App[]): void
 }
 
-/** API key of the sandbox's app. */
+/** The API key of the sandbox app. */
 export const sandboxKey = 'vgk_sandbox'
 
-/** The sandbox's app. */
+/** The app of the sandbox. */
 export function sandboxApp (publicUrl: string): App {
   return {
     id: 'sandbox', name: 'Sandbox', includeProfile: true, allowedReturnUrls: [`${publicUrl}/`, 'http://localhost/'],
     keys: [{ sha256: hashKey(sandboxKey), scopes: [...scopes] }],
-    // Who tries things out takes the same number again and again.
+    // Developers use the same few numbers again and again.
     limits: { createsPerNumberPerHour: null, wrongCodesPerNumberPerHour: null, createsPerPrefixPerHour: null },
   }
 }
 
-/** SHA-256 of an API key, in hex: it has 256 random bits, so no slow hash is needed. */
+/** SHA-256 of an API key, in hex. A key has 256 random bits, so that a slow hash is not needed. */
 export const hashKey = (key: string): string => hash('sha256', key, 'hex')
 
-/**
- * Keys are found by the beginning of their hash and compared in constant time: nothing can be learnt from how long it
- * takes.
- */
+/** Looks keys up by the first digits of their hash, and compares in constant time, so that timing reveals no key. */
 export function createApps (initial: App[]): Apps {
-  type Known = { hash: Buffer, app: App, scopes: ReadonlySet<string> }
-  let keys = new Map<string, Known[]>()
+  type Key = { hash: Buffer, app: App, scopes: ReadonlySet<string> }
+  let keys = new Map<string, Key[]>()
   let ids = new Map<string, App>()
   const replace = (apps: App[]): void => {
     ids = new Map(apps.map(app => [app.id, app]))
-    const known = apps.flatMap(
-      app =>
-        app.keys.map(
-          ({ sha256, scopes }): Known => ({ hash: Buffer.from(sha256, 'hex'), app, scopes: new Set<string>(scopes) }),
-        ),
-    )
-    keys = Map.groupBy(known, ({ hash }) => beginningOf(hash.toString('hex')))
+    const all = apps.flatMap(app => app.keys.map(
+      ({ sha256, scopes }): Key => ({ hash: Buffer.from(sha256, 'hex'), app, scopes: new Set<string>(scopes) }),
+    ))
+    keys = Map.groupBy(all, ({ hash }) => prefixOf(hash.toString('hex')))
   }
   replace(initial)
   return {
     byKey: key => {
-      const asked = hashKey(key)
-      return keys.get(beginningOf(asked))?.find(({ hash }) => timingSafeEqual(hash, Buffer.from(asked, 'hex'))) ?? null
+      const wanted = hashKey(key)
+      return keys.get(prefixOf(wanted))?.find(({ hash }) => timingSafeEqual(hash, Buffer.from(wanted, 'hex'))) ?? null
     },
     byId: id => ids.get(id) ?? null,
     all: () => ids.values(),
@@ -132,32 +123,36 @@ export function createApps (initial: App[]): Apps {
   }
 }
 
-const beginningOf = (hash: string): string => hash.slice(0, 8)
+const prefixOf = (hash: string): string => hash.slice(0, 8)
 
-/** Reads `APPS_FILE`. Throws an `Error` that names the variable and the place in the file, and shows no value. */
+/** Reads `APPS_FILE`. Throws an `Error` that names the variable and the path in the file, and shows no value. */
 export function readAppsFile (path: string): App[] {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(readFileSync(path, 'utf8'))
-  } catch (error) {
-    throw new Error(
-      `APPS_FILE cannot be read: ${error instanceof SyntaxError ? 'it is not JSON' : (error as NodeJS.ErrnoException).code ?? 'unknown'}`,
-    )
-  }
+  const parsed = parseFile(path)
   const [problem] = Value.Errors(Type.Array(App), parsed)
   if (problem !== undefined) throw new Error(`APPS_FILE${problem.instancePath} ${problem.message}`)
   const apps = Value.Parse(Type.Array(App), parsed)
-  for (const [at, { webhook }] of apps.entries()) {
-    if (webhook === undefined) continue
-    const place = `APPS_FILE/${at}/webhook`
-    if (readWebhookUrl(webhook.url) === null) throw new Error(
-      `${place}/url must be an https URL (http only to private addresses) without user info`,
-    )
-    const wrong = webhook.secrets.findIndex(secret => readSecret(secret) === null)
-    if (wrong >= 0) throw new Error(`${place}/secrets/${wrong} must be whsec_ and the base64 of 24 to 64 bytes`)
+  for (const [index, { webhook }] of apps.entries()) {
+    if (webhook !== undefined) assertWebhook(webhook, `APPS_FILE/${index}/webhook`)
   }
   if (new Set(apps.map(app => app.id)).size < apps.length) throw new Error('APPS_FILE has two apps with the same id')
   const hashes = apps.flatMap(app => app.keys.map(key => key.sha256.toLowerCase()))
   if (new Set(hashes).size < hashes.length) throw new Error('APPS_FILE has the same key twice')
   return apps
+}
+
+function parseFile (path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    throw new Error(`APPS_FILE cannot be read: ${error instanceof SyntaxError ? 'it is not JSON' : code}`)
+  }
+}
+
+function assertWebhook ({ url, secrets }: NonNullable<App['webhook']>, path: string): void {
+  if (readWebhookUrl(url) === null) {
+    throw new Error(`${path}/url must be an https URL (http only to private addresses) without user info`)
+  }
+  const invalid = secrets.findIndex(secret => readSecret(secret) === null)
+  if (invalid >= 0) throw new Error(`${path}/secrets/${invalid} must be whsec_ and the base64 of 24 to 64 bytes`)
 }

@@ -4,31 +4,35 @@ import { type Sealer, numberTag } from '../store/sealing.ts'
 import type { Counter, CounterExceeded } from '../store/record-store.ts'
 import { networkOf } from '../net.ts'
 
-/** What a create is counted by. `numberName`: the tag of app and number, in whose partition the verification lives. */
-export type Counted = {
+/**
+ * What the limits of a create depend on. `numberName`: the keyed hash of app and number, which names its counters.
+ * `takesCodes`: the workflow has a method whose codes can be guessed.
+ */
+export type CreateFacts = {
   phoneNumber: string | null, numberName: string | null, country: string | null, ip: string | null, takesCodes: boolean,
 }
 
 export type Limits = {
-  /** The counters of a create: each must be below the app's limit, all of them in the write that makes the record. */
-  forCreate (app: App, counted: Counted, at: number): Counter[]
+  /** The counters of a create, for the write that inserts the record: each must be below the app's limit. */
+  forCreate (app: App, facts: CreateFacts, at: number): Counter[]
   /**
-   * Wrong codes of the number must be below the limit of the app for one more to be asked about. Null: an app that is
-   * no more has the defaults.
+   * The counter of wrong codes, which must be below the app's limit before a code is checked. Null: an app that no
+   * longer exists has the default limit.
    */
   forCode (app: App | null, numberName: string, at: number): Counter[]
-  /** One wrong code more. */
+  /** The counter that counts one more wrong code. */
   forWrongCode (numberName: string, at: number): Counter[]
-  /** What to answer when that counter is full for this number. */
-  refuse (full: CounterExceeded, phoneNumber: string | null): ApiError
+  /** The error for a counter that has reached its limit. Throws `TypeError` for a counter of something else. */
+  refuse (exceeded: CounterExceeded, phoneNumber: string | null): ApiError
 }
 
 export const defaultLimits: Readonly<Record<LimitName, number | null>> = {
-  requestsPerMinute: 6000, createsPerMinute: 600, createsPerNumberPerHour: 10, wrongCodesPerNumberPerHour: 15, createsPerIpPerHour: null,
-  createsPerPrefixPerHour: 100, createsPerCountryPerHour: null,
+  requestsPerMinute: 6000, createsPerMinute: 600,
+  createsPerNumberPerHour: 10, wrongCodesPerNumberPerHour: 15, createsPerIpPerHour: null, createsPerPrefixPerHour: 100,
+  createsPerCountryPerHour: null,
 }
 
-/** The app's limit, or the default; also for an app that no longer exists. Null: no limit. */
+/** The app's limit, or the default, which also holds for an app that no longer exists. Null: no limit. */
 export const limitOf = (app: App | null, name: LimitName): number | null =>
   app?.limits?.[name] === undefined ? defaultLimits[name] : app.limits[name]
 
@@ -52,13 +56,13 @@ const kinds = {
 type Kind = keyof typeof kinds
 const isKind = (word: string): word is Kind => Object.hasOwn(kinds, word)
 
-/** Exact limits: the write itself counts, in the store. Names in Redis are keyed hashes. */
+/** Exact limits: the store counts in the same write that inserts the record. Counter names are keyed hashes. */
 export function createLimits ({ sealer }: { sealer: Pick<Sealer, 'keyedHash' | 'names'> }): Limits {
   const count = (kind: Kind, name: string, below: number | null, at: number, add = 1): Counter[] =>
     below === null ? [] : [{ name: `${kind}.${name}`, add, below, expiresAt: at + hourMs }]
 
-  /** A counter that belongs to no single number, so it has a partition of its own. */
-  function countApart (kind: Kind, app: App, text: string | null, at: number): Counter[] {
+  /** A counter that belongs to no single number, so that its own name decides its partition. */
+  function countShared (kind: Kind, app: App, text: string | null, at: number): Counter[] {
     const below = limitOf(app, kinds[kind].limit)
     if (text === null || below === null) return []
     return sealer.names(kind, `${app.id} ${text}`).slice(0, 1).map(({ name, partition }) =>
@@ -73,9 +77,9 @@ export function createLimits ({ sealer }: { sealer: Pick<Sealer, 'keyedHash' | '
       ]
       return [
         ...ofNumber,
-        ...countApart('ip', app, ip === null ? null : networkOf(ip), at),
-        ...countApart('prefix', app, phoneNumber?.slice(0, -prefixDropsDigits) ?? null, at),
-        ...countApart('country', app, country, at),
+        ...countShared('ip', app, ip === null ? null : networkOf(ip), at),
+        ...countShared('prefix', app, phoneNumber?.slice(0, -prefixDropsDigits) ?? null, at),
+        ...countShared('country', app, country, at),
       ]
     },
     forCode: (app, numberName, at) => count('codes', numberName, limitOf(app, 'wrongCodesPerNumberPerHour'), at, 0),

@@ -1,25 +1,24 @@
 import type { App } from './apps.ts'
 
-/** Percent-encoded characters that a server may decode, once or twice, into a path out of the folder. */
-const leadsOut = /%(?:25|2e|2f|5c)|\\/i
+/** Percent-encoded characters that a server may decode, once or twice, into a path outside of the folder. */
+const leavesFolder = /%(?:25|2e|2f|5c)|\\/i
 
 /**
- * Whether a front end may be sent to `returnUrl`: an allowed URL must match exactly (any query is allowed), or, when it
- * ends
- * in `/`, as a folder. The text must be the browser's canonical form: every other spelling (user info, backslashes,
- * tabs,
- * dots, another form of the host) is refused.
+ * Whether the browser may be redirected to `returnUrl`. An allowed URL must match exactly, with any query, or is a
+ * folder when it ends in `/`. Only the canonical spelling matches: user info, backslashes, tabs, dots and other forms
+ * of the host are refused.
  */
 export function allowsReturnUrl (app: App, returnUrl: string): boolean {
-  const wanted = URL.parse(returnUrl)
-  if (wanted === null) return false
-  const [place = ''] = returnUrl.split(/[?#]/, 1)
-  const canonical = `${wanted.protocol}//${wanted.host}${wanted.pathname}`
-  if (place !== canonical && `${place}/` !== canonical) return false
-  return (app.allowedReturnUrls ?? []).some(allowed => {
-    const rule = URL.parse(allowed)
-    if (rule === null || rule.protocol !== wanted.protocol || rule.host !== wanted.host) return false
-    if (wanted.pathname === rule.pathname) return true
-    return rule.pathname.endsWith('/') && wanted.pathname.startsWith(rule.pathname) && !leadsOut.test(wanted.pathname)
+  const requested = URL.parse(returnUrl)
+  if (requested === null) return false
+  const { protocol, host, pathname } = requested
+  const [withoutQuery = ''] = returnUrl.split(/[?#]/, 1)
+  const canonical = `${protocol}//${host}${pathname}`
+  if (withoutQuery !== canonical && `${withoutQuery}/` !== canonical) return false
+  return (app.allowedReturnUrls ?? []).some(text => {
+    const allowed = URL.parse(text)
+    if (allowed === null || allowed.protocol !== protocol || allowed.host !== host) return false
+    if (pathname === allowed.pathname) return true
+    return allowed.pathname.endsWith('/') && pathname.startsWith(allowed.pathname) && !leavesFolder.test(pathname)
   })
 }

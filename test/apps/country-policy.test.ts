@@ -10,38 +10,43 @@ import { createSealer, numberTag } from '../../src/store/sealing.ts'
 const app = (more: Partial<App> = {}): App => ({ id: 'shop', name: 'Shop', keys: [], ...more })
 const number = '+447700900123'
 
-t.test('which countries pass', async t => {
-  const table: [more: Partial<App>, country: string, passes: boolean][] = [
-    [{}, 'GB', true], [{}, '001', true],
-    [{ allowedCountries: ['GB'] }, 'GB', true], [{ allowedCountries: ['GB'] }, 'FR', false], [
-      { allowedCountries: ['GB'] }, '001', false,
-    ],
+t.test('which countries the lists allow', async t => {
+  const table: [more: Partial<App>, country: string, isAllowed: boolean][] = [
+    [{}, 'GB', true],
+    [{}, '001', true],
+    [{ allowedCountries: ['GB'] }, 'GB', true],
+    [{ allowedCountries: ['GB'] }, 'FR', false],
+    [{ allowedCountries: ['GB'] }, '001', false],
     [{ allowedCountries: [] }, 'GB', false],
-    [{ deniedCountries: ['GB'] }, 'GB', false], [{ deniedCountries: ['GB'] }, 'FR', true], [
-      { deniedCountries: ['001'] }, '001', false,
-    ],
+    [{ deniedCountries: ['GB'] }, 'GB', false],
+    [{ deniedCountries: ['GB'] }, 'FR', true],
+    [{ deniedCountries: ['001'] }, '001', false],
     [{ allowedCountries: ['GB', 'FR'], deniedCountries: ['GB'] }, 'GB', false],
   ]
-  for (const [more, country, passes] of table) t.equal(
-    allowsCountry(app(more), country), passes, `${JSON.stringify(more)} ${country}`,
-  )
+  for (const [more, country, isAllowed] of table) {
+    t.equal(allowsCountry(app(more), country), isAllowed, `${JSON.stringify(more)} ${country}`)
+  }
 })
 
-function start (over: { retryAfterMs: number } | null = null) {
+/** A policy whose budget is, or is not, exceeded. */
+function start (exceeded: { retryAfterMs: number } | null = null) {
   const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
-  const metrics = createMetrics({})
+  const metrics = createMetrics({ providers: {}, queues: [], storeErrorCodes: [] })
   const lines: string[] = []
-  const policy = createCountryPolicy(
-    {
-      budget: { exceeded: () => over }, sealer, metrics,
-      log: createLogger('info', { write: line => { lines.push(line) } }),
+  const asked: unknown[] = []
+  const policy = createCountryPolicy({
+    budget: {
+      exceeded: ({ id }, country, at) => {
+        asked.push([id, country, at])
+        return exceeded
+      },
     },
-  )
-  const judge = (
-    more: Partial<App>, asked: { number: string, country: string | null } = { number, country: 'GB' },
-  ): ApiError | null => {
+    sealer, metrics, log: createLogger('info', { write: line => { lines.push(line) } }),
+  })
+  /** The error that the policy throws, or null. */
+  const refusalOf = (more: Partial<App>, country: string | null = 'GB'): ApiError | null => {
     try {
-      policy.assertAllowed(app(more), asked)
+      policy.assertAllowed(app(more), { number, country }, 1_000)
       return null
     } catch (error) {
       if (error instanceof ApiError) return error
@@ -52,42 +57,36 @@ function start (over: { retryAfterMs: number } | null = null) {
     const text = await metrics.registry.metrics()
     return Number(new RegExp(`^verigate_monitored_requests_total\\{cause="${cause}"\\} (\\d+)$`, 'm').exec(text)?.[1])
   }
-  return { judge, lines, monitored, numberTag: numberTag(sealer, number) }
+  const logged = () => lines.map(line => JSON.parse(line))
+  return { refusalOf, asked, lines, logged, monitored, numberTag: numberTag(sealer, number) }
 }
 
 t.test('a country that is not allowed', async t => {
-  const { judge, lines, monitored, numberTag } = start()
-  t.equal(judge({}), null)
-  const refused = judge({ deniedCountries: ['GB'] })
-  t.match(
-    refused,
-    {
-      apiCode: 'country_not_allowed',
-      extra: { errors: [{ field: 'phoneNumber' }], refusal: { cause: 'country_not_allowed', numberTag } },
-    },
-  )
-  t.match(
-    judge({ allowedCountries: ['GB'] }, { number, country: null }), { apiCode: 'country_not_allowed' }, 'of no country',
-  )
-  t.equal(lines.length, 0, 'whoever answers logs it')
-  t.equal(judge({ deniedCountries: ['GB'], countryMode: 'monitor' }), null)
-  t.match(
-    lines.map(line => JSON.parse(line)),
-    [{ audit: 'monitored', app: 'shop', cause: 'country_not_allowed', numberTag, msg: 'audit' }],
-  )
+  const { refusalOf, lines, logged, monitored, numberTag } = start()
+  t.equal(refusalOf({}), null)
+  t.match(refusalOf({ deniedCountries: ['GB'] }), {
+    apiCode: 'country_not_allowed',
+    extra: { errors: [{ field: 'phoneNumber' }], refusal: { cause: 'country_not_allowed', numberTag } },
+  })
+  t.match(refusalOf({ allowedCountries: ['GB'] }, null), { apiCode: 'country_not_allowed' }, 'a number of no country')
+  t.equal(lines.length, 0, 'the error handler logs a refusal')
+  t.equal(refusalOf({ deniedCountries: ['GB'], countryMode: 'monitor' }), null)
+  t.match(logged(), [
+    { audit: 'monitored', app: 'shop', cause: 'country_not_allowed', numberTag, msg: 'audit' },
+  ])
   t.equal(await monitored('country_not_allowed'), 1)
   t.notMatch(lines.join(), '7700900')
 })
 
-t.test('a country whose verifications remain unverified', async t => {
-  const { judge, lines, monitored, numberTag } = start({ retryAfterMs: 90_500 })
-  t.equal(judge({ unverifiedBudget: { mode: 'off' } }), null)
+t.test('a country that exceeds its budget of unverified creates', async t => {
+  const { refusalOf, asked, lines, logged, monitored, numberTag } = start({ retryAfterMs: 90_500 })
+  t.equal(refusalOf({ unverifiedBudget: { mode: 'off' } }), null)
   t.equal(lines.length, 0)
-  t.equal(judge({}), null, 'only watched, unless the app says more')
-  t.match(lines.map(line => JSON.parse(line)), [{ audit: 'monitored', cause: 'unverified_budget', numberTag }])
+  t.equal(refusalOf({}), null, 'monitored by default')
+  t.match(logged(), [{ audit: 'monitored', cause: 'unverified_budget', numberTag }])
   t.equal(await monitored('unverified_budget'), 1)
-  t.match(
-    judge({ unverifiedBudget: { mode: 'enforce' } }),
-    { apiCode: 'rate_limited', extra: { retryAfterSeconds: 90.5, refusal: { cause: 'unverified_budget', numberTag } } },
-  )
+  t.match(refusalOf({ unverifiedBudget: { mode: 'enforce' } }, null), {
+    apiCode: 'rate_limited', extra: { retryAfterSeconds: 90.5, refusal: { cause: 'unverified_budget', numberTag } },
+  })
+  t.strictSame(asked, [['shop', 'GB', 1_000], ['shop', '001', 1_000]])
 })
