@@ -20,7 +20,7 @@ RUN mkdir -m 1777 node_modules/.cache
 # By number, so that Kubernetes can tell that it is not root.
 USER 1000:1000
 # The code is compiled here, once, for every start. Not configured, it loads all of it and refuses.
-RUN node src/main.ts 2>&1 | grep 'not started'
+RUN node src/main.ts 2>&1 | grep 'startup failed'
 EXPOSE 3000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \

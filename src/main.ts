@@ -3,40 +3,32 @@ import closeWithGrace from 'close-with-grace'
 import manifest from '../package.json' with { type: 'json' }
 import { startApp, type RunningApp } from './app.ts'
 import { readConfig, type Config } from './config.ts'
-import { createLogger } from './telemetry/logger.ts'
-import { noTracing, traceIdOf } from './telemetry/tracing.ts'
+import type { Simulators } from './sandbox/simulators.ts'
+import { createLogger, type Logger } from './telemetry/logger.ts'
+import { noTracing, traceIdOf, type Tracing } from './telemetry/tracing.ts'
 
-/** The process: environment → app → listen → graceful close. */
+/** Graceful shutdown must end within this time after the delay for load balancers. */
+const shutdownMs = 9_000
+
+/** Reads the environment, starts the app, listens, and shuts down gracefully on a signal or an uncaught error. */
 async function main (): Promise<void> {
-  let config = readConfig(process.env)
-  const tracing = config.tracing === null
-    ? noTracing
-    : (await import('./telemetry/otel.ts')).createOtlpTracing(config.tracing, {
-    version: manifest.version, onError: () => log.warn('traces cannot be exported'),
-  })
-  const log = createLogger(
-    config.logLevel, undefined, tracing === noTracing ? undefined : () => traceIdOf(tracing.traceparent()),
-  )
-  const simulators = config.sandbox ? await (await import('./sandbox/simulators.ts')).startSimulators({
-    port: config.sandboxPort, host: config.host, gatewayUrl: config.publicUrl, settings: config.settings,
-    onError: message => log.warn({ cause: message }, 'simulator'),
-  }) : null
-  if (simulators !== null) config = pointAt(config, simulators.settings)
+  const given = readConfig(process.env)
+  const { log, tracing } = await createTelemetry(given)
+  const simulators = given.sandbox ? await openSimulators(given, log) : null
+  const config = simulators === null ? given : withSettings(given, simulators.settings)
 
   let app: RunningApp | null = null
   const reload = (): void => app?.reloadApps()
   process.on('SIGHUP', reload)
   if (config.appsFile !== null) watchFile(config.appsFile, { interval: 2_000, persistent: false }, reload)
 
-  closeWithGrace({
-    delay: config.shutdownDelayMs + 9_000, skip: ['SIGHUP'],
-    logger: {
-      error: (...words: unknown[]) =>
-        log.error({ cause: words.filter(word => typeof word === 'string').join(' ') }, 'closing'),
-    },
-  }, async ({ err }) => {
-    if (err !== undefined) log.fatal({ err }, 'stopped by an error')
-    // After an error that nobody caught nothing more is taken.
+  const logger = {
+    error: (...values: unknown[]) =>
+      log.error({ cause: values.filter(value => typeof value === 'string').join(' ') }, 'shutdown failed'),
+  }
+  closeWithGrace({ delay: config.shutdownDelayMs + shutdownMs, skip: ['SIGHUP'], logger }, async ({ err }) => {
+    if (err !== undefined) log.fatal({ err }, 'shutting down after an uncaught error')
+    // After an uncaught error the process accepts no more requests, so it does not wait for load balancers.
     await app?.close(err === undefined ? config.shutdownDelayMs : 0)
     await tracing.close()
     await simulators?.close()
@@ -44,25 +36,40 @@ async function main (): Promise<void> {
   app = await startApp(config, { log, tracing })
   const address = await app.server.listen({ port: config.port, host: config.host })
   const operations = config.operations === null ? null : await app.operations?.listen({ ...config.operations })
-  log.info(
-    {
-      address, ...(operations === null ? {} : { operations }), role: config.role, sandbox: config.sandbox,
-      ...(simulators === null ? {} : { simulators: simulators.url }),
-    },
-    'listening',
-  )
+  const fields = {
+    address, ...(operations === null ? {} : { operations }), role: config.role, sandbox: config.sandbox,
+    ...(simulators === null ? {} : { simulators: simulators.url }),
+  }
+  log.info(fields, 'listening')
 }
 
-/** The sandbox's own credentials and addresses take the place of any that the environment has. */
-function pointAt (config: Config, settings: Record<string, string>): Config {
+async function createTelemetry (config: Config): Promise<{ log: Logger, tracing: Tracing }> {
+  if (config.tracing === null) return { log: createLogger(config.logLevel), tracing: noTracing }
+  const { createOtlpTracing } = await import('./telemetry/otel.ts')
+  const onError = (): void => log.warn('trace export failed')
+  const tracing = createOtlpTracing(config.tracing, { version: manifest.version, onError })
+  const log = createLogger(config.logLevel, undefined, () => traceIdOf(tracing.traceparent()))
+  return { log, tracing }
+}
+
+async function openSimulators (config: Config, log: Logger): Promise<Simulators> {
+  const { startSimulators } = await import('./sandbox/simulators.ts')
+  return startSimulators({
+    port: config.sandboxPort, host: config.host, gatewayUrl: config.publicUrl, settings: config.settings,
+    onError: message => log.warn({ cause: message }, 'simulator error'),
+  })
+}
+
+/** The simulators' credentials and addresses replace those of the environment. */
+function withSettings (config: Config, settings: Record<string, string>): Config {
   return Object.freeze({ ...config, settings: Object.freeze({ ...config.settings, ...settings }) })
 }
 
 try {
   await main()
 } catch (error) {
-  process.stderr.write(
-    `${JSON.stringify({ level: 60, time: new Date().toISOString(), msg: 'not started', cause: error instanceof Error ? error.message : 'unknown' })}\n`,
-  )
+  const cause = error instanceof Error ? error.message : 'unknown'
+  const line = { level: 60, time: new Date().toISOString(), msg: 'startup failed', cause }
+  process.stderr.write(`${JSON.stringify(line)}\n`)
   process.exit(1)
 }

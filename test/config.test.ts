@@ -18,8 +18,9 @@ function refusal (environment: Record<string, string>): string {
 
 t.test('production', async t => {
   t.match(readConfig(production), {
-    port: 3000, host: '0.0.0.0', publicUrl: 'https://verify.example', role: 'all', redisUrl: 'redis://127.0.0.1:6379', appsFile: '/etc/apps.json',
-    logLevel: 'info', retentionMs: 86_400_000, sandbox: false, allowInsecureProviders: false,
+    port: 3000, host: '0.0.0.0', publicUrl: 'https://verify.example', role: 'all',
+    redisUrl: 'redis://127.0.0.1:6379', appsFile: '/etc/apps.json', logLevel: 'info',
+    retentionMs: 86_400_000, sandbox: false, allowInsecureProviders: false,
   })
   t.match(readConfig(
     {
@@ -31,7 +32,7 @@ t.test('production', async t => {
   })
   t.equal(readConfig(production).waitReplicas, 0)
   t.equal(readConfig({ ...production, REDIS_WAIT_REPLICAS: '2' }).waitReplicas, 2)
-  t.equal(readConfig({ ...production, PORT: '' }).port, 3000, 'empty is absent')
+  t.equal(readConfig({ ...production, PORT: '' }).port, 3000, 'an empty variable counts as absent')
   t.equal(readConfig(production).operations, null)
   t.same(
     readConfig({ ...production, HOST: '10.0.0.1', OPERATIONS_PORT: '9000' }).operations,
@@ -73,7 +74,21 @@ t.test('tracing is off unless it is configured', async t => {
   }
 })
 
-t.test('the sandbox needs nothing', async t => {
+t.test('trusted proxies are addresses and networks', async t => {
+  const { trustedProxies } = readConfig({ ...production, TRUSTED_PROXIES: '10.0.0.0/8, ::1,' })
+  t.strictSame(trustedProxies, ['10.0.0.0/8', '::1'])
+  for (const value of ['10.0.0', '10.0.0.0/33', '::/129', '10.0.0.0/8/8']) {
+    t.match(refusal({ ...production, TRUSTED_PROXIES: value }), /^Configuration: TRUSTED_PROXIES must be/, value)
+  }
+})
+
+t.test('a port is at most 65535', async t => {
+  for (const name of ['PORT', 'OPERATIONS_PORT', 'SANDBOX_PORT']) {
+    t.equal(refusal({ ...production, [name]: '65536' }), `Configuration: ${name} must be at most 65535`)
+  }
+})
+
+t.test('the sandbox needs no variable', async t => {
   t.match(
     readConfig({ SANDBOX: 'true' }),
     {
@@ -83,7 +98,7 @@ t.test('the sandbox needs nothing', async t => {
   )
 })
 
-t.test('what is missing or wrong is named, and never shown', async t => {
+t.test('the error names each missing or invalid variable and shows no value', async t => {
   for (const name of ['PUBLIC_URL', 'APPS_FILE', 'SEAL_KEYS']) {
     t.throws(() => readConfig({ ...production, [name]: undefined }), new RegExp(`${name} is required`))
   }
@@ -98,10 +113,10 @@ t.test('what is missing or wrong is named, and never shown', async t => {
     t.match(message, name)
     t.notMatch(message, secret)
   }
-  t.throws(() => readConfig({ ...production, PORT: 'x', ROLE: 'y' }), /PORT.*ROLE/, 'all of them at once')
+  t.throws(() => readConfig({ ...production, PORT: 'x', ROLE: 'y' }), /PORT.*ROLE/, 'all in one error')
 })
 
-t.test('every variable is described', async t => {
+t.test('every variable has a description', async t => {
   for (const [name, schema] of Object.entries(variables)) t.ok(
     'description' in schema && typeof schema.description === 'string' && schema.description !== '', name,
   )

@@ -6,7 +6,7 @@ import { readLine, startProcess, type GatewayProcess } from './helpers/process.t
 import { startRedis, until } from './helpers/redis.ts'
 
 t.jobs = 3
-// Some twenty processes are started here, and measured: beside a busy neighbour each takes seconds.
+// These tests start about twenty processes with coverage. On a busy machine each start takes seconds.
 t.setTimeout(180_000)
 
 const start = (t: Test, environment: Record<string, string>): GatewayProcess =>
@@ -15,7 +15,7 @@ const start = (t: Test, environment: Record<string, string>): GatewayProcess =>
 const lineWith = ({ logs }: GatewayProcess, text: string) => readLine(logs.find(line => line.includes(text)) ?? '{}')
 const messages = ({ logs }: GatewayProcess): unknown[] => logs.map(line => readLine(line)['msg'])
 
-t.test('an environment that cannot be used ends it at once: one line, the name, no value', {
+t.test('an invalid environment fails the startup with one line, which names the variable and shows no value', {
   buffered: true,
 }, async t => {
   const redis = await startRedis(t)
@@ -39,14 +39,14 @@ t.test('an environment that cannot be used ends it at once: one line, the name, 
     t.equal((await refused.ended).code, 1, name)
     t.equal(refused.complaints.length, 1, 'one line')
     const { msg, level, cause } = readLine(refused.complaints[0] ?? '{}')
-    t.match({ msg, level }, { msg: 'not started', level: 60 })
+    t.match({ msg, level }, { msg: 'startup failed', level: 60 })
     t.match(cause, name)
     t.notMatch([...refused.complaints, ...refused.logs].join('\n'), /hunter2/)
     t.notOk(messages(refused).includes('listening'))
   }
 })
 
-t.test('a Redis that may evict ends it', { buffered: true }, async t => {
+t.test('a Redis that may evict keys fails the startup', { buffered: true }, async t => {
   const redis = await startRedis(t, ['--maxmemory-policy', 'allkeys-lru'])
   const refused = start(t, (await testEnvironment(t, { redisUrl: redis.url })).environment)
   t.equal((await refused.ended).code, 1)
@@ -56,16 +56,16 @@ t.test('a Redis that may evict ends it', { buffered: true }, async t => {
   )
 })
 
-t.test('a port that is taken ends it', { buffered: true }, async t => {
+t.test('a port in use fails the startup', { buffered: true }, async t => {
   const { environment } = await testEnvironment(t)
   const first = start(t, environment)
   await first.listening
   const second = start(t, environment)
   t.equal((await second.ended).code, 1)
-  t.match(readLine(second.complaints[0] ?? '{}'), { msg: 'not started', cause: /EADDRINUSE/ })
+  t.match(readLine(second.complaints[0] ?? '{}'), { msg: 'startup failed', cause: /EADDRINUSE/ })
 })
 
-t.test('it says where it listens, also on a port of the system\'s choice, and ends by SIGTERM and SIGINT', {
+t.test('it logs its address, also with PORT=0, and exits on SIGTERM and SIGINT', {
   buffered: true,
 }, async t => {
   const { environment } = await testEnvironment(t)
@@ -82,7 +82,7 @@ t.test('it says where it listens, also on a port of the system\'s choice, and en
   }
 })
 
-t.test('operations on a port of their own', { buffered: true }, async t => {
+t.test('the separate port for operators', { buffered: true }, async t => {
   const { environment } = await testEnvironment(t)
   const gateway = start(t, { ...environment, ROLE: 'api', OPERATIONS_PORT: '0' })
   const address = await gateway.listening
@@ -97,18 +97,18 @@ t.test('operations on a port of their own', { buffered: true }, async t => {
   await t.rejects(statuses(operations), /ECONNREFUSED/)
 })
 
-t.test('while Redis cannot be reached it waits, and says so', { buffered: true }, async t => {
+t.test('while Redis is down the startup waits, and logs it', { buffered: true }, async t => {
   const redis = await startRedis(t)
   const { environment } = await testEnvironment(t, { redisUrl: redis.url })
   await redis.stop()
   const waiting = start(t, environment)
-  await until(() => messages(waiting).includes('redis'), 'it says so')
+  await until(() => messages(waiting).includes('redis'), 'it logs it')
   t.match(readLine(waiting.logs[0] ?? '{}'), { msg: 'redis', cause: /ECONNREFUSED/ })
   waiting.signal('SIGTERM')
-  t.not((await waiting.ended).code, 1, 'and can be ended')
+  t.not((await waiting.ended).code, 1, 'it can be stopped')
 })
 
-t.test('the apps are read again', { buffered: true }, async t => {
+t.test('APPS_FILE is reloaded on SIGHUP and when it changes', { buffered: true }, async t => {
   const { environment, url } = await testEnvironment(t)
   const appsFile = environment['APPS_FILE'] ?? ''
   const gateway = start(t, { ...environment, ROLE: 'api' })
@@ -117,7 +117,7 @@ t.test('the apps are read again', { buffered: true }, async t => {
   const statusFor = async (key: string): Promise<number> => (
     await clientOf(url, key).call('GET', '/verifications?reference=x')
   ).status
-  const count = (message: string): number => messages(gateway).filter(said => said === message).length
+  const count = (message: string): number => messages(gateway).filter(msg => msg === message).length
   t.equal(await statusFor(added), 401)
 
   const apps = JSON.parse(await readFile(appsFile, 'utf8'))
@@ -125,26 +125,26 @@ t.test('the apps are read again', { buffered: true }, async t => {
   apps.push({ id: 'new', name: 'New', keys: [{ sha256, scopes: ['verifications:read'] }] })
   await writeFile(appsFile, JSON.stringify(apps))
   gateway.signal('SIGHUP')
-  await until(() => count('apps read again') > 0, 'it says so')
+  await until(() => count('APPS_FILE reloaded') > 0, 'it is reloaded')
   t.equal(await statusFor(added), 200, 'a new key works')
   t.equal(await statusFor(keys.shop), 200)
 
   await writeFile(appsFile, '[{"id":"hunter2"}]')
   gateway.signal('SIGHUP')
-  await until(() => count('apps not read again, the old ones stay') > 0, 'it says so')
-  t.match(gateway.logs.findLast(line => line.includes('not read again')), /APPS_FILE/)
+  await until(() => count('APPS_FILE reload failed; keeping the previous apps') > 0, 'the reload fails')
+  t.match(gateway.logs.findLast(line => line.includes('reload failed')), /APPS_FILE/)
   t.notMatch(gateway.logs.join('\n'), /hunter2/)
-  t.equal(await statusFor(added), 200, 'the old set stays')
+  t.equal(await statusFor(added), 200, 'the previous apps stay')
 
-  const before = count('apps read again')
+  const before = count('APPS_FILE reloaded')
   await writeFile(appsFile, JSON.stringify(apps.slice(0, 2)))
-  await until(() => count('apps read again') > before, 'a change is noticed without a signal')
-  t.equal(await statusFor(added), 401, 'a key that was taken away is refused')
+  await until(() => count('APPS_FILE reloaded') > before, 'a change needs no signal')
+  t.equal(await statusFor(added), 401, 'a removed key is refused')
   gateway.signal('SIGTERM')
   t.equal((await gateway.ended).code, 0)
 })
 
-t.test('the sandbox needs nothing but a Redis', { buffered: true }, async t => {
+t.test('the sandbox needs nothing but Redis', { buffered: true }, async t => {
   const redis = await startRedis(t)
   const callbackKey = randomBytes(16).toString('hex')
   const gateway = start(
@@ -161,16 +161,17 @@ t.test('the sandbox needs nothing but a Redis', { buffered: true }, async t => {
   t.equal((await gateway.ended).code, 0)
 })
 
-t.test('an error that nobody caught ends it with 1, after what is in hand', { buffered: true }, async t => {
+t.test('an uncaught error shuts the process down, with exit code 1', { buffered: true }, async t => {
   const { environment } = await testEnvironment(t)
-  const broken = 'data:text/javascript,process.on("SIGUSR2", () => { throw new Error("nobody caught this") })'
+  const broken = 'data:text/javascript,process.on("SIGUSR2", () => { throw new Error("uncaught in a test") })'
   const options = `${process.env['NODE_OPTIONS'] ?? ''} --import=${encodeURI(broken)}`
   const gateway = start(t, { ...environment, NODE_OPTIONS: options, ROLE: 'api' })
   await gateway.listening
   gateway.signal('SIGUSR2')
   t.equal((await gateway.ended).code, 1)
   t.ok(
-    gateway.logs.some(line => line.includes('stopped by an error') && line.includes('nobody caught this')),
-    'it says why',
+    gateway.logs.some(
+      line => line.includes('shutting down after an uncaught error') && line.includes('uncaught in a test'),
+    ), 'it logs the error',
   )
 })

@@ -201,7 +201,7 @@ t.test('an error that nobody catches', { buffered: true }, async t => {
     const { code } = await gateway.ended
     t.not(code, 0, `${fail}: it ends with ${code}`)
     const last = gateway.logs.filter(line => line.endsWith('}')).map(readLine).find(
-      ({ msg }) => msg === 'stopped by an error',
+      ({ msg }) => msg === 'shutting down after an uncaught error',
     )
     t.match(last, { level: 60, err: { message: 'nobody expects this' } }, 'and says why')
     await start(all)
