@@ -1,7 +1,7 @@
 import t from 'tap'
 import { nextReasons, reasons, reasonWords } from '../../src/core/reasons.ts'
 
-t.test('the table says what product and adapters rely on', async t => {
+t.test('the table of reasons', async t => {
   const fallsThrough = reasonWords.filter(word => reasons[word].fallsThrough)
   t.strictSame(
     reasonWords.filter(word => !reasons[word].fallsThrough),
@@ -11,7 +11,7 @@ t.test('the table says what product and adapters rely on', async t => {
     'provider_timeout', 'provider_error', 'provider_bad_response', 'rate_limited_by_provider', 'provider_misconfigured', 'provider_unavailable',
   ])
   for (const word of reasonWords.filter(word => reasons[word].isProviderFault)) t.ok(
-    fallsThrough.includes(word), `an outage is never the end by itself: ${word}`,
+    fallsThrough.includes(word), `an outage alone does not end a verification: ${word}`,
   )
   for (const word of nextReasons) t.ok(reasonWords.includes(word))
 })

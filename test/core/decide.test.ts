@@ -1,0 +1,262 @@
+import t from 'tap'
+import { createVerification, decide, leaseMs } from '../../src/core/decide.ts'
+import { reasons, reasonWords } from '../../src/core/reasons.ts'
+import {
+  apply, applyAll, asked, created, describe, events, pendingAttempt, request, start, states, step,
+  type EventName, type StateName,
+} from './fixtures.ts'
+
+// Rows: states; columns: events. An event that is missing is ignored. This table is the specification.
+const next = 'pending:1:starting +start'
+const starting = 'pending:0:starting'
+const waiting = 'pending:0:waiting'
+const resolving = 'pending:0:resolving'
+const resolve = 'pending:0:resolving +resolve'
+const canceled = 'canceled/app_canceled'
+const rejected = 'failed/user_rejected'
+const mismatch = 'failed/number_mismatch'
+const judged = { numberProven: 'verified', otherNumberProven: mismatch }
+const live = { attemptFailed: next, nextRequested: next, canceled }
+const table: Record<StateName, Partial<Record<EventName, string>>> = {
+  unclaimed: {
+    ...live, startClaimed: starting, userRejected: rejected, attemptStarted: waiting, attemptSkipped: next,
+    startFailed: next, evidenceProvider: starting,
+  },
+  claimed: {
+    ...live, userRejected: rejected, attemptStarted: waiting, attemptSkipped: next, startFailed: next,
+    evidenceProvider: starting,
+  },
+  callbackFirst: { ...live, attemptStarted: resolve, attemptSkipped: next, startFailed: resolve },
+  waiting: {
+    ...live, userRejected: rejected, stepChanged: waiting, deliveryReported: waiting, evidenceApp: resolve,
+    evidenceProvider: resolve, evidencePoll: resolve, resendRequested: waiting, resent: waiting,
+  },
+  deepLink: {
+    ...live, userRejected: rejected, promptOpened: waiting, stepChanged: waiting, deliveryReported: waiting,
+    evidenceApp: resolve, evidenceProvider: resolve, evidencePoll: resolve, resendRequested: waiting, resent: waiting,
+  },
+  polling: {
+    ...live, ...judged, stepChanged: resolving, deliveryReported: resolving, evidenceApp: resolve,
+    evidenceProvider: resolve, codeIncorrect: resolving, queryStarted: resolving, stillPendingPoll: resolving,
+    resent: resolving,
+  },
+  pollingApp: {
+    ...live, ...judged, stepChanged: resolving, deliveryReported: resolving, codeIncorrect: resolving,
+    queryRejected: resolving, stillPendingApp: resolving, resent: resolving,
+  },
+  resolvingApp: {
+    ...live, ...judged, stepChanged: resolving, deliveryReported: resolving, codeIncorrect: waiting,
+    queryRejected: resolving, stillPendingApp: resolving, resent: resolving,
+  },
+  resolvingProvider: {
+    ...live, ...judged, stepChanged: resolving, deliveryReported: resolving, evidenceApp: resolve,
+    codeIncorrect: waiting, queryStarted: resolving, stillPendingProvider: waiting, resent: resolving,
+  },
+  resolvingPoll: {
+    ...live, ...judged, stepChanged: resolving, deliveryReported: resolving, evidenceApp: resolve,
+    codeIncorrect: waiting, queryStarted: resolving, stillPendingPoll: resolving, resent: resolving,
+  },
+  verified: {}, failed: {}, expired: {}, canceled: {},
+}
+/** Events that no outside observer can see: the revision stays. */
+const silent: EventName[] = ['startClaimed', 'queryStarted', 'queryRejected', 'deliveryReported', 'evidencePoll']
+
+t.test('every state × every event', async t => {
+  for (const [state, row] of Object.entries(table)) {
+    const before = states[state as StateName]
+    for (const [name, event] of Object.entries(events)) {
+      const decision = decide(before, event, start + 1)
+      t.equal(describe(decision), row[name as EventName] ?? '', `${state} × ${name}`)
+      if (decision === null) continue
+      const isSilent = silent.includes(name as EventName) || decision.next.revision === before.revision
+      const wanted = isSilent ? [before.revision, start] : [decision.next.revision, start + 1]
+      t.strictSame([decision.next.revision, decision.next.updatedAt], wanted, `${state} × ${name}: revision and time`)
+    }
+  }
+})
+
+t.test('the revision counts what an outside observer can see', async t => {
+  const { waiting, resolvingApp, resolvingProvider, claimed, callbackFirst, polling } = states
+  const revisionAfter = (before: typeof waiting, name: EventName): number =>
+    apply(before, events[name]).revision - before.revision
+  t.equal(states.unclaimed.revision, 1)
+  t.equal(claimed.revision, 1, 'a claimed start is not visible')
+  t.equal(callbackFirst.revision, 1, 'evidence that waits for the start is not visible')
+  for (const name of ['evidenceApp', 'evidenceProvider', 'resent', 'stepChanged', 'resendRequested'] as const) {
+    t.equal(revisionAfter(waiting, name), 1, name)
+  }
+  t.equal(revisionAfter(waiting, 'evidencePoll'), 0, 'a query without evidence leaves the action as it is')
+  t.equal(revisionAfter(waiting, 'deliveryReported'), 0)
+  t.equal(revisionAfter(resolvingApp, 'stillPendingApp'), 0)
+  t.equal(revisionAfter(resolvingProvider, 'stillPendingProvider'), 1, 'the action is visible again')
+  t.equal(revisionAfter(polling, 'stillPendingPoll'), 0)
+  t.equal(revisionAfter(waiting, 'attemptFailed'), 1, 'one revision for the end of an attempt and the next start')
+})
+
+t.test('an event about another attempt is late or too early', async t => {
+  for (const state of Object.values(states)) {
+    for (const event of Object.values(events)) {
+      if ('attempt' in event) t.equal(decide(state, { ...event, attempt: 1 }, start), null)
+    }
+  }
+  const second = applyAll(states.waiting, events.attemptFailed, { ...events.attemptStarted, attempt: 1 })
+  t.equal(decide(second, events.attemptFailed, start), null, 'the first attempt has ended')
+})
+
+t.test('the table of reasons decides what follows', async t => {
+  const alone = apply(created({ workflow: [step('otpless.otp')] }), events.attemptStarted)
+  for (const reason of reasonWords) {
+    const event = { type: 'attemptFailed', attempt: 0, reason } as const
+    const { fallsThrough, isProviderFault } = reasons[reason]
+    t.equal(describe(decide(states.waiting, event, start)), fallsThrough ? next : `failed/${reason}`, reason)
+    const status = reason === 'attempt_timeout' ? 'expired' : 'failed'
+    const wanted = `${status}/${isProviderFault ? 'provider_unavailable' : reason}`
+    t.equal(describe(decide(alone, event, start)), wanted, `${reason}, no step left`)
+  }
+})
+
+t.test('a rejection falls through only when the workflow says so', async t => {
+  const workflow = [step('truid.phone_check', { continueWhenRejected: true }), step('otpless.otp')]
+  const willing = apply(created({ workflow }), events.attemptStarted)
+  t.equal(describe(decide(willing, { ...events.attemptFailed, reason: 'user_rejected' }, start)), next)
+  t.equal(describe(decide(willing, events.userRejected, start)), next)
+  t.equal(
+    describe(decide(willing, { ...events.attemptFailed, reason: 'number_mismatch' }, start)), mismatch,
+    'the option is about the user only',
+  )
+  const requested = { type: 'nextRequested', reason: 'user_rejected' } as const
+  t.equal(describe(decide(states.waiting, requested, start)), next, 'the front end requested the next step')
+})
+
+t.test('an exhausted workflow ends with the reason of the last started attempt', async t => {
+  const skip = (reason: 'provider_unavailable' | null) => ({ type: 'attemptSkipped', attempt: 1, reason }) as const
+  const second = apply(states.waiting, events.attemptFailed)
+  t.equal(describe(decide(second, skip('provider_unavailable'), start)), 'failed/carrier_unsupported')
+  const timedOut = apply(states.waiting, events.timeElapsed, start + 60_000)
+  t.equal(describe(decide(timedOut, skip(null), start + 60_000)), 'expired/attempt_timeout')
+  const skipped = apply(created(), events.attemptSkipped)
+  t.equal(describe(decide(skipped, skip(null), start)), 'failed/recently_tried', 'none was started')
+  t.equal(describe(decide(skipped, skip('provider_unavailable'), start)), 'failed/provider_unavailable')
+  const unable = apply(created(), { ...events.attemptSkipped, reason: null })
+  t.equal(describe(decide(unable, skip(null), start)), 'failed/provider_unavailable', 'none had a reason')
+  t.match(skipped.attempts[0], { status: 'skipped', reason: 'recently_tried', endedAt: start })
+})
+
+t.test('the passing of time', async t => {
+  const at = (ms: number) => describe(decide(states.waiting, events.timeElapsed, start + ms))
+  t.equal(at(59_999), '')
+  t.equal(at(60_000), next)
+  t.equal(at(600_000), 'expired/deadline')
+  t.match(apply(states.waiting, events.timeElapsed, start + 60_000).attempts, [
+    { status: 'expired', reason: 'attempt_timeout', startedAt: start, endedAt: start + 60_000 },
+    { startedAt: start + 60_000, expiresAt: start + 120_000, leaseUntil: start + 60_000 + leaseMs.start },
+  ])
+  t.match(
+    apply(states.waiting, events.timeElapsed, start + 600_000), {
+      attempts: [{ status: 'expired', reason: 'deadline' }],
+    },
+  )
+  const alone = apply(created({ workflow: [step('otpless.otp')] }), events.attemptStarted)
+  t.equal(describe(decide(alone, events.timeElapsed, start + 60_000)), 'expired/attempt_timeout')
+  for (const evidence of [events.evidenceApp, events.evidenceProvider, events.evidencePoll]) {
+    t.equal(describe(decide(states.waiting, evidence, start + 60_000)), next, 'late evidence does not count')
+    t.equal(describe(decide(states.waiting, evidence, start + 59_999)), resolve)
+    t.equal(describe(decide(alone, evidence, start + 60_000)), 'expired/attempt_timeout')
+  }
+  const short = created({ expiresAt: start + 30_000 })
+  t.equal(pendingAttempt(short).expiresAt, start + 30_000, 'an attempt ends with its verification')
+  t.equal(describe(decide(short, events.timeElapsed, start + 30_000)), 'expired/deadline')
+})
+
+t.test('after a lease the process is presumed dead', async t => {
+  const late = start + leaseMs.start
+  const restart = 'pending:0:starting +start'
+  for (const state of [states.unclaimed, states.claimed, states.callbackFirst, states.resolvingApp]) {
+    t.equal(decide(state, events.timeElapsed, late - 1), null, 'the lease lasts')
+  }
+  t.equal(describe(decide(states.unclaimed, events.timeElapsed, late)), restart, 'nobody claimed it')
+  t.equal(pendingAttempt(apply(states.unclaimed, events.timeElapsed, late)).phase, 'starting')
+  t.equal(describe(decide(states.claimed, events.timeElapsed, late)), next, 'a message may be out: not sent again')
+  t.match(apply(states.claimed, events.timeElapsed, late).attempts[0], { status: 'failed', reason: 'provider_timeout' })
+
+  const workflow = [step('truid.phone_check', { isRepeatable: true })]
+  const repeatable = apply(created({ workflow }), events.startClaimed)
+  const again = apply(repeatable, events.timeElapsed, late)
+  t.match(pendingAttempt(again), { isClaimed: false, leaseUntil: late + leaseMs.start })
+  t.equal(describe(decide(again, events.startClaimed, late)), starting, 'and can be claimed again')
+  t.equal(decide(apply(again, events.startClaimed, late), events.startClaimed, late), null, 'once')
+
+  t.equal(describe(decide(states.callbackFirst, events.timeElapsed, late)), resolve, 'the provider has called already')
+  const resolvingAgain = decide(states.resolvingApp, events.timeElapsed, start + leaseMs.resolve)
+  t.equal(describe(resolvingAgain), resolve)
+  t.match(resolvingAgain?.next.attempts[0], { leaseUntil: late + leaseMs.resolve, wasQueried: true })
+  t.equal(resolvingAgain?.next.revision, states.resolvingApp.revision)
+})
+
+t.test('startsHere claims the next start in the same write', async t => {
+  const claimOf = (startsHere: boolean) =>
+    decide(states.waiting, events.attemptFailed, start, { startsHere })?.next.attempts[1]
+  t.match(claimOf(true), { isClaimed: true, leaseUntil: start + leaseMs.start })
+  t.match(claimOf(false), { isClaimed: false })
+  const first = createVerification(request(), start, { startsHere: true }).next
+  t.match(pendingAttempt(first), { isClaimed: true })
+  t.equal(decide(first, events.startClaimed, start), null, 'no other process can claim it')
+  t.match(pendingAttempt(states.unclaimed), { isClaimed: false })
+})
+
+t.test('incorrect codes', async t => {
+  const once = apply(states.resolvingApp, events.codeIncorrect)
+  t.match(pendingAttempt(once), { phase: 'waiting', attemptsRemaining: 1 })
+  t.notMatch(JSON.stringify(once.attempts), /evidence|wasQueried|lease/, 'the evidence is dropped')
+  t.match(
+    applyAll(once, events.evidenceApp, events.codeIncorrect).attempts[0],
+    { status: 'failed', reason: 'code_attempts_exhausted' },
+  )
+  const codeless = applyAll(created(), { ...events.attemptStarted, attemptsRemaining: null }, events.evidenceApp)
+  t.equal(decide(codeless, events.codeIncorrect, start), null, 'the method takes no codes')
+})
+
+t.test('resend', async t => {
+  const requested = apply(states.waiting, events.resendRequested)
+  t.match(pendingAttempt(requested), { resend: { left: 0, availableAt: start + 30_000 } })
+  const resent = apply(requested, events.resent)
+  t.match(pendingAttempt(resent), { state: { ref: 2 }, resend: { left: 0, availableAt: start + 30_000 } })
+  t.equal(decide(resent, events.resendRequested, start + 30_000), null, 'none is left')
+  const early = apply(created(), { ...events.attemptStarted, resend: { left: 2, availableAt: start + 1, afterMs: 5 } })
+  t.equal(decide(early, events.resendRequested, start), null, 'too early')
+  t.match(
+    pendingAttempt(apply(early, events.resendRequested, start + 1)), { resend: { left: 1, availableAt: start + 6 } },
+  )
+  const without = apply(created(), { ...events.attemptStarted, resend: null })
+  t.equal(decide(without, events.resendRequested, start), null, 'not supported')
+})
+
+t.test('the proof', async t => {
+  t.match(states.verified, {
+    status: 'verified', phoneNumber: asked, attempts: [{ status: 'verified', reason: null }],
+    result: {
+      phoneNumber: asked, method: 'truid.phone_check', verifiedAt: start, profile: { name: { first: 'A' } },
+      signals: { line: 'm' },
+    },
+  })
+  const discovered = applyAll(
+    created({ phoneNumber: null, includeProfile: false }), events.attemptStarted, events.evidenceProvider,
+    events.numberProven,
+  )
+  t.match(discovered, { phoneNumber: asked, result: { profile: null } }, 'a profile the app did not ask for is dropped')
+  t.notMatch(JSON.stringify(states.verified), /"state"|"evidence"/, 'what served to continue the attempt is dropped')
+  t.notMatch(JSON.stringify(states.canceled), /"state"|"action"/)
+})
+
+t.test('the user opened the prompt', async t => {
+  const opened = apply(states.deepLink, events.promptOpened)
+  t.strictSame(pendingAttempt(opened), {
+    ...pendingAttempt(states.deepLink), action: { type: 'approveOnDevice', app: 'truid' },
+  })
+  t.equal(decide(opened, events.promptOpened, start), null, 'once')
+})
+
+t.test('a workflow has at least one step', async t => {
+  t.throws(() => createVerification(request({ workflow: [] }), start), RangeError)
+  t.match(created(), { revision: 1, createdAt: start, updatedAt: start, attempts: [{ method: 'truid.phone_check' }] })
+})
