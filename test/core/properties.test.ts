@@ -19,8 +19,8 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   started,
   fc.tuple(fc.constantFrom(...Object.values(events)), attempt)
     .map(([event, attempt]): Event => 'attempt' in event ? { ...event, attempt } : event),
-  fc.tuple(fc.constantFrom('startFailed' as const, 'attemptFailed' as const), attempt, reason)
-    .map(([type, attempt, reason]): Event => ({ type, attempt, reason })),
+  fc.tuple(attempt, reason).map(([attempt, reason]): Event => ({ type: 'startFailed', attempt, reason })),
+  fc.tuple(attempt, reason).map(([attempt, reason]): Event => ({ type: 'attemptFailed', attempt, reason })),
   fc.tuple(attempt, from)
     .map(([attempt, from]): Event => ({ type: 'evidenceReceived', attempt, evidence: { from, value: { from } } })),
   fc.tuple(attempt, fc.constantFrom(asked, '+14155550101'))
