@@ -11,10 +11,11 @@ export const start = 1_000_000
 export const step = (method: string, more: Partial<Step> = {}): Step =>
   ({ method, timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false, ...more })
 
+/** In the order of the record's structure; see `record-codec.ts`. */
 export const request = (more: Partial<NewVerification> = {}): NewVerification => ({
   id: 'ver_x', appId: 'shop', phoneNumber: asked, reference: null, metadata: {}, locale: null, device: {},
-  returnUrl: null, idempotency: null, includeProfile: true, webhookEvents: [],
-  workflow: [step('truid.phone_check'), step('otpless.otp')], expiresAt: start + 600_000, ...more,
+  returnUrl: null, includeProfile: true, workflow: [step('truid.phone_check'), step('otpless.otp')],
+  webhookEvents: [], expiresAt: start + 600_000, idempotency: null, ...more,
 })
 
 export const created = (more: Partial<NewVerification> = {}): Verification =>

@@ -268,7 +268,7 @@ t.test('countries, and the budget for those that remain unverified', { buffered:
   for (const { signal } of processes) signal('SIGHUP')
   await until(async () => await metric('verigate_apps_reloads_total{result="invalid"}') >= 2, 'both have refused it')
   t.match(
-    lines().findLast(({ msg }) => msg === 'apps not read again, the old ones stay'), { cause: /APPS_FILE\/0\/limits/ },
+    lines().findLast(({ msg }) => msg === 'APPS_FILE reload failed; keeping the previous apps'), { cause: /APPS_FILE\/0\/limits/ },
   )
   t.equal((await clients[0].call('GET', '/verifications?reference=r')).status, 200)
 })

@@ -1,68 +1,180 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { createRecordKeys } from '../../src/verifications/record-keys.ts'
+import { createLimits } from '../../src/apps/limits.ts'
+import { decide } from '../../src/core/decide.ts'
+import type { Event } from '../../src/core/events.ts'
+import type { Verification } from '../../src/core/verification.ts'
+import { partitionOfHash } from '../../src/store/keys.ts'
 import { createSealer } from '../../src/store/sealing.ts'
-import { type Verification } from '../../src/core/verification.ts'
-import { createVerification, decide } from '../../src/core/decide.ts'
+import {
+  deadlinesOf, erasureOf, idempotencyReleases, isPastRetention, numberKeys, writesOf, type Change, type WriteContext,
+} from '../../src/verifications/record-keys.ts'
+import { claimOwner } from '../../src/verifications/single-use.ts'
+import { apply, applyAll, asked, created, events, start, states, step } from '../core/fixtures.ts'
 
-const hour = 3_600_000
-const day = 24 * hour
+const [hour, day] = [3_600_000, 86_400_000]
 const keys = ['k1', 'k2'].map(id => `${id}:${randomBytes(32).toString('base64')}`)
-const phoneNumber = '+14155550142'
+const one = createSealer(keys[0] ?? '')
+const both = createSealer(keys.join())
+const limits = createLimits({ sealer: one })
 
-/**
- * A verification of this number, pending since 0, and the same canceled at once; both with an app that wants to know,
- * or one that does not.
- */
-function make (wants: ['canceled'] | null): { pending: Verification, canceled: Verification, told: Verification } {
-  const step = {
-    method: 'otpless.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false,
-  }
-  const { next: pending } = createVerification({
-    id: 'ver_1', appId: 'shop', phoneNumber, reference: 'order-1', metadata: {}, locale: null, device: {}, returnUrl: null, key: null, includeProfile: false,
-    workflow: [step], expiresAt: hour, ...wants === null ? {} : { wants },
-  }, 0)
-  const canceled = decide(pending, { type: 'canceled', reason: 'app_canceled' }, 0)?.next ?? pending
-  const told = decide(canceled, { type: 'newsTaken', revision: canceled.revision }, 0)?.next ?? canceled
-  return { pending, canceled, told }
+/** Evidence with a token is good for one attempt; `truid.phone_check` may start once per number in 5 minutes. */
+const contextOf = (sealer = one): WriteContext => ({
+  names: sealer.names, retentionMs: day, methods: new Map([['truid.phone_check', { oncePerNumberMs: 300_000 }]]),
+  singleUseOf: (_verification, event) => {
+    const token = event.type === 'evidenceReceived' ? Object(event.evidence.value).token : undefined
+    return token === undefined ? null : { provider: 'truid', kind: 'evidence', text: token }
+  },
+  codeCounters: (_appId, name, event, at) =>
+    event === 'incorrect' ? limits.forWrongCode(name, at) : limits.forCode(null, name, at),
+})
+const numberName = one.keyedHash('number', `shop ${asked}`)
+const liveKey = (sealer = one) => ({ ...numberKeys(sealer.names, 'shop', asked)[0], value: 'ver_x' })
+
+/** The writes of a new verification. */
+const writesOfNew = (after: Verification, more: Partial<Change> = {}, context = contextOf()) =>
+  writesOf({ before: null, event: null, after, effect: null, at: start, ...more }, context)
+/** The writes of an event that applies. */
+function writesAfter (before: Verification, event: Event, context = contextOf()) {
+  const decision = decide(before, event, start)
+  if (decision === null) throw new Error(`${event.type} does not apply`)
+  return writesOf({ before, event, after: decision.next, effect: decision.effect, at: start }, context)
 }
 
-t.test('how long', async t => {
-  let time = 0
-  const keeping = createRecordKeys({ sealer: createSealer(keys[0] ?? ''), now: () => time, retentionMs: day })
-  const { pending, canceled } = make(null)
-  t.match(keeping.deadlines(pending), { expiresAt: hour + day + 30 * day }, 'should no worker run for long')
-  t.strictSame(keeping.deadlines(canceled), { expiresAt: day + hour, dueAt: day }, 'the sweeper has an hour')
-  const owing = make(['canceled'])
-  t.match(keeping.deadlines(owing.canceled), { expiresAt: day + 30 * day })
-  t.strictSame(keeping.deadlines(owing.told), { expiresAt: day + hour, dueAt: day })
-
-  time = day - 1
-  t.notOk(keeping.isPastRetention(canceled))
-  time = day
-  t.ok(keeping.isPastRetention(canceled))
-  t.ok(keeping.isPastRetention(owing.told))
-  time = 20 * day
-  t.notOk(keeping.isPastRetention(owing.canceled), 'what is still to be told is never over')
-  t.notOk(keeping.isPastRetention(pending), 'nor what has not ended')
+t.test('deadlines: when Redis drops the record, and when the sweeper looks at it', async t => {
+  const { waiting } = states
+  t.strictSame(
+    deadlinesOf(waiting, day), { expiresAt: start + 600_000 + day + 30 * day, dueAt: start + 60_000 },
+    'without a worker for a month, Redis drops it',
+  )
+  const canceled = apply(waiting, events.canceled, start + hour)
+  const ended = start + hour
+  t.strictSame(
+    deadlinesOf(canceled, day), { expiresAt: ended + day + hour, dueAt: ended + day },
+    'the retention counts from the end; the sweeper has an hour',
+  )
+  t.notOk(isPastRetention(canceled, day, ended + day - 1))
+  t.ok(isPastRetention(canceled, day, ended + day))
+  t.notOk(isPastRetention(waiting, day, start + 20 * day), 'it has not ended')
 })
 
-t.test('under which names', async t => {
-  const [one, both] = [keys.slice(0, 1), keys].map(
-    each => createRecordKeys({ sealer: createSealer(each.join()), now: () => 0, retentionMs: day }),
+t.test('a new verification claims its number and its Idempotency-Key', async t => {
+  t.strictSame(writesOfNew(created()).claims, [{ ...liveKey(), type: 'live', expiresAt: start + 600_000 }])
+  const idempotency = { names: [one.keyedHash('key', 'shop k')], hash: 'body', at: start - hour }
+  const [claim] = writesOfNew(created({ idempotency })).claims
+  const name = idempotency.names[0] ?? ''
+  t.strictSame(claim, {
+    name, value: `ver_x body ${start - hour}`, partition: partitionOfHash(name), type: 'idempotency',
+    expiresAt: start - hour + 24 * hour,
+  }, 'remembered for 24 hours from the first request')
+  const ended = applyAll(created({ idempotency }), events.canceled)
+  t.match(writesOfNew(ended).claims, [{ type: 'idempotency' }], 'one that ended at once leaves its number free')
+  t.strictSame(writesOfNew(created({ phoneNumber: null })).claims, [])
+  t.strictSame(writesAfter(states.waiting, events.resent).claims, [], 'a later change claims nothing again')
+})
+
+t.test('a start that is allowed once per number', async t => {
+  const claims = writesOfNew(created(), { effect: 'start' }).claims.filter(({ type }) => type === 'once')
+  t.strictSame(claims, [{
+    type: 'once', name: one.keyedHash('once', `truid.phone_check ${asked}`), value: claimOwner({ id: 'ver_x' }, 0),
+    partition: one.names('place', asked)[0]?.partition, expiresAt: start + 300_000,
+  }])
+  t.strictSame(writesOfNew(created({ phoneNumber: null }), { effect: 'start' }).claims, [])
+  t.strictSame(writesOfNew(created(), { effect: 'resolve' }).claims.map(({ type }) => type), ['live'])
+  t.strictSame(writesAfter(states.waiting, events.attemptFailed).claims, [], 'the next method has no such rule')
+  const workflow = [step('otpless.otp'), step('truid.phone_check')]
+  const first = apply(created({ workflow }), events.attemptStarted)
+  t.match(writesAfter(first, events.attemptFailed).claims, [{ type: 'once', value: claimOwner({ id: 'ver_x' }, 1) }])
+})
+
+t.test('evidence is claimed by the attempt that presents it', async t => {
+  const { claims } = writesAfter(states.waiting, events.evidenceProvider)
+  t.match(claims, [{ type: 'singleUse', value: claimOwner({ id: 'ver_x' }, 0), expiresAt: start + 24 * hour }])
+  t.strictSame(claims.map(({ name }) => name), [one.keyedHash('evidence', 'truid evidence t')])
+  t.strictSame(writesAfter(states.waiting, events.evidenceApp).claims, [], 'a code is bound by the provider')
+  const context = contextOf()
+  const again = writesOf(
+    { before: null, event: events.evidenceProvider, after: states.waiting, effect: null, at: start }, context,
   )
-  if (one === undefined || both === undefined) throw new Error('unreachable')
-  const { pending } = make(null)
-  const places = both.numberClaims('shop', phoneNumber)
-  t.equal(places.length, 2)
-  t.strictSame(places[0], one.numberClaims('shop', phoneNumber)[0], 'the first key decides where new ones live')
-  t.equal(places[0].name, both.numberName('shop', phoneNumber))
-  t.not(both.numberName('bank', phoneNumber), places[0].name)
-  t.strictSame(one.indexEntries(pending).map(({ name }) => name), one.indexKeys(pending), 'entered under one key')
-  t.equal(both.indexEntries(pending).length, 2)
-  t.equal(both.indexKeys(pending).length, 4, 'looked for under all')
-  t.strictSame(both.numberReleases(pending), places.map(place => ({ ...place, value: 'ver_1' })))
-  t.strictSame(both.numberReleases({ ...pending, phoneNumber: null }), [])
-  t.equal(both.indexKeys({ ...pending, phoneNumber: null, reference: null }).length, 0)
-  t.notMatch(JSON.stringify([both.indexEntries(pending), both.numberReleases(pending)]), /4155550|order-/)
+  t.strictSame(again.claims.map(({ type }) => type), ['live'])
+})
+
+t.test('evidence that the provider did not accept is not used up; judged evidence is', async t => {
+  const own = [liveKey()]
+  const evidence = { name: one.keyedHash('evidence', 'truid evidence t'), value: claimOwner({ id: 'ver_x' }, 0) }
+  const failed = (reason: 'evidence_invalid' | 'evidence_expired' | 'provider_timeout' | 'number_mismatch') =>
+    writesAfter(states.resolvingProvider, { ...events.attemptFailed, reason }).releases
+  t.match(failed('evidence_invalid'), [evidence])
+  t.equal(failed('evidence_invalid').length, 1)
+  for (const reason of ['evidence_expired', 'provider_timeout'] as const) t.strictSame(failed(reason), [], reason)
+  t.strictSame(failed('number_mismatch'), own, 'it ends, and frees its number only')
+  t.strictSame(writesAfter(states.resolvingProvider, events.numberProven).releases, own)
+  t.strictSame(writesAfter(states.waiting, { ...events.attemptFailed, reason: 'evidence_invalid' }).releases, [])
+  const last = applyAll(created({ workflow: [step('truid.phone_check')] }), events.attemptStarted, events.evidenceProvider)
+  t.match(
+    writesAfter(last, { ...events.attemptFailed, reason: 'evidence_invalid' }).releases, [...own, evidence],
+    'also by the change that ends the verification',
+  )
+})
+
+t.test('a final verification frees its number, under every key', async t => {
+  for (const event of [events.canceled, events.userRejected] as const) {
+    t.strictSame(writesAfter(states.waiting, event).releases, [liveKey()], event.type)
+  }
+  t.strictSame(writesAfter(states.waiting, events.resent).releases, [])
+  const { releases } = writesAfter(states.waiting, events.canceled, contextOf(both))
+  t.strictSame(releases.length, 2)
+  t.strictSame(releases[0], liveKey())
+})
+
+t.test('codes are counted by app and number', async t => {
+  const counter = { name: `codes.${numberName}`, expiresAt: start + hour }
+  t.strictSame(writesAfter(states.waiting, events.evidenceApp).counters, [{ ...counter, add: 0, below: 15 }])
+  t.strictSame(writesAfter(states.resolvingApp, events.codeIncorrect).counters, [{ ...counter, add: 1, below: null }])
+  t.strictSame(writesAfter(states.waiting, events.evidenceProvider).counters, [])
+  t.strictSame(writesAfter(states.waiting, events.evidencePoll).counters, [])
+  t.strictSame(writesAfter(states.resolvingApp, events.numberProven).counters, [])
+  const codeless = apply(created(), { ...events.attemptStarted, attemptsRemaining: null })
+  t.strictSame(writesAfter(codeless, events.evidenceApp).counters, [], 'the method takes no codes')
+  const numberless = apply(created({ phoneNumber: null }), events.attemptStarted)
+  t.strictSame(writesAfter(numberless, events.evidenceApp).counters, [])
+})
+
+t.test('index entries: a new verification, and a number that was discovered', async t => {
+  const entry = (purpose: string, text: string) =>
+    ({ name: one.keyedHash(purpose, `shop ${text}`), score: start, keepMs: 2 * day })
+  t.strictSame(
+    writesOfNew(created({ reference: 'order-1' })).indexes, [entry('number', asked), entry('reference', 'order-1')],
+  )
+  t.strictSame(writesAfter(states.waiting, events.canceled).indexes, [], 'it is listed already')
+  const discovering = applyAll(created({ phoneNumber: null }), events.attemptStarted, events.evidenceProvider)
+  t.strictSame(writesAfter(discovering, events.numberProven).indexes, [entry('number', asked)])
+  t.equal(writesOfNew(created(), {}, contextOf(both)).indexes.length, 1, 'entered under one key')
+})
+
+t.test('erasure removes every claim and index entry, under every key', async t => {
+  const idempotency = { names: ['bmFtZQ', 'b3RoZXI'], hash: 'body', at: start }
+  const verification = created({ reference: 'order-1', idempotency })
+  const { releases, indexes } = erasureOf(verification, both.names)
+  t.strictSame(indexes, [
+    ...both.keyedHashes('number', `shop ${asked}`), ...both.keyedHashes('reference', 'shop order-1'),
+  ])
+  t.strictSame(releases, [
+    ...numberKeys(both.names, 'shop', asked).map(key => ({ ...key, value: 'ver_x' })),
+    ...idempotencyReleases(verification),
+  ])
+  t.strictSame(idempotencyReleases(verification).map(({ name, value }) => [name, value]), [
+    ['bmFtZQ', `ver_x body ${start}`], ['b3RoZXI', `ver_x body ${start}`],
+  ])
+  t.strictSame(erasureOf(created({ phoneNumber: null }), both.names), { releases: [], indexes: [] })
+  t.notMatch(JSON.stringify([releases, indexes]), /4155550|order-/, 'names in Redis reveal nothing')
+})
+
+t.test('numberKeys: one partition for a number, whatever the app', async t => {
+  const [shop, ...others] = numberKeys(both.names, 'shop', asked)
+  const [bank] = numberKeys(both.names, 'bank', asked)
+  t.equal(others.length, 1)
+  t.strictSame(shop, numberKeys(one.names, 'shop', asked)[0], 'the first key decides where new records live')
+  t.not(shop.name, bank.name)
+  t.equal(shop.partition, bank.partition)
 })

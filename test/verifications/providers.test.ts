@@ -1,0 +1,31 @@
+import t from 'tap'
+import { ProviderError } from '../../src/core/errors.ts'
+import { listProviders } from '../../src/verifications/providers.ts'
+import { openTestbed } from '../helpers/verifications.ts'
+
+const { setUp } = await openTestbed(t)
+
+t.test('each configured provider with its methods', async t => {
+  const { gateway, adapters } = setUp()
+  const [toy, other, ...more] = listProviders(adapters)
+  t.strictSame(more, [])
+  t.equal(other?.provider, 'other')
+  t.equal(toy?.provider, 'toy')
+  t.strictSame(toy?.methods.find(({ method }) => method === 'toy.silent'), {
+    method: 'toy.silent', needsPhoneNumber: true, evidence: ['code', 'none'], nextActions: ['openUrlOnCellular'],
+  }, 'nothing but what the API documents')
+  t.strictSame(toy?.health, { breaker: 'closed', errorRate: 0, lastSuccessAt: null, lastFailure: null })
+  t.strictSame(gateway.providers(), listProviders(adapters))
+})
+
+t.test('their health, with times as text', async t => {
+  const { create, toy, other, gateway, now } = setUp()
+  toy.answers.start = async () => { throw new ProviderError('toy', 'start', 'provider_misconfigured') }
+  await create()
+  const at = new Date(now()).toISOString()
+  t.match(gateway.providers(), [
+    { health: { breaker: 'open', errorRate: 1, lastSuccessAt: null, lastFailure: { at, reason: 'provider_misconfigured' } } },
+    { provider: 'other', health: { breaker: 'closed', errorRate: 0, lastSuccessAt: at, lastFailure: null } },
+  ])
+  t.strictSame(other.called('start'), ['other.code'])
+})
