@@ -60,16 +60,22 @@ export function createIdempotentReplays ({ store, changeFeed, now }: IdempotentR
       throw new ApiError('idempotency_key_reused', 'This Idempotency-Key was used before with another body.')
     }
     const until = now() + waitMs
-    for (;;) {
-      const changed = changeFeed.once(id, { timeoutMs: Math.max(1, until - now()) })
-      const stored = await store.loadReplicated(id, idempotencyReleases)
-      if (stored === null) return now() - at < notWrittenMs ? 'not_written' : 'gone'
-      if (currentAttempt(stored.record)?.attempt.phase !== 'starting') return stored.record
-      if (now() >= until) {
-        const detail = 'The first request with this Idempotency-Key is still in progress.'
-        throw new ApiError('idempotency_in_progress', detail, { retryAfterSeconds: 1 })
+    const listening = new AbortController()
+    try {
+      for (;;) {
+        const timeoutMs = Math.max(1, until - now())
+        const changed = changeFeed.once(id, { timeoutMs, signal: listening.signal })
+        const stored = await store.loadReplicated(id, idempotencyReleases)
+        if (stored === null) return now() - at < notWrittenMs ? 'not_written' : 'gone'
+        if (currentAttempt(stored.record)?.attempt.phase !== 'starting') return stored.record
+        if (now() >= until) {
+          const detail = 'The first request with this Idempotency-Key is still in progress.'
+          throw new ApiError('idempotency_in_progress', detail, { retryAfterSeconds: 1 })
+        }
+        await changed
       }
-      await changed
+    } finally {
+      listening.abort()
     }
   }
 
