@@ -57,6 +57,8 @@ export const publicUrl = 'https://verify.example'
 export async function openTestbed (t: Teardown) {
   const { url } = await startRedis(t)
   const [redis, subscriber] = await Promise.all([connectTo(t, url), connectTo(t, url, 'subscriber')])
+  // Each set-up listens on the same connection.
+  subscriber.setMaxListeners(0)
   const queues = createQueues(redis, () => {})
   t.teardown(() => queues.close())
   let count = 0

@@ -1,0 +1,203 @@
+import t from 'tap'
+import { ApiError, ProviderError } from '../../src/core/errors.ts'
+import { createCreate, partitionOfByte, readNumber } from '../../src/verifications/create.ts'
+import { createIdempotentReplays } from '../../src/verifications/idempotency.ts'
+import { encodeRecord } from '../../src/verifications/record-codec.ts'
+import { numberKeys } from '../../src/verifications/record-keys.ts'
+import { noTracing } from '../../src/telemetry/tracing.ts'
+import { day, errorCode, openTestbed, phoneNumber, type SetUp } from '../helpers/verifications.ts'
+
+const { setUp, redis } = await openTestbed(t)
+
+const claimOf = ({ sealer, store }: SetUp) => {
+  const [{ partition, name }] = numberKeys(sealer.names, 'shop', phoneNumber)
+  return store.claimOf(partition, name)
+}
+
+t.test('the record of a request', async t => {
+  const { create, read, app, ids, now, toy, jobsOf } = setUp({ shop: { includeProfile: true } })
+  const verification = await create({
+    reference: 'order-1', metadata: { plan: 'pro' }, locale: 'de', device: { platform: 'android' }, expiresInSeconds: 90,
+  })
+  t.match(verification, {
+    status: 'pending', appId: 'shop', phoneNumber, country: 'US', reference: 'order-1', metadata: { plan: 'pro' },
+    locale: 'de', device: { platform: 'android' }, returnUrl: null, includeProfile: true, webhookEvents: [],
+    idempotency: null, createdAt: now(), expiresAt: now() + 90_000, revision: 2,
+    attempts: [{ method: 'toy.code', phase: 'waiting', attemptsRemaining: 3 }],
+  })
+  t.ok(ids.checkId(verification.id, app.id))
+  t.strictSame((await read(verification.id)).record, verification, 'the response is what is stored')
+  t.notMatch(encodeRecord(verification).toString('latin1'), /workflow|expiresAt/, 'its fields have the stored order')
+  t.strictSame(toy.called('start'), ['toy.code'])
+  t.strictSame(await jobsOf(verification.id), [], 'nothing is left to do')
+})
+
+t.test('defaults', async t => {
+  const { gateway, app, create, now } = setUp({ shop: { webhook: { url: 'https://x.example', secrets: [] } } })
+  const minimal = await gateway.create(app, {}, null)
+  t.match(minimal, {
+    phoneNumber: null, reference: null, metadata: {}, locale: null, device: {}, includeProfile: false,
+    expiresAt: now() + 600_000, workflow: [{ method: 'toy.web' }, { method: 'other.web' }],
+    webhookEvents: ['verified', 'failed', 'expired', 'canceled'],
+  })
+  t.notOk('country' in minimal)
+  t.match(await create({ phoneNumber: '+881612345678' }), { country: '001' }, 'a number of no country')
+})
+
+t.test('a verification without a number may live in any partition', async t => {
+  const { gateway, app, ids, create, sealer } = setUp()
+  const made = await Promise.all(Array.from({ length: 12 }, () => gateway.create(app, {}, null)))
+  t.ok(new Set(made.map(({ id }) => ids.partitionOf(id))).size > 1)
+  t.strictSame([0, 15, 16, 255].map(partitionOfByte), [0, 15, 0, 15])
+  t.equal(ids.partitionOf((await create()).id), numberKeys(sealer.names, 'shop', phoneNumber)[0].partition)
+})
+
+t.test('what is refused', async t => {
+  const { create, app, gateway } = setUp({ shop: { deniedCountries: ['FR'], allowedReturnUrls: ['https://a.example/'] } })
+  t.equal(await errorCode(create({ phoneNumber: '4155550100' })), 'invalid_phone_number')
+  t.equal(await errorCode(create({ returnUrl: 'https://b.example/' })), 'invalid_request')
+  t.equal(await errorCode(create({ workflow: ['absent.code'] })), 'method_unavailable')
+  t.equal(await errorCode(gateway.create(app, { workflow: ['toy.code'] }, null)), 'no_eligible_method')
+  t.equal(await errorCode(create({ phoneNumber: '+33612345678' })), 'country_not_allowed')
+  t.match(await create({ returnUrl: 'https://a.example/' }), { returnUrl: 'https://a.example/' })
+  t.throws(() => readNumber('+1'), ApiError)
+})
+
+t.test('creates of a number per hour', async t => {
+  const { create, gateway, budgeted } = setUp({ shop: { limits: { createsPerNumberPerHour: 2 } } })
+  for (const _ of [1, 2]) await gateway.cancel((await create()).id)
+  t.equal(await errorCode(create()), 'rate_limited')
+  t.strictSame(budgeted, ['shop US created', 'shop US created'], 'a refused create is not counted')
+  t.equal(await errorCode(create({ phoneNumber: '+14155550102' })), 'none', 'another number')
+})
+
+t.test('codes: a number with too many incorrect ones gets no method that takes codes', async t => {
+  const { create, gateway, toy } = setUp({ shop: { limits: { wrongCodesPerNumberPerHour: 1 } } })
+  const { id } = await create()
+  t.equal(await errorCode(gateway.check(id, { code: '000000' })), 'code_incorrect')
+  await gateway.cancel(id)
+  t.equal(await errorCode(create()), 'rate_limited')
+  t.equal(await errorCode(create({ workflow: ['toy.push'] })), 'none')
+  t.strictSame(toy.called('start'), ['toy.code', 'toy.push'])
+})
+
+t.test('every method fails: the response is a failed verification', async t => {
+  const { create, toy, other } = setUp()
+  const fails = async () => { throw new ProviderError('toy', 'start', 'provider_error') }
+  toy.answers.start = fails
+  other.answers.start = fails
+  t.match(await create(), {
+    status: 'failed', reason: 'provider_unavailable', attempts: [{ reason: 'provider_error' }, { status: 'failed' }],
+  })
+})
+
+t.test('a live verification of the number', async t => {
+  const { create, gateway, read, app, apps, toy } = setUp()
+  const first = await create()
+  const refused = await create().catch(error => error)
+  t.match(refused, { apiCode: 'verification_in_progress', extra: { verificationId: first.id } })
+  t.equal(toy.calls.length, 1, 'nothing was sent')
+  const bank = apps.byId('bank') ?? app
+  t.equal((await gateway.create(bank, { phoneNumber, workflow: ['toy.code'] }, null)).status, 'pending', 'another app')
+  const second = await create({ onConflict: 'replace' })
+  t.match((await read(first.id)).record, { status: 'canceled', reason: 'superseded' })
+  t.equal(await errorCode(create()), 'verification_in_progress', 'the new one is live')
+  t.match((await read(second.id)).record, { status: 'pending' })
+})
+
+t.test('a claim that a lost release left behind', async t => {
+  const room = setUp()
+  const { create, gateway, store, sealer, now } = room
+  const [key] = numberKeys(sealer.names, 'shop', phoneNumber)
+  const { id } = await create()
+  t.equal(await claimOf(room), id)
+  await gateway.cancel(id)
+  t.equal(await claimOf(room), null, 'the end of a verification frees its number')
+  const leave = (value: string) =>
+    redis.set(`${room.namespace}:{q${key.partition.toString(16)}}:c:${key.name}`, value, 'PXAT', now() + day)
+  await leave(id)
+  const next = await create()
+  t.equal(await claimOf(room), next.id, 'of one that has ended')
+  await gateway.erase(next.id)
+  await leave(next.id)
+  t.equal(await errorCode(create()), 'none', 'of one that was erased')
+  t.equal(await store.load(next.id), null)
+})
+
+t.test('an Idempotency-Key', async t => {
+  const { create, gateway, toy, claimKeys, now } = setUp()
+  const first = await create({ reference: 'a' }, 'key-1')
+  t.match(first, { idempotency: { hash: /./, names: [/./], at: now() } })
+  const again = await create({ reference: 'a' }, 'key-1')
+  t.strictSame(again, first, 'the same request is the same verification')
+  t.equal(toy.calls.length, 1, 'and starts nothing')
+  t.equal(await errorCode(create({ reference: 'b' }, 'key-1')), 'idempotency_key_reused')
+  t.equal(await errorCode(create({ reference: 'a' }, 'key-2')), 'verification_in_progress', 'another key')
+  const expiries = await Promise.all((await claimKeys()).map(key => redis.pexpiretime(key)))
+  t.strictSame(expiries.toSorted(), [now() + 600_000, now() + day], 'the live claim, and the key for 24 hours')
+  await gateway.cancel(first.id)
+  t.match(await create({ reference: 'a' }, 'key-1'), { id: first.id, status: 'canceled' })
+})
+
+t.test('an erased verification does not come back by its Idempotency-Key', async t => {
+  const { create, gateway, claimKeys, store } = setUp()
+  const first = await create({}, 'key-1')
+  await gateway.erase(first.id)
+  t.strictSame(await claimKeys(), [])
+  const second = await create({}, 'key-1')
+  t.not(second.id, first.id)
+  t.equal(await store.load(first.id), null)
+})
+
+t.test('a key whose verification Redis has dropped makes a new one', async t => {
+  const { create, gateway, store, pass } = setUp()
+  const first = await create({}, 'key-1')
+  await gateway.cancel(first.id)
+  await store.erase(first.id, { publish: 'erased' })
+  pass(60_000)
+  const second = await create({}, 'key-1')
+  t.not(second.id, first.id)
+  t.equal((await create({}, 'key-1')).id, second.id)
+})
+
+t.test('a process that claimed the key and died before it wrote', async t => {
+  const { create, store, claimKeys } = setUp()
+  const first = await create({}, 'key-1')
+  const [claims] = [await claimKeys()]
+  await store.erase(first.id, { publish: 'erased' })
+  t.strictSame(await claimKeys(), claims)
+  t.equal((await create({}, 'key-1')).id, first.id, 'the next request writes the id that was claimed')
+})
+
+t.test('a policy that refuses now does not hide what was made before', async t => {
+  const { create, apps, gateway, app } = setUp()
+  const first = await create({}, 'key-1')
+  apps.replace([{ ...app, deniedCountries: ['US'] }])
+  const denied = apps.byId('shop') ?? app
+  const request = { phoneNumber, workflow: ['toy.code', 'other.code'] }
+  t.equal((await gateway.create(denied, request, 'key-1')).id, first.id)
+  t.equal(await errorCode(gateway.create(denied, request, 'key-2')), 'country_not_allowed')
+  t.equal(await errorCode(gateway.create(denied, request, null)), 'country_not_allowed')
+})
+
+t.test('it gives up after five conflicts', async t => {
+  const { transitions, dispatch, start, store, changeFeed, sealer, ids, methods, limits, app, now, toy } = setUp()
+  let inserts = 0
+  const holder = { name: 'x', value: ids.newId('shop', 0) }
+  const create = createCreate({
+    dispatch, start, store, methods, now, tracing: noTracing, names: { sealer, ids, randomPartition: () => 0 },
+    transitions: {
+      ...transitions,
+      insert: async () => {
+        inserts += 1
+        return { type: 'live', holder }
+      },
+    },
+    replays: createIdempotentReplays({ store, changeFeed, now }),
+    policies: { limits, country: { assertAllowed () {} } },
+  })
+  await t.rejects(create(app, { phoneNumber }, null), new ApiError(
+    'overloaded', 'Too many requests for this number at the same time.', { retryAfterSeconds: 1 },
+  ))
+  t.strictSame([inserts, toy.calls.length], [5, 0])
+})
