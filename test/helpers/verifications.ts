@@ -34,6 +34,8 @@ import { readSeries, sumOf } from './metrics.ts'
 import { connectTo, startRedis } from './redis.ts'
 import { createToyProvider } from './toy-provider.ts'
 
+export { discovered, goodCode } from './toy-provider.ts'
+
 type Teardown = { teardown (run: () => unknown): void }
 type WrapStore = (store: Store<Verification>) => Store<Verification>
 

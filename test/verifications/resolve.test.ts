@@ -1,0 +1,140 @@
+import t from 'tap'
+import { ProviderError } from '../../src/core/errors.ts'
+import { StoreUnavailable } from '../../src/store/record-store.ts'
+import { pendingAttempt } from '../core/fixtures.ts'
+import { goodCode, openTestbed, type SetUp, type SetUpOptions } from '../helpers/verifications.ts'
+
+const { setUp } = await openTestbed(t)
+const isFirst = { isFirst: true, isLastTry: false }
+const later = { isFirst: false, isLastTry: false }
+
+/** A verification whose code was just received and not yet looked at. */
+async function receive (options?: SetUpOptions) {
+  const room = setUp(options)
+  const { id } = await room.create()
+  const evidence = { from: 'app', value: { code: goodCode } } as const
+  const { stored } = await room.transitions.apply(
+    await room.transitions.load(id), { type: 'evidenceReceived', attempt: 0, evidence },
+  )
+  return { ...room, id, stored, wasQueried: () => wasQueried(room, id) }
+}
+async function wasQueried ({ read }: SetUp, id: string): Promise<boolean> {
+  const attempt = pendingAttempt((await read(id)).record)
+  return attempt.phase === 'resolving' && attempt.wasQueried
+}
+const failWith = (room: SetUp, reason: 'provider_error' | 'provider_timeout' | 'rate_limited_by_provider', status: number | null) => {
+  room.toy.answers.resolve = async () => { throw new ProviderError('toy', 'resolve', reason, { retryable: true, status }) }
+}
+
+t.test('the answer is applied', async t => {
+  const { resolve, stored, read, id, toy } = await receive()
+  const resolved = await resolve(stored, isFirst)
+  t.match(resolved.event, { type: 'numberProven' })
+  t.equal(resolved.stored.record.status, 'verified')
+  t.strictSame((await read(id)).record, resolved.stored.record)
+  t.match(toy.calls.at(-1), { call: 'resolve', evidence: { code: goodCode }, repeated: false })
+  t.match(await resolve(resolved.stored, isFirst), { event: null }, 'nothing is pending any more')
+  t.equal(toy.called('resolve').length, 1)
+})
+
+t.test('a query that may have been answered before is repeated', async t => {
+  const { resolve, stored, toy } = await receive()
+  await resolve(stored, later)
+  t.match(toy.calls.at(-1), { call: 'resolve', repeated: true })
+})
+
+t.test('queryStarted is stored before the query', async t => {
+  const room = await receive()
+  failWith(room, 'rate_limited_by_provider', 429)
+  await t.rejects(room.resolve(room.stored, isFirst), ProviderError)
+  t.notOk(await room.wasQueried(), 'the provider refused explicitly: the evidence was not looked at')
+  const seen: boolean[] = []
+  room.toy.answers.resolve = async () => {
+    seen.push(await room.wasQueried())
+    return { verdict: 'incorrect' }
+  }
+  await room.resolve(await room.read(room.id), later)
+  t.strictSame(seen, [true])
+  t.match(room.toy.calls.at(-1), { repeated: false }, 'it is the first query that counts')
+})
+
+t.test('only an explicit refusal of a first query says that it was not looked at', async t => {
+  for (const [reason, status, remains] of [
+    ['rate_limited_by_provider', 429, false], ['provider_error', 403, false], ['provider_error', 499, false],
+    ['provider_error', 500, true], ['provider_error', 503, true], ['provider_timeout', null, true],
+  ] as const) {
+    const room = await receive()
+    failWith(room, reason, status)
+    await t.rejects(room.resolve(room.stored, isFirst), ProviderError)
+    t.equal(await room.wasQueried(), remains, `${reason} ${status}`)
+  }
+  const repeated = await receive()
+  failWith(repeated, 'rate_limited_by_provider', 429)
+  await t.rejects(repeated.resolve(repeated.stored, later), ProviderError)
+  t.ok(await repeated.wasQueried(), 'a 429 to a repeated query says nothing about the first one')
+})
+
+t.test('a breaker that is open has asked nobody', async t => {
+  const room = await receive()
+  room.toy.answers.start = async () => { throw new ProviderError('toy', 'start', 'provider_misconfigured') }
+  await room.create({ phoneNumber: '+14155550102' })
+  t.match(await room.resolve(room.stored, isFirst).catch(error => error), { reason: 'provider_unavailable' })
+  t.strictSame(room.toy.called('resolve'), [])
+  t.notOk(await room.wasQueried())
+})
+
+t.test('the last try ends the attempt with the reason, and starts the next one', async t => {
+  const room = await receive()
+  failWith(room, 'provider_error', 503)
+  const { stored, event } = await room.resolve(room.stored, { isFirst: false, isLastTry: true })
+  t.match(event, { type: 'attemptFailed', reason: 'provider_error' })
+  t.match(stored.record.attempts, [{ status: 'failed', reason: 'provider_error' }, { phase: 'waiting' }])
+  t.strictSame(room.other.called('start'), ['other.code'])
+})
+
+t.test('an error that is not the provider\'s is thrown, also on the last try', async t => {
+  const room = await receive()
+  room.toy.answers.resolve = async () => { throw new RangeError('a fault of the adapter') }
+  await t.rejects(room.resolve(room.stored, { isFirst: false, isLastTry: true }), RangeError)
+  t.equal((await room.read(room.id)).record.attempts.length, 1)
+})
+
+t.test('the answer survives a short outage of the store', async t => {
+  let failures = 0
+  const { resolve, stored, toy, observed } = await receive({
+    wrapStore: store => ({
+      ...store,
+      async save (id, version, record, options) {
+        if (record.status !== 'verified' || failures > 0) return store.save(id, version, record, options)
+        failures += 1
+        throw new StoreUnavailable('TIMEOUT')
+      },
+    }),
+  })
+  t.equal((await resolve(stored, isFirst)).stored.record.status, 'verified')
+  t.strictSame([failures, toy.called('resolve').length], [1, 1], 'the provider is queried once')
+  t.strictSame(observed.at(-1), ['pending', 'verified'])
+})
+
+t.test('the answer survives a write of another process', async t => {
+  const { resolve, stored, toy, transitions, read, id } = await receive()
+  toy.answers.resolve = async () => {
+    const delivery = { status: 'read', channel: 'SMS', at: 1 } as const
+    await transitions.apply(await read(id), { type: 'deliveryReported', attempt: 0, delivery })
+    return { verdict: 'proven', phoneNumber: '+14155550100' }
+  }
+  t.match((await resolve(stored, isFirst)).stored.record, {
+    status: 'verified', attempts: [{ status: 'verified', delivery: { status: 'read' } }],
+  })
+})
+
+t.test('a query without evidence is not marked', async t => {
+  const { create, resolve, transitions, read, toy } = setUp()
+  const { id } = await create({ workflow: ['toy.silent'] })
+  const evidence = { from: 'poll', value: {} } as const
+  const { stored } = await transitions.apply(await read(id), { type: 'evidenceReceived', attempt: 0, evidence })
+  t.match(await resolve(stored, isFirst), { event: { type: 'stillPending', from: 'poll' } })
+  t.match((await read(id)).record.attempts, [{ wasQueried: false }])
+  await resolve(await read(id), later)
+  t.match(toy.calls.at(-1), { repeated: false })
+})

@@ -1,0 +1,116 @@
+import t from 'tap'
+import { ProviderError } from '../../src/core/errors.ts'
+import { StoreUnavailable } from '../../src/store/record-store.ts'
+import { retryWhileStoreIsDown } from '../../src/verifications/start.ts'
+import { created, step } from '../core/fixtures.ts'
+import { openTestbed, type SetUpOptions } from '../helpers/verifications.ts'
+
+const { setUp } = await openTestbed(t)
+
+/** A verification whose first start the caller has claimed. */
+async function insert (options?: SetUpOptions, workflow = ['toy.code', 'other.code', 'toy.silent']) {
+  const room = setUp(options)
+  const id = room.ids.newId('shop', 0)
+  const at = room.now()
+  const request = { ...created({ id, workflow: workflow.map(name => step(name)), expiresAt: at + 600_000 }) }
+  const inserted = await room.transitions.insert(request, at, [])
+  if (!('stored' in inserted)) throw new Error('not inserted')
+  return { ...room, id, inserted }
+}
+const fail = (reason: 'provider_error' | 'provider_misconfigured' = 'provider_error') => async () => {
+  throw new ProviderError('toy', 'start', reason)
+}
+
+t.test('the attempt that the caller claimed', async t => {
+  const { start, inserted, toy, read, id, jobsOf } = await insert()
+  t.match(inserted, { effect: 'start', stored: { record: { attempts: [{ phase: 'starting', isClaimed: true }] } } })
+  const stored = await start(inserted)
+  t.match(stored.record.attempts, [{ phase: 'waiting', state: { sent: 1 } }])
+  t.strictSame(await read(id), stored)
+  t.strictSame(toy.called('start'), ['toy.code'])
+  t.strictSame(await jobsOf(id), [])
+  t.equal(await start({ stored, effect: null }), stored, 'no effect, no start')
+  t.equal(await start({ stored, effect: 'resolve' }), stored)
+  t.equal(toy.calls.length, 1)
+})
+
+t.test('the next attempts, while they fail', async t => {
+  const { start, inserted, toy, other } = await insert()
+  toy.answers.start = fail()
+  other.answers.start = async () => { throw new ProviderError('other', 'start', 'carrier_unsupported') }
+  t.match((await start(inserted)).record, {
+    status: 'failed', reason: 'provider_unavailable',
+    attempts: [{ reason: 'provider_error' }, { reason: 'carrier_unsupported' }, { reason: 'provider_error' }],
+  })
+  t.strictSame([toy.called('start'), other.called('start')], [['toy.code', 'toy.silent'], ['other.code']])
+})
+
+t.test('a breaker that opens in between: the start is skipped, not failed', async t => {
+  const { start, inserted, toy, other } = await insert()
+  toy.answers.start = fail('provider_misconfigured')
+  other.answers.start = fail()
+  t.match((await start(inserted)).record.attempts, [
+    { status: 'failed', reason: 'provider_misconfigured' }, { status: 'failed' },
+    { status: 'skipped', reason: 'provider_unavailable' },
+  ])
+  t.strictSame(toy.called('start'), ['toy.code'])
+})
+
+t.test('the time budget of a request: a job starts the rest', async t => {
+  for (const [tookMs, isHere] of [[3_999, true], [4_000, false]] as const) {
+    const { start, inserted, toy, other, pass, jobsOf, id } = await insert()
+    toy.answers.start = async () => {
+      pass(tookMs)
+      throw new ProviderError('toy', 'start', 'provider_timeout')
+    }
+    const { record } = await start(inserted)
+    t.match(record.attempts[1], isHere ? { phase: 'waiting' } : { phase: 'starting', isClaimed: false })
+    t.strictSame(other.called('start'), isHere ? ['other.code'] : [])
+    t.equal((await jobsOf(id)).length, isHere ? 0 : 1)
+  }
+})
+
+t.test('a provider id that belongs to another attempt', async t => {
+  const room = await insert()
+  const { start, inserted, toy, create } = room
+  toy.answers.start = async () => ({ state: null, action: { type: 'answerCall' }, id: 'one' })
+  await start(inserted)
+  t.match(await create({ phoneNumber: '+14155550102' }), {
+    attempts: [{ status: 'failed', reason: 'provider_bad_response' }, { method: 'other.code', phase: 'waiting' }],
+  })
+})
+
+t.test('the answer survives a short outage of the store', async t => {
+  let failures = 0
+  const { start, inserted, toy } = await insert({
+    wrapStore: store => ({
+      ...store,
+      async save (...args) {
+        failures += 1
+        if (failures === 1) throw new StoreUnavailable('DISCONNECTED')
+        return store.save(...args)
+      },
+    }),
+  })
+  t.match((await start(inserted)).record.attempts, [{ phase: 'waiting' }])
+  t.equal(toy.calls.length, 1, 'no second message')
+})
+
+t.test('retryWhileStoreIsDown', async t => {
+  let time = 0
+  let tries = 0
+  const write = (error: Error, failures: number) => async () => {
+    tries += 1
+    time += 100
+    if (tries <= failures) throw error
+    return tries
+  }
+  const down = new StoreUnavailable('TIMEOUT')
+  t.equal(await retryWhileStoreIsDown(write(down, 1), 1_000, () => time), 2)
+  tries = 0
+  await t.rejects(retryWhileStoreIsDown(write(down, 9), time + 100, () => time), down, 'no longer than `until`')
+  t.equal(tries, 1)
+  tries = 0
+  await t.rejects(retryWhileStoreIsDown(write(new RangeError('x'), 9), Infinity, () => time), RangeError)
+  t.equal(tries, 1, 'another error is not waited out')
+})
