@@ -1,0 +1,132 @@
+import t from 'tap'
+import { ProviderError } from '../../src/core/errors.ts'
+import { jobText } from '../../src/verifications/dispatch.ts'
+import { until } from '../helpers/redis.ts'
+import { goodCode, openTestbed, type SetUp, type SetUpOptions } from '../helpers/verifications.ts'
+
+const { setUp } = await openTestbed(t)
+const callback = {
+  type: 'evidenceReceived', attempt: 0, evidence: { from: 'provider', value: { code: goodCode } },
+} as const
+const next = { type: 'nextRequested', reason: 'abandoned' } as const
+
+/** A verification whose first attempt waits. */
+async function wait (options?: SetUpOptions) {
+  const room = setUp(options)
+  const { id } = await room.create()
+  return { ...room, id, stored: await room.read(id) }
+}
+const isVerified = ({ read }: SetUp, id: string) => async () => (await read(id)).record.status === 'verified'
+
+t.test('a process that works no jobs enqueues the effect, under the name of its revision', async t => {
+  const { dispatch, stored, id, jobsOf, sealer, toy } = await wait()
+  const { stored: { record }, effect } = await dispatch.apply(stored, callback)
+  t.equal(effect, 'resolve')
+  t.strictSame(await jobsOf(id), [{ name: sealer.keyedHash('job', jobText(record)), delay: 0 }])
+  t.notMatch((await jobsOf(id))[0]?.name, id, 'BullMQ keeps names')
+  t.strictSame(toy.called('resolve'), [])
+  t.equal(jobText({ id: 'ver_x', revision: 3 }), 'ver_x 3')
+})
+
+t.test('the effect that the caller runs itself is not enqueued', async t => {
+  const { dispatch, stored, id, jobsOf, toy } = await wait({ maxInFlight: 5 })
+  const resolving = await dispatch.apply(stored, callback, 'resolve')
+  t.equal(resolving.effect, 'resolve')
+  const started = await dispatch.apply(resolving.stored, next, 'start')
+  t.match(started.stored.record.attempts[1], { phase: 'starting', isClaimed: true }, 'claimed in the same write')
+  t.strictSame(await jobsOf(id), [])
+  t.strictSame(toy.called('resolve'), [])
+})
+
+t.test('another effect than the caller runs is enqueued', async t => {
+  const { dispatch, stored, id, jobsOf, pass } = await wait()
+  pass(60_000)
+  const late = await dispatch.apply(stored, callback, 'resolve')
+  t.equal(late.effect, 'start')
+  t.match(late.stored.record.attempts[1], { isClaimed: false })
+  t.equal((await jobsOf(id)).length, 1)
+})
+
+t.test('evidence is resolved inline while a slot is free', async t => {
+  const room = await wait({ maxInFlight: 1 })
+  const { dispatch, stored, id, jobsOf, toy } = room
+  await dispatch.apply(stored, callback)
+  await until(isVerified(room, id), 'it is verified')
+  t.match(toy.calls.at(-1), { call: 'resolve', repeated: false })
+  t.strictSame(await jobsOf(id), [])
+})
+
+t.test('a full executor: nothing is dropped, a job does it', async t => {
+  const { dispatch, stored, id, jobsOf, executor, toy } = await wait({ maxInFlight: 1 })
+  const blocked = Promise.withResolvers<void>()
+  t.ok(executor?.tryRun(() => blocked.promise))
+  await dispatch.apply(stored, callback)
+  t.equal((await jobsOf(id)).length, 1)
+  t.strictSame(toy.called('resolve'), [])
+  blocked.resolve()
+})
+
+t.test('a start, and what the sweeper finds undone, go to a job', async t => {
+  const { dispatch, stored, id, jobsOf, other, pass, toy } = await wait({ maxInFlight: 5 })
+  const { stored: starting } = await dispatch.apply(stored, next)
+  t.equal((await jobsOf(id)).length, 1)
+  t.strictSame(other.called('start'), [])
+  pass(8_000)
+  t.equal((await dispatch.apply(starting, { type: 'timeElapsed' })).effect, 'start')
+  t.equal((await jobsOf(id)).length, 1, 'the same revision is the same job')
+
+  const late = await wait({ maxInFlight: 5 })
+  const resolving = await late.dispatch.apply(late.stored, callback, 'resolve')
+  late.pass(8_000)
+  t.equal((await late.dispatch.apply(resolving.stored, { type: 'timeElapsed' })).effect, 'resolve')
+  t.equal((await late.jobsOf(late.id)).length, 1)
+  t.strictSame([...late.toy.called('resolve'), ...toy.called('resolve')], [])
+})
+
+t.test('inline work that the provider fails is tried again by a job', async t => {
+  const { dispatch, stored, id, jobsOf, toy, lines } = await wait({ maxInFlight: 1 })
+  toy.answers.resolve = async () => { throw new ProviderError('toy', 'resolve', 'provider_error', { retryable: true }) }
+  await dispatch.apply(stored, callback)
+  await until(async () => (await jobsOf(id)).length === 1, 'a job is enqueued')
+  t.match(await jobsOf(id), [{ delay: 500 }])
+  t.notMatch(lines, [{ msg: /inline work failed/ }])
+})
+
+t.test('a verification that is erased meanwhile is no failure; a fault is logged', async t => {
+  const { dispatch, stored, id, store, toy, executor, lines } = await wait({ maxInFlight: 1 })
+  toy.answers.resolve = async () => {
+    await store.erase(id, { publish: 'erased' })
+    return { verdict: 'proven', phoneNumber: '+14155550100' }
+  }
+  await dispatch.apply(stored, callback)
+  await executor?.close(5_000)
+  const failures = () => lines.filter(({ msg }) => msg === 'inline work failed; the sweeper will retry it')
+  t.equal(await store.load(id), null)
+  t.strictSame(failures(), [])
+
+  const faulty = await wait({ maxInFlight: 1 })
+  faulty.toy.answers.resolve = async () => { throw new RangeError('a fault of the adapter') }
+  await faulty.dispatch.apply(faulty.stored, callback)
+  await faulty.executor?.close(5_000)
+  t.match(faulty.lines.at(-1), { msg: 'inline work failed; the sweeper will retry it' })
+})
+
+t.test('a queue that fails does not fail the change', async t => {
+  const { dispatch, stored, lines, id } = await wait({ queues: { async resolve () { throw new RangeError('x') } } })
+  t.match(await dispatch.apply(stored, callback), { changed: true })
+  t.match(lines.at(-1), { verificationId: id, cause: 'RangeError', msg: 'enqueue failed; the sweeper will retry it' })
+})
+
+t.test('retryLater: after the time that the provider asks for, at most five minutes', async t => {
+  for (const [retryAfterMs, delay] of [[null, 500], [9_000, 9_000], [900_000, 300_000]] as const) {
+    const { dispatch, stored, id, jobsOf } = await wait()
+    await dispatch.retryLater(stored.record, new ProviderError('toy', 'resolve', 'provider_error', { retryAfterMs }))
+    t.match(await jobsOf(id), [{ delay }])
+  }
+})
+
+t.test('an event that does not apply has no effect', async t => {
+  const { dispatch, stored, id, jobsOf } = await wait()
+  t.match(await dispatch.apply(stored, { ...callback, attempt: 1 }), { changed: false, effect: null })
+  t.strictSame(await jobsOf(id), [])
+})
