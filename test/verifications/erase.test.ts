@@ -1,0 +1,43 @@
+import t from 'tap'
+import { createKeys } from '../../src/store/keys.ts'
+import { errorCode, goodCode, openTestbed } from '../helpers/verifications.ts'
+
+const { setUp, redis } = await openTestbed(t)
+
+t.test('nothing of it is left, in any state', async t => {
+  for (const status of ['pending', 'verified', 'canceled']) {
+    const webhook = { url: 'https://x.example', secrets: [] }
+    const { create, gateway, namespace, ids, changeFeed } = setUp({ shop: { webhook } })
+    const { id } = await create({ reference: 'order-1' }, 'key-1')
+    if (status === 'verified') await gateway.check(id, { code: goodCode })
+    if (status === 'canceled') await gateway.cancel(id)
+    t.equal((await gateway.get(id)).status, status)
+    const heard = changeFeed.once(id, { timeoutMs: 5_000 })
+    await gateway.erase(id)
+    t.equal(await heard, 'erased', 'whoever follows it is notified')
+    t.equal(await errorCode(gateway.get(id)), 'gone')
+    t.equal(await errorCode(gateway.erase(id)), 'gone')
+    t.strictSame(await redis.keys(`${namespace}:*:[cri]:*`), [], `${status}: records, claims and indexes`)
+    t.strictSame(await redis.zrange(createKeys(namespace).due(ids.partitionOf(id) ?? -1), '0', '-1'), [])
+  }
+})
+
+t.test('other verifications stay', async t => {
+  const { create, gateway, app } = setUp()
+  const first = await create({ reference: 'order-1' })
+  await gateway.cancel(first.id)
+  const second = await create({ reference: 'order-1' }, 'key-1')
+  await gateway.erase(first.id)
+  t.strictSame(await gateway.get(second.id), second)
+  t.match(await gateway.find(app, { reference: 'order-1' }, 10), [{ id: second.id }])
+  t.equal((await create({ reference: 'order-1' }, 'key-1')).id, second.id)
+  t.equal(await errorCode(create()), 'verification_in_progress', 'its claim of the number is its own')
+})
+
+t.test('without related records only the verification is erased', async t => {
+  const { create, erase, read, store, claimKeys } = setUp()
+  const { id } = await create()
+  await erase((await read(id)).record)
+  t.equal(await store.load(id), null)
+  t.strictSame(await claimKeys(), [])
+})

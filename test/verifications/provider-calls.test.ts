@@ -1,0 +1,152 @@
+import t from 'tap'
+import type { Outcome } from '../../src/adapters/adapter.ts'
+import { ProviderError } from '../../src/core/errors.ts'
+import type { Reason } from '../../src/core/reasons.ts'
+import type { NewVerification } from '../../src/core/decide.ts'
+import { acceptedEvidence, callbackUrl } from '../../src/verifications/provider-calls.ts'
+import { apply, asked, created, events, step } from '../core/fixtures.ts'
+import { openTestbed, publicUrl, type SetUp } from '../helpers/verifications.ts'
+
+const { setUp } = await openTestbed(t)
+const evidence = { from: 'app', value: { code: '1' } } as const
+
+/** A verification in its first step; it is stored nowhere. */
+function prepare (method = 'toy.code', more: Partial<NewVerification> = {}) {
+  const room = setUp()
+  const starting = created({ id: room.ids.newId('shop', 2), workflow: [step(method), step('other.code')], ...more })
+  return { ...room, starting, waiting: apply(starting, events.attemptStarted) }
+}
+const fail = (reason: Reason, retryable = false) => async () => {
+  throw new ProviderError('toy', 'call', reason, { retryable })
+}
+
+t.test('what the adapter receives about an attempt', async t => {
+  const { providerCalls, starting, waiting, ids } = prepare('toy.code', {
+    returnUrl: 'https://shop.example/', locale: 'de', device: { ip: '192.0.2.7' },
+    workflow: [step('toy.code', { options: { length: 4 } }), step('toy.operator')],
+  })
+  const { id } = waiting
+  const [callbackKey, redirectKey] = [ids.callbackKey(id, 0, 'callback'), ids.callbackKey(id, 0, 'redirect')]
+  const context = {
+    id: ids.attemptId(id, 0), method: 'toy.code', phoneNumber: asked, options: { length: 4 }, locale: 'de',
+    device: { ip: '192.0.2.7' }, state: null, expiresAt: waiting.createdAt + 60_000, callbackKey,
+    callbackUrl: `${publicUrl}/callbacks/toy/${callbackKey}`, redirectKey,
+    redirectUrl: `${publicUrl}/callbacks/toy/${redirectKey}`,
+  }
+  t.strictSame(providerCalls.contextOf(starting, 0), context)
+  t.strictSame(providerCalls.contextOf(waiting, 0), { ...context, state: { ref: 1 } })
+  const ended = apply(waiting, events.attemptFailed)
+  t.match(providerCalls.contextOf(ended, 0), { state: null, expiresAt: waiting.expiresAt })
+  t.match(providerCalls.contextOf(ended, 1), {
+    id: ids.attemptId(id, 1), redirectUrl: `${publicUrl}/callbacks/toy`, redirectKey: ids.callbackKey(id, 1, 'redirect'),
+  }, 'a redirect URI that is registered: the key is returned in the query')
+  t.match(prepare().providerCalls.contextOf(prepare().waiting, 0), { redirectUrl: null, redirectKey: null })
+  t.throws(() => providerCalls.contextOf(waiting, 1), RangeError)
+})
+
+t.test('callbackUrl', async t => {
+  t.equal(callbackUrl(publicUrl, 'toy', null), `${publicUrl}/callbacks/toy`)
+  t.equal(callbackUrl(publicUrl, 'toy', 'a/b'), `${publicUrl}/callbacks/toy/a%2Fb`)
+})
+
+t.test('a start', async t => {
+  const { providerCalls, starting, toy, now } = prepare()
+  t.strictSame(await providerCalls.start(starting, 0), {
+    type: 'attemptStarted', attempt: 0, state: { sent: 1 },
+    action: { type: 'submitCode', length: 6, channels: ['SMS'] }, attemptsRemaining: 3,
+    resend: { left: 2, availableAt: now() + 30_000, afterMs: 30_000 },
+  })
+  toy.answers.start = async () => ({ state: 1, action: { type: 'answerCall' }, id: 'one', poll: { afterMs: 700 } })
+  t.match(await providerCalls.start(starting, 0), { providerId: 'one', pollEveryMs: 700 })
+  const silent = prepare('toy.silent')
+  t.match(await silent.providerCalls.start(silent.starting, 0), { attemptsRemaining: null, resend: null })
+})
+
+t.test('a start that fails is an event', async t => {
+  const { providerCalls, starting, toy } = prepare()
+  for (const reason of ['provider_error', 'carrier_unsupported', 'provider_misconfigured'] as const) {
+    toy.answers.start = fail(reason)
+    t.strictSame(await providerCalls.start(starting, 0), { type: 'startFailed', attempt: 0, reason })
+  }
+  t.strictSame(
+    await providerCalls.start(starting, 0), { type: 'attemptSkipped', attempt: 0, reason: 'provider_unavailable' },
+    'the breaker is open: nothing was started',
+  )
+  t.equal(toy.calls.length, 3)
+  const faulty = prepare()
+  faulty.toy.answers.start = async () => { throw new RangeError('a fault of the adapter') }
+  await t.rejects(faulty.providerCalls.start(faulty.starting, 0), RangeError)
+})
+
+t.test('a provider that is not configured any more', async t => {
+  for (const method of ['absent.code', 'toy.absent']) {
+    const { providerCalls, starting, waiting } = prepare(method)
+    const reason = 'provider_misconfigured'
+    t.strictSame(await providerCalls.start(starting, 0), { type: 'startFailed', attempt: 0, reason })
+    t.strictSame(await providerCalls.resolve(waiting, 0, evidence, false), { type: 'attemptFailed', attempt: 0, reason })
+    t.match(await providerCalls.resend(waiting, 0).catch(error => error), { reason })
+    await providerCalls.cancel(waiting, 0)
+  }
+})
+
+t.test('an answer to evidence becomes an event', async t => {
+  const { providerCalls, waiting, toy, now } = prepare()
+  const answered = async (outcome: Outcome) => {
+    toy.answers.resolve = async () => outcome
+    return providerCalls.resolve(waiting, 0, evidence, true)
+  }
+  const attempt = 0
+  t.strictSame(await answered({ verdict: 'proven', phoneNumber: asked }), {
+    type: 'numberProven', attempt, phoneNumber: asked, profile: null, signals: null,
+  })
+  const more = { profile: { gender: 'x' }, signals: { line: 'mobile' } }
+  t.match(await answered({ verdict: 'proven', phoneNumber: asked, ...more }), more)
+  t.strictSame(await answered({ verdict: 'denied', reason: 'number_mismatch' }), {
+    type: 'attemptFailed', attempt, reason: 'number_mismatch',
+  })
+  t.strictSame(await answered({ verdict: 'incorrect' }), { type: 'codeIncorrect', attempt })
+  const pending = { type: 'stillPending', attempt, from: 'app', askAgainAt: now() + 900 }
+  t.strictSame(await answered({ verdict: 'pending', retryAfterMs: 900 }), pending)
+  const step = { state: { ref: 4 }, action: { type: 'answerCall' } } as const
+  t.strictSame(await answered({ verdict: 'pending', retryAfterMs: 900, ...step }), { ...pending, ...step })
+  t.match(toy.calls.at(-1), { evidence: { code: '1' }, repeated: true, attempt: { state: { ref: 1 } } })
+})
+
+t.test('an error that a later try may repair is thrown, any other ends the attempt', async t => {
+  const { providerCalls, waiting, toy } = prepare()
+  toy.answers.resolve = fail('provider_timeout', true)
+  t.match(await providerCalls.resolve(waiting, 0, evidence, false).catch(error => error), { retryable: true })
+  toy.answers.resolve = fail('evidence_expired')
+  t.match(await providerCalls.resolve(waiting, 0, evidence, false), { type: 'attemptFailed', reason: 'evidence_expired' })
+  toy.answers.resolve = async () => { throw new RangeError('a fault of the adapter') }
+  await t.rejects(providerCalls.resolve(waiting, 0, evidence, false), RangeError)
+})
+
+t.test('resend and cancel', async t => {
+  const { providerCalls, waiting, toy, lines, adapters } = prepare()
+  t.strictSame(await providerCalls.resend(waiting, 0), {
+    type: 'resent', attempt: 0, state: { sent: 1 }, action: { type: 'submitCode', length: 6, channels: ['SMS'] },
+  })
+  toy.answers.resend = async () => ({ state: 1, action: { type: 'answerCall' }, id: 'two' })
+  t.match(await providerCalls.resend(waiting, 0), { providerId: 'two' })
+  await providerCalls.cancel(waiting, 0)
+  t.match(toy.calls.at(-1), { call: 'cancel', attempt: { state: { ref: 1 } } })
+  toy.answers.cancel = fail('provider_error')
+  await providerCalls.cancel(waiting, 0)
+  t.match(lines.at(-1), { verificationId: waiting.id, reason: 'provider_error', level: 40 })
+  const guarded = adapters.get('toy')
+  delete guarded?.cancel
+  delete guarded?.resend
+  await providerCalls.cancel(waiting, 0)
+  t.match(await providerCalls.resend(waiting, 0).catch(error => error), { reason: 'provider_misconfigured' })
+})
+
+t.test('acceptedEvidence', async t => {
+  const accepted = ({ waiting, adapters }: SetUp & { waiting: ReturnType<typeof created> }) =>
+    acceptedEvidence(waiting, adapters)
+  t.strictSame(accepted(prepare('toy.silent')), { index: 0, evidence: ['code', 'none'] })
+  t.strictSame(accepted(prepare('absent.code')), { index: 0, evidence: [] })
+  const { starting, waiting, adapters } = prepare()
+  t.equal(acceptedEvidence(starting, adapters), null, 'it is still starting')
+  t.equal(acceptedEvidence(apply(waiting, events.canceled), adapters), null)
+})
