@@ -1,10 +1,11 @@
 import t from 'tap'
-import { createVerification, decide, leaseMs } from '../../src/core/decide.ts'
+import { createVerification, decide } from '../../src/core/decide.ts'
 import { reasons, reasonWords } from '../../src/core/reasons.ts'
 import {
   apply, applyAll, asked, created, describe, events, pendingAttempt, request, start, states, step,
   type EventName, type StateName,
 } from './fixtures.ts'
+import { leaseMs } from '../../src/core/verification.ts'
 
 // Rows: states; columns: events. An event that is missing is ignored. This table is the specification.
 const next = 'pending:1:starting +start'

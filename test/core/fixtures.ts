@@ -1,6 +1,6 @@
-import { createVerification, decide, type Decision, type NewVerification } from '../../src/core/decide.ts'
-import type { Event } from '../../src/core/events.ts'
-import { currentAttempt, type Step, type Verification } from '../../src/core/verification.ts'
+import { createVerification, decide } from '../../src/core/decide.ts'
+import type { Event, Decision } from '../../src/core/events.ts'
+import { currentAttempt, type Step, type Verification, type NewVerification } from '../../src/core/verification.ts'
 import type { Action } from '../../src/core/vocabulary.ts'
 
 /** The number to verify in every state below. */

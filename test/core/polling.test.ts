@@ -1,6 +1,7 @@
 import t from 'tap'
-import { decide, leaseMs } from '../../src/core/decide.ts'
+import { decide } from '../../src/core/decide.ts'
 import { action, apply, describe, events, nextStep, pendingAttempt, start, states } from './fixtures.ts'
+import { leaseMs } from '../../src/core/verification.ts'
 
 const resolve = 'pending:0:resolving +resolve'
 

@@ -1,7 +1,8 @@
 import t from 'tap'
-import { createVerification, type NewVerification } from '../../src/core/decide.ts'
+import { createVerification } from '../../src/core/decide.ts'
 import { canServe, skipIneligible } from '../../src/core/routing.ts'
 import { asked, request, start, states, step } from './fixtures.ts'
+import type { NewVerification } from '../../src/core/verification.ts'
 
 const methods = new Map([
   ['loud.otp', { needsPhoneNumber: true }],

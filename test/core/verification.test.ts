@@ -1,6 +1,5 @@
 import t from 'tap'
-import { leaseMs } from '../../src/core/decide.ts'
-import { actionOf, availableActions, currentAttempt, dueAt, isFinal, providerOf } from '../../src/core/verification.ts'
+import { actionOf, availableActions, currentAttempt, dueAt, isFinal, providerOf, leaseMs } from '../../src/core/verification.ts'
 import { action, apply, created, events, nextStep, pendingAttempt, start, states } from './fixtures.ts'
 
 t.test('currentAttempt and isFinal', async t => {

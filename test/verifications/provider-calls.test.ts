@@ -2,10 +2,10 @@ import t from 'tap'
 import type { Outcome } from '../../src/adapters/adapter.ts'
 import { ProviderError } from '../../src/core/errors.ts'
 import type { Reason } from '../../src/core/reasons.ts'
-import type { NewVerification } from '../../src/core/decide.ts'
 import { acceptedEvidence, callbackUrl } from '../../src/verifications/provider-calls.ts'
 import { apply, asked, created, events, step } from '../core/fixtures.ts'
 import { openTestbed, publicUrl, type SetUp } from '../helpers/verifications.ts'
+import type { NewVerification } from '../../src/core/verification.ts'
 
 const { setUp } = await openTestbed(t)
 const evidence = { from: 'app', value: { code: '1' } } as const
