@@ -16,7 +16,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
-{{- /* What is deployed, and as which ROLE. */ -}}
+{{- /* The deployments, each with its ROLE. */ -}}
 {{- define "verigate.components" -}}
 {{- if .Values.worker.enabled -}}
 api: api
