@@ -1,0 +1,93 @@
+import t from 'tap'
+import { providers } from '../../src/adapters/index.ts'
+import { createHttp } from '../../src/adapters/http.ts'
+import { App, Limits, scopes } from '../../src/apps/apps.ts'
+import { defaultLimits } from '../../src/apps/limits.ts'
+import { defaultRule } from '../../src/apps/unverified-budget.ts'
+import { readConfig, variables } from '../../src/config.ts'
+import { headingsOf, mentions, plain, present, read, rowsOf, sectionOf } from './documents.ts'
+
+const text = read('docs/configuration.md')
+const rows = rowsOf(sectionOf(text, '## Environment variables'))
+
+t.test('every variable is described, and no other', async t => {
+  t.strictSame(rows.map(([name = '']) => plain(name)).sort(), Object.keys(variables).sort())
+  for (const [name, meaning] of rows) t.ok(meaning, name)
+})
+
+t.test('no document names a variable that does not exist', async t => {
+  const prefixes = Object.keys(variables).map(name => name.slice(0, name.indexOf('_') + 1)).filter(name => name !== '')
+  const named = mentions(present, /(?<![A-Za-z_])([A-Z]+_[A-Z_]*[A-Z])(?![A-Za-z_])/g)
+    .filter(([name]) => prefixes.some(prefix => name.startsWith(prefix)))
+  t.ok(named.length > 20)
+  for (const [name, path] of named) t.ok(name in variables, `${path}: ${name}`)
+})
+
+t.test('the defaults are those of the code', async t => {
+  const config = readConfig({ PUBLIC_URL: 'https://verify.example.com', APPS_FILE: 'apps.json', SEAL_KEYS: 'k1:AA' })
+  const traced = readConfig({
+    PUBLIC_URL: 'https://verify.example.com', APPS_FILE: 'apps.json', SEAL_KEYS: 'k1:AA', OTEL_TRACES_EXPORTER: 'otlp',
+  }).tracing
+  const expected: Record<string, unknown> = {
+    PORT: config.port, HOST: config.host, QUEUES_PAGE: config.queuesPage, ROLE: config.role,
+    REDIS_URL: config.redisUrl, REDIS_WAIT_REPLICAS: config.waitReplicas, LOG_LEVEL: config.logLevel,
+    RETENTION_SECONDS: config.retentionMs / 1000, SHUTDOWN_DELAY_SECONDS: config.shutdownDelayMs / 1000,
+    CLIENT_REQUESTS_PER_MINUTE: config.clientRequestsPerMinute, IP_REQUESTS_PER_MINUTE: config.ipRequestsPerMinute,
+    SANDBOX: config.sandbox, ALLOW_INSECURE_PROVIDERS: config.allowInsecureProviders,
+    OTEL_EXPORTER_OTLP_ENDPOINT: traced?.endpoint, OTEL_SERVICE_NAME: traced?.serviceName,
+    OTEL_TRACES_SAMPLER_ARG: traced?.sampleRatio,
+  }
+  const documented = new Map(rows.map(([name = '', , value = '']) => [plain(name), plain(value)]))
+  for (const [name, value] of Object.entries(expected)) t.equal(documented.get(name), String(value), name)
+  const required = ['PUBLIC_URL', 'APPS_FILE', 'SEAL_KEYS']
+  t.strictSame([...documented].filter(([, value]) => value === 'required').map(([name]) => name).sort(), required.sort())
+  const sources = providers.map(({ provider }) => read(`src/adapters/${provider}/index.ts`)).join('\n')
+  const ofProviders = [...documented].filter(([name, value]) => /^(TRUECALLER|OTPLESS)_/.test(name) && /\w\.\w/.test(value))
+  t.equal(ofProviders.length, 5)
+  for (const [name, value] of ofProviders) t.ok(sources.includes(`'${value}'`), name)
+})
+
+t.test('every field of the apps file is described', async t => {
+  const fields = rowsOf(sectionOf(text, '### Fields')).flatMap(([names = '']) => names.split(', ').map(plain))
+  t.strictSame(fields.sort(), Object.keys(App.properties).sort())
+  t.strictSame(rowsOf(sectionOf(text, '### Scopes')).map(([scope = '']) => plain(scope)), [...scopes])
+  const limits = rowsOf(sectionOf(text, '### Limits')).map(([name = '', , value = '']) => [plain(name), plain(value)])
+  t.strictSame(
+    Object.fromEntries(limits),
+    Object.fromEntries(Object.keys(Limits.properties).map(name =>
+      [name, String(defaultLimits[name as keyof typeof defaultLimits])])),
+  )
+  const budget = Object.fromEntries(rowsOf(sectionOf(text, '### Unverified budget')).map(([name = '', , value = '']) =>
+    [plain(name), plain(value)]))
+  t.strictSame(
+    budget, { mode: 'monitor', share: String(defaultRule.share), leastPerDay: String(defaultRule.leastPerDay) },
+  )
+})
+
+t.test('every method is described with its timeout and its options', async t => {
+  const http = createHttp()
+  t.teardown(http.close)
+  const io = { openHttp: http.openHttp, now: () => 0, randomBytes: () => Buffer.alloc(0), allowInsecure: false }
+  const names = ['TRUECALLER_APP_KEY', 'OTPLESS_APP_ID', ...['TRUID', 'OTPLESS'].flatMap(
+    name => [`${name}_CLIENT_ID`, `${name}_CLIENT_SECRET`],
+  )]
+  const env = Object.fromEntries(names.map(name => [name, 'a']))
+  const methods = providers.flatMap(provider => Object.entries(provider.open(env, io)?.methods ?? {}))
+    .sort(([, a], [, b]) => (a.defaultRank ?? Infinity) - (b.defaultRank ?? Infinity))
+  const described = rowsOf(sectionOf(text, '## Workflows and method options'))
+  t.strictSame(
+    described.map(([order = '', method = '', timeout = '']) => [order, plain(method), timeout]),
+    methods.map(([name, { defaultRank, timeoutMs }]) => [String(defaultRank), name, `${timeoutMs / 1000} s`]),
+  )
+  const look = rowsOf(sectionOf(read('docs/providers/truecaller.md'), '## Options of `truecaller.web`'))
+    .flatMap(([names = '']) => names.split(', ').map(plain))
+  for (const [index, [name, { options }]] of methods.entries()) {
+    const known = Object.keys(options.properties)
+    if (name === 'truecaller.web') t.strictSame(look.sort(), known.sort(), name)
+    else for (const option of known) t.match(described[index]?.[3], `\`${option}\`:`, `${name} ${option}`)
+  }
+})
+
+t.test('each provider has a page', async t => {
+  for (const { provider } of providers) t.ok(headingsOf(read(`docs/providers/${provider}.md`)).length > 3, provider)
+})

@@ -1,0 +1,87 @@
+import { globSync } from 'node:fs'
+import t from 'tap'
+import { parse } from 'yaml'
+import document from '../../openapi/openapi.json' with { type: 'json' }
+import { unavailableCodes } from '../../src/store/record-store.ts'
+import { startGateway } from '../helpers/gateway.ts'
+import { anchorOf, headingsOf, mentions, present, read, root, rowsOf, sectionOf } from './documents.ts'
+
+const path = 'docs/operations.md'
+const text = read(path)
+const sources = globSync('src/**/*.ts', { cwd: root }).map(read).join('\n')
+
+t.test('each alert has a section of the runbook, and each section an alert', async t => {
+  const { groups }: {
+    groups: { rules: { alert: string, annotations: { runbook: string } }[] }[],
+  } = parse(read('ops/prometheus/alerts.yaml'))
+  const rules = groups.flatMap(group => group.rules)
+  const sections = headingsOf(text.slice(text.indexOf('## Runbook'))).slice(1)
+  t.strictSame(sections, rules.map(({ alert }) => alert), 'in the same order')
+  for (const { annotations: { runbook } } of rules) {
+    const [file, anchor] = runbook.split('#')
+    t.equal(file, path)
+    t.ok(headingsOf(text).some(heading => anchorOf(heading) === anchor), runbook)
+  }
+  for (const section of sections) {
+    const body = sectionOf(text, `### ${section}`)
+    for (const word of ['**Look**: ', '**Do**: ', '**Do not** ']) t.ok(body.includes(word), `${section}: ${word}`)
+    t.match(body.trimStart(), /^\*\*(Users|Apps|An app|Nobody|Somebody|Hardly any user)\*\* /, `${section}: who notices`)
+  }
+})
+
+t.test('values of the Helm chart that are named exist', async t => {
+  const values = read('helm/verigate/values.yaml')
+  const names = [
+    'preStopSeconds', 'terminationGracePeriodSeconds', 'existingSecret', 'existingAppsSecret', 'operationsPort',
+    'podMonitor', 'prometheusRule', 'dashboard',
+  ]
+  for (const name of names) t.ok(text.includes(name) && new RegExp(`^${name}:`, 'm').test(values), name)
+})
+
+t.test('calls of the API that are named exist', async t => {
+  const calls = Object.entries(document.paths).flatMap(([route, item]) =>
+    Object.keys(item).map(verb => `${verb.toUpperCase()} ${route.replaceAll(/{\w+}/g, '{}')}`))
+  const named = mentions(present, /`((?:GET|POST|DELETE) \/(?!phone_check|v1\/|auth\/|handset\/)[\w{}/]+)/g)
+  t.ok(named.length > 12)
+  const isWhole = (call: string) => calls.includes(call.replaceAll(/{\w+}|(?<=callbacks\/)\w+/g, '{}'))
+  for (const [call, name] of named) t.ok(isWhole(call) || call.endsWith('/callbacks/'), `${name}: ${call}`)
+})
+
+t.test('log messages that are named exist', async t => {
+  const named = mentions(present, /"msg":"([^"]+)"/g)
+  t.ok(named.length > 15)
+  for (const [message, name] of named) t.ok(sources.includes(`'${message}'`), `${name}: ${message}`)
+  const renamed = rowsOf(read('CHANGELOG.md')).map(([before = '', now = '']) => [before, now].map(cell => cell.slice(1, -1)))
+  t.ok(renamed.length > 5)
+  for (const [before, now] of renamed) {
+    t.notOk(sources.includes(`'${before}'`), `${before} is gone`)
+    t.ok(sources.includes(`'${now}'`), now)
+  }
+})
+
+t.test('metrics and labels that are named exist', async t => {
+  const { shop } = await startGateway(t)
+  const metrics: string = (await shop.call('GET', '/metrics')).body['text']
+  const types = new Set([...metrics.matchAll(/^# TYPE (\w+) /gm)].map(([, name = '']) => name))
+  const named = mentions(present, /(?<![\w/.])((?:verigate|nodejs)_[a-z0-9_]+(?:\{[^}]*\})?)/g)
+  t.ok(named.length > 30)
+  for (const [whole, file] of named) {
+    const [name = '', labels = ''] = whole.split('{')
+    t.ok(types.has(name), `${file}: ${name}`)
+    for (const [pair] of labels.matchAll(/\w+="[^"]*"/g)) {
+      t.ok(metrics.split('\n').some(line => line.startsWith(`${name}{`) && line.includes(pair)), `${file}: ${whole}`)
+    }
+  }
+  const blames = new Set([...metrics.matchAll(/blame="(\w+)"/g)].map(([, blame = '']) => blame))
+  const said = /`blame` of\s.*?fault of/s.exec(text)?.[0] ?? ''
+  for (const blame of blames) if (blame !== 'none') t.ok(said.includes(`\`${blame}\``), `blame ${blame}`)
+
+  const codes = rowsOf(sectionOf(text, '### VerigateStoreErrors')).flatMap(([cell = '']) => cell.split(', '))
+  t.strictSame(codes.sort(), unavailableCodes.filter(code => code !== 'ERROR').map(code => `\`${code}\``).sort())
+  const results = rowsOf(sectionOf(text, '### VerigateCallbacksForged')).flatMap(([cell = '']) => cell.split(', '))
+  const counted = [
+    ...metrics.matchAll(/verigate_callbacks_total\{provider="truid",result="(\w+)"/g),
+  ].map(([, result = '']) => result)
+  const usual = ['accepted', 'duplicate', 'late']
+  t.strictSame(results.sort(), counted.filter(word => !usual.includes(word)).map(word => `\`${word}\``).sort())
+})
