@@ -39,7 +39,10 @@ export const rowsOf = (markdown: string): string[][] =>
 /** Every distinct match of the pattern's first group in these documents, with one of the documents that has it. */
 export function mentions (paths: readonly string[], pattern: RegExp): [text: string, path: string][] {
   const found = new Map<string, string>()
-  for (const path of paths) for (const [, text = ''] of read(path).matchAll(pattern)) found.set(text, path)
+  for (const path of paths) {
+    // A long text may be broken into lines.
+    for (const [, text = ''] of read(path).matchAll(pattern)) found.set(text.replaceAll(/\s+/g, ' '), path)
+  }
   return [...found]
 }
 
