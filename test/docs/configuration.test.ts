@@ -40,9 +40,11 @@ t.test('the defaults are those of the code', async t => {
   const documented = new Map(rows.map(([name = '', , value = '']) => [plain(name), plain(value)]))
   for (const [name, value] of Object.entries(expected)) t.equal(documented.get(name), String(value), name)
   const required = ['PUBLIC_URL', 'APPS_FILE', 'SEAL_KEYS']
-  t.strictSame([...documented].filter(([, value]) => value === 'required').map(([name]) => name).sort(), required.sort())
+  const asked = [...documented].filter(([, value]) => value === 'required').map(([name]) => name)
+  t.strictSame(asked.sort(), required.sort())
   const sources = providers.map(({ provider }) => read(`src/adapters/${provider}/index.ts`)).join('\n')
-  const ofProviders = [...documented].filter(([name, value]) => /^(TRUECALLER|OTPLESS)_/.test(name) && /\w\.\w/.test(value))
+  const ofProviders = [...documented]
+    .filter(([name, value]) => /^(TRUECALLER|OTPLESS)_/.test(name) && /\w\.\w/.test(value))
   t.equal(ofProviders.length, 5)
   for (const [name, value] of ofProviders) t.ok(sources.includes(`'${value}'`), name)
 })

@@ -4,7 +4,7 @@ import { parse } from 'yaml'
 import document from '../../openapi/openapi.json' with { type: 'json' }
 import { unavailableCodes } from '../../src/store/record-store.ts'
 import { startGateway } from '../helpers/gateway.ts'
-import { anchorOf, headingsOf, mentions, present, read, root, rowsOf, sectionOf } from './documents.ts'
+import { anchorOf, headingsOf, mentions, plain, present, read, root, rowsOf, sectionOf } from './documents.ts'
 
 const path = 'docs/operations.md'
 const text = read(path)
@@ -25,7 +25,8 @@ t.test('each alert has a section of the runbook, and each section an alert', asy
   for (const section of sections) {
     const body = sectionOf(text, `### ${section}`)
     for (const word of ['**Look**: ', '**Do**: ', '**Do not** ']) t.ok(body.includes(word), `${section}: ${word}`)
-    t.match(body.trimStart(), /^\*\*(Users|Apps|An app|Nobody|Somebody|Hardly any user)\*\* /, `${section}: who notices`)
+    const who = /^\*\*(Users|Apps|An app|Nobody|Somebody|Hardly any user)\*\* /
+    t.match(body.trimStart(), who, `${section}: who notices`)
   }
 })
 
@@ -51,7 +52,7 @@ t.test('log messages that are named exist', async t => {
   const named = mentions(present, /"msg":"([^"]+)"/g)
   t.ok(named.length > 15)
   for (const [message, name] of named) t.ok(sources.includes(`'${message}'`), `${name}: ${message}`)
-  const renamed = rowsOf(read('CHANGELOG.md')).map(([before = '', now = '']) => [before, now].map(cell => cell.slice(1, -1)))
+  const renamed = rowsOf(read('CHANGELOG.md')).map(([before = '', now = '']) => [plain(before), plain(now)])
   t.ok(renamed.length > 5)
   for (const [before, now] of renamed) {
     t.notOk(sources.includes(`'${before}'`), `${before} is gone`)
