@@ -1,6 +1,7 @@
 import t from 'tap'
 import { providers } from '../../src/adapters/index.ts'
 import { createHttp } from '../../src/adapters/http.ts'
+import { openAdapters } from '../../src/adapters/instances.ts'
 import { App, Limits, scopes } from '../../src/apps/apps.ts'
 import { defaultLimits } from '../../src/apps/limits.ts'
 import { defaultRule } from '../../src/apps/unverified-budget.ts'
@@ -74,7 +75,7 @@ t.test('every method is described with its timeout and its options', async t => 
     name => [`${name}_CLIENT_ID`, `${name}_CLIENT_SECRET`],
   )]
   const env = Object.fromEntries(names.map(name => [name, 'a']))
-  const methods = providers.flatMap(provider => Object.entries(provider.open(env, io)?.methods ?? {}))
+  const methods = openAdapters(providers, env, io).flatMap(adapter => Object.entries(adapter.methods))
     .sort(([, a], [, b]) => (a.defaultRank ?? Infinity) - (b.defaultRank ?? Infinity))
   const described = rowsOf(sectionOf(text, '## Workflows and method options'))
   t.strictSame(
