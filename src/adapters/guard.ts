@@ -4,7 +4,7 @@ import { withDeadline } from '../net.ts'
 import { ProviderError } from '../core/errors.ts'
 import { blameOf, reasons, type Blame, type Reason } from '../core/reasons.ts'
 import type { RoutingContext } from '../core/routing.ts'
-import { verificationSpan, type Attributes, type Tracing } from '../telemetry/tracing.ts'
+import type { Attributes, Tracing } from '../telemetry/tracing.ts'
 import type { Verification } from '../core/verification.ts'
 import type { Json, ProviderCall } from '../core/vocabulary.ts'
 
@@ -113,8 +113,12 @@ export function guardAdapter (adapter: Adapter, { now, tracing, metrics, log }: 
     }
 
     try {
-      const span = verificationSpan(subject, { 'verigate.provider': provider, 'verigate.method': method })
-      const answer = await breaker.execute(() => tracing.trace(`${provider} ${call}`, { kind: 'client', ...span }, run))
+      const { id, traceparent } = subject
+      const attributes = {
+        'verigate.verification.id': id, 'verigate.provider': provider, 'verigate.method': method,
+      }
+      const span = { kind: 'client', traceparent, attributes } as const
+      const answer = await breaker.execute(() => tracing.trace(`${provider} ${call}`, span, run))
       if ('refusal' in answer) throw answer.refusal
       return answer.value
     } catch (error) {

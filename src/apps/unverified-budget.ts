@@ -35,7 +35,7 @@ export function exceededPeriod (traffic: Traffic, rule: BudgetRule): 'hour' | 'd
 
 export type UnverifiedBudget = {
   /** Counts one more verification that was created or verified. */
-  count (appId: string, country: string, what: keyof TrafficCount): void
+  count (appId: string, country: string, what: keyof TrafficCount, at: number): void
   /**
    * Whether the app's creates of this country exceed its budget; if so, the time until the next hour, when the budget
    * may allow more. Decides without I/O.
@@ -80,10 +80,7 @@ export function createUnverifiedBudget ({ counters, now, onError }: UnverifiedBu
   }, syncEveryMs)
 
   return {
-    count (appId, country, what) {
-      const at = now()
-      use(appId, country, at).count(what, at)
-    },
+    count: (appId, country, what, at) => use(appId, country, at).count(what, at),
     exceeded (app, country, at) {
       const traffic = use(app.id, country, at).read(at)
       if (traffic === null) return null

@@ -16,5 +16,5 @@ export function createPacker (structures: readonly (readonly string[])[]): Packe
     variableMapSize: true,
     useToJSON: false,
   })
-  return { pack: value => packr.pack(value), unpack: bytes => packr.unpack(bytes) }
+  return { pack: packr.pack.bind(packr), unpack: packr.unpack.bind(packr) }
 }

@@ -109,7 +109,7 @@ export function createStore<R> (
     async function writeHere (options: SaveOptions): Promise<WriteRefusal | null> {
       const { names, values } = writeArguments(keys, home, change, options)
       const [result, detail = ''] = await timed(redis.writeRecord(names.length, ...names, ...values))
-      return refusalOf(result, detail, options)
+      return result === 1 ? null : refusalOf(result, detail, options)
     }
     const refusal = crossSlot === null ? await writeHere(options) : await crossSlot.write(options, home, writeHere)
     if (refusal !== null) return refusal

@@ -1,4 +1,4 @@
-import { pino, type Logger } from 'pino'
+import { pino, stdTimeFunctions, type Logger } from 'pino'
 
 export type { Logger }
 
@@ -14,7 +14,7 @@ export function createLogger (
   return pino({
     level,
     base: null,
-    timestamp: createTimestamp(),
+    timestamp: stdTimeFunctions.isoTime,
     redact: {
       paths: [
         'req', 'res', 'headers', 'body', 'query', 'url', 'phoneNumber', 'clientSecret', 'token', 'code',
@@ -29,18 +29,4 @@ export function createLogger (
       },
     }),
   }, destination)
-}
-
-/** Formats the time once per millisecond, because many lines share it. */
-function createTimestamp (): () => string {
-  let at = 0
-  let text = ''
-  return () => {
-    const now = Date.now()
-    if (now !== at) {
-      at = now
-      text = `,"time":"${new Date(now).toISOString()}"`
-    }
-    return text
-  }
 }

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { RefusalCause } from '../core/errors.ts'
-import { isFinal, providerOf, type Attempt, type EndedAttempt, type Verification } from '../core/verification.ts'
+import { providerOf, type Attempt, type EndedAttempt, type Verification } from '../core/verification.ts'
 import { noCountry, type CallbackResult, type ProviderCall } from '../core/vocabulary.ts'
 import { createInstruments, type Instruments } from './instruments.ts'
 import { countryStatuses, initializeSeries, statusClasses, type LabelSets, type WebhookResult } from './label-sets.ts'
@@ -79,7 +79,7 @@ function createVerificationRecorder (
         created.inc()
         byCountry.inc({ country: countryOf(after), status: 'created' })
       }
-      if (!isFinal(after) || (before !== null && isFinal(before))) return
+      if (after.status === 'pending' || before?.status === after.status) return
       const { status, createdAt, updatedAt } = after
       const method = after.attempts.at(-1)?.method ?? 'none'
       ended.inc({ method, status, reason: 'reason' in after ? after.reason : 'none' })

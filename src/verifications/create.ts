@@ -87,10 +87,9 @@ export function createCreate (parts: CreateParts): Create {
   }
 
   function newVerification (
-    { app, request, asked, workflow, key }: Plan, claim: KeyClaim, at: number,
+    { app, request, asked, workflow, key }: Plan, claim: KeyClaim, at: number, traceparent: string | null,
   ): NewVerification {
     const country = countryOf(asked)
-    const traceparent = tracing.traceparent()
     // In the order of the record's structure; see `record-codec.ts`.
     return {
       id: claim.id, appId: app.id, phoneNumber: asked?.number ?? null, reference: request.reference ?? null,
@@ -98,7 +97,7 @@ export function createCreate (parts: CreateParts): Create {
       returnUrl: request.returnUrl ?? null, includeProfile: app.includeProfile === true, workflow,
       webhookEvents: app.webhook === undefined ? [] : [...app.webhook.events ?? defaultEventTypes],
       expiresAt: at + (request.expiresInSeconds ?? defaultExpirySeconds) * 1000,
-      idempotency: holdKey(key, claim),
+      idempotency: key === noIdempotencyKey ? null : holdKey(key, claim),
       ...country === null ? {} : { country },
       ...traceparent === null ? {} : { traceparent },
     }
@@ -116,10 +115,11 @@ export function createCreate (parts: CreateParts): Create {
     }
     const partition = planned.keys[0]?.partition ?? randomPartition()
     let claim: KeyClaim = { id: ids.newId(app.id, partition), hash: planned.key.fingerprints[0] ?? '', at }
+    const traceparent = tracing.traceparent()
     for (let tries = 0; tries < maxTries; tries += 1) {
       const triedAt = tries === 0 ? at : now()
       const inserted = await transitions.insert(
-        newVerification(planned, claim, triedAt), triedAt, countersOf(planned, triedAt),
+        newVerification(planned, claim, triedAt, traceparent), triedAt, countersOf(planned, triedAt),
       )
       if ('stored' in inserted) return (await start(inserted)).record
       const next = await resolveConflict(planned, inserted, claim)

@@ -24,11 +24,11 @@ export function createObserver ({ metrics, budget, sealer, log }: ObserverParts)
     const { appId, country } = after
     const method = after.attempts.at(-1)?.method
     if (before === null) {
-      if (country !== undefined) budget.count(appId, country, 'created')
+      if (country !== undefined) budget.count(appId, country, 'created', after.createdAt)
       log.info({ ...logFields(after), method }, 'verification created')
     }
     if (after.status === 'pending' || before?.status === after.status) return
-    if (after.status === 'verified' && country !== undefined) budget.count(appId, country, 'verified')
+    if (after.status === 'verified' && country !== undefined) budget.count(appId, country, 'verified', after.updatedAt)
     const reason = 'reason' in after ? after.reason : null
     log.info({ ...logFields(after), status: after.status, reason, method }, 'verification ended')
   }

@@ -50,16 +50,19 @@ const eraseMs = 3_600_000
 /** Everything that one write claims, counts, releases and indexes. Pure. */
 export function writesOf (change: Change, context: WriteContext): Writes {
   const { before, event, after, at } = change
-  const { retentionMs } = context
+  const { names, retentionMs } = context
+  const isIndexed = before?.phoneNumber !== after.phoneNumber
+  const isNumberUsed = isIndexed || after.status !== 'pending'
+  const number = after.phoneNumber !== null && isNumberUsed ? numberKeys(names, after.appId, after.phoneNumber) : []
   return {
     ...deadlinesOf(after, retentionMs),
     claims: [
-      ...before === null ? claimsOfNew(after, context) : [], ...singleUseClaims(change, context),
+      ...before === null ? claimsOfNew(after, number) : [], ...singleUseClaims(change, context),
       ...startClaims(change, context),
     ],
     counters: before === null || event === null ? [] : countersOf(before, event, at, context),
-    releases: releasesOf(change, context),
-    indexes: before?.phoneNumber === after.phoneNumber ? [] : indexEntries(after, context),
+    releases: releasesOf(change, number, context),
+    indexes: isIndexed ? indexEntries(after, number, context) : [],
   }
 }
 
@@ -116,16 +119,13 @@ export const idempotencyReleases = (
       name => ({ name, value: idempotencyValue({ id, ...idempotency }), partition: partitionOfHash(name) }),
     )
 
-function claimsOfNew (after: Verification, { names }: WriteContext): TypedClaim[] {
-  const { id, appId, phoneNumber, expiresAt } = after
+function claimsOfNew (after: Verification, number: readonly KeyName[]): TypedClaim[] {
+  const { id, expiresAt } = after
   const keptUntil = (after.idempotency?.at ?? 0) + idempotencyMs
   const idempotency = idempotencyReleases(after)
     .map((claim): TypedClaim => ({ ...claim, type: 'idempotency', expiresAt: keptUntil }))
-  if (phoneNumber === null || after.status !== 'pending') return idempotency
-  const live = numberKeys(names, appId, phoneNumber).map(
-    (key): TypedClaim => ({ ...key, type: 'live', value: id, expiresAt }),
-  )
-  return [...idempotency, ...live]
+  if (after.status !== 'pending') return idempotency
+  return [...idempotency, ...number.map((key): TypedClaim => ({ ...key, type: 'live', value: id, expiresAt }))]
 }
 
 /** The claims that make a start the only one for its number; none when the method needs none. */
@@ -166,9 +166,10 @@ function isTypedCode ({ attempts }: Verification, event: Event): boolean {
 }
 
 /** A final verification frees its number. Evidence that the provider did not accept for this attempt is not used up. */
-function releasesOf (change: Change, context: WriteContext): ClaimRelease[] {
+function releasesOf (change: Change, number: readonly KeyName[], context: WriteContext): ClaimRelease[] {
   const { before, event, after } = change
-  const freed = before !== null && after.status !== 'pending' ? numberReleases(after, context.names) : []
+  const isEnded = before !== null && after.status !== 'pending'
+  const freed = isEnded ? number.map(key => ({ ...key, value: after.id })) : []
   if (before === null || event?.type !== 'attemptFailed' || event.reason !== 'evidence_invalid') return freed
   const attempt = before.attempts.at(-1)
   if (attempt?.status !== 'pending' || attempt.phase !== 'resolving') return freed
@@ -194,7 +195,10 @@ function indexTexts ({ appId, phoneNumber, reference }: Verification): IndexText
   return texts
 }
 
-function indexEntries (verification: Verification, { names, retentionMs }: WriteContext): IndexEntry[] {
-  return indexTexts(verification).flatMap(([purpose, text]) => names(purpose, text).slice(0, 1).map(({ name }) =>
-    ({ name, score: verification.createdAt, keepMs: maxLifeMs + retentionMs })))
+function indexEntries (
+  { reference, appId, createdAt }: Verification, number: readonly KeyName[], { names, retentionMs }: WriteContext,
+): IndexEntry[] {
+  const keepMs = maxLifeMs + retentionMs
+  const referenced = reference === null ? [] : names('reference', `${appId} ${reference}`)
+  return [number[0], referenced[0]].flatMap(key => key === undefined ? [] : [{ name: key.name, score: createdAt, keepMs }])
 }

@@ -1,6 +1,5 @@
 import { IsIPv4, IsIPv6 } from 'typebox/format'
 import { ProviderError } from '../../core/errors.ts'
-import { digitsOf } from '../../phone.ts'
 import type { Reason } from '../../core/reasons.ts'
 import type { CallbackRefusal } from '../../core/vocabulary.ts'
 import { refusal, type AttemptContext, type Http, type ProviderAnswer, type ProviderRequest } from '../adapter.ts'
@@ -49,7 +48,7 @@ export function createApi ({ origin, clientId, clientSecret, http, now }: ApiPar
         call,
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({
-          phone_number: digitsOf(phoneNumber),
+          phone_number: phoneNumber.slice(1),
           reference_id: id,
           callback_url: callbackUrl,
           ...ip !== undefined && (IsIPv4(ip) || IsIPv6(ip)) ? { phone_ip: ip } : {},

@@ -14,6 +14,7 @@ export function viewVerification (
   verification: Verification, { attemptId, masked = false }: ViewOptions,
 ): VerificationView {
   const { id, status, phoneNumber, reference, metadata, workflow, attempts, revision } = verification
+  const attemptIds = attempts.map((_, index) => attemptId(id, index))
   const progress = progressOf(verification)
   const show = (number: string): string => masked ? maskPhoneNumber(number) : number
   return {
@@ -30,7 +31,7 @@ export function viewVerification (
     ),
     workflow: workflow.map(({ method, timeoutMs }) => ({ method, timeoutSeconds: timeoutMs / 1000 })),
     attempts: attempts.map((attempt, index) =>
-      viewAttempt(attempt, attemptId(id, index), progress.providers[index] ?? '')),
+      viewAttempt(attempt, attemptIds[index] ?? '', progress.providers[index] ?? '')),
     result: verification.status === 'verified' ? viewResult(verification.result, show, masked) : null,
     revision,
     createdAt: viewTime(verification.createdAt),
