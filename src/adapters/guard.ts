@@ -57,7 +57,7 @@ const minCalls = 10
 const callDeadlineMs = { start: 5_000, resend: 5_000, resolve: 7_000, cancel: 3_000 }
 
 export type GuardParts = {
-  /** Milliseconds since the epoch. Read twice per call: at its start and at its end. */
+  /** Milliseconds since the epoch. Read once per call, at its end. */
   now: () => number
   tracing: Pick<Tracing, 'trace'>
   metrics: { countCall (call: ProviderCall): void }
@@ -83,7 +83,7 @@ export function guardAdapter (adapter: Adapter, { now, tracing, metrics, log }: 
   async function guard<T> (
     { call, method, subject }: Call, work: () => Promise<T>, outcomeOf: (value: T) => CallOutcome = () => succeeded,
   ): Promise<T> {
-    const startedAt = now()
+    const startedAt = performance.now()
     const late = (): Error => new ProviderError(provider, call, 'provider_timeout', { retryable: true })
 
     async function run (setAttributes: (attributes: Attributes) => void): Promise<Answer<T>> {
@@ -93,7 +93,7 @@ export function guardAdapter (adapter: Adapter, { now, tracing, metrics, log }: 
         breaker.record(endedAt, isHealthy ? null : reason)
         setAttributes({ 'verigate.result': result, ...reason === null ? {} : { 'verigate.reason': reason } })
         const report = {
-          provider, method, call, verificationId: subject.id, ...outcome, durationMs: endedAt - startedAt,
+          provider, method, call, verificationId: subject.id, ...outcome, durationMs: Math.round(performance.now() - startedAt),
         }
         metrics.countCall(report)
         log.info(report, 'provider call')

@@ -102,7 +102,8 @@ export function createStore<R> (
     id: string, before: string | null, record: R, options: SaveOptions,
   ): Promise<Written | WriteRefusal> {
     const home = keys.ofId(id)
-    const { sealed, version } = seal(encode(record), id)
+    const sealed = sealer.seal(encode(record), id)
+    const version = versionOf(sealed).toString('base64')
     const siblings = options.siblings?.map(sibling => ({ ...sibling, ...seal(sibling.bytes, sibling.id) })) ?? []
     const change = { id, expected: before === null ? '' as const : Buffer.from(before, 'base64'), sealed, siblings }
 

@@ -20,16 +20,17 @@ export function createObserver ({ metrics, budget, sealer, log }: ObserverParts)
     ({ verificationId: id, app: appId, numberTag: phoneNumber === null ? null : numberTag(sealer, phoneNumber) })
 
   return (before, after) => {
-    metrics.countChange(before, after)
-    const { appId, country } = after
+    const { appId, country, status } = after
     const method = after.attempts.at(-1)?.method
-    if (before === null) {
-      if (country !== undefined) budget.count(appId, country, 'created', after.createdAt)
-      log.info({ ...logFields(after), method }, 'verification created')
+    const hasEnded = status !== 'pending' && before?.status !== status
+    if (before === null) log.info({ ...logFields(after), method }, 'verification created')
+    if (hasEnded) {
+      const reason = 'reason' in after ? after.reason : null
+      log.info({ ...logFields(after), status, reason, method }, 'verification ended')
     }
-    if (after.status === 'pending' || before?.status === after.status) return
-    if (after.status === 'verified' && country !== undefined) budget.count(appId, country, 'verified', after.updatedAt)
-    const reason = 'reason' in after ? after.reason : null
-    log.info({ ...logFields(after), status: after.status, reason, method }, 'verification ended')
+    metrics.countChange(before, after)
+    if (country === undefined) return
+    if (before === null) budget.count(appId, country, 'created', after.createdAt)
+    if (hasEnded && status === 'verified') budget.count(appId, country, 'verified', after.updatedAt)
   }
 }

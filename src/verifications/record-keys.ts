@@ -55,14 +55,14 @@ export function writesOf (change: Change, context: WriteContext): Writes {
   const isNumberUsed = isIndexed || after.status !== 'pending'
   const number = after.phoneNumber !== null && isNumberUsed ? numberKeys(names, after.appId, after.phoneNumber) : []
   return {
-    ...deadlinesOf(after, retentionMs),
-    claims: [
-      ...before === null ? claimsOfNew(after, number) : [], ...singleUseClaims(change, context),
-      ...startClaims(change, context),
-    ],
     counters: before === null || event === null ? [] : countersOf(before, event, at, context),
     releases: releasesOf(change, number, context),
     indexes: isIndexed ? indexEntries(after, number, context) : [],
+    claims: [
+      ...before === null ? claimsOfNew(after, number) : [], ...startClaims(change, context),
+      ...singleUseClaims(change, context),
+    ],
+    ...deadlinesOf(after, retentionMs),
   }
 }
 
@@ -87,12 +87,13 @@ const retainedUntil = ({ status, updatedAt, expiresAt }: Verification, retention
  * What an app's verifications of a number share: the name of their index, their counters, and the claim of the live
  * one.
  */
-export function numberKeys (names: Sealer['names'], appId: string, phoneNumber: string): [KeyName, ...KeyName[]] {
+export function numberKeys (names: Sealer['names'], appId: string, phoneNumber: string): KeyName[] {
   const places = names('place', phoneNumber)
-  const [first, ...others] = names('number', `${appId} ${phoneNumber}`)
-    .map(({ name }, index) => ({ name, partition: places[index]?.partition ?? 0 }))
-  if (first === undefined) throw new TypeError('a sealer has at least one key')
-  return [first, ...others]
+  const keys: KeyName[] = []
+  for (const [index, { name }] of names('number', `${appId} ${phoneNumber}`).entries()) {
+    keys.push({ name, partition: places[index]?.partition ?? 0 })
+  }
+  return keys
 }
 
 /** What must be released and removed when the verification is erased. */

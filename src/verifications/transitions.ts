@@ -104,7 +104,9 @@ export function createTransitions (
         if (decision === null) return { stored, effect: null, at, changed: false, isReplay: false }
         const written = await writeRouted({ stored, event, decision, at }, startsHere)
         if ('stored' in written) {
-          await cancelAtProvider(stored.record, written.stored.record)
+          const { attempts, status } = written.stored.record
+          const hasMoved = status !== 'pending' || attempts.length > stored.record.attempts.length
+          if (hasMoved) await cancelAtProvider(stored.record, written.stored.record)
           return { ...written, changed: true, isReplay: false }
         }
         if (written.type !== 'version') return { stored, effect: null, at, changed: false, isReplay: true }
