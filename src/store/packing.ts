@@ -4,6 +4,9 @@ import type { Json } from '../core/vocabulary.ts'
 /** Converts a record to bytes and back. */
 export type Packer = { pack (value: Json): Buffer, unpack (bytes: Uint8Array): Json }
 
+/** msgpackr stores its own data under this name in its index of structures. A field of this name would corrupt it. */
+const reservedName = '__keys__'
+
 /**
  * MessagePack with shared structures (https://github.com/kriszyp/msgpackr): an object whose field names, in order, are
  * in `structures` is written without the names; any other object is written with them. The list may only grow at its
@@ -15,6 +18,8 @@ export function createPacker (structures: readonly (readonly string[])[]): Packe
     maxSharedStructures: structures.length,
     variableMapSize: true,
     useToJSON: false,
+    useRecords: object => !Object.hasOwn(object, reservedName),
+    mapsAsObjects: true,
   })
   return { pack: packr.pack.bind(packr), unpack: packr.unpack.bind(packr) }
 }
