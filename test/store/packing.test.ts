@@ -12,6 +12,7 @@ const specialNames = [
   'constructor', 'toJSON', 'hasOwnProperty', 'prototype', '__keys__', 'length', '0', '-1', '', '\0', '👍', 'status', 'a',
 ]
 const extremes: Json[] = [null, true, false, 'x'.repeat(300), 2 ** 32, 2 ** 53, -(2 ** 31) - 1]
+const name = fc.oneof(fc.constantFrom(...specialNames), fc.string({ unit: 'binary', maxLength: 20 }))
 const json = fc.letrec<{ any: Json }>(tie => ({
   any: fc.oneof(
     { maxDepth: 4 },
@@ -20,7 +21,7 @@ const json = fc.letrec<{ any: Json }>(tie => ({
     fc.maxSafeInteger(),
     fc.double({ noNaN: true, noDefaultInfinity: true }),
     fc.array(tie('any'), { maxLength: 4 }),
-    fc.dictionary(fc.oneof(fc.constantFrom(...specialNames), fc.string({ unit: 'binary', maxLength: 20 })), tie('any'), { maxKeys: 6 }),
+    fc.dictionary(name, tie('any'), { maxKeys: 6 }),
     fc.record({ status: tie('any'), attempts: tie('any'), revision: tie('any') }),
     fc.record({ status: tie('any'), method: tie('any') }, { requiredKeys: ['status'] }),
   ),

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { createIds } from '../../src/store/ids.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
-import { createReplicas } from '../../src/store/replication.ts'
+import { createReplicas, type Expected } from '../../src/store/replication.ts'
 import { createStore, StoreUnavailable } from '../../src/store/record-store.ts'
 import { openAdmin, startReplicated, startReplicatedCluster } from '../faults/topology.ts'
 import { connectTo, until, watchCommands } from '../helpers/redis.ts'
@@ -18,103 +18,119 @@ const timeoutMs = 300
 
 async function open (t: Test, url: string, count: number) {
   const [redis, waiting] = await Promise.all([connectTo(t, url), connectTo(t, url)])
-  const store = createStore(
-    { redis, replicas: createReplicas(waiting, { count, timeoutMs }), sealer, ...jsonRecords },
-  )
-  const write = async (id = ids.newId('app', 3)): Promise<{ id: string, version: string }> => {
-    const created = await store.insert(id, 'record', later)
-    if (!created.inserted) throw new Error('not created')
-    return { id, version: created.version }
+  const replicas = createReplicas(waiting, { count, timeoutMs })
+  const store = createStore({ redis, replicas, sealer, ...jsonRecords })
+  const insert = async (id = ids.newId('app', 3), options = {}): Promise<{ id: string, version: string }> => {
+    const result = await store.insert(id, 'record', { ...later, ...options })
+    if (!result.inserted) throw new Error('not inserted')
+    return { id, version: result.version }
   }
-  return { redis, store, write }
+  return { redis, replicas, store, insert }
 }
 
+const keys = createKeys('vg')
+/** What the record's key must start with. */
+const expected = ({ id, version }: { id: string, version: string | null }): Expected => {
+  const { partition, recordPrefix } = keys.ofId(id)
+  return { partition, key: recordPrefix + id, start: Buffer.from(version ?? '', 'base64') }
+}
 const failureOf = (work: Promise<unknown>): Promise<unknown> =>
   work.then(() => 'none', error => error instanceof StoreUnavailable ? error.code : error)
 
-t.test('what enough replicas have is confirmed, and nothing else', { buffered: true }, async t => {
-  const { master, replicas: [, two] } = await startReplicated(t, 2)
-  if (two === undefined) throw new Error('not started')
-  const { redis, store, write } = await open(t, master.url, 2)
-  const replica = openAdmin(t, two.port)
+t.test('a write waits until enough replicas have it', { buffered: true }, async t => {
+  const { master, replicas: [, second] } = await startReplicated(t, 2)
+  if (second === undefined) throw new Error('not started')
+  const { redis, store, insert } = await open(t, master.url, 2)
+  const replica = openAdmin(t, second.port)
 
-  const { id, version } = await write()
-  t.equal(await store.confirm(id, version), true)
-  const key = createKeys('vg').record(3, id)
-  t.same(await replica.getBuffer(key), await redis.getBuffer(key), 'a replica has it, as it was written')
+  const { id, version } = await insert()
+  const { key } = expected({ id, version })
+  t.same(await replica.getBuffer(key), await redis.getBuffer(key), 'the replica has the record')
   t.equal(await redis.pexpiretime(key), later.expiresAt)
-
   const saved = await store.save(id, version, 'changed', { ...later, publish: '2' })
-  t.equal(await store.confirm(id, version), false, 'it is another one')
-  t.equal(await store.confirm(id, saved.saved ? saved.version : ''), true)
-  t.equal(await store.confirm(id, null), false, 'it is not erased')
+  t.same(await replica.getBuffer(key), await redis.getBuffer(key), 'and its next version')
+  t.strictSame(await store.loadReplicated(id), { record: 'changed', version: saved.saved ? saved.version : '' })
+  t.equal(await redis.pexpiretime(key), later.expiresAt, 'a wait changes nothing')
   await store.erase(id, { publish: 'erased' })
-  t.equal(await store.confirm(id, null), true)
   t.equal(await replica.exists(key), 0)
-  t.equal(await store.load(id), null)
+  t.equal(await store.loadReplicated(id), null)
 
-  two.pause()
-  const { id: other, version: unheard } = await write()
+  const kept = await insert()
+  second.pause()
+  const other = ids.newId('app', 3)
   const from = performance.now()
-  t.equal(await failureOf(store.confirm(other, unheard)), 'UNREPLICATED')
-  t.equal(await failureOf(store.confirm(id, null)), 'UNREPLICATED', 'also when nothing was written since')
-  const ms = performance.now() - from
-  t.ok(ms > 1.8 * timeoutMs && ms < 4 * timeoutMs, `${Math.round(ms)} ms for two`)
-  two.resume()
-  await until(() => store.confirm(other, unheard).catch(() => false), 'the replica hears of it')
+  t.equal(await failureOf(insert(other)), 'UNREPLICATED')
+  t.ok(performance.now() - from > 0.9 * timeoutMs, 'not before the time is up')
+  t.equal(await failureOf(store.save(kept.id, kept.version, 'x', { ...later, publish: '2' })), 'UNREPLICATED')
+  t.equal(await failureOf(store.erase(kept.id, { publish: 'erased' })), 'UNREPLICATED')
+  t.equal(await failureOf(store.loadReplicated(other)), 'UNREPLICATED', 'also when nothing was written since')
+  second.resume()
+  await until(() => store.loadReplicated(other).then(found => found !== null, () => false), 'the replica catches up')
 
   await master.stop()
-  t.match(await failureOf(store.confirm(other, unheard)), /DISCONNECTED/)
+  t.match(await failureOf(store.loadReplicated(other)), /DISCONNECTED/)
 })
 
-t.test('many at once wait together', { buffered: true }, async t => {
+t.test('only the expected value is confirmed', { buffered: true }, async t => {
   const { master } = await startReplicated(t, 1)
-  const { store, write } = await open(t, master.url, 1)
-  const written = await Promise.all(Array.from({ length: 200 }, (_, n) => write(ids.newId('app', n % partitions))))
+  const { replicas, store, insert } = await open(t, master.url, 1)
+  const first = await insert()
+  t.equal(await replicas.confirm(expected(first)), true)
+  t.equal(await replicas.confirm(expected({ ...first, version: null })), false, 'the key exists')
+  await store.save(first.id, first.version, 'changed', { ...later, publish: '2' })
+  t.equal(await replicas.confirm(expected(first)), false, 'another version')
+  await store.erase(first.id, { publish: 'erased' })
+  t.equal(await replicas.confirm(expected({ ...first, version: null })), true, 'the key is gone')
+})
+
+t.test('concurrent waits share one WAIT', { buffered: true }, async t => {
+  const { master } = await startReplicated(t, 1)
+  const { replicas, insert } = await open(t, master.url, 1)
+  const written = await Promise.all(Array.from({ length: 200 }, (_, n) => insert(ids.newId('app', n % partitions))))
   let waits = 0
   await watchCommands(t, master.port, ([name]) => { if (name?.toLowerCase() === 'wait') waits += 1 })
-  const answers = await Promise.all(written.map(({ id, version }) => store.confirm(id, version)))
+  const answers = await Promise.all(written.map(one => replicas.confirm(expected(one))))
   t.ok(answers.every(Boolean))
-  await store.confirm(written[0]?.id ?? '', written[0]?.version ?? '')
-  await until(() => waits >= 2, 'the commands are told')
+  const [first] = written
+  if (first !== undefined) t.ok(await replicas.confirm(expected(first)))
+  await until(() => waits >= 2, 'the server reports the commands')
   t.equal(waits, 2)
 })
 
-t.test('on Cluster, also while a slot moves', { buffered: true }, async t => {
+t.test('Cluster, also while a slot moves', { buffered: true }, async t => {
   const { url, masters } = await startReplicatedCluster(t)
-  const { redis, store, write } = await open(t, url, 1)
+  const { redis, store, insert } = await open(t, url, 1)
   const all = await Promise.all(
-    Array.from({ length: 2 * partitions }, (_, n) => write(ids.newId('app', n % partitions))),
+    Array.from({ length: 2 * partitions }, (_, n) => insert(ids.newId('app', n % partitions))),
   )
-  t.ok((await Promise.all(all.map(({ id, version }) => store.confirm(id, version)))).every(Boolean), 'on every master')
+  const loaded = await Promise.all(all.map(({ id }) => store.loadReplicated(id)))
+  t.ok(loaded.every(found => found !== null), 'on every master')
   const claim = { name: 'held', value: 'mine', expiresAt: later.expiresAt, partition: 5 }
-  const holder = ids.newId('app', 3)
-  const created = await store.insert(holder, 'record', { ...later, claims: [claim] })
-  t.equal(await store.confirm(holder, created.inserted ? created.version : '', [claim]), true)
+  const holder = await insert(ids.newId('app', 3), { claims: [claim] })
+  t.match(await store.loadReplicated(holder.id, () => [claim]), { version: holder.version })
   t.equal(
-    await store.confirm(holder, created.inserted ? created.version : '', [{ ...claim, value: 'other' }]), false,
-    'and the claims',
+    await failureOf(store.loadReplicated(holder.id, () => [{ ...claim, value: 'other' }])), 'UNREPLICATED',
+    'the claims are compared as well',
   )
 
-  const keys = createKeys('vg')
   const slot = Number(await redis.call('CLUSTER', 'KEYSLOT', keys.due(3)))
   const from = masters[Math.floor(slot / (16384 / 3))]
   const to = masters.find(master => master !== from)
   if (from === undefined || to === undefined) throw new Error('no masters')
-  const [stays, goes] = [await write(), await write()]
+  const [stays, goes] = [await insert(), await insert()]
   await to.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id)
   await from.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id)
   await from.admin.migrate('127.0.0.1', to.port, keys.record(3, goes.id), 0, 1000)
-  t.same(
-    await Promise.all([stays, goes].map(({ id, version }) => store.confirm(id, version))), [true, true],
-    'here, and there',
+  t.match(
+    await Promise.all([stays, goes].map(({ id }) => store.loadReplicated(id))),
+    [{ version: stays.version }, { version: goes.version }], 'on the old master and on the new one',
   )
-  t.equal(await failureOf(write()), 'TRYAGAIN', 'what has keys here and there, or is new, waits')
+  t.equal(await failureOf(insert()), 'TRYAGAIN', 'a write with keys on both, or with new ones, has to wait')
   await to.admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)
-  // It holds keys of the slot until it has heard that the slot is another's.
+  // The old master holds keys of the slot until it knows that the slot belongs to another node.
   await until(
     () => from.admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id).then(() => true, () => false),
     'the old master knows', 20_000,
   )
-  t.equal(await store.confirm(goes.id, goes.version), true, 'and where all of it is in the end')
+  t.match(await store.loadReplicated(goes.id), { version: goes.version }, 'and where the slot is in the end')
 })
