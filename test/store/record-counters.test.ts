@@ -98,11 +98,13 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.match(
         await store.save(id, version, thing('three'), { ...later, counters: [count], publish: '3' }), { saved: true },
       )
+      const elsewhere = { ...count, name: newName(), partition: 12 }
       t.match(
-        await store.save(id, version, thing('four'), { ...later, counters: [count], publish: '4' }),
+        await store.save(id, version, thing('four'), { ...later, counters: [count, elsewhere], publish: '4' }),
         { saved: false, conflict: true },
       )
-      t.equal(await redis.get(keys.counter(3, name)), '3', 'a conflict counts nothing')
+      t.equal(await redis.get(keys.counter(3, name)), '3', 'a conflict is not counted')
+      t.equal(Number(await redis.get(keys.counter(12, elsewhere.name))), 0, 'nor in another partition')
     })
 
     await t.test('records that are erased together leave the indexes', async (t) => {

@@ -1,0 +1,67 @@
+import t from 'tap'
+import { isPrivateAddress, networkOf, readRetryAfter, waitAtMost, withDeadline } from '../src/net.ts'
+
+t.test('loopback and private addresses', async t => {
+  for (
+    const address of [
+      '127.0.0.1', '10.1.2.3', '172.16.0.1', '172.31.255.255', '192.168.1.1', '::1', 'fd00::1', '::ffff:10.0.0.1',
+      '::ffff:127.0.0.1',
+    ]
+  ) {
+    t.ok(isPrivateAddress(address), address)
+  }
+  for (
+    const address of [
+      '203.0.113.7', '172.32.0.1', '100.64.0.1', '169.254.1.1', '2001:db8::1', '::ffff:203.0.113.7', 'fe80::1', '',
+      'localhost', '10.1.2', '0x7f000001',
+    ]
+  ) {
+    t.notOk(isPrivateAddress(address), address)
+  }
+})
+
+t.test('a customer is identified by an IPv4 address or an IPv6 /64', async t => {
+  t.equal(networkOf('203.0.113.7'), '203.0.113.7')
+  t.equal(networkOf('::ffff:203.0.113.7'), '203.0.113.7')
+  t.equal(networkOf('2001:db8:1:2:3:4:5:6'), networkOf('2001:DB8:1:2::9'))
+  t.not(networkOf('2001:db8:1:2::9'), networkOf('2001:db8:1:3::9'))
+  t.equal(networkOf('no address'), 'no address')
+})
+
+t.test('work that ends in time keeps its result and its error, and is not aborted', async t => {
+  let aborts = 0
+  const late = (): Error => new Error('late')
+  const value = await withDeadline(60_000, late, async signal => {
+    signal.on('abort', () => { aborts += 1 })
+    return 'done'
+  })
+  t.equal(value, 'done')
+  await t.rejects(withDeadline(60_000, late, async () => { throw new RangeError('own') }), new RangeError('own'))
+  t.equal(aborts, 0)
+})
+
+t.test('work that is late is aborted, and its deadline is the error', async t => {
+  const aborted = Promise.withResolvers<void>()
+  const work = (signal: NodeJS.EventEmitter): Promise<never> => {
+    signal.on('abort', () => aborted.resolve())
+    return new Promise(() => {})
+  }
+  await t.rejects(withDeadline(1, () => new Error('late'), work), new Error('late'))
+  await aborted.promise
+})
+
+t.test('a wait ends with the work or at its timeout, and never rejects', async t => {
+  t.equal(await waitAtMost(1, new Promise(() => {})), undefined)
+  t.equal(await waitAtMost(60_000, Promise.reject(new Error('any'))), undefined)
+})
+
+t.test('Retry-After in seconds or as a date, at most a day', async t => {
+  const now = Date.parse('Wed, 21 Oct 2026 07:28:00 GMT')
+  const cases: [string | string[] | undefined, number | null][] = [
+    ['0', 0], ['120', 120_000], ['999999', 86_400_000],
+    ['Wed, 21 Oct 2026 07:28:30 GMT', 30_000], ['Wed, 21 Oct 2026 07:27:00 GMT', 0],
+    ['Fri, 23 Oct 2026 07:28:00 GMT', 86_400_000],
+    [undefined, null], ['', null], ['-1', null], ['1.5', null], ['soon', null], ['no date GMT', null], [['1'], null],
+  ]
+  for (const [value, delayMs] of cases) t.equal(readRetryAfter(value, now), delayMs, String(value))
+})
