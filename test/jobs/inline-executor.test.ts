@@ -7,28 +7,29 @@ import { StoreUnavailable } from '../../src/store/record-store.ts'
 
 function start (maxInFlight = 2) {
   const lines: string[] = []
+  const log = createLogger('debug', { write: line => { lines.push(line) } })
   return {
     lines,
-    hands: createInlineExecutor({ maxInFlight, log: createLogger('debug', { write: line => { lines.push(line) } }) }),
+    executor: createInlineExecutor({ maxInFlight, log }),
   }
 }
 
-t.test('as many as there are', async t => {
-  const { hands } = start()
+t.test('at most maxInFlight run at once', async t => {
+  const { executor } = start()
   const [one, two] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-  t.ok(hands.tryRun(() => one.promise))
-  t.ok(hands.tryRun(() => two.promise))
-  t.notOk(hands.tryRun(async () => { t.fail('no hand is free') }))
+  t.ok(executor.tryRun(() => one.promise))
+  t.ok(executor.tryRun(() => two.promise))
+  t.notOk(executor.tryRun(async () => { t.fail('no slot is free') }))
   one.resolve()
   await nextTurn()
-  t.ok(hands.tryRun(async () => {}), 'one is free again')
+  t.ok(executor.tryRun(async () => {}), 'one slot is free again')
   two.resolve()
 })
 
-t.test('what fails is told, and the hand is free', async t => {
-  const { hands, lines } = start(1)
-  for (const error of [new StoreUnavailable('TIMEOUT'), new TypeError('a mistake of ours')]) {
-    t.ok(hands.tryRun(async () => { throw error }))
+t.test('a failure is logged, and the slot is free', async t => {
+  const { executor, lines } = start(1)
+  for (const error of [new StoreUnavailable('TIMEOUT'), new TypeError('internal')]) {
+    t.ok(executor.tryRun(async () => { throw error }))
     await nextTurn()
   }
   t.match(
@@ -37,31 +38,31 @@ t.test('what fails is told, and the hand is free', async t => {
   )
 })
 
-t.test('closing waits for what is in hand, at maxInFlight so long, and takes nothing more', async t => {
-  const { hands } = start()
+t.test('close waits for running work until its deadline, and accepts no more', async t => {
+  const { executor } = start()
   const work = Promise.withResolvers<void>()
   let isDone = false
-  hands.tryRun(async () => {
+  executor.tryRun(async () => {
     await work.promise
     isDone = true
   })
-  const closing = hands.close(60_000)
-  t.notOk(hands.tryRun(async () => {}))
+  const closing = executor.close(60_000)
+  t.notOk(executor.tryRun(async () => {}))
   t.equal(await Promise.race([closing, nextTurn('waits')]), 'waits')
   work.resolve()
   await closing
   t.ok(isDone)
 
-  const other = start().hands
+  const other = start().executor
   other.tryRun(() => new Promise(() => {}))
   await other.close(10)
-  t.pass('it does not wait for ever')
+  t.pass('it ends at the deadline')
 })
 
-t.test('the work is nobody\'s who asked for it', async t => {
-  const { hands } = start()
+t.test('the work runs outside the context of its caller', async t => {
+  const { executor } = start()
   const context = new AsyncLocalStorage<string>()
   const seen = Promise.withResolvers<string | undefined>()
-  context.run('a request', () => hands.tryRun(async () => seen.resolve(context.getStore())))
+  context.run('a request', () => executor.tryRun(async () => seen.resolve(context.getStore())))
   t.equal(await seen.promise, undefined)
 })
