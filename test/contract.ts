@@ -1,11 +1,11 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes as cryptoRandomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { isDeepStrictEqual, inspect } from 'node:util'
 import fc from 'fast-check'
 import type tap from 'tap'
 import type {
-  Adapter, AdapterIo, AttemptContext, Callback, Outcome, Provider, Received, Refused, Started,
+  Adapter, AdapterIo, AttemptContext, Callback, Outcome, Provider, Received, Refused, Returned, Started,
 } from '../src/adapters/adapter.ts'
 import { ProviderError } from '../src/core/errors.ts'
 import { createHttp } from '../src/adapters/http.ts'
@@ -21,34 +21,39 @@ export type Answer = { status?: number, body?: unknown, headers?: Record<string,
 export type Vendor = { origin: string, host: string, calls: Call[], answer: (call: Call) => Answer }
 export type Ending = Outcome | { started: Action, state: Json } | { failed: string, retryable: boolean }
 
-/**
- * What an adapter promises about one method, for `contract` to hold it to. `$origin` in an action stands for the
- * vendor's address.
- */
+/** What an adapter promises about one method, for `contract` to check. */
 export type Contract = {
   provider: Provider
   method: string
   settings: (vendor: Vendor) => Record<string, string>
-  /** Never to be seen in an error. */
+  /** Texts that no error may contain. */
   secrets: string[]
   attempt: Partial<AttemptContext>
-  /** The vendor when all is well. */
+  /** The vendor's normal answers. */
   vendor: (vendor: Vendor, call: Call) => Answer
   action: (vendor: Vendor) => Action
+  /** How often `start` asks the gateway to poll; absent where it does not. */
+  poll?: Started['poll']
   /** Evidence that proves `phoneNumber` once the attempt has started. */
   good: { evidence: Json, proven: { phoneNumber: string } & Record<string, unknown> }
   bad: {
     name: string, evidence?: Json, vendor?: (call: Call) => Answer | null, repeated?: boolean, ends: Partial<Ending>,
   }[]
-  /** Which ending a 4xx of the start or the result call (with `{}` as body) has, where it is not a bad response. */
+  /** The ending of a 4xx of the start or the result call (with `{}` as body), where it is not a bad response. */
   refusals: {
     call: (call: Call) => boolean, phase: 'start' | 'resolve', ends: (status: number) => Partial<Ending> | null,
   }[]
   callbacks?: { callback: Partial<Callback>, received: Received | Refused | null }[]
-  /** Callbacks carry a signature over the body: nothing about those that are believed can be altered. */
+  /** Callbacks carry a signature over the body: an altered one is refused. */
   isSigned?: boolean
-  /** What of good evidence is good once; null where the provider binds it to the attempt. */
+  /** The part of the good evidence that is valid once; null where the provider binds it to the attempt. */
   singleUse: string | null
+  /** Queries of a browser redirect, what they bring, and, where the redirect URL is fixed, the key found in them. */
+  returns?: { query: Record<string, string>, returned: Returned | null, key?: string | null }[]
+  /** The request by which `cancel` ends the attempt. */
+  cancel?: (call: Call) => boolean
+  /** `start` needs random bytes. */
+  usesRandomness?: boolean
 }
 
 export const callbackKey = 'AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdEfGhIj'
@@ -56,7 +61,7 @@ export const callbackUrl = `https://verify.example/callbacks/acme/${callbackKey}
 const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`
 const badResponse = { failed: 'provider_bad_response', retryable: false }
 
-/** A provider's server: answers what the test says, keeps what it was asked. */
+/** A provider's server: the test sets its answers, and reads its requests. */
 export async function openVendor (t: Owner, answer: (vendor: Vendor, call: Call) => Answer): Promise<Vendor> {
   const server = createServer(async (req, res) => {
     const chunks: Buffer[] = []
@@ -69,7 +74,7 @@ export async function openVendor (t: Owner, answer: (vendor: Vendor, call: Call)
     const body = typeof given.body === 'string' ? given.body : JSON.stringify(given.body ?? {})
     const status = given.status ?? 200
     res.writeHead(status, given.headers).end(body)
-    // A vendor that thinks an interim status is an answer.
+    // A vendor that sends nothing after an interim status.
     if (status < 200) res.socket?.end()
   })
   server.listen(0, '127.0.0.1')
@@ -97,7 +102,7 @@ function * tamper (callback: Callback): Generator<Callback> {
     altered[at] = (altered[at] ?? 0) ^ 1
     return altered
   })]
-  // What was parsed stays as it was: only the signature can tell.
+  // The parsed body stays as it was, so only the signature shows the change.
   for (const altered of bodies) yield { ...callback, rawBody: altered }
   for (const [name, value] of Object.entries(headers)) {
     if (typeof value !== 'string') continue
@@ -120,17 +125,21 @@ function parse (text: string): unknown {
   }
 }
 
-/** The network and the clock for an adapter under test. */
+/** The network, the clock and the random source for an adapter under test. */
 export function openIo (
-  t: Owner, { timeoutMs = 5000, now = Date.now }: { timeoutMs?: number, now?: () => number } = {},
+  t: Owner, { timeoutMs = 5000, now = Date.now, randomBytes = cryptoRandomBytes }: {
+    timeoutMs?: number, now?: () => number, randomBytes?: AdapterIo['randomBytes']
+  } = {},
 ): AdapterIo {
   const http = createHttp({ allowInsecure: true, timeoutMs, now })
   t.teardown(http.close)
   return { openHttp: http.openHttp, now, randomBytes, allowInsecure: true }
 }
 
-export function openAdapter (provider: Provider, settings: Record<string, string>, io: AdapterIo): Adapter {
-  const adapter = provider.open(settings, io, provider.provider)
+export function openAdapter (
+  provider: Provider, settings: Record<string, string>, io: AdapterIo, id = provider.provider,
+): Adapter {
+  const adapter = provider.open(settings, io, id)
   if (adapter === null) throw new Error(`${provider.provider} is off`)
   return adapter
 }
@@ -143,8 +152,8 @@ export function anAttempt (more: Partial<AttemptContext>): AttemptContext {
 }
 
 /**
- * An outcome, what was started, or the reason of a `ProviderError`, which `keep` gets too; any other error is a bug and
- * goes up.
+ * An outcome, what was started, or the reason of a `ProviderError`, which `keep` receives as well. Any other error is a
+ * fault of the adapter, and is thrown.
  */
 export async function endingOf (
   work: Promise<Outcome | Started>, keep?: (error: ProviderError) => void,
@@ -159,18 +168,18 @@ export async function endingOf (
   }
 }
 
-/** Holds one method of an adapter to what every adapter promises. */
+/** Checks that one method of an adapter does what every adapter promises. */
 export async function contract (t: Test, { provider, method, ...promised }: Contract): Promise<void> {
   const errors: ProviderError[] = []
   const vendor = await openVendor(t, promised.vendor)
-  const atItsBest = vendor.answer
+  const normally = vendor.answer
   const attempt = anAttempt({ method, ...promised.attempt })
-  const patient = openIo(t)
-  /** A fresh one remembers nothing: no token that would spare it a call. */
+  const patient = openIo(t, { randomBytes: size => Buffer.alloc(size, 1) })
+  /** A new one has no cached token that would save a call. */
   const open = (io = patient) => openAdapter(provider, promised.settings(vendor), io)
   const adapter = open()
 
-  const { state } = await adapter.start(attempt)
+  const { state, id: providerId } = await adapter.start(attempt)
   const run = (
     phase: 'start' | 'resolve', { evidence = promised.good.evidence, repeated = false, by = adapter } = {},
   ) => endingOf(
@@ -179,25 +188,60 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
   )
   const talks = { start: false, resolve: false }
 
-  await t.test('what is fixed about it is well-formed', async t => {
+  await t.test('its fixed properties are well-formed', async t => {
     const facts = adapter.methods[method]
     const kinds: EvidenceKind[] = ['code', 'token', 'authorizationCode', 'payload', 'none']
     t.ok(facts !== undefined && facts.timeoutMs > 0 && facts.evidence.every(kind => kinds.includes(kind)))
     t.match(facts?.options, { type: 'object', additionalProperties: false })
     t.match(method, new RegExp(`^${provider.provider}\\.[a-z_]+$`))
+    t.equal(facts?.isFoundByProviderId === true, promised.callbacks?.some(({ received }) =>
+      received !== null && 'providerId' in received && received.providerId === providerId) ?? false)
+    t.equal(facts?.redirect === 'fixed', promised.returns?.some(({ key }) => key !== undefined) ?? false)
+    t.ok(facts?.redirect !== 'fixed' || facts.needsReturnUrl, 'without a returnUrl there is no redirect URL')
     t.equal(provider.open({}, openIo(t), provider.provider), null, 'off without credentials')
     for (
       const variable of Object.values(provider.settings.properties)
     ) t.match(variable, { type: 'string', description: /\w/ })
   })
 
-  await t.test('start gives the documented action, and a state that survives JSON', async t => {
+  await t.test('start returns the documented action, and a state that survives JSON', async t => {
     vendor.calls.length = 0
     const started = await adapter.start(attempt)
     talks.start = vendor.calls.length > 0
     t.same(started.action, promised.action(vendor))
+    t.same(started.poll, promised.poll)
     t.ok(adapter.methods[method]?.nextActions.includes(started.action.type))
     t.strictSame(JSON.parse(JSON.stringify(started.state)), started.state)
+    const other = await open(openIo(t, { randomBytes: size => Buffer.alloc(size, 2) })).start(attempt)
+    t.equal(!isDeepStrictEqual(other, started), promised.usesRandomness === true, 'it depends on the random source')
+  })
+
+  await t.test('every instance has its own provider id', async t => {
+    if (provider.hasInstances !== true) return
+    const id = `${provider.provider}-north`
+    const instance = openAdapter(provider, promised.settings(vendor), patient, id)
+    t.equal(instance.provider, id)
+    t.same(Object.keys(instance.methods), Object.keys(adapter.methods).map(name => name.replace(/^[a-z]+/, id)))
+    const own = method.replace(/^[a-z]+/, id)
+    t.same(await instance.start({ ...attempt, method: own }), await adapter.start(attempt))
+    vendor.answer = () => ({ status: 500 })
+    const failed = instance.resolve({ ...attempt, method: own, state }, promised.good.evidence, { repeated: false })
+    await t.rejects(failed, { message: new RegExp(`^${id} `) }, 'also in errors')
+    vendor.answer = normally
+  })
+
+  await t.test('an attempt is canceled at the provider', async t => {
+    if (promised.cancel === undefined) return
+    vendor.calls.length = 0
+    await adapter.cancel?.({ ...attempt, state })
+    t.equal(vendor.calls.length, 1)
+    t.ok(vendor.calls.every(promised.cancel))
+    vendor.answer = () => ({ status: 500 })
+    await t.rejects(async () => adapter.cancel?.({ ...attempt, state }), { message: /: provider_error / })
+    vendor.answer = normally
+    vendor.calls.length = 0
+    await adapter.cancel?.({ ...attempt, state: null })
+    t.equal(vendor.calls.length, 0, 'an attempt that did not start has nothing to cancel')
   })
 
   await t.test('good evidence proves the number', async t => {
@@ -211,10 +255,14 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
 
   await t.test('bad evidence does not', async t => {
     for (const { name, evidence = promised.good.evidence, repeated = false, vendor: answer, ends } of promised.bad) {
-      vendor.answer = call => answer?.(call) ?? atItsBest(call)
-      t.match(await run('resolve', { evidence, repeated }), ends, name)
+      vendor.answer = call => answer?.(call) ?? normally(call)
+      const ending = await run('resolve', { evidence, repeated })
+      t.match(ending, ends, name)
+      t.strictSame(JSON.parse(JSON.stringify(ending)), ending, 'it survives JSON')
+      const step = 'verdict' in ending && ending.verdict === 'pending' ? ending.action : undefined
+      t.ok(step === undefined || adapter.methods[method]?.nextActions.includes(step.type), 'a step of the method')
     }
-    vendor.answer = atItsBest
+    vendor.answer = normally
     const known = promised.bad.every(({ ends }) => !('reason' in ends) || Object.hasOwn(reasons, String(ends.reason)))
     t.ok(known, 'with a known reason')
   })
@@ -227,7 +275,7 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
       const ending = await run('resolve', { evidence: evidence as Json, repeated })
       return !('verdict' in ending) || ending.verdict !== 'proven'
     }), { numRuns: 60 })
-    vendor.answer = atItsBest
+    vendor.answer = normally
   })
 
   await t.test('answers of any other form prove nothing', async () => {
@@ -241,14 +289,14 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
       const ending = await run(phase, { by: open() })
       return !talks[phase] || ('failed' in ending) || ('verdict' in ending && ending.verdict !== 'proven')
     }), { numRuns: 60 })
-    vendor.answer = atItsBest
+    vendor.answer = normally
   })
 
   for (const { call: isSwept, phase, ends } of promised.refusals) {
-    await t.test(`every status of the vendor's has its meaning: ${phase}`, async t => {
+    await t.test(`every status of the vendor has its meaning: ${phase}`, async t => {
       const broken: unknown[] = []
       for (let status = 100; status < 600; status++) {
-        vendor.answer = call => isSwept(call) ? { status } : atItsBest(call)
+        vendor.answer = call => isSwept(call) ? { status } : normally(call)
         const refusal = status >= 400 && status < 500 ? ends(status) : null
         const expected = status === 429
           ? { failed: 'rate_limited_by_provider', retryable: true }
@@ -257,17 +305,17 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
         if (!isDeepStrictEqual({ ...ending, ...expected }, ending)) broken.push({ status, expected, ending })
       }
       t.same(broken, [])
-      vendor.answer = atItsBest
+      vendor.answer = normally
     })
 
-    await t.test(`a vendor that hangs is given up in time: ${phase}`, async t => {
-      vendor.answer = call => isSwept(call) ? 'hang' : atItsBest(call)
+    await t.test(`a vendor that does not answer is a timeout: ${phase}`, async t => {
+      vendor.answer = call => isSwept(call) ? 'hang' : normally(call)
       const startedAt = performance.now()
       t.same(
         await run(phase, { by: open(openIo(t, { timeoutMs: 100 })) }), { failed: 'provider_timeout', retryable: true },
       )
       t.ok(performance.now() - startedAt < 1000)
-      vendor.answer = atItsBest
+      vendor.answer = normally
     })
   }
   t.same(
@@ -281,9 +329,12 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
     return answer !== null && answer.type !== 'refused'
   }
 
-  await t.test('a callback is read, and junk is not', async t => {
+  await t.test('documented callbacks and redirects are read, and others are not', async t => {
     for (const { callback, received } of promised.callbacks ?? []) {
       t.same(await adapter.receive?.({ ...none, ...callback }) ?? null, received, JSON.stringify(callback))
+      if (received?.type !== 'updated') continue
+      t.ok(adapter.methods[method]?.nextActions.includes(received.action.type), 'a step of the method')
+      t.strictSame(JSON.parse(JSON.stringify(received.state)), received.state)
     }
     const words = [
       'requestId', 'state', 'status', 'accessToken', 'endpoint', 'check_id', 'data', 'eventType', '__proto__',
@@ -297,10 +348,15 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
       !await isBelieved({ ...none, key, headers, body })))
     const queries = fc.dictionary(fc.constantFrom('check_id', 'code', 'error', 'state', '__proto__'), fc.string())
     fc.assert(fc.property(queries, query => (adapter.readReturn?.({ ...attempt, state }, query) ?? null) === null))
+    fc.assert(fc.property(queries, query => (adapter.findKey?.(query) ?? null) === null))
+    for (const { query, returned, key } of promised.returns ?? []) {
+      t.same(adapter.readReturn?.({ ...attempt, state }, query) ?? null, returned, JSON.stringify(query))
+      if (key !== undefined) t.equal(adapter.findKey?.(query) ?? null, key)
+    }
   })
 
   if (promised.isSigned === true) {
-    await t.test('a callback that was tampered with is refused', async t => {
+    await t.test('an altered callback is refused', async t => {
       const accepted: unknown[] = []
       let tried = 0
       for (const { callback } of promised.callbacks ?? []) {
@@ -315,7 +371,7 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
     })
   }
 
-  await t.test('what is good once is told, and nothing else is', async t => {
+  await t.test('only the part of the evidence that is valid once is claimed', async t => {
     const read = (evidence: Json) => adapter.singleUse?.({ ...attempt, state }, evidence) ?? null
     t.equal(read(promised.good.evidence), promised.singleUse)
     const evidences = fc.oneof(
