@@ -40,7 +40,7 @@ t.test('every type of next action that a method uses is described for front ends
   for (const type of rows) t.ok(known.includes(type), type)
   const shown = sectionOf(readme, '## Integrate it')
   for (const type of rows) t.ok(shown.includes(type), `README: ${type}`)
-  const used = ['truecaller', 'truid', 'otpless'].flatMap(provider =>
+  const used = providers.flatMap(({ provider }) =>
     [...read(`src/adapters/${provider}/index.ts`).matchAll(/nextActions: \['(\w+)'\]/g)].map(([, type = '']) => type))
   t.strictSame(rows.sort(), [...new Set(['wait', ...used])].map(type => `\`${type}\``).sort())
 })

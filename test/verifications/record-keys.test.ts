@@ -23,7 +23,7 @@ const contextOf = (sealer = one): WriteContext => ({
   names: sealer.names, retentionMs: day, methods: new Map([['truid.phone_check', { oncePerNumberMs: 300_000 }]]),
   singleUseOf: (_verification, event) => {
     const token = event.type === 'evidenceReceived' ? Object(event.evidence.value).token : undefined
-    return token === undefined ? null : { provider: 'truid', kind: 'evidence', text: token }
+    return token === undefined ? null : { provider: 'truid', kind: 'evidence', text: token, owner: claimOwner({ id: 'ver_x' }, 0) }
   },
   codeCounters: (_appId, name, event, at) =>
     event === 'incorrect' ? limits.forWrongCode(name, at) : limits.forCode(null, name, at),

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { claimOwner, createSingleUse, singleUseMs } from '../../src/verifications/single-use.ts'
+import type { AdapterMap } from '../../src/adapters/guard.ts'
+import { claimOwner, createSingleUse, readOwner, singleUseMs } from '../../src/verifications/single-use.ts'
 import { apply, created, events, step } from '../core/fixtures.ts'
 import { openTestbed } from '../helpers/verifications.ts'
 
@@ -13,7 +14,8 @@ const evidence = (value: { token: string } | { code: string }) =>
 
 t.test('evidence that the adapter names is for one attempt', async t => {
   t.strictSame(
-    singleUseOf(waiting('toy.token'), evidence({ token: 'abc' })), { provider: 'toy', kind: 'evidence', text: 'abc' },
+    singleUseOf(waiting('toy.token'), evidence({ token: 'abc' })),
+    { provider: 'toy', kind: 'evidence', text: 'abc', owner: claimOwner({ id }, 0) },
   )
   t.equal(singleUseOf(waiting('toy.code'), evidence({ code: '1' })), null, 'the provider binds it')
   t.equal(singleUseOf(waiting('absent.code'), evidence({ token: 'abc' })), null, 'the provider is not configured')
@@ -22,10 +24,24 @@ t.test('evidence that the adapter names is for one attempt', async t => {
 t.test('a provider\'s own id of an attempt is for one attempt', async t => {
   const starting = created({ id, workflow: [step('toy.code')] })
   const providerId = 'abc'
-  const named = { provider: 'toy', kind: 'id', text: providerId }
+  const named = { provider: 'toy', kind: 'id', text: providerId, owner: claimOwner({ id }, 0) }
   t.strictSame(singleUseOf(starting, { ...events.attemptStarted, providerId }), named)
   t.strictSame(singleUseOf(waiting('toy.code'), { ...events.resent, providerId }), named)
   t.equal(singleUseOf(starting, events.attemptStarted), null, 'it returned none')
+})
+
+t.test('where callbacks are found by the provider\'s id, its claim names the attempt', async t => {
+  const toy = adapters.get('toy')
+  const method = toy?.methods['toy.code']
+  if (toy === undefined || method === undefined) throw new Error('toy.code is missing')
+  const findable: AdapterMap = new Map([
+    ['toy', { ...toy, methods: { 'toy.code': { ...method, isFoundByProviderId: true } } }],
+  ])
+  const used = createSingleUse({ adapters: findable, providerCalls })(
+    created({ id, workflow: [step('toy.code')] }), { ...events.attemptStarted, providerId: 'abc' },
+  )
+  t.strictSame(readOwner(used?.owner ?? ''), { id, attemptIndex: 0 })
+  for (const other of ['', claimOwner({ id }, 0), id, `${id} `, `${id} x`, `${id} 0 hash 1`]) t.equal(readOwner(other), null)
 })
 
 t.test('other events present nothing', async t => {
