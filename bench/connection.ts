@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 
-/** Status 0: the connection was lost before the answer was whole. */
+/** Status 0: the connection was lost before the response was complete. */
 export type Answer = { status: number, head: string, body: Buffer }
 
 /** A kept-alive HTTP/1.1 connection that carries one request at a time. */
@@ -14,9 +14,8 @@ const nothing = Buffer.alloc(0)
 const lost: Answer = { status: 0, head: '', body: nothing }
 
 /**
- * A client that costs a third of a general one, so that one core can keep a bare server on another core busy. It
- * understands what our servers send:
- * answers with a `content-length`, or without a body.
+ * A client that needs a third of the CPU of a general one, so that one core can saturate a bare server on another core.
+ * It supports only responses with a `content-length` or without a body.
  */
 export function openConnection ({ hostname, port }: URL): Promise<Connection> {
   return new Promise((resolve, reject) => {
@@ -53,7 +52,7 @@ export function openConnection ({ hostname, port }: URL): Promise<Connection> {
   })
 }
 
-/** The text of a request. */
+/** The text of an HTTP/1.1 request. */
 export function writeRequest (
   method: string, path: string, { headers = '', body = '' }: { headers?: string, body?: string } = {},
 ): string {

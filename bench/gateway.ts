@@ -10,14 +10,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 export const apiKey = 'vgk_bench'
 export const webhookSecret = `whsec_${Buffer.alloc(32, 'of the benchmark').toString('base64')}`
 
-/** Never reached, and counted all the same: a limit that is off would cost nothing. */
+/** A limit that is counted but never reached; a limit that is off would cost nothing. */
 const huge = 1_000_000_000
 const limits = {
   requestsPerMinute: huge, createsPerMinute: huge, createsPerNumberPerHour: huge, wrongCodesPerNumberPerHour: huge,
   createsPerPrefixPerHour: huge,
 }
 
-export type GatewayWish = {
+export type GatewayOptions = {
   redisUrl: string
   providerUrl: string
   dir: string
@@ -28,20 +28,19 @@ export type GatewayWish = {
   environment?: Record<string, string>
 }
 
-/** The environment of a gateway that runs as in production, but that its providers are on loopback. */
+/** The environment of a gateway as in production, except that its providers are on loopback. */
 export async function gatewayEnvironment (
-  { redisUrl, providerUrl, dir, role = 'api', port, publicUrl, webhookUrl, environment = {} }: GatewayWish,
+  { redisUrl, providerUrl, dir, role = 'api', port, publicUrl, webhookUrl, environment = {} }: GatewayOptions,
 ): Promise<{ url: string, environment: Record<string, string> }> {
   const chosen = port ?? await freePort()
   const url = `http://127.0.0.1:${chosen}`
   const app: App = {
-    id: 'bench', name: 'Benchmark', limits, keys: [
-      { sha256: createHash('sha256').update(apiKey).digest('hex'), scopes: [...scopes] },
-    ],
+    id: 'bench', name: 'Benchmark', limits,
+    keys: [{ sha256: createHash('sha256').update(apiKey).digest('hex'), scopes: [...scopes] }],
     unverifiedBudget: { mode: 'enforce', leastPerDay: huge },
-    ...(
-      webhookUrl === undefined ? {} : { webhook: { url: webhookUrl, secrets: [webhookSecret], events: ['verified'] } }
-    ),
+    ...webhookUrl === undefined
+      ? {}
+      : { webhook: { url: webhookUrl, secrets: [webhookSecret], events: ['verified'] } },
   }
   await mkdir(dir, { recursive: true })
   const appsFile = join(dir, `apps-${chosen}.json`)
@@ -50,17 +49,18 @@ export async function gatewayEnvironment (
   return {
     url,
     environment: {
-      PORT: String(chosen), HOST: '127.0.0.1', PUBLIC_URL: publicUrl
-        ?? url, REDIS_URL: redisUrl, APPS_FILE: appsFile, ROLE: role,
+      PORT: String(chosen), HOST: '127.0.0.1', PUBLIC_URL: publicUrl ?? url, REDIS_URL: redisUrl,
+      APPS_FILE: appsFile, ROLE: role,
       SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`, ALLOW_INSECURE_PROVIDERS: 'true',
-      TRUECALLER_APP_KEY: 'app-key', TRUECALLER_API_URL: provider.origin, TRUECALLER_PROFILE_URL: provider.origin, TRUECALLER_PROFILE_HOSTS: provider.host,
+      TRUECALLER_APP_KEY: 'app-key', TRUECALLER_API_URL: provider.origin, TRUECALLER_PROFILE_URL: provider.origin,
+      TRUECALLER_PROFILE_HOSTS: provider.host,
       TRUID_CLIENT_ID: 'client', TRUID_CLIENT_SECRET: 'secret', TRUID_API_URL: provider.origin,
       ...environment,
     },
   }
 }
 
-/** Waits until it says that it is ready. */
+/** Waits until `/readyz` returns 200. */
 export async function untilReady (url: string): Promise<void> {
   const deadline = performance.now() + 20_000
   for (;;) {
@@ -74,7 +74,7 @@ export async function untilReady (url: string): Promise<void> {
   }
 }
 
-/** A loopback port that nobody listens on now. */
+/** A free loopback port. */
 export async function freePort (): Promise<number> {
   const server = createServer()
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))

@@ -5,7 +5,7 @@ import { createQueues } from '../src/jobs/queues.ts'
 import { startWorkers } from '../src/jobs/workers.ts'
 import { connectRedis, untilReady } from '../src/store/redis.ts'
 
-// Our queues and our workers, doing no work of ours, in a process of its own.
+// The queues and workers of the gateway, with jobs that do nothing, in a separate process.
 
 const redisUrl = process.env['REDIS_URL'] ?? ''
 const onError = (error: Error): void => console.error(error.message)
@@ -13,23 +13,23 @@ const [redis, workerRedis] = [connectRedis(redisUrl, 'api', { onError }), connec
 await Promise.all([untilReady(redis), untilReady(workerRedis)])
 const queues = createQueues(redis, onError)
 let work = async (_id: string): Promise<void> => {}
-const open = () => startWorkers({
+const start = () => startWorkers({
   redis: workerRedis, queues, concurrency: 200, now: Date.now, log: pino({ level: 'silent' }),
   metrics: { countLostLock: () => {}, countStalled: () => {} },
-  gateway: { resolve: id => work(id), notify: async () => {}, sweep: async () => 0 },
+  processors: { resolve: id => work(id), notify: async () => {}, sweep: async () => 0 },
 })
 
-/** Adds jobs by the clock; how long it took from when one was due to when it was taken up. */
+/** Adds jobs at a fixed rate, and measures from the time at which a job was due until a worker picked it up. */
 async function timePickUp (ratePerSecond: number, durationMs: number): Promise<{
   p50Ms: number, p99Ms: number, jobs: number,
 }> {
   const latencies = createHistogram({ lowest: 1, highest: 60_000_000, figures: 3 })
   const dueAt = new Map<string, number>()
   const total = Math.floor(ratePerSecond * durationMs / 1000)
-  let taken = 0
+  let pickedUp = 0
   work = async id => {
     latencies.record(Math.max(1, Math.round((performance.now() - (dueAt.get(id) ?? 0)) * 1000)))
-    taken += 1
+    pickedUp += 1
   }
   const startedAt = performance.now()
   for (let added = 0; added < total;) {
@@ -41,20 +41,20 @@ async function timePickUp (ratePerSecond: number, durationMs: number): Promise<{
     }
     await delay(1)
   }
-  for (const until = performance.now() + 20_000; taken < total && performance.now() < until;) await delay(10)
-  return { p50Ms: latencies.percentile(50) / 1000, p99Ms: latencies.percentile(99) / 1000, jobs: taken }
+  for (const until = performance.now() + 20_000; pickedUp < total && performance.now() < until;) await delay(10)
+  return { p50Ms: latencies.percentile(50) / 1000, p99Ms: latencies.percentile(99) / 1000, jobs: pickedUp }
 }
 
-/** How near a backlog of jobs that only wait comes to all hands being full all the time. */
+/** The rate at which a backlog of waiting jobs is processed, relative to 200 workers that are always busy. */
 async function timeBacklog (jobs: number, jobMs: number): Promise<number> {
   let first = 0
   let done = 0
-  const over = Promise.withResolvers<number>()
+  const ended = Promise.withResolvers<number>()
   work = async () => {
     first ||= performance.now()
     await delay(jobMs)
     done += 1
-    if (done === jobs) over.resolve(performance.now() - first)
+    if (done === jobs) ended.resolve(performance.now() - first)
   }
   const base = String(performance.now())
   for (let at = 0; at < jobs; at += 500) {
@@ -64,8 +64,8 @@ async function timeBacklog (jobs: number, jobMs: number): Promise<number> {
       ),
     )
   }
-  const workers = open()
-  const tookMs = await over.promise
+  const workers = start()
+  const tookMs = await ended.promise
   await workers.close(5_000)
   return jobs * jobMs / 200 / tookMs
 }
@@ -73,7 +73,7 @@ async function timeBacklog (jobs: number, jobMs: number): Promise<number> {
 process.on('message', async (message: { job?: 'pick-up' | 'backlog', durationMs?: number, jobs?: number }) => {
   if (message.job === 'backlog') process.send?.({ efficiency: await timeBacklog(message.jobs ?? 0, 20) })
   if (message.job !== 'pick-up') return
-  const workers = open()
+  const workers = start()
   await timePickUp(1_000, 1_000)
   const pickUp = await timePickUp(1_000, message.durationMs ?? 0)
   await workers.close(5_000)

@@ -5,39 +5,36 @@ import type { BenchProcess } from './processes.ts'
 import { countCommands, type RedisMeter } from './redis.ts'
 import { newLifecycle, read } from './requests.ts'
 
-/** What one whole lifecycle came to. */
+/** The cost of one lifecycle. */
 export type LifecycleSample = Pick<Sample, 'cpuMicros' | 'redisMicros' | 'redisCommands'
   | 'ratePerSecond' | 'p50Ms' | 'p99Ms'> & { commands: Record<string, number>, byProcess: Record<string, number> }
 
-/** A server that takes lifecycles, all its processes, and the driver that gives them to it. */
+/** A server that runs lifecycles, all its processes, and the driver that requests them. */
 export type LifecycleTarget = { url: string, processes: readonly BenchProcess[], driver: Driver }
 
-/** So many lifecycles, so many of them at once; none is begun after `mostMs`. */
-export type Wished = { count: number, inFlight: number, mostMs?: number }
+/** `count` lifecycles, `inFlight` at once; none starts after `maxMs`. */
+export type LifecycleOptions = { count: number, inFlight: number, maxMs?: number }
 
 export type Driver = {
   webhookUrl: string
-  run (url: string, options: Wished): Promise<{ durationMs: number, latenciesMs: number[] }>
+  run (url: string, options: LifecycleOptions): Promise<{ durationMs: number, latenciesMs: number[] }>
   close (): Promise<void>
 }
 
-/** How long those that were begun may take to end. */
-const longestMs = 60_000
+/** How long the running lifecycles may take after `maxMs`. */
+const maxOverrunMs = 60_000
 
-/**
- * The app: creates, waits for the webhook that says verified, and reads the verification. It takes a new one when one
- * is over.
- */
-export async function openDriver (): Promise<Driver> {
+/** The app: it creates a verification, waits for the webhook `verified`, reads the verification, and starts again. */
+export async function startDriver (): Promise<Driver> {
   const waiting = new Map<string, () => void>()
   const server = createServer((request, response) => {
     let text = ''
     request.setEncoding('utf8').on('data', chunk => { text += String(chunk) }).on('end', () => {
       response.writeHead(204).end()
       const reference = /"reference":"([^"]+)"/.exec(text)?.[1] ?? ''
-      const tell = waiting.get(reference)
+      const resolve = waiting.get(reference)
       waiting.delete(reference)
-      tell?.()
+      resolve?.()
     })
   })
   server.keepAliveTimeout = 600_000
@@ -46,7 +43,7 @@ export async function openDriver (): Promise<Driver> {
   if (address === null || typeof address === 'string') throw new Error('no port')
 
   async function run (
-    url: string, { count, inFlight, mostMs = 60_000 }: Wished,
+    url: string, { count, inFlight, maxMs = 60_000 }: LifecycleOptions,
   ): Promise<{ durationMs: number, latenciesMs: number[] }> {
     const connections = await openConnections(url, inFlight)
     const latenciesMs: number[] = []
@@ -54,31 +51,32 @@ export async function openDriver (): Promise<Driver> {
     let left = count
     let isOver = false
     const drive = async (connection: (typeof connections)[number]): Promise<void> => {
-      while (!isOver && performance.now() - startedAt < mostMs && (left -= 1) >= 0) {
+      while (!isOver && performance.now() - startedAt < maxMs && (left -= 1) >= 0) {
         const createdAt = performance.now()
         const { reference, request } = newLifecycle()
-        const told = new Promise<void>(resolve => waiting.set(reference, resolve))
+        const notified = new Promise<void>(resolve => waiting.set(reference, resolve))
         const id = await new Promise<string>((resolve, reject) => connection.send(request, ({ status, body }) => {
           const id = /"id":"([^"]+)"/.exec(body.toString('latin1'))?.[1]
           if (status === 201 && id !== undefined) resolve(id)
-          else reject(new Error(`create was answered ${status}: ${body.toString()}`))
+          else reject(new Error(`create returned ${status}: ${body.toString()}`))
         }))
-        await told
+        await notified
         latenciesMs.push(performance.now() - createdAt)
         await new Promise<void>((resolve, reject) => connection.send(read(id), ({ status, body }) =>
           status === 200 && body.includes('"status":"verified"')
             ? resolve()
-            : reject(new Error(`read was answered ${status}`))))
+            : reject(new Error(`read returned ${status}`))))
       }
     }
     let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_resolve, reject) => {
+    const timeout = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(
-        () => reject(new Error(`${latenciesMs.length} lifecycles ended, the others are stuck`)), mostMs + longestMs,
+        () =>
+          reject(new Error(`${latenciesMs.length} lifecycles have ended; the others are stuck`)), maxMs + maxOverrunMs,
       )
     })
     try {
-      await Promise.race([Promise.all(connections.map(drive)), late])
+      await Promise.race([Promise.all(connections.map(drive)), timeout])
     } finally {
       isOver = true
       clearTimeout(timer)
@@ -96,9 +94,9 @@ export async function openDriver (): Promise<Driver> {
   }
 }
 
-/** Runs so many whole lifecycles and says what one came to. */
+/** Runs lifecycles, and returns the cost of one. */
 export async function measureLifecycles (
-  { url, processes, driver }: LifecycleTarget, redis: RedisMeter, options: Wished,
+  { url, processes, driver }: LifecycleTarget, redis: RedisMeter, options: LifecycleOptions,
 ): Promise<LifecycleSample> {
   await Promise.all(processes.map(process => process.usage({ collect: true })))
   const [redisBefore, ...before] = await Promise.all([redis.usage(), ...processes.map(process => process.usage())])

@@ -1,31 +1,31 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { openConnection, type Answer, type Connection } from './connection.ts'
 
-/** What came of a load; latencies are of all answers with the wanted status. */
+/** The result of a load. Latencies are those of the responses with the expected status. */
 export type Load = {
   answered: number
   durationMs: number
   statuses: Record<number, number>
   p50Ms: number
   p99Ms: number
-  /** Of an open loop: requests that found no free connection in time and were never sent. */
+  /** Open loop only: requests that were not sent, because no connection was free in time. */
   unsent: number
 }
 
-export type Wish = {
+export type LoadOptions = {
   url: string
   connections: number
-  /** The text of the next request; null when there is none any more. */
+  /** The text of the next request; null after the last one. */
   next: () => string | null
-  /** The status that counts. */
+  /** The expected status. */
   status: number
   onAnswer?: (answer: Answer) => void
 }
 
-/** Opens them before anything is measured. */
+/** Opens the connections, so that the measurement does not include it. */
 export async function openConnections (url: string, count: number): Promise<Connection[]> {
   const opened: Connection[] = []
-  // The backlog of a listening socket is short.
+  // At most a hundred at a time, because the backlog of a listening socket is short.
   while (opened.length < count) {
     opened.push(
       ...await Promise.all(
@@ -39,7 +39,7 @@ export async function openConnections (url: string, count: number): Promise<Conn
 const newHistogram = (): RecordableHistogram => createHistogram({ lowest: 1, highest: 120_000_000, figures: 3 })
 const toMs = (micros: number): number => micros / 1000
 
-function startTally (status: number) {
+function createLoadRecorder (status: number) {
   const latencies = newHistogram()
   const statuses: Record<number, number> = {}
   const startedAt = performance.now()
@@ -56,55 +56,57 @@ function startTally (status: number) {
 }
 
 /**
- * Every connection sends its next request when the last was answered, until the time is over and so many were sent, or
- * nothing is left.
+ * Closed loop: each connection sends its next request after the response to the last one. It ends after `durationMs`
+ * and
+ * `minRequests`, after `maxMs`, or when no request is left.
  */
 export async function closedLoop (
   {
-    url, connections, next, status, onAnswer, durationMs, least = 0, mostMs = Infinity,
-  }: Wish & { durationMs: number, least?: number, mostMs?: number },
+    url, connections, next, status, onAnswer, durationMs, minRequests = 0, maxMs = Infinity,
+  }: LoadOptions & { durationMs: number, minRequests?: number, maxMs?: number },
 ): Promise<Load> {
   const opened = await openConnections(url, connections)
-  const tally = startTally(status)
+  const recorder = createLoadRecorder(status)
   const startedAt = performance.now()
   let sent = 0
-  const goesOn = (): boolean => {
+  const continues = (): boolean => {
     const elapsedMs = performance.now() - startedAt
-    return elapsedMs < mostMs && (elapsedMs < durationMs || sent < least)
+    return elapsedMs < maxMs && (elapsedMs < durationMs || sent < minRequests)
   }
   await Promise.all(opened.map(connection => new Promise<void>(resolve => {
     const send = (): void => {
-      const request = goesOn() && connection.isOpen() ? next() : null
+      const request = continues() && connection.isOpen() ? next() : null
       if (request === null) return resolve()
       const sentAt = performance.now()
       sent += 1
       connection.send(request, answer => {
-        tally.count(answer, sentAt)
+        recorder.count(answer, sentAt)
         onAnswer?.(answer)
         send()
       })
     }
     send()
   })))
-  const load = tally.end()
+  const load = recorder.end()
   for (const connection of opened) connection.close()
   return load
 }
 
 /**
- * Sends by the clock, whatever comes back, and measures from the time at which a request was due: a server that stalls
- * is not spared the requests that
- * it made wait. One that finds no free connection within `patienceMs` is never sent.
+ * Open loop: sends at a fixed rate, independent of the responses, and measures from the time at which a request was
+ * due,
+ * so that a stall of the server counts for every request that it delays. A request that finds no free connection within
+ * `patienceMs` is not sent.
  */
 export async function openLoop (
   {
     url, connections, next, status, onAnswer, durationMs, ratePerSecond, patienceMs = 60_000,
-  }: Wish & { durationMs: number, ratePerSecond: number, patienceMs?: number },
+  }: LoadOptions & { durationMs: number, ratePerSecond: number, patienceMs?: number },
 ): Promise<Load> {
   const opened = await openConnections(url, connections)
   const idle = [...opened]
   const due: number[] = []
-  const tally = startTally(status)
+  const recorder = createLoadRecorder(status)
   const startedAt = performance.now()
   let planned = 0
   let unsent = 0
@@ -128,7 +130,7 @@ export async function openLoop (
       inFlight += 1
       connection.send(request, answer => {
         inFlight -= 1
-        tally.count(answer, dueAt)
+        recorder.count(answer, dueAt)
         onAnswer?.(answer)
         idle.push(connection)
         drain()
@@ -139,7 +141,7 @@ export async function openLoop (
   await new Promise<void>(resolve => {
     const timer = setInterval(() => {
       const elapsed = performance.now() - startedAt
-      // All that is due in a millisecond is due at its beginning.
+      // The requests of a millisecond are due at its start.
       const wanted = Math.floor(Math.min(elapsed, durationMs)) * ratePerSecond / 1000
       while (planned + 1 <= wanted) {
         planned += 1
@@ -152,14 +154,14 @@ export async function openLoop (
       resolve()
     }, 1)
   })
-  const load = tally.end(unsent + due.length - at)
+  const load = recorder.end(unsent + due.length - at)
   for (const connection of opened) connection.close()
   return load
 }
 
-/** Sends requests until so many were answered as wanted. Throws when too many were not. */
+/** Sends requests until `count` responses had the expected status. Throws after twice as many requests. */
 export async function sendMany (
-  { url, status, count, next, onAnswer, connections = 50 }: Omit<Wish, 'next' | 'connections'> & {
+  { url, status, count, next, onAnswer, connections = 50 }: Omit<LoadOptions, 'next' | 'connections'> & {
     count: number, next: () => string, connections?: number,
   },
 ): Promise<void> {
@@ -174,6 +176,6 @@ export async function sendMany (
     },
   })
   if (done < count) throw new Error(
-    `of ${count} requests ${done} were answered with ${status}: ${JSON.stringify(statuses)}`,
+    `only ${done} of ${count} responses had status ${status}: ${JSON.stringify(statuses)}`,
   )
 }

@@ -2,35 +2,33 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Answered, Question, Usage } from './probe.ts'
+import type { Usage, UsageRequest, UsageResponse } from './usage-reporter.ts'
 
-/**
- * Which core the measured servers have for themselves, and which has all the rest; null: they run wherever the system
- * puts them.
- */
+/** The core of the measured servers, and the cores of everything else; null: processes are not pinned. */
 export type Cores = { server: string, rest: string } | null
 
-/** A Node.js process that is measured, or that helps. It ends with this one. */
+/** A Node.js process that is measured or supports the measurement. It ends with this process. */
 export type BenchProcess = {
   name: string
   pid: number
-  /** What it said when it listened. Rejects when it ended before. */
+  /** The address of its `listening` message. Rejects when it ends before. */
   listening: Promise<string>
   usage (options?: { collect?: boolean }): Promise<Usage>
-  /** What it sends but answers to `usage`. */
+  /** Receives all its messages except `listening` and the responses to `usage`. */
   onMessage (listener: (message: object) => void): void
   send (message: object): void
   stdout: ChildProcess['stdout']
   stop (): Promise<void>
 }
 
-const probe = new URL('./probe.ts', import.meta.url).href
+const usageReporter = new URL('./usage-reporter.ts', import.meta.url).href
 
 /**
- * The two halves of the machine, where it has two cores and `taskset`; puts this process, and what it starts from now
- * on, on the second half.
+ * Reserves one core for the servers, if there are two cores and `taskset`, and pins this process and those that it
+ * starts
+ * to the others.
  */
-export function divideCores (): Cores {
+export function splitCores (): Cores {
   try {
     const allowed = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''
     const all = allowed.split(',').flatMap(range => {
@@ -58,38 +56,38 @@ export type Launch = {
   stdout?: 'ignore' | 'pipe'
 }
 
-/** Starts `node <script>` on its core, with the probe. */
+/** Starts `node <script>` on its core, with the usage reporter. */
 export function launch (
   { name, script, core, cores, env = {}, nodeArgs = [], stdout = 'ignore' }: Launch,
 ): BenchProcess {
   const path = script instanceof URL ? fileURLToPath(script) : script
-  const node = [process.execPath, '--import', probe, ...nodeArgs, path]
+  const node = [process.execPath, '--import', usageReporter, ...nodeArgs, path]
   const [command = '', ...args] = cores === null ? node : ['taskset', '-c', cores[core], ...node]
   const child = spawn(
     command, args, { env: { ...cleanEnvironment(), ...env }, stdio: ['ignore', stdout, 'inherit', 'ipc'] },
   )
   const exited = once(child, 'exit')
   exited.catch(() => {})
-  const asked = new Map<number, (usage: Usage) => void>()
+  const requested = new Map<number, (usage: Usage) => void>()
   const listeners: ((message: object) => void)[] = []
-  let questions = 0
+  let requests = 0
   const listening = new Promise<string>((resolve, reject) => {
     child.on('message', message => {
       if (typeof message !== 'object' || message === null) return
-      if (isAnswer(message)) {
-        asked.get(message.number)?.(message.usage)
-        asked.delete(message.number)
+      if (isUsageResponse(message)) {
+        requested.get(message.number)?.(message.usage)
+        requested.delete(message.number)
       } else if ('listening' in message) resolve(String(message.listening))
       else for (const listener of listeners) listener(message)
     })
     exited.then(() => reject(new Error(`${name} ended before it listened`)), reject)
   })
   listening.catch(() => {})
-  const ask = (question: Omit<Question, 'number'>): Promise<Usage> => new Promise((resolve, reject) => {
-    const number = questions += 1
-    asked.set(number, resolve)
+  const ask = (request: Omit<UsageRequest, 'number'>): Promise<Usage> => new Promise((resolve, reject) => {
+    const number = requests += 1
+    requested.set(number, resolve)
     exited.then(() => reject(new Error(`${name} has ended`)), reject)
-    child.send({ ...question, number })
+    child.send({ ...request, number })
   })
   return {
     name,
@@ -109,12 +107,10 @@ export function launch (
   }
 }
 
-const isAnswer = (message: object): message is Answered => 'usage' in message
+const isUsageResponse = (message: object): message is UsageResponse => 'usage' in message
 
-/**
- * Nothing of whoever started the benchmark changes how the gateway runs. All that is compared has V8's young generation
- * as the image has it.
- */
+/** The environment without the variables of the caller, and with the `NODE_OPTIONS` of the image. */
 const cleanEnvironment = (): Record<string, string | undefined> => ({
-  PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: process.env['TMPDIR'], NODE_OPTIONS: '--max-semi-space-size=16',
+  PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: process.env['TMPDIR'],
+  NODE_OPTIONS: '--max-semi-space-size=16',
 })

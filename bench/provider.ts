@@ -2,8 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { setTimeout as delay } from 'node:timers/promises'
 import { Pool } from 'undici'
 
-// The providers, as cheap as they can be: tru.ID's token and checks, Truecaller's push, its callback and its profile;
-// and the app's webhook endpoint.
+// The providers at the lowest possible cost: tru.ID's token and checks; Truecaller's push, callback and profile.
 
 const delayMs = Number(process.env['PROVIDER_DELAY_MS'] ?? 0)
 let pool: Pool | null = null
@@ -21,7 +20,7 @@ function answer (response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': text.length }).end(text)
 }
 
-/** The handset says yes at once: the callback follows the answer. */
+/** The user approves at once: the callback follows the response. */
 function callBack (digits: string, state: string): void {
   const body = JSON.stringify({ requestId: `request-${digits}`, accessToken: `token-${digits}`, state })
   pool?.request(
@@ -59,7 +58,7 @@ async function serve (request: IncomingMessage, response: ServerResponse): Promi
 }
 
 const server = createServer((request, response) => { void serve(request, response) })
-// A client may keep its connections for as long as the benchmark takes.
+// Clients may keep their connections during the whole benchmark.
 server.keepAliveTimeout = 600_000
 server.listen(0, '127.0.0.1', 4096, () => {
   const address = server.address()

@@ -1,14 +1,14 @@
 import { Redis } from 'ioredis'
 
-/** What a Redis has used and done so far. */
+/** CPU and commands of a Redis since its start. */
 export type RedisUsage = { cpuMicros: number, commands: Record<string, number> }
 
-/** A Redis, watched. */
+/** A Redis that is measured. */
 export type RedisMeter = {
   url: string
   client: Redis
   usage (): Promise<RedisUsage>
-  /** Bytes of what is stored, without buffers of connections and of the allocator. */
+  /** Bytes of the stored data, without connection buffers and allocator overhead. */
   datasetBytes (): Promise<number>
   flush (): Promise<void>
   version: string
@@ -16,10 +16,11 @@ export type RedisMeter = {
 }
 
 /**
- * Connects to look. What it asks itself (`INFO`, `FLUSHALL`) is not counted, nor what a gateway asks every second or
- * two whatever it does (`TIME`, `HGETALL`).
+ * Connects to a Redis. The counts leave out the meter's own commands (`INFO`, `FLUSHALL`) and those that an idle
+ * gateway
+ * sends every second or two (`TIME`, `HGETALL`).
  */
-export async function watchRedis (url: string): Promise<RedisMeter> {
+export async function openRedisMeter (url: string): Promise<RedisMeter> {
   const client = new Redis(url, { retryStrategy: null })
   client.on('error', () => {})
   const info = async (section: string): Promise<string> => String(await client.call('INFO', section))
@@ -48,7 +49,7 @@ export async function watchRedis (url: string): Promise<RedisMeter> {
   }
 }
 
-/** How often each command ran in between; what ran inside scripts is among it. */
+/** How often each command ran in between, including those in scripts. */
 export function countCommands (before: RedisUsage, after: RedisUsage): Record<string, number> {
   return Object.fromEntries(Object.entries(after.commands)
     .map(([name, calls]) => [name, calls - (before.commands[name] ?? 0)] as const)

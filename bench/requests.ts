@@ -4,10 +4,10 @@ import { apiKey } from './gateway.ts'
 const authorization = `authorization: Bearer ${apiKey}\r\n`
 let made = 0
 
-/** A number that nobody had before in this run, in a range where neighbours do not follow each other. */
+/** A new number of this run. Consecutive numbers have different prefixes. */
 export const newNumber = (): string => `+919${String(made * 7_919_317 % 1_000_000_000).padStart(9, '0')}`
 
-/** The next create: a key and, if wanted, a number of its own. */
+/** A create with a new idempotency key and, with `withNumber`, a new number. */
 export function nextCreate (method: string, { withNumber = true }: { withNumber?: boolean } = {}): string {
   made += 1
   const body = JSON.stringify(
@@ -16,7 +16,7 @@ export function nextCreate (method: string, { withNumber = true }: { withNumber?
   return writeRequest('POST', '/verifications', { headers: `${authorization}idempotency-key: key-${made}\r\n`, body })
 }
 
-/** A create whose callback the provider sends by itself; the reference finds its webhook. */
+/** A create whose callback the provider sends by itself. `reference` identifies its webhook. */
 export function newLifecycle (): { reference: string, request: string } {
   const request = nextCreate('truecaller.push')
   return { reference: `order-${made}`, request }

@@ -4,46 +4,45 @@ import { dirname, join } from 'node:path'
 import { findRedis, launchRedis } from '../scripts/redis.ts'
 import { cases } from './cases/index.ts'
 import { help, readOptions, type Options } from './options.ts'
-import { divideCores } from './processes.ts'
-import { watchRedis } from './redis.ts'
-import { isGross, renderMarkdown, renderText, type Results } from './report.ts'
-import { perform, type Case } from './stage.ts'
+import { splitCores } from './processes.ts'
+import { openRedisMeter } from './redis.ts'
+import { hasGrossMiss, renderMarkdown, renderText, type Results } from './report.ts'
+import { runCase, type Case } from './case-context.ts'
 
 const folder = join(import.meta.dirname, 'results')
 
 const isWanted = ({ only }: Options, { name, goals }: Case): boolean =>
   only === null || only.has(name) || goals.some(goal => only.has(goal))
 
-/** Measures what is wanted; `say` hears how far it is. Everything that was started has ended when it returns. */
+/** Measures the selected cases; `say` receives the progress. All processes have ended when it returns. */
 export async function run (options: Options, say: (line: string) => void): Promise<Results> {
-  const cores = divideCores()
+  const cores = splitCores()
   say(
     cores === null
-      ? 'not pinned to cores: there is only one, or no taskset'
+      ? 'not pinned: there is only one core, or no taskset'
       : `servers on core ${cores.server}, load generator, Redis and providers on ${cores.rest}`,
   )
   const dir = await mkdtemp(join(tmpdir(), 'verigate-bench-'))
   const server = await launchRedis({ binary: await findRedis(), dir: join(dir, 'redis'), persistent: false })
-  const redis = await watchRedis(server.url)
+  const redis = await openRedisMeter(server.url)
   try {
     const results: Results = {
       madeAt: new Date().toISOString(),
       run: options.name,
       machine: {
-        cpu: cpus()[0]?.model.trim()
-          ?? 'unknown', cores: cpus().length, pinned: cores !== null, node: process.versions.node, redis: redis.version,
-        platform: `${platform()} ${release()}`,
+        cpu: cpus()[0]?.model.trim() ?? 'unknown', cores: cpus().length, pinned: cores !== null,
+        node: process.versions.node, redis: redis.version, platform: `${platform()} ${release()}`,
       },
       findings: [],
       figures: {},
       failures: [],
     }
     for (const one of cases) {
-      if (!isWanted(options, one) || (one.isAsked === true && options.only === null)) continue
+      if (!isWanted(options, one) || (one.isOnlyByName === true && options.only === null)) continue
       const startedAt = performance.now()
       const known = results.findings.length
       try {
-        await perform(one, { options, redis, cores, dir, findings: results.findings, figures: results.figures, say })
+        await runCase(one, { options, redis, cores, dir, findings: results.findings, figures: results.figures, say })
       } catch (error) {
         results.failures.push(`${one.name}: ${error instanceof Error ? error.message : String(error)}`)
         say(`\n${results.failures.at(-1)}`)
@@ -60,7 +59,7 @@ export async function run (options: Options, say: (line: string) => void): Promi
   }
 }
 
-/** Where results go that were given no name: none of the machine's. */
+/** Writes the results to `path`, or to a file that is named by date and run. */
 async function write (results: Results, path: string | null): Promise<string> {
   const chosen = path ?? join(folder, `${results.madeAt.slice(0, 16).replace(/[:T]/g, '-')}-${results.run}.json`)
   await mkdir(dirname(chosen), { recursive: true })
@@ -86,7 +85,7 @@ async function main (): Promise<void> {
   const results = await run(options, line => console.log(line))
   if (results.findings.length > 0) console.log(`\n${renderText(results)}`)
   console.log(`\nfigures: ${await write(results, options.results)}`)
-  if (isGross(results) || results.failures.length > 0) process.exitCode = 1
+  if (hasGrossMiss(results) || results.failures.length > 0) process.exitCode = 1
 }
 
 if (import.meta.main) {

@@ -1,4 +1,4 @@
-import type { Case } from '../stage.ts'
+import type { Case } from '../case-context.ts'
 import { create, providerCall } from './create.ts'
 import { callbacks } from './callback.ts'
 import { jobs } from './jobs.ts'
@@ -10,7 +10,7 @@ import { reading } from './read.ts'
 import { soak } from './soak.ts'
 import { start } from './start.ts'
 
-/** All there is to measure, in the order of the goals. */
+/** All cases, in the order of the goals. */
 export const cases: readonly Case[] = [
   create, providerCall, reading, live, callbacks, lifecycle, jobs, halfLoad, overload, slowProvider, memory, start,
   soak,

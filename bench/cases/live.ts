@@ -6,33 +6,33 @@ import { sendMany } from '../load.ts'
 import { spreadOf } from '../measure.ts'
 import { read } from '../requests.ts'
 import { countCommands } from '../redis.ts'
-import type { Case, RunningGateway, Stage } from '../stage.ts'
+import type { Case, RunningGateway, CaseContext } from '../case-context.ts'
 
-/** One verification takes at most twenty streams. */
-const watchersOfOne = 20
+/** A verification accepts at most twenty streams. */
+const watchersPerVerification = 20
 
 type Watched = { id: string, watchers: Watcher[] }
-type Watcher = { told (): Promise<void>, close (): void }
+type Watcher = { nextChunk (): Promise<void>, close (): void }
 
-/** Opens a request whose answer comes in pieces; each piece tells. */
+/** Opens a request whose response comes in chunks. */
 async function watch (url: string, request: string): Promise<Watcher> {
   const { hostname, port } = new URL(url)
   const socket: Socket = connect({ host: hostname, port: Number(port), noDelay: true })
-  let hear: () => void = () => {}
-  const told = (): Promise<void> => new Promise(resolve => { hear = resolve })
-  socket.on('error', () => {}).on('data', () => hear())
+  let onChunk: () => void = () => {}
+  const nextChunk = (): Promise<void> => new Promise(resolve => { onChunk = resolve })
+  socket.on('error', () => {}).on('data', () => onChunk())
   await new Promise<void>(resolve => socket.once('connect', resolve))
-  const first = told()
+  const first = nextChunk()
   socket.write(request, 'latin1')
   await first
-  return { told, close: () => { socket.destroy() } }
+  return { nextChunk, close: () => { socket.destroy() } }
 }
 
 const authorization = `authorization: Bearer ${apiKey}\r\n`
 
-async function createChangeable ({ url }: RunningGateway, count: number): Promise<string[]> {
+async function createWithManyAttempts ({ url }: RunningGateway, count: number): Promise<string[]> {
   const ids: string[] = []
-  // Each `next` begins another attempt of it, which is a change.
+  // Each `next` starts another attempt, which is a change.
   const body = JSON.stringify({ workflow: Array.from({ length: 10 }, () => 'truecaller.web') })
   await sendMany({
     url, count, status: 201, next: () => writeRequest('POST', '/verifications', { headers: authorization, body }),
@@ -44,24 +44,26 @@ async function createChangeable ({ url }: RunningGateway, count: number): Promis
 const change = (id: string): string =>
   writeRequest('POST', `/verifications/${id}/next`, { headers: authorization, body: '{}' })
 
-/**
- * Streams and long polls of very many: what telling one of them costs, and how long it takes until all of one
- * verification know.
- */
+/** Many streams and long polls: the cost of an event, and the time until all clients of a verification have it. */
 export const live: Case = {
   name: 'live',
   goals: [],
-  async run (stage: Stage) {
-    const { options, redis } = stage
-    const provider = await stage.startProvider()
-    const gateway = await stage.startGateway({ providerUrl: provider.url })
+  async run (context: CaseContext) {
+    const { options, redis } = context
+    const provider = await context.startProvider()
+    const gateway = await context.startGateway({ providerUrl: provider.url })
     const verifications = options.name === 'smoke' ? 2 : 50
 
     const watched: Watched[] = []
-    for (const id of await createChangeable(gateway, verifications)) {
+    for (const id of await createWithManyAttempts(gateway, verifications)) {
       const stream = writeRequest('GET', `/verifications/${id}/events`, { headers: authorization })
       watched.push(
-        { id, watchers: await Promise.all(Array.from({ length: watchersOfOne }, () => watch(gateway.url, stream))) },
+        {
+          id,
+          watchers: await Promise.all(
+            Array.from({ length: watchersPerVerification }, () => watch(gateway.url, stream)),
+          ),
+        },
       )
     }
     const latenciesMs: number[] = []
@@ -69,7 +71,7 @@ export const live: Case = {
     const [usageBefore, redisBefore] = await Promise.all([gateway.process.usage(), redis.usage()])
     for (let at = 0; at < changes; at += 1) {
       for (const { id, watchers } of watched) {
-        const all = Promise.all(watchers.map(watcher => watcher.told()))
+        const all = Promise.all(watchers.map(watcher => watcher.nextChunk()))
         const changedAt = performance.now()
         await sendMany({ url: gateway.url, status: 200, count: 1, connections: 1, next: () => change(id) })
         await all
@@ -80,25 +82,28 @@ export const live: Case = {
     for (const { watchers } of watched) for (const watcher of watchers) watcher.close()
     const total = changes * verifications
     const figures = {
-      watchers: verifications * watchersOfOne,
-      cpuMicrosPerEvent: (usageAfter.cpuMicros - usageBefore.cpuMicros) / (total * watchersOfOne),
+      watchers: verifications * watchersPerVerification,
+      cpuMicrosPerEvent: (usageAfter.cpuMicros - usageBefore.cpuMicros) / (total * watchersPerVerification),
       redisCommandsPerChange: Object.values(
         countCommands(redisBefore, redisAfter),
       ).reduce((sum, count) => sum + count, 0) / total,
       lastToldMs: spreadOf(latenciesMs),
     }
-    stage.note('streams', figures)
-    stage.say(
-      `  ${figures.watchers} streams, ${watchersOfOne} a verification: ${figures.cpuMicrosPerEvent.toFixed(1)} µs an event, the last one told after ${figures.lastToldMs.median.toFixed(2)} ms (at most ${figures.lastToldMs.max.toFixed(1)}), ${figures.redisCommandsPerChange.toFixed(1)} Redis commands a change`,
+    context.record('streams', figures)
+    context.say(
+      `  ${figures.watchers} streams, ${watchersPerVerification} per verification: `
+        + `${figures.cpuMicrosPerEvent.toFixed(1)} µs per event, the last client has it after `
+        + `${figures.lastToldMs.median.toFixed(2)} ms (at most ${figures.lastToldMs.max.toFixed(1)}), `
+        + `${figures.redisCommandsPerChange.toFixed(1)} Redis commands per change`,
     )
-    await poll(stage, gateway)
+    await poll(context, gateway)
   },
 }
 
-/** The same by long polls, one a verification, all of them changed at once. */
-async function poll (stage: Stage, gateway: RunningGateway): Promise<void> {
-  const { redis } = stage
-  const ids = await createChangeable(gateway, stage.options.name === 'smoke' ? 10 : 1_000)
+/** Long polls, one per verification. All verifications change at the same time. */
+async function poll (context: CaseContext, gateway: RunningGateway): Promise<void> {
+  const { redis } = context
+  const ids = await createWithManyAttempts(gateway, context.options.name === 'smoke' ? 10 : 1_000)
   const sockets = await Promise.all(ids.map(id => new Promise<Socket>(resolve => {
     const { hostname, port } = new URL(gateway.url)
     const socket: Socket = connect({ host: hostname, port: Number(port), noDelay: true }, () => {
@@ -107,14 +112,16 @@ async function poll (stage: Stage, gateway: RunningGateway): Promise<void> {
     })
     socket.on('error', () => {})
   })))
-  // Each poll reads its record before it waits, and nothing tells when it has.
+  // Each poll reads its record before it waits, and nothing shows when it has.
   await delay(1_000)
   const [usageBefore, redisBefore] = await Promise.all([gateway.process.usage(), redis.usage()])
   const startedAt = performance.now()
-  const told = Promise.all(sockets.map(socket => new Promise<void>(resolve => socket.once('data', () => resolve()))))
+  const notified = Promise.all(
+    sockets.map(socket => new Promise<void>(resolve => socket.once('data', () => resolve()))),
+  )
   const left = [...ids]
   await sendMany({ url: gateway.url, status: 200, count: ids.length, next: () => change(left.pop() ?? ids[0] ?? '') })
-  await told
+  await notified
   const tookMs = performance.now() - startedAt
   const [usageAfter, redisAfter] = await Promise.all([gateway.process.usage(), redis.usage()])
   for (const socket of sockets) socket.destroy()
@@ -125,8 +132,9 @@ async function poll (stage: Stage, gateway: RunningGateway): Promise<void> {
       countCommands(redisBefore, redisAfter),
     ).reduce((sum, count) => sum + count, 0) / ids.length,
   }
-  stage.note('long polls', figures)
-  stage.say(
-    `  ${figures.polls} long polls, each verification changed once: ${figures.cpuMicrosPerChange.toFixed(1)} µs a change with its telling, ${figures.redisCommandsPerChange.toFixed(1)} Redis commands`,
+  context.record('long polls', figures)
+  context.say(
+    `  ${figures.polls} long polls, each verification changed once: ${figures.cpuMicrosPerChange.toFixed(1)} µs per `
+      + `change and response, ${figures.redisCommandsPerChange.toFixed(1)} Redis commands`,
   )
 }

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { measureLifecycles, openDriver } from '../lifecycles.ts'
-import type { Case } from '../stage.ts'
+import { measureLifecycles, startDriver } from '../lifecycles.ts'
+import type { Case } from '../case-context.ts'
 
-type Look = { minute: number, rssMb: number, heapMb: number, redisMb: number }
+type MemorySample = { minute: number, rssMb: number, heapMb: number, redisMb: number }
 
-/** How much a figure grows in an hour: the slope of the straight line that fits best. */
-export function slopePerHour (looks: readonly Look[], key: 'rssMb' | 'heapMb' | 'redisMb'): number {
+/** The growth of a figure per hour: the slope of the least-squares line. */
+export function slopePerHour (looks: readonly MemorySample[], key: 'rssMb' | 'heapMb' | 'redisMb'): number {
   const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
   const [minutes, values] = [mean(looks.map(({ minute }) => minute)), mean(looks.map(look => look[key]))]
   const [over, under] = looks.reduce(
@@ -18,27 +18,27 @@ export function slopePerHour (looks: readonly Look[], key: 'rssMb' | 'heapMb' | 
 }
 
 /**
- * Lifecycles for as long as is wished, and what becomes of the memory. Records go after a minute, so that Redis reaches
- * its height soon, but for the counters of numbers, which stay for an hour.
+ * Lifecycles for `--soak` minutes, and the memory meanwhile. Records expire after a minute, so that the size of Redis
+ * stabilizes soon, except for the counters of numbers, which last an hour.
  */
 export const soak: Case = {
   name: 'soak',
   goals: [],
-  isAsked: true,
-  async run (stage) {
-    const { options, redis } = stage
+  isOnlyByName: true,
+  async run (context) {
+    const { options, redis } = context
     const minutes = options.soakMinutes
-    const driver = await openDriver()
+    const driver = await startDriver()
     try {
-      const provider = await stage.startProvider()
-      const gateway = await stage.startGateway(
+      const provider = await context.startProvider()
+      const gateway = await context.startGateway(
         {
           providerUrl: provider.url, role: 'all', webhookUrl: driver.webhookUrl,
           environment: { RETENTION_SECONDS: '60' },
         },
       )
       provider.process.send({ gatewayUrl: gateway.url })
-      const looks: Look[] = []
+      const looks: MemorySample[] = []
       const startedAt = performance.now()
       let lifecycles = 0
       while (performance.now() - startedAt < minutes * 60_000) {
@@ -57,16 +57,18 @@ export const soak: Case = {
           },
         )
       }
-      // The first third is for caches and compiled code to reach their size.
+      // In the first third, caches and compiled code reach their size.
       const settled = looks.slice(Math.floor(looks.length / 3))
       const slopes = {
         rssMb: slopePerHour(settled, 'rssMb'), heapMb: slopePerHour(settled, 'heapMb'),
         redisMb: slopePerHour(settled, 'redisMb'),
       }
-      stage.note('soak', { minutes, lifecycles, slopesPerHour: slopes, looks })
+      context.record('soak', { minutes, lifecycles, slopesPerHour: slopes, looks })
       const last = looks.at(-1)
-      stage.say(
-        `  ${lifecycles} lifecycles in ${minutes} min: heap ${last?.heapMb.toFixed(1)} MB (${slopes.heapMb.toFixed(1)} MB/h), resident ${last?.rssMb.toFixed(0)} MB (${slopes.rssMb.toFixed(1)} MB/h), Redis ${last?.redisMb.toFixed(0)} MB (${slopes.redisMb.toFixed(1)} MB/h)`,
+      context.say(
+        `  ${lifecycles} lifecycles in ${minutes} min: heap ${last?.heapMb.toFixed(1)} MB (${slopes.heapMb.toFixed(1)} MB/h), `
+          + `resident ${last?.rssMb.toFixed(0)} MB (${slopes.rssMb.toFixed(1)} MB/h), `
+          + `Redis ${last?.redisMb.toFixed(0)} MB (${slopes.redisMb.toFixed(1)} MB/h)`,
       )
     } finally {
       await driver.close()

@@ -2,16 +2,16 @@ import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
 import { Queue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { Pool } from 'undici'
-import { defineScripts } from './anchors/scripts.ts'
+import { defineScripts } from './baselines/scripts.ts'
 
-// The parts of a lifecycle, each measured alone, in a process of its own on the core of the servers. Asked over IPC,
-// answers with CPU µs of one.
+// The operations of a lifecycle, each measured alone, in a separate process on the core of the servers. A message over
+// IPC names the operation; the reply contains the CPU µs of one.
 
 const url = process.env['REDIS_URL'] ?? ''
 const redis = new Redis(url)
 const provider = new Pool(process.env['PROVIDER_URL'] ?? '')
 
-/** CPU of this process for one of `count`, `inFlight` at once. */
+/** CPU µs of this process per call, of `count` calls with `inFlight` at once. */
 async function time (count: number, inFlight: number, work: (at: number) => Promise<unknown>): Promise<number> {
   let next = 0
   const before = process.cpuUsage()
@@ -31,7 +31,7 @@ const queue = new Queue(
 )
 const workerRedis = new Redis(url, { maxRetriesPerRequest: null })
 
-/** Adding jobs and working on them, while they come. */
+/** Adds jobs and runs them at the same time. */
 async function timeJobs (count: number, inFlight: number): Promise<number> {
   const waiting = new Map<string, () => void>()
   const worker = new Worker('parts', async ({ data }: { data: { id: string } }) => {
@@ -54,7 +54,7 @@ const key = createSecretKey(randomBytes(32))
 const body = JSON.stringify({ phoneNumber: 919000000000, state: 'x'.repeat(48) })
 const run = randomBytes(4).toString('hex')
 
-const parts: Record<string, (count: number, inFlight: number) => Promise<number>> = {
+const operations: Record<string, (count: number, inFlight: number) => Promise<number>> = {
   script: (count, inFlight) =>
     time(
       count, inFlight,
@@ -84,13 +84,13 @@ const parts: Record<string, (count: number, inFlight: number) => Promise<number>
   }) / 10,
 }
 
-process.on('message', async (message: { part?: string, count?: number, inFlight?: number }) => {
-  const { part, count = 0, inFlight = 50 } = message
-  if (part === undefined) return
-  if (part === 'stream') await redis.xgroup('CREATE', 'stream', 'group', '$', 'MKSTREAM').catch(() => {})
-  await parts[part]?.(Math.ceil(count / 2), inFlight)
-  const micros = await parts[part]?.(count, inFlight)
-  process.send?.({ part, micros })
+process.on('message', async (message: { operation?: string, count?: number, inFlight?: number }) => {
+  const { operation, count = 0, inFlight = 50 } = message
+  if (operation === undefined) return
+  if (operation === 'stream') await redis.xgroup('CREATE', 'stream', 'group', '$', 'MKSTREAM').catch(() => {})
+  await operations[operation]?.(Math.ceil(count / 2), inFlight)
+  const micros = await operations[operation]?.(count, inFlight)
+  process.send?.({ operation, micros })
 })
 await redis.set('part', 'x'.repeat(600))
-process.send?.({ listening: 'parts' })
+process.send?.({ listening: 'operations' })

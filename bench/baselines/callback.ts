@@ -3,12 +3,12 @@ import { Queue } from 'bullmq'
 import { Type } from 'typebox'
 import { openFastify, openRedis, serve } from './bare.ts'
 
-// A0, an HMAC that is right, and one BullMQ job.
+// Baseline: Fastify, a valid HMAC, and one BullMQ job.
 const key = createSecretKey(randomBytes(32))
 const queue = new Queue(
   'callbacks',
   {
-    connection: openRedis(), prefix: '{anchor}',
+    connection: openRedis(), prefix: '{baseline}',
     defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 16, backoff: { type: 'exponential' } },
   },
 )

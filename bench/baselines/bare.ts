@@ -3,7 +3,7 @@ import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 import { Type } from 'typebox'
 
-/** The body of a create, with what a schema costs: a pattern, a union, a longest length. */
+/** The body of a create, with the parts of a schema that cost time: a pattern, a union, a maximum length. */
 export const Body = Type.Object({
   phoneNumber: Type.Optional(Type.String({ pattern: '^\\+[1-9][0-9]{5,14}$' })),
   workflow: Type.Optional(
@@ -15,7 +15,7 @@ export const Body = Type.Object({
   reference: Type.Optional(Type.String({ maxLength: 256 })),
 }, { additionalProperties: false })
 
-/** What it is answered with. */
+/** The response to a create. */
 export const Created = Type.Object(
   {
     id: Type.String(), status: Type.Union([Type.Literal('pending'), Type.Literal('verified')]),
@@ -23,13 +23,13 @@ export const Created = Type.Object(
   },
 )
 
-/** Fastify as it comes, logging nothing. */
+/** Fastify with its defaults, without a log. */
 export const openFastify = () => Fastify().withTypeProvider<TypeBoxTypeProvider>()
 
-/** ioredis as it comes. */
+/** ioredis with its defaults. */
 export const openRedis = (): Redis => new Redis(process.env['REDIS_URL'] ?? '')
 
-/** Listens on a port of its own, and tells where. */
+/** Listens on a free port, and sends the address to the benchmark. */
 export async function serve (
   server: { listen (options: { port: number, host: string }): Promise<string> },
 ): Promise<void> {
@@ -37,12 +37,12 @@ export async function serve (
 }
 
 let last = 0
-/** The cheapest answer to a create. */
+/** The cheapest response to a create. */
 export const answerCreate = (): { id: string, status: 'pending', createdAt: string } => (
   { id: `ver_${last += 1}`, status: 'pending', createdAt: new Date().toISOString() }
 )
 
-/** A0: Fastify, a POST with schemas, and nothing else. */
+/** Baseline: Fastify, and a POST with schemas. */
 if (import.meta.main) {
   const server = openFastify()
   server.post(

@@ -1,8 +1,9 @@
 import { answerCreate, Body, Created, openFastify, openRedis, serve } from './bare.ts'
 import { defineScripts } from './scripts.ts'
 
-// A1: A0 and one script, which looks up the idempotency key, writes the record of eleven fields and two index keys, all
-// with a lifetime.
+// Baseline: Fastify, and one script that looks up the idempotency key and writes a record of eleven fields and two
+// index
+// keys, all with an expiry.
 const { create } = defineScripts(openRedis())
 const server = openFastify()
 server.post('/verifications', { schema: { body: Body, response: { 201: Created } } }, async (request, reply) => {

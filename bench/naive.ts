@@ -1,14 +1,13 @@
 import { createHmac } from 'node:crypto'
 import { Queue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
-import { openFastify, openRedis, serve } from './anchors/bare.ts'
+import { openFastify, openRedis, serve } from './baselines/bare.ts'
 import { Type } from 'typebox'
 
-// The lifecycle as it is written at first: `fetch`, single commands instead of scripts, a queue for what a callback
-// starts and one for webhooks,
-// HMAC with a Buffer. It verifies, dedupes callbacks and signs its webhooks. It has no API keys, no limits, no sealing,
-// no log, no metrics, no expiry
-// other than that of its keys, and two writers may overwrite each other.
+// The lifecycle in a straightforward first implementation: `fetch`, single commands instead of scripts, a queue for
+// callbacks and one for webhooks, HMAC with a Buffer. It verifies, deduplicates callbacks and signs its webhooks. It
+// has
+// no API keys, limits, sealing, log or metrics, no expiry except that of its keys, and no protection from two writers.
 
 const redis = openRedis()
 const providerUrl = process.env['PROVIDER_URL'] ?? ''
@@ -27,9 +26,9 @@ const lifeSeconds = 86_400
 const server = openFastify()
 const Created = Type.Object({ id: Type.String(), status: Type.String() })
 const body = Type.Object({
-  phoneNumber: Type.String(
-    { pattern: '^\\+[1-9][0-9]{5,14}$' },
-  ), workflow: Type.Array(Type.String({ maxLength: 64 })), reference: Type.String({ maxLength: 256 }),
+  phoneNumber: Type.String({ pattern: '^\\+[1-9][0-9]{5,14}$' }),
+  workflow: Type.Array(Type.String({ maxLength: 64 })),
+  reference: Type.String({ maxLength: 256 }),
 }, { additionalProperties: false })
 
 server.post('/verifications', { schema: { body, response: { 201: Created } } }, async (request, reply) => {
@@ -97,7 +96,7 @@ const notifier = new Worker<{ id: string }>('notify', async ({ data: { id } }) =
     },
   })
   await answer.body?.cancel()
-  if (!answer.ok) throw new Error(`webhook was answered ${answer.status}`)
+  if (!answer.ok) throw new Error(`webhook returned ${answer.status}`)
 }, { connection: openWorkerRedis(), ...work })
 
 for (const worker of [resolver, notifier]) worker.on(

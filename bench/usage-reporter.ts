@@ -2,27 +2,25 @@ import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-// Loaded by `--import` before a server that knows nothing of it: it answers the benchmark over IPC, and ends the
-// process with it.
+// Loaded by `--import` before the unchanged program of a measured process. It reports CPU and memory to the benchmark
+// over IPC, and ends the process when the benchmark ends.
 
-/** What is asked of a process; `collect`: garbage is collected first. */
-export type Question = { ask: 'usage', number: number, collect: boolean }
+/** `collect`: garbage is collected first. */
+export type UsageRequest = { ask: 'usage', number: number, collect: boolean }
 
-/** CPU and memory of a process; the pauses of its garbage collector are those since it was asked before. */
+/** CPU and memory of a process, and the garbage collector pauses since the previous request. */
 export type Usage = {
   cpuMicros: number, rss: number, heapUsed: number, pauses: { count: number, longestMs: number, totalMs: number },
 }
 
-/** What a server of the benchmark's own tells when it listens. */
-export type Listening = { listening: string }
-export type Answered = { number: number, usage: Usage }
+export type UsageResponse = { number: number, usage: Usage }
 
 let pauses = { count: 0, longestMs: 0, totalMs: 0 }
-const notes = new PerformanceObserver(list => {
+const observer = new PerformanceObserver(list => {
   for (const entry of list.getEntries()) {
     const { duration } = entry
     const detail: unknown = 'detail' in entry ? entry.detail : null
-    // Most of an incremental collection happens beside the program.
+    // Most of an incremental collection runs concurrently with the program.
     if (
       typeof detail === 'object' && detail !== null
         && 'kind' in detail && detail.kind === constants.NODE_PERFORMANCE_GC_INCREMENTAL
@@ -32,20 +30,20 @@ const notes = new PerformanceObserver(list => {
     }
   }
 })
-notes.observe({ entryTypes: ['gc'] })
+observer.observe({ entryTypes: ['gc'] })
 
 setFlagsFromString('--expose-gc')
 const collectGarbage: unknown = runInNewContext('gc')
 
-process.on('message', (question: Partial<Question>) => {
-  if (question.ask !== 'usage' || question.number === undefined) return
-  if (question.collect === true && typeof collectGarbage === 'function') collectGarbage()
+process.on('message', (request: Partial<UsageRequest>) => {
+  if (request.ask !== 'usage' || request.number === undefined) return
+  if (request.collect === true && typeof collectGarbage === 'function') collectGarbage()
   const { user, system } = process.cpuUsage()
   const { rss, heapUsed } = process.memoryUsage()
-  const answer: Answered = { number: question.number, usage: { cpuMicros: user + system, rss, heapUsed, pauses } }
+  const response: UsageResponse = { number: request.number, usage: { cpuMicros: user + system, rss, heapUsed, pauses } }
   pauses = { count: 0, longestMs: 0, totalMs: 0 }
-  process.send?.(answer)
+  process.send?.(response)
 })
-// Whoever measures is gone.
+// The benchmark has ended.
 process.on('disconnect', () => process.exit(1))
 process.channel?.unref()

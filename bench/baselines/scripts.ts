@@ -3,7 +3,8 @@ import type { Redis } from 'ioredis'
 const create = `
 local earlier = redis.call('GET', KEYS[2])
 if earlier then return earlier end
-redis.call('HSET', KEYS[1], 'a', ARGV[2], 'b', ARGV[3], 'c', ARGV[4], 'd', ARGV[5], 'e', ARGV[6], 'f', ARGV[7], 'g', ARGV[8], 'h', ARGV[9], 'i', ARGV[10], 'j', ARGV[11], 'k', ARGV[12])
+redis.call('HSET', KEYS[1], 'a', ARGV[2], 'b', ARGV[3], 'c', ARGV[4], 'd', ARGV[5], 'e', ARGV[6], 'f', ARGV[7],
+  'g', ARGV[8], 'h', ARGV[9], 'i', ARGV[10], 'j', ARGV[11], 'k', ARGV[12])
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[1])
 redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[1])
@@ -16,12 +17,12 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1
 `
 
-/** The two writes of a create, as scripts that do no more than they must. */
+/** The two writes of a create, as minimal scripts. */
 export function defineScripts (redis: Redis): {
   create (id: string, idempotencyKey: string): Promise<unknown>, link (id: string, reference: string): Promise<unknown>,
 } {
-  redis.defineCommand('anchorCreate', { lua: create, numberOfKeys: 3 })
-  redis.defineCommand('anchorLink', { lua: link, numberOfKeys: 1 })
+  redis.defineCommand('baselineCreate', { lua: create, numberOfKeys: 3 })
+  redis.defineCommand('baselineLink', { lua: link, numberOfKeys: 1 })
   const call = (name: string, ...args: string[]): Promise<unknown> => {
     const command: unknown = Reflect.get(redis, name)
     if (typeof command !== 'function') throw new TypeError(`${name} is not defined`)
@@ -29,9 +30,9 @@ export function defineScripts (redis: Redis): {
   }
   return {
     create: (id, key) => call(
-      'anchorCreate', `v:${id}`, `k:${key}`, `i:${id}`, '600000', id, 'shop', 'pending', '+919000000000', 'truecaller.web', '1764000000000', '1764000600000', '0', 'reference',
-      'en', 'none',
+      'baselineCreate', `v:${id}`, `k:${key}`, `i:${id}`, '600000', id, 'shop', 'pending', '+919000000000',
+      'truecaller.web', '1764000000000', '1764000600000', '0', 'reference', 'en', 'none',
     ),
-    link: (id, reference) => call('anchorLink', `v:${id}`, '600000', 'pending', 'started', reference),
+    link: (id, reference) => call('baselineLink', `v:${id}`, '600000', 'pending', 'started', reference),
   }
 }

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { openFastify, openRedis, serve } from './bare.ts'
 
-// Fastify, one GET of what is kept as it is sent.
+// Baseline: Fastify, and one GET of a text that is sent unchanged.
 const redis = openRedis()
 const server = openFastify()
 server.get('/verifications/:id', {

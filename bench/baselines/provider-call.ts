@@ -2,7 +2,7 @@ import { Pool } from 'undici'
 import { answerCreate, Body, Created, openFastify, openRedis, serve } from './bare.ts'
 import { defineScripts } from './scripts.ts'
 
-// A0, one script before the provider is asked, the asking, and one script after it.
+// Baseline: Fastify, one script, one call of the provider, and a second script.
 const { create, link } = defineScripts(openRedis())
 const provider = new Pool(process.env['PROVIDER_URL'] ?? '')
 const headers = { 'content-type': 'application/json', authorization: 'Bearer token' }
