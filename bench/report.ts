@@ -59,8 +59,8 @@ export function renderText ({ findings }: Pick<Results, 'findings'>): string {
 export function renderMarkdown ({ findings, machine, madeAt, run }: Results): string {
   const pinned = machine.pinned ? 'one reserved for the server' : 'not pinned'
   return [
-    `Measured ${madeAt.slice(0, 10)} by \`npm run bench\` (${run}): ${machine.cpu}, ${machine.cores} cores (${pinned}), `
-      + `Node.js ${machine.node}, Redis ${machine.redis}. Median, and range of all rounds.`,
+    `Measured ${madeAt.slice(0, 10)} by \`npm run bench\` (${run}): ${machine.cpu}, ${machine.cores} cores `
+      + `(${pinned}), Node.js ${machine.node}, Redis ${machine.redis}. Median, and range of all rounds.`,
     '',
     `| ${columns.join(' | ')} |`,
     `|${columns.map(() => '---').join('|')}|`,

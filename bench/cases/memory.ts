@@ -73,7 +73,7 @@ export const memory: Case = {
     for (const level of levels) {
       if (!options.isLiveGiven && (level - live.length) * msPerRecord > maxFillMs) {
         context.say(
-          `  skipped ${level} live verifications: on this machine they take ${Math.round(level * msPerRecord / 1000)} s`,
+          `  skipped ${level} live verifications: they take ${Math.round(level * msPerRecord / 1000)} s here`,
         )
         break
       }

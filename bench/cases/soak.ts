@@ -65,11 +65,13 @@ export const soak: Case = {
       }
       context.record('soak', { minutes, lifecycles, slopesPerHour: slopes, looks })
       const last = looks.at(-1)
-      context.say(
-        `  ${lifecycles} lifecycles in ${minutes} min: heap ${last?.heapMb.toFixed(1)} MB (${slopes.heapMb.toFixed(1)} MB/h), `
-          + `resident ${last?.rssMb.toFixed(0)} MB (${slopes.rssMb.toFixed(1)} MB/h), `
-          + `Redis ${last?.redisMb.toFixed(0)} MB (${slopes.redisMb.toFixed(1)} MB/h)`,
-      )
+      const grown = (name: string, mb: number | undefined, slope: number): string =>
+        `${name} ${mb?.toFixed(1)} MB (${slope.toFixed(1)} MB/h)`
+      const sizes = [
+        grown('heap', last?.heapMb, slopes.heapMb), grown('resident', last?.rssMb, slopes.rssMb),
+        grown('Redis', last?.redisMb, slopes.redisMb),
+      ]
+      context.say(`  ${lifecycles} lifecycles in ${minutes} min: ${sizes.join(', ')}`)
     } finally {
       await driver.close()
     }
