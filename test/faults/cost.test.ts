@@ -17,7 +17,7 @@ async function writesPerSecond (t: Test, url: string, count: number): Promise<nu
   const store = createStore(
     {
       redis, replicas: count === 0 ? null : createReplicas(waiting, { count, timeoutMs: 500 }), sealer,
-      read: value => value,
+      encode: text => Buffer.from(text), decode: String,
     },
   )
   const from = performance.now()
@@ -26,7 +26,7 @@ async function writesPerSecond (t: Test, url: string, count: number): Promise<nu
     while (performance.now() - from < 2_000) {
       const id = ids.newId('app', written % partitions)
       const created = await store.insert(id, 'x'.repeat(1_000), { expiresAt: Date.now() + 600_000, dueAt: null })
-      if (!created.inserted || !await store.confirm(id, created.version)) throw new Error('not written')
+      if (!created.inserted) throw new Error('not written')
       written += 1
     }
   }))

@@ -86,7 +86,7 @@ export async function startWriter (t: Test, redisUrl: string, lanes = 32): Promi
   await untilReady(redis)
   const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
   const ids = createIds(sealer, { partitions, randomBytes })
-  const store = createStore({ redis, sealer, read: value => value, namespace: 'vgw' })
+  const store = createStore({ redis, sealer, encode: text => Buffer.from(text), decode: String, namespace: 'vgw' })
   const keys = createKeys('vgw')
   const acknowledged: Written[] = []
   let isOver = false
@@ -95,7 +95,7 @@ export async function startWriter (t: Test, redisUrl: string, lanes = 32): Promi
       const id = ids.newId('app', partition)
       const expiresAt = Date.now() + 3_600_000
       const created = await store.insert(
-        id, { text: 'x'.repeat(200) }, { expiresAt, dueAt: expiresAt },
+        id, 'x'.repeat(200), { expiresAt, dueAt: expiresAt },
       ).then(({ inserted }) => inserted, () => false)
       if (created) acknowledged.push({ key: keys.record(partition, id), at: performance.now() })
       else await delay(10)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createIds } from '../../src/store/ids.ts'
-import { readRecord, writeRecord } from '../../src/verifications/record-codec.ts'
+import { decodeRecord, encodeRecord } from '../../src/verifications/record-codec.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createStore } from '../../src/store/record-store.ts'
@@ -23,7 +23,7 @@ async function fill (
   const redis = await connectTo(t, redisUrl)
   const sealer = createSealer(all['SEAL_KEYS'] ?? '')
   const ids = createIds(sealer, { partitions, randomBytes })
-  const store = createStore({ redis, sealer, read: readRecord, write: writeRecord })
+  const store = createStore({ redis, sealer, encode: encodeRecord, decode: decodeRecord })
   const stored = await store.load(like)
   if (stored?.record.status !== 'pending') throw new Error('nothing to write')
   const { record } = stored

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { readRecord } from '../../src/verifications/record-codec.ts'
+import { decodeRecord } from '../../src/verifications/record-codec.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { readLine, type GatewayProcess } from '../helpers/process.ts'
 import { until } from '../helpers/redis.ts'
@@ -118,7 +118,7 @@ t.test('this version and a next one at the same Redis at the same time', async t
   const records = await Promise.all(settled.map(async ({ id }) => {
     const [key = ''] = await redis.keys(`vg:*:r:${id}`)
     const sealed = await redis.getBuffer(key)
-    return sealed === null ? {} : readRecord(sealer.open(sealed, id), id)
+    return sealed === null ? {} : decodeRecord(sealer.open(sealed, id), id)
   }))
   const withLater = records.filter(record => 'later' in record).length
   t.equal(withLater, begunByThem.size, 'nobody drops what he does not know')
