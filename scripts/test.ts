@@ -1,33 +1,52 @@
 import { spawn } from 'node:child_process'
-import { createReadStream, existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { glob, readFile, rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Parser } from 'tap-parser'
 import type { FinalResults, Result } from 'tap-parser'
 import { findPromtool } from './promtool.ts'
 import { findRedis } from './redis.ts'
 
-/** Assertions of a run. What is marked `todo` counts as skipped. */
+/** Assertions of a run. Those marked `todo` count as skipped. */
 export type Counts = { passed: number, failed: number, skipped: number }
 
-/** The stream of the last run. */
-export const tapStream = join('.tap', 'run.tap')
+/** `short` is `npm test`; `long` is what it leaves out, which is `npm run test:all`. docs/testing.md lists both. */
+export type Form = 'short' | 'long'
+
+const everything = 'test/**/*.test.ts'
+/** These files run in the long form only. */
+const onlyLong = ['test/{bench,deploy,ops}/**/*.test.ts', 'test/faults/*.long.test.ts']
+/** The long form repeats the fault tests with more load, more windows and longer outages. */
+const inLongForm = [...onlyLong, 'test/faults/*.test.ts']
+/** These take longest, so they start first: a slow file that starts last would run alone. */
+const slowest = [
+  /^test\/faults\//, /^test\/(main|scripts\/test)\.test/, /^test\/e2e\//, /^test\/(store|jobs|webhooks|scripts)\//,
+]
+
+/** Compiled sources, shared by all processes of a run: most of the time that a process needs to start is compilation. */
+const compileCache = join('node_modules', '.cache', 'compiled')
+const typeCheckState = join('node_modules', '.cache', 'tsconfig.tsbuildinfo')
+
+/** The oracle of the fault tests summarizes like this: `<fault>: <n> lifecycles (<ends>), lost 0, …`. */
+const verdict = /^\s*# (.+: \d+ lifecycles .*)$/
+
+const interrupted = new AbortController()
 
 /**
  * Counts the assertions of a TAP stream. A file that failed without a failed assertion (it crashed, was killed, timed
- * out) counts as one failure.
- * So does a stream that is missing, empty or cut off.
+ * out) counts as one failure. A stream that is missing, empty or cut off is one failure, too.
  */
 export async function countAssertions (path: string): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
-  const blamed = new Set<string>()
+  const filesWithFailures = new Set<string>()
   const parser = new Parser()
   parser.on('pass', () => { counts.passed++ })
   parser.on('skip', () => { counts.skipped++ })
   parser.on('todo', () => { counts.skipped++ })
   parser.on('fail', (result: Result) => {
     counts.failed++
-    blamed.add(result.fullname.split(' > ')[0] ?? '')
+    filesWithFailures.add(result.fullname.split(' > ')[0] ?? '')
   })
   const results = await new Promise<FinalResults | null>(resolve => {
     parser.on('complete', resolve)
@@ -35,31 +54,102 @@ export async function countAssertions (path: string): Promise<Counts> {
     stream.on('error', () => resolve(null)).on('data', text => parser.write(String(text))).on('end', () => parser.end())
   })
   for (const failure of results?.failures ?? []) {
-    if ('name' in failure && !blamed.has(failure.name)) counts.failed++
+    if ('name' in failure && !filesWithFailures.has(failure.name)) counts.failed++
   }
   if ((results?.ok !== true || counts.passed + counts.skipped === 0) && counts.failed === 0) counts.failed = 1
   return counts
 }
 
+/** The files of a form, those that take longest first. */
+async function filesOf (form: Form): Promise<string[]> {
+  const files = await Array.fromAsync(
+    form === 'short' ? glob(everything, { exclude: onlyLong }) : glob(inLongForm),
+  )
+  const rank = (file: string): number => (slowest.findIndex(pattern => pattern.test(file)) + slowest.length + 1)
+    % (slowest.length + 1)
+  return [...new Set(files)].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+}
+
+type Runnable = { args: readonly string[], env?: Record<string, string>, output?: 'shown' | 'returned' }
+
+/** Runs a program of node_modules to its end. SIGTERM stops it when this process is interrupted. */
+async function run (command: string, { args, env = {}, output = 'shown' }: Runnable): Promise<{
+  code: number, text: string,
+}> {
+  if (interrupted.signal.aborted) throw new Error('Interrupted.')
+  // Without a terminal there is no screen to redraw: CI makes the reporter write each line once.
+  const inherited = process.stdout.isTTY ? process.env : { ...process.env, CI: 'true' }
+  const out = output === 'shown' ? 'inherit' : 'pipe'
+  const child = spawn(process.execPath, [join('node_modules', '.bin', command), ...args], {
+    env: { ...inherited, ...env }, stdio: ['ignore', out, out],
+  })
+  interrupted.signal.addEventListener('abort', () => child.kill('SIGTERM'), { once: true })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
+  }
+  const code = await new Promise<number>((resolve, reject) =>
+    child.once('error', reject).once('close', code => resolve(code ?? 1)))
+  return { code, text }
+}
+
+/** Problems found; none when the types are right. */
+async function checkTypes (): Promise<string[]> {
+  const args = ['-p', '.', '--incremental', '--tsBuildInfoFile', typeCheckState]
+  const { code, text } = await run('tsc', { args, output: 'returned' })
+  return code === 0 ? [] : [`${text.trimEnd()}\nThe type check failed (see above).`]
+}
+
+/** Runs the test files of a form, or those that `args` name; further `args` are options of `tap run`. */
+async function runForm (form: Form, args: readonly string[]): Promise<{ counts: Counts, problems: string[] }> {
+  const stream = join('.tap', `${form}.tap`)
+  await rm(stream, { force: true })
+  const hasFiles = args.some(arg => !arg.startsWith('-'))
+  const measuresCoverage = args.includes('--show-full-coverage')
+  const { code } = await run('tap', {
+    args: [
+      'run', `--output-file=${stream}`, `--jobs=${2 * availableParallelism()}`,
+      ...process.stdout.isTTY ? [] : ['--reporter=base'],
+      ...measuresCoverage ? [] : ['--disable-coverage'],
+      ...args, ...hasFiles ? [] : await filesOf(form),
+    ],
+    env: {
+      ...form === 'long' ? { FAULTS: 'long' } : {},
+      // V8 counts coverage less exactly in code from the cache.
+      ...measuresCoverage ? {} : { NODE_COMPILE_CACHE: compileCache },
+    },
+  })
+  const counts = await countAssertions(stream)
+  if (form === 'long') await printVerdicts(stream)
+  const isUnexplained = code !== 0 && counts.failed === 0
+  return { counts, problems: isUnexplained ? [`The test run ended with exit code ${code}.`] : [] }
+}
+
+async function printVerdicts (stream: string): Promise<void> {
+  const text = await readFile(stream, 'utf8').catch(() => '')
+  const lines = text.split('\n').flatMap(line => verdict.exec(line)?.[1] ?? [])
+  console.log(['', 'Faults, and how the lifecycles ended:', ...lines.map(line => `  ${line}`)].join('\n'))
+}
+
 /**
- * Types, then tests; `args` go to `tap run`. `conclude` may say something before what was counted, which is the last
- * line. True if nothing failed.
+ * Checks the types and meanwhile runs the tests, one form after the other. The last line of the output counts all of
+ * them. Resolves with true if nothing failed.
  */
-export async function test (args: readonly string[], conclude: () => Promise<void> = async () => {}): Promise<boolean> {
+export async function test (forms: readonly Form[], args: readonly string[]): Promise<boolean> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
   const problems: string[] = []
   try {
     await findRedis()
-    if (existsSync(join('ops', 'prometheus'))) await findPromtool()
-    const types = await run('tsc', ['-p', '.'])
-    await rm(tapStream, { force: true })
-    const reporter = process.stdout.isTTY ? [] : ['--reporter=base']
-    const tests = await run('tap', ['run', `--output-file=${tapStream}`, ...reporter, ...args])
-    Object.assign(counts, await countAssertions(tapStream))
-    await conclude()
-    if (tests !== 0 && counts.failed === 0) problems.push(`The test run ended with exit code ${tests}.`)
-    if (types !== 0) problems.push('The type check failed (see above).')
+    if (forms.includes('long')) await findPromtool()
+    const types = checkTypes()
+    types.catch(() => {})
+    for (const form of forms) {
+      const result = await runForm(form, args)
+      for (const name of ['passed', 'failed', 'skipped'] as const) counts[name] += result.counts[name]
+      problems.push(...result.problems)
+    }
+    problems.push(...await types)
   } catch (error) {
     problems.push(error instanceof Error ? error.message : String(error))
   }
@@ -70,24 +160,9 @@ export async function test (args: readonly string[], conclude: () => Promise<voi
   return failed === 0
 }
 
-/**
- * Resolves with the exit code of a program of node_modules. A signal goes to it, too; what it stops is counted as
- * failed, and nothing is started after it.
- */
-async function run (command: string, args: readonly string[]): Promise<number> {
-  if (interrupted.signal.aborted) throw new Error('Interrupted.')
-  // Without a terminal there is no screen to redraw: CI makes the reporter write each line once.
-  const env = process.stdout.isTTY ? process.env : { ...process.env, CI: 'true' }
-  const child = spawn(
-    process.execPath, [join('node_modules', '.bin', command), ...args],
-    { env, stdio: ['ignore', 'inherit', 'inherit'] },
-  )
-  interrupted.signal.addEventListener('abort', () => child.kill('SIGTERM'), { once: true })
-  return await new Promise((resolve, reject) => child.once('error', reject).once('close', code => resolve(code ?? 1)))
-}
-
-const interrupted = new AbortController()
-
 if (import.meta.main) {
-  process.exitCode = await test(process.argv.slice(2)) ? 0 : 1
+  const args = process.argv.slice(2)
+  const forms = (['short', 'long'] as const).filter(form => args.includes(`--${form}`))
+  const rest = args.filter(arg => arg !== '--short' && arg !== '--long')
+  process.exitCode = await test(forms.length === 0 ? ['short'] : forms, rest) ? 0 : 1
 }

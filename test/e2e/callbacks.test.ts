@@ -1,9 +1,9 @@
 import t, { type Test } from 'tap'
-import { startCaught, type Caught } from './caught.ts'
+import { startCapturing, type Capturing } from './captured-callbacks.ts'
 import { numberEnding, openDeepLink, post, walk } from './end-user.ts'
 
 t.test('callbacks', async t => {
-  const caught = await startCaught(t)
+  const caught = await startCapturing(t)
   await t.test('twice, and fifty at once', t => testRepeated(t, caught))
   await t.test('while the first is worked on', t => testDuplicate(t, caught))
   await t.test('too late', t => testLate(t, caught))
@@ -13,7 +13,7 @@ t.test('callbacks', async t => {
   await t.test('that are no messages', t => testMalformed(t, caught))
 })
 
-async function testRepeated (t: Test, { approve, deliver, counted, shop, simulators, revisionOf }: Caught) {
+async function testRepeated (t: Test, { approve, deliver, counted, shop, simulators, revisionOf }: Capturing) {
   const fetches = () => simulators.requests.filter(({ path }) => path === '/v1/default').length
   for (const times of [2, 50]) {
     const { id, grant } = await approve(numberEnding('02'))
@@ -31,7 +31,7 @@ async function testRepeated (t: Test, { approve, deliver, counted, shop, simulat
   }
 }
 
-async function testDuplicate (t: Test, { approve, deliver, counted, shop, simulators, revisionOf }: Caught) {
+async function testDuplicate (t: Test, { approve, deliver, counted, shop, simulators, revisionOf }: Capturing) {
   const { id, grant } = await approve(numberEnding('02'))
   simulators.fail({ provider: 'truecaller', path: '/v1/default', answer: 503, times: 2 })
   await deliver(grant)
@@ -44,7 +44,7 @@ async function testDuplicate (t: Test, { approve, deliver, counted, shop, simula
   t.hasStrict(await shop.waitFor(id), { status: 'verified' })
 }
 
-async function testLate (t: Test, { approve, deliver, counted, shop, say, revisionOf }: Caught) {
+async function testLate (t: Test, { approve, deliver, counted, shop, say, revisionOf }: Capturing) {
   const rejected = await approve(numberEnding('02'))
   await say({ requestId: rejected.nonce, status: 'user_rejected' })
   t.hasStrict(await shop.waitFor(rejected.id), { status: 'failed', reason: 'user_rejected' })
@@ -77,7 +77,7 @@ async function testLate (t: Test, { approve, deliver, counted, shop, say, revisi
   t.equal(await revisionOf(opened.id), revision, '`flow_invoked` after the token')
 }
 
-async function testRace (t: Test, { approve, deliver, shop }: Caught) {
+async function testRace (t: Test, { approve, deliver, shop }: Capturing) {
   const many = await Promise.all(Array.from({ length: 20 }, () => approve(numberEnding('02'))))
   const ends = await Promise.all(many.map(async ({ id, grant }) => {
     await Promise.all([deliver(grant), shop.call('POST', `/verifications/${id}/cancel`), deliver(grant)])
@@ -89,7 +89,7 @@ async function testRace (t: Test, { approve, deliver, shop }: Caught) {
   }
 }
 
-async function testUnknown (t: Test, { approve, deliver, counted, say, shop, catchOne, revisionOf }: Caught) {
+async function testUnknown (t: Test, { approve, deliver, counted, say, shop, capture, revisionOf }: Capturing) {
   const { id, revision, nonce, grant } = await approve(numberEnding('02'))
   const { accessToken, endpoint } = grant.body
   const altered = `${nonce.slice(0, -1)}${nonce.endsWith('A') ? 'Q' : 'A'}`
@@ -106,7 +106,7 @@ async function testUnknown (t: Test, { approve, deliver, counted, say, shop, cat
   const truid = (await shop.create({ workflow: ['truid.phone_check'], phoneNumber })).body
   const code = (await walk(truid['nextAction'].url))?.body['code']
   await shop.call('POST', `/verifications/${truid['id']}/check`, { code })
-  const callback = await catchOne(({ body }) => body['reference_id'] === truid['attempts'][0].id)
+  const callback = await capture(({ body }) => body['reference_id'] === truid['attempts'][0].id)
   const truidKey = callback.path.split('/').at(-1) ?? ''
   const { body: pending } = await shop.create({
     workflow: ['truid.phone_check'], phoneNumber: numberEnding('04'), returnUrl: 'https://shop.example/verified',
@@ -133,7 +133,7 @@ async function testUnknown (t: Test, { approve, deliver, counted, say, shop, cat
   t.equal(await revisionOf(pending['id']), pending['revision'])
 }
 
-async function testForged (t: Test, { approve, deliver, counted, say, shop, catchOne, simulators }: Caught) {
+async function testForged (t: Test, { approve, deliver, counted, say, shop, capture, simulators }: Capturing) {
   const own = await approve(numberEnding('02'))
   const { accessToken, endpoint } = own.grant.body
   const target = await approve(numberEnding('04'), { phoneNumber: numberEnding('06') })
@@ -159,7 +159,7 @@ async function testForged (t: Test, { approve, deliver, counted, say, shop, catc
   const { body } = await shop.create(
     { phoneNumber, workflow: [{ method: 'truid.phone_check', options: { version: 'v0.1' } }] },
   )
-  const callback = await catchOne(one => one.body['reference_id'] === body['attempts'][0].id)
+  const callback = await capture(one => one.body['reference_id'] === body['attempts'][0].id)
   t.hasStrict(callback.body, { status: 'COMPLETED', match: true })
   const { body: silent } = await shop.create({
     phoneNumber: numberEnding('92'), workflow: [{ method: 'truid.phone_check', options: { version: 'v0.1' } }],
@@ -183,7 +183,7 @@ async function testForged (t: Test, { approve, deliver, counted, say, shop, catc
   )
 }
 
-async function testMalformed (t: Test, { url, say, shop, counted, simulators, revisionOf }: Caught) {
+async function testMalformed (t: Test, { url, say, shop, counted, simulators, revisionOf }: Capturing) {
   const { body: { id, revision, nextAction } } = await shop.create({ workflow: ['truecaller.web'] })
   const requestId = new URL(nextAction.url).searchParams.get('requestNonce') ?? ''
   const deep = `${'['.repeat(10_000)}${']'.repeat(10_000)}`
@@ -228,7 +228,7 @@ async function testMalformed (t: Test, { url, say, shop, counted, simulators, re
 
 t.test('with TRUECALLER_CALLBACK_KEY, nothing happens without it', async t => {
   const key = 'registered_callback_key-0'
-  const { approve, deliver, counted, say, shop, revisionOf } = await startCaught(
+  const { approve, deliver, counted, say, shop, revisionOf } = await startCapturing(
     t, { TRUECALLER_CALLBACK_KEY: key }, { settings: { TRUECALLER_CALLBACK_KEY: key } },
   )
   const { id, revision, nonce, grant } = await approve(numberEnding('02'))

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { clientOf, startGateway, type Answer, type TestGateway } from '../helpers/gateway.ts'
 import { startRedis } from '../helpers/redis.ts'
-import { startCaught, type Caught } from './caught.ts'
+import { startCapturing, type Capturing } from './captured-callbacks.ts'
 import { begin, codeFor, numberEnding, readMetric, signIn, walk } from './end-user.ts'
 
 const validate = '/auth/v1/validate/token'
@@ -209,13 +209,13 @@ async function testResult (t: Test, gateway: TestGateway) {
 }
 
 t.test('what callbacks bring', async t => {
-  const caught = await startCaught(t)
+  const caught = await startCapturing(t)
   await t.test('the token of another user', t => testReplayed(t, caught))
   await t.test('one token for fifty at once', t => testRaced(t, caught))
 })
 
 async function testReplayed (
-  t: Test, { approve, deliver, counted, say, shop, bank, url, simulators, revisionOf }: Caught,
+  t: Test, { approve, deliver, counted, say, shop, bank, url, simulators, revisionOf }: Capturing,
 ) {
   const own = await approve(numberEnding('02'))
   await deliver(own.grant)
@@ -246,7 +246,7 @@ async function testReplayed (
   t.equal(await readMetric(url, 'verigate_callbacks_total{provider="truid",result="replayed"}'), 0)
 }
 
-async function testRaced (t: Test, { approve, counted, say, shop }: Caught) {
+async function testRaced (t: Test, { approve, counted, say, shop }: Capturing) {
   const many = await Promise.all(
     Array.from({ length: 50 }, async () => (await shop.create({ workflow: ['truecaller.web'] })).body),
   )

@@ -1,12 +1,12 @@
 import t from 'tap'
 import { startGateway, type TestGateway } from '../helpers/gateway.ts'
-import { startCaught, startStranger } from './caught.ts'
+import { startCapturing, startFakeTruecaller } from './captured-callbacks.ts'
 import { numberEnding, post } from './end-user.ts'
 
 t.test('a callback that names another endpoint is not followed', async t => {
-  const { approve, say, shop, simulators } = await startCaught(t)
+  const { approve, say, shop, simulators } = await startCapturing(t)
   const phoneNumber = numberEnding('02')
-  const stranger = await startStranger(t, phoneNumber)
+  const stranger = await startFakeTruecaller(t, phoneNumber)
   const { host, port } = new URL(simulators.url)
   const [bad, good] = [`127.0.0.1:${stranger.port}`, host]
   const fetches = () => simulators.requests.filter(({ path }) => path === '/v1/default').length
@@ -57,7 +57,7 @@ t.test('a callback that names another endpoint is not followed', async t => {
 for (const [name, status] of [['well', 200], ['badly', 500]] as const) {
   t.test(`a callback that overtakes the answer to the create, which ends ${name}`, async t => {
     const phoneNumber = numberEnding('02')
-    const provider = await startStranger(t, phoneNumber, async body => {
+    const provider = await startFakeTruecaller(t, phoneNumber, async body => {
       t.hasStrict(
         await post(
           `${gateway.url}/callbacks/truecaller`, { requestId: 'r', accessToken: 'early-token', state: body['state'] },

@@ -3,22 +3,22 @@ import t from 'tap'
 import { createTruid } from '../../src/sandbox/truid/index.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { until } from '../helpers/redis.ts'
-import { startCaught, type Caught } from './caught.ts'
+import { startCapturing, type Capturing } from './captured-callbacks.ts'
 import { begin, numberEnding, post, readMetric } from './end-user.ts'
 
 const v01 = { workflow: [{ method: 'truid.phone_check', options: { version: 'v0.1' } }] }
 
 /** A v0.1 check that the phone has finished, and the callback that says so. */
-async function finish ({ shop, catchOne }: Caught) {
+async function finish ({ shop, capture }: Capturing) {
   const { body } = await shop.create({ phoneNumber: numberEnding('02'), ...v01 })
   return {
-    id: String(body['id']), callback: await catchOne(one => one.body['reference_id'] === body['attempts'][0].id),
+    id: String(body['id']), callback: await capture(one => one.body['reference_id'] === body['attempts'][0].id),
   }
 }
 
 for (const [digestEncoding, publicPath] of [['base64', ''], ['hex', '/behind/a/proxy']] as const) {
   t.test(`tru.ID's callback, its digest in ${digestEncoding}, counts for the address that is public`, async t => {
-    const caught = await startCaught(t, {}, { simulators: [createTruid({ digestEncoding })] }, publicPath)
+    const caught = await startCapturing(t, {}, { simulators: [createTruid({ digestEncoding })] }, publicPath)
     const { id, callback } = await finish(caught)
     t.ok(callback.path.startsWith(`${publicPath}/callbacks/truid/`))
     t.not(new URL(caught.url).host, callback.headers.host)
@@ -30,7 +30,7 @@ for (const [digestEncoding, publicPath] of [['base64', ''], ['hex', '/behind/a/p
 }
 
 t.test('what tru.ID did not sign', async t => {
-  const caught = await startCaught(t)
+  const caught = await startCapturing(t)
   const { id, callback } = await finish(caught)
   const revision = await caught.revisionOf(id)
   const { headers } = callback
@@ -108,10 +108,10 @@ t.test('tru.ID\'s keys change, and cannot always be had', async t => {
 })
 
 t.test('OTPLESS webhooks prove nothing, and nobody else can send them', async t => {
-  const caught = await startCaught(t)
-  const { shop, simulators, deliver, counted, catchOne, revisionOf } = caught
+  const caught = await startCapturing(t)
+  const { shop, simulators, deliver, counted, capture, revisionOf } = caught
   const { body } = await shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })
-  const webhook = await catchOne(({ path }) => path === '/callbacks/otpless')
+  const webhook = await capture(({ path }) => path === '/callbacks/otpless')
   const secret = simulators.settings['OTPLESS_WEBHOOK_SECRET'] ?? ''
   const sign = (message: unknown) => {
     const text = JSON.stringify(message)

@@ -3,32 +3,31 @@ import { readLine } from '../helpers/process.ts'
 import { startRedis, until } from '../helpers/redis.ts'
 import { numberOf } from './oracle.ts'
 import { runs, startWire } from './wire.ts'
-import { some, startWorld } from './world.ts'
+import { longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 2
-t.setTimeout(150_000)
 
 /** An api behind a wire, a worker beside it, and pushes of which the handset's answer is still to come. */
 async function startPushes (t: Test) {
   const redis = await startRedis(t)
   const wire = await startWire(t, redis.port)
-  const world = await startWorld(
-    t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.3, handsetDelayMs: some(3_000, 2_000) } },
+  const deployment = await startDeployment(
+    t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.3, handsetDelayMs: longOrShort(3_000, 2_000) } },
   )
-  const wired = { ...world.api, REDIS_URL: wire.url }
-  const [api] = await Promise.all([world.start(wired), world.start(world.worker)])
-  const ids = await Promise.all(Array.from({ length: some(20, 5) }, async (_, n): Promise<string> => {
-    const { status, body: { id } } = await world.shop.create(
+  const wired = { ...deployment.api, REDIS_URL: wire.url }
+  const [api] = await Promise.all([deployment.start(wired), deployment.start(deployment.worker)])
+  const ids = await Promise.all(Array.from({ length: longOrShort(20, 5) }, async (_, n): Promise<string> => {
+    const { status, body: { id } } = await deployment.shop.create(
       { phoneNumber: numberOf(n, '10'), workflow: ['truecaller.push'] },
     )
     t.equal(status, 201)
-    world.oracle.accept(id, 'verified')
+    deployment.oracle.accept(id, 'verified')
     return id
   }))
   const heard = (logs: readonly string[]): Record<string, unknown>[] =>
     logs.map(readLine).filter(({ msg }) => msg === 'callback')
   t.same(heard(api.logs), [], 'no callback has come yet')
-  return { ...world, wire, api, ids, heard, startAgain: () => world.start(wired) }
+  return { ...deployment, wire, api, ids, heard, startAgain: () => deployment.start(wired) }
 }
 
 t.test('api killed between the write of a callback and its 2xx', { buffered: true }, async t => {

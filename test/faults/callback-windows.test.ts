@@ -3,12 +3,11 @@ import t from 'tap'
 import { readLine } from '../helpers/process.ts'
 import { until } from '../helpers/redis.ts'
 import { numberOf } from './oracle.ts'
-import { announces, enqueues } from './victim.ts'
+import { announces, enqueues } from './killed-process.ts'
 import { startWire, type Command } from './wire.ts'
-import { isFull, startWorld } from './world.ts'
+import { isLong, startDeployment } from './deployment.ts'
 
 t.jobs = 2
-t.setTimeout(150_000)
 
 /** `waiting`: how many jobs are in the queue when it dies. */
 const windows: { name: string, inShort?: true, at: (command: Command) => boolean, waiting: number }[] = [
@@ -17,11 +16,11 @@ const windows: { name: string, inShort?: true, at: (command: Command) => boolean
 ]
 
 for (const { name, inShort, at, waiting } of windows) {
-  t.test(name, { buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults' }, async t => {
+  if (isLong || inShort === true) t.test(name, { buffered: true }, async t => {
     // The provider calls again after 0.8, 4 and 12 s.
     const {
       redisUrl, shop, simulators, oracle, api, all, start,
-    } = await startWorld(t, { simulatorOptions: { retryScale: 0.4 } })
+    } = await startDeployment(t, { simulatorOptions: { retryScale: 0.4 } })
     const redis = new Redis(redisUrl)
     t.teardown(() => redis.disconnect())
     const wire = await startWire(t, Number(new URL(redisUrl).port))

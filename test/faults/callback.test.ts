@@ -5,13 +5,12 @@ import { queueNames, queuePrefix, resolveTries } from '../../src/jobs/queues.ts'
 import { clientOf, type Client } from '../helpers/gateway.ts'
 import { freePort, until } from '../helpers/redis.ts'
 import { startBadProvider, tokenOf, type Fault } from './bad-provider.ts'
-import { createClock } from './clock.ts'
+import { createClock } from './shared-clock.ts'
 import { quantile } from './open-loop.ts'
 import { codeOf, numberOf } from './oracle.ts'
-import { some, startWorld } from './world.ts'
+import { longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 2
-t.setTimeout(150_000)
 
 const push = '/v1/apps/requests'
 const profile = '/v1/default'
@@ -20,18 +19,18 @@ const minuteMs = 60_000
 /** Two api processes, a worker, and Truecaller on a wire; the test is the phone. */
 async function startThree (t: Test) {
   const clock = await createClock(t)
-  const world = await startWorld(t, { environment: clock.environment, simulatorOptions: { now: clock.now } })
-  const { simulators, start, shop, url, oracle } = world
+  const deployment = await startDeployment(t, { environment: clock.environment, simulatorOptions: { now: clock.now } })
+  const { simulators, start, shop, url, oracle } = deployment
   const bad = await startBadProvider(t, simulators.url)
   const wired = {
     TRUECALLER_API_URL: bad.url, TRUECALLER_PROFILE_URL: bad.url, TRUECALLER_PROFILE_HOSTS: new URL(bad.url).host,
   }
   const port = String(await freePort())
-  const worker = { ...world.worker, ...wired }
+  const worker = { ...deployment.worker, ...wired }
   const [,, first] = await Promise.all(
-    [start({ ...world.api, ...wired }), start({ ...world.api, ...wired, PORT: port }), start(worker)],
+    [start({ ...deployment.api, ...wired }), start({ ...deployment.api, ...wired, PORT: port }), start(worker)],
   )
-  const doors: [Client, Client] = [world.anybody, clientOf(`http://127.0.0.1:${port}`, null)]
+  const doors: [Client, Client] = [deployment.anybody, clientOf(`http://127.0.0.1:${port}`, null)]
   const body = (phoneNumber: string) => {
     const state = bad.asked.find(one => one.path === push && one.phoneNumber === phoneNumber)?.body['state']
     return { requestId: 'r', accessToken: tokenOf(phoneNumber), state }
@@ -62,7 +61,7 @@ async function startThree (t: Test) {
     )
   }
   return {
-    ...world, clock, bad, tell, counted, doors, worker: first, launchWorker: () => start(worker), oracle,
+    ...deployment, clock, bad, tell, counted, doors, worker: first, launchWorker: () => start(worker), oracle,
     create,
     /** One after the other: what is tested comes afterwards. */
     createAll: async (phoneNumbers: string[]): Promise<string[]> => {
@@ -89,7 +88,7 @@ t.test('before the answer to the start call, at another process', { buffered: tr
     'in a reset': response => response.socket?.resetAndDestroy(),
   }
   let early = 0
-  await Promise.all(Object.entries(ends).flatMap(([, end], kind) => numbers(some(20, 3)).map(async n => {
+  await Promise.all(Object.entries(ends).flatMap(([, end], kind) => numbers(longOrShort(20, 3)).map(async n => {
     const phoneNumber = silent(100 * kind + n)
     let isCreated = false
     bad.spoil(push, phoneNumber, async (response, ask) => {
@@ -101,14 +100,14 @@ t.test('before the answer to the start call, at another process', { buffered: tr
     isCreated = true
     oracle.accept(id, 'verified')
   })))
-  t.equal(early, 3 * some(20, 3), 'each was told before its create was answered')
+  t.equal(early, 3 * longOrShort(20, 3), 'each was told before its create was answered')
   const settled = await oracle.judge('callback before the answer to the start call')
   t.ok(settled.every(({ verification }) => fetches(verification['phoneNumber']) === 1), 'one profile fetch each')
 })
 
 t.test('at two processes at once', { buffered: true }, async t => {
   const { tell, createAll, fetches, counted, oracle } = await startThree(t)
-  const count = some(200, 40)
+  const count = longOrShort(200, 40)
   const ids = await createAll(numbers(count).map(silent))
   for (const id of ids) oracle.accept(id, 'verified')
   const statuses = await Promise.all(numbers(2 * count).map(async n => (await tell(silent(n >> 1), n)).status))
@@ -120,7 +119,7 @@ t.test('at two processes at once', { buffered: true }, async t => {
 
 t.test('ten thousand times, and a minute and 23 hours later', { buffered: true }, async t => {
   const { tell, create, fetches, counted, oracle, clock, read } = await startThree(t)
-  const count = some(10_000, 1_000)
+  const count = longOrShort(10_000, 1_000)
   const phoneNumber = silent(0)
   const { id, body: { revision } } = await create(phoneNumber)
   oracle.accept(id, 'verified')
@@ -196,7 +195,7 @@ t.test('after the end, whatever that was', { buffered: true }, async t => {
 t.test('while no worker is there, and what the queue held is lost', { buffered: true }, async t => {
   const { tell, createAll, fetches, oracle, read, worker, launchWorker, redisUrl, counted } = await startThree(t)
   await worker.kill()
-  const count = some(100, 20)
+  const count = longOrShort(100, 20)
   const ids = await createAll(numbers(count).map(silent))
   for (const id of ids) oracle.accept(id, 'verified')
   for (const round of [1, 2, 3]) {

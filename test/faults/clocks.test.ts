@@ -3,21 +3,20 @@ import t from 'tap'
 import { clientOf, keys } from '../helpers/gateway.ts'
 import type { GatewayProcess } from '../helpers/process.ts'
 import { until } from '../helpers/redis.ts'
-import { createIntruder } from './intruder.ts'
-import { live } from './load.ts'
+import { createFaultInjector } from './injected-faults.ts'
+import { runLifecycle } from './lifecycle.ts'
 import { numberOf } from './oracle.ts'
-import { some, startWorld } from './world.ts'
+import { longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 2
-t.setTimeout(150_000)
 
 const hourMs = 3_600_000
 const isNear = (time: string, ms: number): boolean => Math.abs(Date.parse(time) - ms) < 5_000
 
 for (const [name, clock] of [['ahead', hourMs], ['behind', -hourMs]] as const) {
   t.test(`the clocks of an api and of the only worker jump by an hour: ${name}`, { buffered: true }, async t => {
-    const { shop, oracle, receiver, api, worker, start } = await startWorld(t)
-    const [intruder, another] = [await createIntruder(t), await createIntruder(t)]
+    const { shop, oracle, receiver, api, worker, start } = await startDeployment(t)
+    const [intruder, another] = [await createFaultInjector(t), await createFaultInjector(t)]
     const [, wrong, sweeper] = await Promise.all([
       start(api), start({ ...api, PORT: '0', ...intruder.environment }), start({ ...worker, ...another.environment }),
     ])
@@ -25,14 +24,14 @@ for (const [name, clock] of [['ahead', hourMs], ['behind', -hourMs]] as const) {
     const rest = { phoneNumber: numberOf(900, '02'), workflow: [{ method: 'otpless.otp', timeoutSeconds: 300 }] }
     const { body: before } = await shop.create(rest)
 
-    const count = some(60, 12)
+    const count = longOrShort(60, 12)
     const lives: Promise<void>[] = []
     for (let n = 0; n < count; n += 1) {
       // Not what a job asks again: those pauses go by the worker's own clock.
-      if (n % 5 !== 3) lives.push(live(n, n % 2 === 0 ? shop : odd, oracle))
+      if (n % 5 !== 3) lives.push(runLifecycle(n, n % 2 === 0 ? shop : odd, oracle))
       if (n === count / 2) {
-        await intruder.strike(wrong, { clock })
-        await another.strike(sweeper, { clock })
+        await intruder.inject(wrong, { clock })
+        await another.inject(sweeper, { clock })
       }
       await delay(30)
     }

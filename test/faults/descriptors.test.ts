@@ -8,11 +8,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { until } from '../helpers/redis.ts'
-import { live } from './load.ts'
+import { runLifecycle } from './lifecycle.ts'
 import type { Oracle } from './oracle.ts'
-import { startWorld } from './world.ts'
+import { startDeployment } from './deployment.ts'
 
-t.setTimeout(120_000)
 
 const isThere = (name: string): boolean => (process.env['PATH'] ?? '').split(delimiter).some(
   folder => existsSync(join(folder, name)),
@@ -21,9 +20,9 @@ const isThere = (name: string): boolean => (process.env['PATH'] ?? '').split(del
 t.test('no file descriptor left', {
   skip: !(isThere('prlimit') && existsSync('/proc/self/fd')) && 'needs prlimit and /proc',
 }, async t => {
-  const { shop, oracle, all, url, start } = await startWorld(t)
+  const { shop, oracle, all, url, start } = await startDeployment(t)
   const gateway = await start(all)
-  for (let n = 0; n < 5; n += 1) await live(n, shop, oracle)
+  for (let n = 0; n < 5; n += 1) await runLifecycle(n, shop, oracle)
   const opened = async (): Promise<number> => (await readdir(`/proc/${gateway.pid}/fd`)).length
   const usual = await opened()
   const most = usual + 20
@@ -42,7 +41,7 @@ t.test('no file descriptor left', {
   const lenient: Oracle = {
     ...oracle, accept: (id, ...ends) => oracle.accept(id, ...ends, 'failed/provider_unavailable'),
   }
-  const lives = Array.from({ length: 10 }, (_, n) => live(100 + n, shop, lenient).then(() => true, () => false))
+  const lives = Array.from({ length: 10 }, (_, n) => runLifecycle(100 + n, shop, lenient).then(() => true, () => false))
   const denied = await shop.call('GET', '/livez').then(
     ({ status }) => status, (error: Error & { code?: string }) => error.code ?? error.message,
   )
@@ -54,7 +53,7 @@ t.test('no file descriptor left', {
   await until(async () => (await shop.call('GET', '/readyz').catch(() => null))?.status === 200, 'it is ready')
   const readyMs = Math.round(performance.now() - freedAt)
   t.same(new Set(await Promise.all(lives)), new Set([true]), 'who was patient was served')
-  await live(200, shop, oracle)
+  await runLifecycle(200, shop, oracle)
   await oracle.judge(`no file descriptor left of ${most}`)
   t.ok(await opened() < most, 'none leaked')
   t.comment(

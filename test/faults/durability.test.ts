@@ -7,13 +7,12 @@ import t, { type Test } from 'tap'
 import { findExecutable } from '../../scripts/install.ts'
 import { findRedis } from '../../scripts/redis.ts'
 import { until } from '../helpers/redis.ts'
-import { startMortal, startWriter } from './disk.ts'
-import { live } from './load.ts'
-import { insist } from './oracle.ts'
-import { some, startWorld } from './world.ts'
+import { startRestartableRedis, startWriter } from './restartable-redis.ts'
+import { runLifecycle } from './lifecycle.ts'
+import { retryUntilAnswered } from './oracle.ts'
+import { longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 2
-t.setTimeout(300_000)
 
 /** What was handed to the disk for good, and when that was last so (ms since the epoch). */
 type Synced = { bytes: number, at: number }
@@ -60,7 +59,7 @@ async function startUnplugged (t: Test, fsync: 'everysec' | 'always') {
     `#!/bin/sh\nexec ${strace} -D -f -qq -ttt -s 0 -e trace=write,fdatasync,fsync -P ${file} -o ${trace} ${await findRedis()} "$@"\n`,
     { mode: 0o755 },
   )
-  const redis = await startMortal(t, { fsync, binary, dir })
+  const redis = await startRestartableRedis(t, { fsync, binary, dir })
   await redis.ask('CONFIG', 'SET', 'auto-aof-rewrite-percentage', '0')
   const look = async (): Promise<Synced> => readTrace(await readFile(trace, 'utf8'))
   return {
@@ -79,9 +78,9 @@ async function startUnplugged (t: Test, fsync: 'everysec' | 'always') {
 for (const fsync of ['everysec', 'always'] as const) {
   t.test(`power cut, appendfsync ${fsync}`, { buffered: true, skip }, async t => {
     const figures = { acknowledged: 0, lost: 0, longestMs: 0, creates: 0, createsLost: 0 }
-    for (let round = 0; round < some(4, 1); round += 1) {
+    for (let round = 0; round < longOrShort(4, 1); round += 1) {
       const { redis, lastSynced, cutPower } = await startUnplugged(t, fsync)
-      const { shop, oracle, start, all } = await startWorld(t, { redisUrl: redis.url })
+      const { shop, oracle, start, all } = await startDeployment(t, { redisUrl: redis.url })
       const gateway = await start(all)
       const writer = await startWriter(t, redis.url, 16)
       const created: string[] = []
@@ -89,13 +88,13 @@ for (const fsync of ['everysec', 'always'] as const) {
       const creating = Promise.all([1, 2].map(async () => {
         while (!isOver) {
           const { status, body } = await shop.create(
-            { workflow: [{ method: 'truecaller.web', timeoutSeconds: some(20, 6) }] },
+            { workflow: [{ method: 'truecaller.web', timeoutSeconds: longOrShort(20, 6) }] },
           )
           if (status === 201) created.push(body['id'])
         }
       }))
       await until(
-        () => writer.acknowledged.length >= some(10_000, 1_500) && created.length >= 50, 'enough is written', 60_000,
+        () => writer.acknowledged.length >= longOrShort(10_000, 1_500) && created.length >= 50, 'enough is written', 60_000,
       )
       // The worst moment is just before the next sync.
       await until(async () => {
@@ -113,7 +112,7 @@ for (const fsync of ['everysec', 'always'] as const) {
       const missing = await writer.missing()
       const found = await Promise.all(
         created.map(
-          async id => ({ id, status: (await insist(() => shop.call('GET', `/verifications/${id}`))).status }),
+          async id => ({ id, status: (await retryUntilAnswered(() => shop.call('GET', `/verifications/${id}`))).status }),
         ),
       )
       t.same(found.filter(({ status }) => ![200, 410].includes(status)), [], 'each is there, or gone in so many words')
@@ -124,7 +123,7 @@ for (const fsync of ['everysec', 'always'] as const) {
       figures.createsLost += found.filter(({ status }) => status === 410).length
       if (fsync === 'everysec') t.ok(lostBytes > 0, `${lostBytes} bytes were not on the disk`)
       for (const { id, status } of found) if (status === 200) oracle.accept(id, 'expired/attempt_timeout')
-      for (let n = 0; n < 5; n += 1) await live(n, shop, oracle)
+      for (let n = 0; n < 5; n += 1) await runLifecycle(n, shop, oracle)
       await oracle.judge(`power of Redis cut, appendfsync ${fsync}; what was on the disk`)
       await gateway.kill()
     }

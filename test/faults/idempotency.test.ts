@@ -2,31 +2,30 @@ import t, { type Test } from 'tap'
 import { clientOf, keys, type Answer, type Client } from '../helpers/gateway.ts'
 import { freePort, until } from '../helpers/redis.ts'
 import { startProxy } from './proxy.ts'
-import { codeOf, insist, numberOf } from './oracle.ts'
-import { some, startWorld } from './world.ts'
+import { codeOf, retryUntilAnswered, numberOf } from './oracle.ts'
+import { longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 3
-t.setTimeout(150_000)
 
 const initiate = '/auth/v1/initiate/otp'
 
 /** Two api processes and a worker, and a wire that counts the messages. */
 async function startThree (t: Test) {
-  const world = await startWorld(t)
-  const { simulators, start, url, oracle, shop } = world
+  const deployment = await startDeployment(t)
+  const { simulators, start, url, oracle, shop } = deployment
   const wire = await startProxy(t, simulators.url)
   const wired = { OTPLESS_AUTH_URL: wire.url }
   const port = String(await freePort())
   const [first] = await Promise.all(
     [
-      start({ ...world.api, ...wired }), start({ ...world.api, ...wired, PORT: port }),
-      start({ ...world.worker, ...wired }),
+      start({ ...deployment.api, ...wired }), start({ ...deployment.api, ...wired, PORT: port }),
+      start({ ...deployment.worker, ...wired }),
     ],
   )
   const shops: [Client, Client] = [shop, clientOf(`http://127.0.0.1:${port}`, keys.shop)]
   return {
-    ...world, wire, first, startAgain: () =>
-      start({ ...world.api, ...wired }), oracle, shops, bank: clientOf(url, keys.bank),
+    ...deployment, wire, first, startAgain: () =>
+      start({ ...deployment.api, ...wired }), oracle, shops, bank: clientOf(url, keys.bank),
     messages: (phoneNumber: string): number =>
       wire.passed.filter(({ path, body }) => path === initiate && body['phoneNumber'] === phoneNumber).length,
     create: (n: number, phoneNumber: string, key: string, more: object = {}): Promise<Answer> =>
@@ -34,7 +33,7 @@ async function startThree (t: Test) {
         { phoneNumber, workflow: ['otpless.otp'], ...more }, { 'idempotency-key': key },
       ),
     finish: (id: string, phoneNumber: string): Promise<Answer> =>
-      insist(() => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(phoneNumber) })),
+      retryUntilAnswered(() => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(phoneNumber) })),
   }
 }
 
@@ -42,7 +41,7 @@ t.test('one key, a hundred times at once at two processes', { buffered: true }, 
   const { create, messages, oracle, finish, wire, bank } = await startThree(t)
   // As long as a provider takes: all of them are there before the first is answered.
   wire.delayMs = 300
-  for (let round = 0; round < some(20, 3); round += 1) {
+  for (let round = 0; round < longOrShort(20, 3); round += 1) {
     const phoneNumber = numberOf(round, '10')
     const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => create(n, phoneNumber, `key-${round}`)))
     const made = answers.filter(({ status }) => status === 201)
@@ -69,7 +68,7 @@ t.test('one key, a hundred times at once at two processes', { buffered: true }, 
       'also when it is over',
     )
   }
-  await oracle.judge(`one Idempotency-Key 100 times at once, ${some(20, 3)} rounds`)
+  await oracle.judge(`one Idempotency-Key 100 times at once, ${longOrShort(20, 3)} rounds`)
 })
 
 t.test('a key whose first request died', { buffered: true }, async t => {
@@ -83,13 +82,13 @@ t.test('a key whose first request died', { buffered: true }, async t => {
   await until(() => wire.passed.some(({ status }) => status === 200), 'the provider has answered')
   await first.kill()
   t.equal(await lost, null, 'no answer')
-  const { status, body: { id } } = await insist(() => create(1, phoneNumber, 'first'), 30_000)
+  const { status, body: { id } } = await retryUntilAnswered(() => create(1, phoneNumber, 'first'), 30_000)
   t.equal(status, 201, 'another process tells what became of it')
   oracle.accept(id, 'failed/provider_unavailable')
   t.equal(messages(phoneNumber), 1, 'no second message')
   t.match(await create(1, phoneNumber, 'first'), { status: 201, body: { id } }, 'the outcome stays with the key')
   await startAgain()
-  const again = await insist(() => create(1, phoneNumber, 'second'))
+  const again = await retryUntilAnswered(() => create(1, phoneNumber, 'second'))
   t.not(again.body['id'], id, 'a new key begins anew')
   oracle.accept(again.body['id'], 'verified')
   await finish(again.body['id'], phoneNumber)

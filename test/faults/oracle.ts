@@ -62,7 +62,7 @@ export async function createOracle (t: Test, { shop, redisUrl, logs, receiver }:
   async function isTelling (): Promise<boolean> {
     for (let cursor: string | null = null, isFirst = true; isFirst || cursor !== null; isFirst = false) {
       const place: string = cursor === null ? '' : `&cursor=${cursor}`
-      const { body } = await insist(() => shop.call('GET', `/webhooks/deliveries?status=pending&limit=100${place}`))
+      const { body } = await retryUntilAnswered(() => shop.call('GET', `/webhooks/deliveries?status=pending&limit=100${place}`))
       if (
         body['data'].some(({ verificationId }: Record<string, string>) => accepted.has(verificationId ?? ''))
       ) return true
@@ -120,7 +120,7 @@ export async function createOracle (t: Test, { shop, redisUrl, logs, receiver }:
       // One after the other: thousands at once would be the overload that is looked for elsewhere.
       const again: unknown[] = []
       for (const { id } of settled) again.push(
-        (await insist(() => shop.call('GET', `/verifications/${id}`))).body['revision'],
+        (await retryUntilAnswered(() => shop.call('GET', `/verifications/${id}`))).body['revision'],
       )
       t.same(again, settled.map(({ verification }) => verification['revision']), 'what has ended stays as it is')
       const ends = Object.entries(
@@ -174,7 +174,7 @@ export const codeOf = (phoneNumber: string): string => phoneNumber.slice(-6)
  * still worked on.
  * Answers the first real answer.
  */
-export async function insist (ask: () => Promise<Answer>, timeoutMs = 15_000): Promise<Answer> {
+export async function retryUntilAnswered (ask: () => Promise<Answer>, timeoutMs = 15_000): Promise<Answer> {
   let answer: Answer | null = null
   await until(async () => {
     answer = await ask().catch(() => null)

@@ -5,26 +5,25 @@ import { until } from '../helpers/redis.ts'
 import { startReceiver } from '../sandbox/receiver.ts'
 import { nonsense, oddities, outages, redirects, startBadProvider, tokenOf, type Fault } from './bad-provider.ts'
 import { quantile } from './open-loop.ts'
-import { codeOf, insist, numberOf, type End } from './oracle.ts'
-import { isFull, some, startWorld } from './world.ts'
+import { codeOf, retryUntilAnswered, numberOf, type End } from './oracle.ts'
+import { isLong, longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 4
-t.setTimeout(240_000)
 
 /** An api and a worker process, and a wire to all providers on which things go wrong. */
 async function startBoth (t: Test, extra: (url: string) => Record<string, string> = () => ({})) {
-  const world = await startWorld(t)
-  const { simulators, start, shop, anybody, oracle } = world
+  const deployment = await startDeployment(t)
+  const { simulators, start, shop, anybody, oracle } = deployment
   const bad = await startBadProvider(t, simulators.url)
   const wired = {
     OTPLESS_AUTH_URL: bad.url, OTPLESS_USER_AUTH_URL: bad.url, TRUID_API_URL: bad.url,
     TRUECALLER_API_URL: bad.url, TRUECALLER_PROFILE_URL: bad.url, TRUECALLER_PROFILE_HOSTS: new URL(bad.url).host, ...extra(bad.url),
   }
-  const [api] = await Promise.all([start({ ...world.api, ...wired }), start({ ...world.worker, ...wired })])
+  const [api] = await Promise.all([start({ ...deployment.api, ...wired }), start({ ...deployment.worker, ...wired })])
   /** `orLost`: how it may also end if an answer to the create was lost. */
   const create = async (phoneNumber: string, ...workflow: string[]) => {
     let [tries, from] = [0, 0]
-    const { status, body } = await insist(() => {
+    const { status, body } = await retryUntilAnswered(() => {
       tries += 1
       from = performance.now()
       return shop.create(
@@ -63,7 +62,7 @@ async function startBoth (t: Test, extra: (url: string) => Record<string, string
     (await shop.call('GET', '/providers')).body['data'].find(
       (one: Record<string, any>) => one['provider'] === provider,
     )['health']['breaker']
-  return { ...world, api, bad, create, asked, spoiled, finish, oracle, breaker }
+  return { ...deployment, api, bad, create, asked, spoiled, finish, oracle, breaker }
 }
 type Both = Awaited<ReturnType<typeof startBoth>>
 
@@ -105,9 +104,7 @@ const starts: { method: string, path: string, suffix: string, always: boolean }[
   { method: 'truid.phone_check', path: paths.check, suffix: '10', always: false },
 ]
 for (const { method, path, suffix, always } of starts) {
-  t.test(`each fault of the call that starts ${method}`, {
-    buffered: true, skip: !always && !isFull && 'only in npm run test:faults',
-  }, async t => {
+  if (always || isLong) t.test(`each fault of the call that starts ${method}`, { buffered: true }, async t => {
     const both = await startBoth(t)
     const inside = await startReceiver(t)
     const { bad, create, asked, spoiled, finish, oracle } = both
@@ -180,9 +177,7 @@ t.test('each fault of a profile fetch', { buffered: true }, async t => {
   t.same([...fetches], [], 'what cannot be mended is asked for once, the rest once more')
 })
 
-t.test('each outage while a code is checked', {
-  buffered: true, skip: !isFull && 'only in npm run test:faults',
-}, async t => {
+if (isLong) t.test('each outage while a code is checked', { buffered: true }, async t => {
   const both = await startBoth(t)
   const { bad, create, asked, spoiled, finish, oracle } = both
   await forEach(both, 'otpless.otp', outages, async (name, fault) => {
@@ -214,9 +209,7 @@ t.test('each outage while a code is checked', {
   await oracle.judge('checks of a code with every outage once')
 })
 
-t.test('no access token, no provider, no name', {
-  buffered: true, skip: !isFull && 'only in npm run test:faults',
-}, async t => {
+if (isLong) t.test('no access token, no provider, no name', { buffered: true }, async t => {
   // The first part of this name is longer than DNS allows: no resolver is asked.
   const both = await startBoth(
     t, () => ({ OTPLESS_AUTH_URL: 'http://127.0.0.1:1', TRUECALLER_API_URL: `http://${'a'.repeat(64)}.invalid` }),
@@ -274,7 +267,7 @@ t.test('a provider that answers 500 to everything', { buffered: true }, async t 
   const opening = until(
     async () => await breaker('otpless') === 'open', 'the breaker opens', 10_000,
   ).then(() => { openedMs = performance.now() - begunAt })
-  const during = await runFor(both, some(60_000, 6_000), 25)
+  const during = await runFor(both, longOrShort(60_000, 6_000), 25)
   await opening
   // It has to fail as often as it did well before.
   t.ok(openedMs < 8_000, `open after ${Math.round(openedMs)} ms`)
@@ -300,13 +293,11 @@ t.test('a provider that answers 500 to everything', { buffered: true }, async t 
     `open after ${Math.round(openedMs)} ms, closed ${Math.round(closedMs)} ms after the end, p99 of a create ${p99[0]} ms before and ${p99[1]} ms meanwhile`,
   )
   await oracle.judge(
-    `OTPLESS answers 500 for ${some(60, 6)} s: ${calls} calls for ${during.numbers.length} verifications`,
+    `OTPLESS answers 500 for ${longOrShort(60, 6)} s: ${calls} calls for ${during.numbers.length} verifications`,
   )
 })
 
-t.test('a provider that comes and goes', {
-  buffered: true, skip: !isFull && 'only in npm run test:faults',
-}, async t => {
+if (isLong) t.test('a provider that comes and goes', { buffered: true }, async t => {
   const both = await startBoth(t)
   const { bad, asked, spoiled, oracle } = both
   let isOver = false
@@ -351,15 +342,15 @@ t.test('one provider hangs, the others go on', { buffered: true }, async t => {
     }
     return took
   }
-  const alone = await measure(some(200, 60))
+  const alone = await measure(longOrShort(200, 60))
   bad.spoil(paths.otp, null, outages['one byte a second'] ?? (() => {}), Infinity)
-  const hanging = some(300, 100)
+  const hanging = longOrShort(300, 100)
   const stuck = Array.from({ length: hanging }, async () => {
     const { id } = await create(nextNumber('10'), 'otpless.otp')
     oracle.accept(id, 'failed/provider_unavailable')
   })
   await until(() => bad.asked.filter(({ path }) => path === paths.otp).length === hanging, 'all are being asked')
-  const meanwhile = await measure(some(200, 60))
+  const meanwhile = await measure(longOrShort(200, 60))
   await Promise.all(stuck)
   const [p99, p99Meanwhile] = [quantile(alone, 0.99), quantile(meanwhile, 0.99)]
   t.comment(
@@ -369,9 +360,7 @@ t.test('one provider hangs, the others go on', { buffered: true }, async t => {
   await oracle.judge(`${hanging} calls of OTPLESS drip one byte a second`)
 })
 
-t.test('many in flight with a provider 200 ms away', {
-  buffered: true, skip: !isFull && 'only in npm run test:faults',
-}, async t => {
+if (isLong) t.test('many in flight with a provider 200 ms away', { buffered: true }, async t => {
   const both = await startBoth(t)
   const { bad, create, oracle, finish } = both
   bad.spoil('/', null, async (response, ask) => {

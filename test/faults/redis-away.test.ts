@@ -9,20 +9,19 @@ import t, { type Test } from 'tap'
 import { findRedis, launchRedis } from '../../scripts/redis.ts'
 import type { Answer } from '../helpers/gateway.ts'
 import { startRedis, until } from '../helpers/redis.ts'
-import { live } from './load.ts'
-import { codeOf, insist, numberOf } from './oracle.ts'
+import { runLifecycle } from './lifecycle.ts'
+import { codeOf, retryUntilAnswered, numberOf } from './oracle.ts'
 import { startProxy } from './proxy.ts'
-import { startWorld } from './world.ts'
+import { startDeployment } from './deployment.ts'
 
 t.jobs = 4
-t.setTimeout(150_000)
 
 const writeScript = createHash('sha1').update(
   readFileSync(new URL('../../src/store/write.lua', import.meta.url)),
 ).digest('hex')
 
 async function startOne (t: Test, redisUrl: string) {
-  const { shop, anybody, oracle, simulators, all, start } = await startWorld(t, { redisUrl })
+  const { shop, anybody, oracle, simulators, all, start } = await startDeployment(t, { redisUrl })
   const wire = await startProxy(t, simulators.url)
   const gateway = await start({ ...all, TRUECALLER_API_URL: wire.url })
   const admin = new Redis(redisUrl, { retryStrategy: () => 50, maxRetriesPerRequest: null }).on('error', () => {})
@@ -99,7 +98,7 @@ t.test('frozen', { buffered: true }, async t => {
   }
   // Redis did what it was asked once it went on, when nobody waited any more: the retry finds that, and it ends.
   for (const round of [0, 1]) {
-    const { status, body } = await insist(() => unheard(round))
+    const { status, body } = await retryUntilAnswered(() => unheard(round))
     t.equal(status, 201)
     oracle.accept(body['id'], 'verified', 'failed/provider_unavailable')
     const code = codeOf(numberOf(100 + round, '10'))
@@ -127,7 +126,7 @@ t.test('killed, and started again with what it wrote', { buffered: true }, async
   let redis = await start()
   const { shop, oracle } = await startOne(t, redis.url)
   const port = Number(new URL(redis.url).port)
-  await runDuring(60, 80, n => live(n, shop, oracle), async underWay => {
+  await runDuring(60, 80, n => runLifecycle(n, shop, oracle), async underWay => {
     for (const awayMs of [0, 1_500]) {
       await delay(1_000 + Math.random() * 300)
       await until(() => underWay() > 0, 'somebody is at it')
@@ -144,7 +143,7 @@ t.test('its scripts flushed', { buffered: true }, async t => {
   const redis = await startRedis(t)
   const { shop, oracle, admin } = await startOne(t, redis.url)
   let flushed = 0
-  await runDuring(50, 40, n => live(n, shop, oracle), async () => {
+  await runDuring(50, 40, n => runLifecycle(n, shop, oracle), async () => {
     for (let n = 0; n < 20; n += 1) {
       await delay(100)
       const [wasThere] = await admin.script('EXISTS', writeScript) as number[]
@@ -162,7 +161,7 @@ t.test('every connection killed, ten times', { buffered: true }, async t => {
   const redis = await startRedis(t)
   const { shop, oracle, admin } = await startOne(t, redis.url)
   let killed = 0
-  await runDuring(100, 50, n => live(n, shop, oracle), async () => {
+  await runDuring(100, 50, n => runLifecycle(n, shop, oracle), async () => {
     for (let n = 0; n < 10; n += 1) {
       await delay(300 + Math.random() * 200)
       for (const type of ['normal', 'pubsub']) killed += Number(

@@ -1,42 +1,41 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { until } from '../helpers/redis.ts'
-import { startMortal, startWriter } from './disk.ts'
-import { live } from './load.ts'
+import { startRestartableRedis, startWriter } from './restartable-redis.ts'
+import { runLifecycle } from './lifecycle.ts'
 import { numberOf } from './oracle.ts'
-import { isFull, some, startWorld } from './world.ts'
+import { isLong, longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 2
-t.setTimeout(600_000)
 
 const count = (n: number): string => n.toLocaleString('en')
 
 t.test('killed while it syncs its file every second: nothing acknowledged is lost', { buffered: true }, async t => {
-  const redis = await startMortal(t, { fsync: 'everysec' })
+  const redis = await startRestartableRedis(t, { fsync: 'everysec' })
   // A provider calls again for longer than Redis is away.
-  const { shop, oracle, start, api, worker } = await startWorld(
-    t, { redisUrl: redis.url, simulatorOptions: { retryScale: some(0.8, 0.2) } },
+  const { shop, oracle, start, api, worker } = await startDeployment(
+    t, { redisUrl: redis.url, simulatorOptions: { retryScale: longOrShort(0.8, 0.2) } },
   )
   const [, jobs] = await Promise.all([start(api), start(worker)])
-  const writer = await startWriter(t, redis.url, some(128, 32))
-  const away = isFull ? [0, 3_000, 5_000, 15_000] : [0, 1_000]
+  const writer = await startWriter(t, redis.url, longOrShort(128, 32))
+  const away = isLong ? [0, 3_000, 5_000, 15_000] : [0, 1_000]
   const lives: Promise<void>[] = []
   let isOver = false
   let awaySince = Infinity
   const load = (async () => {
     for (let n = 0; !isOver; n += 1) {
-      lives.push(live(n, shop, oracle, 30_000))
+      lives.push(runLifecycle(n, shop, oracle, 30_000))
       // Hundreds that all ask again at once would measure themselves.
       await until(
         () => isOver || performance.now() - awaySince < 1_000 || awaySince === Infinity, 'Redis is back', 60_000,
       )
-      await delay(some(100, 60))
+      await delay(longOrShort(100, 60))
     }
   })()
 
   for (const awayMs of away) {
-    const enough = writer.acknowledged.length + some(60_000, 1_500)
-    const latest = performance.now() + some(30_000, 10_000)
+    const enough = writer.acknowledged.length + longOrShort(60_000, 1_500)
+    const latest = performance.now() + longOrShort(30_000, 10_000)
     await until(
       () => writer.acknowledged.length >= enough || performance.now() > latest,
       'enough is written, or as much as the machine can', 90_000,
@@ -63,7 +62,7 @@ t.test('killed while it syncs its file every second: nothing acknowledged is los
       `Redis gone for ${awayMs} ms: creates answered ${apiMs} ms after it was back, jobs done after ${workersMs} ms`,
     )
     t.ok((apiMs ?? Infinity) <= 1_500, `creates after ${apiMs} ms`)
-    t.ok((workersMs ?? Infinity) <= some(2_000, 3_000), `jobs after ${workersMs} ms`)
+    t.ok((workersMs ?? Infinity) <= longOrShort(2_000, 3_000), `jobs after ${workersMs} ms`)
   }
   isOver = true
   await Promise.all([load, writer.stop()])
@@ -78,8 +77,8 @@ t.test('killed while it syncs its file every second: nothing acknowledged is los
 })
 
 t.test('killed without a file: everything is lost, which it was warned of', { buffered: true }, async t => {
-  const redis = await startMortal(t, { fsync: 'no file' })
-  const { shop, oracle, start, all } = await startWorld(t, { redisUrl: redis.url })
+  const redis = await startRestartableRedis(t, { fsync: 'no file' })
+  const { shop, oracle, start, all } = await startDeployment(t, { redisUrl: redis.url })
   const gateway = await start(all)
   t.match(gateway.logs.join('\n'), /append-only file: what was accepted is lost when it restarts/)
   const ids = await Promise.all(Array.from({ length: 50 }, async (_, n): Promise<string> =>
@@ -95,6 +94,6 @@ t.test('killed without a file: everything is lost, which it was warned of', { bu
   const after = await answers()
   t.same([...after.keys()], [410], 'gone, in so many words')
   t.comment(`no append-only file, Redis SIGKILLed: ${after.get(410)?.length} of ${ids.length} verifications lost`)
-  for (let n = 0; n < 5; n += 1) await live(n, shop, oracle)
+  for (let n = 0; n < 5; n += 1) await runLifecycle(n, shop, oracle)
   await oracle.judge('Redis without a file SIGKILLed, apps begin anew')
 })

@@ -8,13 +8,12 @@ import { findExecutable } from '../../scripts/install.ts'
 import { findRedis } from '../../scripts/redis.ts'
 import { scrape, sumOf } from '../helpers/metrics.ts'
 import { until } from '../helpers/redis.ts'
-import { startMortal } from './disk.ts'
-import { live } from './load.ts'
-import { codeOf, insist, numberOf, type Settled } from './oracle.ts'
-import { some, startWorld } from './world.ts'
+import { startRestartableRedis } from './restartable-redis.ts'
+import { runLifecycle } from './lifecycle.ts'
+import { codeOf, retryUntilAnswered, numberOf, type Settled } from './oracle.ts'
+import { longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 3
-t.setTimeout(180_000)
 
 type Trouble = {
   /** What `verigate_redis_errors_total` counts. */
@@ -34,11 +33,11 @@ async function outlive (
   t: Test, redisUrl: string, injected: string, { code, reads, inject, mend }: Trouble,
 ): Promise<Settled[]> {
   const handsetDelayMs = 3_000
-  const { shop, anybody, url, oracle, start, all, simulators } = await startWorld(
+  const { shop, anybody, url, oracle, start, all, simulators } = await startDeployment(
     t, { redisUrl, simulatorOptions: { retryScale: 0.3, handsetDelayMs } },
   )
   const gateway = await start(all)
-  const count = some(30, 8)
+  const count = longOrShort(30, 8)
   const numbers = Array.from({ length: count }, (_, n) => n)
   const create = async (n: number, method: string): Promise<string> => {
     const { status, body } = await shop.create({ phoneNumber: numberOf(n, '10'), workflow: [method] })
@@ -67,7 +66,7 @@ async function outlive (
     { status, body, headers }, { status: 503, body: { code: 'store_unavailable' }, headers: { 'retry-after': '1' } },
   )
   if (reads) t.match(
-    await insist(() => shop.call('GET', `/verifications/${known}`)), { status: 200, body: { status: 'pending' } },
+    await retryUntilAnswered(() => shop.call('GET', `/verifications/${known}`)), { status: 200, body: { status: 'pending' } },
   )
   t.equal((await anybody.call('GET', '/livez')).status, 200)
   t.equal((await anybody.call('GET', '/readyz')).status, reads ? 200 : 503)
@@ -89,13 +88,13 @@ async function outlive (
     async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again', 10_000,
   )
   const apiMs = Math.round(performance.now() - mendedAt)
-  t.ok(apiMs <= some(1_500, 3_000), `creates again after ${apiMs} ms`)
+  t.ok(apiMs <= longOrShort(1_500, 3_000), `creates again after ${apiMs} ms`)
   await Promise.all(
     messages.map(
-      (id, n) => insist(() => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(numberOf(n, '10')) })),
+      (id, n) => retryUntilAnswered(() => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(numberOf(n, '10')) })),
     ),
   )
-  for (let n = 0; n < 5; n += 1) await live(300 + n, shop, oracle)
+  for (let n = 0; n < 5; n += 1) await runLifecycle(300 + n, shop, oracle)
   const settled = await oracle.judge(injected)
   t.comment(`${injected}: ${refused} callbacks refused, creates answered ${apiMs} ms after it was over`)
   t.notMatch(gateway.logs.join('\n'), /unexpected error|shutting down after an uncaught error/)
@@ -103,7 +102,7 @@ async function outlive (
 }
 
 t.test('memory full', { buffered: true }, async t => {
-  const redis = await startMortal(t, { fsync: 'no file' })
+  const redis = await startRestartableRedis(t, { fsync: 'no file' })
   await outlive(t, redis.url, 'Redis full (maxmemory, noeviction)', {
     code: 'OOM', reads: true,
     inject: () => redis.ask('CONFIG', 'SET', 'maxmemory', '1mb'),
@@ -112,7 +111,7 @@ t.test('memory full', { buffered: true }, async t => {
 })
 
 t.test('made a replica of its replica, and a master again', { buffered: true }, async t => {
-  const [redis, other] = await Promise.all([startMortal(t, { fsync: 'no file' }), startMortal(t, { fsync: 'no file' })])
+  const [redis, other] = await Promise.all([startRestartableRedis(t, { fsync: 'no file' }), startRestartableRedis(t, { fsync: 'no file' })])
   const follow = async (one: typeof redis, { port }: typeof redis): Promise<void> => {
     await one.ask('REPLICAOF', '127.0.0.1', String(port))
     await until(
@@ -134,7 +133,7 @@ t.test('made a replica of its replica, and a master again', { buffered: true }, 
 })
 
 t.test('busy with a script that does not end', { buffered: true }, async t => {
-  const redis = await startMortal(t, { fsync: 'no file' })
+  const redis = await startRestartableRedis(t, { fsync: 'no file' })
   await redis.ask('CONFIG', 'SET', 'busy-reply-threshold', '50')
   await outlive(t, redis.url, 'Redis busy with a script (BUSY)', {
     code: 'BUSY', reads: false,
@@ -162,7 +161,7 @@ t.test('killed, and loading its file for seconds', { buffered: true }, async t =
   const binary = await wrapRedis(
     t, redis => `exec ${redis} "$@" --key-load-delay 2000 --loading-process-events-interval-bytes 1024`,
   )
-  const redis = await startMortal(t, { fsync: 'everysec', binary })
+  const redis = await startRestartableRedis(t, { fsync: 'everysec', binary })
   await redis.ask('EVAL', "for n = 1, 20000 do redis.call('SET', 'fill:' .. n, n) end", '0')
   let loaded: Promise<void> = Promise.resolve()
   const isLoading = () => redis.ask('INFO', 'persistence').then(info => /loading:1/.test(String(info)), () => false)
@@ -186,7 +185,7 @@ const prlimit = await findExecutable(['prlimit'], process.env['PATH'] ?? '')
 t.test('its disk is full', { buffered: true, skip: prlimit === null && 'needs prlimit (util-linux)' }, async t => {
   // What a file may not grow beyond is to Redis what a full disk is: its write is refused.
   const binary = await wrapRedis(t, redis => `trap '' XFSZ\nexec ${redis} "$@"`)
-  const redis = await startMortal(t, { fsync: 'everysec', binary })
+  const redis = await startRestartableRedis(t, { fsync: 'everysec', binary })
   const limit = (bytes: string) =>
     promisify(execFile)(prlimit ?? '', ['--pid', String(redis.pid()), `--fsize=${bytes}:unlimited`])
   const status = async (): Promise<string> =>

@@ -2,20 +2,19 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Answer } from '../helpers/gateway.ts'
 import { startRedis, until } from '../helpers/redis.ts'
-import { live } from './load.ts'
-import { insist, numberOf } from './oracle.ts'
+import { runLifecycle } from './lifecycle.ts'
+import { retryUntilAnswered, numberOf } from './oracle.ts'
 import { startWire } from './wire.ts'
-import { isFull, some, startWorld } from './world.ts'
+import { isLong, longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 4
-t.setTimeout(180_000)
 
 /** A wire between Redis and whatever is started with `wired`. */
 async function startWired (t: Test) {
   const redis = await startRedis(t)
   const wire = await startWire(t, redis.port)
-  const world = await startWorld(t, { redisUrl: redis.url, simulatorOptions: { retryScale: some(0.6, 0.2) } })
-  return { ...world, redis, wire, wired: { REDIS_URL: wire.url } }
+  const deployment = await startDeployment(t, { redisUrl: redis.url, simulatorOptions: { retryScale: longOrShort(0.6, 0.2) } })
+  return { ...deployment, redis, wire, wired: { REDIS_URL: wire.url } }
 }
 
 type Timed = Answer & { ms: number }
@@ -43,9 +42,7 @@ async function liveDuring (
   await Promise.all([ended, ...lives])
 }
 
-t.test('a far away Redis: each request takes a round trip longer for each that it makes', {
-  buffered: true,
-}, async t => {
+t.test('a far away Redis: each request takes a round trip longer for each that it makes', { buffered: true }, async t => {
   const { wire, wired, all, start, shop, oracle } = await startWired(t)
   await start({ ...all, ...wired })
   let n = 1_000
@@ -60,7 +57,7 @@ t.test('a far away Redis: each request takes a round trip longer for each that i
   ]
   const measure = async (call: () => Promise<Answer>): Promise<number> => {
     const all: Timed[] = []
-    for (let tries = 0; tries < some(15, 7); tries += 1) all.push(await timed(call))
+    for (let tries = 0; tries < longOrShort(15, 7); tries += 1) all.push(await timed(call))
     t.same(all.filter(({ status }) => status >= 300), [], 'all succeed')
     // The fastest: others waited for the machine, too.
     return Math.min(...all.map(({ ms }) => ms))
@@ -79,14 +76,14 @@ t.test('a far away Redis: each request takes a round trip longer for each that i
     '100 ms away': { latencyMs }, '20 to 150 ms away': {
       latencyMs: 20, jitterMs: 130,
     }, 'one byte at a time': { isSliced: true },
-    ...isFull ? { '500 ms away': { latencyMs: 500 }, '200 kB a second': { bytesPerSecond: 200_000 } } : {},
+    ...isLong ? { '500 ms away': { latencyMs: 500 }, '200 kB a second': { bytesPerSecond: 200_000 } } : {},
   })
   for (const [what, pace] of paces) {
     Object.assign(wire, usual, pace)
     const from = n += 100
-    await Promise.all(Array.from({ length: some(10, 5) }, async (_, m) => {
+    await Promise.all(Array.from({ length: longOrShort(10, 5) }, async (_, m) => {
       const key = from + m
-      await live(key, { ...shop, async create (body, headers) {
+      await runLifecycle(key, { ...shop, async create (body, headers) {
         const answer = await shop.create(body, headers)
         t.equal(answer.status, 201, `${what}: no error`)
         return answer
@@ -113,7 +110,7 @@ t.test('slower than the command timeout, then fast again', { buffered: true }, a
     `answers that come after 2 s: 503 after ${refused.ms} ms; works ${Math.round(performance.now() - fastAt)} ms after it is fast again`,
   )
   // What nobody waited for any more was written: with the key the same one goes on.
-  const { status, body: { id } } = await insist(create)
+  const { status, body: { id } } = await retryUntilAnswered(create)
   t.equal(status, 201)
   oracle.accept(id, 'verified', 'failed/provider_unavailable')
   await oracle.judge('Redis answers after 2 s, with a command timeout of 1 s')
@@ -123,10 +120,10 @@ t.test('slower than the command timeout, then fast again', { buffered: true }, a
 t.test('half-open: what is sent vanishes, connections look alive', { buffered: true }, async t => {
   const { wire, wired, all, api, worker, start, shop, anybody, oracle } = await startWired(t)
   // A worker waits fifteen seconds for a word of Redis: in the short form only the api is behind the wire.
-  const gateway = await start({ ...(isFull ? all : api), ...wired })
-  if (!isFull) await start(worker)
+  const gateway = await start({ ...(isLong ? all : api), ...wired })
+  if (!isLong) await start(worker)
   const { body: { id } } = await shop.create(
-    { phoneNumber: numberOf(0, '92'), workflow: [{ method: 'truecaller.push', timeoutSeconds: some(30, 8) }] },
+    { phoneNumber: numberOf(0, '92'), workflow: [{ method: 'truecaller.push', timeoutSeconds: longOrShort(30, 8) }] },
   )
   oracle.accept(id, 'expired/attempt_timeout')
   const from = wire.connections()
@@ -158,7 +155,7 @@ t.test('half-open: what is sent vanishes, connections look alive', { buffered: t
     async () => (await shop.call('GET', `/verifications/${id}`)).status === 200, 'it has connected again', 10_000,
   )
   const apiMs = Math.round(performance.now() - healedAt)
-  for (let n = 0; n < some(50, 10); n += 1) await live(n + 10, shop, oracle)
+  for (let n = 0; n < longOrShort(50, 10); n += 1) await runLifecycle(n + 10, shop, oracle)
   await oracle.judge('half-open connections to Redis')
   t.comment(
     `half-open: ${refused.length} requests answered 503 after at most ${slowest} ms; new connections ${apiMs} ms after the network is whole`,
@@ -170,9 +167,9 @@ t.test('a connection that breaks all the time', { buffered: true }, async t => {
   const { wire, wired, all, start, shop, oracle } = await startWired(t)
   await start({ ...all, ...wired })
   let cuts = 0
-  await liveDuring(n => live(n, shop, oracle), some(50, 100), async () => {
+  await liveDuring(n => runLifecycle(n, shop, oracle), longOrShort(50, 100), async () => {
     const from = performance.now()
-    for (; performance.now() - from < some(10_000, 3_000); cuts += wire.connections()) {
+    for (; performance.now() - from < longOrShort(10_000, 3_000); cuts += wire.connections()) {
       await delay(300)
       wire.cut()
       await until(() => wire.connections() > 0, 'it connects again')
@@ -181,14 +178,12 @@ t.test('a connection that breaks all the time', { buffered: true }, async t => {
   await oracle.judge(`every connection to Redis reset each 300 ms (${cuts} in all)`)
 })
 
-t.test('frozen for 5 s and 10 s under load', {
-  buffered: true, skip: !isFull && 'only in npm run test:faults',
-}, async t => {
+if (isLong) t.test('frozen for 5 s and 10 s under load', { buffered: true }, async t => {
   const { redis, start, all, shop, anybody, oracle } = await startWired(t)
   await start(all)
   const answers: Timed[] = []
   let frozenAt = Infinity
-  await liveDuring(n => live(n, shop, oracle, 40_000), 60, async () => {
+  await liveDuring(n => runLifecycle(n, shop, oracle, 40_000), 60, async () => {
     for (const frozenMs of [5_000, 10_000]) {
       await delay(2_000)
       redis.pause()

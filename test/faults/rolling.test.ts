@@ -3,13 +3,12 @@ import t from 'tap'
 import type { GatewayProcess } from '../helpers/process.ts'
 import { until } from '../helpers/redis.ts'
 import { startBalancer } from './balancer.ts'
-import { live } from './load.ts'
-import { startWorld } from './world.ts'
+import { runLifecycle } from './lifecycle.ts'
+import { startDeployment } from './deployment.ts'
 
-t.setTimeout(150_000)
 
 t.test('two of each kind are replaced under load, one after the other, and no caller notices', async t => {
-  const { url, shop, oracle, all: environment, start } = await startWorld(t)
+  const { url, shop, oracle, all: environment, start } = await startDeployment(t)
   const balancer = await startBalancer(t, Number(new URL(url).port))
   const started = async (role: 'api' | 'worker'): Promise<GatewayProcess> => {
     const gateway = await start(
@@ -30,7 +29,7 @@ t.test('two of each kind are replaced under load, one after the other, and no ca
   const load = (async () => {
     for (let n = 0; !isReplaced; n += 1) {
       // Not where the provider fails: a worker that sees little else would stop asking for a while.
-      if (n % 5 !== 3) lives.push(live(n, shop, oracle))
+      if (n % 5 !== 3) lives.push(runLifecycle(n, shop, oracle))
       await delay(80)
     }
   })()

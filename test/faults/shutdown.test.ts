@@ -7,23 +7,22 @@ import { openEvents } from '../helpers/events.ts'
 import { clientOf, keys } from '../helpers/gateway.ts'
 import { readLine, type GatewayProcess } from '../helpers/process.ts'
 import { freePort, startRedis, until } from '../helpers/redis.ts'
-import { live } from './load.ts'
+import { runLifecycle } from './lifecycle.ts'
 import { numberOf } from './oracle.ts'
 import { startProxy } from './proxy.ts'
-import { pointedAt, startVictim } from './victim.ts'
-import { some, startWorld } from './world.ts'
+import { pointedAt, startKillable } from './killed-process.ts'
+import { longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 4
-t.setTimeout(150_000)
 
 async function startOne (t: Test, overrides: Record<string, string> = {}) {
   const redis = await startRedis(t)
   // A provider calls again for seventeen seconds: longer than a restart takes where the machine is busy.
-  const world = await startWorld(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.4 } })
-  const wire = await startProxy(t, world.simulators.url)
-  const own = { ...world.all, OTPLESS_AUTH_URL: wire.url, ...overrides }
-  const gateway = await world.start(own)
-  return { ...world, redis, gateway, wire, startAgain: () => world.start(own) }
+  const deployment = await startDeployment(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.4 } })
+  const wire = await startProxy(t, deployment.simulators.url)
+  const own = { ...deployment.all, OTPLESS_AUTH_URL: wire.url, ...overrides }
+  const gateway = await deployment.start(own)
+  return { ...deployment, redis, gateway, wire, startAgain: () => deployment.start(own) }
 }
 
 /** Sends the signal, and tells how the process ended and after how long. */
@@ -38,10 +37,10 @@ async function end (
 t.test('SIGTERM under load', { buffered: true }, async t => {
   const { gateway, wire, shop, oracle, startAgain } = await startOne(t)
   wire.delayMs = 300
-  const lives = Array.from({ length: 40 }, (_, n) => live(1_000 + 5 * n + 4, shop, oracle))
+  const lives = Array.from({ length: 40 }, (_, n) => runLifecycle(1_000 + 5 * n + 4, shop, oracle))
   const loading = (async () => {
     for (let n = 0; n < 60; n += 1) {
-      lives.push(live(n, shop, oracle))
+      lives.push(runLifecycle(n, shop, oracle))
       await delay(20)
     }
   })()
@@ -95,9 +94,7 @@ t.test('SIGTERM: what was accepted is answered', { buffered: true }, async t => 
   t.comment('SIGTERM with 50 creates and a long poll of 30 s in hand: answered 51, failed 0')
 })
 
-t.test('SIGTERM: unready at once, and as useful as before until balancers have noticed', {
-  buffered: true,
-}, async t => {
+t.test('SIGTERM: unready at once, and as useful as before until balancers have noticed', { buffered: true }, async t => {
   const operationsPort = await freePort()
   const { gateway, url, shop } = await startOne(
     t, { SHUTDOWN_DELAY_SECONDS: '5', OPERATIONS_PORT: String(operationsPort) },
@@ -148,16 +145,16 @@ t.test('SIGTERM with everything stuck', { buffered: true }, async t => {
 })
 
 t.test('SIGTERM of a worker with jobs in hand', { buffered: true }, async t => {
-  const world = await startWorld(t)
-  const { shop, oracle, redisUrl } = world
+  const deployment = await startDeployment(t)
+  const { shop, oracle, redisUrl } = deployment
   const profile = '/v1/default'
-  const [count, hanging] = [10, some(2, 0)]
+  const [count, hanging] = [10, longOrShort(2, 0)]
   const [{ gateway, providers }, later] = await Promise.all([
-    startVictim(t, world, world.worker, ({ providers }) => {
+    startKillable(t, deployment, deployment.worker, ({ providers }) => {
       providers.delayMs = 2_000
       if (hanging > 0) providers.lose(profile, hanging)
     }),
-    startProxy(t, world.simulators.url), world.start(world.api),
+    startProxy(t, deployment.simulators.url), deployment.start(deployment.api),
   ])
   const redis = new Redis(redisUrl)
   t.teardown(() => redis.disconnect())
@@ -176,7 +173,7 @@ t.test('SIGTERM of a worker with jobs in hand', { buffered: true }, async t => {
   t.equal(oracle.reached(4), count - hanging, 'what could be finished is')
   const [active, delayed] = [await redis.llen('{vg}:resolve:active'), await redis.zcard('{vg}:resolve:delayed')]
   t.equal(active + delayed, hanging, `what is left is in the queue: ${active} in hand, ${delayed} to be tried again`)
-  await world.start({ ...world.worker, ...pointedAt(later) })
+  await deployment.start({ ...deployment.worker, ...pointedAt(later) })
   await oracle.judge(`SIGTERM of a worker with ${count} jobs in hand, ${hanging} of which wait for ever`)
   t.same([fetches(providers), fetches(later)], [count, hanging], 'and only the rest is done again')
 })
@@ -217,11 +214,11 @@ t.test('a second SIGTERM ends it at once', { buffered: true }, async t => {
 
 t.test('SIGKILL leaves nothing behind that stands in the way', { buffered: true }, async t => {
   const { gateway, shop, oracle, startAgain } = await startOne(t)
-  await Promise.all(Array.from({ length: 20 }, (_, n) => live(n, shop, oracle)))
+  await Promise.all(Array.from({ length: 20 }, (_, n) => runLifecycle(n, shop, oracle)))
   t.equal((await gateway.kill()).code, 137)
   const from = performance.now()
   await startAgain()
   t.comment(`listens again after ${Math.round(performance.now() - from)} ms`)
-  await live(20, shop, oracle)
+  await runLifecycle(20, shop, oracle)
   await oracle.judge('SIGKILL of the only process, started again')
 })

@@ -6,15 +6,14 @@ import { readMetric } from '../e2e/end-user.ts'
 import { clientOf, keys } from '../helpers/gateway.ts'
 import { readLine } from '../helpers/process.ts'
 import { until } from '../helpers/redis.ts'
-import { createIntruder } from './intruder.ts'
-import { live } from './load.ts'
-import { codeOf, insist, numberOf } from './oracle.ts'
-import { pointedAt, startVictim } from './victim.ts'
+import { createFaultInjector } from './injected-faults.ts'
+import { runLifecycle } from './lifecycle.ts'
+import { codeOf, retryUntilAnswered, numberOf } from './oracle.ts'
+import { pointedAt, startKillable } from './killed-process.ts'
 import { startProxy } from './proxy.ts'
-import { isFull, some, startWorld } from './world.ts'
+import { isLong, longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 3
-t.setTimeout(150_000)
 
 const profile = '/v1/default'
 const initiate = '/auth/v1/initiate/otp'
@@ -36,20 +35,18 @@ const stalls = [
 ] as const
 
 for (const { name, how, stallMs, inShort } of stalls) {
-  t.test(`${name}, its jobs in hand`, {
-    buffered: true, skip: !isFull && !inShort && 'only in npm run test:faults',
-  }, async t => {
-    const world = await startWorld(t)
-    const { shop, oracle } = world
-    const intruder = await createIntruder(t)
+  if (isLong || inShort) t.test(`${name}, its jobs in hand`, { buffered: true }, async t => {
+    const deployment = await startDeployment(t)
+    const { shop, oracle } = deployment
+    const intruder = await createFaultInjector(t)
     const [victim, later] = await Promise.all(
       [
-        startVictim(t, world, { ...world.worker, ...intruder.environment }), startProxy(t, world.simulators.url),
-        world.start(world.api),
+        startKillable(t, deployment, { ...deployment.worker, ...intruder.environment }), startProxy(t, deployment.simulators.url),
+        deployment.start(deployment.api),
       ],
     )
     const { gateway, providers } = victim
-    const redis = new Redis(world.redisUrl)
+    const redis = new Redis(deployment.redisUrl)
     t.teardown(() => redis.disconnect())
     const address = await gateway.listening
     // The answers come while it does not listen.
@@ -63,11 +60,11 @@ for (const { name, how, stallMs, inShort } of stalls) {
     await until(() => fetches(providers) > 0, 'it is at it')
     const stalledAt = performance.now()
     if (how === 'frozen') gateway.signal('SIGSTOP')
-    else await intruder.strike(gateway, { block: stallMs })
+    else await intruder.inject(gateway, { block: stallMs })
     await untilDeaf(address)
     const [inHand, locked] = [fetches(providers), await redis.llen('{vg}:resolve:active')]
     t.ok(locked > 0, `${locked} jobs are its own`)
-    await world.start({ ...world.worker, ...pointedAt(later) })
+    await deployment.start({ ...deployment.worker, ...pointedAt(later) })
     await until(
       () => performance.now() - stalledAt > stallMs && (how === 'blocked' || fetches(later) > 0), 'it stalls', 30_000,
     )
@@ -88,17 +85,15 @@ for (const { name, how, stallMs, inShort } of stalls) {
 }
 
 for (const { stallMs, inShort } of [{ stallMs: 8_000, inShort: false }, { stallMs: 2_000, inShort: true }]) {
-  t.test(`SIGSTOP of an api for ${stallMs / 1_000} s in the middle of a create, asked again elsewhere`, {
-    buffered: true, skip: !isFull && !inShort && 'only in npm run test:faults',
-  }, async t => {
-    const world = await startWorld(t)
-    const { shop, oracle } = world
+  if (isLong || inShort) t.test(`SIGSTOP of an api for ${stallMs / 1_000} s in the middle of a create, asked again elsewhere`, { buffered: true }, async t => {
+    const deployment = await startDeployment(t)
+    const { shop, oracle } = deployment
     const [{ gateway, providers, shop: frozen }] = await Promise.all(
-      [startVictim(t, world, world.api), world.start(world.all)],
+      [startKillable(t, deployment, deployment.api), deployment.start(deployment.all)],
     )
     // The answers come while it does not listen.
     providers.delayMs = 1_500
-    const count = some(10, 5)
+    const count = longOrShort(10, 5)
     const numbers = Array.from({ length: count }, (_, n) => n)
     const create = (n: number, client: typeof shop) =>
       client.create(
@@ -119,7 +114,7 @@ for (const { stallMs, inShort } of [{ stallMs: 8_000, inShort: false }, { stallM
       begun, numbers.map(() => [{ revision: 1, status: 'pending' }]),
       'nor is anything written but that they were begun',
     )
-    const again = numbers.map(n => insist(() => create(n, shop), 30_000))
+    const again = numbers.map(n => retryUntilAnswered(() => create(n, shop), 30_000))
     await delay(stallMs)
     gateway.signal('SIGCONT')
     const [answers, repeated] = [await Promise.all(first), await Promise.all(again)]
@@ -132,20 +127,18 @@ for (const { stallMs, inShort } of [{ stallMs: 8_000, inShort: false }, { stallM
       )
     }
     await oracle.judge(`SIGSTOP of an api for ${stallMs / 1_000} s in the middle of a create`)
-    t.equal(world.simulators.requests.filter(({ path }) => path === initiate).length, count, 'one message each')
+    t.equal(deployment.simulators.requests.filter(({ path }) => path === initiate).length, count, 'one message each')
     t.comment(`${repeated.filter(({ body }) => body['status'] === 'pending').length} of ${count} went on`)
   })
 }
 
-t.test('SIGSTOP of a worker for 7 s in the middle of a sweep', {
-  buffered: true, skip: !isFull && 'only in npm run test:faults',
-}, async t => {
-  const { shop, oracle, api, worker, start } = await startWorld(t)
+if (isLong) t.test('SIGSTOP of a worker for 7 s in the middle of a sweep', { buffered: true }, async t => {
+  const { shop, oracle, api, worker, start } = await startDeployment(t)
   await start(api)
   const count = 200
   for (let n = 0; n < count; n += 25) {
     await Promise.all(Array.from({ length: 25 }, async (_, m) => {
-      const { body } = await insist(
+      const { body } = await retryUntilAnswered(
         () =>
           shop.create({ phoneNumber: numberOf(n + m, '10'), workflow: [{ method: 'otpless.otp', timeoutSeconds: 1 }] }),
       )
@@ -165,20 +158,18 @@ t.test('SIGSTOP of a worker for 7 s in the middle of a sweep', {
   t.same(new Set(settled.map(({ verification }) => verification['revision'])), new Set([3]), 'each once')
 })
 
-t.test('the event loop of the only process blocked for 3 s', {
-  buffered: true, skip: !isFull && 'only in npm run test:faults',
-}, async t => {
-  const { shop, oracle, all, url, start } = await startWorld(t)
-  const intruder = await createIntruder(t)
+if (isLong) t.test('the event loop of the only process blocked for 3 s', { buffered: true }, async t => {
+  const { shop, oracle, all, url, start } = await startDeployment(t)
+  const intruder = await createFaultInjector(t)
   const gateway = await start({ ...all, ...intruder.environment })
   const probe = clientOf(url, keys.shop)
   // Whose request did not come in in time is told so, and asks again.
-  const lives = Array.from({ length: 20 }, (_, n) => live(n, shop, oracle).catch((error: Error) => {
+  const lives = Array.from({ length: 20 }, (_, n) => runLifecycle(n, shop, oracle).catch((error: Error) => {
     if (!error.message.startsWith('create answered 408')) throw error
-    return live(n, shop, oracle)
+    return runLifecycle(n, shop, oracle)
   }))
   await until(() => oracle.reached(2) > 3, 'the load is under way')
-  await intruder.strike(gateway, { block: 3_000 })
+  await intruder.inject(gateway, { block: 3_000 })
   await untilDeaf(url)
   // Who waited longer than a request may take to come in is cut off.
   const ask = (path: string) => probe.call('GET', path).catch(() => null)
@@ -191,13 +182,13 @@ t.test('the event loop of the only process blocked for 3 s', {
 })
 
 t.test('an error that nobody catches', { buffered: true }, async t => {
-  for (const fail of some(2, 1) === 2 ? ['throw', 'reject'] as const : ['throw'] as const) {
-    const { shop, oracle, all, start } = await startWorld(t, { simulatorOptions: { retryScale: 0.4 } })
-    const intruder = await createIntruder(t)
+  for (const fail of longOrShort(2, 1) === 2 ? ['throw', 'reject'] as const : ['throw'] as const) {
+    const { shop, oracle, all, start } = await startDeployment(t, { simulatorOptions: { retryScale: 0.4 } })
+    const intruder = await createFaultInjector(t)
     const gateway = await start({ ...all, ...intruder.environment })
-    const lives = Array.from({ length: 20 }, (_, n) => live(n, shop, oracle))
+    const lives = Array.from({ length: 20 }, (_, n) => runLifecycle(n, shop, oracle))
     await until(() => oracle.reached(2) > 3, 'the load is under way')
-    await intruder.strike(gateway, { fail })
+    await intruder.inject(gateway, { fail })
     const { code } = await gateway.ended
     t.not(code, 0, `${fail}: it ends with ${code}`)
     const last = gateway.logs.filter(line => line.endsWith('}')).map(readLine).find(

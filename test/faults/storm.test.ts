@@ -11,14 +11,13 @@ import { scrape, sumOf } from '../helpers/metrics.ts'
 import { readLine } from '../helpers/process.ts'
 import { connectTo, until } from '../helpers/redis.ts'
 import { numberOf, type Oracle } from './oracle.ts'
-import { isFull, some, startWorld, type World } from './world.ts'
+import { isLong, longOrShort, startDeployment, type Deployment } from './deployment.ts'
 
 t.jobs = 2
-t.setTimeout(900_000)
 
 /** Writes many like this one, all of which end at that time; what is told of them nobody hears. */
 async function fill (
-  t: Test, { redisUrl, all }: World, { like, count, endsAt }: { like: string, count: number, endsAt: number },
+  t: Test, { redisUrl, all }: Deployment, { like, count, endsAt }: { like: string, count: number, endsAt: number },
 ) {
   const redis = await connectTo(t, redisUrl)
   const sealer = createSealer(all['SEAL_KEYS'] ?? '')
@@ -65,7 +64,7 @@ async function fill (
 
 /** Creates, one after the other, and tells how long 99 of 100 took at most. */
 async function sample (
-  { shop, oracle }: Pick<World, 'shop'> & { oracle: Oracle }, isOver: (taken: number) => boolean | Promise<boolean>,
+  { shop, oracle }: Pick<Deployment, 'shop'> & { oracle: Oracle }, isOver: (taken: number) => boolean | Promise<boolean>,
 ): Promise<{ p99: number, taken: number }> {
   const took: number[] = []
   while (!await isOver(took.length)) {
@@ -74,31 +73,29 @@ async function sample (
     took.push(performance.now() - from)
     if (status !== 201) throw new Error(`create answered ${status}`)
     oracle.accept(body['id'], 'expired/attempt_timeout')
-    await delay(some(100, 10))
+    await delay(longOrShort(100, 10))
   }
   took.sort((a, b) => a - b)
   return { p99: Math.round(took[Math.ceil(took.length * 0.99) - 1] ?? NaN), taken: took.length }
 }
 
-t.test('many end in the same second, and a worker dies over it', {
-  buffered: true, skip: !isFull && 'only in npm run test:faults',
-}, async t => {
-  const world = await startWorld(t)
-  const { start, api, worker, url, oracle } = world
+if (isLong) t.test('many end in the same second, and a worker dies over it', { buffered: true }, async t => {
+  const deployment = await startDeployment(t)
+  const { start, api, worker, url, oracle } = deployment
   await start(api)
   const { body: { id: like } } = await clientOf(url, keys.bank).create({ workflow: ['truecaller.web'] })
-  const count = some(200_000, 2_000)
-  const endsAt = Date.now() + some(200_000, 8_000)
-  const { written, revision, remaining, looks } = await fill(t, world, { like, count, endsAt })
+  const count = longOrShort(200_000, 2_000)
+  const endsAt = Date.now() + longOrShort(200_000, 8_000)
+  const { written, revision, remaining, looks } = await fill(t, deployment, { like, count, endsAt })
   t.ok(Date.now() < endsAt, 'all are written before the first is due')
   t.equal(await remaining(), count)
   const crew = await Promise.all([start(worker), start(worker)])
-  const calm = await sample(world, taken => taken >= 50)
+  const calm = await sample(deployment, taken => taken >= 50)
   await until(() => Date.now() >= endsAt, 'they are due', 300_000)
 
   const from = performance.now()
   let isOver = false
-  const storm = sample(world, () => isOver)
+  const storm = sample(deployment, () => isOver)
   await until(async () => await remaining() < count * 0.8, 'some have ended', 60_000)
   await crew[0]?.kill()
   const left = await remaining()
@@ -127,12 +124,12 @@ t.test('many end in the same second, and a worker dies over it', {
 })
 
 t.test('no worker for a while: callbacks are taken, and worked off when one is back', { buffered: true }, async t => {
-  const world = await startWorld(t)
-  const { start, api, worker, url, shop, oracle, receiver } = world
+  const deployment = await startDeployment(t)
+  const { start, api, worker, url, shop, oracle, receiver } = deployment
   const [, gone] = await Promise.all([start(api), start(worker)])
   gone.signal('SIGTERM')
   await gone.ended
-  const count = some(2_000, 60)
+  const count = longOrShort(2_000, 60)
   for (let n = 0; n < count; n += 20) {
     await Promise.all(Array.from({ length: 20 }, async (_, m) => {
       const { status, body } = await shop.create({ phoneNumber: numberOf(n + m, '10'), workflow: ['truecaller.push'] })
@@ -143,7 +140,7 @@ t.test('no worker for a while: callbacks are taken, and worked off when one is b
   const callbacks = async (status_class: string): Promise<number> =>
     sumOf(await scrape(url), 'verigate_http_requests_total', { route: '/callbacks/:provider', status_class }) ?? 0
   await until(async () => await callbacks('2xx') >= count, 'every callback is taken', 60_000)
-  await delay(some(10_000, 1_000))
+  await delay(longOrShort(10_000, 1_000))
   t.equal(await callbacks('5xx'), 0, 'and none refused')
   const waiting = sumOf(await scrape(url), 'verigate_queue_jobs', { queue: 'resolve', state: 'waiting' })
   t.equal(waiting, count, 'the backlog is shown')

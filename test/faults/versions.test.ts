@@ -10,10 +10,9 @@ import { createSealer } from '../../src/store/sealing.ts'
 import { readLine, type GatewayProcess } from '../helpers/process.ts'
 import { until } from '../helpers/redis.ts'
 import { startBalancer } from './balancer.ts'
-import { live } from './load.ts'
-import { isFull, some, startWorld, type World } from './world.ts'
+import { runLifecycle } from './lifecycle.ts'
+import { isLong, longOrShort, startDeployment, type Deployment } from './deployment.ts'
 
-t.setTimeout(150_000)
 
 const root = join(import.meta.dirname, '../..')
 
@@ -22,8 +21,8 @@ const root = join(import.meta.dirname, '../..')
  * nobody knows yet.
  */
 const changes: { file: string, from: string, to: string }[] = [
-  { file: 'verification.ts', from: 'news, format: 1,', to: 'news, format: 1, later: { to: \'come\' },' },
-  { file: 'deliveries.ts', from: '...told, format: 1,', to: '...told, format: 1, later: { to: \'come\' },' },
+  { file: 'core/decide.ts', from: '{ ...request, status', to: '{ ...request, ...{ later: { to: \'come\' } }, status' },
+  { file: 'webhooks/delivery.ts', from: 'packer.pack(delivery)', to: 'packer.pack({ ...delivery, later: 1 })' },
   { file: 'jobs/queues.ts', from: ', { id }, {', to: ', { id, later: 1 }, {' },
   { file: 'store/write.lua', from: 'local last = ', to: '-- Of the next version.\nlocal last = ' },
 ]
@@ -52,7 +51,7 @@ async function buildNext (t: Test): Promise<string> {
  * a rollout, and its taking back.
  */
 async function runBoth (
-  t: Test, { api, worker, url, shop, oracle, start }: World, main: string,
+  t: Test, { api, worker, url, shop, oracle, start }: Deployment, main: string,
 ): Promise<{ ours: GatewayProcess[], theirs: GatewayProcess[] }> {
   const balancer = await startBalancer(t, Number(new URL(url).port))
   const startPair = async (options?: { main: string }): Promise<GatewayProcess[]> => {
@@ -73,12 +72,12 @@ async function runBoth (
   const load = (async () => {
     for (let n = 0; !isOver; n += 1) {
       // Not where the provider fails: a worker that sees little else would stop asking for a while.
-      if (n % 5 !== 3) lives.push(live(n, shop, oracle))
-      await delay(some(80, 120))
+      if (n % 5 !== 3) lives.push(runLifecycle(n, shop, oracle))
+      await delay(longOrShort(80, 120))
     }
   })()
-  await until(() => oracle.reached(2) >= some(60, 20), 'both have had their share', 30_000)
-  if (isFull) {
+  await until(() => oracle.reached(2) >= longOrShort(60, 20), 'both have had their share', 30_000)
+  if (isLong) {
     await stop(ours)
     await delay(3_000)
     all.ours.push(...await startPair())
@@ -102,19 +101,19 @@ const namedIn = (processes: GatewayProcess[], msg: string): Set<string> =>
   )
 
 t.test('this version and a next one at the same Redis at the same time', async t => {
-  const [world, main] = [await startWorld(t), await buildNext(t)]
-  const { ours, theirs } = await runBoth(t, world, main)
-  const settled = await world.oracle.judge(
-    `two versions at once${isFull ? ', the one and then the other replaced' : ''}`,
+  const [deployment, main] = [await startDeployment(t), await buildNext(t)]
+  const { ours, theirs } = await runBoth(t, deployment, main)
+  const settled = await deployment.oracle.judge(
+    `two versions at once${isLong ? ', the one and then the other replaced' : ''}`,
   )
   const [begunByThem, endedByThem] = [namedIn(theirs, 'verification created'), namedIn(theirs, 'verification ended')]
   const [begunByUs, endedByUs] = [namedIn(ours, 'verification created'), namedIn(ours, 'verification ended')]
   const crossed = { toUs: begunByThem.intersection(endedByUs).size, toThem: begunByUs.intersection(endedByThem).size }
   t.ok(crossed.toUs > 0 && crossed.toThem > 0, 'each ended what the other had begun')
 
-  const redis = new Redis(world.redisUrl)
+  const redis = new Redis(deployment.redisUrl)
   t.teardown(() => redis.disconnect())
-  const sealer = createSealer(world.all['SEAL_KEYS'] ?? '')
+  const sealer = createSealer(deployment.all['SEAL_KEYS'] ?? '')
   const records = await Promise.all(settled.map(async ({ id }) => {
     const [key = ''] = await redis.keys(`vg:*:r:${id}`)
     const sealed = await redis.getBuffer(key)
@@ -134,10 +133,10 @@ const older = process.env['OLDER_VERSION']
 t.test('an older version and this one', {
   skip: older === undefined && 'needs OLDER_VERSION, the folder of one that is installed',
 }, async t => {
-  const world = await startWorld(t)
-  const { ours, theirs } = await runBoth(t, world, join(older ?? '', 'src/main.ts'))
-  await world.oracle.judge(
-    `an older version and this one at once${isFull ? ', the one and then the other replaced' : ''}`,
+  const deployment = await startDeployment(t)
+  const { ours, theirs } = await runBoth(t, deployment, join(older ?? '', 'src/main.ts'))
+  await deployment.oracle.judge(
+    `an older version and this one at once${isLong ? ', the one and then the other replaced' : ''}`,
   )
   t.ok(
     namedIn(ours, 'verification created').intersection(namedIn(theirs, 'verification ended')).size > 0,

@@ -3,22 +3,21 @@ import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { until } from '../helpers/redis.ts'
 import type { Received } from '../sandbox/receiver.ts'
-import { startWorld } from './world.ts'
+import { startDeployment } from './deployment.ts'
 
 // Most of the time passes in waiting until somebody dead is taken for dead.
 t.jobs = 4
-t.setTimeout(150_000)
 
 let serial = 55_100
 /** `answer` tells the status of the receiver's answer to the `n`th webhook; nothing leaves it unanswered. */
 async function startScene (t: Test, answer: (n: number) => number | undefined = () => 204) {
   let arrived = 0
-  const world = await startWorld(t, { answer: () => answer(arrived += 1) })
-  const { redisUrl, shop, oracle } = world
+  const deployment = await startDeployment(t, { answer: () => answer(arrived += 1) })
+  const { redisUrl, shop, oracle } = deployment
   const redis = new Redis(redisUrl)
   t.teardown(() => redis.disconnect())
   return {
-    ...world, redis,
+    ...deployment, redis,
     /** Something to tell: a verification that was canceled. */
     async cancel (): Promise<string> {
       const { body: { id } } = await shop.create({ phoneNumber: `+1415${serial += 1}02`, workflow: ['otpless.otp'] })

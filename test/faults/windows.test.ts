@@ -2,24 +2,23 @@ import t, { type Test } from 'tap'
 import { act } from '../e2e/end-user.ts'
 import type { Answer } from '../helpers/gateway.ts'
 import { until } from '../helpers/redis.ts'
-import { codeOf, createOracle, insist, numberOf, type End } from './oracle.ts'
+import { codeOf, createOracle, retryUntilAnswered, numberOf, type End } from './oracle.ts'
 import { startProxy, type Passed } from './proxy.ts'
-import { announces, creates, pointedAt, startVictim, type Victim } from './victim.ts'
+import { announces, creates, pointedAt, startKillable, type KillableProcess } from './killed-process.ts'
 import type { Command } from './wire.ts'
-import { isFull, startWorld } from './world.ts'
+import { isLong, startDeployment } from './deployment.ts'
 
 // An api dies in a window that is held open. Everything is there but once beside it: who dies next is nobody else's
 // business.
 t.jobs = 5
-t.setTimeout(150_000)
 
 const initiate = '/auth/v1/initiate/otp'
 const verify = '/auth/v1/verify/otp'
 const push = '/v1/apps/requests'
 
-const world = await startWorld(t)
-const providers = await startProxy(t, world.simulators.url)
-const survivor = await world.start({ ...world.all, ...pointedAt(providers) })
+const deployment = await startDeployment(t)
+const providers = await startProxy(t, deployment.simulators.url)
+const survivor = await deployment.start({ ...deployment.all, ...pointedAt(providers) })
 
 type Opening = {
   /** Where the process waits when it dies: for the answer of this provider, or for Redis. */
@@ -32,7 +31,7 @@ type Opening = {
  * the test to look at.
  */
 async function die (
-  { gateway, redis, providers: own }: Victim, { at }: Opening, ask: () => Promise<Answer>, look: () => Promise<void>,
+  { gateway, redis, providers: own }: KillableProcess, { at }: Opening, ask: () => Promise<Answer>, look: () => Promise<void>,
 ): Promise<Answer | null> {
   const isHeld = 'answer' in at
     ? lose(own, at.answer)
@@ -60,8 +59,8 @@ async function lose (proxy: Awaited<ReturnType<typeof startProxy>>, path: string
 
 /** A victim, a number and what goes with it. */
 async function startScene (t: Test, n: number) {
-  const victim = await startVictim(t, world, world.api)
-  const { shop, redisUrl, receiver } = world
+  const victim = await startKillable(t, deployment, deployment.api)
+  const { shop, redisUrl, receiver } = deployment
   const oracle = await createOracle(
     t, { shop, redisUrl, receiver, logs: () => [...victim.gateway.logs, ...survivor.logs] },
   )
@@ -120,9 +119,7 @@ const createWindows: CreateWindow[] = [
 ]
 
 for (const { name, method = otp, inShort, revision, end, askedInAll, ...opening } of createWindows) {
-  t.test(`create: ${name}`, {
-    buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults',
-  }, async t => {
+  if (isLong || inShort === true) t.test(`create: ${name}`, { buffered: true }, async t => {
     const { n, asked: askedBefore } = opening
     const { victim, oracle, create, asked, kept } = await startScene(t, n)
     const path = method === otp ? initiate : push
@@ -132,12 +129,12 @@ for (const { name, method = otp, inShort, revision, end, askedInAll, ...opening 
     })
     t.equal(unheard, null, 'nobody was answered')
 
-    const { status, body } = await insist(() => create([method]), 30_000)
+    const { status, body } = await retryUntilAnswered(() => create([method]), 30_000)
     t.equal(status, 201)
     oracle.accept(body['id'], end)
     if (method === otp && end === 'verified') {
       t.match(
-        await world.shop.call('POST', `/verifications/${body['id']}/check`, { code: codeOf(numberOf(n, '10')) }),
+        await deployment.shop.call('POST', `/verifications/${body['id']}/check`, { code: codeOf(numberOf(n, '10')) }),
         { status: 200, body: { status: 'verified' } },
       )
     }
@@ -177,14 +174,12 @@ const checkWindows: CheckWindow[] = [
 ]
 
 for (const { name, inShort, revision, asked: askedBefore, askedInAll, again, ...opening } of checkWindows) {
-  t.test(`check: ${name}`, {
-    buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults',
-  }, async t => {
+  if (isLong || inShort === true) t.test(`check: ${name}`, { buffered: true }, async t => {
     const { n } = opening
     const { victim, oracle, create, asked, kept } = await startScene(t, n)
     const { body: { id } } = await create([otp], victim.shop)
     oracle.accept(id, 'verified')
-    const check = (client = world.shop): Promise<Answer> =>
+    const check = (client = deployment.shop): Promise<Answer> =>
       client.call('POST', `/verifications/${id}/check`, { code: codeOf(numberOf(n, '10')) })
     const unheard = await die(victim, opening, () => check(victim.shop), async () => {
       t.equal(asked(verify), askedBefore, `the provider was asked ${askedBefore} times`)
@@ -199,15 +194,13 @@ for (const { name, inShort, revision, asked: askedBefore, askedInAll, again, ...
   })
 }
 
-t.test('check: the provider has said no to a code, and nothing of it is written', {
-  buffered: true, skip: !isFull && 'only in npm run test:faults',
-}, async t => {
+if (isLong) t.test('check: the provider has said no to a code, and nothing of it is written', { buffered: true }, async t => {
   const n = 16
   const { victim, oracle, create, kept } = await startScene(t, n)
   const { body: { id } } = await create([otp], victim.shop)
   oracle.accept(id, 'verified')
   const [right, wrong] = [codeOf(numberOf(n, '10')), '000016']
-  const check = (code: string, client = world.shop): Promise<Answer> =>
+  const check = (code: string, client = deployment.shop): Promise<Answer> =>
     client.call('POST', `/verifications/${id}/check`, { code })
   const told = (code: string): (number | null)[] =>
     [...victim.providers.passed, ...providers.passed].filter(
@@ -218,7 +211,7 @@ t.test('check: the provider has said no to a code, and nothing of it is written'
     t.match(await kept(), [{ id, revision: 3, status: 'pending' }], 'what is in Redis')
   })
   t.equal(unheard, null, 'nobody was answered')
-  const waiting = await world.shop.waitFor(
+  const waiting = await deployment.shop.waitFor(
     id, ({ nextAction, status }) => status !== 'pending' || nextAction?.type === 'submitCode',
   )
   t.match(waiting, { status: 'pending', verified: false }, 'what the provider says again proves nothing')
@@ -249,14 +242,12 @@ const actionWindows: ActionWindow[] = [
 ]
 
 for (const { name, action, inShort, revision, again, ...opening } of actionWindows) {
-  t.test(`${action}: ${name}`, {
-    buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults',
-  }, async t => {
+  if (isLong || inShort === true) t.test(`${action}: ${name}`, { buffered: true }, async t => {
     const { n } = opening
     const { victim, oracle, create, asked, kept } = await startScene(t, n)
     const { body: { id } } = await create([otp, 'truid.phone_check'], victim.shop)
     oracle.accept(id, action === 'cancel' ? 'canceled/app_canceled' : 'verified')
-    const call = (client = world.shop): Promise<Answer> =>
+    const call = (client = deployment.shop): Promise<Answer> =>
       client.call('POST', `/verifications/${id}/${action}`, action === 'next' ? {} : undefined)
     const unheard = await die(victim, opening, () => call(victim.shop), async () => {
       t.match(await kept(), [{ id, revision }], 'what is in Redis')
@@ -267,12 +258,12 @@ for (const { name, action, inShort, revision, again, ...opening } of actionWindo
       { status: again, body: again === 200 ? { status: 'canceled' } : { verificationStatus: 'canceled' } },
     )
     else {
-      const waiting = await world.shop.waitFor(id, ({ nextAction }) => nextAction?.type === 'openUrlOnCellular')
+      const waiting = await deployment.shop.waitFor(id, ({ nextAction }) => nextAction?.type === 'openUrlOnCellular')
       t.match(
         waiting['attempts'], [{ method: otp, status: 'failed' }, { method: 'truid.phone_check', status: 'pending' }],
         'one attempt, by whomever it is started',
       )
-      await act(world.shop, world.simulators, waiting, numberOf(n, '10'))
+      await act(deployment.shop, deployment.simulators, waiting, numberOf(n, '10'))
     }
     await oracle.judge(`api SIGKILLed: ${action}, ${name}`)
     t.equal(asked(initiate), 1)

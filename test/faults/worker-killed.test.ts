@@ -1,20 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { until } from '../helpers/redis.ts'
-import { live } from './load.ts'
-import { insist, numberOf, type End } from './oracle.ts'
-import { startWorld } from './world.ts'
+import { runLifecycle } from './lifecycle.ts'
+import { retryUntilAnswered, numberOf, type End } from './oracle.ts'
+import { startDeployment } from './deployment.ts'
 
 // Most of the time passes in waiting for what a dead process left behind.
 t.jobs = 3
-t.setTimeout(150_000)
 
 /** An api process, simulators, and what a worker beside it needs. */
 async function startApi (t: Test) {
-  const { shop, simulators, oracle, api, worker, launch, start } = await startWorld(t)
+  const { shop, simulators, oracle, api, worker, launch, start } = await startDeployment(t)
   await start(api)
   const accept = async (body: object, end: End): Promise<string> => {
-    const { status, body: { id } } = await insist(() => shop.create(body))
+    const { status, body: { id } } = await retryUntilAnswered(() => shop.create(body))
     if (status !== 201) throw new Error(`answered ${status}`)
     oracle.accept(id, end)
     return id
@@ -84,7 +83,7 @@ t.test('killed at random moments, ten times', { buffered: true }, async t => {
 
   for (let n = 0; n < 100; n += 1) {
     if (n % 10 === 0) simulators.fail({ provider: 'truecaller', answer: 'hang', path: '/v1/default' })
-    await live(n, shop, oracle)
+    await runLifecycle(n, shop, oracle)
     await delay(50)
   }
   await killing

@@ -4,13 +4,12 @@ import { readMetric } from '../e2e/end-user.ts'
 import { until } from '../helpers/redis.ts'
 import { numberOf, type End } from './oracle.ts'
 import { startProxy } from './proxy.ts'
-import { announces, pointedAt, reads, readsDelivery, startVictim, type Victim } from './victim.ts'
+import { announces, pointedAt, reads, readsDelivery, startKillable, type KillableProcess } from './killed-process.ts'
 import type { Command, Held } from './wire.ts'
-import { isFull, startWorld, type World, type WorldOptions } from './world.ts'
+import { isLong, startDeployment, type Deployment, type DeploymentOptions } from './deployment.ts'
 
 // Most of the time passes in waiting until a worker is taken for dead.
 t.jobs = 4
-t.setTimeout(150_000)
 
 const profile = '/v1/default'
 
@@ -57,22 +56,22 @@ const windows: Window[] = [
 ]
 
 /** A worker that will wait in the window, the api beside it, and who takes over. */
-async function startScene (t: Test, at: Window['at'], options: WorldOptions = {}) {
-  const world = await startWorld(t, options)
-  const later = await startProxy(t, world.simulators.url)
+async function startScene (t: Test, at: Window['at'], options: DeploymentOptions = {}) {
+  const deployment = await startDeployment(t, options)
+  const later = await startProxy(t, deployment.simulators.url)
   let held: Held | null = null
   const [victim] = await Promise.all([
-    startVictim(t, world, world.worker, ({ redis, providers }) => {
+    startKillable(t, deployment, deployment.worker, ({ redis, providers }) => {
       if ('answer' in at) providers.lose(at.answer, 1)
       else held = 'request' in at ? redis.hold('request', at.request) : redis.hold('reply', at.reply)
     }),
-    world.start(world.api),
+    deployment.start(deployment.api),
   ])
-  const fetchesOf = ({ passed }: Victim['providers']): number =>
+  const fetchesOf = ({ passed }: KillableProcess['providers']): number =>
     passed.filter(({ path, status }) => path === profile && status !== null).length
   return {
-    ...world, victim,
-    survive: () => world.start({ ...world.worker, ...pointedAt(later) }),
+    ...deployment, victim,
+    survive: () => deployment.start({ ...deployment.worker, ...pointedAt(later) }),
     isThere: async (): Promise<void> =>
       held === null
         ? until(() => fetchesOf(victim.providers) === 1, 'it waits for the answer')
@@ -82,7 +81,7 @@ async function startScene (t: Test, at: Window['at'], options: WorldOptions = {}
 }
 
 async function create (
-  { shop, oracle }: Pick<World, 'shop' | 'oracle'>, job: Window['job'], n = 1, suffix: '10' | '11' = '10',
+  { shop, oracle }: Pick<Deployment, 'shop' | 'oracle'>, job: Window['job'], n = 1, suffix: '10' | '11' = '10',
 ): Promise<string> {
   const { status, body: { id } } = await shop.create(
     { phoneNumber: numberOf(n, suffix), workflow: [job === 'profile' ? 'truecaller.push' : 'otpless.otp'] },
@@ -95,7 +94,7 @@ async function create (
 }
 
 for (const { name, job, at, inShort, revision, before, inAll, suffix } of windows) {
-  t.test(name, { buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults' }, async t => {
+  if (isLong || inShort === true) t.test(name, { buffered: true }, async t => {
     const scene = await startScene(t, at)
     const { shop, oracle, receiver, victim, fetches, isThere, survive, redisUrl } = scene
     const redis = new Redis(redisUrl)
@@ -121,21 +120,19 @@ for (const { name, job, at, inShort, revision, before, inAll, suffix } of window
   })
 }
 
-t.test('how long it takes until another worker runs the job again', {
-  buffered: true, skip: !isFull && 'only in npm run test:faults',
-}, async t => {
-  const world = await startWorld(t)
-  await world.start(world.api)
-  const startWorker = (): Promise<Victim> =>
-    startVictim(t, world, world.worker, ({ providers }) => providers.lose(profile, 1))
-  const fetches = ({ providers }: Victim): number => providers.passed.filter(({ path }) => path === profile).length
+if (isLong) t.test('how long it takes until another worker runs the job again', { buffered: true }, async t => {
+  const deployment = await startDeployment(t)
+  await deployment.start(deployment.api)
+  const startWorker = (): Promise<KillableProcess> =>
+    startKillable(t, deployment, deployment.worker, ({ providers }) => providers.lose(profile, 1))
+  const fetches = ({ providers }: KillableProcess): number => providers.passed.filter(({ path }) => path === profile).length
   const tookMs: number[] = []
   let idle = await startWorker()
   for (let round = 1; round <= 4; round += 1) {
     const pair = [idle, await startWorker()]
     const before = pair.map(fetches)
-    const isBusy = (worker: Victim): boolean => fetches(worker) > (before[pair.indexOf(worker)] ?? 0)
-    await create(world, 'profile', round)
+    const isBusy = (worker: KillableProcess): boolean => fetches(worker) > (before[pair.indexOf(worker)] ?? 0)
+    await create(deployment, 'profile', round)
     await until(() => pair.some(isBusy), 'one of the two has the job')
     const [busy, other] = pair.toSorted((a, b) => Number(isBusy(b)) - Number(isBusy(a)))
     if (busy === undefined || other === undefined) throw new Error('there are two')
@@ -143,7 +140,7 @@ t.test('how long it takes until another worker runs the job again', {
     const killedAt = performance.now()
     await until(() => isBusy(other), 'the other one runs it again', 20_000)
     tookMs.push(performance.now() - killedAt)
-    await world.oracle.judge(`worker SIGKILLed beside an idle one, the ${round}. time`)
+    await deployment.oracle.judge(`worker SIGKILLed beside an idle one, the ${round}. time`)
     idle = other
     idle.providers.lose(profile, 1)
   }
@@ -151,9 +148,7 @@ t.test('how long it takes until another worker runs the job again', {
   t.ok(Math.max(...tookMs) < 9_000, 'in time')
 })
 
-t.test('killed six times at the same job', {
-  buffered: true, skip: !isFull && 'only in npm run test:faults',
-}, async t => {
+if (isLong) t.test('killed six times at the same job', { buffered: true }, async t => {
   const scene = await startScene(t, { answer: profile })
   const { shop, oracle, simulators, redisUrl, victim, survive } = scene
   const redis = new Redis(redisUrl)

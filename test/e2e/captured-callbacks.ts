@@ -13,7 +13,7 @@ type Counts = Partial<Record<CallbackResult, number>>
 const signed = ['authorization', 'date', 'digest', 'x-tru-callback', 'x-signature']
 
 /** A gateway whose providers' callbacks come to the test first. */
-export async function startCaught (
+export async function startCapturing (
   t: Test, environment: Record<string, string> = {}, simulatorOptions: Partial<SimulatorOptions> = {}, publicPath = '',
 ) {
   const receiver = await startReceiver(t)
@@ -23,7 +23,7 @@ export async function startCaught (
     },
   })
   const { url, shop, simulators } = gateway
-  const catchOne = async (isWanted: (one: Received) => boolean): Promise<Received> => {
+  const capture = async (isWanted: (one: Received) => boolean): Promise<Received> => {
     let found: Received | undefined
     await until(() => (found = receiver.received.find(isWanted)) !== undefined, 'the callback comes')
     if (found === undefined) throw new Error('no callback')
@@ -33,7 +33,7 @@ export async function startCaught (
     Promise.all(callbackResults.map(async result =>
     [result, await readMetric(url, `verigate_callbacks_total{provider="${provider}",result="${result}"}`)]))
   return {
-    ...gateway, catchOne,
+    ...gateway, capture,
     /** Callbacks by result, as far as `work` brings them. */
     async counted (work: () => Promise<unknown>, provider?: string): Promise<Counts> {
       const before = new Map(await counts(provider))
@@ -64,18 +64,18 @@ export async function startCaught (
       await openDeepLink(simulators, body['nextAction'].url, phone)
       return {
         id: String(body['id']), revision: Number(body['revision']), nonce,
-        grant: await catchOne(one => one.body['requestId'] === nonce && 'accessToken' in one.body),
+        grant: await capture(one => one.body['requestId'] === nonce && 'accessToken' in one.body),
       }
     },
   }
 }
-export type Caught = Awaited<ReturnType<typeof startCaught>>
+export type Capturing = Awaited<ReturnType<typeof startCapturing>>
 
 /**
  * Somebody who speaks as Truecaller does, and knows every token; `start` gives the status of an answer to a push
  * request.
  */
-export async function startStranger (
+export async function startFakeTruecaller (
   t: Test, phoneNumber: string, start: (body: Record<string, unknown>) => Promise<number> = async () => 200,
 ) {
   const readBody = async (request: IncomingMessage): Promise<Record<string, unknown>> =>

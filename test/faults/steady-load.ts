@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Answer, Client } from '../helpers/gateway.ts'
-import { codeOf, insist, numberOf, type End, type Oracle } from './oracle.ts'
+import { codeOf, retryUntilAnswered, numberOf, type End, type Oracle } from './oracle.ts'
 
 /** Begins one thing after another, however long each takes, until it is stopped; then waits for all. */
-export function startSteadily (everyMs: number, one: (n: number) => Promise<void>): { stop (): Promise<number> } {
+export function startSteadyLoad (everyMs: number, one: (n: number) => Promise<void>): { stop (): Promise<number> } {
   const begun: Promise<void>[] = []
   let isStopped = false
   const running = (async () => {
@@ -27,10 +27,10 @@ export function startSteadily (everyMs: number, one: (n: number) => Promise<void
  * breaker, which then lets one call
  * through in five seconds.
  */
-export const well = (n: number): number => Math.floor(n / 4) * 5 + ([0, 1, 2, 4][n % 4] ?? 0)
+export const healthyKind = (n: number): number => Math.floor(n / 4) * 5 + ([0, 1, 2, 4][n % 4] ?? 0)
 
 /** A client that waits a little before it may ask again: a storm of retries would be a fault of its own. */
-export function patient (client: Client): Client {
+export function withBackoff (client: Client): Client {
   const calm = <Args extends unknown[]>(
     ask: (...args: Args) => Promise<Answer>,
   ) => async (...args: Args): Promise<Answer> => {
@@ -44,13 +44,13 @@ export function patient (client: Client): Client {
 /**
  * Creates with a number of its own each time, and tells how long it was at most from one that was answered to the next.
  */
-export function startProbe (shop: Client, firstNumber: number, everyMs = 50): {
+export function startCreateProbe (shop: Client, firstNumber: number, everyMs = 50): {
   stop (): Promise<{ longestGapMs: number, refused: number, ids: string[] }>,
 } {
   const answered: number[] = []
   const ids: string[] = []
   let refused = 0
-  const probe = startSteadily(everyMs, async n => {
+  const probe = startSteadyLoad(everyMs, async n => {
     const answer = await shop.create(
       { phoneNumber: numberOf(firstNumber + n, '10'), workflow: ['otpless.otp'] },
     ).catch(() => null)
@@ -73,7 +73,7 @@ export function startProbe (shop: Client, firstNumber: number, everyMs = 50): {
 /** Splits what was answered 201 into what is still there, and what the store has lost. */
 export async function countLost (shop: Client, ids: readonly string[]): Promise<{ kept: string[], lost: string[] }> {
   const statuses = await Promise.all(
-    ids.map(async id => (await insist(() => shop.call('GET', `/verifications/${id}`))).status),
+    ids.map(async id => (await retryUntilAnswered(() => shop.call('GET', `/verifications/${id}`))).status),
   )
   return { kept: ids.filter((_, at) => statuses[at] === 200), lost: ids.filter((_, at) => statuses[at] === 410) }
 }
@@ -81,10 +81,10 @@ export async function countLost (shop: Client, ids: readonly string[]): Promise<
 /**
  * Brings the codes of those that wait for one, and has the oracle judge them; `others` are ends that are right, too.
  */
-export async function finish (shop: Client, oracle: Oracle, ids: readonly string[], ...others: End[]): Promise<void> {
+export async function submitCodes (shop: Client, oracle: Oracle, ids: readonly string[], ...others: End[]): Promise<void> {
   for (const id of ids) {
-    const { body } = await insist(() => shop.call('GET', `/verifications/${id}`))
+    const { body } = await retryUntilAnswered(() => shop.call('GET', `/verifications/${id}`))
     oracle.accept(id, 'verified', ...others)
-    await insist(() => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(body['phoneNumber']) }))
+    await retryUntilAnswered(() => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(body['phoneNumber']) }))
   }
 }

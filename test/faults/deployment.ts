@@ -11,7 +11,7 @@ import { createOracle, type Oracle } from './oracle.ts'
  * Everything around the gateway's processes: Redis, providers, an app and its webhook, and the oracle. Which processes
  * run is the test's to say.
  */
-export type World = {
+export type Deployment = {
   redisUrl: string
   url: string
   simulators: Simulators
@@ -29,7 +29,7 @@ export type World = {
   worker: Record<string, string>
 }
 
-export type WorldOptions = {
+export type DeploymentOptions = {
   /** Default: a Redis of the test's own that keeps nothing. */
   redisUrl?: string
   simulatorOptions?: Partial<SimulatorOptions>
@@ -39,9 +39,9 @@ export type WorldOptions = {
   answer?: (received: Received) => number | undefined
 }
 
-export async function startWorld (
-  t: Test, { redisUrl, simulatorOptions, environment: extra = {}, events, answer }: WorldOptions = {},
-): Promise<World> {
+export async function startDeployment (
+  t: Test, { redisUrl, simulatorOptions, environment: extra = {}, events, answer }: DeploymentOptions = {},
+): Promise<Deployment> {
   const receiver = await startReceiver(t, answer)
   const redis = redisUrl ?? (await startRedis(t)).url
   const { environment, url, simulators } = await testEnvironment(t, {
@@ -51,7 +51,7 @@ export async function startWorld (
   })
   const shop = clientOf(url, keys.shop)
   const processes: GatewayProcess[] = []
-  const launch: World['launch'] = (environment, options) => {
+  const launch: Deployment['launch'] = (environment, options) => {
     const started = startProcess(t, environment, options)
     processes.push(started)
     return started
@@ -71,6 +71,6 @@ export async function startWorld (
   }
 }
 
-/** How much a test does: all of it in `npm run test:faults`, less in `npm test`. */
-export const isFull = process.env['FAULTS'] === 'full'
-export const some = (full: number, short: number): number => isFull ? full : short
+/** How much a test does: all of it in `npm run test:all`, less in `npm test`. */
+export const isLong = process.env['FAULTS'] === 'long'
+export const longOrShort = (full: number, short: number): number => isLong ? full : short

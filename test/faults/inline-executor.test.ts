@@ -3,13 +3,12 @@ import t from 'tap'
 import { until } from '../helpers/redis.ts'
 import { numberOf } from './oracle.ts'
 import { startProxy } from './proxy.ts'
-import { announces, pointedAt } from './victim.ts'
+import { announces, pointedAt } from './killed-process.ts'
 import { startWire, type Command, type Held } from './wire.ts'
-import { isFull, startWorld } from './world.ts'
+import { isLong, startDeployment } from './deployment.ts'
 
 // Most of the time passes in waiting until the due times of what was in hand have come.
 t.jobs = 2
-t.setTimeout(150_000)
 
 const profile = '/v1/default'
 
@@ -45,10 +44,8 @@ const windows: Window[] = [
 ]
 
 for (const { name, inShort, at, revision, before, inAll } of windows) {
-  t.test(`killed with work in hand that has no job: ${name}`, {
-    buffered: true, skip: !isFull && inShort !== true && 'only in npm run test:faults',
-  }, async t => {
-    const { redisUrl, shop, simulators, receiver, oracle, all, start } = await startWorld(t)
+  if (isLong || inShort === true) t.test(`killed with work in hand that has no job: ${name}`, { buffered: true }, async t => {
+    const { redisUrl, shop, simulators, receiver, oracle, all, start } = await startDeployment(t)
     const redis = new Redis(redisUrl)
     t.teardown(() => redis.disconnect())
     const [wire, providers] = await Promise.all(

@@ -1,5 +1,5 @@
 import type { Client } from '../helpers/gateway.ts'
-import { codeOf, insist, numberOf, type End, type Oracle } from './oracle.ts'
+import { codeOf, retryUntilAnswered, numberOf, type End, type Oracle } from './oracle.ts'
 
 /**
  * What a lifecycle is, by turns: proven, another number proven, silence, a provider that fails twice, a code that the
@@ -18,11 +18,11 @@ const kinds: { suffix: string, method: string, timeoutSeconds: number, end: End 
  * create was lost,
  * nobody can know whether the message went out, so it may also end unproven.
  */
-export async function live (n: number, shop: Client, oracle: Oracle, patienceMs = 15_000): Promise<void> {
+export async function runLifecycle (n: number, shop: Client, oracle: Oracle, patienceMs = 15_000): Promise<void> {
   const { suffix, method, timeoutSeconds, end } = kinds[n % kinds.length] ?? kinds[0]!
   const phoneNumber = numberOf(n, suffix)
   let tries = 0
-  const { status, body } = await insist(() => {
+  const { status, body } = await retryUntilAnswered(() => {
     tries += 1
     return shop.create(
       { phoneNumber, workflow: [{ method, timeoutSeconds }], reference: `order-${n}` },
@@ -32,7 +32,7 @@ export async function live (n: number, shop: Client, oracle: Oracle, patienceMs 
   if (status !== 201) throw new Error(`create answered ${status} ${body['code']}`)
   oracle.accept(body['id'], end, ...(tries === 1 ? [] : ['failed/provider_unavailable'] as const))
   if (method === 'otpless.otp' && body['status'] === 'pending') {
-    await insist(
+    await retryUntilAnswered(
       () => shop.call('POST', `/verifications/${body['id']}/check`, { code: codeOf(phoneNumber) }), patienceMs,
     )
   }

@@ -13,7 +13,7 @@ import { connectRedis, untilReady } from '../../src/store/redis.ts'
 import { createStore } from '../../src/store/record-store.ts'
 
 /** A Redis that can be killed, and started again at the same address from what is in its folder. */
-export type MortalRedis = {
+export type RestartableRedis = {
   url: string
   port: number
   dir: string
@@ -30,10 +30,10 @@ export type MortalRedis = {
  * How it syncs its append-only file; `no file`: it keeps nothing. `binary`: what runs it, with the arguments of a Redis
  * and under its pid.
  */
-export type MortalOptions = { fsync: 'everysec' | 'always' | 'no file', dir?: string, binary?: string }
+export type RestartableOptions = { fsync: 'everysec' | 'always' | 'no file', dir?: string, binary?: string }
 
 /** Starts one that ends with the test. */
-export async function startMortal (t: Test, { fsync, dir: given, binary }: MortalOptions): Promise<MortalRedis> {
+export async function startRestartableRedis (t: Test, { fsync, dir: given, binary }: RestartableOptions): Promise<RestartableRedis> {
   const dir = given ?? await mkdtemp(join(tmpdir(), 'verigate-mortal-'))
   if (given === undefined) t.teardown(() => rm(dir, { recursive: true, force: true }))
   const options = { binary: binary ?? await findRedis(), dir, persistent: fsync !== 'no file' }

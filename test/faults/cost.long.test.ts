@@ -7,7 +7,6 @@ import { createReplicas } from '../../src/store/replication.ts'
 import { createStore } from '../../src/store/record-store.ts'
 import { connectTo } from '../helpers/redis.ts'
 import { startReplicated } from './topology.ts'
-import { isFull } from './world.ts'
 
 /** How many records a second 64 hands write, each of them waiting for its own. */
 async function writesPerSecond (t: Test, url: string, count: number): Promise<number> {
@@ -33,7 +32,7 @@ async function writesPerSecond (t: Test, url: string, count: number): Promise<nu
   return written * 1_000 / (performance.now() - from)
 }
 
-t.test('what it costs to wait for a replica', { skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('what it costs to wait for a replica', async t => {
   const { master } = await startReplicated(t, 1, ['--appendonly', 'yes', '--appendfsync', 'always'])
   const rounds: number[] = []
   for (let round = 0; round < 3; round += 1) {

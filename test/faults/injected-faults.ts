@@ -7,7 +7,7 @@ import type { GatewayProcess } from '../helpers/process.ts'
 type Teardown = { teardown (run: () => unknown): void }
 
 /** What nobody can do to a process from outside: this module, loaded by the process itself before its own, does it. */
-export type Harm =
+export type ProcessFault =
   /** The event loop turns no more for so long. */
   | { block: number }
   /** The wall clock is off by so much from now on. */
@@ -15,23 +15,23 @@ export type Harm =
   /** An error that nobody catches. */
   | { fail: 'throw' | 'reject' }
 
-export type Intruder = {
+export type FaultInjector = {
   /** For the environment of the process. */
   environment: Record<string, string>
   /** Does it, now. */
-  strike (gateway: GatewayProcess, harm: Harm): Promise<void>
+  inject (gateway: GatewayProcess, harm: ProcessFault): Promise<void>
 }
 
 /**
  * An intruder for one process. The test tells it by a file what to do, and by SIGWINCH, which nothing else uses, when.
  */
-export async function createIntruder (t: Teardown): Promise<Intruder> {
+export async function createFaultInjector (t: Teardown): Promise<FaultInjector> {
   const folder = await mkdtemp(join(tmpdir(), 'verigate-intruder-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const path = join(folder, 'harm.json')
   return {
     environment: { NODE_OPTIONS: `--import=${import.meta.url}`, INTRUDER: path },
-    async strike (gateway, harm) {
+    async inject (gateway, harm) {
       await writeFile(path, JSON.stringify(harm))
       gateway.signal('SIGWINCH')
     },
@@ -41,8 +41,8 @@ export async function createIntruder (t: Teardown): Promise<Intruder> {
 function begin (path: string): void {
   const { now: right } = Date
   let aheadMs = 0
-  const read = (): Harm => JSON.parse(readFileSync(path, 'utf8'))
-  const act = (harm: Harm): void => {
+  const read = (): ProcessFault => JSON.parse(readFileSync(path, 'utf8'))
+  const act = (harm: ProcessFault): void => {
     if ('block' in harm) {
       const until = performance.now() + harm.block
       while (performance.now() < until);

@@ -3,22 +3,22 @@ import { clientOf, keys, type Client } from '../helpers/gateway.ts'
 import type { GatewayProcess } from '../helpers/process.ts'
 import { startProxy, type Proxy } from './proxy.ts'
 import { runs, startWire, type Command, type Wire } from './wire.ts'
-import type { World } from './world.ts'
+import type { Deployment } from './deployment.ts'
 
 /**
  * A process that is to die in a window that the test holds open, by its way to Redis or by its way to the providers.
  */
-export type Victim = { gateway: GatewayProcess, redis: Wire, providers: Proxy, shop: Client }
+export type KillableProcess = { gateway: GatewayProcess, redis: Wire, providers: Proxy, shop: Client }
 
 /**
  * Starts one; nobody but the test knows its port. `prepare` comes first: what is to be held must be known before there
  * is anything to do.
  */
-export async function startVictim (
-  t: Test, { redisUrl, simulators, start }: World, environment: Record<string, string>, prepare: (
-    ways: Pick<Victim, 'redis' | 'providers'>,
+export async function startKillable (
+  t: Test, { redisUrl, simulators, start }: Deployment, environment: Record<string, string>, prepare: (
+    ways: Pick<KillableProcess, 'redis' | 'providers'>,
   ) => void = () => {},
-): Promise<Victim> {
+): Promise<KillableProcess> {
   const [redis, providers] = await Promise.all(
     [startWire(t, Number(new URL(redisUrl).port)), startProxy(t, simulators.url)],
   )

@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 type Teardown = { teardown (run: () => unknown): void }
 
 /** What a wire is for commands, for whatever goes over TCP: replication is no dialogue of commands and replies. */
-export type Cable = {
+export type NetworkLink = {
   port: number
   /** Swallows all that is sent, both ways, also on new connections, which look open. */
   blackhole (): void
@@ -13,7 +13,7 @@ export type Cable = {
 }
 
 /** Starts a cable to a server on loopback; it ends with the test. */
-export async function startCable (t: Teardown, target: number): Promise<Cable> {
+export async function startNetworkLink (t: Teardown, target: number): Promise<NetworkLink> {
   const sockets = new Set<Socket>()
   let isBlack = false
   const reset = (): void => { for (

@@ -29,7 +29,7 @@ export async function createClock (t: Teardown): Promise<Clock> {
     await rm(folder, { recursive: true, force: true })
   })
   return {
-    environment: { CLOCK_FILE: path, NODE_OPTIONS: `--import=${new URL('ahead.ts', import.meta.url).href}` },
+    environment: { CLOCK_FILE: path, NODE_OPTIONS: `--import=${new URL('clock-skew.ts', import.meta.url).href}` },
     now: () => Date.now() + aheadMs,
     advance (ms) {
       aheadMs += ms

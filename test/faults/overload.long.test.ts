@@ -4,14 +4,13 @@ import { keys } from '../helpers/gateway.ts'
 import { readLine, type GatewayProcess } from '../helpers/process.ts'
 import { offer, quantile, type Offered } from './open-loop.ts'
 import { numberOf } from './oracle.ts'
-import { isFull, some, startWorld } from './world.ts'
+import { startDeployment } from './deployment.ts'
 
-t.setTimeout(600_000)
 
 /** An api and a worker process, and a crowd that creates verifications nobody goes on with. */
 async function startBoth (t: Test) {
-  const world = await startWorld(t)
-  const { api, worker, start, url, oracle } = world
+  const deployment = await startDeployment(t)
+  const { api, worker, start, url, oracle } = deployment
   const [apiProcess] = await Promise.all([start(api), start(worker)])
   let begun = 0
   let sentWithinMs = NaN
@@ -25,7 +24,7 @@ async function startBoth (t: Test) {
       bodyOf: n => (
         {
           phoneNumber: numberOf(from + n, '92'),
-          workflow: [{ method: 'truecaller.web', timeoutSeconds: 5 + n % some(35, 3) }],
+          workflow: [{ method: 'truecaller.web', timeoutSeconds: 5 + n % 35 }],
         }
       ),
     })
@@ -35,7 +34,7 @@ async function startBoth (t: Test) {
     }
     return all
   }
-  return { ...world, apiProcess, crowd, oracle, sentWithinMs: () => sentWithinMs }
+  return { ...deployment, apiProcess, crowd, oracle, sentWithinMs: () => sentWithinMs }
 }
 
 const isRefusal = (
@@ -54,9 +53,9 @@ function tell (all: Offered[], { logs }: GatewayProcess, from: number): string {
   return `${accepted.length} accepted (${ms(accepted.map(one => one.ms))}; inside ${ms(inside)}), ${all.filter(isRefusal).length} refused`
 }
 
-t.test('a crowd that comes within one second', { skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('a crowd that comes within one second', async t => {
   const { crowd, apiProcess, oracle, anybody, sentWithinMs } = await startBoth(t)
-  const count = some(10_000, 1_500)
+  const count = 10_000
   const all = await crowd(count, 1_000)
   const told = tell(all, apiProcess, 0)
   t.comment(`${count} creates, the last of them sent after ${sentWithinMs()} ms: ${told}`)
@@ -66,20 +65,20 @@ t.test('a crowd that comes within one second', { skip: !isFull && 'only in npm r
     ({ status, body }) => status === 408 ? 'unheard' : status === null ? 'no connection' : `${status} ${body['code']}`,
   )
   t.same(
-    [...new Set(odd)].filter(word => isFull ? !['unheard', 'no connection'].includes(word) : true), [],
+    [...new Set(odd)].filter(word => !['unheard', 'no connection'].includes(word)), [],
     'each is accepted, or told when to come again',
   )
   t.ok(all.every(({ ms }) => ms < 45_000), 'nothing hangs')
   const accepted = all.filter(({ status }) => status === 201)
-  t.ok(accepted.length >= some(1_000, 200), `${accepted.length} accepted`)
+  t.ok(accepted.length >= 1_000, `${accepted.length} accepted`)
   t.equal((await anybody.call('GET', '/livez')).status, 200)
   await oracle.judge(
     `${count} creates within ${sentWithinMs()} ms, ${accepted.length} accepted, ${odd.length} not heard`,
-    some(120_000, 55_000),
+    120_000,
   )
 })
 
-t.test('twice what it can carry', { skip: !isFull && 'only in npm run test:faults' }, async t => {
+t.test('twice what it can carry', async t => {
   const { crowd, apiProcess, oracle, shop } = await startBoth(t)
   const alone = await crowd(1_500, 1_000)
   // All but the last twentieth, which the kernel may have let wait.
