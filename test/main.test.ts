@@ -7,7 +7,6 @@ import { startRedis, until } from './helpers/redis.ts'
 
 t.jobs = 3
 // These tests start about twenty processes with coverage. On a busy machine each start takes seconds.
-t.setTimeout(180_000)
 
 const start = (t: Test, environment: Record<string, string>): GatewayProcess =>
   startProcess(t, environment, { isMeasured: true })

@@ -16,7 +16,6 @@ import { readLine, startListening, type GatewayProcess } from '../helpers/proces
 import { freePort, startRedis, type TestRedis } from '../helpers/redis.ts'
 import { readCompose, root, startedServices, type Service } from './compose.ts'
 
-t.setTimeout(60_000)
 
 const example = readFileSync(join(root, '.env.example'), 'utf8')
 const sandbox = readCompose()

@@ -11,7 +11,6 @@ import { clientOf } from '../helpers/gateway.ts'
 import { freePort, startRedis, until } from '../helpers/redis.ts'
 import { buildImage, readInstructions, userOf } from './dockerfile.ts'
 
-t.setTimeout(240_000)
 
 const context = resolve(import.meta.dirname, '../..')
 
@@ -91,7 +90,7 @@ t.test('the image starts, works and stops: as its user, without a file of develo
     if (started.exitCode !== null) throw new Error(`ended with ${started.exitCode}: ${await complaints}`)
     return await request(`${url}/readyz`).then(({ statusCode }) => statusCode === 200, () => false)
   }
-  await until(isReady, '/readyz is 200', 60_000)
+  await until(isReady, '/readyz is 200')
   const check = (): Promise<number> => run('env', ['-i', ...variables, ...image.healthcheck], options)
   t.equal(await check(), 0, 'healthy')
 

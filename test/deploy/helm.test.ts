@@ -17,7 +17,6 @@ import { startListening } from '../helpers/process.ts'
 import { freePort, startRedis } from '../helpers/redis.ts'
 import { helm, readYaml, render, root, runHelm, valueFiles, wrongValues, type Manifest } from './helm.ts'
 
-t.setTimeout(60_000)
 const here = { skip: helm === null ? 'helm is not on the PATH: the chart was not rendered' : false }
 
 /** Kinds that are not Kubernetes' own. */

@@ -32,7 +32,7 @@ t.test('nothing is answered or told that no replica has, and what was asked agai
   replica?.resume()
   await until(async () => (await check()).status !== 503, 'the replica has it')
   t.hasStrict(await shop.waitFor(body['id']), { status: 'verified' })
-  await until(() => receiver.received.length === 1, 'the app is told', 20_000)
+  await until(() => receiver.received.length === 1, 'the app is told')
 
   const { body: { id: canceled } } = await shop.create({ workflow: ['truecaller.web'] })
   replica?.pause()
@@ -40,7 +40,7 @@ t.test('nothing is answered or told that no replica has, and what was asked agai
   t.hasStrict(await shop.call('GET', `/verifications/${canceled}`), { body: { status: 'canceled' } })
   t.equal(receiver.received.length, 1, 'the app is not told yet')
   replica?.resume()
-  await until(() => receiver.received.length === 2, 'the app is told', 20_000)
+  await until(() => receiver.received.length === 2, 'the app is told')
 
   replica?.pause()
   t.hasStrict(await shop.call('DELETE', `/verifications/${body['id']}`), unsafe)

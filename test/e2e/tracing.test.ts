@@ -44,7 +44,7 @@ t.test('one trace, from the call of the app over callback and jobs to its webhoo
   const phoneNumber = numberEnding('02')
   const push = await shop.create({ phoneNumber, workflow: ['truecaller.push'] }, headers)
   await shop.waitFor(push.body.id)
-  const [hook] = await hooks.first(1, 10_000)
+  const [hook] = await hooks.first(1)
 
   // What else may come by with a secret in its address.
   const other = numberEnding('04')
@@ -68,7 +68,7 @@ t.test('one trace, from the call of the app over callback and jobs to its webhoo
     { traceparent: headers.traceparent.replace(/1-01$/, '2-00') },
   )
   await shop.call('POST', `/verifications/${unsampled.body.id}/cancel`)
-  await hooks.first(4, 10_000)
+  await hooks.first(4)
   for (const process of [api, worker]) {
     process.signal('SIGTERM')
     t.equal((await process.ended).code, 0)

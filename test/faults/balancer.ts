@@ -6,20 +6,17 @@ import { Agent, request } from 'undici'
 
 type Teardown = { teardown (run: () => unknown): void }
 
-/**
- * What a balancer in front of several gateways does: by turns, to those that said last that they are ready, and no
- * request twice.
- */
+/** A load balancer before several gateways: round robin among those whose last readiness probe succeeded, without retries. */
 export type Balancer = {
-  /** Takes a gateway up; resolves once it is ready. */
+  /** Adds a gateway; resolves once it is ready. */
   add (address: string): Promise<void>
-  /** Each request that got no answer, or one of 500 and above. */
+  /** The requests that got no response, or a 5xx. */
   failures: string[]
-  /** How many requests each gateway answered. */
+  /** The number of requests that each gateway answered. */
   answered: Map<string, number>
 }
 
-/** Balancers are late to notice. */
+/** A balancer notices a change with this delay. */
 const probeEveryMs = 400
 
 export async function startBalancer (t: Teardown, port: number): Promise<Balancer> {
@@ -31,7 +28,7 @@ export async function startBalancer (t: Teardown, port: number): Promise<Balance
   let turn = 0
 
   async function probe (address: string): Promise<boolean> {
-    const answer = await request(`${address}/readyz`, { dispatcher: agent, headersTimeout: 1_000 })
+    const answer = await request(`${address}/readyz`, { dispatcher: agent, headersTimeout: 10_000 })
     await answer.body.dump()
     return answer.statusCode === 200
   }

@@ -1,9 +1,8 @@
 import { openSync, readSync } from 'node:fs'
 import { Redis } from 'ioredis'
 
-// Loaded before a process's own code (`node --import`): all its clocks are ahead by what the file holds, always by the
-// same as everybody's who reads that file;
-// also what Redis tells it of the time.
+// A preload (`node --import`): shifts all clocks of the process by the milliseconds that CLOCK_FILE holds, including the
+// time that Redis reports. Processes that share the file share the clock.
 const file = openSync(process.env['CLOCK_FILE'] ?? '', 'r')
 const bytes = Buffer.alloc(8)
 const readAheadMs = (): number => {

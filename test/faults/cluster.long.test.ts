@@ -38,13 +38,12 @@ t.test('the master of the queues killed under load', { buffered: true }, async t
   const { replicas, masters, slotOf, ownerOf, shop, oracle, processes } = await startOnCluster(t)
   const owner = ownerOf(await slotOf(queuePrefix))
   const replica = replicas[masters.indexOf(owner)]
-  const load = startSteadyLoad(50, n => runLifecycle(healthyKind(n), withBackoff(shop), oracle, 40_000))
+  const load = startSteadyLoad(50, n => runLifecycle(healthyKind(n), withBackoff(shop), oracle))
   const probe = startCreateProbe(shop, 20_000, 50)
   await delay(1_000 + Math.random() * 500)
   await owner.stop()
   await until(
-    async () => /role:master/.test(await replica?.admin.info('replication') ?? ''), 'its replica takes over', 20_000,
-  )
+    async () => /role:master/.test(await replica?.admin.info('replication') ?? ''), 'its replica takes over')
   await delay(4_000)
   const { ids, refused, longestGapMs } = await probe.stop()
   await load.stop()
@@ -88,7 +87,7 @@ t.test('slots moved under load', { buffered: true }, async t => {
   const slots = await Promise.all(
     [queuePrefix, ...Array.from({ length: partitions }, (_, partition) => keys.due(partition))].map(slotOf),
   )
-  const load = startSteadyLoad(50, n => runLifecycle(healthyKind(n), withBackoff(shop), oracle, 40_000))
+  const load = startSteadyLoad(50, n => runLifecycle(healthyKind(n), withBackoff(shop), oracle))
   await delay(1_000)
   let moved = 0
   // The queues, and every partition that one master has; in short, two of them.

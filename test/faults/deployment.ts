@@ -7,10 +7,7 @@ import { startRedis } from '../helpers/redis.ts'
 import { startReceiver, type Received, type Receiver } from '../sandbox/receiver.ts'
 import { createOracle, type Oracle } from './oracle.ts'
 
-/**
- * Everything around the gateway's processes: Redis, providers, an app and its webhook, and the oracle. Which processes
- * run is the test's to say.
- */
+/** What surrounds the gateway processes: Redis, providers, an app with a webhook, and the oracle. The test starts the processes. */
 export type Deployment = {
   redisUrl: string
   url: string
@@ -19,23 +16,23 @@ export type Deployment = {
   shop: Client
   anybody: Client
   oracle: Oracle
-  /** Starts a process, of this version or with another's `main`; the oracle reads what it logs. */
+  /** Starts a process, of this version unless `main` names another one; the oracle reads its logs. */
   launch (environment: Record<string, string>, options?: { main?: string }): GatewayProcess
-  /** The same, once it listens. */
+  /** Starts a process and waits until it listens. */
   start (environment: Record<string, string>, options?: { main?: string }): Promise<GatewayProcess>
-  /** Environments of processes: one that does all, an api (on `url`), and a worker. */
+  /** Environments: of a process with all roles, of an api (at `url`), and of a worker. */
   all: Record<string, string>
   api: Record<string, string>
   worker: Record<string, string>
 }
 
 export type DeploymentOptions = {
-  /** Default: a Redis of the test's own that keeps nothing. */
+  /** Default: an empty Redis for this test, without persistence. */
   redisUrl?: string
   simulatorOptions?: Partial<SimulatorOptions>
   environment?: Record<string, string>
   events?: NonNullable<App['webhook']>['events']
-  /** Status of the app's answer to each webhook; nothing leaves it unanswered. */
+  /** The status of the app's response to each webhook; undefined: no response. */
   answer?: (received: Received) => number | undefined
 }
 
@@ -71,6 +68,6 @@ export async function startDeployment (
   }
 }
 
-/** How much a test does: all of it in `npm run test:all`, less in `npm test`. */
+/** `npm run test:all` runs the long form of the fault tests, `npm test` the short form. */
 export const isLong = process.env['FAULTS'] === 'long'
 export const longOrShort = (full: number, short: number): number => isLong ? full : short

@@ -82,7 +82,7 @@ t.test('a key whose first request died', { buffered: true }, async t => {
   await until(() => wire.passed.some(({ status }) => status === 200), 'the provider has answered')
   await first.kill()
   t.equal(await lost, null, 'no answer')
-  const { status, body: { id } } = await retryUntilAnswered(() => create(1, phoneNumber, 'first'), 30_000)
+  const { status, body: { id } } = await retryUntilAnswered(() => create(1, phoneNumber, 'first'))
   t.equal(status, 201, 'another process tells what became of it')
   oracle.accept(id, 'failed/provider_unavailable')
   t.equal(messages(phoneNumber), 1, 'no second message')

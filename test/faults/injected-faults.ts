@@ -6,33 +6,31 @@ import type { GatewayProcess } from '../helpers/process.ts'
 
 type Teardown = { teardown (run: () => unknown): void }
 
-/** What nobody can do to a process from outside: this module, loaded by the process itself before its own, does it. */
+/** Faults that cannot be caused from outside the process: this module is preloaded into it and causes them. */
 export type ProcessFault =
-  /** The event loop turns no more for so long. */
+  /** Blocks the event loop for so many ms. */
   | { block: number }
-  /** The wall clock is off by so much from now on. */
+  /** Shifts the wall clock by so many ms. */
   | { clock: number }
-  /** An error that nobody catches. */
+  /** Raises an uncaught error. */
   | { fail: 'throw' | 'reject' }
 
 export type FaultInjector = {
   /** For the environment of the process. */
   environment: Record<string, string>
-  /** Does it, now. */
-  inject (gateway: GatewayProcess, harm: ProcessFault): Promise<void>
+  /** Causes the fault at once. */
+  inject (gateway: GatewayProcess, fault: ProcessFault): Promise<void>
 }
 
-/**
- * An intruder for one process. The test tells it by a file what to do, and by SIGWINCH, which nothing else uses, when.
- */
+/** An injector for one process. A file says which fault; SIGWINCH, which nothing else uses, says when. */
 export async function createFaultInjector (t: Teardown): Promise<FaultInjector> {
-  const folder = await mkdtemp(join(tmpdir(), 'verigate-intruder-'))
+  const folder = await mkdtemp(join(tmpdir(), 'verigate-faults-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
-  const path = join(folder, 'harm.json')
+  const path = join(folder, 'fault.json')
   return {
-    environment: { NODE_OPTIONS: `--import=${import.meta.url}`, INTRUDER: path },
-    async inject (gateway, harm) {
-      await writeFile(path, JSON.stringify(harm))
+    environment: { NODE_OPTIONS: `--import=${import.meta.url}`, FAULT_FILE: path },
+    async inject (gateway, fault) {
+      await writeFile(path, JSON.stringify(fault))
       gateway.signal('SIGWINCH')
     },
   }
@@ -42,15 +40,15 @@ function begin (path: string): void {
   const { now: right } = Date
   let aheadMs = 0
   const read = (): ProcessFault => JSON.parse(readFileSync(path, 'utf8'))
-  const act = (harm: ProcessFault): void => {
-    if ('block' in harm) {
-      const until = performance.now() + harm.block
+  const act = (fault: ProcessFault): void => {
+    if ('block' in fault) {
+      const until = performance.now() + fault.block
       while (performance.now() < until);
-    } else if ('clock' in harm) {
-      aheadMs = harm.clock
+    } else if ('clock' in fault) {
+      aheadMs = fault.clock
     } else {
-      const error = new Error('nobody expects this')
-      if (harm.fail === 'throw') throw error
+      const error = new Error('uncaught, for the test')
+      if (fault.fail === 'throw') throw error
       void Promise.reject(error)
     }
   }
@@ -61,5 +59,5 @@ function begin (path: string): void {
   process.on('SIGWINCH', () => act(read()))
 }
 
-const path = process.env['INTRUDER']
+const path = process.env['FAULT_FILE']
 if (path !== undefined) begin(path)

@@ -1,24 +1,20 @@
 import type { Client } from '../helpers/gateway.ts'
 import { codeOf, retryUntilAnswered, numberOf, type End, type Oracle } from './oracle.ts'
 
-/**
- * What a lifecycle is, by turns: proven, another number proven, silence, a provider that fails twice, a code that the
- * app brings.
- */
+/** The lifecycles in turn: proven, another number proven, no reply, a provider that fails twice, a code that the app submits. */
 const kinds: { suffix: string, method: string, timeoutSeconds: number, end: End }[] = [
-  { suffix: '10', method: 'truecaller.push', timeoutSeconds: 60, end: 'verified' },
-  { suffix: '11', method: 'truecaller.push', timeoutSeconds: 60, end: 'failed/number_mismatch' },
+  { suffix: '10', method: 'truecaller.push', timeoutSeconds: 300, end: 'verified' },
+  { suffix: '11', method: 'truecaller.push', timeoutSeconds: 300, end: 'failed/number_mismatch' },
   { suffix: '92', method: 'truecaller.push', timeoutSeconds: 2, end: 'expired/attempt_timeout' },
-  { suffix: '97', method: 'truecaller.push', timeoutSeconds: 60, end: 'verified' },
-  { suffix: '10', method: 'otpless.otp', timeoutSeconds: 60, end: 'verified' },
+  { suffix: '97', method: 'truecaller.push', timeoutSeconds: 300, end: 'verified' },
+  { suffix: '10', method: 'otpless.otp', timeoutSeconds: 300, end: 'verified' },
 ]
 
 /**
- * The `n`th lifecycle, as a patient app goes through it; how it ends is the oracle's to judge. Where the answer to a
- * create was lost,
- * nobody can know whether the message went out, so it may also end unproven.
+ * Runs the `n`th lifecycle as a client that retries; the oracle judges its end. When the response to a create was lost,
+ * it is unknown whether the message was sent, so the verification may also fail.
  */
-export async function runLifecycle (n: number, shop: Client, oracle: Oracle, patienceMs = 15_000): Promise<void> {
+export async function runLifecycle (n: number, shop: Client, oracle: Oracle, patienceMs = 90_000): Promise<void> {
   const { suffix, method, timeoutSeconds, end } = kinds[n % kinds.length] ?? kinds[0]!
   const phoneNumber = numberOf(n, suffix)
   let tries = 0

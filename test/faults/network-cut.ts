@@ -3,16 +3,16 @@ import { connect, createServer, type Socket } from 'node:net'
 
 type Teardown = { teardown (run: () => unknown): void }
 
-/** What a wire is for commands, for whatever goes over TCP: replication is no dialogue of commands and replies. */
+/** A TCP proxy that can cut the network. It reads no commands, so it serves replication, too; see `wire.ts`. */
 export type NetworkLink = {
   port: number
-  /** Swallows all that is sent, both ways, also on new connections, which look open. */
+  /** Drops all data in both directions, while connections, also new ones, look open. */
   blackhole (): void
-  /** New connections are good again; those that were swallowed are reset. */
+  /** New connections work again; those that were cut are reset. */
   heal (): void
 }
 
-/** Starts a cable to a server on loopback; it ends with the test. */
+/** Starts a proxy to a server on loopback; it ends with the test. */
 export async function startNetworkLink (t: Teardown, target: number): Promise<NetworkLink> {
   const sockets = new Set<Socket>()
   let isBlack = false

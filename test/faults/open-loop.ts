@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** What became of one request of an open loop; no `status`: no answer. */
+/** The result of one request of an open loop; `status` null: no response. */
 export type Offered = {
   n: number, status: number | null, retryAfter: string | null, body: Record<string, any>, sentAt: number, ms: number,
 }
@@ -10,17 +10,13 @@ export type Offered = {
 type Answer = Omit<Offered, 'n' | 'sentAt' | 'ms'>
 
 const tickMs = 10
-/**
- * Connections that are open before the first request, as a balancer holds them: what is sent is sent in the very
- * moment, whatever else there is to do.
- */
+/** Connections that are open before the first request, as a balancer holds them, so that requests are sent at once. */
 const lanes = 1_000
-const patienceMs = 45_000
+const patienceMs = 120_000
 
 /**
- * An open loop: posts `count` bodies evenly over `overMs`, whatever became of those before, as a crowd does that does
- * not know of each other.
- * Resolves once each was answered, or broke.
+ * An open loop: posts `count` bodies evenly over `overMs`, whether or not earlier ones were answered, as independent
+ * clients do. Resolves once each was answered or failed.
  */
 export async function offer (
   url: string, headers: Record<string, string>, { count, overMs, bodyOf }: {
@@ -67,7 +63,7 @@ export async function offer (
 
 const broken = (error: string): Answer => ({ status: null, retryAfter: null, body: { error } })
 
-/** Gives each answer that comes on a connection to who has waited longest; all of them end with it. */
+/** Resolves the waiting requests of a connection in order; when it closes, all of them fail. */
 function receive (socket: Socket): ((answer: Answer) => void)[] {
   const waiting: ((answer: Answer) => void)[] = []
   let text = ''

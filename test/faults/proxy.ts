@@ -9,20 +9,17 @@ export type Passed = {
   path: string
   headers: IncomingHttpHeaders
   body: Record<string, unknown>
-  /** Status of the provider's answer; null until it came. */
+  /** The status of the provider's response; null before it arrived. */
   status: number | null
 }
 
-/**
- * A wire between the gateway and a provider that shows what passes and can lose answers: the provider did its work,
- * nobody hears of it.
- */
+/** A proxy between the gateway and a provider that records the requests and can drop responses: the provider acted, but the gateway does not learn of it. */
 export type Proxy = {
   url: string
   passed: Passed[]
-  /** The answers to the next `times` requests whose path begins so are held back for ever. */
+  /** Drops the responses to the next `times` requests whose path starts with `path`. */
   lose (path: string, times: number): void
-  /** Every answer takes this much longer. */
+  /** Delays every response. */
   delayMs: number
 }
 

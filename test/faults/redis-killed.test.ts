@@ -24,11 +24,10 @@ t.test('killed while it syncs its file every second: nothing acknowledged is los
   let awaySince = Infinity
   const load = (async () => {
     for (let n = 0; !isOver; n += 1) {
-      lives.push(runLifecycle(n, shop, oracle, 30_000))
+      lives.push(runLifecycle(n, shop, oracle))
       // Hundreds that all ask again at once would measure themselves.
       await until(
-        () => isOver || performance.now() - awaySince < 1_000 || awaySince === Infinity, 'Redis is back', 60_000,
-      )
+        () => isOver || performance.now() - awaySince < 1_000 || awaySince === Infinity, 'Redis is back')
       await delay(longOrShort(100, 60))
     }
   })()
@@ -38,8 +37,7 @@ t.test('killed while it syncs its file every second: nothing acknowledged is los
     const latest = performance.now() + longOrShort(30_000, 10_000)
     await until(
       () => writer.acknowledged.length >= enough || performance.now() > latest,
-      'enough is written, or as much as the machine can', 90_000,
-    )
+      'enough is written, or as much as the machine can')
     awaySince = performance.now()
     await redis.kill()
     await delay(awayMs)
@@ -49,11 +47,9 @@ t.test('killed while it syncs its file every second: nothing acknowledged is los
     const since = jobs.logs.length
     const [apiMs, workersMs] = await Promise.all([
       until(
-        async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again', 10_000,
-      ),
+        async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again'),
       until(
-        () => jobs.logs.slice(since).some(line => line.includes('"verification ended"')), 'jobs are done again', 10_000,
-      ),
+        () => jobs.logs.slice(since).some(line => line.includes('"verification ended"')), 'jobs are done again'),
     ].map(async works => {
       await works
       return Math.round(performance.now() - backAt)

@@ -37,7 +37,7 @@ async function liveDuring (
   for (let n = 0; !isOver; n += 1) {
     lives.push(one(n))
     await delay(everyMs)
-    await until(() => !isPaused(), 'it goes on', 60_000)
+    await until(() => !isPaused(), 'it goes on')
   }
   await Promise.all([ended, ...lives])
 }
@@ -105,7 +105,7 @@ t.test('slower than the command timeout, then fast again', { buffered: true }, a
   t.equal(alive.status, 200)
   wire.latencyMs = 0
   const fastAt = performance.now()
-  await until(async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it works again', 5_000)
+  await until(async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it works again')
   t.comment(
     `answers that come after 2 s: 503 after ${refused.ms} ms; works ${Math.round(performance.now() - fastAt)} ms after it is fast again`,
   )
@@ -152,8 +152,7 @@ t.test('half-open: what is sent vanishes, connections look alive', { buffered: t
   wire.heal()
   const healedAt = performance.now()
   await until(
-    async () => (await shop.call('GET', `/verifications/${id}`)).status === 200, 'it has connected again', 10_000,
-  )
+    async () => (await shop.call('GET', `/verifications/${id}`)).status === 200, 'it has connected again')
   const apiMs = Math.round(performance.now() - healedAt)
   for (let n = 0; n < longOrShort(50, 10); n += 1) await runLifecycle(n + 10, shop, oracle)
   await oracle.judge('half-open connections to Redis')
@@ -183,7 +182,7 @@ if (isLong) t.test('frozen for 5 s and 10 s under load', { buffered: true }, asy
   await start(all)
   const answers: Timed[] = []
   let frozenAt = Infinity
-  await liveDuring(n => runLifecycle(n, shop, oracle, 40_000), 60, async () => {
+  await liveDuring(n => runLifecycle(n, shop, oracle), 60, async () => {
     for (const frozenMs of [5_000, 10_000]) {
       await delay(2_000)
       redis.pause()
@@ -202,8 +201,7 @@ if (isLong) t.test('frozen for 5 s and 10 s under load', { buffered: true }, asy
       redis.resume()
       const resumedAt = performance.now()
       await until(
-        async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again', 5_000,
-      )
+        async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again')
       frozenAt = Infinity
       t.comment(
         `frozen for ${frozenMs} ms: creates answered ${Math.round(performance.now() - resumedAt)} ms after it goes on`,

@@ -12,7 +12,7 @@ import { createKeys, partitions } from '../../src/store/keys.ts'
 import { connectRedis, untilReady } from '../../src/store/redis.ts'
 import { createStore } from '../../src/store/record-store.ts'
 
-/** A Redis that can be killed, and started again at the same address from what is in its folder. */
+/** A Redis that can be killed, and restarted at the same address from the files in its folder. */
 export type RestartableRedis = {
   url: string
   port: number
@@ -22,17 +22,17 @@ export type RestartableRedis = {
   kill (): Promise<void>
   /** Resolves once it answers. */
   start (): Promise<void>
-  /** One command, over a connection of its own. */
+  /** Sends one command over a new connection. */
   ask (command: string, ...args: string[]): Promise<unknown>
 }
 
 /**
- * How it syncs its append-only file; `no file`: it keeps nothing. `binary`: what runs it, with the arguments of a Redis
- * and under its pid.
+ * `fsync`: how it syncs its append-only file; `no file`: it persists nothing. `binary`: a program that takes the arguments
+ * of a Redis server and keeps its pid.
  */
 export type RestartableOptions = { fsync: 'everysec' | 'always' | 'no file', dir?: string, binary?: string }
 
-/** Starts one that ends with the test. */
+/** Starts a Redis that ends with the test. */
 export async function startRestartableRedis (t: Test, { fsync, dir: given, binary }: RestartableOptions): Promise<RestartableRedis> {
   const dir = given ?? await mkdtemp(join(tmpdir(), 'verigate-mortal-'))
   if (given === undefined) t.teardown(() => rm(dir, { recursive: true, force: true }))
@@ -59,7 +59,7 @@ export async function startRestartableRedis (t: Test, { fsync, dir: given, binar
 }
 
 async function ask (url: string, command: string, ...args: string[]): Promise<unknown> {
-  // Nothing is waited for: also one that loads its file, or runs a script, is asked.
+  // No ready check: a Redis that loads its file, or runs a script, must answer, too.
   const redis = new Redis(url, { retryStrategy: null, enableReadyCheck: false }).on('error', () => {})
   try {
     return await redis.call(command, ...args)
@@ -70,16 +70,16 @@ async function ask (url: string, command: string, ...args: string[]): Promise<un
 
 type Written = { key: string, at: number }
 
-/** Writes records without end, as the gateway does, in a namespace that no gateway reads. */
+/** Writes records continuously, as the gateway does, in a namespace that no gateway reads. */
 export type Writer = {
-  /** What Redis said that it has written. */
+  /** The writes that Redis acknowledged. */
   acknowledged: Written[]
   stop (): Promise<void>
-  /** What was acknowledged and is not there. */
+  /** The acknowledged writes that Redis no longer has. */
   missing (): Promise<Written[]>
 }
 
-/** Starts as many of them side by side. One that gets an error goes on with another record. */
+/** Starts `lanes` concurrent writers. After an error a writer continues with another record. */
 export async function startWriter (t: Test, redisUrl: string, lanes = 32): Promise<Writer> {
   const redis = connectRedis(redisUrl, 'api', { onError: () => {} })
   t.teardown(() => redis.disconnect())

@@ -29,13 +29,13 @@ async function killPrimary (t: Test, waitReplicas: number): Promise<void> {
   // counted which of them are.
   const load = waitReplicas === 0
     ? null
-    : startSteadyLoad(longOrShort(50, 150), n => runLifecycle(healthyKind(n), withBackoff(shop), oracle, 40_000))
+    : startSteadyLoad(longOrShort(50, 150), n => runLifecycle(healthyKind(n), withBackoff(shop), oracle))
   const probe = startCreateProbe(shop, 20_000, load === null ? 10 : longOrShort(50, 100))
   await delay(1_000 + Math.random() * 500)
   const before = await sentinels.master()
   t.equal(before, master.port)
   await master.stop()
-  await until(async () => await sentinels.master() !== master.port, 'the Sentinels tell of another master', 15_000)
+  await until(async () => await sentinels.master() !== master.port, 'the Sentinels tell of another master')
   await delay(longOrShort(4_000, 2_500))
   const { longestGapMs, refused, ids } = await probe.stop()
   await load?.stop()

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 
 type Teardown = { teardown (run: () => unknown): void }
 
-/** One clock for several processes, which can be put forward. Redis and timers keep the time that it really is. */
+/** One clock for several processes, which the test can advance. Redis and timers keep the real time. */
 export type Clock = {
-  /** Of each process that shall live by it. */
+  /** For each process that uses this clock. */
   environment: Record<string, string>
   now (): number
   advance (ms: number): void

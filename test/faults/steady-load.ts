@@ -2,13 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Answer, Client } from '../helpers/gateway.ts'
 import { codeOf, retryUntilAnswered, numberOf, type End, type Oracle } from './oracle.ts'
 
-/** Begins one thing after another, however long each takes, until it is stopped; then waits for all. */
-export function startSteadyLoad (everyMs: number, one: (n: number) => Promise<void>): { stop (): Promise<number> } {
-  const begun: Promise<void>[] = []
+/** Starts a task every `everyMs`, however long each takes, until it is stopped; then waits for all of them. */
+export function startSteadyLoad (everyMs: number, task: (n: number) => Promise<void>): { stop (): Promise<number> } {
+  const started: Promise<void>[] = []
   let isStopped = false
   const running = (async () => {
     for (let n = 0; !isStopped; n += 1) {
-      begun.push(one(n))
+      started.push(task(n))
       await delay(everyMs)
     }
   })()
@@ -16,34 +16,31 @@ export function startSteadyLoad (everyMs: number, one: (n: number) => Promise<vo
     async stop () {
       isStopped = true
       await running
-      await Promise.all(begun)
-      return begun.length
+      await Promise.all(started)
+      return started.length
     },
   }
 }
 
 /**
- * The `n`th lifecycle of the kinds in which no provider fails by itself: what an outage repeats of those opens the
- * breaker, which then lets one call
- * through in five seconds.
+ * Numbers the lifecycles in which no provider fails by itself: during an outage, repeated provider failures would open
+ * the breaker, which then admits one call in five seconds.
  */
 export const healthyKind = (n: number): number => Math.floor(n / 4) * 5 + ([0, 1, 2, 4][n % 4] ?? 0)
 
-/** A client that waits a little before it may ask again: a storm of retries would be a fault of its own. */
+/** A client that waits after a 503: a storm of retries would be another fault. */
 export function withBackoff (client: Client): Client {
-  const calm = <Args extends unknown[]>(
+  const withPause = <Args extends unknown[]>(
     ask: (...args: Args) => Promise<Answer>,
   ) => async (...args: Args): Promise<Answer> => {
     const answer = await ask(...args)
     if (answer.status === 503) await delay(200)
     return answer
   }
-  return { ...client, call: calm(client.call), create: calm(client.create) }
+  return { ...client, call: withPause(client.call), create: withPause(client.create) }
 }
 
-/**
- * Creates with a number of its own each time, and tells how long it was at most from one that was answered to the next.
- */
+/** Creates a verification every `everyMs`, and reports the longest time between two that succeeded. */
 export function startCreateProbe (shop: Client, firstNumber: number, everyMs = 50): {
   stop (): Promise<{ longestGapMs: number, refused: number, ids: string[] }>,
 } {
@@ -70,7 +67,7 @@ export function startCreateProbe (shop: Client, firstNumber: number, everyMs = 5
   }
 }
 
-/** Splits what was answered 201 into what is still there, and what the store has lost. */
+/** Splits ids that were answered with 201 into those that still exist and those that the store has lost. */
 export async function countLost (shop: Client, ids: readonly string[]): Promise<{ kept: string[], lost: string[] }> {
   const statuses = await Promise.all(
     ids.map(async id => (await retryUntilAnswered(() => shop.call('GET', `/verifications/${id}`))).status),
@@ -78,9 +75,7 @@ export async function countLost (shop: Client, ids: readonly string[]): Promise<
   return { kept: ids.filter((_, at) => statuses[at] === 200), lost: ids.filter((_, at) => statuses[at] === 410) }
 }
 
-/**
- * Brings the codes of those that wait for one, and has the oracle judge them; `others` are ends that are right, too.
- */
+/** Accepts these verifications and submits their codes; `others` are further allowed ends. */
 export async function submitCodes (shop: Client, oracle: Oracle, ids: readonly string[], ...others: End[]): Promise<void> {
   for (const id of ids) {
     const { body } = await retryUntilAnswered(() => shop.call('GET', `/verifications/${id}`))

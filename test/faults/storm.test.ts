@@ -96,7 +96,7 @@ if (isLong) t.test('many end in the same second, and a worker dies over it', { b
   const from = performance.now()
   let isOver = false
   const storm = sample(deployment, () => isOver)
-  await until(async () => await remaining() < count * 0.8, 'some have ended', 60_000)
+  await until(async () => await remaining() < count * 0.8, 'some have ended')
   await crew[0]?.kill()
   const left = await remaining()
   t.ok(left > 0, `${count - left} had ended when a worker was killed`)
@@ -139,7 +139,7 @@ t.test('no worker for a while: callbacks are taken, and worked off when one is b
   }
   const callbacks = async (status_class: string): Promise<number> =>
     sumOf(await scrape(url), 'verigate_http_requests_total', { route: '/callbacks/:provider', status_class }) ?? 0
-  await until(async () => await callbacks('2xx') >= count, 'every callback is taken', 60_000)
+  await until(async () => await callbacks('2xx') >= count, 'every callback is taken')
   await delay(longOrShort(10_000, 1_000))
   t.equal(await callbacks('5xx'), 0, 'and none refused')
   const waiting = sumOf(await scrape(url), 'verigate_queue_jobs', { queue: 'resolve', state: 'waiting' })
@@ -149,7 +149,7 @@ t.test('no worker for a while: callbacks are taken, and worked off when one is b
   await start(worker)
   const backAt = performance.now()
   // The third revision is the evidence, the fourth the proof.
-  await until(() => oracle.reached(4) >= count, 'all are worked off', 120_000)
+  await until(() => oracle.reached(4) >= count, 'all are worked off')
   const seconds = (performance.now() - backAt) / 1000
   t.comment(
     `no worker: ${count} callbacks taken and waiting; worked off within ${seconds.toFixed(1)} s of a worker's return (${Math.round(count / seconds)} a second, each with a call to the provider)`,

@@ -3,21 +3,21 @@ import { freePort, startCluster, startRedis, startSentinel, until, type TestRedi
 
 type Teardown = { teardown (run: () => unknown): void }
 
-/** A replica is in step at once, and missed soon. */
+/** Settings for a replica that syncs at once and whose loss is noticed soon. */
 export const promptly = ['--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1']
 
-/** A connection to one server for the test's own questions: it comes back by itself, and is quiet. */
+/** A connection to one server for the test's own commands; it reconnects, and reports no errors. */
 export function openAdmin (t: Teardown, port: number): Redis {
   const admin = new Redis(port, { retryStrategy: () => 50, maxRetriesPerRequest: null }).on('error', () => {})
   t.teardown(() => admin.disconnect())
   return admin
 }
 
-/** So many replicas hear this master, and have told it so. */
+/** Whether so many replicas are connected and have acknowledged data. */
 export const hasReplicas = async (master: Redis, count: number): Promise<boolean> =>
   [...(await master.info('replication')).matchAll(/^slave\d+:.*state=online,offset=[1-9]/gm)].length === count
 
-/** A master and its replicas, which are in step; `args` are for all of them. */
+/** Starts a master and replicas that are in sync; `args` apply to all of them. */
 export async function startReplicated (
   t: Teardown, count: number, args: string[] = [],
 ): Promise<{ master: TestRedis, replicas: TestRedis[] }> {
@@ -28,14 +28,11 @@ export async function startReplicated (
     ),
   )
   const admin = openAdmin(t, master.port)
-  await until(() => hasReplicas(admin, count), 'the replicas are in step')
+  await until(() => hasReplicas(admin, count), 'the replicas are in sync')
   return { master, replicas }
 }
 
-/**
- * Three Sentinels that must be two to agree. The address is the gateway's `REDIS_URL`; `ask` asks one of them about the
- * master.
- */
+/** Starts three Sentinels with a quorum of two. `url` is the gateway's `REDIS_URL`. */
 export async function startSentinels (
   t: Teardown, master: Pick<TestRedis, 'port'>,
   { replicas, downAfterMs = 1_000, settings = [] }: { replicas: number, downAfterMs?: number, settings?: string[] },
@@ -47,20 +44,20 @@ export async function startSentinels (
   await Promise.all(admins.map(async admin => {
     await admin.call('SENTINEL', 'SET', 'mymaster', 'quorum', '2')
     await until(async () => {
-      const told = await admin.call('SENTINEL', 'MASTER', 'mymaster') as string[]
-      const read = (name: string): number => Number(told[told.indexOf(name) + 1])
+      const reply = await admin.call('SENTINEL', 'MASTER', 'mymaster') as string[]
+      const read = (name: string): number => Number(reply[reply.indexOf(name) + 1])
       return read('num-other-sentinels') === 2 && read('num-slaves') === replicas
-    }, 'the Sentinels know each other and the replicas', 20_000)
+    }, 'the Sentinels know each other and the replicas')
   }))
   return {
     url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/mymaster`,
     admins,
-    /** Port of the master, as most of them say. */
+    /** The port of the master that a majority reports. */
     async master (): Promise<number> {
-      const told = await Promise.all(
+      const reply = await Promise.all(
         admins.map(admin => admin.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'mymaster') as Promise<string[]>),
       )
-      const ports = told.map(([, port]) => Number(port)).sort()
+      const ports = reply.map(([, port]) => Number(port)).sort()
       return ports[1] ?? 0
     },
   }
@@ -68,7 +65,7 @@ export async function startSentinels (
 
 export type ClusterNode = TestRedis & { id: string, admin: Redis }
 
-/** A Cluster of three masters with one replica each; `replicas[n]` is that of `masters[n]`. */
+/** Starts a Cluster of three masters with one replica each; `replicas[n]` belongs to `masters[n]`. */
 export async function startReplicatedCluster (t: Teardown, nodeTimeoutMs = 1_000): Promise<{
   url: string, masters: ClusterNode[], replicas: ClusterNode[],
 }> {
@@ -95,14 +92,14 @@ export async function startReplicatedCluster (t: Teardown, nodeTimeoutMs = 1_000
   }))
   await until(async () => {
     const all = [...masters, ...replicas]
-    const told = await Promise.all(all.map(async ({ admin }) => String(await admin.cluster('NODES'))))
-    const knowsAll = told.every(
+    const reply = await Promise.all(all.map(async ({ admin }) => String(await admin.cluster('NODES'))))
+    const knowsAll = reply.every(
       text =>
         all.every(
           ({ id }) => text.includes(id),
         ) && [...text.matchAll(/slave /g)].length === 3 && !/handshake|fail/.test(text),
     )
     return knowsAll && (await Promise.all(masters.map(({ admin }) => hasReplicas(admin, 1)))).every(Boolean)
-  }, 'the replicas are in step', 20_000)
+  }, 'the replicas are in sync')
   return { url, masters, replicas }
 }

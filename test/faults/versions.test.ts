@@ -76,7 +76,7 @@ async function runBoth (
       await delay(longOrShort(80, 120))
     }
   })()
-  await until(() => oracle.reached(2) >= longOrShort(60, 20), 'both have had their share', 30_000)
+  await until(() => oracle.reached(2) >= longOrShort(60, 20), 'both have had their share')
   if (isLong) {
     await stop(ours)
     await delay(3_000)

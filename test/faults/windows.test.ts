@@ -129,7 +129,7 @@ for (const { name, method = otp, inShort, revision, end, askedInAll, ...opening 
     })
     t.equal(unheard, null, 'nobody was answered')
 
-    const { status, body } = await retryUntilAnswered(() => create([method]), 30_000)
+    const { status, body } = await retryUntilAnswered(() => create([method]))
     t.equal(status, 201)
     oracle.accept(body['id'], end)
     if (method === otp && end === 'verified') {

@@ -6,49 +6,43 @@ import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 
 type Teardown = { teardown (run: () => unknown): void }
 
-/** A command as it was sent, each byte one character. */
+/** A command as it was sent; each character is a byte. */
 export type Command = readonly string[]
 
-/** The one message that a hold caught. */
+/** The one message that a hold stops. */
 export type Held = {
-  /**
-   * Resolves once it is here: a request that Redis has not seen, or a reply that the client has not seen, with its
-   * text.
-   */
+  /** Resolves once the message arrived: a request that Redis has not seen, or a reply that the client has not seen. */
   caught: Promise<{ command: Command, text: string }>
-  /** Lets it go on, and what came after it. A request goes on also when its sender is dead. */
+  /** Forwards it and what follows it. A request is forwarded even if its sender is dead. */
   release (): void
 }
 
-/** A network between a gateway and Redis. What is set holds for what passes from then on, on all its connections. */
+/** A TCP proxy between a gateway and Redis. Settings apply to all connections from then on. */
 export type Wire = {
   url: string
   port: number
-  /** Port of Redis for new connections. */
+  /** The port of Redis for new connections. */
   target: number
-  /** Each reply comes so much later, and a random part of the jitter: what is added to a round trip. */
+  /** Delays each reply by the latency and a random part of the jitter. */
   latencyMs: number
   jitterMs: number
-  /** Both ways; 0 is without a limit. */
+  /** In each direction; 0: no limit. */
   bytesPerSecond: number
-  /** One byte at a time. */
+  /** Forwards one byte at a time. */
   isSliced: boolean
   connections (): number
-  /** Resets every connection. New ones are taken. */
+  /** Resets every connection; new ones are accepted. */
   cut (): void
-  /** Nothing listens any more; connections stay. `accept` ends it. */
+  /** Stops listening until `accept`; open connections stay. */
   refuse (): Promise<void>
   accept (): Promise<void>
   /**
-   * Connections, also new ones, look open and all that is sent is swallowed; Redis never hears of their end. They stay
-   * so after `heal`.
+   * Drops all data, while connections, also new ones, look open; Redis does not see them close. Those connections stay
+   * like that after `heal`.
    */
   blackhole (): void
   heal (): void
-  /**
-   * Catches the next message of which the command is such a one, and holds back all that follows it on its connection.
-   * One hold catches one.
-   */
+  /** Stops the next message whose command matches, and all that follows it on its connection. One hold stops one message. */
   hold (what: 'request' | 'reply', matches: (command: Command) => boolean): Held
 }
 
@@ -58,16 +52,13 @@ type Hold = {
 }
 type Pace = Pick<Wire, 'bytesPerSecond' | 'isSliced'>
 
-/** Starts a wire to the Redis at this port; it ends with the test. */
+/** Starts a proxy to the Redis at this port; it ends with the test. */
 export async function startWire (t: Teardown, target: number): Promise<Wire> {
   const links = new Set<{ isDead: boolean, cut (): void }>()
   const holds: Hold[] = []
   let isBlack = false
 
-  /**
-   * When the message may go on, if it is one that is waited for. A script that Redis did not know did nothing: it is
-   * sent again whole.
-   */
+  /** Resolves when a held message may pass; null when no hold matches. After NOSCRIPT the client sends the script again. */
   function gateOf (what: Hold['what'], command: Command | undefined, message: Buffer): Promise<void> | null {
     if (command === undefined || message.includes('-NOSCRIPT')) return null
     const found = holds.findIndex(hold => hold.what === what && hold.matches(command))
@@ -85,8 +76,7 @@ export async function startWire (t: Teardown, target: number): Promise<Wire> {
     const own = {
       isDead: isBlack,
       cut () {
-        // One that is just saying goodbye must not be reset: Node.js would wait for the end of that, turning in a
-        // circle, when this process ends.
+        // Resetting a socket that is closing makes Node.js spin when the process ends.
         for (const socket of [client, redis]) socket.writableEnded ? socket.destroy() : socket.resetAndDestroy()
         links.delete(own)
       },
@@ -95,7 +85,7 @@ export async function startWire (t: Teardown, target: number): Promise<Wire> {
     client.on('error', () => {}).on('data', (chunk: Buffer) => {
       for (const message of own.isDead ? [] : requests(chunk)) {
         const command = wordsOf(message)
-        // What comes of these is pushed.
+        // Replies to these arrive as pushes.
         if (!/subscribe$/i.test(command[0] ?? '')) unanswered.push(command)
         toRedis(message, 0, gateOf('request', command, message))
       }
@@ -143,7 +133,7 @@ export async function startWire (t: Teardown, target: number): Promise<Wire> {
   return wire
 }
 
-/** Sends in order, each when it is due and its gate is open; null ends the connection. */
+/** Sends in order, each message when it is due and its gate is open; null ends the connection. */
 function createPump (socket: Socket, pace: Pace): (
   bytes: Buffer | null, latencyMs: number, gate: Promise<void> | null,
 ) => void {
@@ -161,7 +151,7 @@ function createPump (socket: Socket, pace: Pace): (
       else if (!pace.isSliced) socket.write(bytes)
       else for (const [at, byte] of bytes.entries()) {
         socket.write(Buffer.of(byte))
-        // Who reads gets some at once; a turn for each would take seconds where this process is busy.
+        // Yielding for each byte would take seconds in a busy process.
         if (at % 64 === 0) await turn()
       }
     }
@@ -173,7 +163,7 @@ function createPump (socket: Socket, pace: Pace): (
   }
 }
 
-/** Cuts a stream of RESP into whole messages. */
+/** Splits a RESP stream into messages. */
 function createSplitter (): (chunk: Buffer) => Buffer[] {
   let rest: Buffer = Buffer.alloc(0)
   return chunk => {
@@ -187,7 +177,7 @@ function createSplitter (): (chunk: Buffer) => Buffer[] {
   }
 }
 
-/** Where the message that begins there ends; null when not all of it is here. */
+/** The end of the message that starts at `from`; null when it is incomplete. */
 function endOf (stream: Buffer, from: number): number | null {
   const line = stream.indexOf('\r\n', from)
   if (line < 0) return null
@@ -210,7 +200,7 @@ function wordsOf (message: Buffer): Command {
   return words
 }
 
-/** Whether a command runs this script of src/store, on a key that ends so. */
+/** Whether a command runs this script of src/store on a key with this ending. */
 export function runs (script: 'write.lua' | 'erase.lua', keyEnd = ''): (command: Command) => boolean {
   const text = readFileSync(new URL(`../../src/store/${script}`, import.meta.url), 'latin1')
   const names = [text, createHash('sha1').update(text, 'latin1').digest('hex')]

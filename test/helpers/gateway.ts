@@ -78,7 +78,7 @@ export function clientOf (url: string, credential: string | null): Client {
       await until(async () => {
         seen = (await call('GET', `/verifications/${id}?wait=2&revision=${seen['revision'] ?? 0}`)).body
         return isWanted(seen)
-      }, `verification becomes as wanted, last ${JSON.stringify(seen)}`, 20_000)
+      }, `verification becomes as wanted, last ${JSON.stringify(seen)}`)
       return seen
     },
   }

@@ -56,14 +56,17 @@ export const freePort = async (tries = 50): Promise<number> => {
   return port
 }
 
-/** Asks until the answer is true; fails after `timeoutMs`. */
+/**
+ * Waits until the condition is true. `timeoutMs` is a bound against hanging, not a measure: a busy machine may need most
+ * of it.
+ */
 export const until = async (
-  isTrue: () => boolean | Promise<boolean>, what: string, timeoutMs = 10_000,
+  isTrue: () => boolean | Promise<boolean>, what: string, timeoutMs = 90_000,
 ): Promise<void> => {
   const deadline = performance.now() + timeoutMs
   while (!await isTrue()) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`)
-    await delay(10)
+    await delay(20)
   }
 }
 

@@ -42,7 +42,7 @@ export async function startReceiver (t: Test, answer: (received: Received) => nu
     received,
 
     /** Resolves with the first `count` arrivals, fails after `deadlineMs`. */
-    async first (count: number, deadlineMs = 3000): Promise<Received[]> {
+    async first (count: number, deadlineMs = 90_000): Promise<Received[]> {
       const deadline = AbortSignal.timeout(deadlineMs)
       while (received.length < count) await once(arrivals, 'arrival', { signal: deadline })
       return received.slice(0, count)
