@@ -26,7 +26,7 @@ const slowest = [
 
 /** Compiled sources, shared by all processes of a run: most of the time that a process needs to start is compilation. */
 const compileCache = join('node_modules', '.cache', 'compiled')
-const typeCheckState = join('node_modules', '.cache', 'tsconfig.tsbuildinfo')
+const typeCheckState = join('.tap', 'tsconfig.tsbuildinfo')
 
 /** The oracle of the fault tests summarizes like this: `<fault>: <n> lifecycles (<ends>), lost 0, …`. */
 const verdict = /^\s*# (.+: \d+ lifecycles .*)$/

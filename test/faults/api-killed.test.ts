@@ -4,7 +4,7 @@ import { request } from 'undici'
 import { until } from '../helpers/redis.ts'
 import { codeOf, retryUntilAnswered, numberOf } from './oracle.ts'
 import { startProxy } from './proxy.ts'
-import { startDeployment } from './deployment.ts'
+import { isLong, startDeployment } from './deployment.ts'
 
 t.jobs = 3
 
@@ -55,7 +55,7 @@ async function walk (url: string): Promise<string> {
 
 t.test('killed between accepting a create and the provider\'s answer', { buffered: true }, async t => {
   const { api, startAgain, create, shop, asked, find, wire, simulators, oracle } = await startBoth(t)
-  const count = 10
+  const count = 5
   const methodOf = (n: number): string => n < count ? 'otpless.otp' : 'truid.phone_check'
   wire.lose(initiate, count)
   simulators.fail({ provider: 'truid', answer: 'hang', path: '/phone_check/', times: count })
@@ -85,7 +85,7 @@ t.test('killed between accepting a create and the provider\'s answer', { buffere
   await oracle.judge('api SIGKILLed between create and the provider\'s answer')
 })
 
-t.test('killed at any moment around its answer', { buffered: true }, async t => {
+if (isLong) t.test('killed at any moment around its answer', { buffered: true }, async t => {
   const { api, startAgain, create, check, asked, find, wire, oracle } = await startBoth(t)
   const count = 120
   wire.delayMs = 10

@@ -107,7 +107,7 @@ t.test('before the answer to the start call, at another process', { buffered: tr
 
 t.test('at two processes at once', { buffered: true }, async t => {
   const { tell, createAll, fetches, counted, oracle } = await startThree(t)
-  const count = longOrShort(200, 40)
+  const count = longOrShort(200, 12)
   const ids = await createAll(numbers(count).map(silent))
   for (const id of ids) oracle.accept(id, 'verified')
   const statuses = await Promise.all(numbers(2 * count).map(async n => (await tell(silent(n >> 1), n)).status))
@@ -119,7 +119,7 @@ t.test('at two processes at once', { buffered: true }, async t => {
 
 t.test('ten thousand times, and a minute and 23 hours later', { buffered: true }, async t => {
   const { tell, create, fetches, counted, oracle, clock, read } = await startThree(t)
-  const count = longOrShort(10_000, 1_000)
+  const count = longOrShort(10_000, 300)
   const phoneNumber = silent(0)
   const { id, body: { revision } } = await create(phoneNumber)
   oracle.accept(id, 'verified')
@@ -195,7 +195,7 @@ t.test('after the end, whatever that was', { buffered: true }, async t => {
 t.test('while no worker is there, and what the queue held is lost', { buffered: true }, async t => {
   const { tell, createAll, fetches, oracle, read, worker, launchWorker, redisUrl, counted } = await startThree(t)
   await worker.kill()
-  const count = longOrShort(100, 20)
+  const count = longOrShort(100, 8)
   const ids = await createAll(numbers(count).map(silent))
   for (const id of ids) oracle.accept(id, 'verified')
   for (const round of [1, 2, 3]) {

@@ -144,7 +144,6 @@ if (isLong) t.test('how long it takes until another worker runs the job again', 
     idle.providers.lose(profile, 1)
   }
   t.comment(`run again after ${tookMs.map(Math.round).join(', ')} ms`)
-  t.ok(Math.max(...tookMs) < 9_000, 'in time')
 })
 
 if (isLong) t.test('killed six times at the same job', { buffered: true }, async t => {

@@ -1,24 +1,27 @@
 import { execFile } from 'node:child_process'
 import { cp, symlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { countAssertions } from '../../scripts/test.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
-/** A small project with the same installation, run apart from the run that this file belongs to. */
-const runProject = async (folder: string, ...args: string[]): Promise<{
+type Files = { [name: string]: string | Files }
+
+/** Runs scripts/test.ts in a small project with the same installation, independent of the run that this file is part of. */
+async function runProject (t: Test, files: Files, ...args: string[]): Promise<{
   code: number, last: string, output: string,
-}> => {
+}> {
+  const folder = t.testdir({ test: files })
   for (const name of ['node_modules', 'scripts']) await symlink(join(root, name), join(folder, name))
   await cp(join(root, '.taprc'), join(folder, '.taprc'))
   await writeFile(
     join(folder, 'tsconfig.json'), JSON.stringify({ extends: join(root, 'tsconfig.json'), include: ['test'] }),
   )
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
-  // tap hands itself down to every process by these.
+  // tap passes its state to every child process in these variables.
   const inherited = [
-    'NODE_OPTIONS', ...Object.keys(process.env).filter(name => /^_?TAP/.test(name)),
+    'NODE_OPTIONS', 'FAULTS', ...Object.keys(process.env).filter(name => /^_?TAP/.test(name)),
   ].flatMap(name => ['-u', name])
   return await new Promise(done => {
     execFile('env', [
@@ -32,46 +35,31 @@ const runProject = async (folder: string, ...args: string[]): Promise<{
 const good = "import t from 'tap'\nt.test('two', async t => { t.ok(true); t.ok(true) })\nt.ok(true)\n"
 const skipping = "import t from 'tap'\nt.ok(true)\nt.ok(true, 'later', { skip: 'why' })\n"
 
-t.test('counts what passed, and what was skipped', async t => {
-  const result = await runProject(t.testdir({ test: { 'good.test.ts': good, deep: { 'skipping.test.ts': skipping } } }))
-  t.equal(result.last, '4 passed, 0 failed, 1 skipped', result.output)
-  t.equal(result.code, 0)
+t.test('counts passed and skipped assertions of both forms, and leaves the long ones out of the short form', async t => {
+  const files = { 'good.test.ts': good, deep: { 'skipping.test.ts': skipping }, faults: { 'a.long.test.ts': good } }
+  const both = await runProject(t, files, '--short', '--long')
+  t.equal(both.last, '7 passed, 0 failed, 1 skipped', both.output)
+  t.equal(both.output.match(/\d+ passed, \d+ failed/g)?.length, 1, 'one closing line')
 })
 
-t.test('passes arguments on', async t => {
-  const result = await runProject(
-    t.testdir({ test: { 'good.test.ts': good, 'skipping.test.ts': skipping } }), 'test/good.test.ts',
-  )
-  t.equal(result.last, '3 passed, 0 failed', result.output)
-  t.equal(result.code, 0)
-})
-
-t.test('counts what failed, in whatever way, at least once', async t => {
-  const files = {
+t.test('counts every kind of failure at least once', async t => {
+  const result = await runProject(t, {
     'good.test.ts': good,
     'wrong.test.ts': "import t from 'tap'\nt.ok(true)\nt.test('nested', async t => { t.equal(1 as number, 2); t.ok(true) })\n",
     'killed.test.ts': "import t from 'tap'\nt.ok(true)\nt.test('nested', async t => { t.ok(true); process.kill(process.pid, 'SIGKILL'); await new Promise(() => {}) })\n",
     'broken.test.ts': "import t from 'tap'\nimport { none } from './none.ts'\nt.ok(none)\n",
     'types.test.ts': "import t from 'tap'\nconst number: number = 'text'\nt.ok(number)\n",
-  }
-  const result = await runProject(t.testdir({ test: files }))
-  // Passed: 3 in good, 2 in wrong, up to 2 before the kill, 1 in types. Failed: wrong, killed, broken, and the type
-  // check.
-  t.match(result.last, /^[678] passed, 4 failed$/, result.output)
+    'slow.test.ts': "import t from 'tap'\nt.setTimeout(50)\nt.test('never', () => new Promise(() => { setInterval(() => {}, 1000) }))\n",
+  })
+  // Passed: 3 in good, 2 in wrong, up to 2 before the kill, 1 in types. Failed: wrong, killed, broken, slow (once or
+  // twice), and the type check.
+  t.match(result.last, /^[678] passed, [56] failed$/, result.output)
   t.match(result.output, /type check failed/)
   t.equal(result.code, 1)
 })
 
-t.test('counts what took too long', async t => {
-  const slow =
-    "import t from 'tap'\nt.setTimeout(50)\nt.test('never', () => new Promise(() => { setInterval(() => {}, 1000) }))\n"
-  const result = await runProject(t.testdir({ test: { 'good.test.ts': good, 'slow.test.ts': slow } }))
-  t.match(result.last, /^3 passed, [1-9] failed$/, result.output)
-  t.equal(result.code, 1)
-})
-
-t.test('no tests are no success', async t => {
-  const result = await runProject(t.testdir({ test: { 'good.test.ts': good } }), 'test/none.test.ts')
+t.test('fails when there are no tests', async t => {
+  const result = await runProject(t, { 'good.test.ts': good }, 'test/none.test.ts')
   t.match(result.last, /^0 passed, [1-9] failed$/, result.output)
   t.equal(result.code, 1)
 })
