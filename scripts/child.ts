@@ -6,27 +6,26 @@ import type { Readable } from 'node:stream'
 /** How a process ended: its exit code, 128 + n after signal n, 127 if it could not be started. */
 export type Ending = { code: number }
 
-/** A process that never outlives this one. */
+/** A process that ends no later than this one. */
 export type Child = {
   pid: number | undefined
   stdout: Readable | null
   stderr: Readable | null
-  /** Resolves once it has ended and all its output was read; never rejects. */
+  /** Resolves once the process has ended and its output was read; never rejects. */
   ended: Promise<Ending>
-  /** SIGTERM, and SIGKILL after `graceMs` (10 000). Resolves once it has ended. */
+  /** SIGTERM, and SIGKILL after `graceMs` (10 000). Resolves once the process has ended. */
   stop (graceMs?: number): Promise<Ending>
 }
 
 export type ChildOptions = { cwd?: string, env?: NodeJS.ProcessEnv, stdio: StdioOptions }
 
-/** Its standard input ends when this process does, even by SIGKILL. */
+/** The standard input of this shell script closes when this process ends, even by SIGKILL. */
 const watch =
   'read _; kill "$0" || exit; for _ in 1 2 3 4 5 6 7 8 9 10; do sleep 1; kill -0 "$0" || exit; done; kill -9 "$0"'
 
 /**
- * Starts a process in a process group of its own, so that Ctrl-C in a terminal reaches this process alone, which then
- * ends its children in order.
- * A small shell waits beside it and ends it, should this process die without doing so.
+ * Starts a process in its own process group: Ctrl-C in a terminal reaches only this process, which then ends its children
+ * in order. A small shell watches this process, and ends the child if this process dies without doing so.
  */
 export function startChild (command: string, args: readonly string[], options: ChildOptions): Child {
   const child = spawn(command, args, { ...options, detached: true })

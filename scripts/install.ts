@@ -8,7 +8,7 @@ type PackageManager = {
   install: readonly string[],
 }
 
-/** Only those that install without asking: Homebrew refuses to run as root, the others need it. */
+/** Those that install without a question: Homebrew refuses to run as root, the others require it. */
 const packageManagers: readonly PackageManager[] = [
   {
     name: 'apt-get', asRoot: true, startsServices: true, update: ['-q', 'update'],
@@ -18,17 +18,17 @@ const packageManagers: readonly PackageManager[] = [
   { name: 'brew', asRoot: false, startsServices: false, update: null, install: ['install', '--quiet'] },
 ]
 
-/** A program that a system's package manager can bring. `packages`: the first that can be installed will do. */
+/** A program that a package manager can install. `packages`: alternatives, in order of preference. */
 export type Wanted = {
-  /** The names it may have on the search path. */
+  /** Its possible names on the search path. */
   programs: readonly string[]
   packages: { [manager in PackageManager['name']]?: readonly string[] }
-  /** What its packages would start at once. */
+  /** The services that its packages would start. */
   services: readonly string[]
   searchPath: string
 }
 
-/** The path of the first of these programs that can be run; null when there is none. */
+/** The path of the first of these programs that is executable; null when there is none. */
 export async function findExecutable (
   names: readonly string[], searchPath: string = process.env['PATH'] ?? '',
 ): Promise<string | null> {
@@ -40,9 +40,8 @@ export async function findExecutable (
 }
 
 /**
- * Installs it with the system's package manager, where that asks no question, and says so. Null: there is no such
- * package manager.
- * A `path` of null: it could not, and `failure` is the last line that it said.
+ * Installs a program with the system's package manager, where that needs no answer, and says so. Null: there is no such
+ * package manager. `path` null: the installation failed, and `failure` is the last line of its output.
  */
 export async function install ({ programs, packages, services, searchPath }: Wanted): Promise<{
   manager: string, path: string | null, failure: string,
@@ -57,7 +56,7 @@ export async function install ({ programs, packages, services, searchPath }: Wan
     const failure = manager.startsServices ? await withoutServices(services, searchPath, work) : await work()
     return {
       manager: manager.name, path: await findExecutable(programs, searchPath),
-      failure: failure ?? 'it did not come with it',
+      failure: failure ?? 'the package does not contain it',
     }
   }
   return null
@@ -91,8 +90,7 @@ async function runQuietly (command: string, args: readonly string[]): Promise<st
 
 /**
  * A Debian package starts its service at once unless this file forbids it (invoke-rc.d(8), deb-systemd-invoke(1)), and
- * at every boot unless disabled.
- * A file that is already there is the owner's own policy, and stays.
+ * at every boot unless disabled. An existing file is the policy of the machine's owner, and stays.
  */
 async function withoutServices<T> (services: readonly string[], searchPath: string, run: () => Promise<T>): Promise<T> {
   const policy = '/usr/sbin/policy-rc.d'

@@ -1,9 +1,8 @@
 import { findExecutable, install } from './install.ts'
 
 /**
- * The path of Prometheus's `promtool`, which the tests of the alert rules need; it is installed by apt where that asks
- * no question.
- * Null where it cannot be had: a line on stderr says so, and those tests are skipped.
+ * The path of Prometheus's `promtool`, which the tests of the alert rules need. If it is missing, apt installs it, where
+ * that needs no answer. Null if that fails: a line on stderr says so, and those tests are skipped.
  */
 export async function findPromtool (searchPath: string = process.env['PATH'] ?? ''): Promise<string | null> {
   const programs = ['promtool']

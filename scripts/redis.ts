@@ -11,22 +11,22 @@ import { findExecutable, install } from './install.ts'
 export type RunningRedis = {
   url: string
   pid: number
-  /** Resolves when it has ended, whoever ended it. */
+  /** Resolves when it has ended, for any reason. */
   ended: Promise<Ending>
   stop (): Promise<void>
 }
 
 /**
- * `dir` holds its data. Persistent is AOF, written to disk every second; else nothing is kept. `port` is a free one
- * unless given.
+ * `dir` holds its data. `persistent`: an append-only file, synced every second; otherwise nothing is persisted. `port`
+ * defaults to a free one.
  */
 export type LaunchOptions = { binary: string, dir: string, port?: number, persistent: boolean }
 
 const advice = 'install Redis (for example `sudo apt-get install redis-server` or `brew install redis`), then try again'
 
 /**
- * The path of a `redis-server` or `valkey-server` on the search path; one is installed by the system's package manager
- * where that asks no question. Throws an `Error` of one line that says what to install.
+ * The path of a `redis-server` or `valkey-server` on the search path. If there is none, the system's package manager
+ * installs one, where that needs no answer. Throws an `Error` of one line that says what to install.
  */
 export async function findRedis (searchPath: string = process.env['PATH'] ?? ''): Promise<string> {
   const servers = ['redis-server', 'valkey-server']
@@ -85,7 +85,7 @@ async function findFreePort (): Promise<number> {
   return address.port
 }
 
-/** Two servers that append to the same files destroy them. */
+/** Two servers that append to the same files corrupt them. */
 async function refuseSecondOwner (data: string, portFile: string): Promise<void> {
   const port = Number(await readFile(portFile, 'utf8').catch(() => '0'))
   if (port > 0 && (await ask(port, 'CONFIG GET dir', 1000))?.includes(`\r\n${data}\r\n`)) {
@@ -98,7 +98,7 @@ async function untilAnswering (child: Child, port: number): Promise<void> {
   const early = child.ended.then(({ code }) => { throw new Error(`it ended with ${code}`) })
   const answering = async (): Promise<void> => {
     const deadline = performance.now() + 30_000
-    // Another server on that port may answer, too, while ours is about to end for that reason.
+    // Another server on that port may answer while ours is about to end for that reason.
     while (
       !(await ask(port, 'PING', 1000))?.startsWith('+PONG') || !(
         await ask(port, 'INFO server', 1000)
@@ -116,7 +116,7 @@ async function untilAnswering (child: Child, port: number): Promise<void> {
   }
 }
 
-/** One inline command (RESP); null if nobody answers. */
+/** Sends one inline command (RESP); null without a reply. */
 function ask (port: number, command: string, timeoutMs: number): Promise<string | null> {
   return new Promise(resolve => {
     const socket = connect(

@@ -35,9 +35,8 @@ Ctrl-C stops everything. Data stays in .data/.
 }
 
 /**
- * Runs `program` in the sandbox with a Redis of its own under `.data/` (or that of `REDIS_URL`) until a signal, or
- * until one of them ends.
- * Resolves with the exit code once all of it has ended.
+ * Runs `program` in the sandbox with a Redis under `.data/` (or that of `REDIS_URL`) until a signal, or until one of them
+ * ends. Resolves with the exit code once both have ended.
  */
 export async function start (program: string): Promise<number> {
   let interrupt: () => void = () => {}
@@ -46,13 +45,13 @@ export async function start (program: string): Promise<number> {
   let hasSignal = false
   void interrupted.then(() => { hasSignal = true })
   for (const signal of signals) process.on(signal, interrupt)
-  // npm that is killed tells nobody.
+  // A killed npm sends no signal.
   const parent = process.ppid
   const parentWatch = setInterval(
     () => { if (process.env['npm_lifecycle_event'] !== undefined && process.ppid !== parent) interrupt() }, 500,
   )
   parentWatch.unref()
-  // A closed terminal takes our output with it; what runs must still be stopped in order.
+  // Writing to a closed terminal fails; the children must still be stopped in order.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
   const port = process.env['PORT'] || '3000'
@@ -70,7 +69,7 @@ export async function start (program: string): Promise<number> {
     const shown = isLevel(ownLevel) ? ownLevel : null
     const level = levels[shown ?? 'info'] > levels.info ? 'info' : shown ?? ownLevel ?? 'info'
     const main = startChild(process.execPath, [program], {
-      // What was compiled is there for the next start.
+      // Caches the compiled sources for the next start.
       env: {
         NODE_COMPILE_CACHE: join('.data', 'compiled'), ...process.env, SANDBOX: 'true', PORT: port, LOG_LEVEL: level,
         ...(redis === null ? {} : { REDIS_URL: redis.url }),
@@ -95,7 +94,7 @@ export async function start (program: string): Promise<number> {
 
 const isLevel = (text: string | undefined): text is Level => text !== undefined && Object.hasOwn(levels, text)
 
-/** Without a log level of the user's own, only warnings and worse, in short. What is no log line passes as it is. */
+/** Without `LOG_LEVEL`, shows only warnings and errors, in short form. Lines that are not log lines pass unchanged. */
 function showLog (input: Readable | null, output: NodeJS.WriteStream, shown: Level | null): void {
   if (input === null) return
   createInterface({ input }).on('line', line => {
@@ -129,7 +128,7 @@ function readEntry (line: string): LogEntry | null {
     : { level, text }
 }
 
-/** Throws one line if somebody already listens there. What is no port at all is left for the program to refuse. */
+/** Throws one line if the port is in use. The program itself refuses an invalid port. */
 async function refuseTakenPort (name: string, value: string): Promise<void> {
   if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535) return
   const server = createServer()

@@ -19,11 +19,6 @@ const everything = 'test/**/*.test.ts'
 const onlyLong = ['test/{bench,deploy,ops}/**/*.test.ts', 'test/faults/*.long.test.ts']
 /** The long form repeats the fault tests with more load, more windows and longer outages. */
 const inLongForm = [...onlyLong, 'test/faults/*.test.ts']
-/** These take longest, so they start first: a slow file that starts last would run alone. */
-const slowest = [
-  /^test\/faults\//, /^test\/(main|scripts\/test)\.test/, /^test\/e2e\//, /^test\/(store|jobs|webhooks|scripts)\//,
-]
-
 /** Compiled sources, shared by all processes of a run: most of the time that a process needs to start is compilation. */
 const compileCache = join('node_modules', '.cache', 'compiled')
 const typeCheckState = join('.tap', 'tsconfig.tsbuildinfo')
@@ -60,15 +55,9 @@ export async function countAssertions (path: string): Promise<Counts> {
   return counts
 }
 
-/** The files of a form, those that take longest first. */
-async function filesOf (form: Form): Promise<string[]> {
-  const files = await Array.fromAsync(
-    form === 'short' ? glob(everything, { exclude: onlyLong }) : glob(inLongForm),
-  )
-  const rank = (file: string): number => (slowest.findIndex(pattern => pattern.test(file)) + slowest.length + 1)
-    % (slowest.length + 1)
-  return [...new Set(files)].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
-}
+const filesOf = async (form: Form): Promise<string[]> => [...new Set(
+  await Array.fromAsync(form === 'short' ? glob(everything, { exclude: onlyLong }) : glob(inLongForm)),
+)]
 
 type Runnable = { args: readonly string[], env?: Record<string, string>, output?: 'shown' | 'returned' }
 

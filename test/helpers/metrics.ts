@@ -3,7 +3,7 @@ import { request } from 'undici'
 /** One series of a scrape. */
 export type Series = { name: string, labels: Record<string, string>, value: number }
 
-/** Reads the text exposition format; what is no series is passed over. */
+/** Reads the text exposition format; lines without a series are ignored. */
 export function readSeries (text: string): Series[] {
   return text.split('\n').flatMap(line => {
     const {
@@ -22,10 +22,10 @@ export function readSeries (text: string): Series[] {
   })
 }
 
-/** What tells one series from all others. */
+/** A key that is unique to a series. */
 export const identify = ({ name, labels }: Series): string => `${name} ${JSON.stringify(Object.entries(labels).sort())}`
 
-/** The sum of the series of this name that have these labels, among others; null when there is none. */
+/** The sum of the series with this name and at least these labels; null when there is none. */
 export function sumOf (series: readonly Series[], name: string, labels: Record<string, string> = {}): number | null {
   const meant = series.filter(
     one => one.name === name && Object.entries(labels).every(([label, value]) => one.labels[label] === value),

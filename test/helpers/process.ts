@@ -5,35 +5,35 @@ import { variables } from '../../src/config.ts'
 
 type Teardown = { teardown (run: () => unknown): void }
 
-/** `node src/main.ts`, as an operator runs it. */
+/** A process that runs `node src/main.ts`. */
 export type GatewayProcess = {
   pid: number
-  /** Resolves with the address of the log line "listening"; rejects, with what it said, if the process ends before. */
+  /** Resolves with the address in the log line "listening"; rejects with the last output if the process ends before it. */
   listening: Promise<string>
-  /** Every line it wrote to stdout. */
+  /** The lines on stdout. */
   logs: string[]
-  /** Every line it wrote to stderr. */
+  /** The lines on stderr. */
   complaints: string[]
-  /** Sends a signal to this process, by its pid. */
+  /** Sends a signal to this process only. */
   signal (name: NodeJS.Signals): void
-  /** SIGKILL; resolves once it is gone. */
+  /** Sends SIGKILL; resolves once the process has ended. */
   kill (): Promise<Ending>
-  /** Resolves once it has ended and all it said was read: exit code, or 128 + n after signal n. */
+  /** Resolves once the process has ended and its output was read: exit code, or 128 + n after signal n. */
   ended: Promise<Ending>
 }
 
 const entry = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 /**
- * Starts a gateway of its own with exactly this environment (see `testEnvironment`); it ends with the test, and with
- * this process.
- * `isMeasured`: it counts for the coverage of the test, which makes it slower to start. `main`: of another version.
+ * Starts a gateway process with exactly this environment (see `testEnvironment`); it ends with the test, and with this
+ * process.
+ * `main`: the entry of another version.
  */
 export function startProcess (
-  t: Teardown, environment: Record<string, string>, { isMeasured = false, main = entry } = {},
+  t: Teardown, environment: Record<string, string>, { main = entry } = {},
 ): GatewayProcess {
   const inherited = Object.entries(process.env).filter(
-    ([name]) => !(name in variables) && (isMeasured || name !== 'NODE_OPTIONS'),
+    ([name]) => !(name in variables) && name !== 'NODE_OPTIONS',
   )
   const env = { ...Object.fromEntries(inherited), ...environment }
   const child = startChild(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -67,13 +67,13 @@ export function startProcess (
   }
 }
 
-/** A log line as it was meant. */
+/** Parses a log line. */
 export function readLine (line: string): Record<string, unknown> {
   const parsed: unknown = JSON.parse(line)
   return typeof parsed === 'object' && parsed !== null ? { ...parsed } : {}
 }
 
-/** Starts it and waits until it listens. */
+/** Starts a gateway process and waits until it listens. */
 export async function startListening (...args: Parameters<typeof startProcess>): Promise<GatewayProcess> {
   const started = startProcess(...args)
   await started.listening

@@ -14,14 +14,14 @@ import type { RedisClient, RedisKind } from '../../src/store/redis.ts'
 
 type Teardown = { teardown (run: () => unknown): void }
 
-/** A Redis of the test's own: on loopback, on a free port, keeping nothing. */
+/** A Redis for one test: on loopback, on a free port, without persistence. */
 export type TestRedis = {
   url: string
   port: number
-  /** Freezes the server (SIGSTOP): connections stay, answers stop. */
+  /** Freezes the server (SIGSTOP): connections stay open, and replies stop. */
   pause (): void
   resume (): void
-  /** Ends the server at once, as a crash does. */
+  /** Kills the server, as a crash does. */
   stop (): Promise<void>
 }
 
@@ -41,9 +41,8 @@ const findServer = (): string => {
 }
 
 /**
- * A loopback port that nobody listens on now. Of those below the ports that systems give to connections going out: such
- * a one could take it before it is
- * listened on.
+ * A free loopback port, below the range that systems use for outgoing connections: such a connection could take it before
+ * the server listens.
  */
 export const freePort = async (tries = 50): Promise<number> => {
   const port = 10_000 + Math.floor(Math.random() * 22_000)
@@ -70,8 +69,7 @@ export const until = async (
   }
 }
 
-// Somebody else may take a port between our looking and the server's listening: then the server ends, and another port
-// is tried.
+// Another process may take the port before the server listens: then the server ends, and the next port is tried.
 const spawnServer = async (args: string[], tries = 5): Promise<{ child: ChildProcess, port: number }> => {
   const port = await freePort()
   const child = spawn(
@@ -129,10 +127,7 @@ export const startSentinel = async (t: Teardown, master: TestRedis, settings: st
   return start(t, [file, '--sentinel'])
 }
 
-/**
- * Starts a cluster of three masters that ends with the test. Takes over two seconds: a master waits so long before it
- * serves.
- */
+/** Starts a Cluster of three masters that ends with the test. Takes over two seconds, after which a master serves. */
 export const startCluster = async (
   t: Teardown, extraArgs: string[] = [],
 ): Promise<{ url: string, nodes: TestRedis[] }> => {
@@ -162,7 +157,7 @@ export const startCluster = async (
   return { url: `redis+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`, nodes }
 }
 
-/** Connects as the gateway does, waits until the connection can be used, and closes it with the test. */
+/** Connects as the gateway does, waits until the connection is ready, and closes it with the test. */
 export const connectTo = async (t: Teardown, url: string, kind: RedisKind = 'api'): Promise<RedisClient> => {
   const redis = connectRedis(url, kind, { onError: () => {} })
   t.teardown(() => redis.disconnect())
@@ -171,8 +166,8 @@ export const connectTo = async (t: Teardown, url: string, kind: RedisKind = 'api
 }
 
 /**
- * Tells every command that the server is given from now on, `source` being `lua` inside a script. (ioredis mixes up
- * replies when commands come too early.)
+ * Reports every command that the server receives from now on; `source` is `lua` inside a script. Not by ioredis, which
+ * confuses replies when commands arrive early.
  */
 export const watchCommands = async (
   t: Teardown, port: number, onCommand: (args: string[], source: string) => void,

@@ -14,7 +14,7 @@ export async function dump (redis: Redis): Promise<{ text: string, types: Set<st
   const types = new Set<string>()
   const parts = await Promise.all(names.map(async name => {
     const type = await redis.type(name)
-    // Claims and finished jobs may expire in between.
+    // Claims and finished jobs may expire meanwhile.
     if (type === 'none') return name
     const read = readers[type]
     if (read === undefined) throw new Error(`a key of type ${type}`)
@@ -23,6 +23,7 @@ export async function dump (redis: Redis): Promise<{ text: string, types: Set<st
   }))
   return { text: parts.join('\n'), types, count: names.length }
 }
+
 function show (value: unknown): string {
   if (Buffer.isBuffer(value)) return value.toString('latin1')
   return Array.isArray(value) ? value.map(show).join(' ') : String(value)
