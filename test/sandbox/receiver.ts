@@ -11,7 +11,7 @@ export type Received = {
  * A real HTTP server that keeps what is posted to it. `answer` gives the status of each, or nothing to leave it
  * unanswered.
  */
-export async function startReceiver (t: Test, answer: (received: Received) => number | undefined = () => 204) {
+export async function startReceiver(t: Test, answer: (received: Received) => Promise<number> | number | undefined = () => 204) {
   const received: Received[] = []
   const arrivals = new EventTarget()
   const server = createServer((request, response) => {
@@ -23,8 +23,9 @@ export async function startReceiver (t: Test, answer: (received: Received) => nu
         path: request.url ?? '', headers: request.headers, text, body: JSON.parse(text), at: performance.now(),
       }
       received.push(one)
-      const status = answer(one)
-      if (status !== undefined) response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end()
+      void Promise.resolve(answer(one)).then(status => {
+        if (status !== undefined) response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end()
+      })
       arrivals.dispatchEvent(new Event('arrival'))
     })
   })
