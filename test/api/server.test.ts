@@ -4,8 +4,8 @@ import t from 'tap'
 import { until } from '../helpers/redis.ts'
 import { authorization, buildTestServer, json, phoneNumber } from '../helpers/server.ts'
 
-/** Sends bytes, never ends; what came back, and after how long the other side closed. */
-const speak = async (port: number, text: string, drip?: string): Promise<{ answer: string, closedAfterMs: number }> => {
+/** Sends bytes without ending the connection. Returns the response, and when the server closed the connection. */
+const sendRaw = async (port: number, text: string, drip?: string): Promise<{ answer: string, closedAfterMs: number }> => {
   const startedAt = performance.now()
   const socket = connect(port, '127.0.0.1')
   let answer = ''
@@ -20,7 +20,7 @@ const head = (line: string, ...headers: string[]): string => [
   line, 'Host: x', `Authorization: ${authorization.authorization}`, ...headers, '', '',
 ].join('\r\n')
 
-t.test('request ids', async t => {
+t.test('request ids are returned, or replaced if invalid', async t => {
   const { server, lines } = await buildTestServer(t)
   for (const given of ['abc', 'a'.repeat(128), '!~"{}']) {
     t.equal(
@@ -37,7 +37,7 @@ t.test('request ids', async t => {
   t.not(one.headers['x-request-id'], two.headers['x-request-id'])
 })
 
-t.test('one line a request, and nothing of what was sent', async t => {
+t.test('one log line per request, without any value that was sent', async t => {
   const { server, lines, create } = await buildTestServer(t)
   const { id, clientSecret } = await create({ phoneNumber, reference: 'canary', metadata: { canary: 'canary' } })
   t.equal(lines.length, 1)
@@ -63,7 +63,7 @@ t.test('one line a request, and nothing of what was sent', async t => {
   t.notMatch(lines.join(''), /canary|vcs_|vgk_|4155550100/)
 })
 
-t.test('large headers and many of them', async t => {
+t.test('large headers and many headers are accepted', async t => {
   const { server } = await buildTestServer(t)
   for (const headers of [
     { 'x-large': 'x'.repeat(60_000) }, Object.fromEntries(
@@ -76,7 +76,7 @@ t.test('large headers and many of them', async t => {
   }
 })
 
-t.test('headers that browsers heed', async t => {
+t.test('responses have security headers', async t => {
   const { server } = await buildTestServer(t)
   for (const url of ['/livez', '/nothing']) {
     t.match((await server.inject(url)).headers, {
@@ -84,13 +84,13 @@ t.test('headers that browsers heed', async t => {
       'referrer-policy': 'no-referrer', 'cache-control': 'no-store',
     })
   }
-  t.notOk('strict-transport-security' in (await server.inject('/livez')).headers, 'not where the door is http')
+  t.notOk('strict-transport-security' in (await server.inject('/livez')).headers, 'not for a public URL with http')
   const { server: secured } = await buildTestServer(t, { publicUrl: 'https://verify.example' })
   t.equal((await secured.inject('/livez')).headers['strict-transport-security'], 'max-age=31536000')
   t.notOk('x-powered-by' in (await server.inject('/livez')).headers)
 })
 
-t.test('what is not HTTP is a problem too, and the connection ends', async t => {
+t.test('a message that is not HTTP gets a problem, and the connection is closed', async t => {
   const { listen } = await buildTestServer(t)
   const port = await listen()
   for (const [text, status] of [
@@ -110,7 +110,7 @@ t.test('what is not HTTP is a problem too, and the connection ends', async t => 
       400,
     ],
   ] as const) {
-    const { answer } = await speak(port, text)
+    const { answer } = await sendRaw(port, text)
     const [first = '', ...rest] = answer.split('\r\n')
     const body = rest.at(-1) ?? ''
     const about = text.slice(0, 40).replaceAll('\r\n', ' ')
@@ -122,16 +122,16 @@ t.test('what is not HTTP is a problem too, and the connection ends', async t => 
   }
 })
 
-t.test('the slow are closed', async t => {
+t.test('slow requests are closed', async t => {
   const { listen, server } = await buildTestServer(t)
   const port = await listen()
   const slowHead = 'GET /livez HTTP/1.1\r\nHost: x\r\n'
   const slowBody = head('POST /verifications HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 1000')
   const answers = await Promise.all([
-    speak(port, slowHead), speak(
+    sendRaw(port, slowHead), sendRaw(
       port, slowHead, 'X-A: b\r\n',
-    ), speak(port, `${slowBody}{`), speak(port, `${slowBody}{`, ' '),
-    speak(port, head('POST /callbacks/truid HTTP/1.1', 'Transfer-Encoding: chunked'), '1\r\na\r\n'),
+    ), sendRaw(port, `${slowBody}{`), sendRaw(port, `${slowBody}{`, ' '),
+    sendRaw(port, head('POST /callbacks/truid HTTP/1.1', 'Transfer-Encoding: chunked'), '1\r\na\r\n'),
   ])
   for (const { answer, closedAfterMs } of answers) {
     t.ok(closedAfterMs > 2000 && closedAfterMs < 6900, `after ${Math.round(closedAfterMs)} ms`)
@@ -140,41 +140,41 @@ t.test('the slow are closed', async t => {
   t.equal((await server.inject('/livez')).statusCode, 200)
 })
 
-t.test('connections that say nothing, or nothing more, are closed, and stand in nobody\'s way', async t => {
+t.test('idle connections are closed and do not block others', async t => {
   const { listen, server } = await buildTestServer(t)
   const port = await listen()
   const texts = [
     '', 'P', 'POST /verifications HTTP/1.1\r\nHost: x\r\n',
     head('POST /verifications HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 9'),
   ]
-  const idle = Promise.all(texts.flatMap(text => Array.from({ length: 250 }, () => speak(port, text))))
+  const idle = Promise.all(texts.flatMap(text => Array.from({ length: 250 }, () => sendRaw(port, text))))
   const isFull = async (): Promise<boolean> =>
     await new Promise<number>(done => { server.server.getConnections((_error, count) => done(count)) }) >= 1000
-  await until(isFull, 'all of them are there')
+  await until(isFull, 'all connections are open')
   const startedAt = performance.now()
   const [answer] = await Promise.all([fetch(`http://127.0.0.1:${port}/livez`), fetch(`http://127.0.0.1:${port}/livez`)])
   t.equal(answer.status, 200)
   t.ok(performance.now() - startedAt < 2_000)
   const closed = (await idle).map(({ closedAfterMs }) => closedAfterMs)
-  t.ok(Math.max(...closed) < 8_000, `the last after ${Math.round(Math.max(...closed))} ms`)
+  t.ok(Math.max(...closed) < 8_000, `the last one after ${Math.round(Math.max(...closed))} ms`)
   t.equal(server.server.maxConnections, 20_000)
 })
 
-t.test('a body that is cut off, and a head that asks for more than the limit', async t => {
+t.test('an incomplete body is no error, and a declared length above the limit is 413', async t => {
   const { listen, lines } = await buildTestServer(t)
   const port = await listen()
   const socket = connect(port, '127.0.0.1')
   socket.write(`${head('POST /verifications HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 1000')}{`)
   await once(socket, 'connect')
   socket.destroy()
-  const { answer } = await speak(
+  const { answer } = await sendRaw(
     port, head('POST /verifications HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 100000000'),
   )
   t.match(answer, /^HTTP\/1.1 413 [\s\S]*connection: close[\s\S]*payload_too_large/i)
   t.notOk(lines.some(line => JSON.parse(line).level > 40))
 })
 
-t.test('a server that stops finishes what is in hand, and sends the client elsewhere', async t => {
+t.test('a stopping server completes running requests and closes their connections', async t => {
   const { server, listen } = await buildTestServer(t)
   const port = await listen()
   const socket = connect(port, '127.0.0.1')
@@ -187,11 +187,11 @@ t.test('a server that stops finishes what is in hand, and sends the client elsew
   socket.write(`}${head('GET /livez HTTP/1.1')}`)
   await Promise.all([closed, once(socket, 'close')])
   const [, first, second] = answer.split('HTTP/1.1 ')
-  t.match(first, /^201 [\s\S]*\r\nconnection: close\r\n/i, 'the client is told to go elsewhere')
-  t.equal(second, undefined, 'and nothing more is taken on this connection')
+  t.match(first, /^201 [\s\S]*\r\nconnection: close\r\n/i, 'the response announces the close')
+  t.equal(second, undefined, 'no further request of the connection is served')
 })
 
-t.test('a worker answers for its health and its metrics only', async t => {
+t.test('a worker serves only health and metrics', async t => {
   const { server } = await buildTestServer(t, { role: 'worker' })
   for (const url of ['/livez', '/readyz', '/metrics']) t.equal((await server.inject(url)).statusCode, 200, url)
   for (const url of ['/verifications', '/callbacks/otpless']) {
@@ -199,12 +199,12 @@ t.test('a worker answers for its health and its metrics only', async t => {
   }
 })
 
-t.test('operations can have a port of their own', async t => {
+t.test('operations can have their own port', async t => {
   const { server, operationsServer, lines } = await buildTestServer(
     t, { publicUrl: 'https://verify.example', operations: { port: 0, host: '127.0.0.1' } },
   )
   for (const url of ['/metrics', '/docs', '/docs/json', '/openapi.json']) {
-    t.equal((await server.inject(url)).statusCode, 404, `${url} is not at the public door`)
+    t.equal((await server.inject(url)).statusCode, 404, `${url} is not on the public port`)
     t.equal((await operationsServer.inject(url)).statusCode, 200, url)
   }
   for (const one of [server, operationsServer]) for (const url of ['/livez', '/readyz']) t.equal(
@@ -217,7 +217,7 @@ t.test('operations can have a port of their own', async t => {
     )
   }
   const document = (await operationsServer.inject('/openapi.json')).json()
-  t.same(document.servers, [{ url: 'https://verify.example' }], 'calls go to the public door')
+  t.same(document.servers, [{ url: 'https://verify.example' }], 'calls go to the public URL')
   t.ok('/verifications' in document.paths && document.openapi === '3.1.0')
   t.notMatch(lines.join(''), /"level":50/)
 })

@@ -148,7 +148,7 @@ export const DeliveryParams = Type.Object({
 export const CreateHeaders = Type.Object({
   'idempotency-key': Type.Optional(Type.String({
     pattern: '^[\\x21-\\x7e]{1,255}$', examples: ['signup-8842'],
-    description: '1 to 255 visible ASCII characters, stored for 24 hours. The same key with the same body returns the '
+    description: 'Up to 255 visible ASCII characters, stored for 24 hours. The same key with the same body returns the '
       + 'same verification.',
   })),
 })

@@ -14,7 +14,7 @@ const finish = (paths: object, more: object = {}): Record<string, any> => finish
   }, ...more,
 })
 
-t.test('what is said again is written once', async t => {
+t.test('repeated schemas, responses and examples become components', async t => {
   const operation = (description: string, other: object = {}) => (
     {
       description, responses: { 200: { ...response, ...other }, ...apiErrorResponses('rate_limited') },
@@ -36,7 +36,7 @@ t.test('what is said again is written once', async t => {
   )
   const { schema, examples: shown } = paths['/a'].get.responses[200].content['application/json']
   t.same(schema, { $ref: '#/components/schemas/Person' })
-  t.same(components.schemas['Person'], person, 'and examples are no schemas')
+  t.same(components.schemas['Person'], person, 'examples are not treated as schemas')
   t.same(shown, { ada: { $ref: '#/components/examples/Ada' } })
   t.same(components.examples['Ada'], examples.ada)
   t.same(webhooks.told.post.requestBody.content['application/json'], { schema, examples: shown })
@@ -48,12 +48,12 @@ t.test('what is said again is written once', async t => {
   )
   t.ok(
     components.responses['RateLimited'].content['application/problem+json'].examples.rate_limited.value,
-    'what is there once stays where it is',
+    'a single occurrence stays in place',
   )
-  t.match(paths['/b'].post.responses[503].description, /overloaded/, 'another answer of the same status')
+  t.match(paths['/b'].post.responses[503].description, /overloaded/, 'a different response of the same status')
 })
 
-t.test('a name that means something else already is not taken', async t => {
+t.test('a name that is already used stays in place', async t => {
   const other = { ada: { summary: 'Another', value: { name: 'Ada' } } }
   const answerWith = (examples: object) => (
     { 200: { ...response, content: { 'application/json': { schema: person, examples } } } }
@@ -66,7 +66,7 @@ t.test('a name that means something else already is not taken', async t => {
   t.same(shown, [{ $ref: '#/components/examples/Ada' }, { $ref: '#/components/examples/Ada' }, other.ada, other.ada])
 })
 
-t.test('who may call it is told in words', async t => {
+t.test('the description names the callers', async t => {
   const { paths, components } = finish({
     '/a': {
       get: {
@@ -77,7 +77,7 @@ t.test('who may call it is told in words', async t => {
     },
   })
   t.equal(paths['/a'].get.description, [
-    'A.', '', '**Who may call it:** an API key with the scope `providers:read`; or the front end, with the client secret of this verification; or the same secret as `clientSecret` in the query.',
+    'A.', '', '**Callers:** an API key with the scope `providers:read`; or the front end, with the client secret of this verification; or the same secret as `clientSecret` in the query.',
   ].join('\n'))
   t.same(paths['/a'].get.security, [{ apiKey: [] }, { clientSecret: [] }, { clientSecretInQuery: [] }])
   t.match(paths['/a'].post, { description: 'B.', security: [] })
@@ -85,7 +85,7 @@ t.test('who may call it is told in words', async t => {
   t.equal(components.securitySchemes.clientSecret.description, 'A secret.')
 })
 
-t.test('parameters: the path first, and no example that would be sent by who only tries', async t => {
+t.test('path parameters come first, and examples move to the schema', async t => {
   const { paths } = finish({
     '/a': {
       get: {
@@ -112,7 +112,7 @@ t.test('parameters: the path first, and no example that would be sent by who onl
   ])
 })
 
-t.test('a body that may be absent is not required', async t => {
+t.test('an optional body is not required', async t => {
   const requestBody = { required: true, content: {} }
   const { paths } = finish(
     {

@@ -6,7 +6,7 @@ import {
   jsonResponse, apiErrorResponses, byAppKey, byAppKeyOrClientSecret, byAppKeyOrClientSecretInQuery, publicErrors, errorResponses, withExamples,
 } from '../../../src/api/openapi/operations.ts'
 
-t.test('error answers are grouped by status, each code with its advice and an example', async t => {
+t.test('error responses are grouped by status, each code with advice and an example', async t => {
   const { 422: answer, ...others } = errorResponses('code_incorrect', 'invalid_phone_number', 'gone')
   t.same(Object.keys(others), ['410'])
   t.ok(answer?.description.includes(`${apiErrors.code_incorrect.when} ${apiErrors.code_incorrect.advice}`))
@@ -19,17 +19,17 @@ t.test('error answers are grouped by status, each code with its advice and an ex
   t.same(Object.keys(publicErrors('not_found')), ['400', '404', '500', '503'])
   t.same(
     errorResponses('store_unavailable', 'overloaded'), errorResponses('overloaded', 'store_unavailable', 'overloaded'),
-    'in whatever order they are named',
+    'the order of the arguments does not matter',
   )
 })
 
-t.test('who may call', async t => {
+t.test('security of the callers', async t => {
   t.same(byAppKey('providers:read'), [{ apiKey: ['providers:read'] }])
   t.same(byAppKeyOrClientSecret('verifications:read'), [{ apiKey: ['verifications:read'] }, { clientSecret: [] }])
   t.same(byAppKeyOrClientSecretInQuery('verifications:read').at(-1), { clientSecretInQuery: [] })
 })
 
-t.test('examples go with a schema, and change nothing of what it takes', async t => {
+t.test('examples do not change the schema', async t => {
   const schema = Type.Object({ code: Type.String() }, { additionalProperties: false })
   const examples = { one: { summary: 'One', value: { code: '1' } } }
   const shown = withExamples(schema, examples)

@@ -11,7 +11,7 @@ type Document = {
   components: { schemas: object },
 }
 
-t.test('the document is served, and describes every route', async t => {
+t.test('the document describes every route', async t => {
   const { server } = await buildTestServer(t)
   const document = (await server.inject('/openapi.json')).json<Document>()
   t.equal(document.openapi, '3.1.0')
@@ -30,7 +30,7 @@ t.test('the document is served, and describes every route', async t => {
   t.equal(new Set(operations.map(({ operationId }) => operationId)).size, operations.length)
 })
 
-t.test('who may call, and whose body may be absent', async t => {
+t.test('operations have their security and optional bodies', async t => {
   const { server } = await buildTestServer(t)
   const { paths } = (await server.inject('/openapi.json')).json<Document>()
   const both = [{ apiKey: [] }, { clientSecret: [] }]
@@ -44,24 +44,23 @@ t.test('who may call, and whose body may be absent', async t => {
   t.notOk(JSON.stringify(paths).includes('x-optional-body'))
 })
 
-t.test('schemas are written once, and every reference leads to one', async t => {
+t.test('every reference leads to a schema', async t => {
   const { server } = await buildTestServer(t)
   const { body } = await server.inject('/openapi.json')
   const { components: { schemas } } = JSON.parse(body) as Document
   const names = new Set([...body.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name))
   t.same([...names].filter(name => !Object.hasOwn(schemas, name ?? '')), [])
   t.same(Object.keys(schemas).filter(name => !/^[A-Z]\w+$/.test(name)), [])
-  t.equal(JSON.stringify(schemas).split('"profileStatus":').length - 1, 2, 'of a verification and of a created one')
 })
 
-t.test('the documentation comes with all it needs, under its own policy', async t => {
+t.test('the documentation has its own files and policy', async t => {
   const { server } = await buildTestServer(t)
   const docs = await server.inject('/docs')
   t.equal(docs.statusCode, 200)
   const assets = [...docs.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path ?? '')
   t.ok(assets.length >= 5)
   for (const path of [...assets, '/docs/json']) {
-    t.match(path, /^\/docs\//, 'from here')
+    t.match(path, /^\/docs\//, 'from this server')
     t.equal((await server.inject(path)).statusCode, 200, path)
   }
   t.match(docs.headers['content-security-policy'], /script-src 'self'; style-src 'self' 'unsafe-inline'/)
@@ -71,12 +70,12 @@ t.test('the documentation comes with all it needs, under its own policy', async 
   t.equal((await server.inject('/docs/static/../../package.json')).statusCode, 404)
 })
 
-t.test('calls are tried out in the sandbox only, and nowhere else are credentials kept', async t => {
+t.test('only the sandbox enables "try it out" and stores credentials', async t => {
   for (const sandbox of [true, false]) {
     const { server } = await buildTestServer(t, { sandbox })
     const { body: script } = await server.inject('/docs/static/swagger-initializer.js')
     t.equal(script.includes('"supportedSubmitMethods":[]'), !sandbox)
     t.equal(script.includes(`"persistAuthorization":${sandbox}`), true)
-    t.equal((await server.inject('/openapi.json')).body.includes('vgk_sandbox'), sandbox, 'its key is told')
+    t.equal((await server.inject('/openapi.json')).body.includes('vgk_sandbox'), sandbox, 'the key of the sandbox')
   }
 })

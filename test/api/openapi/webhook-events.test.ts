@@ -6,19 +6,19 @@ import { webhookEventTypes } from '../../../src/core/vocabulary.ts'
 
 const webhooks = describeWebhooks()
 
-t.test('every event there is', async t => {
+t.test('every event is documented', async t => {
   t.same(Object.keys(webhooks), [...webhookEventTypes.map(type => `verification.${type}`), 'webhook.test'])
   for (const [type, { post }] of Object.entries(webhooks)) {
     const { schema, examples } = post.requestBody.content['application/json']
     t.equal(schema.properties.type.const, type)
     t.match(Object.values(examples), [{ value: { type } }])
-    t.ok(post.responses['2XX'] && post.responses[410] && post.responses.default, 'what each answer leads to')
+    t.ok(post.responses['2XX'] && post.responses[410] && post.responses.default, 'the responses')
   }
   t.match(
     webhooks['verification.created']?.post.description,
-    /only when the app chooses it \(`events` of its webhook: `created`\)/,
+    /only if the app selects it \(`events` of its webhook: `created`\)/,
   )
-  t.match(webhooks['verification.verified']?.post.description, /unless the app chooses otherwise/)
+  t.match(webhooks['verification.verified']?.post.description, /Sent by default/)
   const [, schedule] = /again (.*) \(± 10 %\)/.exec(
     webhooks['verification.failed']?.post.responses.default.description ?? '',
   ) ?? []
@@ -26,7 +26,7 @@ t.test('every event there is', async t => {
   t.equal(schedule?.split(', ').length, retryDelays.length - 1, 'the whole schedule after the first try')
 })
 
-t.test('the signatures that are shown are right', async t => {
+t.test('the signatures of the examples are valid', async t => {
   const { now } = Date
   t.teardown(() => { Date.now = now })
   for (const [type, { post }] of Object.entries(webhooks)) {

@@ -9,54 +9,53 @@ const now = 1_000_000
 const jobs = { waiting: 3, active: 2, delayed: 1 }
 const never = (): Promise<never> => new Promise(() => {})
 
-/** Gauges over answers of the test's own; `asked` counts how often each was asked for. */
-function open ({ breaker = () => 'closed', ...answers }: Partial<{
-  breaker: () =>
-    Health['breaker'], look: () =>
-      Promise<QueueState[]>, firstDue: () => Promise<number | null>, pendingSince: () => Promise<number | null>,
+/** Gauges over values of the test; `reads` counts the reads of each one. */
+function createGauges ({ breaker = () => 'closed', ...answers }: Partial<{
+  breaker: () => Health['breaker'], stats: () => Promise<QueueState[]>
+  firstDue: () => Promise<number | null>, pendingSince: () => Promise<number | null>
 }> = {}) {
-  const asked = { look: 0, firstDue: 0, pendingSince: 0 }
+  const reads = { stats: 0, firstDue: 0, pendingSince: 0 }
   const registry = new Registry()
   const {
-    look = async () => [
+    stats = async () => [
       { queue: 'resolve', jobs, oldestAt: now - 7_000 },
       { queue: 'notify', jobs: { ...jobs, waiting: 0 }, oldestAt: null },
     ],
   } = answers
   const { firstDue = async () => now - 2_500, pendingSince = async () => now - 90_000 } = answers
   const health = (): Health => ({ breaker: breaker(), errorRate: 0, lastSuccessAt: null, lastFailure: null })
-  const idle = (): never => { throw new Error('nothing is asked of providers') }
+  const idle = (): never => { throw new Error('providers are not called') }
   const adapters: GaugesParts['adapters'] = new Map(
     [['truid', { provider: 'truid', methods: {}, start: idle, resolve: idle, isOpen: idle, health }]],
   )
-  const count = <T>(name: keyof typeof asked, answer: () => Promise<T>) => async (): Promise<T> => {
-    asked[name] += 1
+  const count = <T>(name: keyof typeof reads, answer: () => Promise<T>) => async (): Promise<T> => {
+    reads[name] += 1
     return answer()
   }
   registerGauges(registry, {
     adapters, now: () => now,
-    queues: { stats: count('look', look) }, store: { firstDue: count('firstDue', firstDue) }, deliveries: {
+    queues: { stats: count('stats', stats) }, store: { firstDue: count('firstDue', firstDue) }, deliveries: {
       pendingSince: count('pendingSince', pendingSince),
     },
   })
-  return { asked, registry, read: async (): Promise<Series[]> => readSeries(await registry.metrics()) }
+  return { reads, registry, read: async (): Promise<Series[]> => readSeries(await registry.metrics()) }
 }
 
-t.test('what is', async t => {
-  const series = await open().read()
+t.test('the values of a scrape', async t => {
+  const series = await createGauges().read()
   t.equal(sumOf(series, 'verigate_redis_up'), 1)
   for (const [state, count] of Object.entries(jobs)) t.equal(
     sumOf(series, 'verigate_queue_jobs', { queue: 'resolve', state }), count, state,
   )
   t.equal(sumOf(series, 'verigate_queue_oldest_job_seconds', { queue: 'resolve' }), 7)
-  t.equal(sumOf(series, 'verigate_queue_oldest_job_seconds', { queue: 'notify' }), 0, 'none waits')
+  t.equal(sumOf(series, 'verigate_queue_oldest_job_seconds', { queue: 'notify' }), 0, 'no waiting job')
   t.equal(sumOf(series, 'verigate_sweep_lag_seconds'), 2.5)
   t.equal(sumOf(series, 'verigate_webhook_oldest_undelivered_seconds'), 90)
 })
 
-t.test('nothing due, nothing pending, and a clock that is behind', async t => {
-  const none = await open({ firstDue: async () => null, pendingSince: async () => null }).read()
-  const behind = await open({ firstDue: async () => now + 60_000, pendingSince: async () => now + 1 }).read()
+t.test('lags are 0 when nothing is due, and when the clock is behind', async t => {
+  const none = await createGauges({ firstDue: async () => null, pendingSince: async () => null }).read()
+  const behind = await createGauges({ firstDue: async () => now + 60_000, pendingSince: async () => now + 1 }).read()
   for (const series of [none, behind]) {
     for (
       const name of ['verigate_sweep_lag_seconds', 'verigate_webhook_oldest_undelivered_seconds']
@@ -64,9 +63,9 @@ t.test('nothing due, nothing pending, and a clock that is behind', async t => {
   }
 })
 
-t.test('the breaker, in one state at a time', async t => {
+t.test('the breaker has one state', async t => {
   let breaker: Health['breaker'] = 'closed'
-  const { read } = open({ breaker: () => breaker })
+  const { read } = createGauges({ breaker: () => breaker })
   for (breaker of ['closed', 'open', 'halfOpen'] as const) {
     const series = await read()
     t.equal(sumOf(series, 'verigate_breaker_state', { provider: 'truid', state: breaker }), 1, breaker)
@@ -74,14 +73,14 @@ t.test('the breaker, in one state at a time', async t => {
   }
 })
 
-t.test('however often and however many scrape, Redis is asked once a second', async t => {
-  const { read, asked } = open()
+t.test('Redis is read at most once a second', async t => {
+  const { read, reads } = createGauges()
   await Promise.all(Array.from({ length: 20 }, read))
   await read()
-  t.strictSame(asked, { look: 1, firstDue: 1, pendingSince: 1 })
+  t.strictSame(reads, { stats: 1, firstDue: 1, pendingSince: 1 })
   const until = performance.now() + 5_000
-  while (asked.look < 2 && performance.now() < until) await read()
-  t.strictSame(asked, { look: 2, firstDue: 2, pendingSince: 2 })
+  while (reads.stats < 2 && performance.now() < until) await read()
+  t.strictSame(reads, { stats: 2, firstDue: 2, pendingSince: 2 })
 })
 
 const names = [
@@ -89,37 +88,37 @@ const names = [
   'verigate_webhook_oldest_undelivered_seconds',
 ]
 
-async function expectNothingOfRedis (t: Test, read: () => Promise<Series[]>): Promise<void> {
+async function expectNoRedisValues (t: Test, read: () => Promise<Series[]>): Promise<void> {
   const from = performance.now()
   const series = await read()
   const ms = performance.now() - from
   t.ok(ms < 1_500, `${Math.round(ms)} ms`)
   t.equal(sumOf(series, 'verigate_redis_up'), 0)
-  t.equal(sumOf(series, 'verigate_breaker_state'), 1, 'the others are there')
-  for (const name of names) t.equal(sumOf(series, name), null, `${name} is not there, rather than wrong`)
+  t.equal(sumOf(series, 'verigate_breaker_state'), 1, 'the other gauges remain')
+  for (const name of names) t.equal(sumOf(series, name), null, `${name} is absent`)
 }
 
-t.test('Redis that refuses, or never answers, takes no other metric with it', async t => {
-  let isAway = false
-  const { read } = open({ firstDue: async () => {
-    if (isAway) throw new Error('away')
+t.test('a failing Redis does not affect the other metrics', async t => {
+  let isDown = false
+  const { read } = createGauges({ firstDue: async () => {
+    if (isDown) throw new Error('down')
     return now
   } })
   for (const name of names) t.type(sumOf(await read(), name), 'number', name)
-  isAway = true
+  isDown = true
   await t.test('refuses', async t => {
     const until = performance.now() + 5_000
     while (sumOf(await read(), 'verigate_redis_up') === 1 && performance.now() < until);
-    await expectNothingOfRedis(t, read)
+    await expectNoRedisValues(t, read)
   })
   await t.test('never answers', async t => {
-    // As a connection does.
+    // Keeps the process alive, as a connection would.
     const awake = setInterval(() => {}, 1_000)
     t.teardown(() => clearInterval(awake))
-    await expectNothingOfRedis(t, open({ look: never }).read)
+    await expectNoRedisValues(t, createGauges({ stats: never }).read)
   })
-  isAway = false
+  isDown = false
   const until = performance.now() + 5_000
   while (sumOf(await read(), 'verigate_redis_up') === 0 && performance.now() < until);
-  for (const name of names) t.type(sumOf(await read(), name), 'number', `${name} is there again`)
+  for (const name of names) t.type(sumOf(await read(), name), 'number', `${name} is present again`)
 })

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { createHealth, type HealthParts } from '../../../src/api/operations/health.ts'
 
-/** A process in which all is well, but for what the test says. */
-function bench (overrides: Partial<HealthParts> = {}) {
+/** The health of a process that is healthy, except for the overrides. */
+function createTestHealth (overrides: Partial<HealthParts> = {}) {
   const state = { now: 1_000_000, isSlow: false, isAlive: true, isStuck: false, ping: async (): Promise<void> => {} }
   return {
     state,
@@ -13,8 +13,8 @@ function bench (overrides: Partial<HealthParts> = {}) {
   }
 }
 
-t.test('a slow event loop takes it out of the traffic, and only a minute of it gives it up', async t => {
-  const { health, state } = bench()
+t.test('a slow event loop is unavailable, and stuck after a minute', async t => {
+  const { health, state } = createTestHealth()
   t.same(health.live(), { status: 'ok', checks: { eventLoop: 'ok', workers: 'ok' } })
   state.isSlow = true
   t.match(await health.ready(), { status: 'unavailable', checks: { eventLoop: 'slow', redis: 'ok' } })
@@ -22,7 +22,7 @@ t.test('a slow event loop takes it out of the traffic, and only a minute of it g
   state.now += 59_999
   t.equal(health.live().status, 'ok')
   state.isSlow = false
-  t.equal(health.live().status, 'ok', 'one good look, and the minute begins anew')
+  t.equal(health.live().status, 'ok', 'one fast sample restarts the minute')
   state.isSlow = true
   state.now += 59_999
   t.equal(health.live().status, 'ok')
@@ -33,14 +33,14 @@ t.test('a slow event loop takes it out of the traffic, and only a minute of it g
   t.equal((await health.ready()).status, 'ready')
 })
 
-t.test('it is ready when Redis answers, workers run and it is not stopping', async t => {
-  const { health, state } = bench()
+t.test('a process is ready when Redis answers, the workers run and it is not draining', async t => {
+  const { health, state } = createTestHealth()
   t.same(
     await health.ready(), { status: 'ready', checks: { redis: 'ok', workers: 'ok', eventLoop: 'ok', draining: false } },
   )
-  state.ping = async () => { throw new Error('away') }
+  state.ping = async () => { throw new Error('down') }
   t.match(await health.ready(), { status: 'unavailable', checks: { redis: 'unreachable', workers: 'ok' } })
-  t.equal(health.live().status, 'ok', 'a restart would not bring Redis back')
+  t.equal(health.live().status, 'ok', 'a restart would not repair Redis')
   state.ping = async () => {}
   state.isAlive = false
   t.match(await health.ready(), { status: 'unavailable', checks: { redis: 'ok', workers: 'stopped' } })
@@ -50,11 +50,11 @@ t.test('it is ready when Redis answers, workers run and it is not stopping', asy
   t.equal(health.live().status, 'ok')
 })
 
-t.test('workers beyond repair want another process; where there are none, none are missed', async t => {
-  const { health, state } = bench()
+t.test('stuck workers require a restart; a process without workers is healthy', async t => {
+  const { health, state } = createTestHealth()
   state.isStuck = true
   t.match(health.live(), { status: 'stuck', checks: { workers: 'stuck' } })
-  const { health: api } = bench({ workers: null })
+  const { health: api } = createTestHealth({ workers: null })
   t.match(api.live(), { status: 'ok', checks: { workers: 'none' } })
   t.match(await api.ready(), { status: 'ready', checks: { workers: 'none' } })
 })

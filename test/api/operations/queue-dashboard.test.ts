@@ -10,7 +10,7 @@ const basic = (key: string, user = 'anybody') => (
 )
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
-/** A server that shows real queues, in which one job waits. */
+/** A server with real queues and one waiting job. */
 async function start (t: Test) {
   const redis = await connectTo(t, (await startRedis(t)).url)
   const queues = createQueues(redis, () => {})
@@ -19,14 +19,14 @@ async function start (t: Test) {
   return { ...await buildTestServer(t, { queues }), queues }
 }
 
-t.test('it is not there unless it is wanted', async t => {
+t.test('the page does not exist unless it is enabled', async t => {
   const { server } = await buildTestServer(t)
   for (const url of [page, `${page}/`, `${page}/api/queues`]) t.equal(
     (await server.inject({ url, headers: basic(apiKey) })).statusCode, 404, url,
   )
 })
 
-t.test('it opens with an API key that has the scope, as a bearer or as a password', async t => {
+t.test('the page requires an API key with the scope, as a bearer token or as a password', async t => {
   const { server, lines } = await start(t)
   for (const headers of [basic(apiKey), basic(apiKey, ''), bearer(apiKey)]) {
     const answer = await server.inject({ url: page, headers })
@@ -38,7 +38,7 @@ t.test('it opens with an API key that has the scope, as a bearer or as a passwor
       [['resolve', true, 1], ['notify', true, 0], ['sweep', true, 0]],
     )
     const { job } = (await server.inject({ url: `${page}/api/queues/resolve/ver_waiting.1`, headers })).json()
-    t.same(job.data, { id: 'ver_waiting' }, 'a job is an id')
+    t.same(job.data, { id: 'ver_waiting' }, 'the data of a job is an id')
   }
   for (
     const url of [
@@ -68,11 +68,11 @@ t.test('it opens with an API key that has the scope, as a bearer or as a passwor
   t.notMatch(lines.join(''), new RegExp(`${apiKey}|${basic(apiKey).authorization.slice(6)}`))
   t.match(
     (await server.inject({ url: '/providers' })).headers['www-authenticate'], 'Bearer',
-    'elsewhere no browser asks for a password',
+    'other routes do not make browsers ask for a password',
   )
 })
 
-t.test('nothing can be changed there', async t => {
+t.test('the page is read-only', async t => {
   const { server, queues } = await start(t)
   const headers = basic(apiKey)
   for (const [method, path] of [
@@ -90,7 +90,7 @@ t.test('nothing can be changed there', async t => {
   for (const queue of queues.opened) if (queue instanceof Queue) t.equal(await queue.isPaused(), false)
 })
 
-t.test('it comes with all it needs, under its own policy', async t => {
+t.test('the page has its own files and policy', async t => {
   const { server } = await start(t)
   const headers = basic(apiKey)
   const answer = await server.inject({ url: page, headers })
@@ -99,7 +99,7 @@ t.test('it comes with all it needs, under its own policy', async t => {
   ].map(([, path]) => path ?? '').filter(path => !path.startsWith('https://fonts.'))
   t.ok(assets.length >= 5)
   for (const path of assets) {
-    t.notMatch(path, /^(https?:)?\/\//, 'from here')
+    t.notMatch(path, /^(https?:)?\/\//, 'from this server')
     t.equal((await server.inject({ url: `${page}/${path}`, headers })).statusCode, 200, path)
   }
   t.match(answer.body, `<base href="${page}/"`)

@@ -4,14 +4,14 @@ import { Compile } from 'typebox/compile'
 import { Liveness, ProviderList, Readiness } from '../../../src/api/schemas/responses.ts'
 import { authorization, buildTestServer } from '../../helpers/server.ts'
 
-t.test('health', async t => {
+t.test('the probes report health', async t => {
   const workers = { isAlive: () => true, isStuck: () => false }
   let ping = async (): Promise<void> => {}
   const { server, lines } = await buildTestServer(t, { health: { store: { ping: () => ping() }, workers } })
   const ask = async (url: string, schema: TSchema, statusCode: number): Promise<unknown> => {
     const answer = await server.inject(url)
     t.equal(answer.statusCode, statusCode, url)
-    t.same(Compile(schema).Errors(answer.json()), [], 'as documented')
+    t.same(Compile(schema).Errors(answer.json()), [], 'matches the schema')
     return answer.json()
   }
   t.same(await ask('/livez', Liveness, 200), { status: 'ok', checks: { eventLoop: 'ok', workers: 'ok' } })
@@ -19,17 +19,17 @@ t.test('health', async t => {
     await ask('/readyz', Readiness, 200),
     { status: 'ready', checks: { redis: 'ok', workers: 'ok', eventLoop: 'ok', draining: false } },
   )
-  ping = async () => { throw new Error('away') }
+  ping = async () => { throw new Error('down') }
   t.match(
     await ask('/readyz', Readiness, 503), { status: 'unavailable', checks: { redis: 'unreachable', workers: 'ok' } },
   )
   await ask('/livez', Liveness, 200)
   workers.isStuck = () => true
   t.match(await ask('/livez', Liveness, 503), { status: 'stuck', checks: { workers: 'stuck' } })
-  t.same(lines, [], 'probes leave no lines')
+  t.same(lines, [], 'probes are not logged')
 })
 
-t.test('under pressure work is refused, and probes are answered all the same', async t => {
+t.test('under load requests are refused, but probes are served', async t => {
   const { server } = await buildTestServer(t)
   await server.ready()
   const stall = async (): Promise<void> => {
@@ -44,18 +44,18 @@ t.test('under pressure work is refused, and probes are answered all the same', a
   for (const url of ['/livez', '/metrics']) t.equal((await server.inject(url)).statusCode, 200, url)
   t.match(
     await server.inject('/readyz').then(answer => answer.json()),
-    { status: 'unavailable', checks: { redis: 'ok', eventLoop: 'slow' } }, 'let others have it',
+    { status: 'unavailable', checks: { redis: 'ok', eventLoop: 'slow' } }, 'not ready',
   )
 })
 
-t.test('metrics', async t => {
+t.test('metrics are in the Prometheus format', async t => {
   const { server } = await buildTestServer(t)
   const answer = await server.inject('/metrics')
   t.match(answer, { statusCode: 200, headers: { 'content-type': /^text\/plain; version=/ } })
   t.match(answer.body, /^verigate_verifications_created_total 0$/m)
 })
 
-t.test('providers', async t => {
+t.test('providers match the schema', async t => {
   const { server } = await buildTestServer(t)
   const list: unknown = (await server.inject({ url: '/providers', headers: authorization })).json()
   t.same(Compile(ProviderList).Errors(list), [])

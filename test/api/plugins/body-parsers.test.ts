@@ -16,7 +16,7 @@ const build = (accept: typeof acceptJson) => {
     })
 }
 
-t.test('JSON is taken whatever way its type is written', async t => {
+t.test('every spelling of the JSON media type is accepted', async t => {
   const post = build(acceptJson)
   for (const type of [
     'application/json', 'application/json; charset=utf-8', 'Application/JSON', 'application/json ;charset=utf-8',
@@ -26,18 +26,18 @@ t.test('JSON is taken whatever way its type is written', async t => {
   }
 })
 
-t.test('other types are 415, before the body is read', async t => {
+t.test('other types are 415 before the body is read', async t => {
   const post = build(acceptJson)
   for (const type of [
     'text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/jsonx',
     'application/merge-patch+json',
     'text/json', 'json', 'application/json, text/plain', 'application/', ';', '*/*',
   ]) t.equal((await post('{"a":1}', type)).statusCode, 415, type)
-  t.equal((await post('{"a":1}')).statusCode, 415, 'no type at all')
-  t.equal((await post(Buffer.alloc(5000), 'text/plain')).statusCode, 415, 'too large as well')
+  t.equal((await post('{"a":1}')).statusCode, 415, 'no content type')
+  t.equal((await post(Buffer.alloc(5000), 'text/plain')).statusCode, 415, 'a body that is also too large')
 })
 
-t.test('an absent body is nothing, or, where that may be, an empty object', async t => {
+t.test('an absent body is undefined, or {} on routes that allow it', async t => {
   const post = build(acceptJson)
   for (const [payload, type] of [
     [undefined, undefined], [undefined, 'application/json'], ['', 'application/json'], [
@@ -47,11 +47,11 @@ t.test('an absent body is nothing, or, where that may be, an empty object', asyn
     t.same((await post(payload, type)).json(), { body: 'nothing' })
     t.same((await post(payload, type, '/filled')).json(), { body: {} })
   }
-  t.same((await post('null', 'application/json', '/filled')).json(), { body: null }, 'null is something')
+  t.same((await post('null', 'application/json', '/filled')).json(), { body: null }, 'null is a value')
   t.same((await post('{"a":1}', 'application/json', '/filled')).json(), { body: { a: 1 } })
 })
 
-t.test('half of a surrogate pair is refused, whole ones are characters', async t => {
+t.test('a lone surrogate is refused, a pair is accepted', async t => {
   const post = build(acceptJson)
   for (
     const payload of [
@@ -71,7 +71,7 @@ t.test('half of a surrogate pair is refused, whole ones are characters', async t
   }
 })
 
-t.test('what is no JSON, or poisons prototypes, is refused', async t => {
+t.test('invalid JSON and prototype pollution are refused', async t => {
   const post = build(acceptJson)
   for (const payload of [
     '{', ' ', '{"a":}', '\u0000', '{"a":"\u0000"}', 'undefined', '{"__proto__":{"a":1}}', '{"a":{"\\u005f_proto__":1}}',
@@ -82,7 +82,7 @@ t.test('what is no JSON, or poisons prototypes, is refused', async t => {
   t.equal((await post(`"${'a'.repeat(2000)}"`, 'application/json')).statusCode, 413)
 })
 
-t.test('a provider may send what it likes; its bytes are kept', async t => {
+t.test('any body of a provider is accepted with its bytes', async t => {
   const server = Fastify({ bodyLimit: 1000 })
   t.teardown(() => server.close())
   server.removeAllContentTypeParsers()
@@ -100,9 +100,9 @@ t.test('a provider may send what it likes; its bytes are kept', async t => {
   t.same(await post('{ "a" : 1 }', 'application/json'), { rawBody: Buffer.from('{ "a" : 1 }'), body: { a: 1 } })
   t.same(await post('{"a":1}', 'application/vnd.truid+json'), { rawBody: Buffer.from('{"a":1}'), body: { a: 1 } })
   t.same(
-    await post('{"a":1}', 'text/plain'), { rawBody: Buffer.from('{"a":1}'), body: { a: 1 } }, 'JSON under another name',
+    await post('{"a":1}', 'text/plain'), { rawBody: Buffer.from('{"a":1}'), body: { a: 1 } }, 'JSON with another content type',
   )
-  t.same(await post('{"a":1}'), { rawBody: Buffer.from('{"a":1}'), body: { a: 1 } }, 'without a type')
+  t.same(await post('{"a":1}'), { rawBody: Buffer.from('{"a":1}'), body: { a: 1 } }, 'without a content type')
   t.same(
     await post('a=1&b=2', 'application/x-www-form-urlencoded'), { rawBody: Buffer.from('a=1&b=2'), body: undefined },
   )

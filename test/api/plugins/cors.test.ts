@@ -12,7 +12,7 @@ const strangers = [
 const corsOf = (headers: object): string[] =>
   Object.keys(headers).filter(name => name.startsWith('access-control-')).sort()
 
-t.test('a page of an allowed origin may ask for the calls for front ends', async t => {
+t.test('the calls for front ends allow preflights of the app\'s origins', async t => {
   const { server, create, calls } = await buildTestServer(t)
   const { id } = await create()
   calls.length = 0
@@ -41,10 +41,10 @@ t.test('a page of an allowed origin may ask for the calls for front ends', async
     }
     t.same(corsOf((await server.inject({ method: 'OPTIONS', url })).headers), [], 'without an origin')
   }
-  t.same(calls, [], 'nobody is asked')
+  t.same(calls, [], 'the gateway is not called')
 })
 
-t.test('and may read the answers, also those that refuse', async t => {
+t.test('pages of an allowed origin may read every response, including errors', async t => {
   const { server, create, failWith, lines } = await buildTestServer(t)
   const { id, clientSecret } = await create()
   const url = `/verifications/${id}`
@@ -91,7 +91,7 @@ t.test('and may read the answers, also those that refuse', async t => {
   t.notMatch(lines.join(''), /shop\.example|vcs_/)
 })
 
-t.test('a process that stops says so readably', async t => {
+t.test('the refusal of a stopping process is readable', async t => {
   const { server, create, listen } = await buildTestServer(t)
   const { id } = await create()
   const socket = connect(await listen(), '127.0.0.1')
@@ -109,7 +109,7 @@ t.test('a process that stops says so readably', async t => {
   t.match(answer, /HTTP\/1.1 503 [\s\S]*access-control-allow-origin: https:\/\/shop.example\r\n/i)
 })
 
-t.test('each app allows for its own verifications', async t => {
+t.test('the origins of an app apply to its own verifications', async t => {
   const { server, ids } = await buildTestServer(t)
   const [mine, others] = [ids.newId('sandbox', 1), ids.newId('other', 1)]
   for (const [id, from, isReadable] of [
@@ -125,7 +125,7 @@ t.test('each app allows for its own verifications', async t => {
   }
 })
 
-t.test('no other route has any of it', async t => {
+t.test('no other route has CORS headers', async t => {
   const { server, create } = await buildTestServer(t)
   const { id, clientSecret } = await create()
   for (const credential of [apiKey, clientSecret]) {

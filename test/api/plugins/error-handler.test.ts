@@ -26,7 +26,7 @@ const build = (t: { teardown (run: () => unknown): void }) => {
   return { lines, refused, ask: async (error: unknown) => { thrown = error; return server.inject('/') } }
 }
 
-t.test('every error of the table', async t => {
+t.test('every error of the table is a problem', async t => {
   const { ask, lines } = build(t)
   for (const code of Object.keys(apiErrors) as ApiErrorCode[]) {
     const answer = await ask(new ApiError(code, 'What happened.'))
@@ -41,10 +41,10 @@ t.test('every error of the table', async t => {
   }
   t.strictSame(lines.map(line => JSON.parse(line)).map(({ msg, cause = null }) => [msg, cause]), [
     ['audit', 'unauthenticated'], ['audit', 'forbidden'], ['unexpected error', null],
-  ], 'logged are the one that is our fault, and whoever was turned away at the door')
+  ], 'internal errors and refused credentials are logged')
 })
 
-t.test('what the code alone tells is counted as refused', async t => {
+t.test('errors with a refusal cause are counted', async t => {
   const { ask, refused } = build(t)
   for (const code of Object.keys(apiErrors) as ApiErrorCode[]) await ask(new ApiError(code, 'What happened.'))
   t.strictSame(
@@ -60,7 +60,7 @@ t.test('what the code alone tells is counted as refused', async t => {
   t.strictSame(refused, ['store_unavailable'])
 })
 
-t.test('members and headers', async t => {
+t.test('errors have their members and headers', async t => {
   const { ask } = build(t)
   t.match((await ask(new ApiError('code_incorrect', 'No.', { attemptsRemaining: 2 }))).json(), { attemptsRemaining: 2 })
   t.match(
@@ -77,7 +77,7 @@ t.test('members and headers', async t => {
   t.equal((await ask(new ApiError('unauthenticated', 'No.'))).headers['www-authenticate'], 'Bearer')
 })
 
-t.test('what others throw', async t => {
+t.test('errors of Fastify and of the store', async t => {
   const { ask, lines } = build(t)
   const store = await ask(new StoreUnavailable('TIMEOUT'))
   t.match(store.json(), { status: 503, code: 'store_unavailable' })
@@ -97,10 +97,10 @@ t.test('what others throw', async t => {
     t.notOk(answer.body.includes('4155550100'))
     t.equal(answer.headers['retry-after'], undefined)
   }
-  t.same(lines, [], 'none of it is our mistake')
+  t.same(lines, [], 'none of them is an internal error')
 })
 
-t.test('a mistake of ours says nothing outside, and is logged once with its stack', async t => {
+t.test('an internal error reveals nothing, and is logged once with its stack', async t => {
   const { ask, lines } = build(t)
   for (const error of [
     Object.assign(new TypeError('boom'), {
@@ -117,11 +117,11 @@ t.test('a mistake of ours says nothing outside, and is logged once with its stac
     t.match(JSON.parse(lines[0] ?? ''), {
       level: 50, error: { type: error.name, message: 'boom', stack: /error-handler\.test/ }, msg: 'unexpected error',
     })
-    t.notOk(lines[0]?.includes('canary'), 'only what an Error always has')
+    t.notOk(lines[0]?.includes('canary'), 'only the standard members of an Error')
   }
 })
 
-t.test('paths and methods that there are not', async t => {
+t.test('unknown paths and unsupported methods', async t => {
   const { server } = await buildTestServer(t)
   for (const url of [
     '/', '/canary', '/verifications/a/b', '/callbacks', '/callbacks/a/b/c', '/openapi', '//', `/callbacks/${'a'.repeat(600)}`,
@@ -138,7 +138,7 @@ t.test('paths and methods that there are not', async t => {
     ['PUT', '/verifications', 'GET, HEAD, POST'], [
       'PATCH', '/verifications/ver_x?a=1', 'DELETE, GET, HEAD, OPTIONS',
     ], ['GET', '/verifications/ver_x/check', 'OPTIONS, POST'],
-    ['DELETE', '/callbacks/truid', 'POST'], ['OPTIONS', '/providers', 'GET, HEAD'],
+    ['DELETE', '/callbacks/truid', 'GET, HEAD, POST'], ['OPTIONS', '/providers', 'GET, HEAD'],
     ['PROPFIND', '/livez', 'GET, HEAD'], ['POST', '/metrics', 'GET, HEAD'],
   ]) {
     const answer = await server.inject({ method: method as 'PUT', url: url ?? '' })
@@ -153,8 +153,8 @@ t.test('paths and methods that there are not', async t => {
   }
 })
 
-t.test('what Node cannot read is answered on the bare socket', async t => {
-  const tell = async (error: Error & { code?: string }): Promise<string> => {
+t.test('a message that is not HTTP is answered on the socket', async t => {
+  const respondTo = async (error: Error & { code?: string }): Promise<string> => {
     const server = createServer(socket => sendClientError(error, socket)).listen(0, '127.0.0.1')
     t.teardown(() => server.close())
     await once(server, 'listening')
@@ -167,27 +167,27 @@ t.test('what Node cannot read is answered on the bare socket', async t => {
       ['ERR_HTTP_REQUEST_TIMEOUT', 408], ['HPE_HEADER_OVERFLOW', 431], ['HPE_INVALID_METHOD', 400],
     ] as const
   ) {
-    const [head = '', body = ''] = (await tell(Object.assign(new Error('canary'), { code }))).split('\r\n\r\n')
+    const [head = '', body = ''] = (await respondTo(Object.assign(new Error('canary'), { code }))).split('\r\n\r\n')
     t.match(head, new RegExp(`^HTTP/1.1 ${status} [\\s\\S]*Connection: close`))
     t.match(JSON.parse(body), { status, code: 'invalid_request' })
     t.same(schema.Errors(JSON.parse(body)), [])
     t.notMatch(body, /canary/)
   }
-  t.match(await tell(new Error('without a code')), /^HTTP\/1.1 400 /)
+  t.match(await respondTo(new Error('without a code')), /^HTTP\/1.1 400 /)
   const gone = new Socket()
   gone.destroy()
   sendClientError(new Error('too late'), gone)
   sendClientError(Object.assign(new Error('reset'), { code: 'ECONNRESET' }), new Socket())
 })
 
-t.test('the status of HTTP itself may be finer than the code', async t => {
+t.test('a problem may have a more specific HTTP status than its code', async t => {
   t.match(
     buildProblem(new ApiError('invalid_request', 'Late.'), 'r', 408),
     { status: 408, code: 'invalid_request', requestId: 'r' },
   )
 })
 
-t.test('where nobody is, it does not matter what was sent', async t => {
+t.test('404 and 405 take precedence over errors in the body', async t => {
   const { server } = await buildTestServer(t)
   const ask = (method: 'QUERY' | 'POST' | 'PUT', url: string, payload?: string) =>
     server.inject(
@@ -200,6 +200,6 @@ t.test('where nobody is, it does not matter what was sent', async t => {
     await ask('QUERY', '/livez'), { statusCode: 405, headers: { allow: /GET/ } }, 'a QUERY without a content type',
   )
   t.match((await ask('QUERY', '/nothing')).json(), { code: 'not_found' })
-  t.match((await ask('PUT', '/providers', '{')).json(), { code: 'method_not_allowed' }, 'a body that is no JSON')
-  t.match((await ask('POST', '/nothing', 'x'.repeat(100_000))).json(), { code: 'not_found' }, 'one that is too large')
+  t.match((await ask('PUT', '/providers', '{')).json(), { code: 'method_not_allowed' }, 'a body that is not JSON')
+  t.match((await ask('POST', '/nothing', 'x'.repeat(100_000))).json(), { code: 'not_found' }, 'a body that is too large')
 })

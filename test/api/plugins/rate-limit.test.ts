@@ -1,10 +1,10 @@
 import t from 'tap'
 import { authorization, buildTestServer, phoneNumber } from '../../helpers/server.ts'
 
-/** Twenty seconds before a minute is over. */
+/** Twenty seconds before the end of a minute. */
 const now = (): number => 1_800_000_040_000
 
-t.test('an app has its requests and its creates per minute', async t => {
+t.test('an app has limits of requests and of creates per minute', async t => {
   const { server, apps } = await buildTestServer(t, { now })
   const ask = async (key: string, method: 'GET' | 'POST' = 'GET') => server.inject({
     method, url: method === 'GET'
@@ -26,7 +26,7 @@ t.test('an app has its requests and its creates per minute', async t => {
   t.match((await ask('vgk_other')).headers, { 'ratelimit-limit': '4', 'ratelimit-remaining': '3' })
   t.match(
     (await ask('vgk_other', 'POST')).headers, { 'ratelimit-limit': '2', 'ratelimit-remaining': '1' },
-    'the tightest is told',
+    'the headers describe the limit with the fewest requests left',
   )
   t.match((await ask('vgk_other', 'POST')).headers, { 'ratelimit-limit': '2', 'ratelimit-remaining': '0' })
   t.match((await ask('vgk_other')).headers, { 'ratelimit-limit': '4', 'ratelimit-remaining': '0' })
@@ -41,7 +41,7 @@ t.test('an app has its requests and its creates per minute', async t => {
   t.notOk('ratelimit-limit' in (await ask('vgk_reader')).headers, 'no limit, no headers')
 })
 
-t.test('creates are limited apart', async t => {
+t.test('creates have their own limit', async t => {
   const { server, apps, lines, refused } = await buildTestServer(t, { now })
   apps.replace([...apps.all()].map(app => app.id === 'sandbox' ? { ...app, limits: { createsPerMinute: 1 } } : app))
   const create = () =>
@@ -62,7 +62,7 @@ t.test('creates are limited apart', async t => {
   )
 })
 
-t.test('a client secret, wherever it is used', async t => {
+t.test('a client secret has a limit of its own', async t => {
   const { server, create } = await buildTestServer(t, { now })
   const [one, other] = [await create(), await create({ phoneNumber: '+14155550102' })]
   const ask = async ({ id, clientSecret }: { id: string, clientSecret: string }) =>
@@ -73,11 +73,11 @@ t.test('a client secret, wherever it is used', async t => {
   t.equal((await ask(other)).statusCode, 200)
   t.equal(
     (await server.inject({ url: `/verifications/${one.id}`, headers: authorization })).statusCode, 200,
-    'the app reads on',
+    'the app is not limited',
   )
 })
 
-t.test('strangers, by address', async t => {
+t.test('unknown callers are limited by address', async t => {
   const build = (trustedProxies: string[]) => buildTestServer(t, { trustedProxies, ipRequestsPerMinute: 3, now })
   const { server, create, refused } = await build(['10.0.0.0/8'])
   const { id, clientSecret } = await create()
@@ -96,26 +96,26 @@ t.test('strangers, by address', async t => {
   t.equal(await refused('unauthenticated'), 3)
   t.equal((await ask('10.0.0.1', '203.0.113.8')).statusCode, 401, 'another address')
   t.equal(
-    (await ask('10.0.0.1', '203.0.113.7', authorization)).statusCode, 200, 'whoever has a key has his app\'s limit',
+    (await ask('10.0.0.1', '203.0.113.7', authorization)).statusCode, 200, 'a caller with a key has the limit of its app',
   )
   t.equal(
     (
       await ask('10.0.0.1', '203.0.113.7', { authorization: `Bearer ${clientSecret}` }, `/verifications/${id}`)
     ).statusCode,
-    429, 'front ends count, too',
+    429, 'front ends are counted, too',
   )
   t.equal(
     (await ask('10.0.0.1', '203.0.113.7', {}, '/callbacks/truid/some-key')).statusCode, 429,
-    'and browsers that come back',
+    'so are returning browsers',
   )
 
   const spoofed = '198.51.100.1'
   for (let n = 0; n < 3; n += 1) t.equal((await ask(spoofed, `203.0.113.${n}`)).statusCode, 401)
-  t.equal((await ask(spoofed, '203.0.113.200')).statusCode, 429, 'what a stranger says of himself is not believed')
+  t.equal((await ask(spoofed, '203.0.113.200')).statusCode, 429, 'the header of an untrusted client is ignored')
   for (let n = 0; n < 3; n += 1) t.equal((await ask('10.0.0.1', `203.0.113.${n}, 198.51.100.2`)).statusCode, 401)
-  t.equal((await ask('10.0.0.1', '203.0.113.99, 198.51.100.2')).statusCode, 429, 'nor what he told the proxy')
+  t.equal((await ask('10.0.0.1', '203.0.113.99, 198.51.100.2')).statusCode, 429, 'addresses that the client sent to the proxy are ignored')
   for (let n = 0; n < 3; n += 1) t.equal((await ask('10.0.0.1', `2001:db8:1:1::${n}`)).statusCode, 401)
-  t.equal((await ask('10.0.0.1', '2001:db8:1:1:ffff::1')).statusCode, 429, 'a network of IPv6 is one')
+  t.equal((await ask('10.0.0.1', '2001:db8:1:1:ffff::1')).statusCode, 429, 'an IPv6 network counts as one address')
 
   const bare = await build([])
   const askBare = (remoteAddress: string) =>
@@ -126,7 +126,7 @@ t.test('strangers, by address', async t => {
       },
     )
   for (let n = 0; n < 6; n += 1) t.equal(
-    (await askBare('10.0.0.1')).statusCode, 401, 'behind a proxy that is not known as one all look the same',
+    (await askBare('10.0.0.1')).statusCode, 401, 'addresses behind an undeclared proxy are not limited',
   )
   for (let n = 0; n < 3; n += 1) await askBare('198.51.100.9')
   t.equal((await askBare('198.51.100.9')).statusCode, 429)

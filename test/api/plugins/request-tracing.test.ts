@@ -4,21 +4,21 @@ import type { Attributes, SpanOptions, Tracing } from '../../../src/telemetry/tr
 import { until } from '../../helpers/redis.ts'
 import { authorization, buildTestServer } from '../../helpers/server.ts'
 
-type Span = SpanOptions & { name: string, told: Attributes, isOver: boolean }
+type Span = SpanOptions & { name: string, recorded: Attributes, isEnded: boolean }
 
-/** Remembers spans, and sends none. */
-function remember (): { tracing: Tracing, spans: Span[] } {
+/** A tracing that records its spans. */
+function recordSpans (): { tracing: Tracing, spans: Span[] } {
   const spans: Span[] = []
   return {
     spans,
     tracing: {
       async trace (name, options, work) {
-        const span: Span = { ...options, name, told: {}, isOver: false }
+        const span: Span = { ...options, name, recorded: {}, isEnded: false }
         spans.push(span)
         try {
-          return await work(attributes => Object.assign(span.told, attributes))
+          return await work(attributes => Object.assign(span.recorded, attributes))
         } finally {
-          span.isOver = true
+          span.isEnded = true
         }
       },
       traceparent: () => null,
@@ -28,8 +28,8 @@ function remember (): { tracing: Tracing, spans: Span[] } {
 }
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
-t.test('a request to the API is one span, named by its route', async t => {
-  const { tracing, spans } = remember()
+t.test('a request has one span, named after its route', async t => {
+  const { tracing, spans } = recordSpans()
   const { listen, create } = await buildTestServer(t, { tracing })
   const { id } = await create()
   const url = `http://127.0.0.1:${await listen()}`
@@ -43,24 +43,24 @@ t.test('a request to the API is one span, named by its route', async t => {
   t.equal(await ask('/verifications/canary'), 401)
   t.equal(await ask('/callbacks/truid/canary?code=canary'), 200)
   for (const path of ['/livez', '/readyz', '/metrics', '/canary', '/verifications/%zz']) await ask(path, authorization)
-  await until(() => spans.every(({ isOver }) => isOver), 'all have ended')
-  t.match(spans.map(({ name, told }) => [name, told['http.response.status_code']]), [
+  await until(() => spans.every(({ isEnded }) => isEnded), 'all spans have ended')
+  t.match(spans.map(({ name, recorded }) => [name, recorded['http.response.status_code']]), [
     ['GET /verifications/:id', 200], ['GET /verifications/:id', 401], ['GET /callbacks/:provider/:key', 200],
   ])
   t.same(
-    spans.map(span => span.traceparent), [traceparent, traceparent, undefined], 'strangers do not choose the trace',
+    spans.map(span => span.traceparent), [traceparent, traceparent, undefined], 'callbacks do not continue a trace',
   )
-  t.same(spans.map(({ told }) => told['verigate.verification.id']), [id, undefined, undefined])
-  t.ok(spans.every(({ kind, told }) => kind === 'server' && !('error.type' in told)))
+  t.same(spans.map(({ recorded }) => recorded['verigate.verification.id']), [id, undefined, undefined])
+  t.ok(spans.every(({ kind, recorded }) => kind === 'server' && !('error.type' in recorded)))
   t.notMatch(JSON.stringify(spans), /canary/)
 })
 
-t.test('what went wrong on our side is marked, and a reader that goes away ends the span', async t => {
-  const { tracing, spans } = remember()
+t.test('internal errors mark the span, and a disconnected client ends it', async t => {
+  const { tracing, spans } = recordSpans()
   const { listen, create, failWith } = await buildTestServer(t, { tracing })
   const { id } = await create()
   const url = `http://127.0.0.1:${await listen()}/verifications/${id}`
-  // A connection for each request, so that none is left over.
+  // One connection per request, so that none stays open.
   const dispatcher = new Agent({ pipelining: 0 })
   failWith(new Error('broken'))
   const broken = await request(url, { headers: authorization, dispatcher })
@@ -70,11 +70,11 @@ t.test('what went wrong on our side is marked, and a reader that goes away ends 
   const controller = new AbortController()
   const stream = await request(`${url}/events`, { headers: authorization, dispatcher, signal: controller.signal })
   stream.body.on('error', () => {})
-  t.equal(spans.at(-1)?.isOver, false)
+  t.equal(spans.at(-1)?.isEnded, false)
   controller.abort()
-  await until(() => spans.length === 3 && spans.slice(1).every(({ isOver }) => isOver), 'both have ended')
+  await until(() => spans.length === 3 && spans.slice(1).every(({ isEnded }) => isEnded), 'both spans have ended')
   t.match(
-    spans.slice(1).map(({ name, told }) => [name, told['error.type']]),
+    spans.slice(1).map(({ name, recorded }) => [name, recorded['error.type']]),
     [['GET /verifications/:id', '500'], ['GET /verifications/:id/events', undefined]],
   )
 })

@@ -6,19 +6,19 @@ import { CheckBody, CreateBody } from '../../../src/api/schemas/requests.ts'
 
 const validate = (schema: TSchema, input: unknown, httpPart = 'body'): unknown => {
   const result: unknown = compileValidator({ schema, method: 'POST', url: '/', httpPart })(input)
-  if (typeof result !== 'object' || result === null) throw new Error('a validator answers with an object')
+  if (typeof result !== 'object' || result === null) throw new Error('the validator returned no object')
   if ('value' in result) return result.value
-  if (!('error' in result) || !(result.error instanceof ApiError)) throw new Error('or with an error')
+  if (!('error' in result) || !(result.error instanceof ApiError)) throw new Error('the validator returned no error')
   return result.error
 }
 const fields = (schema: TSchema, input: unknown, httpPart?: string): unknown => {
   const error = validate(schema, input, httpPart)
-  if (!(error instanceof ApiError)) throw new Error('it is valid')
+  if (!(error instanceof ApiError)) throw new Error('the input is valid')
   t.equal(error.apiCode, 'invalid_request')
   return error.extra.errors?.map(({ field, message }) => `${field}: ${message}`)
 }
 
-t.test('what is valid passes as it is', async t => {
+t.test('valid input is returned unchanged', async t => {
   const body = {
     phoneNumber: '+14155550100',
     workflow: ['otpless.otp', { method: 'truid.phone_check', timeoutSeconds: 60, options: { version: 'v0.2' } }],
@@ -26,7 +26,7 @@ t.test('what is valid passes as it is', async t => {
   t.equal(validate(CreateBody, body), body)
 })
 
-t.test('the field is named, the value is not', async t => {
+t.test('errors name the field and not the value', async t => {
   for (const [body, expected] of [
     [null, [': must be an object']],
     [[], [': must be an object']],
@@ -36,21 +36,21 @@ t.test('the field is named, the value is not', async t => {
     [{ expiresInSeconds: 60.5 }, ['expiresInSeconds: must be an integer']],
     [{ expiresInSeconds: 29 }, ['expiresInSeconds: must be >= 30']],
     [{ onConflict: 'steal' }, ['onConflict: must be one of error, replace']],
-    [{ locale: 'no such thing' }, ['locale: is not of the documented form']],
+    [{ locale: 'no such thing' }, ['locale: has an invalid format']],
     [{ unknown: 1, other: 2 }, ['unknown: is not allowed here', 'other: is not allowed here']],
     [{ '+14155550100': 1 }, ['*: is not allowed here']],
     [{ metadata: { a: 1 } }, ['metadata/a: must be a string']],
-    [{ device: { ip: 'x' } }, ['device/ip: is not of the documented form']],
+    [{ device: { ip: 'x' } }, ['device/ip: has an invalid format']],
   ] as const) t.same(fields(CreateBody, body), expected, JSON.stringify(body))
 })
 
-t.test('of a union the nearest branch speaks, for each item by itself', async t => {
+t.test('errors of a union are those of the closest branch, for each item', async t => {
   for (const [workflow, expected] of [
     [[{ metod: 'otpless.otp' }], ['workflow/0/method: is required', 'workflow/0/metod: is not allowed here']],
     [['otpless.otp', { method: 5 }], ['workflow/1/method: must be a string']],
     [['OTP', {
       method: 'otpless.otp', timeoutSeconds: 0,
-    }], ['workflow/0: is not of the documented form', 'workflow/1/timeoutSeconds: must be >= 1']],
+    }], ['workflow/0: has an invalid format', 'workflow/1/timeoutSeconds: must be >= 1']],
     [[5], ['workflow/0: must be a string']],
     [[], ['workflow: must not have fewer than 1 items']],
     [[{ method: 'otpless.otp', options: { a: { b: 1 } } }], ['workflow/0/options/a: must be a string']],
@@ -66,7 +66,7 @@ t.test('of a union the nearest branch speaks, for each item by itself', async t 
   ] as const) t.same(fields(CheckBody, body), expected, JSON.stringify(body))
 })
 
-t.test('only a query has its integers read', async t => {
+t.test('only a query string has its integers converted', async t => {
   const schema = Type.Object(
     { wait: Type.Optional(Type.Integer()), name: Type.Optional(Type.String()) }, { additionalProperties: false },
   )
@@ -74,17 +74,17 @@ t.test('only a query has its integers read', async t => {
   for (const wait of ['', '-1', '+1', '1.5', '1e3', '0x10', ' 1', '01', '9'.repeat(30), 'true', ['1', '2']]) {
     t.same(fields(schema, { wait }, 'querystring'), ['wait: must be an integer'], String(wait))
   }
-  t.same(fields(schema, { wait: '30' }), ['wait: must be an integer'], 'a body has its types')
+  t.same(fields(schema, { wait: '30' }), ['wait: must be an integer'], 'a body is not converted')
   t.same(fields(schema, '', 'querystring'), [': must be an object'])
   t.equal(validate(Type.Unknown(), 'anything', 'querystring'), 'anything')
 })
 
-t.test('many errors are told up to a limit, and a large body costs little', async t => {
+t.test('the number of errors is limited', async t => {
   const many = fields(CreateBody, Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`field${index}`, 1])))
   t.equal(Array.isArray(many) && many.length, 20)
 })
 
-t.test('an error without a field still says something', async t => {
+t.test('an error without a field has a detail', async t => {
   t.equal(invalidRequest([]).message, 'The request is not valid.')
   t.equal(invalidRequest([{ field: 'limit', message: 'is wrong' }]).message, '`limit` is wrong.')
 })

@@ -6,7 +6,7 @@ import { buildTestServer, json, returnKey } from '../../helpers/server.ts'
 const isCallback = (value: unknown): value is Callback =>
   typeof value === 'object' && value !== null && 'rawBody' in value
 
-t.test('a callback is handed on as it came, and answered at once', async t => {
+t.test('a callback is passed on unchanged', async t => {
   const { server, calls } = await buildTestServer(t)
   const payload = '{ "requestId": "1", "accessToken": "x" }'
   const answer = await server.inject(
@@ -23,7 +23,7 @@ t.test('a callback is handed on as it came, and answered at once', async t => {
   t.match(calls.at(-1)?.args[1], { key: 'k'.repeat(48), body: [] })
 })
 
-t.test('any fair body is 200', async t => {
+t.test('any well-formed body is 200', async t => {
   const { server, calls } = await buildTestServer(t)
   for (const [type, payload] of [
     ['application/json', '{}'], ['application/json', 'null'], [
@@ -42,13 +42,13 @@ t.test('any fair body is 200', async t => {
       method: 'POST', url: '/callbacks/truid/unknown', headers: { ...type && { 'content-type': type } },
       ...payload !== undefined && { payload },
     })
-    t.equal(answer.statusCode, 200, type ?? 'without a type')
+    t.equal(answer.statusCode, 200, type ?? 'without a content type')
     const callback = calls.at(-1)?.args[1]
     t.equal(isCallback(callback) && callback.rawBody.length, Buffer.byteLength(payload ?? ''))
   }
 })
 
-t.test('what is not fair', async t => {
+t.test('malformed callbacks are refused', async t => {
   const { server, calls, failWith, lines } = await buildTestServer(t)
   for (const [url, type, payload, status, code] of [
     ['/callbacks/truid', 'application/json', '{', 400, 'invalid_request'],
@@ -72,10 +72,10 @@ t.test('what is not fair', async t => {
   failWith(new StoreUnavailable('TIMEOUT'))
   t.equal((await server.inject({
     method: 'POST', url: '/callbacks/truid', headers: json, payload: '{}',
-  })).statusCode, 503, 'the provider shall try again')
+  })).statusCode, 503, 'the provider retries')
 })
 
-t.test('a browser that comes back is sent on', async t => {
+t.test('a returning browser is redirected to the app', async t => {
   const { server, calls, lines } = await buildTestServer(t)
   const answer = await server.inject(`/callbacks/truid/${returnKey}?code=secret-code&code=other&state=1`)
   t.match(answer, {
@@ -89,7 +89,7 @@ t.test('a browser that comes back is sent on', async t => {
   t.notOk(lines.some(line => line.includes('secret-code')))
 })
 
-t.test('with nowhere to go it gets a page', async t => {
+t.test('without a return URL the browser gets a page', async t => {
   const { server } = await buildTestServer(t)
   for (const url of [
     '/callbacks/truid/canary?code=canary', '/callbacks/canary/canary', '/callbacks/truid/%3Cscript%3Ecanary',

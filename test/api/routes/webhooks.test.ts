@@ -10,7 +10,7 @@ import { clientOf, keys, startGateway, withWebhook } from '../../helpers/gateway
 import { until } from '../../helpers/redis.ts'
 import { startReceiver } from '../../sandbox/receiver.ts'
 
-t.test('deliveries', async t => {
+t.test('the delivery log, replays and tests', async t => {
   const receiver = await startReceiver(t)
   const { shop, bank, url, environment } = await startGateway(
     t, { apps: withWebhook(`${receiver.url}/hooks?token=of-the-shop`) },
@@ -94,7 +94,7 @@ t.test('deliveries', async t => {
     t.match(await post(`deliveries/${id}/replay`), { status: 404, body: { code: 'not_found' } }, id)
   }
   t.match(
-    await post(`deliveries/${newest.id}/replay`, bank), { status: 404, body: { code: 'not_found' } }, 'another app\'s',
+    await post(`deliveries/${newest.id}/replay`, bank), { status: 404, body: { code: 'not_found' } }, 'of another app',
   )
   t.match((await list('', bank)).body, { data: [], nextCursor: null })
   t.match(await post('test', bank), { status: 409, body: { code: 'invalid_state' } }, 'an app without a webhook')
@@ -110,6 +110,6 @@ t.test('deliveries', async t => {
   t.match(
     await post('test', shop, { url: 'https://evil.example' }), { status: 400, body: { errors: [{ field: 'url' }] } },
   )
-  t.match(await shop.call('GET', `/verifications/${newest.id}`), { status: 404 }, 'a delivery is no verification')
+  t.match(await shop.call('GET', `/verifications/${newest.id}`), { status: 404 }, 'a delivery is not a verification')
   t.match(await shop.call('DELETE', `/verifications/${newest.id}`), { status: 404 })
 })
