@@ -5,7 +5,9 @@ import { until } from '../helpers/redis.ts'
 import { authorization, buildTestServer, json, phoneNumber } from '../helpers/server.ts'
 
 /** Sends bytes without ending the connection. Returns the response, and when the server closed the connection. */
-const sendRaw = async (port: number, text: string, drip?: string): Promise<{ answer: string, closedAfterMs: number }> => {
+const sendRaw = async (
+  port: number, text: string, drip?: string,
+): Promise<{ answer: string, closedAfterMs: number }> => {
   const startedAt = performance.now()
   const socket = connect(port, '127.0.0.1')
   let answer = ''
@@ -43,7 +45,8 @@ t.test('one log line per request, without any value that was sent', async t => {
   t.equal(lines.length, 1)
   const line = JSON.parse(lines[0] ?? '')
   t.match(line, {
-    msg: 'request', level: 30, method: 'POST', route: '/verifications', status: 201, durationMs: Number, verificationId: id,
+    msg: 'request', level: 30, method: 'POST', route: '/verifications', status: 201, durationMs: Number,
+    verificationId: id,
     requestId: /.{36}/,
   })
   t.same(

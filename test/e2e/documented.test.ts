@@ -11,7 +11,7 @@ const patterns = operationsOf(document).map(
   place => ({ ...place, pattern: new RegExp(`^${place.path.replace(/\{\w+\}/g, '[^/]+')}$`) }),
 )
 
-t.test('what is answered is what the document says', async t => {
+t.test('responses and webhooks match the document', async t => {
   const receiver = await startReceiver(t, () => 204)
   const gateway = await startGateway(t, { apps: withWebhook(receiver.url, [...webhookEventTypes]) })
   const { url, simulators, bank } = gateway
@@ -29,7 +29,9 @@ t.test('what is answered is what the document says', async t => {
     const mediaTypes = Object.keys(response.content ?? {})
     const [mediaType = ''] = String(headers['content-type'] ?? '').split(';', 1)
     t.ok(
-      mediaType === '' ? mediaTypes.length === 0 : mediaTypes.includes(mediaType), `${about}: its body is ${mediaType}`,
+      mediaType === ''
+        ? mediaTypes.length === 0
+        : mediaTypes.includes(mediaType), `${about}: content type ${mediaType}`,
     )
     if (mediaType.endsWith('json')) t.same(findErrors(response.content?.[mediaType]?.schema, body), [], about)
     if (status >= 400) t.ok(codesOf(response).includes(body['code']), about)
@@ -37,7 +39,7 @@ t.test('what is answered is what the document says', async t => {
       if (name in headers) t.ok(Object.hasOwn(response.headers ?? {}, name), `${about}: ${name}`)
     }
   }
-  const watch = (client: Client): Client => ({
+  const checked = (client: Client): Client => ({
     ...client,
     async call (method, path, ...rest) {
       const answer = await client.call(method, path, ...rest)
@@ -51,7 +53,7 @@ t.test('what is answered is what the document says', async t => {
     },
   })
   const [shop, reader, nobody, other] = [
-    watch(gateway.shop), watch(clientOf(url, keys.reader)), watch(clientOf(url, null)), watch(bank),
+    checked(gateway.shop), checked(clientOf(url, keys.reader)), checked(clientOf(url, null)), checked(bank),
   ]
 
   for (
@@ -63,7 +65,7 @@ t.test('what is answered is what the document says', async t => {
     const { body } = await shop.create(
       { workflow, metadata: { plan: 'pro' }, ...(/web|token/.test(String(workflow)) ? {} : { phoneNumber }) },
     )
-    await watch(clientOf(url, body['clientSecret'])).call('GET', `/verifications/${body['id']}`)
+    await checked(clientOf(url, body['clientSecret'])).call('GET', `/verifications/${body['id']}`)
     await act(shop, simulators, body, phoneNumber)
     await until(
       async () => (await shop.call('GET', `/verifications/${body['id']}`)).body['status'] === 'verified',
@@ -118,7 +120,7 @@ t.test('what is answered is what the document says', async t => {
     async () => (await shop.call('GET', '/webhooks/deliveries?limit=100')).body['data'].every(
       ({ status }: { status: string }) => status === 'delivered',
     ),
-    'all is delivered',
+    'all deliveries are delivered',
   )
   const { body: test } = await shop.call('POST', '/webhooks/test')
   await shop.call('POST', `/webhooks/deliveries/${test['id']}/replay`)
@@ -131,9 +133,9 @@ t.test('what is answered is what the document says', async t => {
     const path of ['/callbacks/truid', '/callbacks/nobody', '/callbacks/truid/x']
   ) await nobody.call('POST', path, {})
   await nobody.call('POST', '/callbacks/truid', '{')
-  t.ok(seen.size >= 50, `${seen.size} kinds of answers`)
+  t.ok(seen.size >= 50, `${seen.size} kinds of responses`)
 
-  await until(async () => receiver.received.some(({ text }) => text.includes('webhook.test')), 'the test is sent')
+  await until(async () => receiver.received.some(({ text }) => text.includes('webhook.test')), 'the test event is sent')
   for (const { body, headers } of receiver.received) {
     const webhook = document.webhooks[String(body['type'])]?.post
     t.same(findErrors(webhook?.requestBody?.content['application/json']?.schema, body), [], String(body['type']))

@@ -11,7 +11,7 @@ const authorization = { authorization: `Bearer ${keys.shop}` }
 let lastNumber = 4155500000
 const newNumber = (): string => `+1${lastNumber += 100}`
 
-/** Two gateways on one Redis: what happens on the first is followed on the second. */
+/** Two gateways on one Redis: clients follow on the second what happens on the first. */
 async function startTwo (t: Tap, live: LiveOptions = {}) {
   const first = await startGateway(t)
   const { PORT: _port, ...shared } = first.environment
@@ -30,7 +30,7 @@ async function startTwo (t: Tap, live: LiveOptions = {}) {
   return { first, second, redis, create, follow, cancel }
 }
 
-t.test('a front end follows its verification on another process than the one that works', async t => {
+t.test('a front end follows its verification on another process than the worker', async t => {
   const { first, second, create, follow } = await startTwo(t)
   const { id, clientSecret, phoneNumber } = await create()
   const stream = await follow(id, `?clientSecret=${clientSecret}`, { origin: 'https://shop.example' })
@@ -51,12 +51,12 @@ t.test('a front end follows its verification on another process than the one tha
   t.equal(await stream.ended, 'ended')
   t.match(stream.events.at(-1), { event: 'verification.verified', data: { status: 'verified', verified: true } })
   const revisions = stream.events.map(event => event.id)
-  t.same(revisions, [...new Set(revisions)].sort((a, b) => a - b), 'in order, none twice')
+  t.same(revisions, [...new Set(revisions)].sort((a, b) => a - b), 'in order, without duplicates')
   t.notMatch(stream.text(), new RegExp(phoneNumber.slice(1)))
   t.notMatch([...first.logs, ...second.logs].join(''), new RegExp(`vcs_|${phoneNumber.slice(1)}`))
 })
 
-t.test('a change is told within 100 ms, and the stream is resumed where it was left', async t => {
+t.test('a change is sent within 100 ms, and a stream can be resumed', async t => {
   const { create, follow, cancel, first } = await startTwo(t)
   const delays: number[] = []
   for (let round = 0; round < 20; round += 1) {
@@ -89,14 +89,17 @@ t.test('a change is told within 100 ms, and the stream is resumed where it was l
   t.equal((await follow(id, `?lastEventId=${again.events[0]?.id}`)).status, 204)
 })
 
-t.test('300 streams on one process: one subscription, and one reading for each change', async t => {
+t.test('300 streams on one process share one subscription, and one read for each change', async t => {
   const { create, follow, cancel, redis } = await startTwo(t)
   const created = await Promise.all(Array.from({ length: 50 }, create))
   const streams = await Promise.all(created.flatMap(({ id }) => Array.from({ length: 6 }, () => follow(id))))
   await Promise.all(streams.map(stream => stream.received(0)))
   const reads = async (): Promise<number> =>
     Number(/cmdstat_get:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1])
-  t.same(await redis.pubsub('NUMSUB', createKeys('vg').channel), [createKeys('vg').channel, 2], 'one for each process')
+  t.same(
+    await redis.pubsub('NUMSUB', createKeys('vg').channel), [createKeys('vg').channel, 2],
+    'one subscription per process',
+  )
   t.equal(String(await redis.call('CLIENT', 'LIST', 'TYPE', 'pubsub')).trim().split('\n').length, 2)
   const before = await reads()
   await Promise.all(created.map(({ id }) => cancel(id)))
@@ -105,10 +108,10 @@ t.test('300 streams on one process: one subscription, and one reading for each c
     t.match(stream.events.at(-1), { event: 'verification.canceled' })
   }
   const read = await reads() - before
-  t.ok(read <= 160, `${read} GETs in Redis: two of the cancel itself, and one for the six who follow`)
+  t.ok(read <= 160, `${read} GETs in Redis: two for the cancel, and one for its six streams`)
 })
 
-t.test('a lost subscription loses nothing', async t => {
+t.test('a lost subscription loses no change', async t => {
   const { create, follow, cancel, redis } = await startTwo(t, { heartbeatMs: 100 })
   const { id } = await create()
   const stream = await follow(id)
@@ -119,7 +122,7 @@ t.test('a lost subscription loses nothing', async t => {
   t.match(stream.events.at(-1), { event: 'verification.canceled' })
 })
 
-t.test('an erased verification ends its streams, and so does a process that stops', async t => {
+t.test('erasure and shutdown end the streams', async t => {
   const { create, follow, first, second } = await startTwo(t)
   const [erased, kept] = [await create(), await create()]
   const streams = [await follow(erased.id), await follow(kept.id)]
@@ -132,7 +135,7 @@ t.test('an erased verification ends its streams, and so does a process that stop
   t.equal(how, 'ended')
   t.ok(performance.now() - startedAt < 3000)
   const elsewhere = await follow(kept.id, '', { ...authorization, 'last-event-id': '1' }, first)
-  t.match(await elsewhere.received(0), { data: { status: 'pending' } }, 'it goes on at another one')
+  t.match(await elsewhere.received(0), { data: { status: 'pending' } }, 'the stream continues on another process')
   elsewhere.close()
-  await until(() => elsewhere.hasEnded(), 'it is closed')
+  await until(() => elsewhere.hasEnded(), 'the stream is closed')
 })

@@ -23,9 +23,9 @@ async function testLists (t: Test, { shop, bank }: TestGateway) {
     const request of [{ reference }, { reference, phoneNumber }, { phoneNumber, onConflict: 'replace' }, { reference }]
   ) {
     ids.push((await shop.create(otp(request))).body['id'])
-    // What was created in the same millisecond has no order.
+    // Verifications of the same millisecond have no order.
     const at = Date.now()
-    await until(() => Date.now() > at, 'the clock moves')
+    await until(() => Date.now() > at, 'the clock advances')
   }
   await bank.create(otp({ reference: 'order-1', phoneNumber }))
   const [a, b, c, d] = ids
@@ -42,7 +42,7 @@ async function testLists (t: Test, { shop, bank }: TestGateway) {
   await shop.call('DELETE', `/verifications/${b}`)
   t.strictSame(
     [await list(shop, { reference: 'order-1' }), await list(shop, { phoneNumber })], [[d, a], [c]],
-    'an erased one is not found',
+    'an erased verification is not found',
   )
   const queries: Record<string, string>[] = [
     {}, { phoneNumber, reference: 'r' }, { reference: 'r', limit: '0' }, {
@@ -58,7 +58,7 @@ async function testLongPolls (t: Test, { shop }: TestGateway) {
   const poll = (query: string) => timed(shop.call('GET', `/verifications/${id}?${query}`))
   const [behind, behindMs] = await poll(`wait=10&revision=${revision - 1}`)
   t.equal(behind.body['revision'], revision)
-  t.ok(behindMs < 1000, `at once when behind: ${behindMs} ms`)
+  t.ok(behindMs < 1000, `a newer revision is returned immediately: ${behindMs} ms`)
   const [idle, idleMs] = await poll('wait=1')
   t.equal(idle.body['revision'], revision)
   t.ok(idleMs >= 990 && idleMs < 2500, `times out: ${idleMs} ms`)
@@ -67,9 +67,9 @@ async function testLongPolls (t: Test, { shop }: TestGateway) {
   const from = performance.now()
   await shop.call('POST', `/verifications/${id}/cancel`)
   const woken = await Promise.all(polls)
-  t.ok(performance.now() - from < 1000, `all wake ${performance.now() - from} ms after the change`)
+  t.ok(performance.now() - from < 1000, `all respond ${performance.now() - from} ms after the change`)
   for (const [{ body }] of woken) t.hasStrict(body, { status: 'canceled', revision: revision + 1 })
-  t.ok((await poll(`wait=10&revision=${revision + 1}`))[1] < 1000, 'a final one does not wait')
+  t.ok((await poll(`wait=10&revision=${revision + 1}`))[1] < 1000, 'a final verification does not wait')
 
   const { body: other } = await shop.create(otp())
   const erased = timed(shop.call('GET', `/verifications/${other['id']}?wait=10`))

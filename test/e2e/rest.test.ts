@@ -13,7 +13,7 @@ t.test('the REST API', async t => {
   const gateway = await startGateway(t)
   await t.test('Idempotency-Key', t => testIdempotency(t, gateway))
   await t.test('a second verification of a number', t => testConflict(t, gateway))
-  await t.test('who may see what', t => testAccess(t, gateway))
+  await t.test('access', t => testAccess(t, gateway))
   await t.test('a client secret', t => testClientSecret(t, gateway))
   await t.test('cancel', t => testCancel(t, gateway))
   await t.test('numbers', t => testNumbers(t, gateway))
@@ -40,7 +40,7 @@ async function testIdempotency (t: Test, { shop, bank, simulators }: TestGateway
   )
   const other = await bank.create(body, key)
   t.equal(other.status, 201)
-  t.not(other.body['id'], first?.body['id'], 'another app\'s keys are its own')
+  t.not(other.body['id'], first?.body['id'], 'keys of another app are separate')
   t.equal(countSent(simulators) - sent, 2)
 
   await shop.call('POST', `/verifications/${first?.body['id']}/check`, { code: codeFor(phoneNumber) })
@@ -49,14 +49,14 @@ async function testIdempotency (t: Test, { shop, bank, simulators }: TestGateway
     'found again when final',
   )
   t.hasStrict(
-    await shop.create(body), { status: 201, body: { status: 'pending' } }, 'without the key it is another one',
+    await shop.create(body), { status: 201, body: { status: 'pending' } }, 'without the key a new one is created',
   )
 
   const refused = otp({ workflow: ['otpless.nothing'] })
   t.equal((await shop.create(refused, { 'idempotency-key': 'signup-3' })).status, 422)
   t.equal(
     (await shop.create(otp(), { 'idempotency-key': 'signup-3' })).status, 201,
-    'a request that was refused takes no key',
+    'a refused request does not claim the key',
   )
   for (const bad of ['', 'a'.repeat(256), 'with space']) {
     t.hasStrict(
@@ -76,7 +76,7 @@ async function testConflict (t: Test, { shop, bank, simulators }: TestGateway) {
   const id: string = answers.find(({ status }) => status === 201)?.body['id']
   const refused = answers.filter(({ status }) => status === 409)
   for (const { body } of refused) t.hasStrict(body, { code: 'verification_in_progress', verificationId: id })
-  t.equal((await bank.create(body)).status, 201, 'another app\'s is no conflict')
+  t.equal((await bank.create(body)).status, 201, 'no conflict between apps')
 
   const replacing = await shop.create({ ...body, onConflict: 'replace' })
   t.equal(replacing.status, 201)
@@ -95,7 +95,7 @@ async function testConflict (t: Test, { shop, bank, simulators }: TestGateway) {
   t.strictSame(
     after.map(answer => answer.body['status']).sort(), [
       'canceled', 'canceled', 'pending',
-    ], 'one is left, however many replace at once',
+    ], 'one remains after concurrent replacements',
   )
 
   const live = after.find(answer => answer.body['status'] === 'pending')
@@ -103,10 +103,10 @@ async function testConflict (t: Test, { shop, bank, simulators }: TestGateway) {
     await shop.call('POST', `/verifications/${live?.body['id']}/check`, { code: codeFor(body.phoneNumber) }),
     { status: 200, body: { status: 'verified' } },
   )
-  t.equal((await shop.create(body)).status, 201, 'an end frees the number')
+  t.equal((await shop.create(body)).status, 201, 'a final verification frees the number')
 }
 
-/** Every call about one verification. */
+/** Every call for one verification. */
 const calls = (id: string): [method: string, path: string, body?: object][] => [
   ['GET', `/verifications/${id}`], ['GET', `/verifications/${id}?wait=1`], [
     'POST', `/verifications/${id}/check`, { code: '000000' },
@@ -138,7 +138,7 @@ async function testAccess (t: Test, { url, shop, bank }: TestGateway) {
   ) {
     await expectAll(t, shop, madeUp, { status: 404, body: { code: 'not_found' } }, `a made-up id (${name})`)
   }
-  await expectAll(t, clientOf(url, null), id, { status: 401, body: { code: 'unauthenticated' } }, 'nobody')
+  await expectAll(t, clientOf(url, null), id, { status: 401, body: { code: 'unauthenticated' } }, 'no credentials')
   await expectAll(
     t, clientOf(url, 'vgk_unknown'), id, { status: 401, body: { code: 'unauthenticated' } }, 'an unknown key',
   )
@@ -153,7 +153,9 @@ async function testAccess (t: Test, { url, shop, bank }: TestGateway) {
   await expectAll(t, shop, id, { status: 410, body: { code: 'gone' } }, 'after DELETE')
   await expectAll(t, bank, id, { status: 404, body: { code: 'not_found' } }, 'another app after DELETE')
   t.equal(
-    (await shop.create({ ...otp(), phoneNumber: seen['phoneNumber'] })).status, 201, 'an erased one frees the number',
+    (
+      await shop.create({ ...otp(), phoneNumber: seen['phoneNumber'] })
+    ).status, 201, 'an erased verification frees the number',
   )
 }
 
@@ -168,7 +170,7 @@ async function testClientSecret (t: Test, { url, shop }: TestGateway) {
   t.strictSame(seen.body['metadata'], {})
   const other = await shop.create(otp())
   for (const [method, path, evidence] of calls(other.body['id']).slice(0, 5)) t.equal(
-    (await browser.call(method, path, evidence)).status, 404, `of another: ${method}`,
+    (await browser.call(method, path, evidence)).status, 404, `of another verification: ${method}`,
   )
   for (const [method, path] of calls(id).slice(5)) t.hasStrict(
     await browser.call(method, path), { status: 403, body: { code: 'forbidden' } },
@@ -186,7 +188,9 @@ async function testClientSecret (t: Test, { url, shop }: TestGateway) {
     },
   )
   t.notOk(JSON.stringify(checked.body).includes(body.phoneNumber.slice(2)))
-  t.notOk(JSON.stringify((await shop.call('GET', `/verifications/${id}`)).body).includes('vcs_'), 'told once only')
+  t.notOk(
+    JSON.stringify((await shop.call('GET', `/verifications/${id}`)).body).includes('vcs_'), 'only create returns it',
+  )
   t.hasStrict(
     await clientOf(
       url, `${clientSecret.slice(0, -1)}${clientSecret.endsWith('A') ? 'Q' : 'A'}`,
@@ -225,7 +229,8 @@ async function testCancel (t: Test, { shop }: TestGateway) {
 async function testNumbers (t: Test, { shop, simulators }: TestGateway) {
   const sent = countSent(simulators)
   const bad = [
-    '14155550100', '+1 415 555 0100', '+0123456789', '+141555501', '+141555501000000', '+1415555O100', '+', '++14155550100',
+    '14155550100', '+1 415 555 0100', '+0123456789', '+141555501', '+141555501000000', '+1415555O100', '+',
+    '++14155550100',
     '+１４１５５５５０１００',
     'tel:+14155550100', '+999123456789',
   ]

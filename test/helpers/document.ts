@@ -8,7 +8,8 @@ export const isObject = (value: unknown): value is Json =>
 type Media = { schema: unknown, examples?: Record<string, { summary: string, value: unknown }> }
 type Parameter = { name: string, in: string, description?: string, required?: boolean, example?: unknown, schema: Json }
 export type Operation = {
-  operationId: string, summary: string, description: string, tags: string[], security: Record<string, string[]>[], parameters?: Parameter[],
+  operationId: string, summary: string, description: string, tags: string[], security: Record<string, string[]>[],
+  parameters?: Parameter[],
   requestBody?: { required: boolean, content: Record<string, Media> },
   responses: Record<string, {
     description: string, headers?: Record<string, unknown>, content?: Record<string, Media>,
@@ -45,7 +46,10 @@ export type Place = { call: string, method: string, path: string, operation: Ope
 
 /** The operations of the paths, and those of the webhooks. */
 export const operationsOf = ({ paths }: Document): Place[] => Object.entries(paths).flatMap(([path, item]) =>
-  Object.entries(item).map(([method, operation]) => ({ call: `${method.toUpperCase()} ${path}`, method: method.toUpperCase(), path, operation })))
+  Object.entries(item).map(([verb, operation]) => {
+    const method = verb.toUpperCase()
+    return { call: `${method} ${path}`, method, path, operation }
+  }))
 export const webhooksOf = ({ webhooks }: Document): Place[] =>
   Object.entries(webhooks).map(([type, { post }]) => ({ call: type, method: 'POST', path: type, operation: post }))
 

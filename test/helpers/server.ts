@@ -63,7 +63,9 @@ export function createMemoryGateway (ids: Ids) {
   }
   const apply = (id: string, event: Event): Verification => {
     const decision = decide(load(id), event, Date.now())
-    if (decision === null) throw new ApiError('invalid_state', 'Not possible now.', { verificationStatus: load(id).status })
+    if (decision === null) throw new ApiError(
+      'invalid_state', 'Not possible now.', { verificationStatus: load(id).status },
+    )
     return keep(decision.next)
   }
 

@@ -7,7 +7,8 @@ import { createVerification } from '../../../src/core/decide.ts'
 
 const record = (revision: number): Verification => ({
   ...createVerification({
-    id: 'ver_1', appId: 'app', phoneNumber: null, reference: null, metadata: {}, locale: null, device: {}, returnUrl: null, includeProfile: false,
+    id: 'ver_1', appId: 'app', phoneNumber: null, reference: null, metadata: {}, locale: null, device: {},
+    returnUrl: null, includeProfile: false,
     workflow: [
       { method: 'otpless.otp', timeoutMs: 1, options: {}, isRepeatable: false, continueWhenRejected: false },
     ], expiresAt: 1, webhookEvents: [], idempotency: null,

@@ -117,7 +117,9 @@ async function withStreams (t: Tap, live: LiveOptions = {}) {
 t.test('a stream sends the current state, then each change, with one read for all streams', async t => {
   const { open, change, reads, listening, created } = await withStreams(t)
   const streams = await Promise.all(Array.from({ length: 10 }, () => open()))
-  for (const stream of streams) t.match(await stream.received(0), { id: created.revision, event: 'verification.updated' })
+  for (const stream of streams) t.match(
+    await stream.received(0), { id: created.revision, event: 'verification.updated' },
+  )
   const readsBefore = reads()
   change()
   for (const stream of streams) t.match(

@@ -77,7 +77,9 @@ t.test('the description names the callers', async t => {
     },
   })
   t.equal(paths['/a'].get.description, [
-    'A.', '', '**Callers:** an API key with the scope `providers:read`; or the front end, with the client secret of this verification; or the same secret as `clientSecret` in the query.',
+    'A.', '',
+    '**Callers:** an API key with the scope `providers:read`; or the front end, with the client secret of this '
+    + 'verification; or the same secret as `clientSecret` in the query.',
   ].join('\n'))
   t.same(paths['/a'].get.security, [{ apiKey: [] }, { clientSecret: [] }, { clientSecretInQuery: [] }])
   t.match(paths['/a'].post, { description: 'B.', security: [] })

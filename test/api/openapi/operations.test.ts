@@ -3,7 +3,8 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { apiErrors } from '../../../src/core/errors.ts'
 import {
-  jsonResponse, apiErrorResponses, byAppKey, byAppKeyOrClientSecret, byAppKeyOrClientSecretInQuery, publicErrors, errorResponses, withExamples,
+  jsonResponse, apiErrorResponses, byAppKey, byAppKeyOrClientSecret, byAppKeyOrClientSecretInQuery, publicErrors,
+  errorResponses, withExamples,
 } from '../../../src/api/openapi/operations.ts'
 
 t.test('error responses are grouped by status, each code with advice and an example', async t => {

@@ -1,11 +1,16 @@
+import { setImmediate as nextIteration } from 'node:timers/promises'
 import t from 'tap'
 import { callingApp } from '../../../src/api/plugins/auth.ts'
 import { apiKey, buildTestServer, phoneNumber } from '../../helpers/server.ts'
 
 const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` })
 
+const shared = await buildTestServer(t)
+// Injected requests do not leave the iteration of the event loop: load shedding would count all tests as one burst.
+t.beforeEach(() => nextIteration())
+
 t.test('unknown credentials are 401 with a challenge', async t => {
-  const { server, calls } = await buildTestServer(t)
+  const { server, calls } = shared
   for (const headers of [
     {}, { authorization: '' }, { authorization: 'Bearer' }, { authorization: 'Bearer ' }, { authorization: apiKey },
     { authorization: `Basic ${apiKey}` },
@@ -29,7 +34,7 @@ t.test('unknown credentials are 401 with a challenge', async t => {
 })
 
 t.test('each call requires its scope', async t => {
-  const { server, ids } = await buildTestServer(t)
+  const { server, ids } = shared
   const id = ids.newId('reader', 1)
   for (const [method, url, scope] of [
     ['POST', '/verifications', 'verifications:write'],
@@ -53,7 +58,7 @@ t.test('each call requires its scope', async t => {
 })
 
 t.test('an id of another app is 404 without a call of the gateway', async t => {
-  const { server, ids, calls, create } = await buildTestServer(t)
+  const { server, ids, calls, create } = shared
   const { id } = await create()
   calls.length = 0
   for (const [key, foreign] of [
@@ -72,7 +77,7 @@ t.test('an id of another app is 404 without a call of the gateway', async t => {
 })
 
 t.test('a client secret gives access to its verification, on the calls for front ends', async t => {
-  const { server, create, ids, calls } = await buildTestServer(t)
+  const { server, create, ids, calls } = shared
   const mine = await create({ phoneNumber, metadata: { plan: 'pro' } })
   const others = await create()
   calls.length = 0
@@ -104,7 +109,7 @@ t.test('a client secret gives access to its verification, on the calls for front
 })
 
 t.test('the calling app of a route without an API key is a TypeError', async t => {
-  const { server } = await buildTestServer(t)
+  const { server } = shared
   await server.ready()
   t.throws(() => callingApp(Object.assign(Object.create(null), { caller: null })), TypeError)
   t.throws(() => callingApp(Object.assign(Object.create(null), { caller: { clientOf: 'ver_x' } })), TypeError)

@@ -100,7 +100,9 @@ t.test('any body of a provider is accepted with its bytes', async t => {
   t.same(await post('{ "a" : 1 }', 'application/json'), { rawBody: Buffer.from('{ "a" : 1 }'), body: { a: 1 } })
   t.same(await post('{"a":1}', 'application/vnd.truid+json'), { rawBody: Buffer.from('{"a":1}'), body: { a: 1 } })
   t.same(
-    await post('{"a":1}', 'text/plain'), { rawBody: Buffer.from('{"a":1}'), body: { a: 1 } }, 'JSON with another content type',
+    await post('{"a":1}', 'text/plain'), {
+      rawBody: Buffer.from('{"a":1}'), body: { a: 1 },
+    }, 'JSON with another content type',
   )
   t.same(await post('{"a":1}'), { rawBody: Buffer.from('{"a":1}'), body: { a: 1 } }, 'without a content type')
   t.same(

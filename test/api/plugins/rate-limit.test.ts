@@ -96,7 +96,9 @@ t.test('unknown callers are limited by address', async t => {
   t.equal(await refused('unauthenticated'), 3)
   t.equal((await ask('10.0.0.1', '203.0.113.8')).statusCode, 401, 'another address')
   t.equal(
-    (await ask('10.0.0.1', '203.0.113.7', authorization)).statusCode, 200, 'a caller with a key has the limit of its app',
+    (
+      await ask('10.0.0.1', '203.0.113.7', authorization)
+    ).statusCode, 200, 'a caller with a key has the limit of its app',
   )
   t.equal(
     (
@@ -113,7 +115,10 @@ t.test('unknown callers are limited by address', async t => {
   for (let n = 0; n < 3; n += 1) t.equal((await ask(spoofed, `203.0.113.${n}`)).statusCode, 401)
   t.equal((await ask(spoofed, '203.0.113.200')).statusCode, 429, 'the header of an untrusted client is ignored')
   for (let n = 0; n < 3; n += 1) t.equal((await ask('10.0.0.1', `203.0.113.${n}, 198.51.100.2`)).statusCode, 401)
-  t.equal((await ask('10.0.0.1', '203.0.113.99, 198.51.100.2')).statusCode, 429, 'addresses that the client sent to the proxy are ignored')
+  t.equal(
+    (await ask('10.0.0.1', '203.0.113.99, 198.51.100.2')).statusCode, 429,
+    'addresses that the client sent to the proxy are ignored',
+  )
   for (let n = 0; n < 3; n += 1) t.equal((await ask('10.0.0.1', `2001:db8:1:1::${n}`)).statusCode, 401)
   t.equal((await ask('10.0.0.1', '2001:db8:1:1:ffff::1')).statusCode, 429, 'an IPv6 network counts as one address')
 

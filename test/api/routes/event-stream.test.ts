@@ -116,7 +116,7 @@ for (const [name, events] of [
   ['verified', proof], ['failed', [{ type: 'attemptFailed', attempt: 0, reason: 'user_rejected' }]],
   ['canceled', [{ type: 'canceled', reason: 'app_canceled' }]],
 ] as const) {
-  t.test(`${name}: the stream ends after this event; a later stream contains only it; with its id the response is 204`, async t => {
+  t.test(`${name}: the stream ends after this event; a later stream has only it; after it there is none`, async t => {
     const { open, happen } = await withStream(t)
     const stream = await open()
     await stream.received(0)
@@ -226,7 +226,8 @@ t.test('every route, called with a client secret', async t => {
   await server.ready()
   const other = await create()
   const opened: Record<string, number> = {
-    'GET /verifications/:id': 200, 'HEAD /verifications/:id': 200, 'GET /verifications/:id/events': 200, 'POST /verifications/:id/check': 422,
+    'GET /verifications/:id': 200, 'HEAD /verifications/:id': 200, 'GET /verifications/:id/events': 200,
+    'POST /verifications/:id/check': 422,
     'POST /verifications/:id/next': 200, 'POST /verifications/:id/resend': 200,
   }
   const isPublic = /^(GET|HEAD|POST|OPTIONS) \/(callbacks\/.*|livez|readyz|metrics|openapi\.json|docs.*)$|^OPTIONS /

@@ -178,7 +178,8 @@ t.test('invalid requests are 4xx, and name the field but not the value', async t
     ...([
       [
         { phoneNumber: 14155550100 }, 'phoneNumber',
-      ], [{ phoneNumber: [canary] }, 'phoneNumber'], [{ phoneNumber: null }, 'phoneNumber'], [{ phoneNumber: '' }, 'phoneNumber'],
+      ], [{ phoneNumber: [canary] }, 'phoneNumber'], [{ phoneNumber: null }, 'phoneNumber'],
+      [{ phoneNumber: '' }, 'phoneNumber'],
       [{ phoneNumber: canary.repeat(3) }, 'phoneNumber'], [
         { phoneNumber: `${canary}\u0000` }, 'phoneNumber',
       ], [{ phoneNumber: { toString: 1 } }, 'phoneNumber'],
@@ -236,7 +237,10 @@ t.test('invalid requests are 4xx, and name the field but not the value', async t
     ].map((query): Case => [query.slice(0, 30), 'GET', `/verifications?${query}`, null, {}, 400, 'reference']),
     ['two numbers', 'GET', '/verifications?phoneNumber=1&phoneNumber=2', null, {}, 400, 'phoneNumber'],
     ...[`${canary} `.repeat(2), 'x'.repeat(256), 'ключ', ''].map((key): Case =>
-      [`key ${key.slice(0, 9)}`, 'POST', '/verifications', '{}', { ...json, 'idempotency-key': key }, 400, 'idempotency-key']),
+      [
+        `key ${key.slice(0, 9)}`, 'POST', '/verifications', '{}', { ...json, 'idempotency-key': key }, 400,
+        'idempotency-key',
+      ]),
     ['a path with a NUL', 'GET', '/verifications/%00', null, {}, 404, null],
     ['a path that goes up', 'GET', '/verifications/..%2f..%2fmetrics', null, {}, 404, null],
   ]

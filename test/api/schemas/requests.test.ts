@@ -8,10 +8,14 @@ import { Problem } from '../../../src/api/schemas/responses.ts'
 import { VerificationView } from '../../../src/api/schemas/verification.ts'
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
-const visit = (schema: unknown, path: string, visitSchema: (schema: Record<string, unknown>, path: string) => void): void => {
+const visit = (
+  schema: unknown, path: string, visitSchema: (schema: Record<string, unknown>, path: string) => void,
+): void => {
   if (!isObject(schema)) return
   visitSchema(schema, path)
-  for (const [name, member] of Object.entries(schema)) if (name !== 'examples') visit(member, `${path}/${name}`, visitSchema)
+  for (
+    const [name, member] of Object.entries(schema)
+  ) if (name !== 'examples') visit(member, `${path}/${name}`, visitSchema)
 }
 const accepts = (schema: TSchema, value: unknown): boolean => Compile(schema).Check(value)
 

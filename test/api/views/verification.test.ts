@@ -54,7 +54,8 @@ t.test('a new verification waits', async t => {
     availableActions: [{ action: 'next', availableAt: at }],
     workflow: [{ method: 'otpless.otp', timeoutSeconds: 60 }, { method: 'truid.phone_check', timeoutSeconds: 60 }],
     attempts: [{
-      id: 'att_ver_1_0', method: 'otpless.otp', provider: 'otpless', status: 'pending', reason: null, startedAt: at, endedAt: null,
+      id: 'att_ver_1_0', method: 'otpless.otp', provider: 'otpless', status: 'pending', reason: null, startedAt: at,
+      endedAt: null,
     }],
     result: null, revision: 1, createdAt: at, updatedAt: at, expiresAt: '2026-03-01T12:10:00.000Z',
   })
