@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import t from 'tap'
 import { providers } from '../../src/adapters/index.ts'
-import { NextAction } from '../../src/api/schemas/responses.ts'
+import { NextAction } from '../../src/api/schemas/verification.ts'
 import { scenarios } from '../../src/sandbox/scenarios.ts'
 import { findExecutable } from '../../scripts/install.ts'
 import { keys, startGateway } from '../helpers/gateway.ts'

@@ -100,7 +100,7 @@ t.test('SIGTERM: unready at once, and as useful as before until balancers have n
   const operations = clientOf(`http://127.0.0.1:${operationsPort}`, null)
   const { body: { id } } = await shop.create({ phoneNumber: numberOf(1, '92'), workflow: ['truecaller.push'] })
   const stream = await openEvents(t, `${url}/verifications/${id}/events`, { authorization: `Bearer ${keys.shop}` })
-  await stream.told(0)
+  await stream.received(0)
   t.notOk('close' === (await shop.call('GET', '/readyz')).headers['connection'])
   const ending = end(gateway)
   await until(async () => (await shop.call('GET', '/readyz')).status === 503, 'it says so at once')

@@ -19,9 +19,11 @@ t.test('the document describes every route', async t => {
   t.same(Object.entries(document.paths).flatMap(
     ([path, item]) => Object.keys(item).map(method => `${method} ${path}`),
   ).sort(), [
-    'delete /verifications/{id}', 'get /callbacks/{provider}/{key}', 'get /livez', 'get /metrics', 'get /providers', 'get /readyz',
+    'delete /verifications/{id}', 'get /callbacks/{provider}/{key}', 'get /livez', 'get /metrics', 'get /providers',
+    'get /readyz',
     'get /verifications',
-    'get /verifications/{id}', 'get /verifications/{id}/events', 'get /webhooks/deliveries', 'post /callbacks/{provider}', 'post /callbacks/{provider}/{key}', 'post /verifications',
+    'get /verifications/{id}', 'get /verifications/{id}/events', 'get /webhooks/deliveries',
+    'post /callbacks/{provider}', 'post /callbacks/{provider}/{key}', 'post /verifications',
     'post /verifications/{id}/cancel',
     'post /verifications/{id}/check', 'post /verifications/{id}/next', 'post /verifications/{id}/resend',
     'post /webhooks/deliveries/{deliveryId}/replay', 'post /webhooks/test',
