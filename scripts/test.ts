@@ -19,7 +19,9 @@ const everything = 'test/**/*.test.ts'
 const onlyLong = ['test/{bench,deploy,ops}/**/*.test.ts', 'test/faults/*.long.test.ts']
 /** The long form repeats the fault tests with more load, more windows and longer outages. */
 const inLongForm = [...onlyLong, 'test/faults/*.test.ts']
-/** Compiled sources, shared by all processes of a run: most of the time that a process needs to start is compilation. */
+/**
+ * Compiled sources, shared by all processes of a run: most of the time that a process needs to start is compilation.
+ */
 const compileCache = join('node_modules', '.cache', 'compiled')
 const typeCheckState = join('.tap', 'tsconfig.tsbuildinfo')
 

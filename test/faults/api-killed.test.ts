@@ -11,7 +11,7 @@ t.jobs = 3
 const initiate = '/auth/v1/initiate/otp'
 const verify = '/auth/v1/verify/otp'
 
-/** An api and a worker process, and a wire to OTPLESS that can lose answers. */
+/** An api and a worker process, and a proxy to OTPLESS that can drop responses. */
 async function startBoth (t: Test) {
   const { shop, simulators, oracle, start, launch, ...processes } = await startDeployment(t)
   const wire = await startProxy(t, simulators.url)
@@ -27,7 +27,7 @@ async function startBoth (t: Test) {
     api, startAgain: () => launch(apiEnvironment), shop, simulators, wire, create, oracle,
     check: (id: string, n: number) =>
       shop.call('POST', `/verifications/${id}/check`, { code: codeOf(numberOf(n, '10')) }),
-    /** What the provider was asked about this number. */
+    /** The requests that the provider received for this number. */
     asked: (path: string, n: number) =>
       wire.passed.filter(({ path: seen, body }) => seen === path && body['phoneNumber'] === numberOf(n, '10')).length,
     /** Ids of the app's verifications with the `n`th reference. */
@@ -40,7 +40,7 @@ async function startBoth (t: Test) {
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 
-/** Opens the URL as a phone does on mobile data, and brings back the code. */
+/** Opens the URL as a phone does on mobile data, and returns the code. */
 async function walk (url: string): Promise<string> {
   let cookie = ''
   for (let hops = 0; hops < 10; hops += 1) {
@@ -50,7 +50,7 @@ async function walk (url: string): Promise<string> {
     cookie = String(answer.headers['set-cookie'] ?? cookie).split(';')[0] ?? ''
     url = new URL(String(answer.headers.location), url).href
   }
-  throw new Error('no end of redirects')
+  throw new Error('too many redirects')
 }
 
 t.test('killed between accepting a create and the provider\'s answer', { buffered: true }, async t => {
@@ -64,7 +64,7 @@ t.test('killed between accepting a create and the provider\'s answer', { buffere
   const checks = (): number => simulators.requests.filter(({ path }) => path.startsWith('/phone_check/')).length
   await until(() => wire.passed.filter(isHeard).length === count && checks() === count, 'all starts are under way')
   await api.kill()
-  t.same(new Set(await Promise.all(unheard)), new Set([null]), 'nobody got an answer')
+  t.same(new Set(await Promise.all(unheard)), new Set([null]), 'no caller got a response')
   startAgain()
 
   await Promise.all(numbers(2 * count).map(async n => {
@@ -72,11 +72,11 @@ t.test('killed between accepting a create and the provider\'s answer', { buffere
     t.equal(status, 201)
     t.same(await find(n), [body['id']], 'one verification for one key')
     if (n < count) {
-      // Whether the message went out nobody can know: it is not sent again.
+      // It is unknown whether the message was sent, so it is not sent again.
       oracle.accept(body['id'], 'failed/provider_unavailable')
       t.equal(asked(initiate, n), 1, 'no second message')
     } else {
-      // The user saw nothing of a check that was lost: a new one takes its place.
+      // The user did not see the lost check, so a new one replaces it.
       oracle.accept(body['id'], 'verified')
       const code = await walk(body['nextAction'].url)
       t.equal((await shop.call('POST', `/verifications/${body['id']}/check`, { code })).status, 200)
@@ -123,7 +123,7 @@ if (isLong) t.test('killed at any moment around its answer', { buffered: true },
     }
   }))
   t.same(odd, [], 'one verification and at most one message for one key, and the same as before')
-  t.ok(figures.ended > 0, 'some were in the middle when it died')
+  t.ok(figures.ended > 0, 'some were in flight when it was killed')
   t.comment(
     `${figures.answered} answered before the kill, ${figures.goOn} went on, ${figures.ended} had been begun by the dead process`,
   )
@@ -140,12 +140,12 @@ t.test('killed after the provider said yes to a code', { buffered: true }, async
   wire.lose(verify, count)
   const unheard = ids.map((id, n) => check(id, n).then(({ status }) => status, () => null))
   const verifications = () => wire.passed.filter(({ path, status }) => path === verify && status !== null)
-  await until(() => verifications().length === count, 'the provider has answered all')
+  await until(() => verifications().length === count, 'the provider has answered each')
   t.same(new Set(verifications().map(({ status }) => status)), new Set([200]), 'it said yes')
   await api.kill()
-  t.same(new Set(await Promise.all(unheard)), new Set([null]), 'nobody got an answer')
+  t.same(new Set(await Promise.all(unheard)), new Set([null]), 'no caller got a response')
   startAgain()
   await oracle.judge('api SIGKILLed after the provider said yes')
   const told = verifications().slice(count).map(({ status }) => status)
-  t.same(told, Array(count).fill(400), 'asked once more, and told "already verified"')
+  t.same(told, Array(count).fill(400), 'asked again; the provider answers "already verified"')
 })

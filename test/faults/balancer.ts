@@ -6,7 +6,10 @@ import { Agent, request } from 'undici'
 
 type Teardown = { teardown (run: () => unknown): void }
 
-/** A load balancer before several gateways: round robin among those whose last readiness probe succeeded, without retries. */
+/**
+ * A load balancer before several gateways: round robin among those whose last readiness probe succeeded, without
+ * retries.
+ */
 export type Balancer = {
   /** Adds a gateway; resolves once it is ready. */
   add (address: string): Promise<void>

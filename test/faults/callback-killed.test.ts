@@ -7,7 +7,7 @@ import { longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 2
 
-/** An api behind a wire, a worker beside it, and pushes of which the handset's answer is still to come. */
+/** An api behind a Redis proxy, a worker, and pushes that the handset has not answered yet. */
 async function startPushes (t: Test) {
   const redis = await startRedis(t)
   const wire = await startWire(t, redis.port)
@@ -26,7 +26,7 @@ async function startPushes (t: Test) {
   }))
   const heard = (logs: readonly string[]): Record<string, unknown>[] =>
     logs.map(readLine).filter(({ msg }) => msg === 'callback')
-  t.same(heard(api.logs), [], 'no callback has come yet')
+  t.same(heard(api.logs), [], 'no callback has arrived yet')
   return { ...deployment, wire, api, ids, heard, startAgain: () => deployment.start(wired) }
 }
 
@@ -35,9 +35,9 @@ t.test('api killed between the write of a callback and its 2xx', { buffered: tru
   const { command, text } = await wire.hold('reply', runs('write.lua')).caught
   const [written = ''] = ids.filter(id => command[3]?.endsWith(id))
   t.match([text, written], ['*1\r\n:1\r\n', /^ver_/], 'Redis has written the first')
-  await until(() => oracle.reached(3) > 0, 'it has told everybody')
+  await until(() => oracle.reached(3) > 0, 'it is announced')
   await api.kill()
-  t.same(heard(api.logs), [], 'no provider got an answer')
+  t.same(heard(api.logs), [], 'no callback got a response')
   const again = await startAgain()
   const resultsOf = (isFirst: boolean) =>
     heard(again.logs).filter(
@@ -45,11 +45,11 @@ t.test('api killed between the write of a callback and its 2xx', { buffered: tru
     ).map(({ result }) => result)
   await until(
     () => new Set(heard(again.logs).map(({ verificationId }) => verificationId)).size === ids.length,
-    'every provider calls again')
-  t.match(resultsOf(true), [/^(duplicate|late)$/], 'which changes nothing where it was written')
+    'every callback is repeated')
+  t.match(resultsOf(true), [/^(duplicate|late)$/], 'a duplicate changes nothing')
   t.ok(
     resultsOf(false).every(result => ['accepted', 'duplicate', 'late'].includes(String(result))),
-    'and is believed elsewhere',
+    'the others are accepted',
   )
   const settled = await oracle.judge('api SIGKILLed between the write of a callback and its 2xx')
   for (const { verification } of settled) t.match(verification, { attempts: { length: 1 } })
@@ -63,7 +63,7 @@ t.test('api killed between a callback and its write', { buffered: true }, async 
   await api.kill()
   t.equal(oracle.reached(3), 0, 'none is written')
   const again = await startAgain()
-  await until(() => heard(again.logs).length >= ids.length, 'every provider calls again')
-  t.same(new Set(heard(again.logs).map(({ result }) => result)), new Set(['accepted']), 'and is believed')
+  await until(() => heard(again.logs).length >= ids.length, 'every callback is repeated')
+  t.same(new Set(heard(again.logs).map(({ result }) => result)), new Set(['accepted']), 'the repetition is accepted')
   await oracle.judge('api SIGKILLed between a callback and its write')
 })

@@ -12,9 +12,11 @@ t.jobs = 2
 
 const profile = '/v1/default'
 
-// What an api finds a job does; a process with all roles does it itself.
+// An api enqueues a job; a process with all roles resolves inline.
 for (const role of ['api', 'all'] as const) {
-  if (isLong || role !== 'api') t.test(`one callback at two processes (${role}), and both have read before one has written`, { buffered: true }, async t => {
+  if (
+    isLong || role !== 'api'
+  ) t.test(`one callback at two processes (${role}), and both have read before one has written`, { buffered: true }, async t => {
     const deployment = await startDeployment(t)
     const { redisUrl, shop, simulators, oracle, start } = deployment
     const bad = await startBadProvider(t, simulators.url)
@@ -47,7 +49,7 @@ for (const role of ['api', 'all'] as const) {
     )
     await Promise.all(held.map(({ caught }) => caught))
     t.match(
-      (await shop.call('GET', `/verifications/${id}`)).body, { revision: 2 }, 'both want to write the third revision',
+      (await shop.call('GET', `/verifications/${id}`)).body, { revision: 2 }, 'both are about to write revision 3',
     )
     for (const { release } of held) release()
     t.same(await Promise.all(told), [200, 200])
@@ -55,8 +57,8 @@ for (const role of ['api', 'all'] as const) {
       pair.flatMap(
         ({ logs }) => logs.filter(line => line.includes('"callback"')).map(line => String(readLine(line)['result'])),
       )
-    await until(() => results().length === 2, 'both say what they made of it')
-    t.match(results().toSorted(), ['accepted', /^(duplicate|late)$/], 'one has it, the other finds that')
+    await until(() => results().length === 2, 'both log the result')
+    t.match(results().toSorted(), ['accepted', /^(duplicate|late)$/], 'one accepts it, the other sees a duplicate')
 
     const [settled] = await oracle.judge(`one callback at two processes (${role}) in the same moment`)
     t.match(settled?.verification, { revision: 4, attempts: { length: 1 } }, 'settled once')

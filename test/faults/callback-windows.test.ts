@@ -9,7 +9,7 @@ import { isLong, startDeployment } from './deployment.ts'
 
 t.jobs = 2
 
-/** `waiting`: how many jobs are in the queue when it dies. */
+/** `waiting`: jobs in the queue when the process is killed. */
 const windows: { name: string, inShort?: true, at: (command: Command) => boolean, waiting: number }[] = [
   { name: 'the evidence is written, and no job is queued', at: announces(3), waiting: 0 },
   { name: 'the job is queued, and the provider has no answer', inShort: true, at: enqueues('resolve'), waiting: 1 },
@@ -17,7 +17,7 @@ const windows: { name: string, inShort?: true, at: (command: Command) => boolean
 
 for (const { name, inShort, at, waiting } of windows) {
   if (isLong || inShort === true) t.test(name, { buffered: true }, async t => {
-    // The provider calls again after 0.8, 4 and 12 s.
+    // The provider repeats the callback after 0.8, 4 and 12 s.
     const {
       redisUrl, shop, simulators, oracle, api, all, start,
     } = await startDeployment(t, { simulatorOptions: { retryScale: 0.4 } })
@@ -35,14 +35,14 @@ for (const { name, inShort, at, waiting } of windows) {
     t.notMatch(text, /^-/, 'Redis has done it')
     await victim.kill()
     t.equal(await redis.llen('{vg}:resolve:wait'), waiting, `jobs in the queue: ${waiting}`)
-    t.notMatch(victim.logs.join('\n'), '"callback"', 'the provider was not answered')
+    t.notMatch(victim.logs.join('\n'), '"callback"', 'the callback got no response')
 
     const survivor = await start(all)
     t.match((await shop.call('GET', `/verifications/${id}`)).body, { id })
     await oracle.judge(`api SIGKILLed: callback, ${name}`)
     const results = (): unknown[] =>
       survivor.logs.filter(line => line.includes('"callback"')).map(line => readLine(line)['result'])
-    await until(() => results().length > 0, 'the provider calls again')
+    await until(() => results().length > 0, 'the callback is repeated')
     t.notOk(results().includes('accepted'), `what it says again changes nothing: ${results().join(', ')}`)
     t.match((await shop.call('GET', `/verifications/${id}`)).body, { status: 'verified', revision: 4 })
     t.equal(simulators.requests.filter(({ path }) => path === '/v1/default').length, 1, 'one profile fetch')

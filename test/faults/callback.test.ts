@@ -16,7 +16,7 @@ const push = '/v1/apps/requests'
 const profile = '/v1/default'
 const minuteMs = 60_000
 
-/** Two api processes, a worker, and Truecaller on a wire; the test is the phone. */
+/** Two api processes, a worker, and a proxy to Truecaller; the test acts as the phone. */
 async function startThree (t: Test) {
   const clock = await createClock(t)
   const deployment = await startDeployment(t, { environment: clock.environment, simulatorOptions: { now: clock.now } })
@@ -35,7 +35,7 @@ async function startThree (t: Test) {
     const state = bad.asked.find(one => one.path === push && one.phoneNumber === phoneNumber)?.body['state']
     return { requestId: 'r', accessToken: tokenOf(phoneNumber), state }
   }
-  /** The provider calls about this number, at the `door`th api process. */
+  /** Sends the provider's callback for this number to the api process with this index. */
   const tell = (phoneNumber: string, door: number) => (doors[door % 2] ?? doors[0]).call(
     'POST', '/callbacks/truecaller', body(phoneNumber),
   )
@@ -63,7 +63,7 @@ async function startThree (t: Test) {
   return {
     ...deployment, clock, bad, tell, counted, doors, worker: first, launchWorker: () => start(worker), oracle,
     create,
-    /** One after the other: what is tested comes afterwards. */
+    /** One after the other; the test starts afterwards. */
     createAll: async (phoneNumbers: string[]): Promise<string[]> => {
       const ids: string[] = []
       for (const phoneNumber of phoneNumbers) ids.push((await create(phoneNumber)).id)
@@ -112,7 +112,7 @@ t.test('at two processes at once', { buffered: true }, async t => {
   for (const id of ids) oracle.accept(id, 'verified')
   const statuses = await Promise.all(numbers(2 * count).map(async n => (await tell(silent(n >> 1), n)).status))
   t.same(new Set(statuses), new Set([200]))
-  t.equal(await counted('accepted'), count, 'one of each two')
+  t.equal(await counted('accepted'), count, 'one of every two')
   const settled = await oracle.judge(`${count} callbacks at two processes at once`)
   t.ok(settled.every(({ verification }) => fetches(verification['phoneNumber']) === 1), 'one profile fetch each')
 })
@@ -146,9 +146,9 @@ t.test('ten thousand times, and a minute and 23 hours later', { buffered: true }
   }
   t.equal(await counted('accepted'), 1)
   t.equal(
-    await counted('late') + await counted('duplicate'), count - 1 + 150, 'all the others are known for what they are',
+    await counted('late') + await counted('duplicate'), count - 1 + 150, 'all others are late or duplicates',
   )
-  t.equal(fetches(phoneNumber), 1, 'nor is anything fetched')
+  t.equal(fetches(phoneNumber), 1, 'and no second fetch')
 })
 
 t.test('after the end, whatever that was', { buffered: true }, async t => {
@@ -162,7 +162,7 @@ t.test('after the end, whatever that was', { buffered: true }, async t => {
   oracle.accept(expiredId, 'expired/attempt_timeout')
   clock.advance(3 * minuteMs)
   await oracle.judge('callback after the attempt\'s time')
-  // Time is over, and nobody was there to say so: the callback comes first.
+  // The attempt is past its time, but no process has ended it: the callback arrives first.
   await worker.kill()
   const overdue = silent(3)
   const { id: overdueId } = await create(overdue)
@@ -174,8 +174,10 @@ t.test('after the end, whatever that was', { buffered: true }, async t => {
     for (const door of [0, 1]) t.equal((await tell(phoneNumber, door)).status, 200)
   }
   for (const phoneNumber of [expired, canceled, failed]) await tellBoth(phoneNumber)
-  t.same(await Promise.all([expiredId, canceledId, failedId].map(read)), before, 'final is final')
-  t.same([expired, canceled, failed].map(fetches), [0, 0, 0], 'nobody is asked')
+  t.same(
+    await Promise.all([expiredId, canceledId, failedId].map(read)), before, 'an ended verification stays unchanged',
+  )
+  t.same([expired, canceled, failed].map(fetches), [0, 0, 0], 'no provider is asked')
   t.same([await counted('accepted'), await counted('late')], [0, 6])
   await tellBoth(overdue)
   t.match(
@@ -186,13 +188,13 @@ t.test('after the end, whatever that was', { buffered: true }, async t => {
   await launchWorker()
   t.match(
     await shop.waitFor(overdueId), { status: 'expired', verified: false },
-    'too late is too late, also when nobody had said so yet',
+    'a late callback changes nothing, even before the sweep',
   )
   t.match(await read(typedId), { status: 'expired', verified: false })
   t.equal(fetches(overdue), 0)
 })
 
-t.test('while no worker is there, and what the queue held is lost', { buffered: true }, async t => {
+t.test('while no worker runs, and the queue is lost', { buffered: true }, async t => {
   const { tell, createAll, fetches, oracle, read, worker, launchWorker, redisUrl, counted } = await startThree(t)
   await worker.kill()
   const count = longOrShort(100, 8)
@@ -207,7 +209,7 @@ t.test('while no worker is there, and what the queue held is lost', { buffered: 
   t.equal(await counted('accepted'), count)
   t.same(
     new Set(await Promise.all(ids.map(async id => (await read(id))['nextAction'].type))), new Set(['wait']),
-    'evidence is kept',
+    'the evidence is stored',
   )
   const redis = new Redis(redisUrl)
   t.teardown(() => redis.disconnect())
@@ -217,7 +219,7 @@ t.test('while no worker is there, and what the queue held is lost', { buffered: 
   await Promise.all(numbers(count).map(n => tell(silent(n), n)))
   t.same(numbers(count).map(n => fetches(silent(n))), numbers(count).map(() => 0))
   await launchWorker()
-  const settled = await oracle.judge('callbacks while no worker is there, and then the queue was lost')
+  const settled = await oracle.judge('callbacks without a worker, then the queue lost')
   t.ok(settled.every(({ verification }) => fetches(verification['phoneNumber']) === 1), 'one profile fetch each')
 })
 
@@ -234,17 +236,17 @@ t.test('again, after its job has failed for good', { buffered: true }, async t =
   const { id } = await create(phoneNumber)
   oracle.accept(id, 'failed/provider_unavailable')
   await tell(phoneNumber, 0)
-  await until(async () => await queue.getDelayedCount() === 1, 'the job failed, and waits for its next try')
+  await until(async () => await queue.getDelayedCount() === 1, 'the job failed and is delayed')
   const [job] = await queue.getDelayed()
   if (job?.id === undefined) throw new Error('no job')
   t.equal(job.attemptsMade, 1)
-  // All tries but the last would take ten minutes.
+  // The tries before the last would take ten minutes.
   await redis.hset(queue.toKey(job.id), 'atm', resolveTries - 1)
   await job.promote()
   await oracle.judge('callback again after its job failed for good')
   t.strictSame(
     await queue.getJobCounts('waiting', 'active', 'delayed', 'failed'),
-    { waiting: 0, active: 0, delayed: 0, failed: 0 }, 'there is no job any more',
+    { waiting: 0, active: 0, delayed: 0, failed: 0 }, 'no job is left',
   )
   const [before, fetched] = [await read(id), fetches(phoneNumber)]
   t.equal(fetched, 2, 'the first try and the last')
@@ -254,7 +256,7 @@ t.test('again, after its job has failed for good', { buffered: true }, async t =
   t.equal(fetches(phoneNumber), fetched)
   t.strictSame(
     await queue.getJobCounts('waiting', 'active', 'delayed'), { waiting: 0, active: 0, delayed: 0 },
-    'nor is there a job again',
+    'and no new job',
   )
   t.equal(await counted('late'), 10)
 })

@@ -27,7 +27,7 @@ for (const [name, clock] of [['ahead', hourMs], ['behind', -hourMs]] as const) {
     const count = longOrShort(60, 12)
     const lives: Promise<void>[] = []
     for (let n = 0; n < count; n += 1) {
-      // Not what a job asks again: those pauses go by the worker's own clock.
+      // Not what a job retries: BullMQ's delays depend on the worker's clock.
       if (n % 5 !== 3) lives.push(runLifecycle(n, n % 2 === 0 ? shop : odd, oracle))
       if (n === count / 2) {
         await intruder.inject(wrong, { clock })
@@ -37,7 +37,7 @@ for (const [name, clock] of [['ahead', hourMs], ['behind', -hourMs]] as const) {
     }
     const isWrong = ({ logs }: GatewayProcess): boolean =>
       logs.some(line => Math.abs(Date.parse(/"time":"([^"]+)"/.exec(line)?.[1] ?? '') - Date.now() - clock) < 60_000)
-    await until(() => isWrong(wrong) && isWrong(sweeper), 'the clocks of both are off: their logs say so')
+    await until(() => isWrong(wrong) && isWrong(sweeper), 'the logs of both show the shifted clock')
     await Promise.all(lives)
 
     const { body: made } = await odd.create(
@@ -46,20 +46,20 @@ for (const [name, clock] of [['ahead', hourMs], ['behind', -hourMs]] as const) {
     const now = Date.now()
     t.ok(
       isNear(made['createdAt'], now) && isNear(made['expiresAt'], now + 600_000),
-      'it tells the right time all the same',
+      'the API shows the correct time',
     )
-    t.ok(isNear(made['availableActions'][1].availableAt, now + 30_000), 'also when it can be sent again')
+    t.ok(isNear(made['availableActions'][1].availableAt, now + 30_000), 'also for the next resend')
     t.equal(
       (await shop.create({ ...rest, phoneNumber: numberOf(901, '02') }, { 'idempotency-key': 'across' })).body['id'],
       made['id'],
     )
-    // Too late would be late by an hour.
+    // A deadline on the wrong clock would be late by an hour.
     await oracle.judge(`the clocks of an api and the worker an hour ${name}`)
     for (const { id } of [before, made]) t.match(
-      (await odd.call('GET', `/verifications/${id}`)).body, { status: 'pending' }, 'nothing expires before its time',
+      (await odd.call('GET', `/verifications/${id}`)).body, { status: 'pending' }, 'no verification expires early',
     )
     for (const { headers } of receiver.received) t.ok(
-      isNear(new Date(Number(headers['webhook-timestamp']) * 1_000).toISOString(), now), 'signed at the right time',
+      isNear(new Date(Number(headers['webhook-timestamp']) * 1_000).toISOString(), now), 'signed with the correct time',
     )
     t.match(
       await odd.call('POST', `/verifications/${made['id']}/check`, { code: numberOf(901, '02').slice(-6) }),

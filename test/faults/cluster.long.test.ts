@@ -16,7 +16,7 @@ async function startOnCluster (t: Test) {
   const deployment = await startDeployment(t, { redisUrl: cluster.url, simulatorOptions: { retryScale: 1 } })
   const processes = await Promise.all([deployment.start(deployment.api), deployment.start(deployment.worker)])
   const [first] = cluster.masters
-  /** How often the masters have answered so since they were started. */
+  /** How often the masters returned this error since their start. */
   const answered = async (code: string): Promise<number> => {
     const told = await Promise.all(cluster.masters.map(({ admin }) => admin.info('errorstats')))
     return told.reduce(
@@ -42,21 +42,21 @@ t.test('the master of the queues killed under load', { buffered: true }, async t
   await delay(1_000 + Math.random() * 500)
   await owner.stop()
   await until(
-    async () => /role:master/.test(await replica?.admin.info('replication') ?? ''), 'its replica takes over')
+    async () => /role:master/.test(await replica?.admin.info('replication') ?? ''), 'its replica is promoted')
   await delay(4_000)
   const { ids, refused, longestGapMs } = await probe.stop()
   await load.stop()
 
   const { kept, lost } = await countLost(shop, ids)
   await submitCodes(shop, oracle, kept)
-  t.ok(refused > 0, 'the partitions of that master were away')
+  t.ok(refused > 0, 'the partitions of that master were unavailable')
   t.same(processes.map(({ pid }) => process.kill(pid, 0)), [true, true], 'no process ended')
   await oracle.judge(
     `one of three Cluster masters SIGKILLed under load, that of the queues: no create for ${longestGapMs} ms, ${refused} refused, ${lost.length} of ${ids.length} answered ones lost`,
   )
 })
 
-/** What a client is told whose slot is on its way, or has gone. */
+/** The errors for a slot that is moving or has moved. */
 const redirections = ['ASK', 'MOVED', 'TRYAGAIN']
 
 /** Moves a slot as `redis-cli --cluster reshard` does, a few keys at a time; returns how many. */
@@ -65,7 +65,7 @@ async function migrate (
 ): Promise<number> {
   await to.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id)
   await from.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id)
-  // Long enough that somebody comes.
+  // Long enough for a command to arrive.
   await delay(200)
   let moved = 0
   for (;;) {
@@ -88,7 +88,7 @@ t.test('slots moved under load', { buffered: true }, async t => {
   const load = startSteadyLoad(50, n => runLifecycle(healthyKind(n), withBackoff(shop), oracle))
   await delay(1_000)
   let moved = 0
-  // The queues, and every partition that one master has; in short, two of them.
+  // The queues, and every partition that one master owns.
   const [queues = 0, ...homes] = slots
   const before = await Promise.all(redirections.map(answered))
   const giver = ownerOf(homes[0] ?? 0)
@@ -102,8 +102,8 @@ t.test('slots moved under load', { buffered: true }, async t => {
   }
   await delay(500)
   const redirected = (await Promise.all(redirections.map(answered))).map((count, at) => count - (before[at] ?? 0))
-  t.ok((redirected[0] ?? 0) + (redirected[2] ?? 0) > 0, 'commands came to slots that were on their way')
-  t.ok((redirected[1] ?? 0) > 0, 'and to slots that had gone')
+  t.ok((redirected[0] ?? 0) + (redirected[2] ?? 0) > 0, 'commands arrived for slots that were moving')
+  t.ok((redirected[1] ?? 0) > 0, 'and for slots that had moved')
   const lived = await load.stop()
   t.ok(moved > going.length && lived > 10, `${moved} keys of ${going.length} slots`)
   t.same(processes.map(({ pid }) => process.kill(pid, 0)), [true, true], 'no process ended')

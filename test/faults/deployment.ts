@@ -7,7 +7,10 @@ import { startRedis } from '../helpers/redis.ts'
 import { startReceiver, type Received, type Receiver } from '../sandbox/receiver.ts'
 import { createOracle, type Oracle } from './oracle.ts'
 
-/** What surrounds the gateway processes: Redis, providers, an app with a webhook, and the oracle. The test starts the processes. */
+/**
+ * What surrounds the gateway processes: Redis, providers, an app with a webhook, and the oracle. The test starts the
+ * processes.
+ */
 export type Deployment = {
   redisUrl: string
   url: string

@@ -36,8 +36,8 @@ t.test('no file descriptor left', {
   )
   t.teardown(() => sockets.forEach(socket => socket.destroy()))
   await Promise.all(sockets.map(socket => Promise.race([once(socket, 'connect'), once(socket, 'close')])))
-  await until(async () => await opened() >= most - 1, 'there is none left')
-  // Who is heard then may find that no connection to a provider can be made.
+  await until(async () => await opened() >= most - 1, 'no descriptor is left')
+  // A request that is accepted then may fail to connect to its provider.
   const lenient: Oracle = {
     ...oracle, accept: (id, ...ends) => oracle.accept(id, ...ends, 'failed/provider_unavailable'),
   }
@@ -46,13 +46,13 @@ t.test('no file descriptor left', {
     ({ status }) => status, (error: Error & { code?: string }) => error.code ?? error.message,
   )
   await delay(1_500)
-  t.equal(await opened() >= most - 1, true, 'and none is for a while')
+  t.equal(await opened() >= most - 1, true, 'none is free for a while')
   const refusedThen = refused
   for (const socket of sockets) socket.destroy()
   const freedAt = performance.now()
   await until(async () => (await shop.call('GET', '/readyz').catch(() => null))?.status === 200, 'it is ready')
   const readyMs = Math.round(performance.now() - freedAt)
-  t.same(new Set(await Promise.all(lives)), new Set([true]), 'who was patient was served')
+  t.same(new Set(await Promise.all(lives)), new Set([true]), 'clients that retry succeed')
   await runLifecycle(200, shop, oracle)
   await oracle.judge(`no file descriptor left of ${most}`)
   t.ok(await opened() < most, 'none leaked')

@@ -14,7 +14,7 @@ import { longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 2
 
-/** What was handed to the disk for good, and when that was last so (ms since the epoch). */
+/** The size of the file at its last sync, and the time of that sync (ms since the epoch). */
 type Synced = { bytes: number, at: number }
 
 const pattern =
@@ -48,7 +48,7 @@ const isAllowed = strace !== null && await run(
 ).then(() => true, () => false)
 const skip = !isAllowed && 'needs strace, and a system that lets it look on'
 
-/** A Redis whose machine can lose power: what was not synced is gone. */
+/** A Redis whose machine can lose power: unsynced data is lost. */
 async function startUnplugged (t: Test, fsync: 'everysec' | 'always') {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'verigate-power-')))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -65,7 +65,7 @@ async function startUnplugged (t: Test, fsync: 'everysec' | 'always') {
   return {
     redis,
     lastSynced: look,
-    /** Tells how many bytes of the file are lost. */
+    /** Resolves with the number of lost bytes. */
     async cutPower (): Promise<number> {
       await redis.kill()
       const [{ bytes }, { size }] = [await look(), await stat(file)]
@@ -100,7 +100,7 @@ for (const fsync of ['everysec', 'always'] as const) {
       await until(async () => {
         const agoMs = Date.now() - (await lastSynced()).at
         return fsync === 'always' || agoMs > 500 && agoMs < 950
-      }, 'a while since the last sync')
+      }, 'the next sync is near')
       const cutAt = performance.now()
       // An end that was written just before the cut may be lost, and then comes a second time.
       const undecided = created.filter(({ endsAt }) => endsAt > Date.now() + 2_000).map(({ id }) => id)
@@ -114,17 +114,21 @@ for (const fsync of ['everysec', 'always'] as const) {
       const missing = await writer.missing()
       const found = await Promise.all(
         created.map(
-          async ({ id }) => ({ id, status: (await retryUntilAnswered(() => shop.call('GET', `/verifications/${id}`))).status }),
+          async ({ id }) => (
+            { id, status: (await retryUntilAnswered(() => shop.call('GET', `/verifications/${id}`))).status }
+          ),
         ),
       )
-      t.same(found.filter(({ status }) => ![200, 410].includes(status)), [], 'each is there, or gone in so many words')
+      t.same(found.filter(({ status }) => ![200, 410].includes(status)), [], 'each is found, or answered with 410')
       figures.acknowledged += writer.acknowledged.length
       figures.lost += missing.length
       figures.longestMs = Math.max(figures.longestMs, ...missing.map(({ at }) => Math.round(cutAt - at)))
       figures.creates += created.length
       figures.createsLost += found.filter(({ status }) => status === 410).length
       if (fsync === 'everysec') t.ok(lostBytes > 0, `${lostBytes} bytes were not on the disk`)
-      for (const { id, status } of found) if (status === 200 && undecided.includes(id)) oracle.accept(id, 'expired/attempt_timeout')
+      for (const { id, status } of found) if (
+        status === 200 && undecided.includes(id)
+      ) oracle.accept(id, 'expired/attempt_timeout')
       for (let n = 0; n < 5; n += 1) await runLifecycle(n, shop, oracle)
       await oracle.judge(`power of Redis cut, appendfsync ${fsync}; what was on the disk`)
       await gateway.kill()

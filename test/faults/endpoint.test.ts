@@ -23,7 +23,7 @@ const fault = (name: string): Fault => {
   return found
 }
 
-/** An api and a worker process on one clock; the app's webhook goes over a wire on which things go wrong. */
+/** An api and a worker process on one clock; a proxy causes faults between them and the app's webhook endpoint. */
 async function startBoth (t: Test, redisUrl: string) {
   const clock = await createClock(t)
   const deployment = await startDeployment(t, {
@@ -60,7 +60,7 @@ async function startBoth (t: Test, redisUrl: string) {
   }
 }
 
-t.test('away for a day, and Redis started again meanwhile', { buffered: true }, async t => {
+t.test('away for a day, and Redis restarted meanwhile', { buffered: true }, async t => {
   const dir = await mkdtemp(join(tmpdir(), 'verigate-aof-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))
   const binary = await findRedis()
@@ -105,13 +105,13 @@ t.test('away for a day, and Redis started again meanwhile', { buffered: true }, 
   t.equal(settled.length, count)
   await until(async () => (await deliveries()).every(({ status }) => status === 'delivered'), 'all are delivered')
   t.equal(receiver.received.length, count, 'each once')
-  t.same(new Set(ids.map(sent)), new Set([tries + 1]), 'never more often than it was to be')
+  t.same(new Set(ids.map(sent)), new Set([tries + 1]), 'no extra tries')
   t.comment(
     `waited ${waitsMs.map(ms => ms < hourMs ? `${Math.round(ms / 60_000)} min` : `${(ms / hourMs).toFixed(1)} h`).join(', ')}`,
   )
 })
 
-t.test('has it, and is cut off before its answer', { buffered: true }, async t => {
+t.test('receives it, and is cut off before its response', { buffered: true }, async t => {
   const { clock, wire, verify, sent, oracle, receiver, deliveries } = await startBoth(t, (await startRedis(t)).url)
   const count = longOrShort(50, 8)
   const cut: Fault = async (response, ask) => {
@@ -124,14 +124,14 @@ t.test('has it, and is cut off before its answer', { buffered: true }, async t =
     const all = await deliveries()
     return all.length === count && all.every(({ tries }) => tries.length === 1 && tries[0].error === 'reset')
   }, 'all have failed')
-  t.equal(receiver.received.length, count, 'and yet all are there')
+  t.equal(receiver.received.length, count, 'although all were received')
   clock.advance(6_000)
   await oracle.judge(`${count} webhooks cut off after the app had them`)
   await until(async () => (await deliveries()).every(({ status }) => status === 'delivered'), 'all are delivered')
   t.same(new Set(ids.map(sent)), new Set([2]))
   t.equal(
     new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size, count,
-    'the app can know what it has already',
+    'the app can recognize duplicates',
   )
 })
 
@@ -142,7 +142,7 @@ if (isLong) t.test('hangs: the webhooks of others do not wait for it', { buffere
     const from = performance.now()
     await bank.call('POST', `/verifications/${id}/cancel`)
     await until(
-      () => others.received.some(({ body }) => Object(body['data'])['id'] === id), 'the other app is told')
+      () => others.received.some(({ body }) => Object(body['data'])['id'] === id), 'the other app receives it')
     return performance.now() - from
   }
   const measure = async (from: number): Promise<number[]> => {
@@ -154,7 +154,7 @@ if (isLong) t.test('hangs: the webhooks of others do not wait for it', { buffere
   wire.spoil('/', null, fault('no answer'), Infinity)
   const count = 150
   for (let n = 0; n < count; n += 1) await verify(n)
-  await until(() => wire.asked.length >= 25, 'all hands that it may hold are held')
+  await until(() => wire.asked.length >= 25, 'all its slots are occupied')
   const meanwhile = await measure(100)
   const [p99, p99Meanwhile] = [quantile(alone, 0.99), quantile(meanwhile, 0.99)]
   t.comment(

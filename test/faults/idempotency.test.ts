@@ -39,7 +39,7 @@ async function startThree (t: Test) {
 
 t.test('one key, a hundred times at once at two processes', { buffered: true }, async t => {
   const { create, messages, oracle, finish, wire, bank } = await startThree(t)
-  // As long as a provider takes: all of them are there before the first is answered.
+  // The provider's delay: all requests arrive before the first is answered.
   wire.delayMs = 300
   for (let round = 0; round < longOrShort(20, 2); round += 1) {
     const phoneNumber = numberOf(round, '10')
@@ -47,7 +47,7 @@ t.test('one key, a hundred times at once at two processes', { buffered: true }, 
     const made = answers.filter(({ status }) => status === 201)
     t.ok(
       answers.every(({ status, body }) => status === 201 || body['code'] === 'idempotency_in_progress'),
-      'made, or being made',
+      'created, or in progress',
     )
     const ids = new Set(made.map(({ body }) => String(body['id'])))
     t.equal(ids.size, 1, `${made.length} answers of 201 with one id`)
@@ -59,22 +59,22 @@ t.test('one key, a hundred times at once at two processes', { buffered: true }, 
       { status: 422, body: { code: 'idempotency_key_reused' } }, 'the key with another body',
     )
     const theirs = await bank.create({ phoneNumber, workflow: ['otpless.otp'] }, { 'idempotency-key': `key-${round}` })
-    t.equal(theirs.status, 201, 'the same key and body of another app')
-    t.notOk(ids.has(theirs.body['id']), 'are another verification')
+    t.equal(theirs.status, 201, 'the same key and body from another app')
+    t.notOk(ids.has(theirs.body['id']), 'create another verification')
     t.equal(messages(phoneNumber), 2)
     await finish(id, phoneNumber)
     t.match(
       await create(round + 1, phoneNumber, `key-${round}`), { status: 201, body: { id, status: 'verified' } },
-      'also when it is over',
+      'also after the end',
     )
   }
   await oracle.judge(`one Idempotency-Key 100 times at once, ${longOrShort(20, 2)} rounds`)
 })
 
-t.test('a key whose first request died', { buffered: true }, async t => {
+t.test('a key whose first request was lost', { buffered: true }, async t => {
   const { create, messages, oracle, finish, wire, first, startAgain, shop } = await startThree(t)
   const phoneNumber = numberOf(1, '10')
-  // The process that sent the message dies with the provider's answer: nobody else knows whether it went out.
+  // The process that sent the message is killed before it stores the provider's answer.
   wire.lose(initiate, 1)
   const lost = shop.create(
     { phoneNumber, workflow: ['otpless.otp'] }, { 'idempotency-key': 'first' },
@@ -83,13 +83,13 @@ t.test('a key whose first request died', { buffered: true }, async t => {
   await first.kill()
   t.equal(await lost, null, 'no answer')
   const { status, body: { id } } = await retryUntilAnswered(() => create(1, phoneNumber, 'first'))
-  t.equal(status, 201, 'another process tells what became of it')
+  t.equal(status, 201, 'another process returns the outcome')
   oracle.accept(id, 'failed/provider_unavailable')
   t.equal(messages(phoneNumber), 1, 'no second message')
   t.match(await create(1, phoneNumber, 'first'), { status: 201, body: { id } }, 'the outcome stays with the key')
   await startAgain()
   const again = await retryUntilAnswered(() => create(1, phoneNumber, 'second'))
-  t.not(again.body['id'], id, 'a new key begins anew')
+  t.not(again.body['id'], id, 'a new key creates a new verification')
   oracle.accept(again.body['id'], 'verified')
   await finish(again.body['id'], phoneNumber)
   await oracle.judge('api SIGKILLed under the first request with an Idempotency-Key')

@@ -7,7 +7,7 @@ import { announces, pointedAt } from './killed-process.ts'
 import { startWire, type Command, type Held } from './wire.ts'
 import { isLong, startDeployment } from './deployment.ts'
 
-// Most of the time passes in waiting until the due times of what was in hand have come.
+// Most of the time passes until the leases of the interrupted work expire.
 t.jobs = 2
 
 const profile = '/v1/default'
@@ -44,7 +44,9 @@ const windows: Window[] = [
 ]
 
 for (const { name, inShort, at, revision, before, inAll } of windows) {
-  if (isLong || inShort === true) t.test(`killed with work in hand that has no job: ${name}`, { buffered: true }, async t => {
+  if (
+    isLong || inShort === true
+  ) t.test(`killed during inline work, which has no job: ${name}`, { buffered: true }, async t => {
     const { redisUrl, shop, simulators, receiver, oracle, all, start } = await startDeployment(t)
     const redis = new Redis(redisUrl)
     t.teardown(() => redis.disconnect())

@@ -11,7 +11,9 @@ import type { Deployment } from './deployment.ts'
  */
 export type KillableProcess = { gateway: GatewayProcess, redis: Wire, providers: Proxy, shop: Client }
 
-/** Starts the process on a port of its own. `prepare` runs before it, so that no message passes before the hold is set. */
+/**
+ * Starts the process on a port of its own. `prepare` runs before it, so that no message passes before the hold is set.
+ */
 export async function startKillable (
   t: Test, { redisUrl, simulators, start }: Deployment, environment: Record<string, string>, prepare: (
     proxies: Pick<KillableProcess, 'redis' | 'providers'>,
@@ -27,7 +29,8 @@ export async function startKillable (
 
 /** The settings that send a process's provider calls through this proxy. */
 export const pointedAt = ({ url }: Pick<Proxy, 'url'>): Record<string, string> => ({
-  OTPLESS_AUTH_URL: url, OTPLESS_USER_AUTH_URL: url, TRUECALLER_API_URL: url, TRUECALLER_PROFILE_URL: url, TRUECALLER_PROFILE_HOSTS: new URL(url).host,
+  OTPLESS_AUTH_URL: url, OTPLESS_USER_AUTH_URL: url, TRUECALLER_API_URL: url, TRUECALLER_PROFILE_URL: url,
+  TRUECALLER_PROFILE_HOSTS: new URL(url).host,
 })
 
 /** The arguments of the script that a command runs. */

@@ -1,7 +1,10 @@
 import type { Client } from '../helpers/gateway.ts'
 import { codeOf, retryUntilAnswered, numberOf, type End, type Oracle } from './oracle.ts'
 
-/** The lifecycles in turn: proven, another number proven, no reply, a provider that fails twice, a code that the app submits. */
+/**
+ * The lifecycles in turn: proven, another number proven, no reply, a provider that fails twice, a code that the app
+ * submits.
+ */
 const kinds: { suffix: string, method: string, timeoutSeconds: number, end: End }[] = [
   { suffix: '10', method: 'truecaller.push', timeoutSeconds: 300, end: 'verified' },
   { suffix: '11', method: 'truecaller.push', timeoutSeconds: 300, end: 'failed/number_mismatch' },

@@ -64,7 +64,9 @@ export async function createOracle (t: Test, { shop, redisUrl, logs, receiver }:
   async function hasPendingDeliveries (): Promise<boolean> {
     for (let cursor: string | null = null, isFirst = true; isFirst || cursor !== null; isFirst = false) {
       const place: string = cursor === null ? '' : `&cursor=${cursor}`
-      const { body } = await retryUntilAnswered(() => shop.call('GET', `/webhooks/deliveries?status=pending&limit=100${place}`))
+      const { body } = await retryUntilAnswered(
+        () => shop.call('GET', `/webhooks/deliveries?status=pending&limit=100${place}`),
+      )
       if (
         body['data'].some(({ verificationId }: Record<string, string>) => accepted.has(verificationId ?? ''))
       ) return true
@@ -121,13 +123,16 @@ export async function createOracle (t: Test, { shop, redisUrl, logs, receiver }:
       for (const { id } of settled) again.push(
         (await retryUntilAnswered(() => shop.call('GET', `/verifications/${id}`))).body['revision'],
       )
-      t.same(again, settled.map(({ verification }) => verification['revision']), 'an ended verification does not change')
+      t.same(
+        again, settled.map(({ verification }) => verification['revision']), 'an ended verification does not change',
+      )
       const ends = Object.entries(
         Object.groupBy(settled, ({ end }) => end),
       ).map(([end, list]) => `${list?.length} ${end}`)
       t.comment([
         `${fault}: ${accepted.size} lifecycles (${ends.join(', ')})`,
-        `lost ${lost.length}`, `endedTwice settled ${endedTwice.length}`, `falsely verified ${falselyVerified.length}`, `wrong webhook-id ${withWrongIds.length}`,
+        `lost ${lost.length}`, `endedTwice settled ${endedTwice.length}`, `falsely verified ${falselyVerified.length}`,
+        `wrong webhook-id ${withWrongIds.length}`,
       ].join(', '))
       return settled
     },

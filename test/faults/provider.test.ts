@@ -17,7 +17,8 @@ async function startBoth (t: Test, extra: (url: string) => Record<string, string
   const bad = await startBadProvider(t, simulators.url)
   const wired = {
     OTPLESS_AUTH_URL: bad.url, OTPLESS_USER_AUTH_URL: bad.url, TRUID_API_URL: bad.url,
-    TRUECALLER_API_URL: bad.url, TRUECALLER_PROFILE_URL: bad.url, TRUECALLER_PROFILE_HOSTS: new URL(bad.url).host, ...extra(bad.url),
+    TRUECALLER_API_URL: bad.url, TRUECALLER_PROFILE_URL: bad.url, TRUECALLER_PROFILE_HOSTS: new URL(bad.url).host,
+    ...extra(bad.url),
   }
   const [api] = await Promise.all([start({ ...deployment.api, ...wired }), start({ ...deployment.worker, ...wired })])
   /** `orLost`: how it may also end if an answer to the create was lost. */
@@ -265,7 +266,8 @@ t.test('a provider that answers 500 to everything', { buffered: true }, async t 
   const begunAt = performance.now()
   let openedMs = NaN
   const opening = until(
-    async () => await breaker('otpless') === 'open', 'the breaker opens').then(() => { openedMs = performance.now() - begunAt })
+    async () =>
+      await breaker('otpless') === 'open', 'the breaker opens').then(() => { openedMs = performance.now() - begunAt })
   const during = await runFor(both, longOrShort(60_000, 2_500), 25)
   await opening
   // Until then each is sent, and from then on one in five seconds.

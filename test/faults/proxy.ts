@@ -13,7 +13,10 @@ export type Passed = {
   status: number | null
 }
 
-/** A proxy between the gateway and a provider that records the requests and can drop responses: the provider acted, but the gateway does not learn of it. */
+/**
+ * A proxy between the gateway and a provider that records the requests and can drop responses: the provider acted, but
+ * the gateway does not learn of it.
+ */
 export type Proxy = {
   url: string
   passed: Passed[]

@@ -78,7 +78,7 @@ t.test('frozen', { buffered: true }, async t => {
       answer = await shop.create({ phoneNumber: numberOf(created, '10'), workflow: ['truecaller.push'] })
       created += 1
       return answer.status === 201
-    }, 'it creates again')
+    }, 'creates succeed again')
     const ms = performance.now() - resumedAt
     t.comment(`frozen for ${frozenMs} ms, creates succeed ${Math.round(ms)} ms after it continued`)
     oracle.accept((answer as Answer | null)?.body['id'], 'verified')

@@ -12,7 +12,7 @@ const count = (n: number): string => n.toLocaleString('en')
 
 t.test('killed while it syncs its file every second: nothing acknowledged is lost', { buffered: true }, async t => {
   const redis = await startRestartableRedis(t, { fsync: 'everysec' })
-  // A provider calls again for longer than Redis is away.
+  // The provider repeats callbacks for longer than Redis is away.
   const { shop, oracle, start, api, worker } = await startDeployment(
     t, { redisUrl: redis.url, simulatorOptions: { retryScale: longOrShort(0.8, 0.2) } },
   )
@@ -25,7 +25,7 @@ t.test('killed while it syncs its file every second: nothing acknowledged is los
   const load = (async () => {
     for (let n = 0; !isOver; n += 1) {
       lives.push(runLifecycle(n, shop, oracle))
-      // Hundreds that all ask again at once would measure themselves.
+      // Hundreds of simultaneous retries would be an overload of their own.
       await until(
         () => isOver || performance.now() - awaySince < 1_000 || awaySince === Infinity, 'Redis is back')
       await delay(longOrShort(100, 60))
@@ -37,7 +37,7 @@ t.test('killed while it syncs its file every second: nothing acknowledged is los
     const latest = performance.now() + longOrShort(30_000, 10_000)
     await until(
       () => writer.acknowledged.length >= enough || performance.now() > latest,
-      'enough is written, or as much as the machine can')
+      'enough is written, or the time is up')
     awaySince = performance.now()
     await redis.kill()
     await delay(awayMs)
@@ -47,9 +47,9 @@ t.test('killed while it syncs its file every second: nothing acknowledged is los
     const since = jobs.logs.length
     const [apiMs, workersMs] = await Promise.all([
       until(
-        async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again'),
+        async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'creates succeed again'),
       until(
-        () => jobs.logs.slice(since).some(line => line.includes('"verification ended"')), 'jobs are done again'),
+        () => jobs.logs.slice(since).some(line => line.includes('"verification ended"')), 'jobs run again'),
     ].map(async works => {
       await works
       return Math.round(performance.now() - backAt)
@@ -70,7 +70,7 @@ t.test('killed while it syncs its file every second: nothing acknowledged is los
   await oracle.judge(`Redis SIGKILLed, AOF everysec, gone for ${away.map(ms => `${ms / 1000} s`).join(', ')}`)
 })
 
-t.test('killed without a file: everything is lost, which it was warned of', { buffered: true }, async t => {
+t.test('killed without a file: everything is lost, as the log warned', { buffered: true }, async t => {
   const redis = await startRestartableRedis(t, { fsync: 'no file' })
   const { shop, oracle, start, all } = await startDeployment(t, { redisUrl: redis.url })
   const gateway = await start(all)
@@ -86,8 +86,8 @@ t.test('killed without a file: everything is lost, which it was warned of', { bu
   await redis.start()
   await until(async () => (await shop.call('GET', '/readyz')).status === 200, 'ready again')
   const after = await answers()
-  t.same([...after.keys()], [410], 'gone, in so many words')
+  t.same([...after.keys()], [410], 'answered with 410')
   t.comment(`no append-only file, Redis SIGKILLed: ${after.get(410)?.length} of ${ids.length} verifications lost`)
   for (let n = 0; n < 5; n += 1) await runLifecycle(n, shop, oracle)
-  await oracle.judge('Redis without a file SIGKILLed, apps begin anew')
+  await oracle.judge('Redis without a file SIGKILLed, new verifications work')
 })

@@ -9,11 +9,13 @@ import { isLong, longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 4
 
-/** A wire between Redis and whatever is started with `wired`. */
+/** A proxy between Redis and the processes that are started with `wired`. */
 async function startWired (t: Test) {
   const redis = await startRedis(t)
   const wire = await startWire(t, redis.port)
-  const deployment = await startDeployment(t, { redisUrl: redis.url, simulatorOptions: { retryScale: longOrShort(0.6, 0.2) } })
+  const deployment = await startDeployment(
+    t, { redisUrl: redis.url, simulatorOptions: { retryScale: longOrShort(0.6, 0.2) } },
+  )
   return { ...deployment, redis, wire, wired: { REDIS_URL: wire.url } }
 }
 
@@ -42,7 +44,9 @@ async function liveDuring (
   await Promise.all([ended, ...lives])
 }
 
-t.test('a far away Redis: each request takes a round trip longer for each that it makes', { buffered: true }, async t => {
+t.test('a distant Redis: a request takes longer by one latency for each of its round trips', {
+  buffered: true,
+}, async t => {
   const { wire, wired, all, start, shop, oracle } = await startWired(t)
   await start({ ...all, ...wired })
   let n = 1_000
@@ -59,7 +63,7 @@ t.test('a far away Redis: each request takes a round trip longer for each that i
     const all: Timed[] = []
     for (let tries = 0; tries < longOrShort(15, 7); tries += 1) all.push(await timed(call))
     t.same(all.filter(({ status }) => status >= 300), [], 'all succeed')
-    // The fastest: others waited for the machine, too.
+    // The fastest: the others also waited for the CPU.
     return Math.min(...all.map(({ ms }) => ms))
   }
   const latencyMs = 200
@@ -104,11 +108,11 @@ t.test('slower than the command timeout, then fast again', { buffered: true }, a
   t.equal(alive.status, 200)
   wire.latencyMs = 0
   const fastAt = performance.now()
-  await until(async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it works again')
+  await until(async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'creates succeed again')
   t.comment(
     `answers that come after 2 s: 503 after ${refused.ms} ms; works ${Math.round(performance.now() - fastAt)} ms after it is fast again`,
   )
-  // What nobody waited for any more was written: with the key the same one goes on.
+  // The timed-out write happened: the Idempotency-Key finds the same verification.
   const { status, body: { id } } = await retryUntilAnswered(create)
   t.equal(status, 201)
   oracle.accept(id, 'verified', 'failed/provider_unavailable')
@@ -116,9 +120,9 @@ t.test('slower than the command timeout, then fast again', { buffered: true }, a
   t.notMatch(gateway.logs.join('\n'), /unexpected error/)
 })
 
-t.test('half-open: what is sent vanishes, connections look alive', { buffered: true }, async t => {
+t.test('half-open: data is dropped while connections look open', { buffered: true }, async t => {
   const { wire, wired, all, api, worker, start, shop, anybody, oracle } = await startWired(t)
-  // A worker waits fifteen seconds for a word of Redis: in the short form only the api is behind the wire.
+  // A worker notices after fifteen seconds: in the short form only the api is behind the proxy.
   const gateway = await start({ ...(isLong ? all : api), ...wired })
   if (!isLong) await start(worker)
   const { body: { id } } = await shop.create(
@@ -145,11 +149,11 @@ t.test('half-open: what is sent vanishes, connections look alive', { buffered: t
   }
   t.same(new Set(refused.map(({ status }) => status)), new Set([503]))
   const slowest = Math.max(...refused.map(({ ms }) => ms))
-  t.equal(wire.connections(), from, 'nothing has told that a connection is dead')
+  t.equal(wire.connections(), from, 'no connection was closed')
   wire.heal()
   const healedAt = performance.now()
   await until(
-    async () => (await shop.call('GET', `/verifications/${id}`)).status === 200, 'it has connected again')
+    async () => (await shop.call('GET', `/verifications/${id}`)).status === 200, 'it has reconnected')
   const apiMs = Math.round(performance.now() - healedAt)
   for (let n = 0; n < longOrShort(50, 10); n += 1) await runLifecycle(n + 10, shop, oracle)
   await oracle.judge('half-open connections to Redis')
@@ -159,7 +163,7 @@ t.test('half-open: what is sent vanishes, connections look alive', { buffered: t
   t.notMatch(gateway.logs.join('\n'), /unexpected error/)
 })
 
-t.test('a connection that breaks all the time', { buffered: true }, async t => {
+t.test('a connection that is reset repeatedly', { buffered: true }, async t => {
   const { wire, wired, all, start, shop, oracle } = await startWired(t)
   await start({ ...all, ...wired })
   let cuts = 0
@@ -168,7 +172,7 @@ t.test('a connection that breaks all the time', { buffered: true }, async t => {
     for (; performance.now() - from < longOrShort(10_000, 3_000); cuts += wire.connections()) {
       await delay(300)
       wire.cut()
-      await until(() => wire.connections() > 0, 'it connects again')
+      await until(() => wire.connections() > 0, 'it reconnects')
     }
   })
   await oracle.judge(`every connection to Redis reset each 300 ms (${cuts} in all)`)
@@ -198,7 +202,7 @@ if (isLong) t.test('frozen for 5 s and 10 s under load', { buffered: true }, asy
       redis.resume()
       const resumedAt = performance.now()
       await until(
-        async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'it creates again')
+        async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'creates succeed again')
       frozenAt = Infinity
       t.comment(
         `frozen for ${frozenMs} ms: creates answered ${Math.round(performance.now() - resumedAt)} ms after it goes on`,

@@ -27,13 +27,16 @@ export type RestartableRedis = {
 }
 
 /**
- * `fsync`: how it syncs its append-only file; `no file`: it persists nothing. `binary`: a program that takes the arguments
+ * `fsync`: how it syncs its append-only file; `no file`: it persists nothing. `binary`: a program that takes the
+ * arguments
  * of a Redis server and keeps its pid.
  */
 export type RestartableOptions = { fsync: 'everysec' | 'always' | 'no file', dir?: string, binary?: string }
 
 /** Starts a Redis that ends with the test. */
-export async function startRestartableRedis (t: Test, { fsync, dir: given, binary }: RestartableOptions): Promise<RestartableRedis> {
+export async function startRestartableRedis (
+  t: Test, { fsync, dir: given, binary }: RestartableOptions,
+): Promise<RestartableRedis> {
   const dir = given ?? await mkdtemp(join(tmpdir(), 'verigate-mortal-'))
   if (given === undefined) t.teardown(() => rm(dir, { recursive: true, force: true }))
   const options = { binary: binary ?? await findRedis(), dir, persistent: fsync !== 'no file' }

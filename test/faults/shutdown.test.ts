@@ -17,7 +17,7 @@ t.jobs = 4
 
 async function startOne (t: Test, overrides: Record<string, string> = {}) {
   const redis = await startRedis(t)
-  // A provider calls again for seventeen seconds: longer than a restart takes where the machine is busy.
+  // The provider repeats callbacks for seventeen seconds, which is longer than a restart.
   const deployment = await startDeployment(t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.4 } })
   const wire = await startProxy(t, deployment.simulators.url)
   const own = { ...deployment.all, OTPLESS_AUTH_URL: wire.url, ...overrides }
@@ -25,7 +25,7 @@ async function startOne (t: Test, overrides: Record<string, string> = {}) {
   return { ...deployment, redis, gateway, wire, startAgain: () => deployment.start(own) }
 }
 
-/** Sends the signal, and tells how the process ended and after how long. */
+/** Sends the signal; resolves with the exit code and the time until the end. */
 async function end (
   gateway: GatewayProcess, signal: NodeJS.Signals = 'SIGTERM',
 ): Promise<{ code: number, ms: number }> {
@@ -55,7 +55,7 @@ t.test('SIGTERM under load', { buffered: true }, async t => {
 
 t.test('SIGTERM: what was accepted is answered', { buffered: true }, async t => {
   const { gateway, wire, url, shop, startAgain } = await startOne(t)
-  // One connection each, kept alive, as a load balancer holds them.
+  // One keep-alive connection each, as a load balancer holds them.
   const agent = new Agent({ connections: 100, pipelining: 1 })
   t.teardown(() => agent.destroy())
   wire.delayMs = 1_500
@@ -79,20 +79,20 @@ t.test('SIGTERM: what was accepted is answered', { buffered: true }, async t => 
   const polledAt = performance.now()
   const polled = await polling
   const polledMs = performance.now() - polledAt
-  t.match(polled, { status: 200, body: { id, status: 'pending' } }, 'a long poll is answered with what there is')
+  t.match(polled, { status: 200, body: { id, status: 'pending' } }, 'a long poll is answered with the current state')
   t.ok(polledMs < 30_000, 'before its wait is over')
-  t.same(new Set(await answers), new Set([201]), 'all that was begun is answered')
+  t.same(new Set(await answers), new Set([201]), 'each accepted request is answered')
   const { code } = await ending
   t.equal(code, 0)
   await startAgain()
   const kept = await Promise.all(
     ids.map(async id => (await shop.call('GET', `/verifications/${id}`)).body['nextAction']?.type),
   )
-  t.same(kept, Array(50).fill('submitCode'), 'and is there as it was answered')
+  t.same(kept, Array(50).fill('submitCode'), 'and stored as it was answered')
   t.comment('SIGTERM with 50 creates and a long poll of 30 s in hand: answered 51, failed 0')
 })
 
-t.test('SIGTERM: unready at once, and as useful as before until balancers have noticed', { buffered: true }, async t => {
+t.test('SIGTERM: unready at once, and in service until balancers have noticed', { buffered: true }, async t => {
   const operationsPort = await freePort()
   const { gateway, url, shop } = await startOne(
     t, { SHUTDOWN_DELAY_SECONDS: '5', OPERATIONS_PORT: String(operationsPort) },
@@ -103,7 +103,7 @@ t.test('SIGTERM: unready at once, and as useful as before until balancers have n
   await stream.received(0)
   t.notOk('close' === (await shop.call('GET', '/readyz')).headers['connection'])
   const ending = end(gateway)
-  await until(async () => (await shop.call('GET', '/readyz')).status === 503, 'it says so at once')
+  await until(async () => (await shop.call('GET', '/readyz')).status === 503, 'it is unready at once')
   for (const client of [shop, operations]) {
     t.match(
       await client.call('GET', '/readyz'),
@@ -112,17 +112,17 @@ t.test('SIGTERM: unready at once, and as useful as before until balancers have n
         body: { status: 'unavailable', checks: { draining: true, redis: 'ok', workers: 'ok' } },
       },
     )
-    t.match(await client.call('GET', '/livez'), { status: 200 }, 'it is not to be killed')
+    t.match(await client.call('GET', '/livez'), { status: 200 }, 'it is still alive')
   }
   const otp = await shop.create({ phoneNumber: numberOf(2, '10'), workflow: ['otpless.otp'] })
-  t.match(otp, { status: 201, headers: { connection: 'close' } }, 'what still comes is done')
+  t.match(otp, { status: 201, headers: { connection: 'close' } }, 'a late request is served')
   const push = await shop.create({ phoneNumber: numberOf(3, '10'), workflow: ['truecaller.push'] })
-  t.match(await shop.waitFor(push.body.id), { status: 'verified' }, 'also what a hand does')
+  t.match(await shop.waitFor(push.body.id), { status: 'verified' }, 'also inline work')
   t.equal(stream.hasEnded(), false)
   const { code, ms } = await ending
   t.equal(code, 0)
   t.ok(ms >= 5_000, `ended after ${Math.round(ms)} ms`)
-  t.equal(await stream.ended, 'ended', 'a stream ends as HTTP wants it')
+  t.equal(await stream.ended, 'ended', 'the stream ends properly')
 })
 
 t.test('SIGTERM with everything stuck', { buffered: true }, async t => {
@@ -135,13 +135,13 @@ t.test('SIGTERM with everything stuck', { buffered: true }, async t => {
   t.teardown(() => silent.destroy())
   const isFetching = (): boolean => simulators.requests.some(({ path }) => path === '/v1/default')
   await until(() => silent.readyState === 'open' && isFetching() && wire.passed.length === 1,
-    'a connection says nothing, a hand and a request wait for a provider')
+    'an idle connection; inline work and a request that wait for a provider')
   const { code } = await end(gateway)
   t.equal(code, 0)
   t.match(await answer, { status: 201, body: { status: 'failed', reason: 'provider_unavailable' } })
 })
 
-t.test('SIGTERM of a worker with jobs in hand', { buffered: true }, async t => {
+t.test('SIGTERM of a worker during its jobs', { buffered: true }, async t => {
   const deployment = await startDeployment(t)
   const { shop, oracle, redisUrl } = deployment
   const profile = '/v1/default'
@@ -162,16 +162,16 @@ t.test('SIGTERM of a worker with jobs in hand', { buffered: true }, async t => {
   }
   await until(() => fetches(providers) === count, 'each profile is being fetched')
   const ending = end(gateway)
-  t.equal(await redis.llen('{vg}:resolve:active'), count, 'by as many jobs')
+  t.equal(await redis.llen('{vg}:resolve:active'), count, 'in as many jobs')
   t.equal(oracle.reached(4), 0, 'none of them done')
   const { code } = await ending
   t.equal(code, 0)
-  t.equal(oracle.reached(4), count - hanging, 'what could be finished is')
+  t.equal(oracle.reached(4), count - hanging, 'the others are finished')
   const [active, delayed] = [await redis.llen('{vg}:resolve:active'), await redis.zcard('{vg}:resolve:delayed')]
   t.equal(active + delayed, hanging, `what is left is in the queue: ${active} in hand, ${delayed} to be tried again`)
   await deployment.start({ ...deployment.worker, ...pointedAt(later) })
   await oracle.judge(`SIGTERM of a worker with ${count} jobs in hand, ${hanging} of which wait for ever`)
-  t.same([fetches(providers), fetches(later)], [count, hanging], 'and only the rest is done again')
+  t.same([fetches(providers), fetches(later)], [count, hanging], 'and only the rest is repeated')
 })
 
 t.test('SIGTERM with Redis stopped', { buffered: true }, async t => {
@@ -189,13 +189,13 @@ t.test('SIGTERM with Redis stopped', { buffered: true }, async t => {
   }
 })
 
-t.test('a second SIGTERM ends it at once', { buffered: true }, async t => {
+t.test('a second SIGTERM ends the process at once', { buffered: true }, async t => {
   const { gateway, wire, shop } = await startOne(t)
   wire.lose('/auth/', 1)
   const unheard = shop.create(
     { phoneNumber: numberOf(1, '10'), workflow: ['otpless.otp'] },
   ).then(() => true, () => false)
-  await until(() => wire.passed.length === 1, 'a request is in hand')
+  await until(() => wire.passed.length === 1, 'a request is in flight')
   gateway.signal('SIGTERM')
   await until(
     async () => (await shop.call('GET', '/livez').then(({ status }) => status, () => null)) !== 200, 'it is closing',
@@ -206,7 +206,7 @@ t.test('a second SIGTERM ends it at once', { buffered: true }, async t => {
   t.ok(gateway.logs.some(line => /second SIGTERM/.test(String(readLine(line)['cause']))), 'it says so')
 })
 
-if (isLong) t.test('SIGKILL leaves nothing behind that stands in the way', { buffered: true }, async t => {
+if (isLong) t.test('SIGKILL leaves nothing that prevents a restart', { buffered: true }, async t => {
   const { gateway, shop, oracle, startAgain } = await startOne(t)
   await Promise.all(Array.from({ length: 20 }, (_, n) => runLifecycle(n, shop, oracle)))
   t.equal((await gateway.kill()).code, 137)

@@ -17,7 +17,7 @@ import { startDeployment } from './deployment.ts'
 const soakMs = Number(process.env['SOAK_MINUTES'] ?? 2) * 60_000
 const [everyMs, pauseMs] = [150, 2_000]
 
-t.test('chaos: processes and Redis killed, providers failing, at random, for as long as is asked', async t => {
+t.test('chaos: processes and Redis killed, providers failing, at random', async t => {
   const dir = await mkdtemp(join(tmpdir(), 'verigate-soak-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))
   const binary = await findRedis()
@@ -25,7 +25,7 @@ t.test('chaos: processes and Redis killed, providers failing, at random, for as 
     const started = await launchRedis({ binary, dir, persistent: true, ...(port === undefined ? {} : { port }) })
     t.teardown(started.stop)
     const admin = new Redis(started.url)
-    // What was answered is on the disk: the promise is about that.
+    // Answered requests are on the disk: the guarantee is about those.
     await admin.config('SET', 'appendfsync', 'always')
     admin.disconnect()
     return started
@@ -36,7 +36,7 @@ t.test('chaos: processes and Redis killed, providers failing, at random, for as 
     t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.5 } },
   )
 
-  // Of each kind one that is killed again and again, and one that lives through it all.
+  // Of each role one process that is killed repeatedly, and one that is not.
   const [steady, steadyWorker] = await Promise.all([start({ ...api, PORT: '0' }), start(worker)])
   const mortal: Record<'api' | 'worker', GatewayProcess> = { api: await start(api), worker: await start(worker) }
   const environments = { api, worker }
@@ -117,15 +117,15 @@ t.test('chaos: processes and Redis killed, providers failing, at random, for as 
   }
   await Promise.all([troubling, sampling])
   await Promise.all(lives)
-  t.same(wrong, [], 'nobody was told anything but to come again')
+  t.same(wrong, [], 'every failed response asks for a retry')
   await until(
     async () => (await shop.call('GET', '/readyz').catch(() => null))?.status === 200, `${url} is ready`)
   const what = [...injected].map(([name, times]) => `${name} ${times}×`).join(', ')
   const settled = await oracle.judge(`chaos for ${Math.round(soakMs / 1_000)} s (${what})`)
-  t.equal(settled.length, usual.size, 'every one that was accepted ended')
+  t.equal(settled.length, usual.size, 'every accepted verification ended')
   t.ok(usual.size > 0.7 * lives.length, `${usual.size} of ${lives.length} were accepted`)
   t.equal(injected.size, Object.keys(faults).length, 'each fault was injected')
-  // Otherwise the leniency would hide that hardly any goes well.
+  // Otherwise the lenient ends would hide a low success rate.
   const asWithout = settled.filter(({ id, end }) => usual.get(id)?.includes(end as End)).length
   t.ok(asWithout > 0.6 * settled.length, `${asWithout} of ${settled.length} ended as without faults`)
   t.comment(`${lives.length} begun, of which ${gaveUp} apps lost their patience`)

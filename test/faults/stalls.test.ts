@@ -18,7 +18,7 @@ t.jobs = 3
 const profile = '/v1/default'
 const initiate = '/auth/v1/initiate/otp'
 
-/** Resolves once a question to this process waits for more than a second: it listens no more. */
+/** Resolves once a request to this process takes over a second: it is stalled. */
 async function untilDeaf (address: string): Promise<void> {
   await until(async () => {
     const from = performance.now()
@@ -27,7 +27,7 @@ async function untilDeaf (address: string): Promise<void> {
   }, 'it stalls')
 }
 
-/** A frozen process, and one that only turns in a circle: both come back and think that no time has passed. */
+/** A frozen process, and one with a blocked event loop: both continue as if no time had passed. */
 const stalls = [
   { name: 'SIGSTOP of a worker for 8 s', how: 'frozen', stallMs: 8_000, inShort: true },
   { name: 'the event loop of a worker blocked for 12 s', how: 'blocked', stallMs: 12_000, inShort: false },
@@ -35,13 +35,15 @@ const stalls = [
 ] as const
 
 for (const { name, how, stallMs, inShort } of stalls) {
-  if (isLong || inShort) t.test(`${name}, its jobs in hand`, { buffered: true }, async t => {
+  if (isLong || inShort) t.test(`${name}, during its jobs`, { buffered: true }, async t => {
     const deployment = await startDeployment(t)
     const { shop, oracle } = deployment
     const intruder = await createFaultInjector(t)
     const [victim, later] = await Promise.all(
       [
-        startKillable(t, deployment, { ...deployment.worker, ...intruder.environment }), startProxy(t, deployment.simulators.url),
+        startKillable(
+          t, deployment, { ...deployment.worker, ...intruder.environment }
+        ), startProxy(t, deployment.simulators.url),
         deployment.start(deployment.api),
       ],
     )
@@ -49,7 +51,7 @@ for (const { name, how, stallMs, inShort } of stalls) {
     const redis = new Redis(deployment.redisUrl)
     t.teardown(() => redis.disconnect())
     const address = await gateway.listening
-    // The answers come while it does not listen.
+    // The responses arrive while it is stalled.
     providers.delayMs = 500
     const count = 5
     const fetches = (proxy: typeof providers): number => proxy.passed.filter(({ path }) => path === profile).length
@@ -71,11 +73,11 @@ for (const { name, how, stallMs, inShort } of stalls) {
     const settled = await oracle.judge(name)
     const lost = (): Promise<number> => readMetric(address, 'verigate_jobs_lost_lock_total')
     if (stallMs > 5_000) {
-      await until(async () => await lost() > 0, 'it finds that its jobs are not its own any more')
-      t.ok(fetches(later) >= 1, 'they were run by another one as well')
+      await until(async () => await lost() > 0, 'it notices that it lost the locks of its jobs')
+      t.ok(fetches(later) >= 1, 'another worker ran them, too')
     }
     for (const { verification } of settled) t.match(
-      verification, { revision: 4, attempts: { length: 1 } }, 'and settled once',
+      verification, { revision: 4, attempts: { length: 1 } }, 'and it ends once',
     )
     t.comment(
       `${name}: ${locked} jobs in hand, ${inHand} of them fetching; ${fetches(providers)} profile fetches by it, ${fetches(later)} by the other one; ${await lost()} locks lost`,
@@ -84,13 +86,15 @@ for (const { name, how, stallMs, inShort } of stalls) {
 }
 
 for (const { stallMs, inShort } of [{ stallMs: 8_000, inShort: false }, { stallMs: 2_000, inShort: true }]) {
-  if (isLong || inShort) t.test(`SIGSTOP of an api for ${stallMs / 1_000} s in the middle of a create, asked again elsewhere`, { buffered: true }, async t => {
+  if (
+    isLong || inShort
+  ) t.test(`SIGSTOP of an api for ${stallMs / 1_000} s in the middle of a create, asked again elsewhere`, { buffered: true }, async t => {
     const deployment = await startDeployment(t)
     const { shop, oracle } = deployment
     const [{ gateway, providers, shop: frozen }] = await Promise.all(
       [startKillable(t, deployment, deployment.api), deployment.start(deployment.all)],
     )
-    // The answers come while it does not listen.
+    // The responses arrive while it is stalled.
     providers.delayMs = 1_500
     const count = longOrShort(10, 5)
     const numbers = Array.from({ length: count }, (_, n) => n)
@@ -105,13 +109,13 @@ for (const { stallMs, inShort } of [{ stallMs: 8_000, inShort: false }, { stallM
       path === initiate && status !== null
     await until(() => providers.passed.filter(isAnswered).length === count, 'all messages are sent')
     gateway.signal('SIGSTOP')
-    t.equal(heard, 0, 'none of them is answered')
+    t.equal(heard, 0, 'none of them got a response')
     const begun = await Promise.all(
       numbers.map(async n => (await shop.call('GET', `/verifications?reference=order-${n}`)).body['data']),
     )
     t.match(
       begun, numbers.map(() => [{ revision: 1, status: 'pending' }]),
-      'nor is anything written but that they were begun',
+      'only the start is written',
     )
     const again = numbers.map(n => retryUntilAnswered(() => create(n, shop)))
     await delay(stallMs)
@@ -119,7 +123,7 @@ for (const { stallMs, inShort } of [{ stallMs: 8_000, inShort: false }, { stallM
     const [answers, repeated] = [await Promise.all(first), await Promise.all(again)]
     for (const n of numbers) {
       const [one, other] = [answers[n]?.body, repeated[n]?.body]
-      t.equal(one?.['id'], other?.['id'], 'both are told of the same one')
+      t.equal(one?.['id'], other?.['id'], 'both responses have the same id')
       oracle.accept(one?.['id'], other?.['status'] === 'pending' ? 'verified' : 'failed/provider_unavailable')
       if (other?.['status'] === 'pending') await shop.call(
         'POST', `/verifications/${one?.['id']}/check`, { code: codeOf(numberOf(n, '10')) },
@@ -151,7 +155,7 @@ if (isLong) t.test('SIGSTOP of a worker for 7 s in the middle of a sweep', { buf
   const ended = oracle.reached(3)
   t.ok(ended < count, `${ended} of ${count} had ended when the worker froze`)
   await start(worker)
-  await until(() => oracle.reached(3) === count, 'another one goes on')
+  await until(() => oracle.reached(3) === count, 'another worker continues')
   frozen.signal('SIGCONT')
   const settled = await oracle.judge(`SIGSTOP of a worker in the middle of a sweep (${ended} of ${count} done)`)
   t.same(new Set(settled.map(({ verification }) => verification['revision'])), new Set([3]), 'each once')
@@ -162,7 +166,7 @@ if (isLong) t.test('the event loop of the only process blocked for 3 s', { buffe
   const intruder = await createFaultInjector(t)
   const gateway = await start({ ...all, ...intruder.environment })
   const probe = clientOf(url, keys.shop)
-  // Whose request did not come in in time is told so, and asks again.
+  // A request that was not received in time gets a 408, and is repeated.
   const lives = Array.from({ length: 20 }, (_, n) => runLifecycle(n, shop, oracle).catch((error: Error) => {
     if (!error.message.startsWith('create answered 408')) throw error
     return runLifecycle(n, shop, oracle)
@@ -170,7 +174,7 @@ if (isLong) t.test('the event loop of the only process blocked for 3 s', { buffe
   await until(() => oracle.reached(2) > 3, 'the load is under way')
   await intruder.inject(gateway, { block: 3_000 })
   await untilDeaf(url)
-  // Who waited longer than a request may take to come in is cut off.
+  // A request that takes longer to arrive is cut off.
   const ask = (path: string) => probe.call('GET', path).catch(() => null)
   const [ready, alive] = await Promise.all([ask('/readyz'), ask('/livez')])
   t.comment(`asked while it was blocked: /readyz ${ready?.status ?? 'cut off'}, /livez ${alive?.status ?? 'cut off'}`)
@@ -180,7 +184,7 @@ if (isLong) t.test('the event loop of the only process blocked for 3 s', { buffe
   await oracle.judge('the event loop of the only process blocked for 3 s')
 })
 
-t.test('an error that nobody catches', { buffered: true }, async t => {
+t.test('an uncaught error', { buffered: true }, async t => {
   for (const fail of longOrShort(2, 1) === 2 ? ['throw', 'reject'] as const : ['throw'] as const) {
     const { shop, oracle, all, start } = await startDeployment(t, { simulatorOptions: { retryScale: 0.4 } })
     const intruder = await createFaultInjector(t)
@@ -190,10 +194,8 @@ t.test('an error that nobody catches', { buffered: true }, async t => {
     await intruder.inject(gateway, { fail })
     const { code } = await gateway.ended
     t.not(code, 0, `${fail}: it ends with ${code}`)
-    const last = gateway.logs.filter(line => line.endsWith('}')).map(readLine).find(
-      ({ msg }) => msg === 'shutting down after an uncaught error',
-    )
-    t.match(last, { level: 60, err: { message: 'nobody expects this' } }, 'and says why')
+    const last = gateway.logs.filter(line => line.endsWith('}')).map(readLine).find(({ level }) => level === 60)
+    t.match(last, { level: 60, err: { message: 'uncaught, for the test' } }, 'and says why')
     await start(all)
     await Promise.all(lives)
     await oracle.judge(

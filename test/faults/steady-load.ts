@@ -76,10 +76,14 @@ export async function countLost (shop: Client, ids: readonly string[]): Promise<
 }
 
 /** Accepts these verifications and submits their codes; `others` are further allowed ends. */
-export async function submitCodes (shop: Client, oracle: Oracle, ids: readonly string[], ...others: End[]): Promise<void> {
+export async function submitCodes (
+  shop: Client, oracle: Oracle, ids: readonly string[], ...others: End[]
+): Promise<void> {
   for (const id of ids) {
     const { body } = await retryUntilAnswered(() => shop.call('GET', `/verifications/${id}`))
     oracle.accept(id, 'verified', ...others)
-    await retryUntilAnswered(() => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(body['phoneNumber']) }))
+    await retryUntilAnswered(
+      () => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(body['phoneNumber']) }),
+    )
   }
 }

@@ -71,12 +71,12 @@ async function runBoth (
   const lives: Promise<void>[] = []
   const load = (async () => {
     for (let n = 0; !isOver; n += 1) {
-      // Not where the provider fails: a worker that sees little else would stop asking for a while.
+      // Without provider failures: a new worker that sees mostly failures opens its breaker.
       if (n % 5 !== 3) lives.push(runLifecycle(n, shop, oracle))
       await delay(longOrShort(80, 120))
     }
   })()
-  await until(() => oracle.reached(2) >= longOrShort(60, 20), 'both have had their share')
+  await until(() => oracle.reached(2) >= longOrShort(60, 20), 'both have served requests')
   if (isLong) {
     await stop(ours)
     await delay(3_000)
@@ -88,7 +88,7 @@ async function runBoth (
   isOver = true
   await load
   await Promise.all(lives)
-  t.same(balancer.failures, [], 'no caller notices')
+  t.same(balancer.failures, [], 'no failed request')
   return all
 }
 
@@ -100,7 +100,7 @@ const namedIn = (processes: GatewayProcess[], msg: string): Set<string> =>
     ).map(line => String(readLine(line)['verificationId'])),
   )
 
-t.test('this version and a next one at the same Redis at the same time', async t => {
+t.test('this version and the next one share a Redis', async t => {
   const [deployment, main] = [await startDeployment(t), await buildNext(t)]
   const { ours, theirs } = await runBoth(t, deployment, main)
   const settled = await deployment.oracle.judge(
@@ -109,7 +109,7 @@ t.test('this version and a next one at the same Redis at the same time', async t
   const [begunByThem, endedByThem] = [namedIn(theirs, 'verification created'), namedIn(theirs, 'verification ended')]
   const [begunByUs, endedByUs] = [namedIn(ours, 'verification created'), namedIn(ours, 'verification ended')]
   const crossed = { toUs: begunByThem.intersection(endedByUs).size, toThem: begunByUs.intersection(endedByThem).size }
-  t.ok(crossed.toUs > 0 && crossed.toThem > 0, 'each ended what the other had begun')
+  t.ok(crossed.toUs > 0 && crossed.toThem > 0, 'each ended verifications that the other had created')
 
   const redis = new Redis(deployment.redisUrl)
   t.teardown(() => redis.disconnect())
@@ -120,7 +120,7 @@ t.test('this version and a next one at the same Redis at the same time', async t
     return sealed === null ? {} : decodeRecord(sealer.open(sealed, id), id)
   }))
   const withLater = records.filter(record => 'later' in record).length
-  t.equal(withLater, begunByThem.size, 'nobody drops what he does not know')
+  t.equal(withLater, begunByThem.size, 'no version drops unknown fields')
   const scripts = await Promise.all(
     [join(root, 'src'), dirname(main)].map(folder => readFile(join(folder, 'store/write.lua'))),
   )

@@ -5,7 +5,7 @@ import { until } from '../helpers/redis.ts'
 import type { Received } from '../sandbox/receiver.ts'
 import { isLong, startDeployment } from './deployment.ts'
 
-// Most of the time passes in waiting until somebody dead is taken for dead.
+// Most of the time passes until the leases of the killed process expire.
 t.jobs = 4
 
 let serial = 55_100
@@ -18,7 +18,7 @@ async function startScene (t: Test, answer: (n: number) => number | undefined = 
   t.teardown(() => redis.disconnect())
   return {
     ...deployment, redis,
-    /** Something to tell: a verification that was canceled. */
+    /** Creates and cancels a verification, which has one webhook. */
     async cancel (): Promise<string> {
       const { body: { id } } = await shop.create({ phoneNumber: `+1415${serial += 1}02`, workflow: ['otpless.otp'] })
       const { status } = await shop.call('POST', `/verifications/${id}/cancel`)
@@ -65,16 +65,16 @@ t.test('killed when the receiver has it and nothing is recorded', { buffered: tr
   launch(worker)
   await until(async () => (await deliveries())[0]?.['status'] === 'delivered', 'it is delivered')
   t.equal(receiver.received.length, 2)
-  t.ok(isSame(receiver.received), 'the receiver can know the repetition')
+  t.ok(isSame(receiver.received), 'the receiver can recognize the duplicate')
   await oracle.judge('worker SIGKILLed when the receiver has a webhook and nothing is recorded')
 })
 
-t.test('killed between the change of state and the queue', { buffered: true }, async t => {
+t.test('killed between the write and the enqueue', { buffered: true }, async t => {
   const { receiver, redis, api, worker, cancel, deliveries, start, launch, oracle } = await startScene(t)
   const first = await start(api)
-  // Whatever is added to the queue is refused: of the two steps only the first happens.
+  // The queue refuses every job: only the write happens.
   const obstacle = '{vg}:notify:id'
-  await redis.set(obstacle, 'in the way')
+  await redis.set(obstacle, 'an obstacle')
   const id = await cancel()
   await until(
     () => first.logs.some(line => line.includes('enqueue failed')), 'the failed enqueue is logged',
@@ -112,7 +112,7 @@ if (isLong) t.test('killed at random moments', { buffered: true }, async t => {
   }
   await killing
   const missing = (): string[] => owed.filter(id => !receiver.received.some(one => idOf(one) === id))
-  await until(() => missing().length === 0, 'all that is owed is told')
+  await until(() => missing().length === 0, 'every webhook is received')
   await until(async () => (await deliveries()).every(({ status }) => status === 'delivered'), 'and recorded')
   const repeated = Map.groupBy(receiver.received, idOf)
   t.ok(repeated.values().every(isSame))

@@ -31,7 +31,8 @@ type Opening = {
  * the test to look at.
  */
 async function die (
-  { gateway, redis, providers: own }: KillableProcess, { at }: Opening, ask: () => Promise<Answer>, look: () => Promise<void>,
+  { gateway, redis, providers: own }: KillableProcess, { at }: Opening, ask: () =>
+    Promise<Answer>, look: () => Promise<void>,
 ): Promise<Answer | null> {
   const isHeld = 'answer' in at
     ? lose(own, at.answer)
@@ -194,7 +195,9 @@ for (const { name, inShort, revision, asked: askedBefore, askedInAll, again, ...
   })
 }
 
-if (isLong) t.test('check: the provider has said no to a code, and nothing of it is written', { buffered: true }, async t => {
+if (isLong) t.test('check: the provider has said no to a code, and nothing of it is written', {
+  buffered: true,
+}, async t => {
   const n = 16
   const { victim, oracle, create, kept } = await startScene(t, n)
   const { body: { id } } = await create([otp], victim.shop)

@@ -42,7 +42,10 @@ export type Wire = {
    */
   blackhole (): void
   heal (): void
-  /** Stops the next message whose command matches, and all that follows it on its connection. One hold stops one message. */
+  /**
+   * Stops the next message whose command matches, and all that follows it on its connection. One hold stops one
+   * message.
+   */
   hold (what: 'request' | 'reply', matches: (command: Command) => boolean): Held
 }
 
@@ -58,7 +61,9 @@ export async function startWire (t: Teardown, target: number): Promise<Wire> {
   const holds: Hold[] = []
   let isBlack = false
 
-  /** Resolves when a held message may pass; null when no hold matches. After NOSCRIPT the client sends the script again. */
+  /**
+   * Resolves when a held message may pass; null when no hold matches. After NOSCRIPT the client sends the script again.
+   */
   function gateOf (what: Hold['what'], command: Command | undefined, message: Buffer): Promise<void> | null {
     if (command === undefined || message.includes('-NOSCRIPT')) return null
     const found = holds.findIndex(hold => hold.what === what && hold.matches(command))

@@ -5,7 +5,7 @@ import { runLifecycle } from './lifecycle.ts'
 import { retryUntilAnswered, numberOf, type End } from './oracle.ts'
 import { longOrShort, isLong, startDeployment } from './deployment.ts'
 
-// Most of the time passes in waiting for what a dead process left behind.
+// Most of the time passes until the leases of the killed process expire.
 t.jobs = 3
 
 /** An api process, simulators, and what a worker beside it needs. */
@@ -53,7 +53,7 @@ t.test('killed in the middle of a sweep', { buffered: true }, async t => {
   }
   const createdAt = performance.now()
   await until(() => performance.now() > createdAt + 1_000, 'all are due')
-  t.equal(oracle.reached(3), 0, 'nobody is there to end them')
+  t.equal(oracle.reached(3), 0, 'no worker runs')
 
   const worker = await startWorker()
   await until(() => oracle.reached(3) > 0, 'the first ones end')
@@ -69,7 +69,7 @@ if (isLong) t.test('killed at random moments, ten times', { buffered: true }, as
   const { shop, simulators, oracle, startWorker } = await startApi(t)
   const kills = 10
   const killing = (async () => {
-    // Two are always on their way, as under a supervisor; who of them is at which job when the end comes is left to
+    // Two workers are always running, as under a supervisor; which of them has which job is left to
     // chance.
     const crew = [startWorker(), startWorker()]
     for (let n = 0; n < kills; n += 1) {

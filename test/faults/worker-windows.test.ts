@@ -124,7 +124,8 @@ if (isLong) t.test('how long it takes until another worker runs the job again', 
   await deployment.start(deployment.api)
   const startWorker = (): Promise<KillableProcess> =>
     startKillable(t, deployment, deployment.worker, ({ providers }) => providers.lose(profile, 1))
-  const fetches = ({ providers }: KillableProcess): number => providers.passed.filter(({ path }) => path === profile).length
+  const fetches = ({ providers }: KillableProcess): number =>
+    providers.passed.filter(({ path }) => path === profile).length
   const tookMs: number[] = []
   let idle = await startWorker()
   for (let round = 1; round <= 4; round += 1) {

@@ -75,7 +75,9 @@ export function clientOf (url: string, credential: string | null): Client {
   const call: Client['call'] = async (...request) => {
     for (;;) {
       const answer = await send(...request)
-      if (answer.body['code'] !== 'overloaded' || /stopping|same time|streams/.test(answer.body['detail'])) return answer
+      if (
+        answer.body['code'] !== 'overloaded' || /stopping|same time|streams/.test(answer.body['detail'])
+      ) return answer
       await delay(Number(answer.headers['retry-after']) * 1_000)
     }
   }
@@ -129,7 +131,9 @@ export type TestGateway = {
   bank: Client
 }
 
-/** Starts a gateway in this process, with real HTTP, Redis and simulators; it ends with the test. `now` is its clock. */
+/**
+ * Starts a gateway in this process, with real HTTP, Redis and simulators; it ends with the test. `now` is its clock.
+ */
 export async function startGateway (
   t: Teardown, options: Parameters<typeof testEnvironment>[1] & Omit<AppOptions, 'log'> = {},
 ): Promise<TestGateway> {

@@ -8,7 +8,9 @@ type Teardown = { teardown (run: () => unknown): void }
 /** A process that runs `node src/main.ts`. */
 export type GatewayProcess = {
   pid: number
-  /** Resolves with the address in the log line "listening"; rejects with the last output if the process ends before it. */
+  /**
+   * Resolves with the address in the log line "listening"; rejects with the last output if the process ends before it.
+   */
   listening: Promise<string>
   /** The lines on stdout. */
   logs: string[]

@@ -41,7 +41,8 @@ const findServer = (): string => {
 }
 
 /**
- * A free loopback port, below the range that systems use for outgoing connections: such a connection could take it before
+ * A free loopback port, below the range that systems use for outgoing connections: such a connection could take it
+ * before
  * the server listens.
  */
 export const freePort = async (tries = 50): Promise<number> => {
@@ -56,7 +57,8 @@ export const freePort = async (tries = 50): Promise<number> => {
 }
 
 /**
- * Waits until the condition is true. `timeoutMs` is a bound against hanging, not a measure: a busy machine may need most
+ * Waits until the condition is true. `timeoutMs` is a bound against hanging, not a measure: a busy machine may need
+ * most
  * of it.
  */
 export const until = async (

@@ -183,7 +183,8 @@ t.test('the three commands work as they stand', async t => {
   const auth = ['-H', 'authorization: Bearer vgk_sandbox']
   const json = ['-H', 'content-type: application/json']
   t.strictSame((await readFile(join(folder, 'calls'), 'utf8')).trimEnd().split('\n'), [
-    '-s', 'http://localhost:8080/verifications', ...auth, ...json, '-d', '{"phoneNumber":"+14155550100","workflow":["otpless.otp"]}',
+    '-s', 'http://localhost:8080/verifications', ...auth, ...json, '-d',
+    '{"phoneNumber":"+14155550100","workflow":["otpless.otp"]}',
     '-s', 'http://localhost:8080/verifications/ver_a-1/check', ...auth, ...json, '-d', '{"code":"550100"}',
     '-s', 'http://localhost:8080/verifications/ver_a-1', ...auth,
   ])

@@ -8,7 +8,9 @@ const root = resolve(import.meta.dirname, '../..')
 
 type Files = { [name: string]: string | Files }
 
-/** Runs scripts/test.ts in a small project with the same installation, independent of the run that this file is part of. */
+/**
+ * Runs scripts/test.ts in a small project with the same installation, independent of the run that this file is part of.
+ */
 async function runProject (t: Test, files: Files, ...args: string[]): Promise<{
   code: number, last: string, output: string,
 }> {
