@@ -9,10 +9,10 @@ import { openDeepLink, post, readMetric } from './end-user.ts'
 import { callbackResults, type CallbackResult } from '../../src/core/vocabulary.ts'
 
 type Counts = Partial<Record<CallbackResult, number>>
-/** What a provider's server says beside the body. */
+/** The headers that a provider signs or authenticates with. */
 const signed = ['authorization', 'date', 'digest', 'x-tru-callback', 'x-signature']
 
-/** A gateway whose providers' callbacks come to the test first. */
+/** Starts a gateway whose providers send their callbacks to the test, which delivers them when and how it wants. */
 export async function startCapturing (
   t: Test, environment: Record<string, string> = {}, simulatorOptions: Partial<SimulatorOptions> = {}, publicPath = '',
 ) {
@@ -25,7 +25,7 @@ export async function startCapturing (
   const { url, shop, simulators } = gateway
   const capture = async (isWanted: (one: Received) => boolean): Promise<Received> => {
     let found: Received | undefined
-    await until(() => (found = receiver.received.find(isWanted)) !== undefined, 'the callback comes')
+    await until(() => (found = receiver.received.find(isWanted)) !== undefined, 'the callback arrives')
     if (found === undefined) throw new Error('no callback')
     return found
   }
@@ -34,7 +34,7 @@ export async function startCapturing (
     [result, await readMetric(url, `verigate_callbacks_total{provider="${provider}",result="${result}"}`)]))
   return {
     ...gateway, capture,
-    /** Callbacks by result, as far as `work` brings them. */
+    /** Counts the callbacks that arrive during `work`, by result. */
     async counted (work: () => Promise<unknown>, provider?: string): Promise<Counts> {
       const before = new Map(await counts(provider))
       await work()
@@ -45,7 +45,7 @@ export async function startCapturing (
         ).filter(([, more]) => more > 0),
       )
     },
-    /** The callback as it came, or with something of it changed; what was signed about it goes along. */
+    /** Delivers a callback as it was captured, or changed, with the headers that were signed. */
     deliver: async ({ path, text, headers = {} }: Pick<Received, 'path' | 'text'> & Partial<Received>) =>
       post(
         `${url}${path}`, text,
@@ -56,7 +56,7 @@ export async function startCapturing (
       await shop.call('GET', `/verifications/${id}`)
     ).body['revision'],
     /**
-     * A Truecaller verification that waits for its callback; `grant` is that callback, with a token good for `phone`.
+     * Creates a Truecaller verification that waits for its callback; `grant` is that callback, with a token for `phone`.
      */
     async approve (phone: string, request: object = {}) {
       const { body } = await shop.create({ workflow: ['truecaller.web'], ...request })
@@ -71,10 +71,7 @@ export async function startCapturing (
 }
 export type Capturing = Awaited<ReturnType<typeof startCapturing>>
 
-/**
- * Somebody who speaks as Truecaller does, and knows every token; `start` gives the status of an answer to a push
- * request.
- */
+/** A server that answers like Truecaller and accepts every token; `start` returns the status for a push request. */
 export async function startFakeTruecaller (
   t: Test, phoneNumber: string, start: (body: Record<string, unknown>) => Promise<number> = async () => 200,
 ) {

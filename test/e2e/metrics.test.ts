@@ -71,7 +71,7 @@ t.test('every method with every suffix: ends and calls are told by method, and n
     sumOf(series, 'verigate_provider_calls_total', { blame: 'user', reason: 'number_mismatch', result: 'denied' }),
     'a "no" is the user\'s',
   )
-  t.equal(sumOf(series, 'verigate_provider_calls_total', { blame: 'us' }), 0)
+  t.equal(sumOf(series, 'verigate_provider_calls_total', { blame: 'internal' }), 0)
   t.ok(sumOf(series, 'verigate_refused_requests_total', { cause: 'unauthenticated' }))
   t.ok(sumOf(series, 'verigate_refused_requests_total', { cause: 'invalid_request' }))
   t.equal(
@@ -229,7 +229,7 @@ t.test('an apps file that is not valid', async t => {
   t.ok(Math.abs(Date.now() / 1000 - loaded) < 60)
   await writeFile(gateway.environment['APPS_FILE'] ?? '', '{')
   gateway.app.reloadApps()
-  t.match(gateway.logs.findLast(line => line.includes('apps not read again')), /APPS_FILE/)
+  t.match(gateway.logs.findLast(line => line.includes('APPS_FILE reload failed')), /APPS_FILE/)
   t.strictSame(await state(), [1, 0, 0])
   await writeFile(gateway.environment['APPS_FILE'] ?? '', '[]')
   gateway.app.reloadApps()

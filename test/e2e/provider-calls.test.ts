@@ -17,14 +17,14 @@ const method = (special: Partial<Method>): Method => ({
 
 const action: Action = { type: 'submitCode', length: 6, channels: ['SMS'] }
 
-/** A provider whose answers are the test's. */
+/** A provider whose responses the test determines. */
 const createAcme = (
   methods: Record<string, Method>, calls: Pick<Adapter, 'start' | 'resolve'> & Partial<Adapter>,
 ): Provider => ({
   provider: 'acme', settings: Type.Object({}), open: () => ({ provider: 'acme', methods, ...calls }),
 })
 
-t.test('a start that takes the place of one that was asked for lately is not made twice', async t => {
+t.test('a start that replaces a recently tried method happens once', async t => {
   let passed = 0
   let sent = 0
   const answer = Promise.withResolvers<void>()
@@ -51,7 +51,7 @@ t.test('a start that takes the place of one that was asked for lately is not mad
   const going = shop.call('POST', `/verifications/${id}/next`)
   await until(() => sent === 1, 'a message is sent')
 
-  // As long as whoever sent it is taken for dead.
+  // After the lease, the process that sent it is presumed dead.
   passed = 9_000
   await app.gateway.sweep()
   t.match(
@@ -66,7 +66,7 @@ t.test('a start that takes the place of one that was asked for lately is not mad
   t.equal(sent, 1)
 })
 
-t.test('what was sent again is known although the store is away for a moment', async t => {
+t.test('a resend is stored although Redis is unavailable for a moment', async t => {
   const wire = await startWire(t, Number(new URL((await startRedis(t)).url).port))
   let passed = 0
   const asked: unknown[] = []
@@ -94,10 +94,10 @@ t.test('what was sent again is known although the store is away for a moment', a
     await shop.call('POST', `/verifications/${id}/check`, { code: '000000' }),
     { status: 200, body: { status: 'verified' } },
   )
-  t.strictSame(asked, ['second'], 'the code is that of the second message')
+  t.strictSame(asked, ['second'], 'the code belongs to the second message')
 })
 
-t.test('what the user brings while the provider cannot be asked is brought once', async t => {
+t.test('evidence that arrives while the provider is unavailable is submitted once', async t => {
   const asked: string[] = []
   const acme = createAcme({ 'acme.check': method({ evidence: ['code', 'none'] }) }, {
     start: async () => ({ state: null, action }),
@@ -107,7 +107,7 @@ t.test('what the user brings while the provider cannot be asked is brought once'
       if (word === '{}') throw new ProviderError(
         'acme', 'read check', 'provider_error', { retryable: true, status: 503 },
       )
-      // Good for one answer, which takes longer than it takes until the provider is asked again how far the user is.
+      // The code is valid once, and its check takes longer than the next poll.
       if (asked.filter(each => each === word).length > 1) return { verdict: 'denied', reason: 'evidence_invalid' }
       await delay(1_500)
       return { verdict: 'proven', phoneNumber: phoneNumber ?? '' }
@@ -123,7 +123,7 @@ t.test('what the user brings while the provider cannot be asked is brought once'
   t.strictSame(asked, ['{}', '{"code":"000000"}'])
 })
 
-t.test('a provider that asks to be left alone for a day is asked again in minutes', async t => {
+t.test('a provider with a Retry-After of a day is asked again in five minutes', async t => {
   const { url: redisUrl } = await startRedis(t)
   const redis = new Redis(redisUrl)
   t.teardown(() => redis.disconnect())

@@ -5,9 +5,8 @@ import { ProviderError } from '../../src/core/errors.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { numberEnding } from './end-user.ts'
 
-t.test('only an answer that was lost makes the next question a repetition', async t => {
-  // By a 5xx the provider, or what stands before it, says that something went wrong, not what. Null: there was no
-  // answer.
+t.test('a call counts as repeated only after a lost response', async t => {
+  // A 5xx leaves open what happened. Null: no response.
   const runs = [[429, null], [500], [502], [504]].map(
     failures => ({ failures, phoneNumber: numberEnding('00'), repetitions: new Array<boolean>() }),
   )
@@ -43,7 +42,7 @@ t.test('only an answer that was lost makes the next question a repetition', asyn
   }))
 })
 
-t.test('what is over holds nothing', async t => {
+t.test('an ended verification holds no claims', async t => {
   const { shop } = await startGateway(t)
 
   t.test('a verification that was final at creation leaves its number free', async t => {
