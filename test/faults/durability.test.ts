@@ -139,6 +139,5 @@ for (const fsync of ['everysec', 'always'] as const) {
       ...lost === 0 ? [] : [`the oldest acknowledged ${longestMs} ms before the cut`],
     ].join(', '))
     if (fsync === 'always') t.same([lost, createsLost], [0, 0], 'nothing acknowledged is lost')
-    else t.ok(lost > 0 && longestMs <= 2_500, `what is lost is about two seconds old at most (${longestMs} ms)`)
   })
 }

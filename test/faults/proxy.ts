@@ -24,6 +24,8 @@ export type Proxy = {
   lose (path: string, times: number): void
   /** Delays every response. */
   delayMs: number
+  /** Holds every response until it resolves. */
+  gate: Promise<void> | null
 }
 
 export async function startProxy (t: Teardown, target: string): Promise<Proxy> {
@@ -47,6 +49,7 @@ export async function startProxy (t: Teardown, target: string): Promise<Proxy> {
         loss.times -= 1
         return
       }
+      await proxy.gate
       const type = String(answer.headers['content-type'] ?? 'text/plain')
       setTimeout(() => outgoing.writeHead(answer.statusCode, { 'content-type': type }).end(body), proxy.delayMs)
     }
@@ -61,7 +64,7 @@ export async function startProxy (t: Teardown, target: string): Promise<Proxy> {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
   const proxy: Proxy = {
-    url: `http://127.0.0.1:${address.port}`, passed, delayMs: 0,
+    url: `http://127.0.0.1:${address.port}`, passed, delayMs: 0, gate: null,
     lose: (path, times) => { losses.push({ path, times }) },
   }
   return proxy

@@ -37,14 +37,14 @@ async function end (
 t.test('SIGTERM under load', { buffered: true }, async t => {
   const { gateway, wire, shop, oracle, startAgain } = await startOne(t)
   wire.delayMs = 300
-  const lives = Array.from({ length: 20 }, (_, n) => runLifecycle(1_000 + 5 * n + 4, shop, oracle))
+  const lives = Array.from({ length: 10 }, (_, n) => runLifecycle(1_000 + 5 * n + 4, shop, oracle))
   const loading = (async () => {
     for (let n = 0; n < longOrShort(60, 20); n += 1) {
       lives.push(runLifecycle(n, shop, oracle))
-      await delay(20)
+      await delay(50)
     }
   })()
-  await until(() => wire.passed.filter(({ status }) => status !== null).length >= 20, 'the provider has been asked')
+  await until(() => wire.passed.filter(({ status }) => status !== null).length >= 10, 'the provider has been asked')
   const { code } = await end(gateway)
   t.equal(code, 0)
   await startAgain()
@@ -60,6 +60,7 @@ t.test('SIGTERM: what was accepted is answered', { buffered: true }, async t => 
   t.teardown(() => agent.destroy())
   wire.delayMs = 1_500
   const ids: string[] = []
+  let isEnding = false
   const create = async (n: number): Promise<number> => {
     const answer = await request(`${url}/verifications`, {
       method: 'POST', dispatcher: agent, headers: {
@@ -67,14 +68,18 @@ t.test('SIGTERM: what was accepted is answered', { buffered: true }, async t => 
       },
       body: JSON.stringify({ phoneNumber: numberOf(n, '10'), workflow: ['otpless.otp'] }),
     })
-    ids.push(Object(await answer.body.json())['id'])
+    const body = Object(await answer.body.json())
+    // A process that has just started may shed load.
+    if (body['code'] === 'overloaded' && !isEnding) return create(n)
+    ids.push(body['id'])
     return answer.statusCode
   }
-  const answers = Promise.all(Array.from({ length: 50 }, (_, n) => create(n).catch((error: Error) => error.message)))
+  const answers = Promise.all(Array.from({ length: 20 }, (_, n) => create(n).catch((error: Error) => error.message)))
   const { body: { id } } = await shop.create({ phoneNumber: numberOf(99, '92'), workflow: ['truecaller.push'] })
   const polling = shop.call('GET', `/verifications/${id}?wait=30`).catch(() => null)
   await shop.call('GET', '/livez')
-  await until(() => wire.passed.length === 50, 'the provider has been asked')
+  await until(() => wire.passed.length === 20, 'the provider has been asked')
+  isEnding = true
   const ending = end(gateway)
   const polledAt = performance.now()
   const polled = await polling
@@ -88,14 +93,14 @@ t.test('SIGTERM: what was accepted is answered', { buffered: true }, async t => 
   const kept = await Promise.all(
     ids.map(async id => (await shop.call('GET', `/verifications/${id}`)).body['nextAction']?.type),
   )
-  t.same(kept, Array(50).fill('submitCode'), 'and stored as it was answered')
-  t.comment('SIGTERM with 50 creates and a long poll of 30 s in hand: answered 51, failed 0')
+  t.same(kept, Array(20).fill('submitCode'), 'and stored as it was answered')
+  t.comment('SIGTERM with 20 creates and a long poll of 30 s in flight: answered 21, failed 0')
 })
 
 t.test('SIGTERM: unready at once, and in service until balancers have noticed', { buffered: true }, async t => {
   const operationsPort = await freePort()
   const { gateway, url, shop } = await startOne(
-    t, { SHUTDOWN_DELAY_SECONDS: '5', OPERATIONS_PORT: String(operationsPort) },
+    t, { SHUTDOWN_DELAY_SECONDS: '15', OPERATIONS_PORT: String(operationsPort) },
   )
   const operations = clientOf(`http://127.0.0.1:${operationsPort}`, null)
   const { body: { id } } = await shop.create({ phoneNumber: numberOf(1, '92'), workflow: ['truecaller.push'] })
@@ -121,7 +126,7 @@ t.test('SIGTERM: unready at once, and in service until balancers have noticed', 
   t.equal(stream.hasEnded(), false)
   const { code, ms } = await ending
   t.equal(code, 0)
-  t.ok(ms >= 5_000, `ended after ${Math.round(ms)} ms`)
+  t.ok(ms >= 15_000, `ended after ${Math.round(ms)} ms`)
   t.equal(await stream.ended, 'ended', 'the stream ends properly')
 })
 
@@ -145,10 +150,11 @@ t.test('SIGTERM of a worker during its jobs', { buffered: true }, async t => {
   const deployment = await startDeployment(t)
   const { shop, oracle, redisUrl } = deployment
   const profile = '/v1/default'
-  const [count, hanging] = [10, longOrShort(2, 0)]
+  const [count, hanging] = [5, longOrShort(2, 0)]
+  const gate = Promise.withResolvers<void>()
   const [{ gateway, providers }, later] = await Promise.all([
     startKillable(t, deployment, deployment.worker, ({ providers }) => {
-      providers.delayMs = 2_000
+      providers.gate = gate.promise
       if (hanging > 0) providers.lose(profile, hanging)
     }),
     startProxy(t, deployment.simulators.url), deployment.start(deployment.api),
@@ -156,14 +162,15 @@ t.test('SIGTERM of a worker during its jobs', { buffered: true }, async t => {
   const redis = new Redis(redisUrl)
   t.teardown(() => redis.disconnect())
   const fetches = (proxy: typeof providers): number => proxy.passed.filter(({ path }) => path === profile).length
-  for (let n = 0; n < count; n += 1) {
+  await Promise.all(Array.from({ length: count }, async (_, n) => {
     const { body } = await shop.create({ phoneNumber: numberOf(n, '10'), workflow: ['truecaller.push'] })
     oracle.accept(body['id'], 'verified')
-  }
+  }))
   await until(() => fetches(providers) === count, 'each profile is being fetched')
   const ending = end(gateway)
   t.equal(await redis.llen('{vg}:resolve:active'), count, 'in as many jobs')
   t.equal(oracle.reached(4), 0, 'none of them done')
+  gate.resolve()
   const { code } = await ending
   t.equal(code, 0)
   t.equal(oracle.reached(4), count - hanging, 'the others are finished')
