@@ -136,8 +136,9 @@ export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: Pro
       try {
         await adapter.cancel(contextOf(verification, index), verification)
       } catch (error) {
-        if (!(error instanceof ProviderError)) throw error
-        log.warn({ verificationId: verification.id, reason: error.reason }, 'attempt not canceled at the provider')
+        // The change that ended the attempt is written: not even a fault of the adapter may fail it now.
+        const reason = error instanceof ProviderError ? error.reason : 'internal'
+        log.warn({ verificationId: verification.id, reason }, 'attempt not canceled at the provider')
       }
     },
   }
