@@ -175,7 +175,7 @@ t.test('after a lease the process is presumed dead', async t => {
   for (const state of [states.unclaimed, states.claimed, states.callbackFirst, states.resolvingApp]) {
     t.equal(decide(state, events.timeElapsed, late - 1), null, 'the lease lasts')
   }
-  t.equal(describe(decide(states.unclaimed, events.timeElapsed, late)), restart, 'nobody claimed it')
+  t.equal(describe(decide(states.unclaimed, events.timeElapsed, late)), restart, 'no process claimed it')
   t.equal(pendingAttempt(apply(states.unclaimed, events.timeElapsed, late)).phase, 'starting')
   t.equal(describe(decide(states.claimed, events.timeElapsed, late)), next, 'a message may be out: not sent again')
   t.match(apply(states.claimed, events.timeElapsed, late).attempts[0], { status: 'failed', reason: 'provider_timeout' })

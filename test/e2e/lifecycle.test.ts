@@ -39,7 +39,7 @@ t.test('each method, from create to verified', async t => {
     )
   })
 
-  t.test('truid.phone_check v0.2, the code brought by the app', async t => {
+  t.test('truid.phone_check v0.2: the app submits the code', async t => {
     const created = await shop.create({ phoneNumber: '+14155550104', workflow: ['truid.phone_check'] })
     t.match(created.body.nextAction, { type: 'openUrlOnCellular', finish: 'code' })
     let location = created.body.nextAction.url

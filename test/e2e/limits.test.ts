@@ -10,7 +10,7 @@ import { freePort, startRedis, until } from '../helpers/redis.ts'
 t.jobs = 3
 t.setTimeout(90_000)
 
-/** Two processes of one gateway, and the shop's limits in both. */
+/** Two processes of one gateway, with the shop's limits in both. */
 async function startTwo (t: Test, shop: Partial<App>) {
   const redis = await startRedis(t)
   const apps = testApps.map(app => app.id === 'shop' ? { ...app, ...shop } : app)
@@ -31,7 +31,7 @@ async function startTwo (t: Test, shop: Partial<App>) {
     )
   return { redis, environment, processes, clients, bank: clientOf(url, keys.bank), lines, metric }
 }
-const inTurn = <T>(
+const alternate = <T>(
   clients: readonly [Client, Client], items: readonly T[], ask: (client: Client, item: T, n: number) => Promise<Answer>,
 ): Promise<Answer[]> =>
   Promise.all(items.map((item, n) => ask(clients[n % 2] ?? clients[0], item, n)))
@@ -40,24 +40,26 @@ const countStatus = (answers: Answer[], wanted: number): number =>
 const hourly = (answer: Answer | undefined): boolean =>
   Number(answer?.headers['retry-after']) > 3_500 && Number(answer?.headers['retry-after']) <= 3_600
 
-t.test('requests of an app per minute: at most a step too many for the other process', { buffered: true }, async t => {
+t.test('requests of an app per minute: too many by at most one step of the other process', {
+  buffered: true,
+}, async t => {
   const limit = 200
   const { clients, bank, metric } = await startTwo(t, { limits: { requestsPerMinute: limit } })
-  await until(() => Date.now() % 60_000 < 40_000, 'all of it fits into one minute', 25_000)
-  const inHand = 5
+  await until(() => Date.now() % 60_000 < 40_000, 'all requests fall into one minute', 25_000)
+  const concurrent = 5
   const passed = await Promise.all(clients.map(async client => {
     let passed = 0
     const ask = async (): Promise<void> => {
-      for (let n = 0; n < 400 / inHand; n += 1) if (
+      for (let n = 0; n < 400 / concurrent; n += 1) if (
         (await client.call('GET', '/verifications?reference=r')).status === 200
       ) passed += 1
     }
-    await Promise.all(Array.from({ length: inHand }, ask))
+    await Promise.all(Array.from({ length: concurrent }, ask))
     return passed
   }))
   const sum = passed.reduce((sum, each) => sum + each, 0)
-  t.comment(`limit ${limit}, passed ${passed.join(' + ')} of 800 asked`)
-  t.ok(sum >= limit && sum <= limit + limit / 20 + 2 * inHand, `${sum}`)
+  t.comment(`limit ${limit}, passed ${passed.join(' + ')} of 800`)
+  t.ok(sum >= limit && sum <= limit + limit / 20 + 2 * concurrent, `${sum}`)
   t.equal(await metric('verigate_refused_requests_total{cause="rate_limited_app"}'), 800 - sum)
   t.equal((await bank.call('GET', '/verifications?reference=r')).status, 200, 'the other app')
 })
@@ -72,7 +74,7 @@ t.test('creates of a number, exactly', { buffered: true }, async t => {
   for (let n = 0; n < 3; n += 1) {
     const answer = await create(clients[n % 2] ?? clients[0], { 'idempotency-key': `key-${n}` })
     t.equal(answer.status, 201)
-    t.equal((await create(clients[0])).status, 409, 'while it lives there is no other')
+    t.equal((await create(clients[0])).status, 409, 'one live verification at a time')
     made.push(answer)
     await clients[0].call('POST', `/verifications/${answer.body['id']}/cancel`)
   }
@@ -81,7 +83,7 @@ t.test('creates of a number, exactly', { buffered: true }, async t => {
   t.ok(hourly(refused), `Retry-After ${refused.headers['retry-after']}`)
   t.match(
     await create(clients[1], { 'idempotency-key': 'key-0' }), { status: 201, body: { id: made[0]?.body['id'] } },
-    'a repetition makes nothing new',
+    'a repeated request creates nothing',
   )
   t.equal((await bank.create({ phoneNumber, workflow: ['otpless.otp'] })).status, 201, 'the other app')
   t.equal(
@@ -94,7 +96,7 @@ t.test('creates of a number, exactly', { buffered: true }, async t => {
   )
 })
 
-t.test('creates of a prefix, an address and a country: of many at once exactly as many as are allowed', {
+t.test('creates of a prefix, an address and a country: exactly the limit, however many at once', {
   buffered: true,
 }, async t => {
   const limits = { createsPerPrefixPerHour: 7, createsPerIpPerHour: 5, createsPerCountryPerHour: 9 }
@@ -103,10 +105,10 @@ t.test('creates of a prefix, an address and a country: of many at once exactly a
     Array.from({ length: count }, (_, n) => `${prefix}${1_000 + 2 * n}`)
   const create = (device?: { ip: string }) => (client: Client, phoneNumber: string) =>
     client.create({ phoneNumber, workflow: ['otpless.otp'], ...device === undefined ? {} : { device } })
-  const byPrefix = await inTurn(clients, numbers('+4915112', 40), create())
+  const byPrefix = await alternate(clients, numbers('+4915112', 40), create())
   t.strictSame([201, 429].map(status => countStatus(byPrefix, status)), [7, 33])
   t.ok(byPrefix.filter(({ status }) => status === 429).every(hourly))
-  const byIp = await inTurn(
+  const byIp = await alternate(
     clients,
     [
       '+4477001', '+4477002', '+4477003', '+4477004',
@@ -114,7 +116,7 @@ t.test('creates of a prefix, an address and a country: of many at once exactly a
     create({ ip: '203.0.113.7' }),
   )
   t.strictSame([201, 429].map(status => countStatus(byIp, status)), [5, 19])
-  const byCountry = await inTurn(
+  const byCountry = await alternate(
     clients,
     ['+3361', '+3362', '+3363'].flatMap(prefix => numbers(`${prefix}200`, 6)).map(number => number.slice(0, 12)),
     create(),
@@ -129,7 +131,7 @@ t.test('creates of a prefix, an address and a country: of many at once exactly a
   )
 })
 
-t.test('wrong codes of a number, whatever the verification', { buffered: true }, async t => {
+t.test('incorrect codes of a number, across its verifications', { buffered: true }, async t => {
   const { clients, bank, redis } = await startTwo(
     t, { limits: { wrongCodesPerNumberPerHour: 7, createsPerNumberPerHour: null } },
   )
@@ -157,7 +159,7 @@ t.test('wrong codes of a number, whatever the verification', { buffered: true },
   const refused = await clients[1].call('POST', `/verifications/${last}/check`, { code: '550114' })
   t.match(
     refused, { status: 429, body: { code: 'rate_limited', detail: 'Too many wrong codes for this number.' } },
-    'the eighth is not even looked at, right as it is',
+    'the eighth is not checked, although it is correct',
   )
   t.ok(hourly(refused))
   t.match(
@@ -167,15 +169,15 @@ t.test('wrong codes of a number, whatever the verification', { buffered: true },
   await clients[0].call('POST', `/verifications/${last}/cancel`)
   t.match(
     await clients[0].create({ phoneNumber, workflow: ['otpless.otp'] }),
-    { status: 429, body: { code: 'rate_limited' } }, 'a new code begins nothing anew',
+    { status: 429, body: { code: 'rate_limited' } }, 'a new code does not reset the count',
   )
   t.match(
     await clients[0].create({ phoneNumber, workflow: ['truid.phone_check', 'otpless.otp'] }), { status: 429 },
-    'nor behind a method that takes no typed code',
+    'also behind a method that takes no typed code',
   )
   t.equal(
     (await clients[0].create({ phoneNumber, workflow: ['truid.phone_check'] })).status, 201,
-    'a method that takes no typed code is open',
+    'a method that takes no typed code is allowed',
   )
   t.equal((await bank.create({ phoneNumber, workflow: ['otpless.otp'] })).status, 201)
   const watcher = new Redis(redis.url)
@@ -195,23 +197,23 @@ t.test('countries, and the budget for those that remain unverified', { buffered:
   )
   t.equal(
     (await clients[0].create({ phoneNumber: '+881612345678', workflow: ['otpless.otp'] })).status, 422,
-    'a satellite is of no country',
+    'a satellite number has no country',
   )
 
-  // Four an hour are free; beyond that each verified one allows one that is not.
+  // Four an hour are allowed; beyond that, each verified one allows one unverified one.
   const create = (n: number) =>
     clients[n % 2]?.create({ phoneNumber: `+4915112${100_000 + 2 * n}`, workflow: ['otpless.otp'] })
   const first = { phoneNumber: '+4915112999998', workflow: ['otpless.otp'] }
-  const key = { 'idempotency-key': 'before-the-pump' }
+  const key = { 'idempotency-key': 'before-the-limit' }
   const kept = await clients[0].create(first, key)
   let made = 0
   await until(async () => {
     const answer = await create(made)
     if (answer?.status === 201) made += 1
     return answer?.status === 429
-  }, 'a pump is stopped', 30_000)
+  }, 'the budget is exhausted', 30_000)
   t.ok(
-    made >= 3 && made < 40, `after ${made}: 4 with the first, and what came before the processes had told each other`,
+    made >= 3 && made < 40, `after ${made}: 4 with the first, and those before the processes had synced`,
   )
   const refused = await create(made)
   t.match(
@@ -228,9 +230,11 @@ t.test('countries, and the budget for those that remain unverified', { buffered:
   )
   const there = clients[made % 2] ?? clients[0]
   t.match(
-    await there.create(first, key), { status: 201, body: { id: kept.body['id'] } }, 'a repetition makes nothing new',
+    await there.create(first, key), {
+      status: 201, body: { id: kept.body['id'] },
+    }, 'a repeated request creates nothing',
   )
-  t.equal((await there.create({ ...first, reference: 'r' }, key)).status, 422, 'of another body')
+  t.equal((await there.create({ ...first, reference: 'r' }, key)).status, 422, 'with another body')
   t.equal((await there.create(first, { 'idempotency-key': 'another' })).status, 429)
   t.ok(await metric('verigate_refused_requests_total{cause="unverified_budget"}') >= 2)
   t.match(
@@ -248,8 +252,8 @@ t.test('countries, and the budget for those that remain unverified', { buffered:
   )
   await writeFile(environment['APPS_FILE'] ?? '', JSON.stringify(apps))
   for (const { signal } of processes) signal('SIGHUP')
-  await until(async () => await metric('verigate_apps_reloads_total{result="ok"}') >= 2, 'both have read it')
-  t.equal((await create(made))?.status, 201, 'watched only')
+  await until(async () => await metric('verigate_apps_reloads_total{result="ok"}') >= 2, 'both have reloaded it')
+  t.equal((await create(made))?.status, 201, 'monitored only')
   t.equal((await clients[0].create({ phoneNumber: '+33612345678', workflow: ['otpless.otp'] })).status, 201)
   t.strictSame(
     await Promise.all(
@@ -266,16 +270,20 @@ t.test('countries, and the budget for those that remain unverified', { buffered:
 
   await writeFile(environment['APPS_FILE'] ?? '', JSON.stringify([{ ...apps[0], limits: { requestsPerHour: 1 } }]))
   for (const { signal } of processes) signal('SIGHUP')
-  await until(async () => await metric('verigate_apps_reloads_total{result="invalid"}') >= 2, 'both have refused it')
+  await until(async () => await metric('verigate_apps_reloads_total{result="invalid"}') >= 2, 'both have rejected it')
   t.match(
-    lines().findLast(({ msg }) => msg === 'APPS_FILE reload failed; keeping the previous apps'), { cause: /APPS_FILE\/0\/limits/ },
+    lines().findLast(
+      ({ msg }) => msg === 'APPS_FILE reload failed; keeping the previous apps',
+    ), { cause: /APPS_FILE\/0\/limits/ },
   )
   t.equal((await clients[0].call('GET', '/verifications?reference=r')).status, 200)
 })
 
-t.test('Redis away: no create passes unseen, and front ends are still told apart', { buffered: true }, async t => {
+t.test('without Redis: no create passes uncounted, and each process keeps the limit by itself', {
+  buffered: true,
+}, async t => {
   const { clients, redis } = await startTwo(t, { limits: { requestsPerMinute: 5, createsPerNumberPerHour: 3 } })
-  await until(() => Date.now() % 60_000 < 40_000, 'all of it fits into one minute', 25_000)
+  await until(() => Date.now() % 60_000 < 40_000, 'all requests fall into one minute', 25_000)
   await redis.stop()
   const answers = await Promise.all(
     [1, 2, 3].map(n => clients[0].create({ phoneNumber: `+141555501${2 * n}0`, workflow: ['otpless.otp'] })),
@@ -283,11 +291,11 @@ t.test('Redis away: no create passes unseen, and front ends are still told apart
   for (const answer of answers) t.match(
     answer, { status: 503, body: { code: 'store_unavailable' } }, 'creates are refused',
   )
-  t.equal((await clients[0].call('GET', '/providers')).status, 200, 'what needs no store is answered')
+  t.equal((await clients[0].call('GET', '/providers')).status, 200, 'requests that need no store are answered')
   t.equal((await clients[0].call('GET', '/providers')).status, 200)
   t.match(
     await clients[0].call('GET', '/providers'), { status: 429, headers: { 'ratelimit-remaining': '0' } },
-    'and the process keeps the limit by itself',
+    'the limit of this process',
   )
   t.equal((await clients[1].call('GET', '/providers')).status, 200)
 })

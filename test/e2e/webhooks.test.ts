@@ -8,7 +8,7 @@ import { startReceiver, type Received } from '../sandbox/receiver.ts'
 import { codeFor, numberEnding, readMetric } from './end-user.ts'
 import { webhookEventTypes } from '../../src/core/vocabulary.ts'
 
-/** As a receiver does it: throws unless the signature is right. */
+/** As a receiver does it: throws unless the signature is valid. */
 const open = ({ headers, text }: Received): Record<string, any> =>
   Object(
     new Webhook(webhookSecret).verify(
@@ -45,7 +45,7 @@ async function readAll (redis: Redis): Promise<string> {
   return (await Promise.all(names.map(async name => `${name} ${JSON.stringify(await read(name))}`))).join('\n')
 }
 
-t.test('an app that chooses nothing is told the outcome, once', async t => {
+t.test('an app that chooses no events receives the outcome, once', async t => {
   const receiver = await startReceiver(t)
   const gateway = await startGateway(t, { apps: withWebhook(receiver.url) })
   const id = await verify(gateway)
@@ -58,14 +58,14 @@ t.test('an app that chooses nothing is told the outcome, once', async t => {
     async () => (await deliveriesOf(gateway)).every(({ status }) => status === 'delivered'), 'both are recorded',
   )
 
-  const told = receiver.received.find(one => open(one)['data'].id === id)
-  if (told === undefined) throw new Error('not told')
-  const { data, type, timestamp } = open(told)
+  const received = receiver.received.find(one => open(one)['data'].id === id)
+  if (received === undefined) throw new Error('not received')
+  const { data, type, timestamp } = open(received)
   t.strictSame(
     data, (await gateway.shop.call('GET', `/verifications/${id}`)).body, 'the verification as the API shows it',
   )
   t.match({ type, timestamp }, { type: 'verification.verified', timestamp: data['updatedAt'] })
-  t.equal(told.headers['webhook-id'], `msg_${id.slice(4)}_${data['revision']}`)
+  t.equal(received.headers['webhook-id'], `msg_${id.slice(4)}_${data['revision']}`)
   t.match(receiver.received.map(typeOf).toSorted(), ['verification.canceled', 'verification.verified'])
 
   await gateway.app.gateway.sweep()
@@ -79,7 +79,7 @@ t.test('an app that chooses nothing is told the outcome, once', async t => {
   )
 })
 
-t.test('an app that chooses all is told every step, in an order that it can know', async t => {
+t.test('an app that chooses all events can order them by revision', async t => {
   const receiver = await startReceiver(t)
   const gateway = await startGateway(t, { apps: withWebhook(receiver.url, [...webhookEventTypes]) })
   const { shop } = gateway
@@ -90,24 +90,24 @@ t.test('an app that chooses all is told every step, in an order that it can know
   await shop.call('POST', `/verifications/${id}/next`, { reason: 'not_on_cellular' })
   await receiver.first(2)
   await shop.call('POST', `/verifications/${id}/cancel`)
-  const told = (await receiver.first(3)).map(open)
+  const events = (await receiver.first(3)).map(open)
   t.strictSame(
-    told.map(({ type }) => type), ['verification.created', 'verification.action_required', 'verification.canceled'],
+    events.map(({ type }) => type), ['verification.created', 'verification.action_required', 'verification.canceled'],
   )
   t.match(
-    told,
+    events,
     [
       { data: { nextAction: {} } }, { data: { nextAction: { type: 'submitCode' } } },
       { data: { nextAction: null, status: 'canceled' } },
     ],
   )
-  const revisions = told.map(({ data }) => data['revision'])
+  const revisions = events.map(({ data }) => data['revision'])
   t.strictSame(revisions, revisions.toSorted((a, b) => a - b))
-  t.equal(new Set(revisions).size, 3, 'each has a revision of its own')
+  t.equal(new Set(revisions).size, 3, 'each has its own revision')
   t.equal(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size, 3)
 })
 
-t.test('an app that wants one type gets that only', async t => {
+t.test('an app that chooses one type receives only that', async t => {
   const receiver = await startReceiver(t)
   const gateway = await startGateway(t, { apps: withWebhook(receiver.url, ['failed']) })
   await verify(gateway)
@@ -121,7 +121,7 @@ t.test('an app that wants one type gets that only', async t => {
   t.equal((await deliveriesOf(gateway)).length, 1)
 })
 
-t.test('a receiver that fails twice, hangs once, and then is well', async t => {
+t.test('a receiver that fails twice, hangs once, and then succeeds', async t => {
   let ahead = 0
   const now = (): number => Date.now() + ahead
   const answers = [500, 500, undefined, 200]
@@ -139,7 +139,7 @@ t.test('a receiver that fails twice, hangs once, and then is well', async t => {
     ahead += Math.max(0, Date.parse(nextTryAt) - now())
     await gateway.app.gateway.sweep()
   }
-  await until(async () => (await deliveriesOf(gateway))[0]?.['status'] === 'delivered', 'it is delivered in the end')
+  await until(async () => (await deliveriesOf(gateway))[0]?.['status'] === 'delivered', 'it is delivered at last')
   t.match(await deliveriesOf(gateway), [{
     verificationId: id, tries: [
       { statusCode: 500 }, { statusCode: 500 }, { statusCode: null, error: 'timeout' },
@@ -173,7 +173,7 @@ t.test('a receiver that fails twice, hangs once, and then is well', async t => {
   const redis = new Redis(redisUrl)
   t.teardown(() => redis.disconnect())
   const stored = await readAll(redis)
-  t.match(stored, /"notify"/, 'streams of the queue are among it')
+  t.match(stored, /"notify"/, 'the streams of the queue are included')
   for (
     const secret of [
       phoneNumber.slice(2), webhookSecret.slice(6), 'of-the-shop', '/hooks', 'order-1', new URL(receiver.url).host,
@@ -184,7 +184,7 @@ t.test('a receiver that fails twice, hangs once, and then is well', async t => {
   }
 })
 
-t.test('erasing a verification erases what is still to be told of it', async t => {
+t.test('erasing a verification erases its pending deliveries', async t => {
   const receiver = await startReceiver(t, () => 500)
   const { url: redisUrl } = await startRedis(t)
   const gateway = await startGateway(t, { redisUrl, apps: withWebhook(receiver.url, [...webhookEventTypes]) })
@@ -206,12 +206,12 @@ t.test('erasing a verification erases what is still to be told of it', async t =
     async () => (
       await Promise.all((await redis.keys('*:due')).map(name => redis.zrange(name, '0', '-1')))
     ).flat().length === 0,
-    'nor a due time',
+    'no due time is left',
   )
 })
 
 for (const ROLE of ['api', 'all']) {
-  t.test(`erased at the very moment when there is news of it, role ${ROLE}`, async t => {
+  t.test(`erased while an event of it is being written, role ${ROLE}`, async t => {
     const receiver = await startReceiver(t)
     const { url: redisUrl } = await startRedis(t)
     const { shop, app: { gateway } } = await startGateway(
@@ -222,14 +222,14 @@ for (const ROLE of ['api', 'all']) {
     let canceled = 0
     const cancel = (id: string): Promise<void> =>
       gateway.cancel(id).then(() => { canceled += 1 }, error => { t.ok(isGone(error)) })
-    for (let turns = -5; turns < 40; turns += 1) {
+    for (let delay = -5; delay < 40; delay += 1) {
       const { body: { id } } = await shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })
-      const [first, last] = turns % 2 === 0 ? [cancel, gateway.erase] : [gateway.erase, cancel]
-      const begun = first(id)
-      for (let turn = 0; turn < turns / 3; turn += 1) await new Promise(resolve => setImmediate(resolve))
-      await Promise.all([begun, last(id)])
-      t.strictSame((await redis.keys('*')).filter(name => name.includes(id.slice(4))), [], 'nothing is left')
+      const [first, last] = delay % 2 === 0 ? [cancel, gateway.erase] : [gateway.erase, cancel]
+      const started = first(id)
+      for (let turn = 0; turn < delay / 3; turn += 1) await new Promise(resolve => setImmediate(resolve))
+      await Promise.all([started, last(id)])
+      t.strictSame((await redis.keys('*')).filter(name => name.includes(id.slice(4))), [], 'no key is left')
     }
-    t.ok(canceled > 0 && canceled < 45, `${canceled} were canceled before`)
+    t.ok(canceled > 0 && canceled < 45, `${canceled} were canceled before the erasure`)
   })
 }

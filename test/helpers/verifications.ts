@@ -68,7 +68,9 @@ export async function openTestbed (t: Teardown) {
 }
 type Shared = { redis: RedisClient, subscriber: RedisClient, queues: Queues, n: number }
 
-/** The room over a real store, with its own keys, namespace, clock and providers: `toy`, and `other` to fall back to. */
+/**
+ * The room over a real store, with its own keys, namespace, clock and providers: `toy`, and `other` to fall back to.
+ */
 function setUp (
   { redis, subscriber, queues, n }: Shared,
   { shop, maxInFlight, wrapStore = store => store, queues: seen = queues, retentionMs = day }: SetUpOptions,

@@ -14,7 +14,9 @@ async function wait (request: CreateRequest = {}, options?: SetUpOptions) {
   const keyOf = (attempt = 0): string => room.ids.callbackKey(id, attempt, 'callback')
   const counts = async () => {
     const text = await room.metrics.registry.metrics()
-    return new Map(Array.from(text.matchAll(/^verigate_callbacks_total\{(.*)\} (\d+)$/gm), ([, labels, n]) => [labels, n]))
+    return new Map(
+      Array.from(text.matchAll(/^verigate_callbacks_total\{(.*)\} (\d+)$/gm), ([, labels, n]) => [labels, n]),
+    )
   }
   async function receive (body: unknown, key: string | null = keyOf(), provider = 'toy') {
     const before = await counts()
@@ -31,7 +33,9 @@ const evidence = (value: { code: string } | { token: string } = { code: goodCode
 t.test('evidence is accepted once; a job resolves it', async t => {
   const { send, id, jobsOf, toy, current, gateway, lines } = await wait()
   t.equal(await send(evidence()), 'accepted')
-  t.match((await current()).attempts, [{ phase: 'resolving', evidence: { from: 'provider', value: { code: goodCode } } }])
+  t.match(
+    (await current()).attempts, [{ phase: 'resolving', evidence: { from: 'provider', value: { code: goodCode } } }],
+  )
   t.equal((await jobsOf(id)).length, 1)
   t.strictSame(toy.called('resolve'), [], 'the provider waits for its answer')
   t.match(lines.at(-1), { provider: 'toy', result: 'accepted', verificationId: id, msg: 'callback' })

@@ -17,7 +17,8 @@ const claimOf = ({ sealer, store }: SetUp) => {
 t.test('the record of a request', async t => {
   const { create, read, app, ids, now, toy, jobsOf } = setUp({ shop: { includeProfile: true } })
   const verification = await create({
-    reference: 'order-1', metadata: { plan: 'pro' }, locale: 'de', device: { platform: 'android' }, expiresInSeconds: 90,
+    reference: 'order-1', metadata: { plan: 'pro' }, locale: 'de', device: { platform: 'android' },
+    expiresInSeconds: 90,
   })
   t.match(verification, {
     status: 'pending', appId: 'shop', phoneNumber, country: 'US', reference: 'order-1', metadata: { plan: 'pro' },
@@ -53,7 +54,9 @@ t.test('a verification without a number may live in any partition', async t => {
 })
 
 t.test('what is refused', async t => {
-  const { create, app, gateway } = setUp({ shop: { deniedCountries: ['FR'], allowedReturnUrls: ['https://a.example/'] } })
+  const { create, app, gateway } = setUp(
+    { shop: { deniedCountries: ['FR'], allowedReturnUrls: ['https://a.example/'] } },
+  )
   t.equal(await errorCode(create({ phoneNumber: '4155550100' })), 'invalid_phone_number')
   t.equal(await errorCode(create({ returnUrl: 'https://b.example/' })), 'invalid_request')
   t.equal(await errorCode(create({ workflow: ['absent.code'] })), 'method_unavailable')
@@ -163,7 +166,7 @@ t.test('a key whose verification Redis has dropped makes a new one', async t => 
 t.test('a process that claimed the key and died before it wrote', async t => {
   const { create, store, claimKeys } = setUp()
   const first = await create({}, 'key-1')
-  const [claims] = [await claimKeys()]
+  const claims = await claimKeys()
   await store.erase(first.id, { publish: 'erased' })
   t.strictSame(await claimKeys(), claims)
   t.equal((await create({}, 'key-1')).id, first.id, 'the next request writes the id that was claimed')

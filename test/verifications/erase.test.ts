@@ -14,7 +14,7 @@ t.test('nothing of it is left, in any state', async t => {
     t.equal((await gateway.get(id)).status, status)
     const heard = changeFeed.once(id, { timeoutMs: 5_000 })
     await gateway.erase(id)
-    t.equal(await heard, 'erased', 'whoever follows it is notified')
+    t.equal(await heard, 'erased', 'its listeners are notified')
     t.equal(await errorCode(gateway.get(id)), 'gone')
     t.equal(await errorCode(gateway.erase(id)), 'gone')
     t.strictSame(await redis.keys(`${namespace}:*:[cri]:*`), [], `${status}: records, claims and indexes`)

@@ -35,7 +35,9 @@ t.test('a number that was discovered is found', async t => {
   const { id } = await gateway.create(app, request, null)
   t.strictSame(await gateway.find(app, { phoneNumber: discovered }, 10), [])
   await gateway.check(id, { token: 'x' })
-  t.match(await gateway.find(app, { phoneNumber: discovered }, 10), [{ id, phoneNumber: discovered, status: 'verified' }])
+  t.match(
+    await gateway.find(app, { phoneNumber: discovered }, 10), [{ id, phoneNumber: discovered, status: 'verified' }],
+  )
   t.match(await gateway.find(app, { reference: 'a' }, 10), [{ id }])
   t.match(await create(), { status: 'pending' })
 })

@@ -3,7 +3,9 @@ import { ApiError, ProviderError } from '../../src/core/errors.ts'
 import { createKeys } from '../../src/store/keys.ts'
 import { StoreUnavailable } from '../../src/store/record-store.ts'
 import { jobText } from '../../src/verifications/dispatch.ts'
-import { errorCode, goodCode, day, openTestbed, phoneNumber, type SetUp, type SetUpOptions } from '../helpers/verifications.ts'
+import {
+  errorCode, goodCode, day, openTestbed, phoneNumber, type SetUp, type SetUpOptions,
+} from '../helpers/verifications.ts'
 
 const { setUp, redis } = await openTestbed(t)
 const next = { type: 'nextRequested', reason: 'abandoned' } as const
@@ -22,7 +24,7 @@ async function dueTimes ({ namespace, ids }: SetUp, id: string): Promise<Record<
   return Object.fromEntries(list.flatMap((each, n) => n % 2 === 0 ? [[each, Number(list[n + 1])]] : []))
 }
 
-t.test('a job starts the attempt that nobody has started, once', async t => {
+t.test('a job starts an unclaimed attempt, once', async t => {
   const { dispatch, stored, id, gateway, other, read } = await wait()
   await dispatch.apply(stored, next)
   await Promise.all([1, 2, 3].map(() => gateway.resolve(id, false)))
@@ -105,13 +107,13 @@ t.test('sweep: what a dead process left behind', async t => {
   await transitions.apply(stored, next)
   pass(8_000)
   await gateway.sweep()
-  t.equal((await jobsOf(id)).length, 1, 'the start that nobody claimed')
+  t.equal((await jobsOf(id)).length, 1, 'the unclaimed start')
   await gateway.resolve(id, false)
   t.strictSame(other.called('start'), ['other.code'])
   await transitions.apply(await read(id), { ...callback, attempt: 1 })
   pass(8_000)
   await gateway.sweep()
-  t.equal((await jobsOf(id)).length, 2, 'the evidence that nobody resolved')
+  t.equal((await jobsOf(id)).length, 2, 'the unresolved evidence')
 })
 
 t.test('sweep: a method that polls is queried again and again, without the app', async t => {

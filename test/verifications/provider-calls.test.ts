@@ -38,7 +38,8 @@ t.test('what the adapter receives about an attempt', async t => {
   const ended = apply(waiting, events.attemptFailed)
   t.match(providerCalls.contextOf(ended, 0), { state: null, expiresAt: waiting.expiresAt })
   t.match(providerCalls.contextOf(ended, 1), {
-    id: ids.attemptId(id, 1), redirectUrl: `${publicUrl}/callbacks/toy`, redirectKey: ids.callbackKey(id, 1, 'redirect'),
+    id: ids.attemptId(id, 1), redirectUrl: `${publicUrl}/callbacks/toy`,
+    redirectKey: ids.callbackKey(id, 1, 'redirect'),
   }, 'a redirect URI that is registered: the key is returned in the query')
   t.match(prepare().providerCalls.contextOf(prepare().waiting, 0), { redirectUrl: null, redirectKey: null })
   t.throws(() => providerCalls.contextOf(waiting, 1), RangeError)
@@ -83,7 +84,9 @@ t.test('a provider that is not configured any more', async t => {
     const { providerCalls, starting, waiting } = prepare(method)
     const reason = 'provider_misconfigured'
     t.strictSame(await providerCalls.start(starting, 0), { type: 'startFailed', attempt: 0, reason })
-    t.strictSame(await providerCalls.resolve(waiting, 0, evidence, false), { type: 'attemptFailed', attempt: 0, reason })
+    t.strictSame(
+      await providerCalls.resolve(waiting, 0, evidence, false), { type: 'attemptFailed', attempt: 0, reason },
+    )
     t.match(await providerCalls.resend(waiting, 0).catch(error => error), { reason })
     await providerCalls.cancel(waiting, 0)
   }
@@ -117,7 +120,9 @@ t.test('an error that a later try may repair is thrown, any other ends the attem
   toy.answers.resolve = fail('provider_timeout', true)
   t.match(await providerCalls.resolve(waiting, 0, evidence, false).catch(error => error), { retryable: true })
   toy.answers.resolve = fail('evidence_expired')
-  t.match(await providerCalls.resolve(waiting, 0, evidence, false), { type: 'attemptFailed', reason: 'evidence_expired' })
+  t.match(
+    await providerCalls.resolve(waiting, 0, evidence, false), { type: 'attemptFailed', reason: 'evidence_expired' },
+  )
   toy.answers.resolve = async () => { throw new RangeError('a fault of the adapter') }
   await t.rejects(providerCalls.resolve(waiting, 0, evidence, false), RangeError)
 })
@@ -134,6 +139,9 @@ t.test('resend and cancel', async t => {
   toy.answers.cancel = fail('provider_error')
   await providerCalls.cancel(waiting, 0)
   t.match(lines.at(-1), { verificationId: waiting.id, reason: 'provider_error', level: 40 })
+  toy.answers.cancel = async () => { throw new RangeError('a fault of the adapter') }
+  await providerCalls.cancel(waiting, 0)
+  t.match(lines.at(-1), { verificationId: waiting.id, reason: 'internal', level: 40 })
   const guarded = adapters.get('toy')
   delete guarded?.cancel
   delete guarded?.resend

@@ -24,7 +24,11 @@ t.test('their health, with times as text', async t => {
   await create()
   const at = new Date(now()).toISOString()
   t.match(gateway.providers(), [
-    { health: { breaker: 'open', errorRate: 1, lastSuccessAt: null, lastFailure: { at, reason: 'provider_misconfigured' } } },
+    {
+      health: {
+        breaker: 'open', errorRate: 1, lastSuccessAt: null, lastFailure: { at, reason: 'provider_misconfigured' },
+      },
+    },
     { provider: 'other', health: { breaker: 'closed', errorRate: 0, lastSuccessAt: at, lastFailure: null } },
   ])
   t.strictSame(other.called('start'), ['other.code'])

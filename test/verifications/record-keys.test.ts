@@ -110,7 +110,9 @@ t.test('evidence that the provider did not accept is not used up; judged evidenc
   t.strictSame(failed('number_mismatch'), own, 'it ends, and frees its number only')
   t.strictSame(writesAfter(states.resolvingProvider, events.numberProven).releases, own)
   t.strictSame(writesAfter(states.waiting, { ...events.attemptFailed, reason: 'evidence_invalid' }).releases, [])
-  const last = applyAll(created({ workflow: [step('truid.phone_check')] }), events.attemptStarted, events.evidenceProvider)
+  const last = applyAll(
+    created({ workflow: [step('truid.phone_check')] }), events.attemptStarted, events.evidenceProvider,
+  )
   t.match(
     writesAfter(last, { ...events.attemptFailed, reason: 'evidence_invalid' }).releases, [...own, evidence],
     'also by the change that ends the verification',

@@ -22,8 +22,12 @@ async function wasQueried ({ read }: SetUp, id: string): Promise<boolean> {
   const attempt = pendingAttempt((await read(id)).record)
   return attempt.phase === 'resolving' && attempt.wasQueried
 }
-const failWith = (room: SetUp, reason: 'provider_error' | 'provider_timeout' | 'rate_limited_by_provider', status: number | null) => {
-  room.toy.answers.resolve = async () => { throw new ProviderError('toy', 'resolve', reason, { retryable: true, status }) }
+const failWith = (
+  room: SetUp, reason: 'provider_error' | 'provider_timeout' | 'rate_limited_by_provider', status: number | null,
+) => {
+  room.toy.answers.resolve = async () => {
+    throw new ProviderError('toy', 'resolve', reason, { retryable: true, status })
+  }
 }
 
 t.test('the answer is applied', async t => {
@@ -74,7 +78,7 @@ t.test('only an explicit refusal of a first query says that it was not looked at
   t.ok(await repeated.wasQueried(), 'a 429 to a repeated query says nothing about the first one')
 })
 
-t.test('a breaker that is open has asked nobody', async t => {
+t.test('an open breaker: the provider was not queried', async t => {
   const room = await receive()
   room.toy.answers.start = async () => { throw new ProviderError('toy', 'start', 'provider_misconfigured') }
   await room.create({ phoneNumber: '+14155550102' })

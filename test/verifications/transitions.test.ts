@@ -54,7 +54,9 @@ t.test('insert: one write, one observation; the caller starts the attempt', asyn
 t.test('insert: a start that needs no provider is in the same write', async t => {
   const { insert, observed } = prepare(['toy.web'])
   t.match(await insert({ phoneNumber: null }), {
-    effect: null, stored: { record: { revision: 2, attempts: [{ phase: 'waiting', action: { type: 'openDeepLink' } }] } },
+    effect: null, stored: {
+      record: { revision: 2, attempts: [{ phase: 'waiting', action: { type: 'openDeepLink' } }] },
+    },
   })
   t.strictSame(observed, [[null, 'pending']])
 })
@@ -73,7 +75,9 @@ t.test('insert: what prevents it', async t => {
   t.strictSame(await transitions.insert(request({ id: record.id }), at, []), { type: 'id', holder: null })
   const idempotency = { names: ['bmFtZQ'], hash: 'h', at }
   const first = await insert({ phoneNumber: null, idempotency, workflow: [step('toy.token')] })
-  t.match(await transitions.insert(request({ idempotency, phoneNumber: null, workflow: [step('toy.token')] }), at, []), {
+  t.match(await transitions.insert(
+    request({ idempotency, phoneNumber: null, workflow: [step('toy.token')] }), at, [],
+  ), {
     type: 'idempotency', holder: { value: `${first.stored.record.id} h ${at}` },
   })
   const full = { name: 'creates.x', add: 1, below: 0, expiresAt: at + day }
@@ -92,9 +96,13 @@ t.test('a method that may start once per number', async t => {
   await gateway.cancel(second.id)
   const third = await create({ workflow: ['toy.code', 'toy.push', 'other.code'] })
   t.match((await gateway.next(third.id, 'abandoned')).attempts, [
-    { reason: 'abandoned' }, { status: 'skipped', reason: 'recently_tried' }, { method: 'other.code', phase: 'waiting' },
+    { reason: 'abandoned' }, {
+      status: 'skipped', reason: 'recently_tried',
+    }, { method: 'other.code', phase: 'waiting' },
   ], 'also when it is the fallback')
-  t.match(await create({ workflow: ['toy.push'], onConflict: 'replace' }), { status: 'failed', reason: 'recently_tried' })
+  t.match(
+    await create({ workflow: ['toy.push'], onConflict: 'replace' }), { status: 'failed', reason: 'recently_tried' },
+  )
   t.strictSame(toy.called('start'), ['toy.push', 'toy.code', 'toy.code'])
 })
 
@@ -192,7 +200,10 @@ t.test('webhook events are written with the change', async t => {
   const { id } = await create()
   const { stored: { record } } = await transitions.apply(await read(id), canceled)
   for (const [revision, type] of [[1, 'verification.created'], [record.revision, 'verification.canceled']] as const) {
-    t.match(await deliveryStore.load(ids.deliveryId(id, revision)), { record: { type, verificationId: id, status: 'pending' } })
+    t.match(
+      await deliveryStore.load(ids.deliveryId(id, revision)),
+      { record: { type, verificationId: id, status: 'pending' } },
+    )
   }
   const silent = await create({ phoneNumber: '+14155550102' })
   t.equal(await deliveryStore.load(ids.deliveryId(silent.id, silent.revision)), null, 'no event, no delivery')
