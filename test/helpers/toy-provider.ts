@@ -22,7 +22,9 @@ const methods = {
   }),
   token: method({ needsPhoneNumber: false, evidence: ['token'], nextActions: ['submitToken'] }),
   poll: method({ evidence: ['none'], nextActions: ['answerCall'] }),
-  operator: method({ needsReturnUrl: true, redirect: 'fixed', nextActions: ['openUrlOnCellular'] }),
+  operator: method({
+    needsReturnUrl: true, redirect: 'fixed', nextActions: ['openUrlOnCellular'], isFoundByProviderId: true,
+  }),
 }
 const actions: Record<keyof typeof methods, Started['action']> = {
   code: { type: 'submitCode', length: 6, channels: ['SMS'] },
@@ -94,7 +96,8 @@ export function createToyProvider (provider: string): Toy {
       return answers.cancel(attempt)
     },
     // A callback of this provider is what it means, word for word.
-    receive: ({ key, body }) => typeof body === 'object' && body !== null ? { key, ...body } as Received : null,
+    receive: ({ key, body }) => 
+    typeof body === 'object' && body !== null ? { ...'providerId' in body ? {} : { key }, ...body } as Received : null,
     readReturn: (_attempt, { code }) => code === undefined ? null : { code },
     findKey: ({ state }) => state ?? null,
     singleUse: (_attempt, evidence) => Object(evidence).token ?? null,

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { collectMethods, guardAdapter } from '../../src/adapters/guard.ts'
+import { collectMethods, createRoutingContext, guardAdapter } from '../../src/adapters/guard.ts'
 import { createApps, type App } from '../../src/apps/apps.ts'
 import { createCountryPolicy } from '../../src/apps/country-policy.ts'
 import { createLimits } from '../../src/apps/limits.ts'
 import { ApiError } from '../../src/core/errors.ts'
-import { providerOf, type Verification } from '../../src/core/verification.ts'
+import type { Verification } from '../../src/core/verification.ts'
 import { createInlineExecutor } from '../../src/jobs/inline-executor.ts'
 import { createQueues, queueNames, type Queues } from '../../src/jobs/queues.ts'
 import { createChangeFeed } from '../../src/store/change-feed.ts'
@@ -26,6 +26,7 @@ import { createSingleUse } from '../../src/verifications/single-use.ts'
 import { createStart } from '../../src/verifications/start.ts'
 import { createTransitions, type TransitionsParts } from '../../src/verifications/transitions.ts'
 import { createVerifications } from '../../src/verifications/verifications.ts'
+import { createWriter } from '../../src/verifications/writer.ts'
 import { createDeliveries } from '../../src/webhooks/deliveries.ts'
 import { createDeliveryKeys } from '../../src/webhooks/delivery-keys.ts'
 import { decodeDelivery, encodeDelivery } from '../../src/webhooks/delivery.ts'
@@ -119,16 +120,17 @@ function setUp (
   // The same parts once more, each within reach.
   const observed: [before: string | null, after: string][] = []
   const providerCalls = createProviderCalls({ adapters, ids, publicUrl, log, now })
-  const transitionsParts: TransitionsParts = {
-    store, providerCalls, limits, deliveries, now,
-    writes: {
+  const write = createWriter({
+    store, limits, deliveries,
+    context: {
       names: sealer.names, methods, retentionMs, singleUseOf: createSingleUse({ adapters, providerCalls }),
       codeCounters: (appId, name, event, at) =>
         event === 'incorrect' ? limits.forWrongCode(name, at) : limits.forCode(apps.byId(appId), name, at),
     },
-    routing: { methods, isOpen: method => adapters.get(providerOf(method))?.isOpen() ?? true },
-    startsLocally: method => methods.get(method)?.startsLocally === true,
     observe: (before, after) => { observed.push([before?.status ?? null, after.status]) },
+  })
+  const transitionsParts: TransitionsParts = {
+    store, write, routing: createRoutingContext(adapters, methods), providerCalls, retentionMs, now,
   }
   const transitions = createTransitions(transitionsParts)
   const dispatch = createDispatch({

@@ -5,7 +5,7 @@ import { errorCode, goodCode, openTestbed, publicUrl, type SetUpOptions } from '
 import type { CreateRequest } from '../../src/verifications/create.ts'
 
 const { setUp } = await openTestbed(t)
-type Message<R = Received> = R extends Received ? Omit<R, 'key'> : never
+type Message<R = Received> = R extends Received ? Omit<R, 'key' | 'providerId'> : never
 
 /** A verification, and callbacks about its attempts; `send` returns how the callback was counted. */
 async function wait (request: CreateRequest = {}, options?: SetUpOptions) {
@@ -138,4 +138,18 @@ t.test('the adapter sees the public URL of the callback', async t => {
   }
   t.equal(await send(evidence()), 'accepted')
   t.strictSame(urls, [callbackUrl(publicUrl, 'toy', keyOf())])
+})
+
+t.test('a callback that names the attempt by the provider\'s own id', async t => {
+  const { gateway, app, toy, receive } = await wait({}, { shop: { allowedReturnUrls: ['https://a.example/'] } })
+  toy.answers.start = async () => ({ state: null, action: { type: 'answerCall' }, id: 'theirs' })
+  const request = { phoneNumber: '+14155550102', workflow: ['toy.operator'], returnUrl: 'https://a.example/' }
+  const { id } = await gateway.create(app, request, null)
+  const message = { providerId: 'theirs', ...evidence() }
+  t.equal(await receive({ ...message, providerId: 'unknown' }), 'unknown')
+  t.equal(await receive(message), 'accepted')
+  t.match((await gateway.get(id)).attempts, [{ phase: 'resolving', evidence: { from: 'provider' } }])
+  toy.answers.start = async () => ({ state: null, action: { type: 'answerCall' }, id: 'hidden' })
+  await gateway.create(app, { phoneNumber: '+14155550104', workflow: ['toy.code'] }, null)
+  t.equal(await receive({ ...message, providerId: 'hidden' }), 'unknown', 'a method whose callbacks have our key')
 })

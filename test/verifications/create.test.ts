@@ -1,6 +1,7 @@
 import t from 'tap'
 import { ApiError, ProviderError } from '../../src/core/errors.ts'
 import { createCreate, partitionOfByte, readNumber } from '../../src/verifications/create.ts'
+import { createResolveConflict } from '../../src/verifications/create-conflict.ts'
 import { createIdempotentReplays } from '../../src/verifications/idempotency.ts'
 import { encodeRecord } from '../../src/verifications/record-codec.ts'
 import { numberKeys } from '../../src/verifications/record-keys.ts'
@@ -185,10 +186,13 @@ t.test('a policy that refuses now does not hide what was made before', async t =
 
 t.test('it gives up after five conflicts', async t => {
   const { transitions, dispatch, start, store, changeFeed, sealer, ids, methods, limits, app, now, toy } = setUp()
+  const replays = createIdempotentReplays({ store, changeFeed, now })
   let inserts = 0
   const holder = { name: 'x', value: ids.newId('shop', 0) }
   const create = createCreate({
-    dispatch, start, store, methods, now, tracing: noTracing, names: { sealer, ids, randomPartition: () => 0 },
+    start, replays, resolveConflict: createResolveConflict(
+      { dispatch, replays, store },
+    ), methods, now, tracing: noTracing, names: { sealer, ids, randomPartition: () => 0 },
     transitions: {
       ...transitions,
       insert: async () => {
@@ -196,7 +200,6 @@ t.test('it gives up after five conflicts', async t => {
         return { type: 'live', holder }
       },
     },
-    replays: createIdempotentReplays({ store, changeFeed, now }),
     policies: { limits, country: { assertAllowed () {} } },
   })
   await t.rejects(create(app, { phoneNumber }, null), new ApiError(

@@ -30,9 +30,9 @@ t.test('a process that works no jobs enqueues the effect, under the name of its 
 
 t.test('the effect that the caller runs itself is not enqueued', async t => {
   const { dispatch, stored, id, jobsOf, toy } = await wait({ maxInFlight: 5 })
-  const resolving = await dispatch.apply(stored, callback, 'resolve')
+  const resolving = await dispatch.apply(stored, callback, { runsHere: 'resolve' })
   t.equal(resolving.effect, 'resolve')
-  const started = await dispatch.apply(resolving.stored, next, 'start')
+  const started = await dispatch.apply(resolving.stored, next, { runsHere: 'start' })
   t.match(started.stored.record.attempts[1], { phase: 'starting', isClaimed: true }, 'claimed in the same write')
   t.strictSame(await jobsOf(id), [])
   t.strictSame(toy.called('resolve'), [])
@@ -41,7 +41,7 @@ t.test('the effect that the caller runs itself is not enqueued', async t => {
 t.test('another effect than the caller runs is enqueued', async t => {
   const { dispatch, stored, id, jobsOf, pass } = await wait()
   pass(60_000)
-  const late = await dispatch.apply(stored, callback, 'resolve')
+  const late = await dispatch.apply(stored, callback, { runsHere: 'resolve' })
   t.equal(late.effect, 'start')
   t.match(late.stored.record.attempts[1], { isClaimed: false })
   t.equal((await jobsOf(id)).length, 1)
@@ -76,7 +76,7 @@ t.test('a start, and what the sweeper finds undone, go to a job', async t => {
   t.equal((await jobsOf(id)).length, 1, 'the same revision is the same job')
 
   const late = await wait({ maxInFlight: 5 })
-  const resolving = await late.dispatch.apply(late.stored, callback, 'resolve')
+  const resolving = await late.dispatch.apply(late.stored, callback, { runsHere: 'resolve' })
   late.pass(8_000)
   t.equal((await late.dispatch.apply(resolving.stored, { type: 'timeElapsed' })).effect, 'resolve')
   t.equal((await late.jobsOf(late.id)).length, 1)

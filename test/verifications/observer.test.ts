@@ -51,6 +51,7 @@ t.test('a change in between is counted, not logged', async t => {
   const { counted, budgeted, lines } = observe([states.waiting, states.resolvingApp])
   t.strictSame(counted, ['pending pending'])
   t.strictSame([budgeted, lines], [[], []])
+  t.strictSame(observe([states.canceled, states.canceled]).lines, [], 'an end is logged once')
 })
 
 t.test('a verification that ends in the write that creates it is logged twice and counted once', async t => {

@@ -43,7 +43,20 @@ t.test('a start that another process has claimed is not made again', async t => 
   t.strictSame(await read(id), claimed)
 })
 
-t.test('a job resolves evidence, as a repeated query', async t => {
+t.test('a job repeats a query whose answer may be lost', async t => {
+  const { id, gateway, toy, read } = await wait()
+  const resolve = toy.answers.resolve
+  toy.answers.resolve = async () => {
+    throw new ProviderError('toy', 'resolve', 'provider_error', { retryable: true, status: 503 })
+  }
+  t.match(await gateway.check(id, { code: goodCode }), { settled: false })
+  toy.answers.resolve = resolve
+  await gateway.resolve(id, false)
+  t.strictSame(toy.calls.flatMap(({ repeated }) => repeated ?? []), [false, true])
+  t.equal((await read(id)).record.status, 'verified')
+})
+
+t.test('a job resolves evidence, once', async t => {
   const { dispatch, stored, id, gateway, toy, read } = await wait()
   await dispatch.apply(stored, callback)
   await gateway.resolve(id, false)

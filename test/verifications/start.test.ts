@@ -29,8 +29,8 @@ t.test('the attempt that the caller claimed', async t => {
   t.strictSame(await read(id), stored)
   t.strictSame(toy.called('start'), ['toy.code'])
   t.strictSame(await jobsOf(id), [])
-  t.equal(await start({ stored, effect: null }), stored, 'no effect, no start')
-  t.equal(await start({ stored, effect: 'resolve' }), stored)
+  t.equal(await start({ ...inserted, stored, effect: null }), stored, 'no effect, no start')
+  t.equal(await start({ ...inserted, stored, effect: 'resolve' }), stored)
   t.equal(toy.calls.length, 1)
 })
 
