@@ -202,6 +202,10 @@ t.test('startsHere claims the next start in the same write', async t => {
   const first = createVerification(request(), start, { startsHere: true }).next
   t.match(pendingAttempt(first), { isClaimed: true })
   t.equal(decide(first, events.startClaimed, start), null, 'no other process can claim it')
+  t.match(
+    pendingAttempt(apply(states.unclaimed, events.startClaimed, start + 3_000)),
+    { isClaimed: true, leaseUntil: start + 3_000 + leaseMs.start }, 'the lease begins with the claim',
+  )
   t.match(pendingAttempt(states.unclaimed), { isClaimed: false })
 })
 

@@ -1,5 +1,7 @@
 import t from 'tap'
-import { actionOf, availableActions, currentAttempt, dueAt, isFinal, providerOf, leaseMs } from '../../src/core/verification.ts'
+import {
+  actionOf, availableActions, currentAttempt, dueAt, isFinal, providerOf, leaseMs,
+} from '../../src/core/verification.ts'
 import { action, apply, created, events, nextStep, pendingAttempt, start, states } from './fixtures.ts'
 
 t.test('currentAttempt and isFinal', async t => {

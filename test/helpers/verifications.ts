@@ -108,7 +108,9 @@ function setUp (
 
   const budgeted: string[] = []
   const budget = {
-    count: (...counted: string[]) => { budgeted.push(counted.join(' ')) }, exceeded: () => null,
+    count: (app: string, country: string, what: string) => {
+      budgeted.push([app, country, what].join(' ')),
+    }, exceeded: () => null,
   }
   const limits = createLimits({ sealer })
   const gateway = createVerifications({

@@ -13,7 +13,7 @@ function observe (...changes: [before: Verification | null, after: Verification]
   const budgeted: string[] = []
   const lines: [object, string | undefined][] = []
   const observer = createObserver({
-    sealer, budget: { count: (...entry) => { budgeted.push(entry.join(' ')) } },
+    sealer, budget: { count: (app, country, what) => { budgeted.push([app, country, what].join(' ')) } },
     metrics: { countChange: (before, after) => { counted.push(`${before?.status ?? null} ${after.status}`) } },
     log: { info: (fields: unknown, message?: unknown) => { lines.push([Object(fields), String(message)]) } },
   })

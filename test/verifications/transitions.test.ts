@@ -61,6 +61,14 @@ t.test('insert: a start that needs no provider is in the same write', async t =>
   t.strictSame(observed, [[null, 'pending']])
 })
 
+t.test('apply: a start that needs no provider is left to the process that starts it', async t => {
+  const { transitions, stored, toy } = await wait(['toy.code', 'toy.web'])
+  t.match(await transitions.apply(stored, next), { effect: 'start', stored: { record: { attempts: [{}, {
+    phase: 'starting', isClaimed: false,
+  }] } } })
+  t.strictSame(toy.called('start'), ['toy.code'])
+})
+
 t.test('insert: methods that cannot start are skipped', async t => {
   const { insert } = prepare(['absent.code', 'toy.operator', 'toy.code'])
   t.match((await insert()).stored.record.attempts, [
