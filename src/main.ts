@@ -3,7 +3,6 @@ import closeWithGrace from 'close-with-grace'
 import manifest from '../package.json' with { type: 'json' }
 import { startApp, type RunningApp } from './app.ts'
 import { readConfig, type Config } from './config.ts'
-import type { Simulators } from './sandbox/simulators.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 import { noTracing, traceIdOf, type Tracing } from './telemetry/tracing.ts'
 
@@ -52,7 +51,7 @@ async function createTelemetry (config: Config): Promise<{ log: Logger, tracing:
   return { log, tracing }
 }
 
-async function openSimulators (config: Config, log: Logger): Promise<Simulators> {
+async function openSimulators (config: Config, log: Logger) {
   const { startSimulators } = await import('./sandbox/simulators.ts')
   return startSimulators({
     port: config.sandboxPort, host: config.host, gatewayUrl: config.publicUrl, settings: config.settings,

@@ -34,7 +34,7 @@ export function exceededPeriod (traffic: Traffic, rule: BudgetRule): 'hour' | 'd
 }
 
 export type UnverifiedBudget = {
-  /** Counts one more verification that was created or verified. */
+  /** Counts one more verification that was created or verified at `at` (ms since the epoch). */
   count (appId: string, country: string, what: keyof TrafficCount, at: number): void
   /**
    * Whether the app's creates of this country exceed its budget; if so, the time until the next hour, when the budget

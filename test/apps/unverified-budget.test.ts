@@ -70,7 +70,7 @@ async function start (t: Test) {
     return {
       close: budget.close,
       count (what: 'created' | 'verified', times: number, country = 'GB'): void {
-        for (let n = 0; n < times; n += 1) budget.count('shop', country, what)
+        for (let n = 0; n < times; n += 1) budget.count('shop', country, what, time)
       },
       exceeded: (asked: App, country = 'GB') => budget.exceeded(asked, country, time),
     }
@@ -163,7 +163,7 @@ t.test('while Redis is down nothing is exceeded, and no count is lost', async t 
   })
   t.teardown(() => budget.close())
   const strict = app({ mode: 'enforce', share: 0, leastPerDay: 0 })
-  for (let n = 0; n < 5; n += 1) budget.count('shop', 'GB', 'created')
+  for (let n = 0; n < 5; n += 1) budget.count('shop', 'GB', 'created', 10 * hour)
   await until(() => errors.length > 0, 'the first sync fails')
   t.equal(budget.exceeded(strict, 'GB', 10 * hour), null)
   isDown = false

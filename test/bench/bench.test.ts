@@ -38,7 +38,8 @@ t.test('rounds', async t => {
 t.test('tables', async t => {
   t.equal(renderText(results).split('\n').map(line => line.trim().split(/ {2,}/).join('|')).join('\n'), [
     'id|what|goal|measured|verdict',
-    'P1|create, no provider call: baseline (Fastify + one create script) ÷ ours, CPU|≥ 0.78×|0.8× (0.79–0.84)|met',
+    'P1|create, no provider call: baseline (Fastify + one create script) ÷ ours, CPU|≥ 0.78×|0.8× (0.79–0.84)|'
+      + 'met',
     '22.0 µs ÷ 27.5 µs',
     'P5r|forged callback: Redis commands|0|0|met',
     'P17|Redis memory per live verification, all its keys|≤ 950 B|1100 B|not met',
