@@ -13,11 +13,12 @@ import { createVerification, decide } from '../../src/core/decide.ts'
 import type { Event } from '../../src/core/events.ts'
 
 const phoneNumber = '+14155550142'
-const methods = { truid: ['truid.phone_check'], otpless: ['otpless.otp'] }
+const providers = { truid: ['truid.phone_check'], otpless: ['otpless.otp'] }
+const labelSets = { providers, queues: ['resolve', 'notify', 'sweep'], storeErrorCodes: unavailableCodes }
 const read = async ({ registry }: Metrics): Promise<Series[]> => readSeries(await registry.metrics())
 const ours = (series: Series[]): Series[] => series.filter(({ name }) => name.startsWith('verigate_'))
 
-/** A verification on the core's own rules; each event is counted as the shell counts it. */
+/** Applies events to a verification as the core does, and counts each change. */
 function run (
   metrics: Metrics, events: (Event | number)[],
   {
@@ -33,8 +34,8 @@ function run (
       ? {}
       : {
         country: parsePhoneNumber(number)?.country ?? noCountry,
-      }, reference: 'secret', metadata: {}, locale: null, device: {}, returnUrl: null, key: null,
-    includeProfile: false, workflow: workflow.map(step), expiresAt: now + 600_000, wants: ['verified'],
+      }, reference: 'secret', metadata: {}, locale: null, device: {}, returnUrl: null, idempotency: null,
+    includeProfile: false, workflow: workflow.map(step), expiresAt: now + 600_000, webhookEvents: [],
   }, now).next
   metrics.countChange(null, record)
   for (const event of events) {
@@ -60,8 +61,8 @@ const proven = (attempt: number, number = phoneNumber): Event => (
 )
 const failed = (attempt: number, reason: Reason): Event => ({ type: 'attemptFailed', attempt, reason })
 
-t.test('what happens to a verification', async t => {
-  const metrics = createMetrics(methods)
+t.test('a verification is counted with its attempts and its fallback', async t => {
+  const metrics = createMetrics(labelSets)
   run(metrics, [started(0), failed(0, 'not_on_cellular'), started(1), 12_000, evidence(1), proven(1)])
   const series = await read(metrics)
   const attempt = { method: 'truid.phone_check', reason: 'not_on_cellular' }
@@ -83,10 +84,10 @@ t.test('what happens to a verification', async t => {
   t.equal(sumOf(series, 'verigate_verification_seconds_bucket', { method: 'otpless.otp', le: '20' }), 1)
 })
 
-t.test('each end is counted once, whatever is written afterwards', async t => {
-  const metrics = createMetrics(methods)
+t.test('each end is counted once, also when the record is written again', async t => {
+  const metrics = createMetrics(labelSets)
   const record = run(metrics, [started(0), { type: 'canceled', reason: 'app_canceled' }])
-  for (let n = 0; n < 3; n += 1) metrics.countChange(record, { ...record, news: null })
+  for (let n = 0; n < 3; n += 1) metrics.countChange(record, { ...record })
   run(metrics, [failed(0, 'number_mismatch')])
   run(metrics, [failed(0, 'provider_error'), failed(1, 'provider_timeout')])
   run(metrics, [started(0), 60_000, { type: 'timeElapsed' }, started(1), 60_000, { type: 'timeElapsed' }])
@@ -106,8 +107,8 @@ t.test('each end is counted once, whatever is written afterwards', async t => {
   )
 })
 
-t.test('what was skipped is a fallback when it might have served', async t => {
-  const metrics = createMetrics(methods)
+t.test('a skipped attempt is a fallback only when its method could have served', async t => {
+  const metrics = createMetrics(labelSets)
   run(metrics, [{ type: 'attemptSkipped', attempt: 0, reason: null }, started(1)])
   t.equal(sumOf(await read(metrics), 'verigate_fallbacks_total'), 0)
   run(metrics, [{ type: 'attemptSkipped', attempt: 0, reason: 'provider_unavailable' }, started(1)])
@@ -116,8 +117,8 @@ t.test('what was skipped is a fallback when it might have served', async t => {
   t.equal(sumOf(series, 'verigate_attempts_total', { status: 'skipped' }), 2)
 })
 
-t.test('a number that the proof told is of no country', async t => {
-  const metrics = createMetrics(methods)
+t.test('a number that the proof revealed has no country', async t => {
+  const metrics = createMetrics(labelSets)
   run(metrics, [started(0), evidence(0), proven(0)], { number: null })
   const series = await read(metrics)
   for (const status of ['created', 'verified']) t.equal(
@@ -126,8 +127,8 @@ t.test('a number that the proof told is of no country', async t => {
   t.equal(sumOf(series, 'verigate_verifications_by_country_total'), 2)
 })
 
-t.test('of countries only so many have a name', async t => {
-  const metrics = createMetrics(methods)
+t.test('a limited number of countries have their own series', async t => {
+  const metrics = createMetrics(labelSets)
   const numbers = getCountries().flatMap(country => getExampleNumber(country, examples)?.number ?? [])
   t.ok(numbers.length > 200)
   for (const number of [...numbers, '+80012345678', ...numbers]) run(metrics, [], { number })
@@ -140,7 +141,7 @@ t.test('of countries only so many have a name', async t => {
   t.equal(names.size, 62, 'sixty, other and none')
   t.equal(
     sumOf(series, 'verigate_verifications_by_country_total', { status: 'created' }), 2 * numbers.length + 1,
-    'and all are counted',
+    'all verifications are counted',
   )
   t.ok(Number(sumOf(series, 'verigate_verifications_by_country_total', { country: 'other', status: 'created' })) > 200)
   for (const country of names) t.type(
@@ -149,8 +150,8 @@ t.test('of countries only so many have a name', async t => {
   )
 })
 
-t.test('every series is there, at zero, from the start; nothing that happens adds one', async t => {
-  const metrics = createMetrics(methods)
+t.test('every series exists at zero from the start, and no event adds one', async t => {
+  const metrics = createMetrics(labelSets)
   metrics.registerRoute('POST', '/verifications')
   const first = ours(await read(metrics))
   const constant = ['verigate_build_info', 'verigate_apps_last_reload_successful']
@@ -176,13 +177,13 @@ t.test('every series is there, at zero, from the start; nothing that happens add
   run(metrics, [started(0), 600_000, { type: 'timeElapsed' }])
   run(metrics, [started(0), evidence(0), proven(0)])
   run(metrics, [started(0), evidence(0), proven(0, '+14155550143')])
-  for (const [provider, names] of Object.entries(methods)) {
+  for (const [provider, names] of Object.entries(providers)) {
     for (const result of callbackResults) metrics.countCallback(provider, result)
     for (const method of names) {
-      for (const call of ['start', 'resend', 'resolve'] as const) {
+      for (const call of ['start', 'resend', 'resolve', 'cancel'] as const) {
         metrics.countCall({ provider, method, call, result: 'ok', reason: null, blame: 'none', durationMs: 5 })
         metrics.countCall(
-          { provider, method, call, result: 'error', reason: 'provider_error', blame: 'us', durationMs: 5 },
+          { provider, method, call, result: 'error', reason: 'provider_error', blame: 'internal', durationMs: 5 },
         )
         metrics.countCall(
           {
@@ -191,12 +192,6 @@ t.test('every series is there, at zero, from the start; nothing that happens add
         )
       }
     }
-    metrics.countCall(
-      {
-        provider, method: 'none', call: 'profile', result: 'error', reason: 'provider_timeout', blame: 'provider',
-        durationMs: 5,
-      },
-    )
   }
   for (const cause of refusalCauses) {
     metrics.countRefused(cause)
@@ -228,15 +223,15 @@ t.test('every series is there, at zero, from the start; nothing that happens add
         value === 0 && /^verigate_(refused|monitored|redis_errors|callbacks|webhook|queue|apps)/.test(name)
           && labels['le'] === undefined,
     ),
-    [], 'all of it is counted',
+    [], 'every one of these is counted',
   )
   t.notMatch(
-    after.map(identify).join('\n'), /secret(?!_not_set)|14155550|550142/, 'no id, no number, nothing that was brought',
+    after.map(identify).join('\n'), /secret(?!_not_set)|14155550|550142/, 'no id, no number, no evidence',
   )
 })
 
-t.test('a method or a path of the caller\'s own makes no series of its own', async t => {
-  const metrics = createMetrics(methods)
+t.test('an unknown verb or path does not make a new series', async t => {
+  const metrics = createMetrics(labelSets)
   for (const method of ['PROPFIND', 'MKCOL', 'GET']) metrics.countRequest(
     { method, route: null, statusCode: 404, durationMs: 1 },
   )
@@ -248,7 +243,7 @@ t.test('a method or a path of the caller\'s own makes no series of its own', asy
   ])
 })
 
-t.test('who has to mend it', async t => {
+t.test('blame: who has to fix a failed call', async t => {
   t.equal(blameOf(null), 'none')
   t.equal(blameOf('provider_misconfigured'), 'operator')
   for (
@@ -259,8 +254,8 @@ t.test('who has to mend it', async t => {
   ) t.equal(blameOf(reason), 'user')
 })
 
-t.test('a reload that failed is told until one succeeds', async t => {
-  const metrics = createMetrics({})
+t.test('a failed reload is visible until one succeeds', async t => {
+  const metrics = createMetrics({ ...labelSets, providers: {} })
   const state = async () => [
     'verigate_apps_last_reload_successful', 'verigate_apps_loaded_timestamp_seconds',
   ].map(async name => sumOf(await read(metrics), name))

@@ -8,14 +8,14 @@ type Span = {
   attributes: { key: string, value: { stringValue?: string } }[], status: { code: number },
 }
 
-/** Tracing into a collector of the test's own; `close` gives the spans by name. */
-async function bench (t: Test, { sampleRatio = 1, path = '' } = {}): Promise<{
+/** Tracing into a collector of the test; `close` returns the spans by name. */
+async function startTracing (t: Test, { sampleRatio = 1, path = '' } = {}): Promise<{
   tracing: Tracing, close: () => Promise<Map<string, Span>>, paths: () => string[],
 }> {
   const { url, received } = await startReceiver(t, () => 200)
   const tracing = createOtlpTracing(
     { endpoint: url + path, serviceName: 'verify', sampleRatio },
-    { version: '1.2.3', onError: () => t.fail('it is exported') },
+    { version: '1.2.3', onError: () => t.fail('the export fails') },
   )
   t.teardown(() => tracing.close())
   return {
@@ -32,8 +32,8 @@ async function bench (t: Test, { sampleRatio = 1, path = '' } = {}): Promise<{
 }
 const remote = (digit: string, flags = '01'): string => `00-${digit.repeat(32)}-${digit.repeat(16)}-${flags}`
 
-t.test('a span belongs to the one in hand, or to the trace that it continues', async t => {
-  const { tracing, close } = await bench(t)
+t.test('a span belongs to the current span, or to the trace that it continues', async t => {
+  const { tracing, close } = await startTracing(t)
   t.equal(tracing.traceparent(), null)
   await tracing.trace('outer', { kind: 'server' }, async () => {
     const own = tracing.traceparent() ?? ''
@@ -63,8 +63,8 @@ t.test('a span belongs to the one in hand, or to the trace that it continues', a
   t.match(spans.get('below'), { parentSpanId: elsewhere?.spanId, traceId: 'a'.repeat(32) })
 })
 
-t.test('what is no traceparent begins a trace of its own', async t => {
-  const { tracing } = await bench(t)
+t.test('an invalid traceparent starts a new trace', async t => {
+  const { tracing } = await startTracing(t)
   const traced = (traceparent: string): Promise<string | null> =>
     tracing.trace('any', { kind: 'server', traceparent }, async () => traceIdOf(tracing.traceparent()))
   for (
@@ -76,17 +76,17 @@ t.test('what is no traceparent begins a trace of its own', async t => {
     t.notMatch(await traced(text), /^(a|0|A)\1{31}$/, text)
   }
   t.equal(await traced(remote('a')), 'a'.repeat(32))
-  t.equal(await traced(remote('a').replace('00-', 'cc-') + '-more'), 'a'.repeat(32), 'of a version to come')
+  t.equal(await traced(remote('a').replace('00-', 'cc-') + '-more'), 'a'.repeat(32), 'a later version')
 })
 
-t.test('of an error the class is told, and nothing else', async t => {
-  const { tracing, close } = await bench(t)
+t.test('of an error a span has only the class', async t => {
+  const { tracing, close } = await startTracing(t)
   await t.rejects(
     tracing.trace('fails', { kind: 'client' }, async () => { throw new RangeError('+14155550100') }), RangeError,
   )
   await tracing.trace(
-    'told', { kind: 'client', ...verificationSpan({ id: 'ver_1' }, { a: 'b' }) },
-    async tell => tell({ 'error.type': 'timeout' }),
+    'marked', { kind: 'client', ...verificationSpan({ id: 'ver_1' }, { a: 'b' }) },
+    async setAttributes => setAttributes({ 'error.type': 'timeout' }),
   )
   t.equal(await tracing.trace('well', { kind: 'client' }, async () => 'result'), 'result')
   const spans = await close()
@@ -95,17 +95,17 @@ t.test('of an error the class is told, and nothing else', async t => {
     { status: { code: 2 }, attributes: [{ key: 'error.type', value: { stringValue: 'RangeError' } }] },
   )
   t.match(
-    spans.get('told'),
+    spans.get('marked'),
     { status: { code: 2 }, attributes: [{ key: 'verigate.verification.id' }, { key: 'a' }, { key: 'error.type' }] },
   )
   t.match(spans.get('well'), { status: { code: 0 }, attributes: [] })
   t.notMatch(JSON.stringify([...spans.values()]), /4155550100|otel\.test/)
 })
 
-t.test('what is not kept is not sent, and what a caller decided comes first', async t => {
-  const { tracing, close } = await bench(t, { sampleRatio: 0 })
+t.test('unsampled traces are not sent, and the decision of the caller comes first', async t => {
+  const { tracing, close } = await startTracing(t, { sampleRatio: 0 })
   await tracing.trace('own', { kind: 'server' }, async () => {
-    t.match(tracing.traceparent(), /-00$/, 'and whoever goes on with it knows')
+    t.match(tracing.traceparent(), /-00$/, 'the decision is passed on')
     await tracing.trace('below', { kind: 'client' }, async () => {})
   })
   await tracing.trace('wanted', { kind: 'server', traceparent: remote('a') }, async () => {})
@@ -113,15 +113,15 @@ t.test('what is not kept is not sent, and what a caller decided comes first', as
 })
 
 t.test('a path of the endpoint is kept', async t => {
-  const { tracing, close, paths } = await bench(t, { path: '/tenants/1/' })
+  const { tracing, close, paths } = await startTracing(t, { path: '/tenants/1/' })
   await tracing.trace('any', { kind: 'server' }, async () => {})
   await close()
   t.same(paths(), ['/tenants/1/v1/traces'])
 })
 
-t.test('off', async t => {
+t.test('tracing that is off', async t => {
   t.equal(
-    await noTracing.trace('any', { kind: 'server' }, async tell => { tell({ a: 1 }); return noTracing.traceparent() }),
+    await noTracing.trace('any', { kind: 'server' }, async setAttributes => { setAttributes({ a: 1 }); return noTracing.traceparent() }),
     null,
   )
   t.equal(traceIdOf(null), null)
