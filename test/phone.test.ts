@@ -2,28 +2,28 @@ import t from 'tap'
 import fc from 'fast-check'
 import { digitsOf, maskPhoneNumber, parsePhoneNumber, readPhoneNumber } from '../src/phone.ts'
 
-t.test('strict E.164 is a number, in ranges reserved for fiction too', async t => {
+t.test('strict E.164 is accepted, also in ranges reserved for fiction', async t => {
   const numbers: [string, string | null][] = [
     ['+14155550100', 'US'], [
       '+919999999999', 'IN',
     ], ['+46760123456', 'SE'], ['+467601234567', 'SE'], ['+12684641234', 'AG'],
     ['+6834001', 'NU'],
-    // Four countries share 44, and no operator of any has the range; 870 is a satellite network's.
+    // Four countries share 44, and the range belongs to none of them; 870 is a satellite network.
     ['+447700900000', null], ['+870123456789', null],
   ]
   for (const [number, country] of numbers) t.same(parsePhoneNumber(number), { number, country }, number)
 })
 
-t.test('everything else is none', async t => {
+t.test('everything else is rejected', async t => {
   const others = [
-    '', '+', '+1', '14155550100', '0014155550100', '+04155550100', ' +14155550100', '+14155550100 ', '+14155550100\n', '+1 415 555 0100',
-    '+1-415-555-0100', '+14155550100;ext=5', 'tel:+14155550100', '+٩١٩٩٩٩٩٩٩٩٩٩', '＋14155550100', '+99912345678', '+1415555',
-    '+141555501001', '+9199999999991234', '+4407700900000',
+    '', '+', '+1', '14155550100', '0014155550100', '+04155550100', ' +14155550100', '+14155550100 ', '+14155550100\n',
+    '+1 415 555 0100', '+1-415-555-0100', '+14155550100;ext=5', 'tel:+14155550100', '+٩١٩٩٩٩٩٩٩٩٩٩', '＋14155550100',
+    '+99912345678', '+1415555', '+141555501001', '+9199999999991234', '+4407700900000',
   ]
   for (const other of others) t.equal(parsePhoneNumber(other), null, JSON.stringify(other))
 })
 
-t.test('what providers send back is read as number or string, with or without +, and no country is guessed', async t => {
+t.test('numbers in responses are read with or without +, and no country is guessed', async t => {
   const sent: [unknown, string | null][] = [
     [46760123456, '+46760123456'], [467601234567, '+467601234567'], ['919999999999', '+919999999999'], [
       '+919999999999', '+919999999999',
@@ -40,7 +40,7 @@ t.test('what providers send back is read as number or string, with or without +,
   for (const [value, number] of sent) t.equal(readPhoneNumber(value), number, String(value))
 })
 
-t.test('reading what providers send never throws, and what it gives is E.164', async () => {
+t.test('reading a response never throws, and the result is E.164', async () => {
   fc.assert(fc.property(fc.oneof(fc.anything(), fc.integer(), fc.stringMatching(/^\+?[0-9 ]{5,17}$/)), value => {
     const number = readPhoneNumber(value)
     return number === null || parsePhoneNumber(number)?.number === number
@@ -55,6 +55,6 @@ t.test('a masked number keeps its calling code and its last two digits', async t
     ], ['+6834001', '+683**01'],
   ]
   for (const [number, mask] of masks) t.equal(maskPhoneNumber(number), mask)
-  t.equal(maskPhoneNumber('+99912345678'), '+*********78', 'of a calling code that does not exist nothing is kept')
+  t.equal(maskPhoneNumber('+99912345678'), '+*********78', 'an unknown calling code is masked as well')
   t.equal(digitsOf('+14155550100'), '14155550100')
 })

@@ -4,59 +4,11 @@ import { Queue, Worker } from 'bullmq'
 import t, { type Test } from 'tap'
 import { ProviderError } from '../../src/core/errors.ts'
 import { createQueues, queuePrefix } from '../../src/jobs/queues.ts'
-import { startWorkers, type WorkersParts } from '../../src/jobs/workers.ts'
-import { createLogger } from '../../src/telemetry/logger.ts'
 import { connectTo, startRedis, until } from '../helpers/redis.ts'
+import { start } from './start-workers.ts'
 
 t.jobs = 4
 t.setTimeout(120_000)
-
-type Run = { id: string, isLastTry: boolean, at: number }
-type Options = {
-  resolve?: (run: Run) => Promise<void>
-  sweep?: () => Promise<number>
-  now?: () => number
-  /** Replaces the number of waiting jobs that the watchdog reads. */
-  waiting?: (count: number) => Promise<number>
-  server?: Awaited<ReturnType<typeof startRedis>>
-  /** Another way to the same Redis. */
-  workerUrl?: string
-} & Pick<WorkersParts, 'concurrency' | 'watchEveryMs' | 'pauseMs'>
-
-/** Workers on their own Redis. `resolve` and `sweep` are the processors of the jobs. */
-async function start (t: Test, options: Options = {}) {
-  const { resolve = async () => {}, sweep = async () => 0, now = Date.now, workerUrl, ...settings } = options
-  const { waiting = async count => count, server = await startRedis(t), ...numbers } = settings
-  const redis = await connectTo(t, server.url)
-  const queues = createQueues(redis, () => {})
-  const queue = new Queue('resolve', { connection: redis, prefix: queuePrefix }).on('error', () => {})
-  const runs: Run[] = []
-  const logs: string[] = []
-  let lostLocks = 0
-  const stalled: string[] = []
-  const parts: WorkersParts = {
-    now, queues: { ...queues, waiting: async name => waiting(await queues.waiting(name)) },
-    redis: await connectTo(t, workerUrl ?? server.url, 'worker'),
-    log: createLogger('debug', { write: line => { logs.push(line) } }),
-    metrics: { countLostLock: () => { lostLocks += 1 }, countStalled: queue => { stalled.push(queue) } },
-    processors: {
-      sweep,
-      notify: async () => {},
-      resolve: async (id, isLastTry) => {
-        const run = { id, isLastTry, at: performance.now() }
-        runs.push(run)
-        await resolve(run)
-      },
-    },
-    ...numbers,
-  }
-  const workers = startWorkers(parts)
-  t.teardown(async () => {
-    await workers.close(2_000)
-    await Promise.all([queue.close(), queues.close()])
-  })
-  return { server, redis, queues, queue, runs, logs, parts, workers, stalled, lostLocks: () => lostLocks }
-}
 
 const isEmpty = async (queue: Queue): Promise<boolean> =>
   Object.values(
@@ -240,7 +192,7 @@ t.test('workers on silent connections are replaced', { buffered: true }, async t
   t.ok(workers.isAlive())
 })
 
-t.test('workers that stay stuck after replacements are reported, until one takes a job', { buffered: true }, async t => {
+t.test('workers that stay stuck are reported until one takes a job', { buffered: true }, async t => {
   let hasPhantomJobs = false
   // The watchdog sees jobs that no worker can take.
   const { queues, runs, logs, workers } = await start(

@@ -10,45 +10,45 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
   t.test(name, async (t) => {
     const started = await start(t)
 
-    await t.test('an announcement reaches who waits for its id', async (t) => {
+    await t.test('a message reaches the callers that wait for its id', async (t) => {
       const { url } = started
-      // All from one node: what comes from several keeps no order.
+      // All from one node, because messages of several nodes have no order.
       const publisher = await connectTo(t, 'nodes' in started ? started.nodes[0]?.url ?? '' : url)
-      const announcements = createChangeFeed(await connectTo(t, url, 'subscriber'), channel)
-      t.teardown(() => announcements.close())
+      const changeFeed = createChangeFeed(await connectTo(t, url, 'subscriber'), channel)
+      t.teardown(() => changeFeed.close())
 
       const seen: (string | null)[] = []
-      const unwatch = announcements.subscribe('probe', (text) => seen.push(text))
+      const unsubscribe = changeFeed.subscribe('probe', (text) => seen.push(text))
       await until(
         async () => { await publisher.publish(channel, 'probe on'); return seen.length > 0 }, 'the subscription',
       )
       t.equal(seen[0], 'on')
-      unwatch()
+      unsubscribe()
 
-      const both = [announcements.once('a', inTime), announcements.once('a', inTime)]
-      const other = announcements.once('b', inTime)
+      const both = [changeFeed.once('a', inTime), changeFeed.once('a', inTime)]
+      const other = changeFeed.once('b', inTime)
       for (const message of ['nonsense', ' a', 'a 3 final', 'a 4', 'b ']) await publisher.publish(channel, message)
       t.same(await Promise.all(both), ['3 final', '3 final'], 'the first one only')
       t.equal(await other, '')
 
-      const heard: (string | null)[] = []
-      const stop = announcements.subscribe('c', (text) => heard.push(text))
-      const last = announcements.once('d', inTime)
+      const received: (string | null)[] = []
+      const stop = changeFeed.subscribe('c', (text) => received.push(text))
+      const last = changeFeed.once('d', inTime)
       for (const message of ['c 1', 'c 2', 'd .']) await publisher.publish(channel, message)
       await last
       stop()
-      const after = announcements.once('e', inTime)
+      const after = changeFeed.once('e', inTime)
       for (const message of ['c 3', 'e .']) await publisher.publish(channel, message)
       await after
-      t.same(heard, ['1', '2'], 'until it stops watching')
+      t.same(received, ['1', '2'], 'until it unsubscribes')
     })
 
-    await t.test('a killed subscription is made again', async (t) => {
+    await t.test('a killed subscription is renewed', async (t) => {
       const publisher = await connectTo(t, started.url)
-      const announcements = createChangeFeed(await connectTo(t, started.url, 'subscriber'), channel)
-      t.teardown(() => announcements.close())
+      const changeFeed = createChangeFeed(await connectTo(t, started.url, 'subscriber'), channel)
+      t.teardown(() => changeFeed.close())
       const seen: (string | null)[] = []
-      announcements.subscribe('a', (text) => seen.push(text))
+      changeFeed.subscribe('a', (text) => seen.push(text))
       const hear = (text: string) =>
         until(async () => { await publisher.publish(channel, `a ${text}`); return seen.includes(text) }, text)
       await hear('before')
@@ -60,40 +60,40 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.equal(killed.reduce((sum, n) => sum + n), 1, 'there is one subscription in all')
       await hear('after')
       if (name === 'standalone') t.ok(
-        seen.includes(null), 'and who watches is told that something may have been missed',
+        seen.includes(null), 'a listener learns that messages may have been missed',
       )
     })
   })
 }
 
-t.test('waiting ends by time, by signal and by close, with nothing left behind', async (t) => {
+t.test('a wait ends by timeout, signal and close, and removes its listeners', async (t) => {
   const { url } = await startRedis(t)
   const subscriber = await connectTo(t, url, 'subscriber')
-  const announcements = createChangeFeed(subscriber, channel)
-  t.equal(await announcements.once('a', { timeoutMs: 1 }), null)
-  t.equal(await announcements.once('a', { ...inTime, signal: AbortSignal.abort() }), null)
+  const changeFeed = createChangeFeed(subscriber, channel)
+  t.equal(await changeFeed.once('a', { timeoutMs: 1 }), null)
+  t.equal(await changeFeed.once('a', { ...inTime, signal: AbortSignal.abort() }), null)
   const controller = new AbortController()
-  const aborted = announcements.once('a', { ...inTime, signal: controller.signal })
+  const aborted = changeFeed.once('a', { ...inTime, signal: controller.signal })
   controller.abort()
   t.equal(await aborted, null)
   t.same(getEventListeners(controller.signal, 'abort'), [])
-  const closed = announcements.once('a', inTime)
-  announcements.close()
+  const closed = changeFeed.once('a', inTime)
+  changeFeed.close()
   t.equal(await closed, null)
   t.same([subscriber.listenerCount('message')], [0])
 })
 
-t.test('made before Redis can be reached, it subscribes when it can', async (t) => {
+t.test('a change feed that was created before Redis was reachable subscribes later', async (t) => {
   const server = await startRedis(t)
   const publisher = await connectTo(t, server.url)
   const subscriber = await connectTo(t, server.url, 'subscriber')
   const closed = once(subscriber, 'close')
   subscriber.disconnect(true)
   await closed
-  const announcements = createChangeFeed(subscriber, channel)
-  t.teardown(() => announcements.close())
+  const changeFeed = createChangeFeed(subscriber, channel)
+  t.teardown(() => changeFeed.close())
   const seen: (string | null)[] = []
-  announcements.subscribe('a', (text) => seen.push(text))
+  changeFeed.subscribe('a', (text) => seen.push(text))
   await until(async () => { await publisher.publish(channel, 'a on'); return seen.includes('on') }, 'the subscription')
   t.notOk(seen.includes(null), 'nothing was missed by the first one')
 })

@@ -32,7 +32,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       return created.version
     }
 
-    await t.test('of 20 creates with one claim exactly one is written', async (t) => {
+    await t.test('of 20 inserts with one claim exactly one is written', async (t) => {
       const claim = { name: newName(), expiresAt: Date.now() + hour }
       const own = Array.from({ length: 20 }, () => newId())
       const results = await Promise.all(
@@ -40,14 +40,14 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       )
       const winners = own.filter((_, at) => results[at]?.inserted)
       t.equal(winners.length, 1)
-      const lost = { inserted: false, claimConflict: { name: claim.name, value: winners[0] } }
-      for (const result of results) if (!result.inserted) t.strictSame(result, lost)
+      const conflict = { inserted: false, claimConflict: { name: claim.name, value: winners[0] } }
+      for (const result of results) if (!result.inserted) t.strictSame(result, conflict)
       t.equal(await store.claimOf(3, claim.name), winners[0])
       t.equal(await ttl(keys.claim(3, claim.name)), claim.expiresAt)
       t.equal((await Promise.all(own.map((id) => store.load(id)))).filter((stored) => stored !== null).length, 1)
     })
 
-    await t.test('a create or a save that meets a taken claim changes nothing', async (t) => {
+    await t.test('a claim conflict changes nothing', async (t) => {
       const [free, held] = [newName(), newName()]
       const holder = newId()
       const heldClaim = { name: held, value: holder, expiresAt: Date.now() + hour }
@@ -72,7 +72,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const again = await store.save(
         holder, holding?.version ?? '', thing('two'), { ...later, claims: [heldClaim], publish: '2' },
       )
-      t.ok(again.saved, 'a claim that is held with the same value is no obstacle')
+      t.ok(again.saved, 'a claim with the same value does not conflict')
     })
 
     await t.test('saves take and release claims; only the holder\'s value releases', async (t) => {
@@ -93,7 +93,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.strictSame(await Promise.all([theirs, taken].map((name) => store.claimOf(3, name))), [other, null])
     })
 
-    await t.test('claims of another partition: same answers on every kind of Redis', async (t) => {
+    await t.test('claims of another partition: same results on every kind of Redis', async (t) => {
       const foreign = { name: newName(), expiresAt: Date.now() + hour, partition: 12 }
       const local = { name: newName(), expiresAt: Date.now() + hour }
       const own = Array.from({ length: 20 }, () => newId())
@@ -101,8 +101,8 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
         store.insert(id, thing(id), { ...later, claims: [{ ...foreign, value: id }, { ...local, value: id }] })))
       const winner = own.find((_, at) => results[at]?.inserted) ?? ''
       t.equal(results.filter((result) => result.inserted).length, 1)
-      const lost = { inserted: false, claimConflict: { name: foreign.name, value: winner } }
-      for (const result of results) if (!result.inserted) t.strictSame(result, lost)
+      const conflict = { inserted: false, claimConflict: { name: foreign.name, value: winner } }
+      for (const result of results) if (!result.inserted) t.strictSame(result, conflict)
       t.equal(await store.claimOf(12, foreign.name), winner)
       t.equal(await store.claimOf(3, foreign.name), null)
       t.equal(await ttl(keys.claim(12, foreign.name)), foreign.expiresAt)
@@ -111,15 +111,16 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const id = newId()
       t.strictSame(await store.insert(id, thing('x'), { ...later, claims: [refused, { ...local, value: id }] }),
         { inserted: false, claimConflict: { name: local.name, value: winner } })
-      t.equal(await store.claimOf(12, refused.name), null, 'given back when the record is refused')
+      t.equal(await store.claimOf(12, refused.name), null, 'released when the record is refused')
 
       const two = [{ ...refused, value: id }, { ...foreign, value: id }]
-      t.strictSame(await store.insert(id, thing('x'), { ...later, claims: two }), lost)
-      t.equal(await store.claimOf(12, refused.name), null, 'given back when the next one is taken')
+      t.strictSame(await store.insert(id, thing('x'), { ...later, claims: two }), conflict)
+      t.equal(await store.claimOf(12, refused.name), null, 'released when the next claim conflicts')
 
       const held = [{ ...foreign, value: winner }]
-      t.strictSame(await store.insert(winner, thing('x'), { ...later, claims: held }), { inserted: false, exists: true })
-      t.equal(await store.claimOf(12, foreign.name), winner, 'kept by the record that has it')
+      const again = await store.insert(winner, thing('x'), { ...later, claims: held })
+      t.strictSame(again, { inserted: false, exists: true })
+      t.equal(await store.claimOf(12, foreign.name), winner, 'kept by the record that holds it')
 
       const stored = await store.load(winner)
       const notHeld = [{ ...foreign, value: id }]
@@ -134,7 +135,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.equal(await store.claimOf(12, foreign.name), winner, 'a conflict releases nothing')
       t.equal(
         await store.claimOf(12, refused.name), redis.isCluster ? id : null,
-        'nor what was taken first: who wrote meanwhile may count on it',
+        'and keeps what was taken: the other writer may hold it',
       )
       const now = await store.load(winner)
       t.ok(
@@ -148,7 +149,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.equal(await store.claimOf(12, foreign.name), null)
     })
 
-    await t.test('a claim whose writer died before the record leads to its id, which the next caller creates', async (t) => {
+    await t.test('a claim without a record names the id that the next caller inserts', async (t) => {
       const [dead, id] = [newId(), newId()]
       const claim = { name: newName(), expiresAt: Date.now() + hour, partition: 12 }
       await redis.set(keys.claim(12, claim.name), dead, 'PXAT', claim.expiresAt)
@@ -157,7 +158,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.equal(await store.load(dead), null)
       const adopted = { ...later, claims: [{ ...claim, value: dead }] }
       const results = await Promise.all([1, 2].map((n) => store.insert(dead, thing(`${n}`), adopted)))
-      t.equal(results.filter((result) => result.inserted).length, 1, 'two who go on with it do not both create it')
+      t.equal(results.filter((result) => result.inserted).length, 1, 'only one of two callers inserts it')
       t.equal(await store.claimOf(12, claim.name), dead)
     })
   })

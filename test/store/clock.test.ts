@@ -4,29 +4,26 @@ import { startClock } from '../../src/store/clock.ts'
 import { connectRedis, untilReady } from '../../src/store/redis.ts'
 import { startRedis, until } from '../helpers/redis.ts'
 
-/**
- * What answers TIME as a Redis would whose clock began at `state.epochMs`. It may be away, and its answers may come
- * late.
- */
+/** Answers TIME like a Redis whose clock began at `state.epochMs`. It can be down, and its replies can be late. */
 function createServer () {
-  const state = { epochMs: 1_900_000_000_000, lateMs: 0, isAway: false, answered: 0 }
+  const state = { epochMs: 1_900_000_000_000, lateMs: 0, isDown: false, answered: 0 }
   const startedAt = performance.now()
   const read = (): number => state.epochMs + performance.now() - startedAt
   const time = async (): Promise<number[]> => {
     const ms = read()
     if (state.lateMs > 0) await delay(state.lateMs)
     state.answered += 1
-    if (state.isAway) throw new Error('away')
+    if (state.isDown) throw new Error('down')
     return [Math.floor(ms / 1_000), Math.floor(ms % 1_000 * 1_000)]
   }
   const next = async (): Promise<void> => {
     const before = state.answered
-    await until(() => state.answered > before, 'it asks again')
+    await until(() => state.answered > before, 'it syncs again')
   }
   return { state, read, next, redis: { time } }
 }
 
-t.test('it shows what Redis shows, whatever this machine shows', async t => {
+t.test('the clock shows the time of Redis, whatever this machine shows', async t => {
   const redis = connectRedis((await startRedis(t)).url, 'api', { onError: () => {} })
   t.teardown(() => redis.disconnect())
   await untilReady(redis)
@@ -39,21 +36,21 @@ t.test('it shows what Redis shows, whatever this machine shows', async t => {
   t.ok(Math.abs(clock.now() - right()) < 500)
 })
 
-t.test('it follows Redis, and counts on without it', async t => {
+t.test('the clock follows Redis, and counts on while Redis is down', async t => {
   const { state, read, next, redis } = createServer()
   const clock = await startClock(redis)
   t.teardown(() => clock.close())
   const offMs = (): number => Math.abs(clock.now() - read())
   t.ok(offMs() < 100)
-  state.isAway = true
+  state.isDown = true
   await next()
-  t.ok(offMs() < 100, 'it goes on')
-  state.isAway = false
+  t.ok(offMs() < 100, 'it counts on')
+  state.isDown = false
   state.epochMs += 3_600_000
-  await until(() => offMs() < 100, 'it goes where Redis goes')
+  await until(() => offMs() < 100, 'it follows Redis')
 })
 
-t.test('a slow answer moves it no further than it proves', async t => {
+t.test('a slow reply corrects the clock no further than it proves', async t => {
   const { state, read, next, redis } = createServer()
   const clock = await startClock(redis)
   t.teardown(() => clock.close())

@@ -16,7 +16,7 @@ const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const variants = (text: string): string[] => [...text].flatMap((own, at) =>
   [...alphabet].filter((other) => other !== own).map((other) => text.slice(0, at) + other + text.slice(at + 1)))
 
-t.test('an id tells its partition and is known to its app only', async (t) => {
+t.test('an id contains its partition and belongs to one app', async (t) => {
   fc.assert(fc.property(fc.string(), fc.string(), fc.nat({ max: 15 }), (app, other, partition) => {
     const id = ids.newId(app, partition)
     t.match(id, /^ver_[A-Za-z0-9_-]{30}$/)
@@ -28,7 +28,7 @@ t.test('an id tells its partition and is known to its app only', async (t) => {
   t.notOk(stranger.checkId(ids.newId('app', 3), 'app'))
 })
 
-t.test('an id that was changed anywhere is not ours', async (t) => {
+t.test('an id with any change is rejected', async (t) => {
   const id = ids.newId('app', 3)
   t.same(variants(id).filter((other) => ids.checkId(other, 'app')), [])
   for (
@@ -39,14 +39,14 @@ t.test('an id that was changed anywhere is not ours', async (t) => {
   }
 })
 
-t.test('a partition that does not exist', async (t) => {
+t.test('an unknown partition is rejected', async (t) => {
   for (const partition of [-1, 16, 1.5, NaN]) t.throws(() => ids.newId('app', partition), RangeError)
   const wide = createIds(createSealer(old), { partitions: 256, randomBytes })
   t.equal(wide.partitionOf(wide.newId('app', 255)), 255)
   t.equal(ids.partitionOf(wide.newId('app', 16)), null)
 })
 
-t.test('a callback key names its attempt, for its purpose only', async (t) => {
+t.test('a callback key contains its attempt, for one purpose', async (t) => {
   const id = ids.newId('app', 9)
   for (const attemptIndex of [0, 1, 255]) {
     const callbackKey = ids.callbackKey(id, attemptIndex, 'callback')
@@ -63,7 +63,7 @@ t.test('a callback key names its attempt, for its purpose only', async (t) => {
   t.throws(() => ids.callbackKey('ver_other', 0, 'callback'), { message: 'not an id' })
 })
 
-t.test('a client secret names its verification', async (t) => {
+t.test('a client secret contains its verification', async (t) => {
   const id = ids.newId('app', 15)
   const secret = ids.clientSecret(id)
   t.match(secret, /^vcs_[A-Za-z0-9_-]{51}$/)
@@ -77,7 +77,7 @@ t.test('a client secret names its verification', async (t) => {
   )
 })
 
-t.test('names made before a rotation are known after it, and new ones are made with the first key', async (t) => {
+t.test('rotation: older identifiers stay valid, and new ones use the first key', async (t) => {
   const id = ids.newId('app', 1)
   t.ok(rotated.checkId(id, 'app'))
   t.same(rotated.readCallbackKey(ids.callbackKey(id, 2, 'callback'), 'callback'), { id, attemptIndex: 2 })
@@ -88,7 +88,7 @@ t.test('names made before a rotation are known after it, and new ones are made w
   t.ok(createIds(createSealer(fresh), options).checkId(next, 'app'))
 })
 
-t.test('an attempt id is stable and shows nothing of the verification', async (t) => {
+t.test('an attempt id is stable and does not reveal the verification', async (t) => {
   const id = ids.newId('app', 1)
   t.match(ids.attemptId(id, 0), /^att_[A-Za-z0-9_-]{16}$/)
   t.equal(ids.attemptId(id, 0), ids.attemptId(id, 0))
@@ -97,19 +97,20 @@ t.test('an attempt id is stable and shows nothing of the verification', async (t
   t.equal(rotated.attemptId(id, 0), ids.attemptId(id, 0), 'also under another key')
 })
 
-t.test('a delivery is named after its verification and the revision it tells of', async (t) => {
+t.test('the id of a delivery contains its verification and the revision', async (t) => {
   const id = ids.newId('app', 7)
   for (const revision of [0, 1, 10, 999_999_999]) {
     const deliveryId = ids.deliveryId(id, revision)
     t.equal(deliveryId, `whd_${id.slice(4)}_${revision}`)
     t.same(ids.readDeliveryId(deliveryId), { id, revision })
-    t.equal(ids.partitionOf(deliveryId), 7, 'it lives beside its verification')
-    t.notOk(ids.checkId(deliveryId, 'app'), 'yet it is none')
+    t.equal(ids.partitionOf(deliveryId), 7, 'it has the partition of its verification')
+    t.notOk(ids.checkId(deliveryId, 'app'), 'it is not the id of a verification')
   }
   const deliveryId = ids.deliveryId(id, 12)
   const others = [
-    '', id, `${id}_12`, `whd_${id.slice(4)}`, `whd_${id.slice(4)}_`, `whd_${id.slice(4)}_012`, `whd_${id.slice(4)}_-1`, `whd_${id.slice(4)}_1.5`, `whd_${id.slice(4)}_1e3`,
-    `whd_${id.slice(4)}_1000000000`, `whd_${id.slice(5)}_12`, `${deliveryId}\n`, ` ${deliveryId}`, `${deliveryId}_1`, deliveryId.replace('whd_', 'ver_'),
+    ...['', '_', '_012', '_-1', '_1.5', '_1e3', '_1000000000'].map(end => `whd_${id.slice(4)}${end}`),
+    '', id, `${id}_12`, `whd_${id.slice(5)}_12`, `${deliveryId}\n`, ` ${deliveryId}`, `${deliveryId}_1`,
+    deliveryId.replace('whd_', 'ver_'),
   ]
   for (const other of others) {
     t.equal(ids.readDeliveryId(other), null, other)
@@ -119,7 +120,7 @@ t.test('a delivery is named after its verification and the revision it tells of'
   t.throws(() => ids.deliveryId(deliveryId, 1), { message: 'not an id' })
 })
 
-t.test('names stay what they are from one version to the next', async (t) => {
+t.test('identifiers are the same in every version', async (t) => {
   const known = createIds(
     createSealer(`k1:${Buffer.alloc(32, 1).toString('base64')}`),
     { partitions: 16, randomBytes: (size) => Buffer.alloc(size, 2) },

@@ -4,26 +4,26 @@ import t, { type Test } from 'tap'
 import { assertRedisConfig } from '../../src/store/preflight.ts'
 import { connectTo, startRedis } from '../helpers/redis.ts'
 
-/** What the check warns of; rejects when it refuses. */
+/** The warnings of the check; rejects when it refuses. */
 const check = async (t: Test, url: string): Promise<string[]> => {
   const warnings: string[] = []
   await assertRedisConfig(await connectTo(t, url), warning => { warnings.push(warning) })
   return warnings
 }
 
-t.test('a Redis that keeps everything passes without a word', async t => {
+t.test('a Redis that persists everything passes without a warning', async t => {
   const { url } = await startRedis(t, ['--appendonly', 'yes', '--maxmemory-policy', 'noeviction'])
   t.same(await check(t, url), [])
 })
 
-t.test('one that keeps nothing over a restart is warned of, once', async t => {
+t.test('a Redis that loses data in a restart gets one warning', async t => {
   const { url } = await startRedis(t)
   const warnings = await check(t, url)
   t.equal(warnings.length, 1)
   t.match(warnings[0], /append-only file.*lost when it restarts/)
 })
 
-t.test('one that may evict is refused, by the name of the variable', async t => {
+t.test('a Redis that may evict is refused, and the error names the variable', async t => {
   const { url } = await startRedis(t, ['--appendonly', 'yes'])
   const redis = await connectTo(t, url)
   const evicting = [
@@ -35,8 +35,8 @@ t.test('one that may evict is refused, by the name of the variable', async t => 
   }
 })
 
-t.test('what a managed Redis does not tell is taken as right', async t => {
-  // It speaks RESP, and says nothing about itself.
+t.test('settings that a managed Redis hides are assumed to be correct', async t => {
+  // The server speaks RESP, and its INFO is empty.
   const server = createServer(socket => socket.on('error', () => {}).on('data', data => {
     const commands = data.toString().split(/(?=\*\d+\r\n)/)
     for (const command of commands) socket.write(/\r\ninfo\r\n/i.test(command) ? '$0\r\n\r\n' : '+OK\r\n')

@@ -37,7 +37,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       return created.version
     }
 
-    await t.test('create, load, save, erase', async (t) => {
+    await t.test('insert, load, save, erase', async (t) => {
       for (let partition = 0; partition < partitions; partition++) {
         const id = newId(partition)
         t.equal(await store.load(id), null)
@@ -78,13 +78,13 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.strictSame((await store.load(id))?.record, thing(`${winner}`))
     })
 
-    await t.test('due times come in order, move with a save, and go', async (t) => {
+    await t.test('due times are ordered, move with a save, and are removed', async (t) => {
       const own = [newId(11), newId(11), newId(11), newId(11)]
       const marks = await Promise.all(own.map((id, n) => write(id, 'one', { dueAt: 1000 - n * 100 })))
       t.strictSame(await store.due(11, 699, 10), [])
       t.strictSame(await store.due(11, 900, 10), [own[3], own[2], own[1]])
       t.strictSame(await store.due(11, 900, 2), [own[3], own[2]])
-      t.notOk((await store.due(12, 1000, 10)).some((id) => own.includes(id)), 'of its own partition')
+      t.notOk((await store.due(12, 1000, 10)).some((id) => own.includes(id)), 'only of its own partition')
       await store.save(own[3] ?? '', marks[3] ?? '', thing('two'), { ...later, dueAt: 950, publish: '2' })
       await store.save(own[2] ?? '', marks[2] ?? '', thing('two'), { ...later, dueAt: null, publish: '2' })
       await store.erase(own[1] ?? '', { publish: 'gone' })
@@ -92,11 +92,11 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       for (const id of own) await store.reschedule(id, 2000)
       t.strictSame(await store.due(11, 1999, 10), [])
       t.strictSame(
-        (await store.due(11, 2000, 10)).toSorted(), [own[3], own[0]].toSorted(), 'what is not due is not made so',
+        (await store.due(11, 2000, 10)).toSorted(), [own[3], own[0]].toSorted(), 'a record without a due time gets none',
       )
     })
 
-    await t.test('an index lists the newest of all partitions, and forgets the old', async (t) => {
+    await t.test('an index lists the newest entries first, and drops old ones', async (t) => {
       const [index, second] = [newName(), newName()]
       const at = Date.now()
       const own = await Promise.all(Array.from({ length: 20 }, async (_, n) => {
@@ -113,15 +113,15 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.equal(await ttl(keys.index(19 % partitions, index)), at + 19 + hour)
 
       await write(newId(0), 'one', { indexes: [{ name: index, score: at - 5, keepMs: 1 }] })
-      t.equal(await ttl(keys.index(0, index)), at + 16 + hour, 'an older entry does not shorten the life of the list')
+      t.equal(await ttl(keys.index(0, index)), at + 16 + hour, 'an older entry does not shorten the life of the index')
       await write(newId(0), 'one', { indexes: [{ name: index, score: at + 16 + hour, keepMs: hour }] })
-      t.equal(await redis.zcard(keys.index(0, index)), 2, 'what is older than keepMs before the new entry was dropped')
+      t.equal(await redis.zcard(keys.index(0, index)), 2, 'entries that are keepMs older than the new one are dropped')
 
       await store.erase(own[19] ?? '', { indexes: [index, second], publish: 'gone' })
       t.notOk((await store.find(index, 100)).includes(own[19] ?? ''))
     })
 
-    await t.test('an index page by page, also where many came at once', async (t) => {
+    await t.test('an index page by page, also with equal scores', async (t) => {
       const [index, second] = [newName(), newName()]
       const at = Date.now()
       const places = await Promise.all(Array.from({ length: 30 }, async (_, n) => {
@@ -144,11 +144,11 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       }
       t.strictSame(
         await store.page([index, second], { limit: 3, before: { id: 'ver_', score: at + 1 } }), newest.slice(20, 23),
-        'the place need not be there',
+        'the place need not exist',
       )
     })
 
-    await t.test('the first of all partitions: what is longest due, and the oldest place of an index', async (t) => {
+    await t.test('the first of all partitions: the earliest due time, and the oldest entry of an index', async (t) => {
       const name = newName()
       for (let partition = 0; partition < partitions; partition += 1) await redis.del(keys.due(partition))
       t.equal(await store.firstDue(), null)
@@ -171,7 +171,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.strictSame((await store.load(inOrder[0]?.id ?? ''))?.record, thing('one'), 'the record stays')
     })
 
-    await t.test('records that go with another', async (t) => {
+    await t.test('records that are erased together', async (t) => {
       const index = newName()
       const [own, first, last, other] = [newId(4), newId(4), newId(4), newId(4)]
       for (const id of [own, first, last, other]) await write(
@@ -184,18 +184,18 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.strictSame(await store.find(index, 10), [other])
     })
 
-    await t.test('a save and an erasure are announced, a refused save is not', async (t) => {
+    await t.test('a save and an erasure are published, a refused save is not', async (t) => {
       const subscriber = await connectTo(t, url, 'subscriber')
-      const heard: string[] = []
-      subscriber.on('message', (channel, message) => heard.push(`${channel} ${message}`))
+      const received: string[] = []
+      subscriber.on('message', (channel, message) => received.push(`${channel} ${message}`))
       await subscriber.subscribe(keys.channel)
       const id = newId()
       const version = await write(id)
       await store.save(id, version, thing('two'), { ...later, publish: '2 word' })
       await store.save(id, version, thing('three'), { ...later, publish: 'never' })
       await store.erase(id, { publish: 'gone' })
-      await until(() => heard.length >= 2, 'two announcements')
-      t.strictSame(heard, [`vg:changes ${id} 2 word`, `vg:changes ${id} gone`])
+      await until(() => received.length >= 2, 'two messages')
+      t.strictSame(received, [`vg:changes ${id} 2 word`, `vg:changes ${id} gone`])
     })
 
     await t.test('scripts survive SCRIPT FLUSH', async (t) => {
@@ -211,7 +211,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.equal(await store.load(id), null)
     })
 
-    await t.test('a create, a load, a save and an erasure are one command each', async (t) => {
+    await t.test('an insert, a load, a save and an erasure are one command each', async (t) => {
       const id = newId()
       const options = {
         claims: [{ name: newName(), value: id, expiresAt: Date.now() + hour }],
@@ -253,7 +253,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
         const all = await node.keys('*')
         return Promise.all(all.map(async (key) => `${key} ${(await node.dumpBuffer(key))?.toString('latin1')}`))
       }))).flat().join('\n')
-      t.ok(dump.includes(id) && dump.includes(tag), 'it is a dump of what was written')
+      t.ok(dump.includes(id) && dump.includes(tag), 'the dump contains what was written')
       t.notMatch(dump, /4155550100|version|text/)
       const value = await redis.getBuffer(keys.record(3, other))
       await redis.set(keys.record(3, id), value ?? '')
@@ -262,7 +262,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       await t.rejects(store.load(id), SealError)
     })
 
-    await t.test('what is not an id is refused before Redis is asked', async (t) => {
+    await t.test('an invalid id is refused before Redis is called', async (t) => {
       const foreign = createIds(sealer, { partitions: 256, randomBytes }).newId('app', 200)
       for (const id of ['', 'ver_', 'vg:{q3}:due', foreign]) {
         await t.rejects(store.load(id), { name: 'TypeError', message: 'not an id' })

@@ -4,7 +4,7 @@ import { openAdmin, startReplicated } from '../faults/topology.ts'
 import { startWire } from '../faults/wire.ts'
 import { connectTo, startSentinel, until } from '../helpers/redis.ts'
 
-t.test('a failover that is told while the connection is being made again', async t => {
+t.test('a failover that is announced during a reconnect', async t => {
   const { master, replicas: [next] } = await startReplicated(t, 1)
   const sentinel = await startSentinel(t, master, ['sentinel failover-timeout mymaster 2000'])
   const wire = await startWire(t, sentinel.port)
@@ -15,25 +15,25 @@ t.test('a failover that is told while the connection is being made again', async
   )
   const redis = await connectTo(t, `redis+sentinel://127.0.0.1:${wire.port}/mymaster`, 'api')
   await redis.set('before', 'it')
-  // It listens for failovers through the wire, too.
-  await until(() => wire.connections() > 0, 'it listens')
+  // The connection receives failovers through the wire as well.
+  await until(() => wire.connections() > 0, 'it connects to Sentinel')
   await until(async () => String(await admin.client('LIST')).includes('sub=1'), 'it has subscribed')
 
-  // It is patient for a second each time that it asks.
+  // Each query for the master times out after a second.
   const asked = Array.from({ length: 30 }, () => wire.hold('reply', ([name, what]) =>
     name?.toLowerCase() === 'sentinel' && what?.toLowerCase() === 'get-master-addr-by-name'))
-  // Through the same wire, and later than the connection that is tested: when it is told, that one was.
-  const news = openAdmin(t, wire.port)
-  const told = once(news, 'message')
-  await news.subscribe('+switch-master')
+  // This subscription uses the same wire and is younger, so the tested connection gets each message before it.
+  const observer = openAdmin(t, wire.port)
+  const announced = once(observer, 'message')
+  await observer.subscribe('+switch-master')
   await openAdmin(t, master.port).call('CLIENT', 'KILL', 'TYPE', 'normal')
   await asked[0]?.caught
-  t.equal(redis.status, 'connecting', 'it asks where the master is')
+  t.equal(redis.status, 'connecting', 'it looks for the master')
   await admin.call('SENTINEL', 'FAILOVER', 'mymaster')
-  await told
+  await announced
   for (const one of asked) one.release()
   await until(() => redis.set('after', 'it').then(() => true, () => false), 'it is connected again')
-  // It may have been told of the old master, which Sentinel demotes only seconds later.
+  // It may have found the old master, which Sentinel demotes only seconds later.
   await openAdmin(t, master.port).call('REPLICAOF', '127.0.0.1', String(next?.port))
   const young = openAdmin(t, next?.port ?? 0)
   await until(

@@ -121,7 +121,10 @@ t.test('a path of the endpoint is kept', async t => {
 
 t.test('tracing that is off', async t => {
   t.equal(
-    await noTracing.trace('any', { kind: 'server' }, async setAttributes => { setAttributes({ a: 1 }); return noTracing.traceparent() }),
+    await noTracing.trace('any', { kind: 'server' }, async setAttributes => {
+      setAttributes({ a: 1 })
+      return noTracing.traceparent()
+    }),
     null,
   )
   t.equal(traceIdOf(null), null)
