@@ -41,7 +41,9 @@ export function collectMethods (adapters: Iterable<Pick<Adapter, 'methods'>>): M
 
 /** The routing context of the configured methods; see `core/routing.ts`. */
 export function createRoutingContext (adapters: AdapterMap, methods: Methods): RoutingContext {
-  const providers = new Map([...adapters.values()].flatMap(adapter => Object.keys(adapter.methods).map(method => [method, adapter])))
+  const providers = new Map(
+    [...adapters.values()].flatMap(adapter => Object.keys(adapter.methods).map(method => [method, adapter])),
+  )
   return { methods, isOpen: method => providers.get(method)?.isOpen() ?? true }
 }
 

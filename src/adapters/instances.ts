@@ -30,7 +30,8 @@ export function variablesOf (provider: Named, settings: Settings = {}): TPropert
   const variables: TProperties = {
     ...properties,
     [`${prefix}INSTANCES`]: setting(
-      `Names of more instances of this provider, separated by commas. The variables of the instance \`x\` begin with \`${prefix}X_\`.`,
+      'Names of more instances of this provider, separated by commas. '
+        + `The variables of the instance \`x\` begin with \`${prefix}X_\`.`,
     ),
   }
   for (const name of readInstances(provider, settings)) {

@@ -225,11 +225,15 @@ t.test('only the listed hosts are reached, in no other spelling', async t => {
   const insecure = http.openHttp('acme', [host])
   for (const url of [
     `http://localhost:${port}/`, 'http://127.0.0.1/', `http://127.0.0.1:1/`, `ftp://${host}/`, `http://user@${host}/`,
-    `http://:p@${host}/`, `http://@${host}/`, `http://${host}/#`, `http://${host}/#a`, `HTTP://${host}/`, `http://2130706433:${port}/`,
-    `http://127.1:${port}/`, `http:/\\${host}/`, `http:${host}/`, ` http://${host}/`, `http://${host}\t/`, `http://${host}`,
+    `http://:p@${host}/`, `http://@${host}/`, `http://${host}/#`, `http://${host}/#a`, `HTTP://${host}/`,
+    `http://2130706433:${port}/`,
+    `http://127.1:${port}/`, `http:/\\${host}/`, `http:${host}/`, ` http://${host}/`, `http://${host}\t/`,
+    `http://${host}`,
     `http://${host}\\@evil/`, `//${host}/`, '', 'nonsense', `http://0x7f000001:${port}/`, `http://0177.0.0.1:${port}/`,
-    `http://[::ffff:127.0.0.1]:${port}/`, `http://[::1]:${port}/`, `http://localhost.:${port}/`, `http://127.0.0.1.:${port}/`,
-    'http://169.254.169.254/', 'http://[fe80::1]/', 'http://100.64.0.1/', 'http://127.0.0.1:6379/', `file://${host}/`, `gopher://${host}/`,
+    `http://[::ffff:127.0.0.1]:${port}/`, `http://[::1]:${port}/`, `http://localhost.:${port}/`,
+    `http://127.0.0.1.:${port}/`,
+    'http://169.254.169.254/', 'http://[fe80::1]/', 'http://100.64.0.1/', 'http://127.0.0.1:6379/', `file://${host}/`,
+    `gopher://${host}/`,
   ]) await expectFailure(t, insecure({ method: 'GET', url, call: 'small talk' }), refused, url)
 
   const strict = createHttp()
@@ -239,8 +243,10 @@ t.test('only the listed hosts are reached, in no other spelling', async t => {
   ]
   const secure = strict.openHttp('acme', hosts)
   for (const url of [
-    `http://${host}/`, `https://${host}/`, 'https://127.0.0.1/', 'https://localhost/', 'https://api.localhost/', 'https://[::1]/',
-    'http://provider.invalid/', 'https://provider.invalid:8443/', 'https://provider.invalid:443/', 'https://provider.invalid./',
+    `http://${host}/`, `https://${host}/`, 'https://127.0.0.1/', 'https://localhost/', 'https://api.localhost/',
+    'https://[::1]/',
+    'http://provider.invalid/', 'https://provider.invalid:8443/', 'https://provider.invalid:443/',
+    'https://provider.invalid./',
     'https://Provider.invalid/', 'https://provider.invalid.evil.example/',
   ]) await expectFailure(t, secure({ method: 'GET', url, call: 'small talk' }), refused, url)
   t.equal(requests, 0)

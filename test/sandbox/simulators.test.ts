@@ -30,7 +30,9 @@ t.test('the settings point a gateway at them', async t => {
 
 t.test('every folder is in the list', async t => {
   const folder = join(import.meta.dirname, '../../src/sandbox')
-  const names = readdirSync(folder, { withFileTypes: true }).filter(entry => entry.isDirectory()).map(({ name }) => name)
+  const names = readdirSync(
+    folder, { withFileTypes: true },
+  ).filter(entry => entry.isDirectory()).map(({ name }) => name)
   t.same(names.sort(), all.map(({ provider }) => provider).sort())
 })
 

@@ -11,7 +11,8 @@ const requestId = Type.String({ minLength: 1, maxLength: 256 })
 const started = Compile(Type.Object({ requestId }))
 const stateOfOtp = Compile(Type.Object({ requestId }))
 const codeEvidence = Compile(Type.Object({ code: Type.String({ maxLength: 64 }) }))
-// Visible characters only: OTPLESS may ignore white space, and a used token with a blank more must not count as another.
+// Visible characters only: OTPLESS may ignore white space, and a used token with a blank more must not count as
+// another.
 const tokenEvidence = Compile(Type.Object({ token: Type.String({ maxLength: 4096, pattern: '^[\\x21-\\x7e]+$' }) }))
 const otpAnswer = Compile(Type.Object({ requestId: Type.Optional(requestId), isOTPVerified: Type.Boolean() }))
 const errorAnswer = Compile(Type.Object({ errorCode: Type.Union([Type.String({ maxLength: 16 }), Type.Integer()]) }))
@@ -154,7 +155,8 @@ export function readWebhook (body: unknown): string | null {
 }
 
 /**
- * A wrong code is documented as a 400, not as a 200 that says false; both are read. "Already verified" is a success when
+ * A wrong code is documented as a 400, not as a 200 that says false; both are read. "Already verified" is a success
+ * when
  * the same code was sent before.
  */
 export function judgeOtp (
@@ -170,7 +172,8 @@ export function judgeOtp (
 }
 
 /**
- * What a token proves: a verified MOBILE identity, the expected one if it is among them. An e-mail address, and a number
+ * What a token proves: a verified MOBILE identity, the expected one if it is among them. An e-mail address, and a
+ * number
  * that OTPLESS did not verify, prove nothing.
  */
 export function judgeToken (body: unknown, expected: string | null): Proof | Reason {

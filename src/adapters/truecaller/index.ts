@@ -29,7 +29,8 @@ const settings = Type.Object({
     `Comma-separated hosts that a callback may name for the profile (${defaultProfileHosts}).`,
   ),
   TRUECALLER_CALLBACK_KEY: setting(
-    'Secret `{key}` of the registered callback URL (8 to 128 URL-safe characters). Callbacks without it change nothing.',
+    'Secret `{key}` of the registered callback URL (8 to 128 URL-safe characters). '
+      + 'Callbacks without it change nothing.',
   ),
 })
 
@@ -41,8 +42,10 @@ const look = Type.Object({
   privacyUrl: Type.Optional(link),
   termsUrl: Type.Optional(link),
   loginPrefix: Type.Optional(Type.Enum([
-    'getstarted', 'continue', 'placeorder', 'completepurchase', 'checkout', 'completebooking', 'proceedwithbooking', 'continuewith',
-    'getdetails', 'viewmore', 'continuereading', 'proceed', 'newupdates', 'getupdates', 'subscribe', 'subscribeforupdates',
+    'getstarted', 'continue', 'placeorder', 'completepurchase', 'checkout', 'completebooking', 'proceedwithbooking',
+    'continuewith',
+    'getdetails', 'viewmore', 'continuereading', 'proceed', 'newupdates', 'getupdates', 'subscribe',
+    'subscribeforupdates',
   ])),
   loginSuffix: Type.Optional(Type.Enum(['login', 'signup', 'loginsignup', 'register', 'signin', 'verifymobile'])),
   ctaPrefix: Type.Optional(Type.Enum(['use', 'continuewith', 'proceedwith'])),

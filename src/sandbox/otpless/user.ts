@@ -43,7 +43,8 @@ const network = {
 }
 
 const deviceInfo = {
-  userAgent: 'Mozilla/5.0 (Linux; Android 14; wv) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129.0 Mobile Safari/537.36 otplesssdk',
+  userAgent: 'Mozilla/5.0 (Linux; Android 14; wv) AppleWebKit/537.36 (KHTML, like Gecko) '
+    + 'Chrome/129.0 Mobile Safari/537.36 otplesssdk',
   platform: 'Linux aarch64',
   vendor: 'Google Inc.',
   browser: 'Chrome',

@@ -1,7 +1,8 @@
 const languages = ['en', 'hi', 'mr', 'te', 'ml', 'ur', 'pa', 'ta', 'bn', 'kn', 'sw', 'ar']
 const prefixes =
   ['getstarted', 'continue', 'placeorder', 'completepurchase', 'checkout', 'completebooking', 'proceedwithbooking',
-  'continuewith', 'getdetails', 'viewmore', 'continuereading', 'proceed', 'newupdates', 'getupdates', 'subscribe', 'subscribeforupdates']
+  'continuewith', 'getdetails', 'viewmore', 'continuereading', 'proceed', 'newupdates', 'getupdates',
+  'subscribe', 'subscribeforupdates']
 const color = /^#[0-9a-f]{6}$/i
 const webPage = (value: string) => /^https?:\/\//.test(value) && URL.canParse(value)
 

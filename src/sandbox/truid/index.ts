@@ -54,7 +54,9 @@ export function createTruid ({ digestEncoding = 'base64' }: { digestEncoding?: D
     async routes (app, { context }) {
       const signer = createCallbackSigner({ now: context.now, digestEncoding })
       const tokens = createExpiringMap<string[]>(context.now, accessTokenSeconds * 1000)
-      const parts: Parts = { context, checks: createChecks(context, signer.headers), authorize: createAuthorize(tokens) }
+      const parts: Parts = {
+        context, checks: createChecks(context, signer.headers), authorize: createAuthorize(tokens),
+      }
 
       app.addHook('onRequest', createRateHeaders(context.now))
       app.setErrorHandler<FastifyError>((error, _request, reply) => {

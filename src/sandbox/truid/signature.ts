@@ -53,7 +53,8 @@ export function createCallbackSigner ({ now, digestEncoding }: { now: () => numb
         date,
         'x-tru-callback': 'phone_check',
         digest,
-        authorization: `Signature keyId="${kid}",algorithm="rsa-sha256",headers="${components}",signature="${signature}"`,
+        authorization: `Signature keyId="${kid}",algorithm="rsa-sha256",`
+          + `headers="${components}",signature="${signature}"`,
       }
     },
   }

@@ -3,7 +3,8 @@ import t from 'tap'
 import type { Callback } from '../../../src/adapters/adapter.ts'
 import { otpless } from '../../../src/adapters/otpless/index.ts'
 import {
-  anAttempt, callbackKey, callbackUrl, contract, endingOf, openAdapter, openIo, openVendor, type Answer, type Call, type Contract, type Vendor,
+  anAttempt, callbackKey, callbackUrl, contract, endingOf, openAdapter, openIo, openVendor, type Answer, type Call,
+  type Contract, type Vendor,
 } from '../../contract.ts'
 import type { CallbackRefusal } from '../../../src/core/vocabulary.ts'
 
@@ -46,14 +47,16 @@ function webhook (body: unknown, secret = 'webhook-1'): Pick<Callback, 'headers'
 const metaData = { verigate: callbackKey }
 const delivered = (more: object = { metaData }) => ({
   data: {
-    requestId: 'unique_request_id', authSessionId: 'unique_auth_session_id', traceId: 'unique_trace_id', status: 'DELIVERED', channel: 'SMS',
+    requestId: 'unique_request_id', authSessionId: 'unique_auth_session_id', traceId: 'unique_trace_id',
+    status: 'DELIVERED', channel: 'SMS',
     identity: '919999999999', ...more,
   },
   eventType: 'DLR', timestamp: 1734513816000,
 })
 const signedIn = {
   data: {
-    authSessionId: 'unique_auth_session_id', traceId: 'unique_trace_id', token: 'unique_token', status: 'SUCCESS', metaData,
+    authSessionId: 'unique_auth_session_id', traceId: 'unique_trace_id', token: 'unique_token', status: 'SUCCESS',
+    metaData,
     authenticationDetails: {
       phone: {
         requestId: 'unique_request_id', method: 'OTP', channel: ['SMS'], phoneNumber: '9999999999', countryCode: '+91',

@@ -34,7 +34,8 @@ export const readRedirect = (state: unknown): { verifier: string, token?: string
   stateOfRedirect.Check(state) ? state : null
 
 /** Why a request was refused. */
-export const readRefusal = (status: number): Reason => status === 401 ? 'provider_misconfigured' : 'provider_bad_response'
+export const readRefusal = (status: number): Reason =>
+  status === 401 ? 'provider_misconfigured' : 'provider_bad_response'
 
 export function isSigned (rawBody: Buffer, signature: unknown, secret: string): boolean {
   const expected = Buffer.from(createHmac('sha256', secret).update(rawBody).digest('base64url'))

@@ -2,7 +2,8 @@ import t from 'tap'
 import type { Received } from '../../../src/adapters/adapter.ts'
 import { truecaller } from '../../../src/adapters/truecaller/index.ts'
 import {
-  anAttempt, callbackKey, callbackUrl, contract, endingOf, openAdapter, openIo, openVendor, type Call, type Contract, type Vendor,
+  anAttempt, callbackKey, callbackUrl, contract, endingOf, openAdapter, openIo, openVendor, type Call, type Contract,
+  type Vendor,
 } from '../../contract.ts'
 
 const appKey = 'Js9t3518a9eb2b6804160957f7b438dcc01ac'
@@ -106,7 +107,8 @@ t.test('truecaller.web', async t => {
     attempt: {
       locale: 'hi-IN',
       options: {
-        ttl: 8000, privacyUrl: 'https://app.example/privacy?a=b', loginPrefix: 'checkout', ctaColor: '#f75d34', skipOption: 'later',
+        ttl: 8000, privacyUrl: 'https://app.example/privacy?a=b', loginPrefix: 'checkout', ctaColor: '#f75d34',
+        skipOption: 'later',
       },
     },
     vendor: () => ({ body: { phoneNumbers: ['919999999999'] } }),
@@ -199,7 +201,9 @@ t.test('settings that cannot be used are named, and their values are not', async
   for (const [name, values] of Object.entries(unusable)) {
     for (const value of values) {
       const env = { TRUECALLER_APP_KEY: 'key', [name]: value }
-      const error = t.throws(() => truecaller.open(env, io, 'truecaller'), { message: new RegExp(`^${name} `) }, `${name} ${value}`)
+      const error = t.throws(
+        () => truecaller.open(env, io, 'truecaller'), { message: new RegExp(`^${name} `) }, `${name} ${value}`,
+      )
       t.notMatch(String(error), 'evil')
     }
   }

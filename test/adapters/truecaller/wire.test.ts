@@ -149,14 +149,16 @@ t.test('only the exact profile URL of a listed host gets the token', async t => 
   t.ok(isProfileUrl('https://profile4.truecaller.com/v1/default', hosts, false))
   t.ok(isProfileUrl('https://profile4-noneu.truecaller.com/v1/default', hosts, false))
   const forged = [
-    'http://profile4.truecaller.com/v1/default', 'HTTPS://profile4.truecaller.com/v1/default', 'https://PROFILE4.truecaller.com/v1/default',
+    'http://profile4.truecaller.com/v1/default', 'HTTPS://profile4.truecaller.com/v1/default',
+    'https://PROFILE4.truecaller.com/v1/default',
     'https://profile4.truecaller.com./v1/default', 'https://profile4.truecaller.com:443/v1/default',
     'https://profile4.truecaller.com:8443/v1/default',
     'https://profile4.truecaller.com/v1/default/', 'https://profile4.truecaller.com/v1/default?',
     'https://profile4.truecaller.com/v1/default?a=b',
     'https://profile4.truecaller.com/v1/default#', 'https://profile4.truecaller.com/v1/../v1/default',
     'https://profile4.truecaller.com//v1/default',
-    'https://profile4.truecaller.com/v1/%64efault', 'https://profile4.truecaller.com/V1/default', 'https://profile4.truecaller.com/v1',
+    'https://profile4.truecaller.com/v1/%64efault', 'https://profile4.truecaller.com/V1/default',
+    'https://profile4.truecaller.com/v1',
     'https://user@profile4.truecaller.com/v1/default', 'https://@profile4.truecaller.com/v1/default',
     'https://:@profile4.truecaller.com/v1/default',
     'https://profile4.truecaller.com@evil.example/v1/default', 'https://evil.example/v1/default',
@@ -169,7 +171,8 @@ t.test('only the exact profile URL of a listed host gets the token', async t => 
     'https://ｐrofile4.truecaller.com/v1/default',
     'https://profile4%2etruecaller.com/v1/default', 'https://2130706433/v1/default', 'https://127.0.0.1/v1/default',
     'https://[::1]/v1/default',
-    'https://profile4-eu.truecaller.com/v1/default', 'javascript:alert(1)', '/v1/default', '//profile4.truecaller.com/v1/default', '',
+    'https://profile4-eu.truecaller.com/v1/default', 'javascript:alert(1)', '/v1/default',
+    '//profile4.truecaller.com/v1/default', '',
   ]
   for (const url of forged) {
     t.notOk(isProfileUrl(url, hosts, false), JSON.stringify(url))

@@ -2,7 +2,8 @@ import t from 'tap'
 import { truid } from '../../../src/adapters/truid/index.ts'
 import type { Received, Refused } from '../../../src/adapters/adapter.ts'
 import {
-  anAttempt, callbackKey, contract, endingOf, openAdapter, openIo, openVendor, type Answer, type Call, type Contract, type Vendor,
+  anAttempt, callbackKey, contract, endingOf, openAdapter, openIo, openVendor, type Answer, type Call, type Contract,
+  type Vendor,
 } from '../../contract.ts'
 import { createSigner } from './signer.ts'
 

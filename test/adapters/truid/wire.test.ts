@@ -1,6 +1,7 @@
 import t from 'tap'
 import {
-  isCallback, judgeCheck, readCheckRefusal, readCode, readCreated, readCreateRefusal, readExchangeRefusal, readReturnError, readState,
+  isCallback, judgeCheck, readCheckRefusal, readCode, readCreated, readCreateRefusal, readExchangeRefusal,
+  readReturnError, readState,
   readToken, readTokenRefusal,
 } from '../../../src/adapters/truid/wire.ts'
 
@@ -62,14 +63,20 @@ t.test('links off the API\'s own origin are refused', async t => {
   )
   t.ok(readCreated(links(`${origin}/a`, `${origin}/b`), origin))
   for (const link of [
-    'http://eu.api.tru.id/a', 'https://us.api.tru.id/a', 'https://eu.api.tru.id.evil.example/a', 'https://eu.api.tru.id@evil.example/a',
-    'https://u@eu.api.tru.id/a', 'https://eu.api.tru.id:8443/a', 'https://eu.api.tru.id./a', 'https://eu.api.tru.id\\@evil.example/a',
+    'http://eu.api.tru.id/a', 'https://us.api.tru.id/a', 'https://eu.api.tru.id.evil.example/a',
+    'https://eu.api.tru.id@evil.example/a',
+    'https://u@eu.api.tru.id/a', 'https://eu.api.tru.id:8443/a', 'https://eu.api.tru.id./a',
+    'https://eu.api.tru.id\\@evil.example/a',
     'https://eu.api.tru.id', 'https://eu.api.tru.id/a#b', 'HTTPS://eu.api.tru.id/a', '//eu.api.tru.id/a', '/a',
     'https://eu.api.tru.id/a b', 'https://eu.api.tru.id/a\n', 'https://eu.api.tru.id/a/../b', 'javascript:alert(1)', '',
-    'https://eu.api.tru.id:443/a', 'https://eu-api.tru.id/a', 'https://xeu.api.tru.id/a', 'https://tru.id/a', 'https://u:p@eu.api.tru.id/a', 'https://@eu.api.tru.id/a',
-    'https://evil.example/https://eu.api.tru.id/a', 'https://evil.example?https://eu.api.tru.id/a', 'https://eu.api.tru.id%2eevil.example/a', 'https://eu.api.tru.id%40evil.example/a',
-    'https://eu.api.tru.id。/a', 'https://eu.аpi.tru.id/a', 'https://eu.api.\ttru.id/a', 'https:\\\\eu.api.tru.id\\a', 'https:/eu.api.tru.id/a', 'https:eu.api.tru.id/a', ' https://eu.api.tru.id/a', 'https://eu.api.tru.id/a ',
-    'https://127.0.0.1/a', 'https://2130706433/a', 'https://0x7f.1/a', 'https://[::1]/a', 'https://[::ffff:7f00:1]/a', 'javascript://eu.api.tru.id/%0aalert(1)', 'data:text/html,https://eu.api.tru.id/a',
+    'https://eu.api.tru.id:443/a', 'https://eu-api.tru.id/a', 'https://xeu.api.tru.id/a', 'https://tru.id/a',
+    'https://u:p@eu.api.tru.id/a', 'https://@eu.api.tru.id/a',
+    'https://evil.example/https://eu.api.tru.id/a', 'https://evil.example?https://eu.api.tru.id/a',
+    'https://eu.api.tru.id%2eevil.example/a', 'https://eu.api.tru.id%40evil.example/a',
+    'https://eu.api.tru.id。/a', 'https://eu.аpi.tru.id/a', 'https://eu.api.\ttru.id/a', 'https:\\\\eu.api.tru.id\\a',
+    'https:/eu.api.tru.id/a', 'https:eu.api.tru.id/a', ' https://eu.api.tru.id/a', 'https://eu.api.tru.id/a ',
+    'https://127.0.0.1/a', 'https://2130706433/a', 'https://0x7f.1/a', 'https://[::1]/a', 'https://[::ffff:7f00:1]/a',
+    'javascript://eu.api.tru.id/%0aalert(1)', 'data:text/html,https://eu.api.tru.id/a',
   ]) {
     t.equal(readCreated(links(link, `${origin}/b`), origin), null, `self ${link}`)
     t.equal(readCreated(links(`${origin}/a`, link), origin), null, `check_url ${link}`)
@@ -88,7 +95,8 @@ t.test('where http and ports are permitted, still only the one origin is', async
   const links = (link: string) => ({ ...created, _links: { self: { href: `${local}/a` }, check_url: { href: link } } })
   t.ok(readCreated(links(`${local}/b`), local))
   for (const host of [
-    '2130706433:4001', '0x7f000001:4001', '0177.0.0.1:4001', '127.1:4001', '127.0.0.1.:4001', '[::1]:4001', '[::ffff:127.0.0.1]:4001', 'localhost:4001', '127.0.0.1', '127.0.0.1:4002',
+    '2130706433:4001', '0x7f000001:4001', '0177.0.0.1:4001', '127.1:4001', '127.0.0.1.:4001', '[::1]:4001',
+    '[::ffff:127.0.0.1]:4001', 'localhost:4001', '127.0.0.1', '127.0.0.1:4002',
     '127.0.0.1:04001', '127.0.0.1:4001@evil.example', 'u@127.0.0.1:4001', '169.254.169.254', '0.0.0.0:4001',
   ]) t.equal(readCreated(links(`http://${host}/b`), local), null, host)
   for (

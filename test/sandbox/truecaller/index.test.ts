@@ -54,7 +54,9 @@ t.test('push: the documented way, from request to profile', async t => {
 
 t.test('push: state is echoed only if it was sent; the callback key is part of the registered URL', async t => {
   const gateway = await start(t)
-  const started = await start(t, { gatewayUrl: () => `${gateway.gateway.url}/`, settings: { TRUECALLER_CALLBACK_KEY: 'a-key' } })
+  const started = await start(
+    t, { gatewayUrl: () => `${gateway.gateway.url}/`, settings: { TRUECALLER_CALLBACK_KEY: 'a-key' } },
+  )
   await push(started, { phoneNumber: 46760123456 })
   const [callback] = await gateway.gateway.first(1)
   t.equal(callback?.path, '/callbacks/truecaller/a-key')

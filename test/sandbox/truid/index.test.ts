@@ -14,7 +14,8 @@ t.test('create: HAL with links to follow', async t => {
     t.match(answer.type, /^application\/hal\+json/)
     const self = `${started.simulators.url}/phone_check/${version}/checks/${answer.json['check_id']}`
     t.match(answer.json, {
-      check_id: /^[0-9a-f-]{36}$/, status: 'ACCEPTED', charge_amount: 1, charge_currency: 'API', ttl: 120, snapshot_balance: 100,
+      check_id: /^[0-9a-f-]{36}$/, status: 'ACCEPTED', charge_amount: 1, charge_currency: 'API', ttl: 120,
+      snapshot_balance: 100,
       created_at: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$/, reference_id: 'my_internal_reference',
       _links: { self: { href: self }, check_url: { href: `${self}/redirect` } },
     })
@@ -45,7 +46,8 @@ t.test('create: what strays is refused', async t => {
     const answer = await create(started, 'v0.2', body)
     t.equal(answer.status, 400, JSON.stringify(body))
     t.strictSame(answer.json, {
-      type: 'https://developer.tru.id/docs/reference/api-errors#bad_request', title: 'Bad Request', detail: 'The request body is invalid',
+      type: 'https://developer.tru.id/docs/reference/api-errors#bad_request', title: 'Bad Request',
+      detail: 'The request body is invalid',
     })
   }
   t.equal(
@@ -129,7 +131,8 @@ t.test('v0.2: the redirect URL gets the result in its query', async t => {
   const bad = await create(started, 'v0.2', { phone_number: '447700900091', redirect_url })
   const refused = await walk(started, bad.json['check_id'])
   t.match(Object.fromEntries(new URL(refused.end.headers.get('location') ?? '').searchParams), {
-    check_id: bad.json['check_id'], error: 'mno_not_supported', error_description: 'Mobile Network Operator Not Supported',
+    check_id: bad.json['check_id'], error: 'mno_not_supported',
+    error_description: 'Mobile Network Operator Not Supported',
   })
 })
 
@@ -240,7 +243,8 @@ t.test('the callback is signed, and verifies with the published key alone', asyn
   t.ok(Math.abs(Date.parse(String(callback.headers['date'])) - Date.now()) < 5000)
   t.equal(callback.headers['digest'], `SHA-256=${createHash('sha256').update(callback.text).digest('base64')}`)
   t.match(callback.body, {
-    check_id: id, reference_id: 'ours', status: 'COMPLETED', match: true, charge_amount: 1, charge_currency: 'API', network_id: '23599',
+    check_id: id, reference_id: 'ours', status: 'COMPLETED', match: true, charge_amount: 1, charge_currency: 'API',
+    network_id: '23599',
   })
   t.notOk('_links' in callback.body)
 
