@@ -24,7 +24,8 @@ const watch =
   'read _; kill "$0" || exit; for _ in 1 2 3 4 5 6 7 8 9 10; do sleep 1; kill -0 "$0" || exit; done; kill -9 "$0"'
 
 /**
- * Starts a process in its own process group: Ctrl-C in a terminal reaches only this process, which then ends its children
+ * Starts a process in its own process group: Ctrl-C in a terminal reaches only this process, which then ends its
+ * children
  * in order. A small shell watches this process, and ends the child if this process dies without doing so.
  */
 export function startChild (command: string, args: readonly string[], options: ChildOptions): Child {

@@ -35,7 +35,8 @@ Ctrl-C stops everything. Data stays in .data/.
 }
 
 /**
- * Runs `program` in the sandbox with a Redis under `.data/` (or that of `REDIS_URL`) until a signal, or until one of them
+ * Runs `program` in the sandbox with a Redis under `.data/` (or that of `REDIS_URL`) until a signal, or until one of
+ * them
  * ends. Resolves with the exit code once both have ended.
  */
 export async function start (program: string): Promise<number> {

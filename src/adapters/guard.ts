@@ -95,7 +95,9 @@ export function guardAdapter (adapter: Adapter, { now, tracing, metrics, log }: 
         breaker.record(endedAt, isHealthy ? null : reason)
         setAttributes({ 'verigate.result': result, ...reason === null ? {} : { 'verigate.reason': reason } })
         const report = {
-          provider, method, call, verificationId: subject.id, ...outcome, durationMs: Math.round(performance.now() - startedAt),
+          provider, method, call, verificationId: subject.id, ...outcome, durationMs: Math.round(
+            performance.now() - startedAt,
+          ),
         }
         metrics.countCall(report)
         log.info(report, 'provider call')

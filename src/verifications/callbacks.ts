@@ -54,7 +54,9 @@ export function createReceiveCallback (parts: CallbacksParts): ReceiveCallback {
     return { result: await apply(provider, stored, event, attempt), verificationId }
   }
 
-  /** By the claim of the id. It has one name for each key of `SEAL_KEYS`: the attempt may have begun before the last. */
+  /**
+   * By the claim of the id. It has one name for each key of `SEAL_KEYS`: the attempt may have begun before the last.
+   */
   async function findByProviderId (provider: string, text: string) {
     for (const { name, partition } of names('evidence', singleUseText({ provider, kind: 'id', text }))) {
       const owner = await store.claimOf(partition, name)

@@ -87,13 +87,15 @@ const retainedUntil = ({ status, updatedAt, expiresAt }: Verification, retention
  * What an app's verifications of a number share: the name of their index, their counters, and the claim of the live
  * one.
  */
-export function numberKeys (names: Sealer['names'], appId: string, phoneNumber: string): KeyName[] {
+export function numberKeys (names: Sealer['names'], appId: string, phoneNumber: string): [KeyName, ...KeyName[]] {
   const places = names('place', phoneNumber)
   const keys: KeyName[] = []
   for (const [index, { name }] of names('number', `${appId} ${phoneNumber}`).entries()) {
     keys.push({ name, partition: places[index]?.partition ?? 0 })
   }
-  return keys
+  const [first, ...others] = keys
+  if (first === undefined) throw new TypeError('a sealer has at least one key')
+  return [first, ...others]
 }
 
 /** What must be released and removed when the verification is erased. */
@@ -201,5 +203,7 @@ function indexEntries (
 ): IndexEntry[] {
   const keepMs = maxLifeMs + retentionMs
   const referenced = reference === null ? [] : names('reference', `${appId} ${reference}`)
-  return [number[0], referenced[0]].flatMap(key => key === undefined ? [] : [{ name: key.name, score: createdAt, keepMs }])
+  return [number[0], referenced[0]].flatMap(
+    key => key === undefined ? [] : [{ name: key.name, score: createdAt, keepMs }],
+  )
 }

@@ -43,7 +43,9 @@ export function createSingleUse (
   return (verification, event) => {
     if (event.type !== 'attemptStarted' && event.type !== 'resent' && event.type !== 'evidenceReceived') return null
     const index = verification.attempts.length - 1
-    const method = verification.attempts[index]?.method ?? ''
+    const attempt = verification.attempts[index]
+    if (attempt?.status !== 'pending') return null
+    const { method } = attempt
     const provider = method.slice(0, method.indexOf('.'))
     const adapter = adapters.get(provider)
     if (event.type !== 'evidenceReceived') {

@@ -39,7 +39,8 @@ t.test('the image starts, works and stops: as its user, without a file of develo
     ([name]) => name !== 'NODE_OPTIONS' && !/^_?TAP|^npm_(?!config_cache)/.test(name),
   )
   const image = await buildImage(context, folder, {
-    ...Object.fromEntries(inherited), PATH: `${binaries}:${process.env['PATH']}`, npm_config_prefer_offline: 'true', npm_config_update_notifier: 'false',
+    ...Object.fromEntries(inherited), PATH: `${binaries}:${process.env['PATH']}`, npm_config_prefer_offline: 'true',
+    npm_config_update_notifier: 'false',
   })
   const [uid = 0, gid = 0] = image.user.split(':').map(Number)
   t.ok(uid > 0 && gid > 0, 'the user is a number, and not root')
@@ -72,7 +73,8 @@ t.test('the image starts, works and stops: as its user, without a file of develo
   const redis = await startRedis(t)
   const [port, sandboxPort] = [await freePort(), await freePort()]
   const environment = {
-    ...image.environment, PATH: binaries, SANDBOX: 'true', PORT: String(port), SANDBOX_PORT: String(sandboxPort), REDIS_URL: redis.url,
+    ...image.environment, PATH: binaries, SANDBOX: 'true', PORT: String(port), SANDBOX_PORT: String(sandboxPort),
+    REDIS_URL: redis.url,
     // Node then refuses to write a file, wherever.
     NODE_OPTIONS: '--permission --allow-fs-read=*',
   }

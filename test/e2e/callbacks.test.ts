@@ -188,7 +188,8 @@ async function testMalformed (t: Test, { url, say, shop, counted, simulators, re
   const requestId = new URL(nextAction.url).searchParams.get('requestNonce') ?? ''
   const deep = `${'['.repeat(10_000)}${']'.repeat(10_000)}`
   const wrong = [
-    deep, `{"requestId":${deep}}`, `{"requestId":"${requestId}","status":${deep}}`, `${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}`, 'null',
+    deep, `{"requestId":${deep}}`, `{"requestId":"${requestId}","status":${deep}}`,
+    `${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}`, 'null',
     '1', '"text"', 'true', '[]', '{}',
     ...[
       { requestId }, { requestId, accessToken: 1 }, { requestId, accessToken: null }, { requestId, accessToken: '' },
@@ -234,7 +235,8 @@ t.test('with TRUECALLER_CALLBACK_KEY, nothing happens without it', async t => {
   const { id, revision, nonce, grant } = await approve(numberEnding('02'))
   t.equal(grant.path, `/callbacks/truecaller/${key}`)
   const paths = [
-    '/callbacks/truecaller', '/callbacks/truecaller/', `/callbacks/truecaller/${key}x`, `/callbacks/truecaller/${key.toUpperCase()}`,
+    '/callbacks/truecaller', '/callbacks/truecaller/', `/callbacks/truecaller/${key}x`,
+    `/callbacks/truecaller/${key.toUpperCase()}`,
     '/callbacks/truecaller/x', `/callbacks/truecaller?key=${key}`,
   ]
   t.strictSame(await counted(async () => {

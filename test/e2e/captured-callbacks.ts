@@ -56,7 +56,8 @@ export async function startCapturing (
       await shop.call('GET', `/verifications/${id}`)
     ).body['revision'],
     /**
-     * Creates a Truecaller verification that waits for its callback; `grant` is that callback, with a token for `phone`.
+     * Creates a Truecaller verification that waits for its callback; `grant` is that callback, with a token for
+     * `phone`.
      */
     async approve (phone: string, request: object = {}) {
       const { body } = await shop.create({ workflow: ['truecaller.web'], ...request })

@@ -16,13 +16,15 @@ const methods: [method: string, options?: Record<string, unknown>][] = [
 ]
 /** What the simulators' profiles say, in spellings that chance does not produce. */
 const personal = [
-  'ada@example.com', 'ada_example', '"Ada"', 'Ada Example', '"Example"', 'Exampleville', 'Example Street', 'Example Ltd', 'Just an example',
+  'ada@example.com', 'ada_example', '"Ada"', 'Ada Example', '"Example"', 'Exampleville', 'Example Street',
+  'Example Ltd', 'Just an example',
   '105056625245', '655574719',
   'example.com/avatars', 'DEVICE_ID', '192.0.2.146',
 ]
 /** What the app itself entrusts to us. */
 const entrusted = {
-  reference: 'reference-of-order-8842', plan: 'metadata-of-the-user', returnUrl: 'https://shop.example/verified?session=of-the-user',
+  reference: 'reference-of-order-8842', plan: 'metadata-of-the-user',
+  returnUrl: 'https://shop.example/verified?session=of-the-user',
   ip: '203.0.113.77', userAgent: 'AgentOfTheUser/1.0',
 }
 

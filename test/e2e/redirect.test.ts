@@ -100,7 +100,8 @@ async function testError (t: Test, gateway: TestGateway) {
 
   const key = place.pathname.split('/').at(-1) ?? ''
   const nowhere = [
-    `/callbacks/truid/${'A'.repeat(48)}`, `/callbacks/truid/${key.slice(0, -1)}`, '/callbacks/truid/x', `/callbacks/truecaller/${key}`,
+    `/callbacks/truid/${'A'.repeat(48)}`, `/callbacks/truid/${key.slice(0, -1)}`, '/callbacks/truid/x',
+    `/callbacks/truecaller/${key}`,
     `/callbacks/nobody/${key}`, `/callbacks/otpless/${key}`,
   ]
   for (const path of nowhere) {
@@ -129,9 +130,11 @@ async function testAllowList (t: Test, { shop, bank }: TestGateway) {
     t.equal((await create(allowed)).status, 201, allowed)
   }
   for (const refused of [
-    'https://shop.example/', 'https://shop.example/verified/', 'https://shop.example/verified/../other', 'https://shop.example/app',
+    'https://shop.example/', 'https://shop.example/verified/', 'https://shop.example/verified/../other',
+    'https://shop.example/app',
     'https://shop.example/app/../other',
-    'https://shop.example/app/%2e%2e/other', 'https://shop.example/verified\\@evil.example', 'http://shop.example/verified',
+    'https://shop.example/app/%2e%2e/other', 'https://shop.example/verified\\@evil.example',
+    'http://shop.example/verified',
     'https://shop.example:8443/verified',
     'https://shop.example.evil.example/verified', 'https://evil.example/verified', 'https://user@shop.example/verified',
     'https://user:pw@shop.example/verified',

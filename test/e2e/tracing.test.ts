@@ -153,7 +153,8 @@ t.test('one trace, from the call of the app over callback and jobs to its webhoo
   )
   t.notOk(spans.some(({ name }) => /livez|readyz|metrics|nothing/.test(name)), 'operations and noise are left out')
   t.same([...new Set(spans.flatMap(span => Object.keys(read(span))))].sort(), [
-    'http.request.method', 'http.response.status_code', 'http.route', 'verigate.delivery.id', 'verigate.method', 'verigate.provider', 'verigate.result', 'verigate.verification.id',
+    'http.request.method', 'http.response.status_code', 'http.route', 'verigate.delivery.id', 'verigate.method',
+    'verigate.provider', 'verigate.result', 'verigate.verification.id',
   ], 'nothing else is told')
 
   const sent = collector.received.map(({ text }) => text).join('\n')

@@ -40,7 +40,8 @@ async function startBoth (t: Test) {
 const isRefusal = (
   { status, body, retryAfter }: Offered,
 ): boolean => (status === 503
-  || status === 429) && retryAfter !== null && ['overloaded', 'store_unavailable', 'rate_limited'].includes(body['code'])
+
+    || status === 429) && retryAfter !== null && ['overloaded', 'store_unavailable', 'rate_limited'].includes(body['code'])
 const rssOf = ({ pid }: GatewayProcess): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 

@@ -109,7 +109,7 @@ function setUp (
   const budgeted: string[] = []
   const budget = {
     count: (app: string, country: string, what: string) => {
-      budgeted.push([app, country, what].join(' ')),
+      budgeted.push([app, country, what].join(' '))
     }, exceeded: () => null,
   }
   const limits = createLimits({ sealer })

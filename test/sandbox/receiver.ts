@@ -11,7 +11,9 @@ export type Received = {
  * A real HTTP server that keeps what is posted to it. `answer` gives the status of each, or nothing to leave it
  * unanswered.
  */
-export async function startReceiver(t: Test, answer: (received: Received) => Promise<number> | number | undefined = () => 204) {
+export async function startReceiver(
+  t: Test, answer: (received: Received) => Promise<number> | number | undefined = () => 204,
+) {
   const received: Received[] = []
   const arrivals = new EventTarget()
   const server = createServer((request, response) => {

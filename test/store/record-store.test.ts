@@ -92,7 +92,9 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       for (const id of own) await store.reschedule(id, 2000)
       t.strictSame(await store.due(11, 1999, 10), [])
       t.strictSame(
-        (await store.due(11, 2000, 10)).toSorted(), [own[3], own[0]].toSorted(), 'a record without a due time gets none',
+        (
+          await store.due(11, 2000, 10)
+        ).toSorted(), [own[3], own[0]].toSorted(), 'a record without a due time gets none',
       )
     })
 
