@@ -108,9 +108,8 @@ function setUp (
 
   const budgeted: string[] = []
   const budget = {
-    count: (app: string, country: string, what: string) => {
-      budgeted.push([app, country, what].join(' '))
-    }, exceeded: () => null,
+    count (appId: string, country: string, what: string) { budgeted.push(`${appId} ${country} ${what}`) },
+    exceeded: () => null,
   }
   const limits = createLimits({ sealer })
   const gateway = createVerifications({
