@@ -10,8 +10,14 @@ import { day, errorCode, openTestbed, phoneNumber, type SetUp } from '../helpers
 
 const { setUp, redis } = await openTestbed(t)
 
+/** The key of the claim that a live verification of the number holds. */
+function liveKey (sealer: SetUp['sealer']) {
+  const [key] = numberKeys(sealer.names, 'shop', phoneNumber)
+  if (key === undefined) throw new Error('no key')
+  return key
+}
 const claimOf = ({ sealer, store }: SetUp) => {
-  const [{ partition, name }] = numberKeys(sealer.names, 'shop', phoneNumber)
+  const { partition, name } = liveKey(sealer)
   return store.claimOf(partition, name)
 }
 
@@ -51,7 +57,7 @@ t.test('a verification without a number may live in any partition', async t => {
   const made = await Promise.all(Array.from({ length: 12 }, () => gateway.create(app, {}, null)))
   t.ok(new Set(made.map(({ id }) => ids.partitionOf(id))).size > 1)
   t.strictSame([0, 15, 16, 255].map(partitionOfByte), [0, 15, 0, 15])
-  t.equal(ids.partitionOf((await create()).id), numberKeys(sealer.names, 'shop', phoneNumber)[0].partition)
+  t.equal(ids.partitionOf((await create()).id), liveKey(sealer).partition)
 })
 
 t.test('what is refused', async t => {
@@ -112,7 +118,7 @@ t.test('a live verification of the number', async t => {
 t.test('a claim that a lost release left behind', async t => {
   const room = setUp()
   const { create, gateway, store, sealer, now } = room
-  const [key] = numberKeys(sealer.names, 'shop', phoneNumber)
+  const key = liveKey(sealer)
   const { id } = await create()
   t.equal(await claimOf(room), id)
   await gateway.cancel(id)
