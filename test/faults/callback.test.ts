@@ -8,7 +8,7 @@ import { startBadProvider, tokenOf, type Fault } from './bad-provider.ts'
 import { createClock } from './shared-clock.ts'
 import { quantile } from './open-loop.ts'
 import { codeOf, numberOf } from './oracle.ts'
-import { longOrShort, startDeployment } from './deployment.ts'
+import { isLong, longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 2
 
@@ -105,7 +105,7 @@ t.test('before the answer to the start call, at another process', { buffered: tr
   t.ok(settled.every(({ verification }) => fetches(verification['phoneNumber']) === 1), 'one profile fetch each')
 })
 
-t.test('at two processes at once', { buffered: true }, async t => {
+if (isLong) t.test('at two processes at once', { buffered: true }, async t => {
   const { tell, createAll, fetches, counted, oracle } = await startThree(t)
   const count = longOrShort(200, 12)
   const ids = await createAll(numbers(count).map(silent))
@@ -223,7 +223,7 @@ t.test('while no worker runs, and the queue is lost', { buffered: true }, async 
   t.ok(settled.every(({ verification }) => fetches(verification['phoneNumber']) === 1), 'one profile fetch each')
 })
 
-t.test('again, after its job has failed for good', { buffered: true }, async t => {
+if (isLong) t.test('again, after its job has failed for good', { buffered: true }, async t => {
   const { bad, tell, create, fetches, oracle, read, counted, redisUrl } = await startThree(t)
   const redis = new Redis(redisUrl)
   const queue = new Queue(queueNames.resolve, { connection: redis, prefix: queuePrefix })

@@ -327,7 +327,7 @@ if (isLong) t.test('a provider that comes and goes', { buffered: true }, async t
   await oracle.judge(`OTPLESS up and down each second: ${calls} start calls`)
 })
 
-t.test('one provider hangs, the others go on', { buffered: true }, async t => {
+if (isLong) t.test('one provider hangs, the others go on', { buffered: true }, async t => {
   const both = await startBoth(t)
   const { bad, create, oracle, finish } = both
   const measure = async (count: number): Promise<number[]> => {

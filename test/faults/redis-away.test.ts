@@ -12,7 +12,7 @@ import { startRedis, until } from '../helpers/redis.ts'
 import { runLifecycle } from './lifecycle.ts'
 import { codeOf, retryUntilAnswered, numberOf } from './oracle.ts'
 import { startProxy } from './proxy.ts'
-import { startDeployment } from './deployment.ts'
+import { isLong, startDeployment } from './deployment.ts'
 
 t.jobs = 4
 
@@ -98,7 +98,7 @@ t.test('frozen', { buffered: true }, async t => {
   t.notMatch(gateway.logs.join('\n'), /take no jobs/)
 })
 
-t.test('killed, and started again with what it wrote', { buffered: true }, async t => {
+if (isLong) t.test('killed, and started again with what it wrote', { buffered: true }, async t => {
   const dir = await mkdtemp(join(tmpdir(), 'verigate-aof-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))
   const binary = await findRedis()

@@ -35,7 +35,7 @@ const idOf = ({ body }: Received): string => String(Object(body['data'])['id'])
 const isSame = (received: Received[]): boolean =>
   new Set(received.map(({ text, headers }) => `${String(headers['webhook-id'])} ${text}`)).size === 1
 
-t.test('killed between two tries', { buffered: true }, async t => {
+if (isLong) t.test('killed between two tries', { buffered: true }, async t => {
   const {
     receiver, api, worker, cancel, deliveries, start, launch, oracle,
   } = await startScene(t, n => n === 1 ? 500 : 200)
