@@ -92,7 +92,6 @@ export function guardAdapter (adapter: Adapter, { now, tracing, metrics, log }: 
       const record = (outcome: CallOutcome, isHealthy: boolean): void => {
         const endedAt = now()
         const { result, reason } = outcome
-        breaker.record(endedAt, isHealthy ? null : reason)
         setAttributes({ 'verigate.result': result, ...reason === null ? {} : { 'verigate.reason': reason } })
         const report = {
           provider, method, call, verificationId: subject.id, ...outcome, durationMs: Math.round(
@@ -101,6 +100,7 @@ export function guardAdapter (adapter: Adapter, { now, tracing, metrics, log }: 
         }
         metrics.countCall(report)
         log.info(report, 'provider call')
+        breaker.record(endedAt, isHealthy ? null : reason)
       }
       let value: T
       try {

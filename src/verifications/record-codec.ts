@@ -33,6 +33,7 @@ const packer = createPacker([
   [...common, 'country', ...changing, 'result'],
   [...common, 'country', ...changing, 'reason'],
   ['phoneNumber', 'method', 'verifiedAt', 'profile', 'signals'],
+  [...common, 'country', 'traceparent', ...changing],
 ])
 
 /** The id is the name that the record is sealed under, so it is not stored again. */

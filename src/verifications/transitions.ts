@@ -102,7 +102,9 @@ export function createTransitions (
         const at = tries === 0 && givenAt !== undefined ? givenAt : now()
         const decision = decide(stored.record, event, at, { startsHere })
         if (decision === null) return { stored, effect: null, at, changed: false, isReplay: false }
-        const written = await writeRouted({ stored, event, decision, at }, startsHere)
+        const change = { stored, event, decision, at }
+        // Only a start depends on the methods that can serve the verification.
+        const written = await (decision.effect === 'start' ? writeRouted(change, startsHere) : write(change))
         if ('stored' in written) {
           const { attempts, status } = written.stored.record
           const hasMoved = status !== 'pending' || attempts.length > stored.record.attempts.length

@@ -96,6 +96,10 @@ const packer = createPacker([
     'createdAt',
   ],
   ['at', 'statusCode', 'durationMs', 'error'],
+  [
+    'appId', 'verificationId', 'type', 'isManual', 'traceparent', 'webhookId', 'url', 'body', 'status', 'tries', 'step',
+    'nextTryAt', 'createdAt',
+  ],
 ])
 
 /** The id is not part of the bytes, because the store seals the record under it. */

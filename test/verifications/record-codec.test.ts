@@ -26,10 +26,12 @@ t.test('every state is read as it was written', async t => {
 
 t.test('so are other values', async t => {
   const text = fc.string({ unit: 'binary' })
+  // The API rejects a body that has this name.
+  const name = text.filter(word => word !== '__proto__')
   const time = fc.integer({ min: 0, max: 9_999_999_999_999 })
   const times = fc.record({ createdAt: time, updatedAt: time, expiresAt: time }, { noNullPrototype: true })
   const values = fc.record({
-    reference: fc.option(text), metadata: fc.dictionary(text, text, { noNullPrototype: true }),
+    reference: fc.option(text), metadata: fc.dictionary(name, text, { noNullPrototype: true }),
     locale: fc.option(text), country: text, traceparent: text,
     idempotency: fc.option(fc.record({ names: fc.array(text), hash: text, at: time }, { noNullPrototype: true })),
   }, { requiredKeys: [], noNullPrototype: true })
