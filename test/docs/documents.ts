@@ -12,7 +12,9 @@ export const documents = globSync('**/*.md', {
 /** The documents that describe the present state; a changelog also names what is gone. */
 export const present = documents.filter(path => path !== 'CHANGELOG.md')
 
-export const withoutCode = (markdown: string): string => markdown.replace(/^ *```.*?^ *```$/gms, '')
+/** Without code blocks and without the generated results of the benchmark. */
+export const withoutCode = (markdown: string): string =>
+  markdown.replace(/^ *```.*?^ *```$/gms, '').replace(/<!-- bench -->.*<!-- \/bench -->/s, '')
 
 export const headingsOf = (markdown: string): string[] =>
   [...withoutCode(markdown).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) => heading)

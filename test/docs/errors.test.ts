@@ -1,6 +1,6 @@
 import t from 'tap'
 import { apiErrors } from '../../src/core/errors.ts'
-import { nextReasons, reasons, reasonWords } from '../../src/core/reasons.ts'
+import { blameOf, nextReasons, reasons, reasonWords } from '../../src/core/reasons.ts'
 import { webhookEventTypes } from '../../src/core/vocabulary.ts'
 import { tryErrors } from '../../src/webhooks/delivery.ts'
 import { headingsOf, plain, read, rowsOf, sectionOf } from './documents.ts'
@@ -22,9 +22,11 @@ t.test('every reason has a row that says whether the next attempt starts', async
   const rows = rowsOf(sectionOf(text, '## Reasons'))
   t.strictSame(rows.map(([reason = '']) => plain(reason)), reasonWords, 'in the order of the code')
   for (const [index, reason] of reasonWords.entries()) {
-    const next = rows[index]?.[2] ?? ''
-    if (next !== '–') t.equal(next.startsWith('yes'), reasons[reason].fallsThrough, reason)
-    else t.notOk(reasons[reason].fallsThrough, reason)
+    const [, , next = '', fixer] = rows[index] ?? []
+    if (next !== '–') {
+      t.equal(next.startsWith('yes'), reasons[reason].fallsThrough, reason)
+      t.equal(fixer, blameOf(reason), `${reason}: who fixes it`)
+    } else t.notOk(reasons[reason].fallsThrough, reason)
   }
   const [given = ''] = /A front end may give.*?`next`/s.exec(text) ?? []
   t.strictSame([...given.matchAll(/`(\w+)`/g)].map(([, word = '']) => word), [...nextReasons, 'next'])

@@ -54,6 +54,13 @@ t.test('files and scripts that are named exist', async t => {
   for (const [script, name] of scripts) t.ok(script in manifest.scripts, `${name}: npm run ${script}`)
 })
 
+t.test('prose stays within 120 columns', async t => {
+  for (const name of documents) {
+    const lines = withoutCode(read(name)).split('\n')
+    t.strictSame(lines.filter(line => !line.startsWith('|') && line.length > 120), [], name)
+  }
+})
+
 t.test('features that were removed are not described', async t => {
   for (const name of present) t.notMatch(read(name), /profileStatus|profile_ready/, name)
 })
