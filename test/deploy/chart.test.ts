@@ -62,7 +62,7 @@ t.test('probes ask routes that there are, and the world reaches none of them', a
 
 t.test('a pod that is removed has the time to drain', async t => {
   const drainSeconds = Number(
-    /shutdownDelayMs \+ ([\d_]+)/.exec(readFileSync(join(root, 'src/main.ts'), 'utf8'))?.[1]?.replace('_', ''),
+    /shutdownMs = ([\d_]+)/.exec(readFileSync(join(root, 'src/main.ts'), 'utf8'))?.[1]?.replace('_', ''),
   ) / 1000
   t.ok(defaults.terminationGracePeriodSeconds > defaults.preStopSeconds + drainSeconds)
 })

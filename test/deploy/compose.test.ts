@@ -23,7 +23,7 @@ const gateways = ['api', 'worker']
 /** What the README advises at the most. */
 const longestDelayMs = 15_000
 const drainMs = Number(
-  /shutdownDelayMs \+ ([\d_]+)/.exec(readFileSync(join(root, 'src/main.ts'), 'utf8'))?.[1]?.replace('_', ''),
+  /shutdownMs = ([\d_]+)/.exec(readFileSync(join(root, 'src/main.ts'), 'utf8'))?.[1]?.replace('_', ''),
 )
 const hostPaths = ({ volumes = [] }: Service): string[] =>
   volumes.map(volume => volume.split(':')[0] ?? '').filter(path => path.startsWith('./'))
