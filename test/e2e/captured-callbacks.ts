@@ -3,9 +3,10 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { Test } from 'tap'
 import type { SimulatorOptions } from '../../src/sandbox/simulators.ts'
 import { startGateway } from '../helpers/gateway.ts'
+import { scrape, sumOf } from '../helpers/metrics.ts'
 import { until } from '../helpers/redis.ts'
 import { startReceiver, type Received } from '../sandbox/receiver.ts'
-import { openDeepLink, post, readMetric } from './end-user.ts'
+import { openDeepLink, post } from './end-user.ts'
 import { callbackResults, type CallbackResult } from '../../src/core/vocabulary.ts'
 
 type Counts = Partial<Record<CallbackResult, number>>
@@ -29,9 +30,11 @@ export async function startCapturing (
     if (found === undefined) throw new Error('no callback')
     return found
   }
-  const counts = async (provider = 'truecaller'): Promise<[CallbackResult, number][]> =>
-    Promise.all(callbackResults.map(async result =>
-    [result, await readMetric(url, `verigate_callbacks_total{provider="${provider}",result="${result}"}`)]))
+  const counts = async (provider = 'truecaller'): Promise<[CallbackResult, number][]> => {
+    const series = await scrape(url)
+    return callbackResults.map(result =>
+      [result, sumOf(series, 'verigate_callbacks_total', { provider, result }) ?? 0])
+  }
   return {
     ...gateway, capture,
     /** Counts the callbacks that arrive during `work`, by result. */

@@ -55,7 +55,7 @@ async function walk (url: string): Promise<string> {
 
 t.test('killed between accepting a create and the provider\'s answer', { buffered: true }, async t => {
   const { api, startAgain, create, shop, asked, find, wire, simulators, oracle } = await startBoth(t)
-  const count = 5
+  const count = 3
   const methodOf = (n: number): string => n < count ? 'otpless.otp' : 'truid.phone_check'
   wire.lose(initiate, count)
   simulators.fail({ provider: 'truid', answer: 'hang', path: '/phone_check/', times: count })

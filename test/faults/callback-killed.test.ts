@@ -12,11 +12,11 @@ async function startPushes (t: Test) {
   const redis = await startRedis(t)
   const wire = await startWire(t, redis.port)
   const deployment = await startDeployment(
-    t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.3, handsetDelayMs: longOrShort(3_000, 2_000) } },
+    t, { redisUrl: redis.url, simulatorOptions: { retryScale: 0.3, handsetDelayMs: longOrShort(10_000, 4_000) } },
   )
   const wired = { ...deployment.api, REDIS_URL: wire.url }
   const [api] = await Promise.all([deployment.start(wired), deployment.start(deployment.worker)])
-  const ids = await Promise.all(Array.from({ length: longOrShort(20, 5) }, async (_, n): Promise<string> => {
+  const ids = await Promise.all(Array.from({ length: longOrShort(10, 5) }, async (_, n): Promise<string> => {
     const { status, body: { id } } = await deployment.shop.create(
       { phoneNumber: numberOf(n, '10'), workflow: ['truecaller.push'] },
     )
