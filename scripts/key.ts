@@ -25,7 +25,8 @@ if (import.meta.main) {
   try {
     const { key, entry } = makeKey(process.argv.slice(2))
     process.stdout.write(
-      `API key, shown only now: give it to the app's server.\n${key}\n\nEntry for the app's "keys" in APPS_FILE:\n${JSON.stringify(entry)}\n`,
+      `API key, shown only now: give it to the app's server.\n${key}\n\n`
+        + `Entry for the app's "keys" in APPS_FILE:\n${JSON.stringify(entry)}\n`,
     )
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)

@@ -16,6 +16,8 @@ export function describeSandbox (address: string): string {
   if (['0.0.0.0', '127.0.0.1', '[::]', '[::1]'].includes(url.hostname)) url.hostname = 'localhost'
   const auth = "-H 'authorization: Bearer vgk_sandbox'"
   const json = "-H 'content-type: application/json'"
+  const body = '{"phoneNumber":"+14155550100","workflow":["otpless.otp"]}'
+  const readId = `ID=$(echo "$ANSWER" | sed -nE 's/.*"id": *"(ver_[^"]+)".*/\\1/p')`
   return `
 Verigate runs in its sandbox: ${url.origin}
 API documentation:           ${url.origin}/docs
@@ -24,7 +26,7 @@ No provider is called: the number's last two digits choose what happens, its las
 
 Create a verification, submit the code, read the result:
 
-ANSWER=$(curl -s ${url.origin}/verifications ${auth} ${json} -d '{"phoneNumber":"+14155550100","workflow":["otpless.otp"]}'); ID=$(echo "$ANSWER" | sed -nE 's/.*"id": *"(ver_[^"]+)".*/\\1/p'); echo "$ANSWER"
+ANSWER=$(curl -s ${url.origin}/verifications ${auth} ${json} -d '${body}'); ${readId}; echo "$ANSWER"
 
 curl -s ${url.origin}/verifications/$ID/check ${auth} ${json} -d '{"code":"550100"}'; echo
 
@@ -36,8 +38,7 @@ Ctrl-C stops everything. Data stays in .data/.
 
 /**
  * Runs `program` in the sandbox with a Redis under `.data/` (or that of `REDIS_URL`) until a signal, or until one of
- * them
- * ends. Resolves with the exit code once both have ended.
+ * them ends. Resolves with the exit code once both have ended.
  */
 export async function start (program: string): Promise<number> {
   let interrupt: () => void = () => {}

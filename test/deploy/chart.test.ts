@@ -41,9 +41,10 @@ t.test('alerts and dashboard are those of ops', async t => {
   }
 })
 
-t.test('it sets and names only variables that there are', async t => {
-  const named = [template, readFileSync(join(chart, 'values.yaml'), 'utf8')].flatMap(text =>
-    [...text.matchAll(/\{ name: ([A-Z][A-Z_]+),|\b([A-Z]{3,}(?:_[A-Z]+)+)\b/g)].map(([, set, mentioned]) => set ?? mentioned ?? ''))
+t.test('it sets and names only variables that exist', async t => {
+  const named = [template, readFileSync(join(chart, 'values.yaml'), 'utf8')].flatMap(
+    text => [...text.matchAll(/\{ name: ([A-Z][A-Z_]+),|\b([A-Z]{3,}(?:_[A-Z]+)+)\b/g)],
+  ).map(([, set, mentioned]) => set ?? mentioned ?? '')
   t.ok(named.includes('ROLE') && named.includes('SEAL_KEYS'))
   t.strictSame(named.filter(name => !(name in variables)), [])
 })

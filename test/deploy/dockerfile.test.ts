@@ -23,7 +23,7 @@ t.test('what the Dockerfile copies is all that Docker is given', async t => {
   t.strictSame(rest.sort(), [...new Set(copied)].map(name => `!${name}`).sort())
 })
 
-t.test('the image starts, works and stops: as its user, without a file of development, and without writing one', async t => {
+t.test('the image starts, works and stops as its user, has no development file, and writes no file', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'verigate-image-'))
   // The image's user works in it.
   await chmod(folder, 0o755)

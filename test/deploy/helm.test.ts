@@ -61,9 +61,8 @@ t.test('what is rendered is what Kubernetes knows, field by field', here, async 
   for (const name of valueFiles.keys()) {
     for (const manifest of (await render(...valuesFile(name))).filter(({ kind }) => !ofOperators.includes(kind))) {
       const { apiVersion, kind } = manifest
-      imports.add(
-        `import type { ${kind} } from 'kubernetes-types/${apiVersion === 'v1' ? 'core/v1' : apiVersion.replace('.k8s.io', '')}.d.ts'`,
-      )
+      const group = apiVersion === 'v1' ? 'core/v1' : apiVersion.replace('.k8s.io', '')
+      imports.add(`import type { ${kind} } from 'kubernetes-types/${group}.d.ts'`)
       constants.push(`export const object${constants.length}: ${kind} = ${JSON.stringify(manifest)}`)
     }
   }
@@ -260,10 +259,8 @@ t.test('the processes start with what their pods are given', here, async t => {
   for (const deployment of deploymentsOf(manifests)) {
     const [{ env = [], volumeMounts = [] } = {}] = podOf(deployment).containers
     const given = { ...secret?.stringData, ...Object.fromEntries(env.map(({ name, value = '' }) => [name, value])) }
-    t.equal(
-      given['APPS_FILE'],
-      `${volumeMounts.find(({ name }) => name === 'apps')?.mountPath}/${podOf(deployment).volumes?.[0]?.secret?.items?.[0]?.path}`,
-    )
+    const mountPath = volumeMounts.find(({ name }) => name === 'apps')?.mountPath
+    t.equal(given['APPS_FILE'], `${mountPath}/${podOf(deployment).volumes?.[0]?.secret?.items?.[0]?.path}`)
     const started = await startListening(
       t, { ...given, HOST: '127.0.0.1', PORT: String(await freePort()), APPS_FILE: appsFile },
     )

@@ -154,7 +154,10 @@ async function testUnfit (t: Test, gateway: TestGateway) {
       },
       { other: 'x' }, { code: ['1'] },
       { code: 'x'.repeat(300) }, [], 'text', 1, '{"code":"1","__proto__":{}}', '{',
-    ]) t.hasStrict(await check(value), { status: 400, body: { code: 'invalid_request' } }, JSON.stringify(value).slice(0, 60))
+    ]) {
+      const name = JSON.stringify(value).slice(0, 60)
+      t.hasStrict(await check(value), { status: 400, body: { code: 'invalid_request' } }, name)
+    }
     t.hasStrict(await read(), { status: 'pending', revision }, `${method} is as it was`)
     t.hasStrict(await check(null), { status: 400, body: { code: 'invalid_request' } }, '`null` is a body, and not `{}`')
   }

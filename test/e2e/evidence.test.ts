@@ -252,8 +252,9 @@ async function testRaced (t: Test, { approve, counted, say, shop }: Capturing) {
   )
   const { grant } = await approve(numberEnding('02'))
   const { accessToken, endpoint } = grant.body
-  t.strictSame(await counted(() => Promise.all(many.map(({ nextAction }) =>
-    say({ requestId: new URL(nextAction.url).searchParams.get('requestNonce'), accessToken, endpoint })))), { accepted: 1, replayed: 49 })
+  const results = await counted(() => Promise.all(many.map(({ nextAction }) =>
+    say({ requestId: new URL(nextAction.url).searchParams.get('requestNonce'), accessToken, endpoint }))))
+  t.strictSame(results, { accepted: 1, replayed: 49 })
   const read = async (): Promise<string[]> =>
     Promise.all(many.map(async ({ id }) => (await shop.call('GET', `/verifications/${id}`)).body['status']))
   await Promise.any(many.map(({ id }) => shop.waitFor(id)))

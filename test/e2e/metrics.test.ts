@@ -13,7 +13,7 @@ import { act, begin, codeFor, numberEnding, post } from './end-user.ts'
 
 const methods = ['truecaller.push', 'truecaller.web', 'truid.phone_check', 'otpless.token', 'otpless.otp']
 
-t.test('every method with every suffix: ends and calls are told by method, and no series has a name of a user\'s making', async t => {
+t.test('ends and calls of every suffix are counted by method, and no series has a name that a user chose', async t => {
   const gateway = await startGateway(t, { simulatorOptions: { slowMs: 300 } })
   const { shop, simulators, url } = gateway
   const before = new Set((await scrape(url)).map(identify))
@@ -120,7 +120,7 @@ t.test('a fallback, and a verification that waits for its webhook, are each coun
   t.equal(sumOf(series, 'verigate_fallbacks_total'), 1)
 })
 
-t.test('the age of the oldest webhook grows while its receiver is down, whoever is asked, also after a restart', async t => {
+t.test('every process shows how old the webhook of a dead receiver is, also after a restart', async t => {
   let ahead = 0
   const now = (): number => Date.now() + ahead
   let isDown = true

@@ -125,7 +125,8 @@ if (isLong) t.test('killed at any moment around its answer', { buffered: true },
   t.same(odd, [], 'one verification and at most one message for one key, and the same as before')
   t.ok(figures.ended > 0, 'some were in flight when it was killed')
   t.comment(
-    `${figures.answered} answered before the kill, ${figures.goOn} went on, ${figures.ended} had been begun by the dead process`,
+    `${figures.answered} answered before the kill, ${figures.goOn} went on, `
+      + `${figures.ended} had been started by the dead process`,
   )
   await oracle.judge('api SIGKILLed around its answers')
 })

@@ -14,9 +14,8 @@ const profile = '/v1/default'
 
 // An api enqueues a job; a process with all roles resolves inline.
 for (const role of ['api', 'all'] as const) {
-  if (
-    isLong || role !== 'api'
-  ) t.test(`one callback at two processes (${role}), and both have read before one has written`, { buffered: true }, async t => {
+  const name = `one callback at two processes (${role}), and both have read before one has written`
+  if (isLong || role !== 'api') t.test(name, { buffered: true }, async t => {
     const deployment = await startDeployment(t)
     const { redisUrl, shop, simulators, oracle, start } = deployment
     const bad = await startBadProvider(t, simulators.url)

@@ -52,7 +52,8 @@ t.test('the master of the queues killed under load', { buffered: true }, async t
   t.ok(refused > 0, 'the partitions of that master were unavailable')
   t.same(processes.map(({ pid }) => process.kill(pid, 0)), [true, true], 'no process ended')
   await oracle.judge(
-    `one of three Cluster masters SIGKILLed under load, that of the queues: no create for ${longestGapMs} ms, ${refused} refused, ${lost.length} of ${ids.length} answered ones lost`,
+    `one of three Cluster masters SIGKILLed under load, that of the queues: `
+      + `no create for ${longestGapMs} ms, ${refused} refused, ${lost.length} of ${ids.length} answered ones lost`,
   )
 })
 
@@ -108,7 +109,9 @@ t.test('slots moved under load', { buffered: true }, async t => {
   t.ok(moved > going.length && lived > 10, `${moved} keys of ${going.length} slots`)
   t.same(processes.map(({ pid }) => process.kill(pid, 0)), [true, true], 'no process ended')
   const refusals = await errors('TRYAGAIN')
+  const answers = redirections.map((code, at) => `${code} ${redirected[at]}×`).join(', ')
   await oracle.judge(
-    `${going.length} slots of a Cluster moved under load, with ${moved} keys, that of the queues among them: answered ${redirections.map((code, at) => `${code} ${redirected[at]}×`).join(', ')}, of which ${refusals} TRYAGAIN came as far as the gateway`,
+    `${going.length} slots of a Cluster moved under load, with ${moved} keys, that of the queues among them: `
+      + `answered ${answers}, of which ${refusals} TRYAGAIN came as far as the gateway`,
   )
 })

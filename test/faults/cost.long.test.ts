@@ -39,7 +39,8 @@ t.test('what it costs to wait for a replica', async t => {
     const alone = await writesPerSecond(t, master.url, 0)
     const waiting = await writesPerSecond(t, master.url, 1)
     t.comment(
-      `appendfsync always: ${Math.round(alone)} writes/s, with REDIS_WAIT_REPLICAS=1 ${Math.round(waiting)}, ${(waiting / alone).toFixed(2)} of it`,
+      `appendfsync always: ${Math.round(alone)} writes/s, `
+        + `with REDIS_WAIT_REPLICAS=1 ${Math.round(waiting)}, ${(waiting / alone).toFixed(2)} of it`,
     )
     rounds.push(waiting / alone)
   }

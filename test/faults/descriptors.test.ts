@@ -57,6 +57,7 @@ t.test('no file descriptor left', {
   await oracle.judge(`no file descriptor left of ${most}`)
   await until(async () => await opened() < most, 'all descriptors are closed again')
   t.comment(
-    `usually ${usual} descriptors, at most ${most}: ${refusedThen} of 100 connections refused, /livez then ${denied}; ready ${readyMs} ms after they were gone`,
+    `usually ${usual} descriptors, at most ${most}: ${refusedThen} of 100 connections refused, `
+      + `/livez then ${denied}; ready ${readyMs} ms after they were gone`,
   )
 })

@@ -17,13 +17,14 @@ t.jobs = 2
 /** The size of the file at its last sync, and the time of that sync (ms since the epoch). */
 type Synced = { bytes: number, at: number }
 
-const pattern =
-  /^(?<pid>\d+) +(?<at>[\d.]+) (?:<\.\.\. (?<resumed>\w+) resumed>|(?<call>\w+)\().*?(?: = (?<result>\d+)|<unfinished \.\.\.>)$/
+const pattern = new RegExp(
+  /^(?<pid>\d+) +(?<at>[\d.]+) (?:<\.\.\. (?<resumed>\w+) resumed>|(?<call>\w+)\()/.source
+    + /.*?(?: = (?<result>\d+)|<unfinished \.\.\.>)$/.source,
+)
 
 /**
- * Reads what strace saw of the calls on one file: each sync that came back keeps what was written before it began. That
- * is all that the
- * system promises to find after a power cut; what is written later may be there, or not.
+ * Reads what strace saw of the calls on one file. A sync that has returned keeps what was written before it began. The
+ * system promises no more than that after a power cut; a later write may be there or not.
  */
 function readTrace (trace: string): Synced {
   let written = 0
@@ -56,7 +57,8 @@ async function startUnplugged (t: Test, fsync: 'everysec' | 'always') {
   const file = join(dir, 'appendonlydir', 'appendonly.aof.1.incr.aof')
   await writeFile(
     binary,
-    `#!/bin/sh\nexec ${strace} -D -f -qq -ttt -s 0 -e trace=write,fdatasync,fsync -P ${file} -o ${trace} ${await findRedis()} "$@"\n`,
+    `#!/bin/sh\nexec ${strace} -D -f -qq -ttt -s 0 -e trace=write,fdatasync,fsync `
+      + `-P ${file} -o ${trace} ${await findRedis()} "$@"\n`,
     { mode: 0o755 },
   )
   const redis = await startRestartableRedis(t, { fsync, binary, dir })
@@ -135,7 +137,8 @@ for (const fsync of ['everysec', 'always'] as const) {
     }
     const { acknowledged, lost, longestMs, creates, createsLost } = figures
     t.comment([
-      `power cut, appendfsync ${fsync}: lost ${lost} of ${acknowledged} acknowledged writes and ${createsLost} of ${creates} creates`,
+      `power cut, appendfsync ${fsync}: lost ${lost} of ${acknowledged} acknowledged writes `
+        + `and ${createsLost} of ${creates} creates`,
       ...lost === 0 ? [] : [`the oldest acknowledged ${longestMs} ms before the cut`],
     ].join(', '))
     if (fsync === 'always') t.same([lost, createsLost], [0, 0], 'nothing acknowledged is lost')

@@ -100,15 +100,15 @@ t.test('away for a day, and Redis restarted meanwhile', { buffered: true }, asyn
   }
   wire.heal()
   const settled = await oracle.judge(
-    `app's endpoint away for ${((clock.now() - goneAt) / hourMs).toFixed(1)} h, Redis SIGKILLed meanwhile: ${tries} tries in vain`,
+    `app's endpoint away for ${((clock.now() - goneAt) / hourMs).toFixed(1)} h, Redis SIGKILLed meanwhile: `
+      + `${tries} failed tries`,
   )
   t.equal(settled.length, count)
   await until(async () => (await deliveries()).every(({ status }) => status === 'delivered'), 'all are delivered')
   t.equal(receiver.received.length, count, 'each once')
   t.same(new Set(ids.map(sent)), new Set([tries + 1]), 'no extra tries')
-  t.comment(
-    `waited ${waitsMs.map(ms => ms < hourMs ? `${Math.round(ms / 60_000)} min` : `${(ms / hourMs).toFixed(1)} h`).join(', ')}`,
-  )
+  const waits = waitsMs.map(ms => ms < hourMs ? `${Math.round(ms / 60_000)} min` : `${(ms / hourMs).toFixed(1)} h`)
+  t.comment(`waited ${waits.join(', ')}`)
 })
 
 t.test('receives it, and is cut off before its response', { buffered: true }, async t => {
@@ -158,7 +158,8 @@ if (isLong) t.test('hangs: the webhooks of others do not wait for it', { buffere
   const meanwhile = await measure(100)
   const [p99, p99Meanwhile] = [quantile(alone, 0.99), quantile(meanwhile, 0.99)]
   t.comment(
-    `the other app is told after ${p99.toFixed(0)} ms (p99), while ${count} webhooks hang after ${p99Meanwhile.toFixed(0)} ms`,
+    `the other app gets its webhooks after ${p99.toFixed(0)} ms (p99), `
+      + `while ${count} webhooks hang after ${p99Meanwhile.toFixed(0)} ms`,
   )
   wire.heal()
   await oracle.judge(`${count} webhooks of one app hang`)

@@ -37,11 +37,9 @@ async function startBoth (t: Test) {
   return { ...deployment, apiProcess, crowd, oracle, sentWithinMs: () => sentWithinMs }
 }
 
-const isRefusal = (
-  { status, body, retryAfter }: Offered,
-): boolean => (status === 503
-
-    || status === 429) && retryAfter !== null && ['overloaded', 'store_unavailable', 'rate_limited'].includes(body['code'])
+const refusalCodes = ['overloaded', 'store_unavailable', 'rate_limited']
+const isRefusal = ({ status, body, retryAfter }: Offered): boolean =>
+  (status === 503 || status === 429) && retryAfter !== null && refusalCodes.includes(body['code'])
 const rssOf = ({ pid }: GatewayProcess): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 
@@ -52,7 +50,8 @@ function tell (all: Offered[], { logs }: GatewayProcess, from: number): string {
   ).map(readLine).filter(({ status }) => status === 201).map(({ durationMs }) => Number(durationMs))
   const ms = (numbers: number[]): string =>
     `p50 ${Math.round(quantile(numbers, 0.5))} ms, p99 ${Math.round(quantile(numbers, 0.99))} ms`
-  return `${accepted.length} accepted (${ms(accepted.map(one => one.ms))}; inside ${ms(inside)}), ${all.filter(isRefusal).length} refused`
+  return `${accepted.length} accepted (${ms(accepted.map(one => one.ms))}; inside ${ms(inside)}), `
+    + `${all.filter(isRefusal).length} refused`
 }
 
 t.test('a crowd that comes within one second', async t => {

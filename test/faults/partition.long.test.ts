@@ -65,7 +65,8 @@ async function isolate (t: Test, injected: string, environment: Record<string, s
   t.equal(process.kill(gateway.pid, 0), true)
   const last = lost.length === 0 ? '' : `, the last one ${Math.max(...lostAfterMs)} ms after the cut`
   await oracle.judge(
-    `primary cut off with its clients for ${isolatedMs} ms, ${injected}: ${refused} creates refused, ${lost.length} of ${answered.length} answered ones lost${last}`,
+    `primary cut off with its clients for ${isolatedMs} ms, ${injected}: ${refused} creates refused, `
+      + `${lost.length} of ${answered.length} answered ones lost${last}`,
   )
   return { lostAfterMs, answeredAfterMs: answered.map(({ at }) => at - cutAt).filter(ms => ms > 0), refused }
 }

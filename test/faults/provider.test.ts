@@ -135,7 +135,8 @@ for (const { method, path, suffix, always } of starts) {
     })
     t.same(inside.received, [], 'no redirect is followed')
     await oracle.judge(
-      `${method}: start call with ${Object.keys(broken).length} faults, slowest answer ${Math.round(Math.max(...slowest))} ms`,
+      `${method}: start call with ${Object.keys(broken).length} faults, `
+        + `slowest answer ${Math.round(Math.max(...slowest))} ms`,
     )
   })
 }
@@ -289,7 +290,8 @@ t.test('a provider that answers 500 to everything', { buffered: true }, async t 
   )
   const p99 = [before, during].map(({ tookMs }) => Math.round(quantile(tookMs, 0.99)))
   t.comment(
-    `open after ${Math.round(openedMs)} ms, closed ${Math.round(closedMs)} ms after the end, p99 of a create ${p99[0]} ms before and ${p99[1]} ms meanwhile`,
+    `open after ${Math.round(openedMs)} ms, closed ${Math.round(closedMs)} ms after the end, `
+      + `p99 of a create ${p99[0]} ms before and ${p99[1]} ms meanwhile`,
   )
   await oracle.judge(
     `OTPLESS answers 500 for ${longOrShort(60, 2.5)} s: ${calls} calls for ${during.numbers.length} verifications`,
@@ -353,7 +355,9 @@ if (isLong) t.test('one provider hangs, the others go on', { buffered: true }, a
   await Promise.all(stuck)
   const [p99, p99Meanwhile] = [quantile(alone, 0.99), quantile(meanwhile, 0.99)]
   t.comment(
-    `p99 of a create ${p99.toFixed(1)} ms, while ${hanging} calls of another provider hang ${p99Meanwhile.toFixed(1)} ms (× ${(p99Meanwhile / p99).toFixed(2)})`,
+    `p99 of a create ${p99.toFixed(1)} ms, `
+      + `while ${hanging} calls of another provider hang ${p99Meanwhile.toFixed(1)} ms `
+      + `(× ${(p99Meanwhile / p99).toFixed(2)})`,
   )
   await oracle.judge(`${hanging} calls of OTPLESS drip one byte a second`)
 })
@@ -378,7 +382,8 @@ if (isLong) t.test('many in flight with a provider 200 ms away', { buffered: tru
   }))
   const seconds = (performance.now() - from) / 1000
   t.comment(
-    `${count} at once: created and told in ${seconds.toFixed(1)} s, p50 of a create ${Math.round(quantile(took, 0.5))} ms, p99 ${Math.round(quantile(took, 0.99))} ms`,
+    `${count} at once: created and notified in ${seconds.toFixed(1)} s, `
+      + `p50 of a create ${Math.round(quantile(took, 0.5))} ms, p99 ${Math.round(quantile(took, 0.99))} ms`,
   )
   t.ok(seconds < count * 0.2 / 2, 'not one after the other')
   await oracle.judge(`${count} at once with a provider that is 200 ms away`)

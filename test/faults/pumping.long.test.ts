@@ -68,6 +68,7 @@ t.test('messages are pumped to one prefix from many addresses, and customers com
   t.equal(messages, perPrefix, 'and no message more was paid for')
   t.ok((seen.honest.get(201) ?? 0) >= 0.99 * customers, `${seen.honest.get(201)} of ${customers} customers`)
   await oracle.judge(
-    `${pumps} creates of one prefix from 2000 addresses: ${messages} messages, ${seen.honest.get(201)} of ${customers} customers served`,
+    `${pumps} creates of one prefix from 2000 addresses: ${messages} messages, `
+      + `${seen.honest.get(201)} of ${customers} customers served`,
   )
 })

@@ -65,7 +65,8 @@ t.test('killed while it syncs its file every second: nothing acknowledged is los
   const missing = await writer.missing()
   t.equal(missing.length, 0, 'no acknowledged write is lost')
   t.comment(
-    `everysec, Redis SIGKILLed ${away.length} times: ${missing.length} of ${count(writer.acknowledged.length)} acknowledged writes lost`,
+    `everysec, Redis SIGKILLed ${away.length} times: `
+      + `${missing.length} of ${count(writer.acknowledged.length)} acknowledged writes lost`,
   )
   await oracle.judge(`Redis SIGKILLed, AOF everysec, gone for ${away.map(ms => `${ms / 1000} s`).join(', ')}`)
 })

@@ -109,7 +109,8 @@ t.test('slower than the command timeout, then fast again', { buffered: true }, a
   const fastAt = performance.now()
   await until(async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'creates succeed again')
   t.comment(
-    `answers that come after 2 s: 503 after ${refused.ms} ms; works ${Math.round(performance.now() - fastAt)} ms after it is fast again`,
+    `answers that come after 2 s: 503 after ${refused.ms} ms; `
+      + `works ${Math.round(performance.now() - fastAt)} ms after it is fast again`,
   )
   // The timed-out write happened: the Idempotency-Key finds the same verification.
   const { status, body: { id } } = await retryUntilAnswered(create)
@@ -157,7 +158,8 @@ t.test('half-open: data is dropped while connections look open', { buffered: tru
   for (let n = 0; n < longOrShort(50, 10); n += 1) await runLifecycle(n + 10, shop, oracle)
   await oracle.judge('half-open connections to Redis')
   t.comment(
-    `half-open: ${refused.length} requests answered 503 after at most ${slowest} ms; new connections ${apiMs} ms after the network is whole`,
+    `half-open: ${refused.length} requests answered 503 after at most ${slowest} ms; `
+      + `new connections ${apiMs} ms after the network is whole`,
   )
   t.notMatch(gateway.logs.join('\n'), /unexpected error/)
 })

@@ -52,6 +52,7 @@ t.test('two api and two worker processes replaced under load, without a failed r
   const counts = [...balancer.answered.values()]
   t.equal(counts.length, 4, 'all four api processes served requests')
   t.comment(
-    `replaced within ${seconds} s; ${counts.reduce((sum, count) => sum + count, 0)} requests, failed ${balancer.failures.length}`,
+    `replaced within ${seconds} s; ${counts.reduce((sum, count) => sum + count, 0)} requests, `
+      + `failed ${balancer.failures.length}`,
   )
 })

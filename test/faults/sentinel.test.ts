@@ -47,7 +47,8 @@ async function killPrimary (t: Test, waitReplicas: number): Promise<void> {
   const running = processes.map(({ pid }) => process.kill(pid, 0))
   t.same(running, [true, true], 'no process ended')
   await oracle.judge(
-    `primary SIGKILLed under load, 3 Sentinels, REDIS_WAIT_REPLICAS=${waitReplicas}: no create for ${longestGapMs} ms, ${refused} refused, ${lost.length} of ${ids.length} answered ones lost`,
+    `primary SIGKILLed under load, 3 Sentinels, REDIS_WAIT_REPLICAS=${waitReplicas}: `
+      + `no create for ${longestGapMs} ms, ${refused} refused, ${lost.length} of ${ids.length} answered ones lost`,
   )
 }
 

@@ -80,15 +80,15 @@ for (const { name, how, stallMs, inShort } of stalls) {
       verification, { revision: 4, attempts: { length: 1 } }, 'and it ends once',
     )
     t.comment(
-      `${name}: ${locked} jobs in hand, ${inHand} of them fetching; ${fetches(providers)} profile fetches by it, ${fetches(later)} by the other one; ${await lost()} locks lost`,
+      `${name}: ${locked} running jobs, ${inHand} of them fetching; ${fetches(providers)} profile fetches by it, `
+        + `${fetches(later)} by the other one; ${await lost()} locks lost`,
     )
   })
 }
 
 for (const { stallMs, inShort } of [{ stallMs: 8_000, inShort: false }, { stallMs: 2_000, inShort: true }]) {
-  if (
-    isLong || inShort
-  ) t.test(`SIGSTOP of an api for ${stallMs / 1_000} s in the middle of a create, asked again elsewhere`, { buffered: true }, async t => {
+  const name = `SIGSTOP of an api for ${stallMs / 1_000} s in the middle of a create, asked again elsewhere`
+  if (isLong || inShort) t.test(name, { buffered: true }, async t => {
     const deployment = await startDeployment(t)
     const { shop, oracle } = deployment
     const [{ gateway, providers, shop: frozen }] = await Promise.all(

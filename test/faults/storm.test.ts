@@ -118,7 +118,8 @@ if (isLong) t.test('many end in the same second, and a worker is killed meanwhil
   const ends = written.map(id => told.get(id)?.length ?? 0)
   t.same(ends.filter(times => times > 1), [], 'none ended twice')
   t.comment([
-    `${count} due in one second, a worker SIGKILLed: all expired once in ${seconds.toFixed(1)} s (${Math.round(count / seconds)} a second)`,
+    `${count} due in one second, a worker SIGKILLed: all expired once in ${seconds.toFixed(1)} s `
+      + `(${Math.round(count / seconds)} a second)`,
     `p99 of creates ${calm.p99} ms before (${calm.taken}), ${stormy.p99} ms meanwhile (${stormy.taken})`,
   ].join('; '))
   await oracle.judge(`${count} deadlines in one second beside these, a worker SIGKILLed meanwhile`)
@@ -155,7 +156,8 @@ t.test('no worker for a while: callbacks are accepted, and resolved when a worke
   await until(() => oracle.reached(4) >= count, 'all are resolved')
   const seconds = (performance.now() - backAt) / 1000
   t.comment(
-    `no worker: ${count} callbacks taken and waiting; worked off within ${seconds.toFixed(1)} s of a worker's return (${Math.round(count / seconds)} a second, each with a call to the provider)`,
+    `no worker: ${count} callbacks taken and waiting; processed within ${seconds.toFixed(1)} s of a worker's return `
+      + `(${Math.round(count / seconds)} a second, each with a call to the provider)`,
   )
   await oracle.judge('all workers gone, callbacks taken meanwhile')
 })

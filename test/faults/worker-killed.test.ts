@@ -48,8 +48,10 @@ t.test('killed in the middle of a sweep', { buffered: true }, async t => {
   const { accept, oracle, launchWorker, startWorker } = await startApi(t)
   const count = longOrShort(200, 50)
   for (let n = 0; n < count; n += 25) {
-    await Promise.all(Array.from({ length: 25 }, (_, m) =>
-      accept({ phoneNumber: numberOf(n + m, '10'), workflow: [{ method: 'otpless.otp', timeoutSeconds: 1 }] }, 'expired/attempt_timeout')))
+    await Promise.all(Array.from({ length: 25 }, (_, m) => accept(
+      { phoneNumber: numberOf(n + m, '10'), workflow: [{ method: 'otpless.otp', timeoutSeconds: 1 }] },
+      'expired/attempt_timeout',
+    )))
   }
   const createdAt = performance.now()
   await until(() => performance.now() > createdAt + 1_000, 'all are due')

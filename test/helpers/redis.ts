@@ -143,8 +143,9 @@ export const startCluster = async (
   const clients = nodes.map(({ port }) => new Redis({ port, retryStrategy: null }).on('error', () => {}))
   try {
     const third = 16384 / 3
+    const firstSlot = (place: number): number => Math.ceil(place * third)
     await Promise.all(clients.map((client, place) =>
-      client.call('CLUSTER', 'ADDSLOTSRANGE', String(Math.ceil(place * third)), String(Math.ceil((place + 1) * third) - 1))))
+      client.call('CLUSTER', 'ADDSLOTSRANGE', String(firstSlot(place)), String(firstSlot(place + 1) - 1))))
     await Promise.all(nodes.slice(1).map(({ port, busPort }) =>
       clients[0]?.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(busPort))))
     await until(async () => {

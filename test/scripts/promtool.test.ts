@@ -37,7 +37,8 @@ t.test('says in one line that it is not there', async t => {
 })
 
 t.test('installs it as root where there is apt', async t => {
-  const manager = '#!/bin/sh\n[ "$2" = update ] && exit\necho "$@" > "${0%/*}/asked"\necho "#!/bin/sh" > "${0%/*}/promtool"\n/bin/chmod 755 "${0%/*}/promtool"\n'
+  const manager = '#!/bin/sh\n[ "$2" = update ] && exit\necho "$@" > "${0%/*}/asked"\n'
+    + 'echo "#!/bin/sh" > "${0%/*}/promtool"\n/bin/chmod 755 "${0%/*}/promtool"\n'
   const { folder, path, said } = await find(t, { 'apt-get': manager })
   t.equal(path, isRoot ? join(folder, 'promtool') : null)
   t.match(said, isRoot ? /^promtool is not on the PATH: installing it with apt-get\.\n$/ : /not tested/)

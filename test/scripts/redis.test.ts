@@ -43,7 +43,8 @@ t.test('findRedis', async t => {
   })
 
   t.test('installs one where the package manager asks no question', async t => {
-    const manager = '#!/bin/sh\n[ "$CANNOT" ] && echo no network && exit 1\ndir=${0%/*}\necho "#!/bin/sh" > "$dir/redis-server"\n/bin/chmod 755 "$dir/redis-server"\n'
+    const manager = '#!/bin/sh\n[ "$CANNOT" ] && echo no network && exit 1\ndir=${0%/*}\n'
+      + 'echo "#!/bin/sh" > "$dir/redis-server"\n/bin/chmod 755 "$dir/redis-server"\n'
     const folder = t.testdir({ brew: manager, dnf: manager })
     for (const name of ['brew', 'dnf']) await executable(join(folder, name))
     t.equal(await findRedis(folder), join(folder, 'redis-server'))

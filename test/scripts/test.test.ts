@@ -37,7 +37,7 @@ async function runProject (t: Test, files: Files, ...args: string[]): Promise<{
 const good = "import t from 'tap'\nt.test('two', async t => { t.ok(true); t.ok(true) })\nt.ok(true)\n"
 const skipping = "import t from 'tap'\nt.ok(true)\nt.ok(true, 'later', { skip: 'why' })\n"
 
-t.test('counts passed and skipped assertions of both forms, and leaves the long ones out of the short form', async t => {
+t.test('counts passed and skipped assertions of both forms; the short form has no long tests', async t => {
   const files = { 'good.test.ts': good, deep: { 'skipping.test.ts': skipping }, faults: { 'a.long.test.ts': good } }
   const both = await runProject(t, files, '--short', '--long')
   t.equal(both.last, '7 passed, 0 failed, 1 skipped', both.output)
@@ -47,11 +47,15 @@ t.test('counts passed and skipped assertions of both forms, and leaves the long 
 t.test('counts every kind of failure at least once', async t => {
   const result = await runProject(t, {
     'good.test.ts': good,
-    'wrong.test.ts': "import t from 'tap'\nt.ok(true)\nt.test('nested', async t => { t.equal(1 as number, 2); t.ok(true) })\n",
-    'killed.test.ts': "import t from 'tap'\nt.ok(true)\nt.test('nested', async t => { t.ok(true); process.kill(process.pid, 'SIGKILL'); await new Promise(() => {}) })\n",
+    'wrong.test.ts': "import t from 'tap'\nt.ok(true)\n"
+      + "t.test('nested', async t => { t.equal(1 as number, 2); t.ok(true) })\n",
+    'killed.test.ts': "import t from 'tap'\nt.ok(true)\n"
+      + "t.test('nested', async t => { t.ok(true); process.kill(process.pid, 'SIGKILL'); "
+      + "await new Promise(() => {}) })\n",
     'broken.test.ts': "import t from 'tap'\nimport { none } from './none.ts'\nt.ok(none)\n",
     'types.test.ts': "import t from 'tap'\nconst number: number = 'text'\nt.ok(number)\n",
-    'slow.test.ts': "import t from 'tap'\nt.setTimeout(50)\nt.test('never', () => new Promise(() => { setInterval(() => {}, 1000) }))\n",
+    'slow.test.ts': "import t from 'tap'\nt.setTimeout(50)\n"
+      + "t.test('never', () => new Promise(() => { setInterval(() => {}, 1000) }))\n",
   })
   // Passed: 3 in good, 2 in wrong, up to 2 before the kill, 1 in types. Failed: wrong, killed, broken, slow (once or
   // twice), and the type check.

@@ -9,7 +9,8 @@ const packer = createPacker(structures)
 
 /** Field names that have a meaning in JavaScript or in MessagePack. */
 const specialNames = [
-  'constructor', 'toJSON', 'hasOwnProperty', 'prototype', '__keys__', 'length', '0', '-1', '', '\0', '👍', 'status', 'a',
+  'constructor', 'toJSON', 'hasOwnProperty', 'prototype', '__keys__', 'length', '0', '-1', '', '\0', '👍', 'status',
+  'a',
 ]
 const extremes: Json[] = [null, true, false, 'x'.repeat(300), 2 ** 32, 2 ** 53, -(2 ** 31) - 1]
 const name = fc.oneof(fc.constantFrom(...specialNames), fc.string({ unit: 'binary', maxLength: 20 }))

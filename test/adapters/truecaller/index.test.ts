@@ -96,7 +96,8 @@ t.test('truecaller.push', async t => {
 t.test('truecaller.web', async t => {
   const url = 'truecallersdk://truesdk/web_verify?type=btmsheet' +
     `&requestNonce=${callbackKey}&partnerKey=${appKey}&partnerName=Tea%20%26%20Co&lang=hi` +
-    '&privacyUrl=https%3A%2F%2Fapp.example%2Fprivacy%3Fa%3Db&loginPrefix=checkout&loginSuffix=verifymobile&ctaPrefix=continuewith' +
+    '&privacyUrl=https%3A%2F%2Fapp.example%2Fprivacy%3Fa%3Db&loginPrefix=checkout&loginSuffix=verifymobile' +
+    '&ctaPrefix=continuewith' +
     '&ctaColor=%23f75d34&skipOption=later&ttl=8000'
   const say = (body: object, received: Received | null) => ({ callback: { body }, received })
   await contract(t, {

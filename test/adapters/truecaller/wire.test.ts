@@ -13,17 +13,23 @@ const profile2017 = `{
  },
  "companyName": "w_company_name_field_value",
  "jobTitle": "w_title_field_value",
- "addresses": [{ "countryCode": "se", "city": "city_field_value", "street": "street_field_value", "zipcode": "1234567" }],
+ "addresses": [
+  { "countryCode": "se", "city": "city_field_value", "street": "street_field_value", "zipcode": "1234567" }
+ ],
  "gender": "Female"
 }`
 const profileToday = `{
   "phoneNumbers": ["919999999999"],
-  "addresses": [{ "countryCode": "in", "city": "city_field_value", "street": "street_field_value", "zipcode": "1234567" }],
+  "addresses": [
+    { "countryCode": "in", "city": "city_field_value", "street": "street_field_value", "zipcode": "1234567" }
+  ],
   "avatarUrl": "https://s3-eu-west-1.amazonaws.com/images1.truecaller.com/myview/1/15a999e9806gh73834c87aaa0498020d/3",
   "aboutMe":"About me", "jobTitle": "CEO", "companyName": "ABC",
   "history": { "name": { "updateTime": "1508089888000" } },
   "isActive": "True", "gender": "Male", "createdTime": "1379314068000",
-  "onlineIdentities": { "url": "https://www.truecaller.com", "email": "someone@example.com", "facebookId":"105056625245" },
+  "onlineIdentities": {
+    "url": "https://www.truecaller.com", "email": "someone@example.com", "facebookId":"105056625245"
+  },
   "type": "Personal", "id": "655574719", "userId":"1319413476",
   "badges": ["verified", "premium"],
   "name": { "last": "Kapoor", "first": "Rajat" }
@@ -54,7 +60,8 @@ t.test('the profile of today', async t => {
       name: { first: 'Rajat', last: 'Kapoor' },
       email: 'someone@example.com',
       gender: 'Male',
-      avatarUrl: 'https://s3-eu-west-1.amazonaws.com/images1.truecaller.com/myview/1/15a999e9806gh73834c87aaa0498020d/3',
+      avatarUrl: 'https://s3-eu-west-1.amazonaws.com/images1.truecaller.com'
+        + '/myview/1/15a999e9806gh73834c87aaa0498020d/3',
       company: 'ABC',
       jobTitle: 'CEO',
       about: 'About me',
@@ -96,7 +103,8 @@ t.test('a profile without a number in its first place proves nothing', async t =
 })
 
 t.test('the documented callbacks', async t => {
-  const granted = `{"requestId":"RL8YZ41FQMt5Jiak2sc_Ys0OgQA=","accessToken":"a1asX--8_yw-OF--E6Gj_DPyKelJIGUUeYB9U9MJhyeu4hOCbrl",
+  const granted = `{"requestId":"RL8YZ41FQMt5Jiak2sc_Ys0OgQA=",
+    "accessToken":"a1asX--8_yw-OF--E6Gj_DPyKelJIGUUeYB9U9MJhyeu4hOCbrl",
     "endpoint":"https://profile4-noneu.truecaller.com/v1/default"}`
   t.strictSame(readCallback(JSON.parse(granted)), {
     keys: ['RL8YZ41FQMt5Jiak2sc_Ys0OgQA='],

@@ -29,7 +29,8 @@ export function createSigner (keyId: string) {
       const signature = createSign(hash).update(text).sign(privateKey, 'base64')
       const { date = '', 'x-tru-callback': kind = '' } = signable
       const authorization =
-        `Signature keyId="${wishes.keyId ?? keyId}",algorithm="${algorithm}",headers="${components}",signature="${signature}"`
+        `Signature keyId="${wishes.keyId ?? keyId}",algorithm="${algorithm}",`
+          + `headers="${components}",signature="${signature}"`
       return { key: callbackKey, url, headers: { date, digest, 'x-tru-callback': kind, authorization }, rawBody, body }
     },
   }

@@ -16,19 +16,21 @@ const created = JSON.parse(`{"check_id": "c69bc0e6-a429-11ea-bb37-0242ac130002",
 const completed = JSON.parse(`{"check_id": "c69bc0e6-a429-11ea-bb37-0242ac130002","status": "COMPLETED","match": true,
  "charge_amount": 1,"charge_currency": "API","created_at": "2020-06-01T16:43:30+00:00","ttl": 60,"_links": {
  "self": {"href": "https://eu.api.tru.id/phone_check/v0.1/checks/c69bc0e6-a429-11ea-bb37-0242ac130002"},
- "check_url": {"href": "https://eu.api.tru.id/phone_check/v0.1/checks/c69bc0e6-a429-11ea-bb37-0242ac130002/redirect"}}}`)
+ "check_url": {"href": "https://eu.api.tru.id/phone_check/v0.1/checks/c69bc0e6-a429-11ea-bb37-0242ac130002/redirect"}
+}}`)
 const exchanged = JSON.parse(`{
- "check_id": "c69bc0e6-a429-11ea-bb37-0242ac130002", "status": "COMPLETED", "match": true, "charge_amount": 1, "charge_currency": "API",
- "created_at": "2020-06-01T16:43:30+00:00", "updated_at": "2020-06-01T16:43:30+00:00"
+ "check_id": "c69bc0e6-a429-11ea-bb37-0242ac130002", "status": "COMPLETED", "match": true,
+ "charge_amount": 1, "charge_currency": "API", "created_at": "2020-06-01T16:43:30+00:00",
+ "updated_at": "2020-06-01T16:43:30+00:00"
 }`)
 const reference = 'https://developer.tru.id/docs/reference/api-errors'
 const problem = (type: string) => ({ type: `${reference}#${type}`, title: 'A title', detail: 'A detail' })
 
 t.test('the documented token answers', async t => {
-  const guide = `{"access_token": "2YotnFZFEjr1zCsicMWpAA","id_token": "eyJhbGciOiJSUzINiImtpZCI6InB1Ympx","expires_in": 3600,
-    "token_type": "bearer","scope": "phone_check"}`
-  const spec =
-    '{ "access_token": "2YotnFZFEjr1zCsicMWpAA", "token_type": "bearer", "expires_in": 3600, "scope": "phone_check coverage" }'
+  const guide = `{"access_token": "2YotnFZFEjr1zCsicMWpAA","id_token": "eyJhbGciOiJSUzINiImtpZCI6InB1Ympx",
+    "expires_in": 3600,"token_type": "bearer","scope": "phone_check"}`
+  const spec = `{ "access_token": "2YotnFZFEjr1zCsicMWpAA", "token_type": "bearer", "expires_in": 3600,
+    "scope": "phone_check coverage" }`
   for (const text of [guide, spec]) t.strictSame(
     readToken(JSON.parse(text)), { token: '2YotnFZFEjr1zCsicMWpAA', expiresIn: 3600 },
   )
