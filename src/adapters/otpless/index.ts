@@ -1,25 +1,16 @@
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import {
-  deny, refusal, type Adapter, type AdapterIo, type AttemptContext, type Method, type Outcome, type Provider,
-  type ProviderAnswer, type Settings, type Started,
-} from '../adapter.ts'
+import type { Adapter, AdapterIo, AttemptContext, Method, Provider, Settings } from '../adapter.ts'
 import { readOrigin, setting } from '../settings.ts'
-import {
-  isSigned, judgeOtp, judgeToken, readCode, readRefusal, readRequestId, readStarted, readStartRefusal, readToken,
-  readWebhook, writeMetadata,
-} from './wire.ts'
-import type { Json } from '../../core/vocabulary.ts'
+import { createApi, provider, type OtpOptions } from './api.ts'
+import { isSigned, readToken, readWebhook } from './wire.ts'
 
 // https://otpless.com/docs/api-reference
-const provider = 'otpless'
 const defaultAuthUrl = 'https://auth.otpless.app'
 const defaultUserAuthUrl = 'https://user-auth.otpless.app'
 const channels = ['WHATSAPP', 'SMS', 'VOICE_CALL', 'VIBER']
 const defaultChannels = ['SMS']
 const defaultCodeLength = 6
-const minExpirySeconds = 30
-const maxExpirySeconds = 86_400
 
 const settings = Type.Object({
   OTPLESS_CLIENT_ID: setting('Client id of the OTPLESS dashboard. Turns the provider on.'),
@@ -75,68 +66,19 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
     'OTPLESS_USER_AUTH_URL', env.OTPLESS_USER_AUTH_URL || defaultUserAuthUrl, io.allowInsecure,
   )
   const http = io.openHttp(provider, [new URL(authUrl).host, new URL(userAuthUrl).host])
-
-  function post (call: string, url: string, body: Json): Promise<ProviderAnswer> {
-    const headers = { clientId, clientSecret, 'content-type': 'application/json' }
-    return http({ method: 'POST', url, call, headers, body: JSON.stringify(body) })
-  }
-
-  async function sendOtp (attempt: AttemptContext): Promise<Started> {
-    if (attempt.phoneNumber === null) throw new Error('otpless.otp needs a phone number')
-    const call = 'initiate otp'
-    const options = knownOptions.Check(attempt.options) ? attempt.options : {}
-    const chosen = options.channels ?? defaultChannels
-    const length = options.codeLength ?? defaultCodeLength
-    const secondsLeft = Math.floor((attempt.expiresAt - io.now()) / 1000)
-    const { status, body } = await post(call, `${authUrl}/auth/v1/initiate/otp`, {
-      phoneNumber: attempt.phoneNumber,
-      channels: chosen,
-      otpLength: length,
-      expiry: Math.min(Math.max(secondsLeft, minExpirySeconds), maxExpirySeconds),
-      metadata: writeMetadata(attempt.callbackKey),
-    })
-    if (status >= 400) throw refusal(provider, call, readStartRefusal(body), status)
-    const requestId = readStarted(body)
-    if (requestId === null) throw refusal(provider, call, 'provider_bad_response', status)
-    return { id: requestId, state: { requestId }, action: { type: 'submitCode', length, channels: chosen } }
-  }
-
-  async function checkOtp (
-    { phoneNumber, state }: AttemptContext, evidence: Json, repeated: boolean,
-  ): Promise<Outcome> {
-    if (phoneNumber === null) throw new Error('otpless.otp needs a phone number')
-    const requestId = readRequestId(state)
-    const code = readCode(evidence)
-    if (requestId === null || code === null) return { verdict: 'denied', reason: 'evidence_invalid' }
-    if (!/^\d{1,10}$/.test(code)) return { verdict: 'incorrect' }
-    const call = 'verify otp'
-    const { status, body } = await post(call, `${authUrl}/auth/v1/verify/otp`, { requestId, otp: code })
-    // The answer names no number: the code proves the number that it was sent to.
-    const verdict = judgeOtp(status, body, requestId, repeated)
-    if (verdict === 'correct') return { verdict: 'proven', phoneNumber }
-    return verdict === 'incorrect' ? { verdict: 'incorrect' } : deny(provider, call, verdict, status)
-  }
-
-  async function exchangeToken ({ phoneNumber }: AttemptContext, evidence: Json): Promise<Outcome> {
-    const given = readToken(evidence)
-    if (given === null) return { verdict: 'denied', reason: 'evidence_invalid' }
-    const call = 'validate token'
-    const { status, body } = await post(call, `${userAuthUrl}/auth/v1/validate/token`, { token: given })
-    const judged = status >= 400 ? readRefusal(body) : judgeToken(body, phoneNumber)
-    return typeof judged === 'string' ? deny(provider, call, judged, status) : { verdict: 'proven', ...judged }
-  }
+  const api = createApi({ authUrl, userAuthUrl, clientId, clientSecret, http, now: io.now })
 
   return {
     provider,
     methods: { ...(appId === '' ? {} : { 'otpless.token': token }), 'otpless.otp': otp },
 
     async start (attempt) {
-      if (attempt.method === 'otpless.otp') return sendOtp(attempt)
+      if (attempt.method === 'otpless.otp') return api.sendOtp(attempt, readOptions(attempt.options))
       return { state: null, action: { type: 'submitToken', sdk: 'otpless', params: { appId } } }
     },
 
     /** A new request, which sends a new code; the first code is not valid any more. */
-    resend: sendOtp,
+    resend: attempt => api.sendOtp(attempt, readOptions(attempt.options)),
 
     receive ({ headers: { 'x-signature': signature }, rawBody, body }) {
       if (webhookSecret === null) return { type: 'refused', cause: 'secret_not_set' }
@@ -154,9 +96,16 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
     singleUse: ({ method }, evidence) => method === 'otpless.token' ? readToken(evidence) : null,
 
     async resolve (attempt, evidence, { repeated }) {
-      return attempt.method === 'otpless.otp' ? checkOtp(attempt, evidence, repeated) : exchangeToken(attempt, evidence)
+      return attempt.method === 'otpless.otp'
+        ? api.checkOtp(attempt, evidence, repeated)
+        : api.exchangeToken(attempt, evidence)
     },
   }
+}
+
+function readOptions (options: AttemptContext['options']): OtpOptions {
+  const { channels = defaultChannels, codeLength = defaultCodeLength } = knownOptions.Check(options) ? options : {}
+  return { channels, codeLength }
 }
 
 function readCredential (name: string, value: string | undefined): string {
