@@ -26,6 +26,8 @@ export type Check = {
   failuresLeft: number
 }
 
+type End = Pick<Check, 'status' | 'match' | 'errorCode'>
+
 export type Checks = ReturnType<typeof createChecks>
 
 export type NewCheck = Pick<Check, 'version' | 'referenceId' | 'callbackUrl' | 'redirectUrl'> & { phoneNumber: string }
@@ -45,6 +47,21 @@ function timestamp (at: number): string {
   return `${new Date(at).toISOString().slice(0, 19)}+00:00`
 }
 
+/** The members of a check that every answer of every version has. */
+function describe (check: Check) {
+  return {
+    check_id: check.id,
+    reference_id: check.referenceId,
+    status: check.status,
+    match: check.match,
+    error_code: check.errorCode,
+    charge_amount: 1,
+    charge_currency: 'API',
+    created_at: timestamp(check.createdAt),
+    updated_at: check.status === 'ACCEPTED' ? undefined : timestamp(check.updatedAt),
+  }
+}
+
 /**
  * The checks of PhoneCheck and their life: ACCEPTED → PENDING → COMPLETED, ERROR, or EXPIRED `ttl` seconds after the
  * creation.
@@ -56,22 +73,7 @@ export function createChecks (
   const checks = createExpiringMap<Check>(now, rememberedMs)
   const unfinished = new Map<string, Check>()
 
-  /** The members of a check that every answer of every version has. */
-  function describe (check: Check) {
-    return {
-      check_id: check.id,
-      reference_id: check.referenceId,
-      status: check.status,
-      match: check.match,
-      error_code: check.errorCode,
-      charge_amount: 1,
-      charge_currency: 'API',
-      created_at: timestamp(check.createdAt),
-      updated_at: check.status === 'ACCEPTED' ? undefined : timestamp(check.updatedAt),
-    }
-  }
-
-  async function finish (check: Check, end: Pick<Check, 'status' | 'match' | 'errorCode'>): Promise<void> {
+  async function finish (check: Check, end: End): Promise<void> {
     if (!unfinished.delete(check.id)) return
     Object.assign(check, end, { updatedAt: now() })
     if (check.callbackUrl === undefined || check.scenario === 'silent' || check.scenario === 'rejected') return
@@ -97,31 +99,7 @@ export function createChecks (
     return finish(check, { status: 'COMPLETED', match: check.scenario !== 'mismatch' })
   }
 
-  function startWalk (check: Check): string {
-    check.status = 'PENDING'
-    check.updatedAt = now()
-    check.walk = randomBytes(12).toString('base64url')
-    return check.walk
-  }
-
-  /** The operator has identified the device. Resolves when it answers; for a silent number, never. */
-  async function endWalk (check: Check): Promise<void> {
-    if (check.scenario === 'silent' || check.scenario === 'rejected') return new Promise(() => {})
-    if (check.scenario === 'slow') await timers.sleep(context.slowMs)
-    const errorCode = operatorErrors[check.scenario]
-    if (errorCode !== undefined) return void finish(check, { status: 'ERROR', errorCode })
-    check.walked = true
-    check.code = randomBytes(8).toString('hex')
-    // v0.1 fetches the operator's result when the check is read, and otherwise receives it later.
-    if (check.version === 'v0.1') timers.after(context.handsetDelayMs, () => void complete(check))
-  }
-
-  async function walkByItself (check: Check): Promise<void> {
-    await timers.sleep(context.handsetDelayMs)
-    if (check.status !== 'ACCEPTED') return
-    startWalk(check)
-    await endWalk(check)
-  }
+  const { startWalk, endWalk, walkByItself } = createWalks(context, finish, complete)
 
   return {
     describe,
@@ -150,4 +128,40 @@ export function createChecks (
       return check?.version === version ? check : undefined
     },
   }
+}
+
+/** A device's way through the operator's redirects. */
+function createWalks (
+  { now, timers, slowMs, handsetDelayMs }: SimulatorContext,
+  finish: (check: Check, end: End) => Promise<void>,
+  complete: (check: Check) => Promise<void>,
+) {
+  function startWalk (check: Check): string {
+    check.status = 'PENDING'
+    check.updatedAt = now()
+    check.walk = randomBytes(12).toString('base64url')
+    return check.walk
+  }
+
+  /** The operator has identified the device. Resolves when it answers; for a silent number, never. */
+  async function endWalk (check: Check): Promise<void> {
+    if (check.scenario === 'silent' || check.scenario === 'rejected') return new Promise(() => {})
+    if (check.scenario === 'slow') await timers.sleep(slowMs)
+    const errorCode = operatorErrors[check.scenario]
+    if (errorCode !== undefined) return void finish(check, { status: 'ERROR', errorCode })
+    check.walked = true
+    check.code = randomBytes(8).toString('hex')
+    // v0.1 fetches the operator's result when the check is read, and otherwise receives it later.
+    if (check.version === 'v0.1') timers.after(handsetDelayMs, () => void complete(check))
+  }
+
+  /** The phone opens the URL without an app that asks it to. */
+  async function walkByItself (check: Check): Promise<void> {
+    await timers.sleep(handsetDelayMs)
+    if (check.status !== 'ACCEPTED') return
+    startWalk(check)
+    await endWalk(check)
+  }
+
+  return { startWalk, endWalk, walkByItself }
 }
