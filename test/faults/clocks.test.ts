@@ -14,7 +14,8 @@ const hourMs = 3_600_000
 const isNear = (time: string, ms: number): boolean => Math.abs(Date.parse(time) - ms) < 60_000
 
 for (const [name, clock] of [['ahead', hourMs], ['behind', -hourMs]] as const) {
-  if (isLong || name === 'ahead') t.test(`the clocks of an api and of the only worker jump by an hour: ${name}`, { buffered: true }, async t => {
+  const title = `the clocks of an api and of the only worker jump by an hour: ${name}`
+  if (isLong || name === 'ahead') t.test(title, { buffered: true }, async t => {
     const { shop, oracle, receiver, api, worker, start } = await startDeployment(t)
     const [intruder, another] = [await createFaultInjector(t), await createFaultInjector(t)]
     const [, wrong, sweeper] = await Promise.all([
