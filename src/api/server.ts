@@ -36,7 +36,7 @@ const requestTimeout = 5000
 const http = { headersTimeout: 3000, requestTimeout, connectionsCheckingInterval: 1000 }
 /** Twice the maximum of streams. More connections could exhaust the file descriptors during a request. */
 const maxConnections = 20_000
-const maxEventLoopDelayMs = 1000
+const defaultMaxEventLoopDelayMs = 1000
 /** No id in a path is longer. */
 const maxParamLength = 512
 
@@ -64,6 +64,8 @@ export type ServerParts = {
   /** For `/admin/queues`; without them the page does not exist. */
   queues?: Pick<Queues, 'opened'> | undefined
   live?: LiveOptions
+  /** Above this event loop delay only urgent routes are served; default 1 s. */
+  maxEventLoopDelayMs?: number
 }
 
 export type Server = ReturnType<typeof createServer>
@@ -135,7 +137,9 @@ export async function buildServer (parts: ServerParts) {
   const server = createServer(parts)
   traceRequests(server, tracing)
   addHooks(server, parts, {
-    allowOrigin: createCors(server, { apps, ids }), admit: shedLoad(server, maxEventLoopDelayMs),
+    allowOrigin: createCors(server, { apps, ids }), admit: shedLoad(
+      server, parts.maxEventLoopDelayMs ?? defaultMaxEventLoopDelayMs,
+    ),
   })
   await describeApi(server, { version: manifest.version, sandbox: config.sandbox })
   // Registered here, so that only the routes below are counted.

@@ -40,6 +40,11 @@ export type Store<R> = Indexes & {
   erase (id: string, options: EraseOptions): Promise<void>
   /** Like `load`, but first waits until enough replicas have the record and the claims that it names. */
   loadReplicated (id: string, claimsOf?: (record: R) => readonly ClaimRelease[]): Promise<Stored<R> | null>
+  /**
+   * Resolves once enough replicas have the record, as it is now, and the claims that it names: only then may anybody be
+   * told about it. At once where `REDIS_WAIT_REPLICAS` is 0. Throws `StoreUnavailable` UNREPLICATED.
+   */
+  untilReplicated (id: string, claimsOf?: (record: R) => readonly ClaimRelease[]): Promise<void>
   claimOf (partition: number, name: string): Promise<string | null>
   /** Releases one claim, if it still has this value. */
   release (release: Required<ClaimRelease>): Promise<void>
@@ -114,8 +119,6 @@ export function createStore<R> (
     }
     const refusal = crossSlot === null ? await writeHere(options) : await crossSlot.write(options, home, writeHere)
     if (refusal !== null) return refusal
-    // The claims of a new record prevent a second one, so they must survive a failover together with it.
-    await replication?.untilReplicated(id, version, before === null ? options.claims : [])
     return { version, siblingVersions: siblings.map(sibling => sibling.version) }
   }
 
@@ -140,6 +143,9 @@ export function createStore<R> (
       await timed(redis.eraseRecord(names.length, ...names, ...values))
       if (releases !== undefined) await crossSlot?.release(releases.elsewhere, home)
       await replication?.confirm(id, null)
+    },
+    untilReplicated: async (id, claimsOf = () => []) => {
+      await replication?.load(id, claimsOf)
     },
     loadReplicated: async (id, claimsOf = () => []) => replication?.load(id, claimsOf) ?? load(id),
     async release ({ partition, name, value }) {
@@ -227,8 +233,6 @@ function refusalOf (result: number, detail: string, { claims = [], counters = []
 type ReplicationWait<R> = {
   /** Waits until enough replicas have the record with this version; null: until they have none. False: it changed. */
   confirm (id: string, version: string | null, claims?: readonly ClaimRelease[]): Promise<boolean>
-  /** Waits for the version, or for a later one, which contains what was written. */
-  untilReplicated (id: string, version: string, claims?: readonly ClaimRelease[]): Promise<void>
   load (id: string, claimsOf: (record: R) => readonly ClaimRelease[]): Promise<Stored<R> | null>
 }
 
@@ -250,14 +254,6 @@ function createReplicationWait<R> ({ keys, crossSlot, load, confirmKey }: {
   }
   return {
     confirm,
-    async untilReplicated (id, version, claims) {
-      let newest: string | null = version
-      for (let tries = 0; tries < maxConfirmTries && newest !== null; tries += 1) {
-        if (await confirm(id, newest, claims)) return
-        newest = (await load(id))?.version ?? null
-      }
-      throw new StoreUnavailable('UNREPLICATED')
-    },
     async load (id, claimsOf) {
       for (let tries = 0; tries < maxConfirmTries; tries += 1) {
         const stored = await load(id)

@@ -22,7 +22,7 @@ export type ReceiveCallback = (provider: string, callback: Omit<Callback, 'url'>
 
 export type CallbacksParts = {
   dispatch: Pick<Dispatch, 'apply'>
-  store: Pick<Store<Verification>, 'load' | 'claimOf'>
+  store: Pick<Store<Verification>, 'load' | 'claimOf' | 'untilReplicated'>
   names: Sealer['names']
   ids: Pick<Ids, 'readCallbackKey'>
   adapters: AdapterMap
@@ -32,26 +32,31 @@ export type CallbacksParts = {
   tracing: Tracing
 }
 
-type Counted = { result: CallbackResult, verificationId?: string }
-
 export function createReceiveCallback (parts: CallbacksParts): ReceiveCallback {
   const { dispatch, store, names, ids, adapters, publicUrl, metrics, log, tracing } = parts
 
-  async function process (provider: string, callback: Callback): Promise<Counted> {
+  function record (provider: string, result: CallbackResult, verificationId?: string): void {
+    metrics.countCallback(provider, result)
+    log.info({ provider, result, ...verificationId === undefined ? {} : { verificationId } }, 'callback')
+  }
+
+  async function process (provider: string, callback: Callback): Promise<void> {
     const received = await adapters.get(provider)?.receive?.(callback) ?? null
-    if (received === null) return { result: 'malformed' }
-    if (received.type === 'refused') return { result: received.cause }
+    if (received === null) return record(provider, 'malformed')
+    if (received.type === 'refused') return record(provider, received.cause)
     const found = 'key' in received
       ? ids.readCallbackKey(received.key, 'callback')
       : await findByProviderId(provider, received.providerId)
     const stored = found === null ? null : await store.load(found.id)
-    if (found === null || stored === null) return { result: 'unknown' }
+    if (found === null || stored === null) return record(provider, 'unknown')
     const { attemptIndex: attempt, id: verificationId } = found
     const method = stored.record.workflow[attempt]?.method
-    if (method === undefined || providerOf(method) !== provider) return { result: 'wrong_provider', verificationId }
+    if (
+      method === undefined || providerOf(method) !== provider
+    ) return record(provider, 'wrong_provider', verificationId)
     const event = eventOf(received, attempt)
-    if (event === null) return { result: 'accepted', verificationId }
-    return { result: await apply(provider, stored, event, attempt), verificationId }
+    if (event === null) return record(provider, 'accepted', verificationId)
+    await apply(provider, stored, event, attempt)
   }
 
   /**
@@ -65,26 +70,26 @@ export function createReceiveCallback (parts: CallbacksParts): ReceiveCallback {
     return null
   }
 
-  async function apply (provider: string, stored: Current, event: Event, attempt: number): Promise<CallbackResult> {
+  async function apply (provider: string, stored: Current, event: Event, attempt: number): Promise<void> {
+    const { id } = stored.record
     const span = { kind: 'internal', ...verificationSpan(stored.record) } as const
     try {
-      return await tracing.trace(`callback ${provider}`, span, async setAttributes => {
+      await tracing.trace(`callback ${provider}`, span, async setAttributes => {
         const result = resultOf(await dispatch.apply(stored, event), event, attempt)
+        await store.untilReplicated(id)
         setAttributes({ 'verigate.result': result })
-        return result
+        record(provider, result, id)
       })
     } catch (error) {
       // It was erased after it was read.
-      if (isGone(error)) return 'unknown'
-      throw error
+      if (!isGone(error)) throw error
+      record(provider, 'unknown', id)
     }
   }
 
   return async (provider, callback) => {
     if (!adapters.has(provider)) throw new ApiError('not_found', 'This provider does not exist.')
-    const counted = await process(provider, { ...callback, url: callbackUrl(publicUrl, provider, callback.key) })
-    metrics.countCallback(provider, counted.result)
-    log.info({ provider, ...counted }, 'callback')
+    await process(provider, { ...callback, url: callbackUrl(publicUrl, provider, callback.key) })
   }
 }
 

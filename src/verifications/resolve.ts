@@ -1,6 +1,7 @@
 import { ProviderError } from '../core/errors.ts'
 import type { Event } from '../core/events.ts'
-import { currentAttempt } from '../core/verification.ts'
+import { currentAttempt, type Verification } from '../core/verification.ts'
+import type { Store } from '../store/record-store.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { ProviderCalls } from './provider-calls.ts'
 import { persistMs, retryWhileStoreIsDown, type Start } from './start.ts'
@@ -19,10 +20,11 @@ export type ResolveParts = {
   dispatch: Pick<Dispatch, 'apply'>
   start: Start
   providerCalls: Pick<ProviderCalls, 'resolve'>
+  store: Pick<Store<Verification>, 'untilReplicated'>
   now: () => number
 }
 
-export function createResolve ({ dispatch, start, providerCalls, now }: ResolveParts): Resolve {
+export function createResolve ({ dispatch, start, providerCalls, store, now }: ResolveParts): Resolve {
   return async (stored, { isFirst, isLastTry }) => {
     const current = currentAttempt(stored.record)
     if (current?.attempt.phase !== 'resolving') return { stored, event: null }
@@ -32,6 +34,8 @@ export function createResolve ({ dispatch, start, providerCalls, now }: ResolveP
     if (evidence.from === 'app' && !wasQueried) {
       stored = (await dispatch.apply(stored, { type: 'queryStarted', attempt: index })).stored
     }
+    // The provider may accept the user's evidence only once, so it must not be lost by a failover.
+    if (evidence.from === 'app') await store.untilReplicated(stored.record.id)
     let event: Event
     try {
       event = await providerCalls.resolve(stored.record, index, evidence, repeated)

@@ -33,6 +33,7 @@ import { listProviders } from './providers.ts'
 import { createReadReturn } from './read-return.ts'
 import { createResend } from './resend.ts'
 import { createResolve, type Resolve } from './resolve.ts'
+import { idempotencyReleases } from './record-keys.ts'
 import { createSingleUse } from './single-use.ts'
 import { createStart } from './start.ts'
 import { createTransitions } from './transitions.ts'
@@ -72,9 +73,18 @@ export function createVerifications (parts: VerificationsParts): Gateway {
     transitions, queues, executor, sealer, log, resolve: stored => resolve(stored, { isFirst: true, isLastTry: false }),
   })
   const start = createStart({ dispatch, providerCalls, now })
-  const resolve: Resolve = createResolve({ dispatch, start, providerCalls, now })
+  const resolve: Resolve = createResolve({ dispatch, start, providerCalls, store, now })
   const replays = createIdempotentReplays({ store, changeFeed, now })
   const erase = createErase({ store, names })
+
+  /** The result of a use case is returned once a failover of Redis cannot lose it. */
+  const whenReplicated = <Args extends unknown[], R>(
+    run: (...args: Args) => Promise<R>, idOf: (result: R, ...args: Args) => string = (_result, ...[id]) => String(id),
+  ) => async (...args: Args): Promise<R> => {
+    const result = await run(...args)
+    await store.untilReplicated(idOf(result, ...args), idempotencyReleases)
+    return result
+  }
 
   return {
     ...createProcessors({
@@ -82,18 +92,18 @@ export function createVerifications (parts: VerificationsParts): Gateway {
         dispatch, start, resolve, erase,
       }, store, ids, sealer, deliveries, metrics, log, tracing, retentionMs, now,
     }),
-    create: createCreate({
+    create: whenReplicated(createCreate({
       transitions, start, replays, resolveConflict: createResolveConflict({ dispatch, replays, store }), methods,
       tracing, now,
       names: { sealer, ids, randomPartition: () => partitionOfByte(randomBytes(1).readUInt8()) },
       policies: { limits, country },
-    }),
+    }), ({ id }) => id),
     get: async id => (await transitions.load(id)).record,
     listen: changeFeed.subscribe,
-    check: createCheck({ transitions, dispatch, resolve, adapters }),
-    next: createNext({ transitions, dispatch, start }),
-    resend: createResend({ transitions, dispatch, providerCalls, now }),
-    cancel: createCancel({ transitions, dispatch }),
+    check: whenReplicated(createCheck({ transitions, dispatch, resolve, adapters })),
+    next: whenReplicated(createNext({ transitions, dispatch, start })),
+    resend: whenReplicated(createResend({ transitions, dispatch, providerCalls, now })),
+    cancel: whenReplicated(createCancel({ transitions, dispatch })),
     async erase (id) {
       const { record } = await transitions.load(id)
       await erase(record, deliveries.relatedKeys(record))

@@ -27,7 +27,7 @@ export type Deliveries = {
 }
 
 export type DeliveriesParts = TryParts & {
-  store: Pick<Store<Delivery>, 'loadReplicated' | 'load' | 'save' | 'erase' | 'reschedule'>
+  store: Pick<Store<Delivery>, 'loadReplicated' | 'untilReplicated' | 'load' | 'save' | 'erase' | 'reschedule'>
   queues: Pick<Queues, 'notify'>
   /** Null in a process that runs no jobs. */
   executor: InlineExecutor | null

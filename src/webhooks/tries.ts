@@ -19,7 +19,7 @@ import type { WebhookSender } from './sender.ts'
 export type MakeTry = (stored: Stored<Delivery>, options: { wait: boolean }) => Promise<void>
 
 export type TryParts = {
-  store: Pick<Store<Delivery>, 'load' | 'save' | 'reschedule'>
+  store: Pick<Store<Delivery>, 'untilReplicated' | 'load' | 'save' | 'reschedule'>
   apps: Pick<Apps, 'byId'>
   keys: DeliveryKeys
   endpoints: Endpoints
@@ -52,6 +52,8 @@ export function createMakeTry (parts: TryParts): MakeTry {
 
   async function tryNow (stored: Stored<Delivery>, setAttributes: (attributes: Attributes) => void): Promise<void> {
     const { appId, webhookId, body, isManual, id } = stored.record
+    // It was written together with the change that it reports.
+    await store.untilReplicated(id)
     const endpoint = apps.byId(appId)?.webhook
     if (endpoint === undefined) return saveResult(stored, notSent('no_endpoint'), '')
     const { url, secrets } = endpoint

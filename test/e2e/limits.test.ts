@@ -263,10 +263,10 @@ t.test('countries, and the budget for those that remain unverified', { buffered:
     ),
     [1, 1],
   )
-  t.match(
-    lines().findLast(({ audit }) => audit === 'monitored'),
-    { app: 'shop', cause: 'country_not_allowed', numberTag: String },
-  )
+  const isMonitored = (line: Record<string, unknown>) =>
+    line['audit'] === 'monitored' && line['cause'] === 'country_not_allowed'
+  await until(() => lines().some(isMonitored), 'it is logged')
+  t.match(lines().find(isMonitored), { app: 'shop', numberTag: String })
 
   await writeFile(environment['APPS_FILE'] ?? '', JSON.stringify([{ ...apps[0], limits: { requestsPerHour: 1 } }]))
   for (const { signal } of processes) signal('SIGHUP')

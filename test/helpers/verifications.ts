@@ -139,7 +139,7 @@ function setUp (
     resolve: stored => resolve(stored, { isFirst: true, isLastTry: false }),
   })
   const start = createStart({ dispatch, providerCalls, now })
-  const resolve: Resolve = createResolve({ dispatch, start, providerCalls, now })
+  const resolve: Resolve = createResolve({ dispatch, start, providerCalls, store, now })
 
   return {
     app, apps, redis, namespace, sealer, ids, changeFeed, store: plainStore, toy, other, adapters, methods, metrics,

@@ -4,7 +4,7 @@ import { createIds } from '../../src/store/ids.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createReplicas, type Expected } from '../../src/store/replication.ts'
-import { createStore, StoreUnavailable } from '../../src/store/record-store.ts'
+import { createStore, StoreUnavailable, type Claim } from '../../src/store/record-store.ts'
 import { openAdmin, startReplicated, startReplicatedCluster } from '../faults/topology.ts'
 import { connectTo, until, watchCommands } from '../helpers/redis.ts'
 import { jsonRecords } from './json-records.ts'
@@ -20,9 +20,12 @@ async function open (t: Test, url: string, count: number) {
   const [redis, waiting] = await Promise.all([connectTo(t, url), connectTo(t, url)])
   const replicas = createReplicas(waiting, { count, timeoutMs })
   const store = createStore({ redis, replicas, sealer, ...jsonRecords })
-  const insert = async (id = ids.newId('app', 3), options = {}): Promise<{ id: string, version: string }> => {
-    const result = await store.insert(id, 'record', { ...later, ...options })
+  const insert = async (
+    id = ids.newId('app', 3), { claims = [] }: { claims?: Claim[] } = {},
+  ): Promise<{ id: string, version: string }> => {
+    const result = await store.insert(id, 'record', { ...later, claims })
     if (!result.inserted) throw new Error('not inserted')
+    await store.untilReplicated(id, () => claims)
     return { id, version: result.version }
   }
   return { redis, replicas, store, insert }
@@ -37,7 +40,7 @@ const expected = ({ id, version }: { id: string, version: string | null }): Expe
 const failureOf = (work: Promise<unknown>): Promise<unknown> =>
   work.then(() => 'none', error => error instanceof StoreUnavailable ? error.code : error)
 
-t.test('a write waits until enough replicas have it', { buffered: true }, async t => {
+t.test('what may be told waits until enough replicas have it', { buffered: true }, async t => {
   const { master, replicas: [, second] } = await startReplicated(t, 2)
   if (second === undefined) throw new Error('not started')
   const { redis, store, insert } = await open(t, master.url, 2)
@@ -48,6 +51,7 @@ t.test('a write waits until enough replicas have it', { buffered: true }, async 
   t.same(await replica.getBuffer(key), await redis.getBuffer(key), 'the replica has the record')
   t.equal(await redis.pexpiretime(key), later.expiresAt)
   const saved = await store.save(id, version, 'changed', { ...later, publish: '2' })
+  await store.untilReplicated(id)
   t.same(await replica.getBuffer(key), await redis.getBuffer(key), 'and its next version')
   t.strictSame(await store.loadReplicated(id), { record: 'changed', version: saved.saved ? saved.version : '' })
   t.equal(await redis.pexpiretime(key), later.expiresAt, 'a wait changes nothing')
@@ -61,7 +65,8 @@ t.test('a write waits until enough replicas have it', { buffered: true }, async 
   const from = performance.now()
   t.equal(await failureOf(insert(other)), 'UNREPLICATED')
   t.ok(performance.now() - from > 0.9 * timeoutMs, 'not before the time is up')
-  t.equal(await failureOf(store.save(kept.id, kept.version, 'x', { ...later, publish: '2' })), 'UNREPLICATED')
+  await store.save(kept.id, kept.version, 'x', { ...later, publish: '2' })
+  t.equal(await failureOf(store.untilReplicated(kept.id)), 'UNREPLICATED', 'the write itself has happened')
   t.equal(await failureOf(store.erase(kept.id, { publish: 'erased' })), 'UNREPLICATED')
   t.equal(await failureOf(store.loadReplicated(other)), 'UNREPLICATED', 'also when nothing was written since')
   second.resume()
@@ -78,6 +83,7 @@ t.test('only the expected value is confirmed', { buffered: true }, async t => {
   t.equal(await replicas.confirm(expected(first)), true)
   t.equal(await replicas.confirm(expected({ ...first, version: null })), false, 'the key exists')
   await store.save(first.id, first.version, 'changed', { ...later, publish: '2' })
+  await store.untilReplicated(first.id)
   t.equal(await replicas.confirm(expected(first)), false, 'another version')
   await store.erase(first.id, { publish: 'erased' })
   t.equal(await replicas.confirm(expected({ ...first, version: null })), true, 'the key is gone')
