@@ -88,7 +88,7 @@ t.test('before the answer to the start call, at another process', { buffered: tr
     'in a reset': response => response.socket?.resetAndDestroy(),
   }
   let early = 0
-  await Promise.all(Object.entries(ends).flatMap(([, end], kind) => numbers(longOrShort(20, 3)).map(async n => {
+  await Promise.all(Object.entries(ends).flatMap(([, end], kind) => numbers(longOrShort(6, 3)).map(async n => {
     const phoneNumber = silent(100 * kind + n)
     let isCreated = false
     bad.spoil(push, phoneNumber, async (response, ask) => {
@@ -100,14 +100,14 @@ t.test('before the answer to the start call, at another process', { buffered: tr
     isCreated = true
     oracle.accept(id, 'verified')
   })))
-  t.equal(early, 3 * longOrShort(20, 3), 'each was told before its create was answered')
+  t.equal(early, 3 * longOrShort(6, 3), 'each was told before its create was answered')
   const settled = await oracle.judge('callback before the answer to the start call')
   t.ok(settled.every(({ verification }) => fetches(verification['phoneNumber']) === 1), 'one profile fetch each')
 })
 
 if (isLong) t.test('at two processes at once', { buffered: true }, async t => {
   const { tell, createAll, fetches, counted, oracle } = await startThree(t)
-  const count = longOrShort(200, 12)
+  const count = longOrShort(60, 12)
   const ids = await createAll(numbers(count).map(silent))
   for (const id of ids) oracle.accept(id, 'verified')
   const statuses = await Promise.all(numbers(2 * count).map(async n => (await tell(silent(n >> 1), n)).status))

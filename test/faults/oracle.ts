@@ -131,7 +131,7 @@ export async function createOracle (t: Test, { shop, redisUrl, logs, receiver }:
       ).map(([end, list]) => `${list?.length} ${end}`)
       t.comment([
         `${fault}: ${accepted.size} lifecycles (${ends.join(', ')})`,
-        `lost ${lost.length}`, `endedTwice settled ${endedTwice.length}`, `falsely verified ${falselyVerified.length}`,
+        `lost ${lost.length}`, `ended twice ${endedTwice.length}`, `falsely verified ${falselyVerified.length}`,
         `wrong webhook-id ${withWrongIds.length}`,
       ].join(', '))
       return settled

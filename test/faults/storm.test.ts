@@ -6,20 +6,35 @@ import { decodeRecord, encodeRecord } from '../../src/verifications/record-codec
 import { createSealer } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createStore } from '../../src/store/record-store.ts'
+import { StoreUnavailable } from '../../src/store/unavailable.ts'
 import { clientOf, keys } from '../helpers/gateway.ts'
 import { scrape, sumOf } from '../helpers/metrics.ts'
 import { readLine } from '../helpers/process.ts'
 import { connectTo, until } from '../helpers/redis.ts'
 import { numberOf, type Oracle } from './oracle.ts'
+import { openAdmin } from './topology.ts'
 import { isLong, longOrShort, startDeployment, type Deployment } from './deployment.ts'
 
 t.jobs = 2
+
+/** A busy Redis may take longer than the command timeout of the store. */
+async function retryWhileUnavailable<T> (ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error
+    }
+  }
+}
 
 /** Writes copies of a verification that all expire at `endsAt`. Their app has no webhook. */
 async function fill (
   t: Test, { redisUrl, all }: Deployment, { like, count, endsAt }: { like: string, count: number, endsAt: number },
 ) {
   const redis = await connectTo(t, redisUrl)
+  // Without the command timeout of the gateway's connections.
+  const admin = openAdmin(t, Number(new URL(redisUrl).port))
   const sealer = createSealer(all['SEAL_KEYS'] ?? '')
   const ids = createIds(sealer, { partitions, randomBytes })
   const store = createStore({ redis, sealer, encode: encodeRecord, decode: decodeRecord })
@@ -27,13 +42,12 @@ async function fill (
   if (stored?.record.status !== 'pending') throw new Error('the original is not pending')
   const { record } = stored
   const written: string[] = []
-  for (let n = 0; n < count; n += 500) {
-    await Promise.all(Array.from({ length: Math.min(500, count - n) }, async (_, m) => {
+  for (let n = 0; n < count; n += 100) {
+    await Promise.all(Array.from({ length: Math.min(100, count - n) }, async (_, m) => {
       const id = ids.newId(record.appId, (n + m) % partitions)
-      await store.insert(
-        id, { ...record, id, attempts: record.attempts.map(attempt => ({ ...attempt, endsAt })) },
-        { expiresAt: endsAt + 3_600_000, dueAt: endsAt },
-      )
+      const attempts = record.attempts.map(attempt => ({ ...attempt, endsAt }))
+      const deadlines = { expiresAt: endsAt + 3_600_000, dueAt: endsAt }
+      await retryWhileUnavailable(() => store.insert(id, { ...record, id, attempts }, deadlines))
       written.push(id)
     }))
   }
@@ -44,7 +58,7 @@ async function fill (
     /** How many have not ended yet. */
     async remaining (): Promise<number> {
       const counts = await Promise.all(
-        Array.from({ length: partitions }, (_, partition) => redis.zcount(names.due(partition), endsAt, endsAt)),
+        Array.from({ length: partitions }, (_, partition) => admin.zcount(names.due(partition), endsAt, endsAt)),
       )
       return counts.reduce((sum, count) => sum + count, 0)
     },
@@ -52,7 +66,7 @@ async function fill (
     async looks (): Promise<Record<string, number>> {
       const looks: Record<string, number> = {}
       for (let n = 0; n < count; n += 500) {
-        for (const one of await Promise.all(written.slice(n, n + 500).map(id => store.load(id)))) {
+        for (const one of await Promise.all(written.slice(n, n + 500).map(id => retryWhileUnavailable(() => store.load(id))))) {
           const look = one === null ? 'gone' : `${one.record.status} ${one.record.revision}`
           looks[look] = (looks[look] ?? 0) + 1
         }
