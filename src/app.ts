@@ -163,7 +163,7 @@ function createDomain ({ config, infrastructure, providers, apps, log, tracing, 
     { counters, now, onError: () => log.debug('traffic not shared; it will be retried') },
   )
   const gateway = createVerifications({
-    keeping: { store, sealer, ids, changeFeed, retentionMs },
+    storage: { store, sealer, ids, changeFeed, retentionMs },
     providers: { adapters, methods, publicUrl },
     apps: {
       apps, limits: createLimits({ sealer }), country: createCountryPolicy({ budget, sealer, metrics, log }), budget,

@@ -24,7 +24,7 @@ export type Method = {
    * process died.
    */
   isRepeatable: boolean
-  /** `start` calls nobody: it runs in the same write that begins the attempt. */
+  /** `start` sends no request: it runs in the same write that begins the attempt. */
   startsLocally?: boolean
   /** Place in the default workflow, silent methods first; absent: only when a workflow names it. */
   defaultRank?: number

@@ -133,7 +133,7 @@ export function guardAdapter (adapter: Adapter, { now, tracing, metrics, log }: 
 
   return {
     ...adapter,
-    // A start that queries nobody is not a call.
+    // A start that sends no request is not a call.
     start: (attempt, subject) => methods[attempt.method]?.startsLocally === true
       ? adapter.start(attempt)
       : guard({ call: 'start', method: attempt.method, subject }, () => adapter.start(attempt)),

@@ -65,11 +65,11 @@ export type ProviderCall = {
   durationMs: number
 }
 
-/** What an app can be told by webhook, without the `verification.` in front. */
+/** The types of webhook events, without the prefix `verification.`. */
 export const webhookEventTypes = ['created', 'action_required', 'verified', 'failed', 'expired', 'canceled'] as const
 export type WebhookEventType = typeof webhookEventTypes[number]
 
-/** What an app is told unless it chooses: the outcome. */
+/** The events that an app receives unless its configuration chooses others: the outcome. */
 export const defaultEventTypes: readonly WebhookEventType[] = ['verified', 'failed', 'expired', 'canceled']
 
 /** Stands for a country: satellites, other global services, and ranges that belong to no country. */

@@ -36,7 +36,7 @@ export type DispatchParts = {
 
 const [retryMs, maxRetryMs] = [500, 300_000]
 
-/** What a job is named by: the same job for everything that one revision owes. */
+/** Names a job: all due work of one revision is one job. */
 export const jobText = ({ id, revision }: Pick<Verification, 'id' | 'revision'>): string => `${id} ${revision}`
 
 export function createDispatch ({ transitions, queues, executor, resolve, sealer, log }: DispatchParts): Dispatch {

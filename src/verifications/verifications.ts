@@ -40,7 +40,7 @@ import { createTransitions } from './transitions.ts'
 import { createWriter } from './writer.ts'
 
 export type VerificationsParts = {
-  keeping: { store: Store<Verification>, sealer: Sealer, ids: Ids, changeFeed: ChangeFeed, retentionMs: number }
+  storage: { store: Store<Verification>, sealer: Sealer, ids: Ids, changeFeed: ChangeFeed, retentionMs: number }
   providers: { adapters: AdapterMap, methods: Methods, publicUrl: string }
   apps: { apps: Pick<Apps, 'byId'>, limits: Limits, country: CountryPolicy, budget: Pick<UnverifiedBudget, 'count'> }
   work: { queues: Pick<Queues, 'resolve'>, executor: InlineExecutor | null, deliveries: Deliveries }
@@ -51,9 +51,9 @@ export type VerificationsParts = {
 /** Composes the use cases. */
 export function createVerifications (parts: VerificationsParts): Gateway {
   const {
-    keeping, providers: { adapters, methods, publicUrl }, work: { queues, executor, deliveries }, telemetry, now,
+    storage, providers: { adapters, methods, publicUrl }, work: { queues, executor, deliveries }, telemetry, now,
   } = parts
-  const { store, sealer, ids, changeFeed, retentionMs } = keeping
+  const { store, sealer, ids, changeFeed, retentionMs } = storage
   const { apps, limits, country, budget } = parts.apps
   const { metrics, log, tracing } = telemetry
   const { names } = sealer

@@ -221,7 +221,7 @@ t.test('everything: the world reaches the callbacks and the verifications, monit
   t.strictSame(JSON.parse(appsSecret?.stringData?.['apps.json'] ?? ''), apps)
 })
 
-t.test('pods start anew when their environment changes, and not when the apps do', here, async t => {
+t.test('pods restart when their environment changes, and not when the apps do', here, async t => {
   const templatesWith = async (...args: string[]) =>
     deploymentsOf(await render(...valuesFile('minimal'), ...args)).map(({ spec }) => spec?.template)
   const before = await templatesWith()

@@ -11,10 +11,10 @@ const walkedCode = async (url: string): Promise<string> => String((await walk(ur
 t.test('checks', async t => {
   const gateway = await startGateway(t)
   await t.test('fifty wrong codes at once', t => testWrong(t, gateway))
-  await t.test('a code of somebody else', t => testForeign(t, gateway))
+  await t.test('a code of another user', t => testForeign(t, gateway))
   await t.test('who OTPLESS says the user is', t => testIdentities(t, gateway))
   await t.test('evidence that does not fit', t => testUnfit(t, gateway))
-  await t.test('"the device is done"', t => testNudge(t, gateway))
+  await t.test('"the device is done"', t => testPoll(t, gateway))
 })
 
 async function testWrong (t: Test, gateway: TestGateway) {
@@ -163,10 +163,10 @@ async function testUnfit (t: Test, gateway: TestGateway) {
   }
 }
 
-async function testNudge (t: Test, gateway: TestGateway) {
+async function testPoll (t: Test, gateway: TestGateway) {
   const { shop } = gateway
   const push = await begin(gateway, 'truecaller.push', { phoneNumber: numberEnding('92') })
-  t.hasStrict(await push.check({}), { status: 202, body: { status: 'pending' } }, 'there is nobody to ask')
+  t.hasStrict(await push.check({}), { status: 202, body: { status: 'pending' } }, 'there is no provider to ask')
   t.hasStrict(await push.check(), { status: 202 }, 'an absent body is the same')
   const checked = await begin(
     gateway, 'truid.phone_check', { workflow: [{ method: 'truid.phone_check', options: { version: 'v0.1' } }] },

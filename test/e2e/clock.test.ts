@@ -3,7 +3,7 @@ import { startGateway, type Answer, type TestGateway } from '../helpers/gateway.
 import { until } from '../helpers/redis.ts'
 import { codeFor, numberEnding } from './end-user.ts'
 
-/** A gateway whose clock runs ahead of the machine's; what it then owes is done by `sweep`. */
+/** A gateway whose clock runs ahead of the machine's; `sweep` then does what is due. */
 async function startAhead (t: Test): Promise<TestGateway & { pass (seconds: number): Promise<void> }> {
   let aheadMs = 0
   const gateway = await startGateway(t, { now: () => Date.now() + aheadMs })

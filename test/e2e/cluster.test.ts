@@ -111,7 +111,7 @@ async function testEvidence (t: Test, { shop, bank, simulators }: TestGateway) {
       return () => client.call('POST', `/verifications/${body['id']}/check`, { token })
     }
     const many = await Promise.all(Array.from({ length: 10 }, (_, place) => bring(place % 2 === 0 ? shop : bank)))
-    // Each brings it three times at once: whoever loses the write to himself takes nothing from himself.
+    // Each submits it three times at once: a write that loses against the same verification does not lose the claim.
     const answers = await Promise.all(many.map(one => Promise.all([one(), one(), one()])))
     const winners = answers.filter(([...own]) => own.some(({ status }) => status === 200))
     t.equal(winners.length, 1)

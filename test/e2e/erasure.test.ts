@@ -10,7 +10,7 @@ import { act, numberEnding } from './end-user.ts'
 
 const day = 86_400_000
 
-/** Verifications that ended in every way, were told of, and left whatever they leave. */
+/** Verifications that ended in every way, with their webhooks delivered. */
 async function runMany (t: Test) {
   const { url: redisUrl } = await startRedis(t)
   const redis = new Redis(redisUrl)
@@ -43,13 +43,13 @@ async function runMany (t: Test) {
   t.strictSame(
     made.map(({ status }) => status), ['verified', 'verified', 'verified', 'canceled', 'verified', 'verified'],
   )
-  const told = async (): Promise<number> => (
+  const delivered = async (): Promise<number> => (
     await shop.call('GET', '/webhooks/deliveries?status=delivered&limit=100')
   ).body['data'].length
   await until(
-    async () => await told() >= 2 * made.length - 1, 'all but one are told at once, and it is created in them',
+    async () => await delivered() >= 2 * made.length - 1, 'all webhooks but one are delivered at once',
   )
-  await until(async () => receiver.received.length > await told(), 'one try failed')
+  await until(async () => receiver.received.length > await delivered(), 'one try failed')
   /**
    * Which verifications Redis still names, in whatever key or value: by what no other text has in common with their
    * ids.
@@ -70,7 +70,7 @@ t.test('what is erased leaves nothing but counters', async t => {
   t.strictSame(await named(), ids, 'they are there')
   const [kept = '', ...others] = ids
   for (const id of others) t.equal((await shop.call('DELETE', `/verifications/${id}`)).status, 204)
-  await until(async () => (await named()).length === 1, 'jobs in hand end')
+  await until(async () => (await named()).length === 1, 'running jobs end')
   t.strictSame(await named(), [kept])
   t.strictSame(
     (await shop.call('GET', '/webhooks/deliveries?limit=100')).body['data'].filter(
@@ -100,7 +100,7 @@ t.test('so does what was kept long enough', async t => {
   )
   await until(
     async () => (await shop.call('GET', '/webhooks/deliveries?status=pending')).body['data'].length === 0,
-    'what was still to be told is told',
+    'no webhook is pending',
   )
   pass(2 * day)
   await until(async () => (await named()).length === 0, 'the sweeper erases them')
@@ -130,7 +130,7 @@ t.test('a retention that was made longer leaves the sweeper nothing to do', asyn
   t.equal((await shop.call('GET', `/verifications/${id}`)).status, 410)
 })
 
-t.test('what is erased stands in nobody\'s way', async t => {
+t.test('an erased verification blocks no other one', async t => {
   const { url: redisUrl } = await startRedis(t)
   const redis = new Redis(redisUrl)
   t.teardown(() => redis.disconnect())
@@ -142,7 +142,7 @@ t.test('what is erased stands in nobody\'s way', async t => {
   t.equal((await shop.call('POST', `/verifications/${first}/check`, { code: '000000' })).status, 202)
   await until(() => asked() === 2, 'a job asks')
   t.equal((await shop.call('DELETE', `/verifications/${first}`)).status, 204)
-  await until(() => logs.some(line => /"call":"resolve".*"result":"ok"/.test(line)), 'and is answered in vain')
+  await until(() => logs.some(line => /"call":"resolve".*"result":"ok"/.test(line)), 'and the answer has no effect')
 
   // As if it were erased after it was seen to be in the way.
   const second = String((await shop.create(body)).body['id'])

@@ -76,7 +76,7 @@ async function testFifty (t: Test, gateway: TestGateway) {
   const own = await signIn(simulators, { phoneNumber: numberEnding('02') })
   t.hasStrict(
     await loser?.check({ token: own }), { status: 200, body: { status: 'verified' } },
-    'whoever was refused can still bring his own',
+    'a rejected verification still accepts its own token',
   )
 }
 
@@ -111,7 +111,7 @@ async function testUsed (t: Test, gateway: TestGateway) {
   }
   t.equal(asked(gateway, validate), askedSoFar, 'with a blank it is no other token: the provider is not asked')
 
-  // A token that proves another number is used up as well, and one that proves nothing is nobody's.
+  // A token that proves another number is used up as well; one that proves nothing is not claimed.
   const stray = await signIn(simulators, { phoneNumber: numberEnding('04') })
   t.hasStrict(
     await (await begin(gateway, 'otpless.token')).check({ token: stray }),

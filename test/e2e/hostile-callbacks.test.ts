@@ -46,8 +46,8 @@ t.test('a callback that names another endpoint is not followed', async t => {
       await shop.waitFor(id), { status: 'failed', verified: false, reason: 'evidence_invalid', result: null }, endpoint,
     )
   }))
-  t.equal(stranger.count(), 0, 'no stranger was asked')
-  t.equal(fetches(), before, 'and nobody got a token')
+  t.equal(stranger.count(), 0, 'the foreign server got no request')
+  t.equal(fetches(), before, 'and no token was sent')
 
   simulators.fail({ provider: 'truecaller', path: '/v1/default', answer: 'redirect' })
   const { id, grant } = await approve(phoneNumber)

@@ -111,7 +111,8 @@ t.test('a fallback, and a verification that waits for its webhook, are each coun
   await shop.call('POST', `/verifications/${id}/check`, { code: codeFor(phoneNumber) })
   await receiver.first(1)
   await until(
-    async () => sumOf(await scrape(url), 'verigate_webhook_tries_total', { result: 'delivered' }) === 1, 'it is told',
+    async () => sumOf(await scrape(url), 'verigate_webhook_tries_total', { result: 'delivered' }) === 1,
+    'the webhook is delivered',
   )
   const series = await scrape(url)
   t.equal(sumOf(series, 'verigate_verifications_ended_total', { method: 'otpless.otp', status: 'verified' }), 1)
@@ -160,7 +161,7 @@ t.test('every process shows how old the webhook of a dead receiver is, also afte
   t.equal(sumOf(series, 'verigate_webhook_tries_total', { result: 'delivered' }), 1)
 })
 
-t.test('nobody sweeps: the lag tells', async t => {
+t.test('without a sweeper the lag grows', async t => {
   let ahead = 0
   const { shop, url } = await startGateway(t, { now: () => Date.now() + ahead, environment: { ROLE: 'api' } })
   await shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'], expiresInSeconds: 30 })
@@ -170,7 +171,7 @@ t.test('nobody sweeps: the lag tells', async t => {
   t.pass()
 })
 
-t.test('a scrape asks Redis as much, whatever there is, and without Redis it tells the rest', async t => {
+t.test('a scrape sends Redis a constant number of commands, and works without Redis for the rest', async t => {
   const server = await startRedis(t)
   // Without the secret the provider's reports of delivery, which come when they like, ask the store nothing.
   const { shop, url } = await startGateway(

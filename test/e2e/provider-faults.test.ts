@@ -20,13 +20,13 @@ t.test('a provider that fails while it is asked', async t => {
     t.hasStrict(await check({ code: codeFor(phoneNumber) }), { status: 202 }, 'the same again changes nothing')
     t.hasStrict(
       await check({ code: '000000' }), { status: 409, body: { code: 'invalid_state' } },
-      'other evidence waits its turn',
+      'other evidence is rejected meanwhile',
     )
     const waitsFrom = performance.now()
     t.hasStrict(
       await shop.waitFor(id), { status: 'verified', attempts: [{ status: 'verified' }] }, 'then verified by the job',
     )
-    t.ok(performance.now() - waitsFrom < 6000, 'and not by the sweep, which takes over only when nobody else does')
+    t.ok(performance.now() - waitsFrom < 6000, 'before the sweep would have done it')
     const [refused, last] = simulators.requests.filter(({ path }) => path === paths.otp).slice(-2)
     const afterMs = (last?.at ?? 0) - (refused?.at ?? 0)
     if (answer === 429 || answer === 503) t.ok(

@@ -5,7 +5,7 @@ import { until } from '../helpers/redis.ts'
 import { startReceiver } from '../sandbox/receiver.ts'
 import { codeFor, numberEnding } from './end-user.ts'
 
-t.test('nothing is answered or told that no replica has, and what was asked again is the same', async t => {
+t.test('responses and webhooks wait for a replica, and a retry finds the same verification', async t => {
   const { master, replicas: [replica] } = await startReplicated(t, 1)
   const receiver = await startReceiver(t)
   const { shop, simulators } = await startGateway(
@@ -32,15 +32,15 @@ t.test('nothing is answered or told that no replica has, and what was asked agai
   replica?.resume()
   await until(async () => (await check()).status !== 503, 'the replica has it')
   t.hasStrict(await shop.waitFor(body['id']), { status: 'verified' })
-  await until(() => receiver.received.length === 1, 'the app is told')
+  await until(() => receiver.received.length === 1, 'the webhook is delivered')
 
   const { body: { id: canceled } } = await shop.create({ workflow: ['truecaller.web'] })
   replica?.pause()
   t.hasStrict(await shop.call('POST', `/verifications/${canceled}/cancel`), unsafe)
   t.hasStrict(await shop.call('GET', `/verifications/${canceled}`), { body: { status: 'canceled' } })
-  t.equal(receiver.received.length, 1, 'the app is not told yet')
+  t.equal(receiver.received.length, 1, 'no webhook is sent yet')
   replica?.resume()
-  await until(() => receiver.received.length === 2, 'the app is told')
+  await until(() => receiver.received.length === 2, 'the webhook is delivered')
 
   replica?.pause()
   t.hasStrict(await shop.call('DELETE', `/verifications/${body['id']}`), unsafe)

@@ -43,7 +43,7 @@ t.test('SEAL_KEYS rotate while everything goes on', async t => {
       await browser.call('POST', `/verifications/${id}/check`, { code: codeFor(phoneNumber) }),
       { status: 200, body: { status: 'verified' } },
     )
-    t.equal((await from.shop.create({ phoneNumber, ...otp })).status, 201, 'what is over blocks nobody')
+    t.equal((await from.shop.create({ phoneNumber, ...otp })).status, 201, 'an ended verification blocks no other one')
     for (const { shop } of [from, to]) {
       for (const query of [new URLSearchParams({ phoneNumber }), new URLSearchParams({ reference: phoneNumber })]) {
         t.ok(

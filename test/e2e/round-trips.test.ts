@@ -5,14 +5,14 @@ import { startRedis, until, watchCommands } from '../helpers/redis.ts'
 import { signIn } from './end-user.ts'
 
 /**
- * The sweeper asks for due times all the while; counts that need not be exact are shared now and then, while nobody
- * waits.
+ * The sweeper reads due times all the time. Approximate counters are synced from time to time, and no request waits for
+ * them.
  */
 const inTheBackground = ['zrangebyscore', 'hgetall', 'hincrby', 'incrby', 'pexpireat']
 
 t.test('what each request asks of Redis', async t => {
   const server = await startRedis(t)
-  // The handset answers only when this test is over: nothing but the request in hand talks to the store.
+  // The handset answers only when this test is over: only the current request talks to the store.
   const { shop, bank, simulators } = await startGateway(
     t, { redisUrl: server.url, simulatorOptions: { handsetDelayMs: 600_000 } },
   )

@@ -29,8 +29,8 @@ const journeys: Record<string, Journey> = {
       odd: failed('number_mismatch'),
     },
   },
-  // Its start asks nobody, so that 96 has nothing to refuse; with 99 the profile is never had, and time ends the
-  // asking.
+  // Its start sends no request, so 96 has nothing to refuse. With 99 the profile never arrives, and the attempt times
+  // out.
   'truecaller.web': {
     method: 'truecaller.web',
     ends: {

@@ -107,7 +107,7 @@ t.test('tru.ID\'s keys change, and cannot always be had', async t => {
   t.equal(simulators.requests.filter(({ path }) => path === '/.well-known/jwks.json').length, 3)
 })
 
-t.test('OTPLESS webhooks prove nothing, and nobody else can send them', async t => {
+t.test('OTPLESS webhooks prove nothing, and only OTPLESS can send them', async t => {
   const caught = await startCapturing(t)
   const { shop, simulators, deliver, counted, capture, revisionOf } = caught
   const { body } = await shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })

@@ -155,7 +155,7 @@ t.test('one trace, from the call of the app over callback and jobs to its webhoo
   t.same([...new Set(spans.flatMap(span => Object.keys(read(span))))].sort(), [
     'http.request.method', 'http.response.status_code', 'http.route', 'verigate.delivery.id', 'verigate.method',
     'verigate.provider', 'verigate.result', 'verigate.verification.id',
-  ], 'nothing else is told')
+  ], 'no other attribute is sent')
 
   const sent = collector.received.map(({ text }) => text).join('\n')
   t.match(sent, '"verify"')
@@ -174,7 +174,7 @@ t.test('one trace, from the call of the app over callback and jobs to its webhoo
   t.ok(wire.passed.length >= 2)
   t.notOk(
     wire.passed.some(({ headers: heard }) => 'traceparent' in heard || 'tracestate' in heard),
-    'providers are told of no trace',
+    'no trace header reaches a provider',
   )
 
   const lines = [...api.logs, ...worker.logs].map(readLine)
@@ -188,7 +188,7 @@ t.test('one trace, from the call of the app over callback and jobs to its webhoo
   }
 })
 
-t.test('a collector that is away stands in nobody\'s way', async t => {
+t.test('an unreachable collector blocks no request', async t => {
   const redis = await startRedis(t)
   const { environment, url } = await testEnvironment(
     t,

@@ -194,7 +194,7 @@ async function testOnce (t: Test, { shop, bank, simulators }: TestGateway) {
     'whatever became of the first',
   )
   const other = await bank.create({ phoneNumber, workflow: ['truecaller.push'] })
-  t.hasStrict(other, { status: 201, body: { status: 'failed', reason: 'recently_tried' } }, 'whoever asks')
+  t.hasStrict(other, { status: 201, body: { status: 'failed', reason: 'recently_tried' } }, 'also for another app')
   t.equal(asked() - before, 1)
 
   const raced = numberEnding('92')

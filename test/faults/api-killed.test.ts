@@ -89,21 +89,21 @@ if (isLong) t.test('killed at any moment around its answer', { buffered: true },
   const { api, startAgain, create, check, asked, find, wire, oracle } = await startBoth(t)
   const count = 120
   wire.delayMs = 10
-  const told = new Map<number, string>()
+  const answered = new Map<number, string>()
   const first = (async () => {
     for (const n of numbers(count)) {
       void create(n, 'otpless.otp').then(
-        ({ status, body }) => { if (status === 201) told.set(n, body['id']) }, () => {},
+        ({ status, body }) => { if (status === 201) answered.set(n, body['id']) }, () => {},
       )
       await delay(2)
     }
   })()
-  await until(() => told.size >= count / 4, 'some are answered')
+  await until(() => answered.size >= count / 4, 'some are answered')
   await api.kill()
   await first
   startAgain()
 
-  const figures = { answered: told.size, goOn: 0, ended: 0 }
+  const figures = { answered: answered.size, goOn: 0, ended: 0 }
   const odd: string[] = []
   await Promise.all(numbers(count).map(async n => {
     const { status, body } = await retryUntilAnswered(() => create(n, 'otpless.otp'))
@@ -111,7 +111,7 @@ if (isLong) t.test('killed at any moment around its answer', { buffered: true },
     if (found.length !== 1 || found[0] !== body['id']) odd.push(
       `${n}: answered ${status}, ${found.length} verifications`,
     )
-    if (told.has(n) && told.get(n) !== body['id']) odd.push(`${n}: not the one that was answered`)
+    if (answered.has(n) && answered.get(n) !== body['id']) odd.push(`${n}: not the one that was answered`)
     if (asked(initiate, n) > 1) odd.push(`${n}: ${asked(initiate, n)} messages`)
     oracle.accept(
       body['id'], ...(body['status'] === 'pending' ? ['verified'] as const : ['failed/provider_unavailable'] as const),
@@ -147,6 +147,6 @@ t.test('killed after the provider said yes to a code', { buffered: true }, async
   t.same(new Set(await Promise.all(unheard)), new Set([null]), 'no caller got a response')
   startAgain()
   await oracle.judge('api SIGKILLed after the provider said yes')
-  const told = verifications().slice(count).map(({ status }) => status)
-  t.same(told, Array(count).fill(400), 'asked again; the provider answers "already verified"')
+  const statuses = verifications().slice(count).map(({ status }) => status)
+  t.same(statuses, Array(count).fill(400), 'asked again; the provider answers "already verified"')
 })

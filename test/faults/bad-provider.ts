@@ -23,7 +23,7 @@ const late = (ms: number): Fault => async (response, ask) => {
   send(response, given)
 }
 
-/** Provider and network are down, or as good as: nobody knows what became of the request. */
+/** Outages of the provider or the network: what became of the request is unknown. */
 export const outages: Readonly<Record<string, Fault>> = {
   'an answer after 10 s': late(10_000),
   'no answer': () => {},
@@ -62,7 +62,7 @@ export const nonsense: Readonly<Record<string, Fault>> = {
   'status 410': answer(410, ''),
 }
 
-/** Not as documented, and yet no fault: what is told is clear. */
+/** Not as documented, but not a fault: the meaning of the response is clear. */
 export const oddities: Readonly<Record<string, Fault>> = {
   'an answer after 3 s': late(3_000),
   'JSON that is called HTML': async (response, ask) =>

@@ -41,7 +41,7 @@ for (const role of ['api', 'all'] as const) {
       requestId: 'r', accessToken: tokenOf(phoneNumber),
       state: bad.asked.find(one => one.phoneNumber === phoneNumber)?.body['state'],
     }
-    const told = pair.map(
+    const responses = pair.map(
       async gateway => (
         await clientOf(await gateway.listening, null).call('POST', '/callbacks/truecaller', callback)
       ).status,
@@ -51,7 +51,7 @@ for (const role of ['api', 'all'] as const) {
       (await shop.call('GET', `/verifications/${id}`)).body, { revision: 2 }, 'both are about to write revision 3',
     )
     for (const { release } of held) release()
-    t.same(await Promise.all(told), [200, 200])
+    t.same(await Promise.all(responses), [200, 200])
     const results = () =>
       pair.flatMap(
         ({ logs }) => logs.filter(line => line.includes('"callback"')).map(line => String(readLine(line)['result'])),

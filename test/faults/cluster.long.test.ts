@@ -18,8 +18,8 @@ async function startOnCluster (t: Test) {
   const [first] = cluster.masters
   /** How often the masters returned this error since their start. */
   const answered = async (code: string): Promise<number> => {
-    const told = await Promise.all(cluster.masters.map(({ admin }) => admin.info('errorstats')))
-    return told.reduce(
+    const texts = await Promise.all(cluster.masters.map(({ admin }) => admin.info('errorstats')))
+    return texts.reduce(
       (sum, text) => sum + Number(new RegExp(`errorstat_${code}:count=(\\d+)`).exec(text)?.[1] ?? 0), 0,
     )
   }

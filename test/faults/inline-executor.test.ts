@@ -18,9 +18,9 @@ type Window = {
   /** Where it waits when it dies: for the answer with the profile, or for Redis. */
   at: 'profile' | { request: (command: Command) => boolean } | { reply: (command: Command) => boolean }
   revision: number
-  /** How often the profile was fetched by then, and the app told; and how often each in all. */
-  before: [fetched: number, told: number]
-  inAll: [fetched: number, told: number]
+  /** How often the profile was fetched and the webhook sent: before the kill, and in all. */
+  before: [fetched: number, notified: number]
+  inAll: [fetched: number, notified: number]
 }
 
 const windows: Window[] = [
@@ -73,13 +73,13 @@ for (const { name, inShort, at, revision, before, inAll } of windows) {
     else await held.caught
     t.strictSame(await redis.mget('{vg}:resolve:id', '{vg}:notify:id'), [null, null], 'there never was a job')
     await victim.kill()
-    t.same(done(), before, `fetched ${before[0]} times, told ${before[1]} times`)
+    t.same(done(), before, `fetched ${before[0]} times, notified ${before[1]} times`)
     const killedAt = performance.now()
 
     await start(all)
     t.match((await shop.call('GET', `/verifications/${id}`)).body, { revision }, 'what is in Redis')
-    const [settled] = await oracle.judge(`process with all roles SIGKILLed, work in hand: ${name}`)
-    t.same(done(), inAll, `in all fetched ${inAll[0]} times, told ${inAll[1]} times`)
+    const [settled] = await oracle.judge(`process with all roles SIGKILLed during inline work: ${name}`)
+    t.same(done(), inAll, `in all fetched ${inAll[0]} times, notified ${inAll[1]} times`)
     t.comment(`all done ${Math.round(performance.now() - killedAt)} ms after the kill`)
     t.match(settled?.verification, { status: 'verified', revision: 4 }, 'the state is written once')
     t.equal(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size, 1)

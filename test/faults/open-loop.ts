@@ -40,8 +40,8 @@ export async function offer (
   const sent: Promise<Offered>[] = []
   const startedAt = performance.now()
   while (sent.length < count) {
-    const owed = Math.min(count, Math.ceil((performance.now() - startedAt + tickMs) / overMs * count))
-    while (sent.length < owed) {
+    const due = Math.min(count, Math.ceil((performance.now() - startedAt + tickMs) / overMs * count))
+    while (sent.length < due) {
       const n = sent.length
       const { promise, resolve } = Promise.withResolvers<Answer>()
       const { socket, waiting } = sockets[n % sockets.length]!

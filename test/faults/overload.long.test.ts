@@ -7,14 +7,14 @@ import { numberOf } from './oracle.ts'
 import { startDeployment } from './deployment.ts'
 
 
-/** An api and a worker process, and a crowd that creates verifications nobody goes on with. */
+/** An api and a worker process, and a burst of creates whose users do nothing afterwards. */
 async function startBoth (t: Test) {
   const deployment = await startDeployment(t)
   const { api, worker, start, url, oracle } = deployment
   const [apiProcess] = await Promise.all([start(api), start(worker)])
   let begun = 0
   let sentWithinMs = NaN
-  const crowd = async (count: number, overMs: number): Promise<Offered[]> => {
+  const burst = async (count: number, overMs: number): Promise<Offered[]> => {
     const from = begun
     begun += count
     const startedAt = performance.now()
@@ -34,7 +34,7 @@ async function startBoth (t: Test) {
     }
     return all
   }
-  return { ...deployment, apiProcess, crowd, oracle, sentWithinMs: () => sentWithinMs }
+  return { ...deployment, apiProcess, burst, oracle, sentWithinMs: () => sentWithinMs }
 }
 
 const refusalCodes = ['overloaded', 'store_unavailable', 'rate_limited']
@@ -43,7 +43,7 @@ const isRefusal = ({ status, body, retryAfter }: Offered): boolean =>
 const rssOf = ({ pid }: GatewayProcess): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 
-function tell (all: Offered[], { logs }: GatewayProcess, from: number): string {
+function summarize (all: Offered[], { logs }: GatewayProcess, from: number): string {
   const accepted = all.filter(({ status }) => status === 201)
   const inside = logs.slice(from).filter(
     line => line.includes('"msg":"request"') && line.endsWith('}'),
@@ -54,20 +54,20 @@ function tell (all: Offered[], { logs }: GatewayProcess, from: number): string {
     + `${all.filter(isRefusal).length} refused`
 }
 
-t.test('a crowd that comes within one second', async t => {
-  const { crowd, apiProcess, oracle, anybody, sentWithinMs } = await startBoth(t)
+t.test('thousands of requests within one second', async t => {
+  const { burst, apiProcess, oracle, anybody, sentWithinMs } = await startBoth(t)
   const count = 10_000
-  const all = await crowd(count, 1_000)
-  const told = tell(all, apiProcess, 0)
-  t.comment(`${count} creates, the last of them sent after ${sentWithinMs()} ms: ${told}`)
+  const all = await burst(count, 1_000)
+  const summary = summarize(all, apiProcess, 0)
+  t.comment(`${count} creates, the last of them sent after ${sentWithinMs()} ms: ${summary}`)
   t.equal(all.length, count)
-  // Whom the machine gave no time in ten seconds was told by the kernel, or by Node, that he was not heard.
+  // The kernel or Node refuses a connection that the machine does not serve within ten seconds.
   const odd = all.filter(one => one.status !== 201 && !isRefusal(one)).map(
     ({ status, body }) => status === 408 ? 'unheard' : status === null ? 'no connection' : `${status} ${body['code']}`,
   )
   t.same(
     [...new Set(odd)].filter(word => !['unheard', 'no connection'].includes(word)), [],
-    'each is accepted, or told when to come again',
+    'each is accepted, or rejected with Retry-After',
   )
   const accepted = all.filter(({ status }) => status === 201)
   t.ok(accepted.length > 0, `${accepted.length} accepted`)
@@ -78,15 +78,15 @@ t.test('a crowd that comes within one second', async t => {
 })
 
 t.test('twice what it can carry', async t => {
-  const { crowd, apiProcess, oracle, shop } = await startBoth(t)
-  const alone = await crowd(1_500, 1_000)
+  const { burst, apiProcess, oracle, shop } = await startBoth(t)
+  const alone = await burst(1_500, 1_000)
   // All but the last twentieth, which the kernel may have let wait.
   const carried = Math.round(0.95 * 1_500 / quantile(alone.map(({ n, ms }) => n / 1.5 + ms), 0.95) * 1_000)
   const rss: number[] = []
   const figures: string[] = []
   for (let round = 0; round < 3; round += 1) {
     const from = apiProcess.logs.length
-    figures.push(tell(await crowd(Math.round(Math.min(2 * carried, 2_000) * 1.5), 1_500), apiProcess, from))
+    figures.push(summarize(await burst(Math.round(Math.min(2 * carried, 2_000) * 1.5), 1_500), apiProcess, from))
     rss.push(rssOf(apiProcess))
   }
   const endedAt = performance.now()

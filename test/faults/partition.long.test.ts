@@ -14,9 +14,8 @@ const maxLagSeconds = 1
 
 /**
  * The primary loses its replicas and the Sentinels, and keeps its clients. The others choose a new primary; after a
- * while the clients find it, and whatever
- * the old one alone was told is lost. Returns what was answered 201 meanwhile, and how long after the cut each of the
- * lost ones was.
+ * while the clients find it, and every write that only the old primary has is lost. Returns the 201 responses of that
+ * time, and how long after the cut each lost one was sent.
  */
 async function isolate (t: Test, injected: string, environment: Record<string, string>, settings: string[]) {
   const primary = await startRedis(t, [...promptly, ...settings])

@@ -187,7 +187,7 @@ if (isLong) t.test('each outage while a code is checked', { buffered: true }, as
     const phoneNumber = nextNumber('10')
     bad.spoil(paths.verify, phoneNumber, fault)
     const { id, body, orLost } = await create(phoneNumber, 'otpless.otp')
-    // Where the provider said yes and nobody heard it, it says "already verified" to the second time.
+    // The provider answers "already verified" to the second call if its first answer was lost.
     oracle.accept(id, 'verified', ...orLost)
     await finish(body, phoneNumber)
     await until(() => asked(paths.verify, phoneNumber) > 1, 'asked again')
@@ -277,7 +277,7 @@ t.test('a provider that answers 500 to everything', { buffered: true }, async t 
   t.ok(during.numbers.every(phoneNumber => asked(paths.otp, phoneNumber) <= 1), 'none twice')
   bad.heal()
   const healedAt = performance.now()
-  // Somebody has to come for it to be tried.
+  // The breaker tries the provider again only when a request comes.
   await until(async () => {
     await runFor(both, 50, 50)
     return await breaker('otpless') === 'closed'

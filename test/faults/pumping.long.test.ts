@@ -64,7 +64,7 @@ t.test('messages are pumped to one prefix from many addresses, and customers com
     ({ path, body }) => path === initiate && String(body['phoneNumber']).startsWith('+1415700'),
   ).length
   t.equal(seen.pumped.get(201), perPrefix, 'as many as are allowed')
-  t.same([...seen.pumped.keys()].toSorted(), [201, 429], 'all others are told to come later')
+  t.same([...seen.pumped.keys()].toSorted(), [201, 429], 'all others are rejected with 429')
   t.equal(messages, perPrefix, 'and no message more was paid for')
   t.ok((seen.honest.get(201) ?? 0) >= 0.99 * customers, `${seen.honest.get(201)} of ${customers} customers`)
   await oracle.judge(

@@ -84,7 +84,7 @@ t.test('frozen', { buffered: true }, async t => {
     oracle.accept((answer as Answer | null)?.body['id'], 'verified')
     t.equal((await anybody.call('GET', '/readyz')).status, 200)
   }
-  // Redis did what it was asked once it went on, when nobody waited any more: the retry finds that, and it ends.
+  // Redis ran the write after it continued, when its client had given up. The retry finds the verification.
   for (const round of [0, 1]) {
     const { status, body } = await retryUntilAnswered(() => unheard(round))
     t.equal(status, 201)
@@ -117,7 +117,7 @@ if (isLong) t.test('killed, and started again with what it wrote', { buffered: t
   await runDuring(60, 80, n => runLifecycle(n, shop, oracle), async underWay => {
     for (const awayMs of [0, 1_500]) {
       await delay(1_000 + Math.random() * 300)
-      await until(() => underWay() > 0, 'somebody is at it')
+      await until(() => underWay() > 0, 'a request is in flight')
       process.kill(redis.pid, 'SIGKILL')
       await redis.ended
       await delay(awayMs)

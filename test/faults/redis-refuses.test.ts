@@ -22,7 +22,7 @@ type Trouble = {
   reads: boolean
   inject (): Promise<unknown>
   /** Resolves once Redis is as before. */
-  mend (): Promise<unknown>
+  repair (): Promise<unknown>
 }
 
 /**
@@ -30,7 +30,7 @@ type Trouble = {
  * accepted is lost.
  */
 async function outlive (
-  t: Test, redisUrl: string, injected: string, { code, reads, inject, mend }: Trouble,
+  t: Test, redisUrl: string, injected: string, { code, reads, inject, repair }: Trouble,
 ): Promise<Settled[]> {
   const handsetDelayMs = 3_000
   const { shop, anybody, url, oracle, start, all, simulators } = await startDeployment(
@@ -84,7 +84,7 @@ async function outlive (
   t.ok((sumOf(await scrape(url), 'verigate_redis_errors_total', { code }) ?? 0) > 0, `counted as ${code}`)
   const refused = await refusedCallbacks()
 
-  await mend()
+  await repair()
   const mendedAt = performance.now()
   await until(
     async () => (await shop.create({ workflow: ['truecaller.web'] })).status === 201, 'creates succeed again')
@@ -107,7 +107,7 @@ t.test('memory full', { buffered: true }, async t => {
   await outlive(t, redis.url, 'Redis full (maxmemory, noeviction)', {
     code: 'OOM', reads: true,
     inject: () => redis.ask('CONFIG', 'SET', 'maxmemory', '1mb'),
-    mend: () => redis.ask('CONFIG', 'SET', 'maxmemory', '0'),
+    repair: () => redis.ask('CONFIG', 'SET', 'maxmemory', '0'),
   })
 })
 
@@ -127,7 +127,7 @@ t.test('made a replica of its replica, and a master again', { buffered: true }, 
       await other.ask('REPLICAOF', 'NO', 'ONE')
       await follow(redis, other)
     },
-    async mend () {
+    async repair () {
       await redis.ask('REPLICAOF', 'NO', 'ONE')
       await follow(other, redis)
     },
@@ -145,7 +145,7 @@ t.test('busy with a script that does not end', { buffered: true }, async t => {
         () => redis.ask('PING').then(() => false, (error: Error) => error.message.startsWith('BUSY')), 'it is busy',
       )
     },
-    mend: () => redis.ask('SCRIPT', 'KILL'),
+    repair: () => redis.ask('SCRIPT', 'KILL'),
   })
 })
 
@@ -159,7 +159,7 @@ async function wrapRedis (t: Test, script: (redis: string) => string): Promise<s
 }
 
 if (isLong) t.test('killed, and loading its file for seconds', { buffered: true }, async t => {
-  // Two milliseconds for each of twenty thousand keys: until it is told to hurry.
+  // Two milliseconds for each of twenty thousand keys: until `repair` removes the delay.
   const binary = await wrapRedis(
     t, redis => `exec ${redis} "$@" --key-load-delay 2000 --loading-process-events-interval-bytes 1024`,
   )
@@ -174,7 +174,7 @@ if (isLong) t.test('killed, and loading its file for seconds', { buffered: true 
       loaded = redis.start()
       await until(isLoading, 'it is loading')
     },
-    async mend () {
+    async repair () {
       t.ok(await isLoading(), 'all that was while it was loading')
       await redis.ask('CONFIG', 'SET', 'key-load-delay', '0')
       await loaded
@@ -202,7 +202,7 @@ t.test('its disk is full', { buffered: true, skip: prlimit === null && 'needs pr
         'a write has failed',
       )
     },
-    async mend () {
+    async repair () {
       await limit('unlimited')
       await until(async () => await status() === 'ok', 'it writes again')
     },

@@ -25,8 +25,8 @@ async function killPrimary (t: Test, waitReplicas: number): Promise<void> {
   const { master, sentinels, shop, oracle, processes } = await startWatched(
     t, { REDIS_WAIT_REPLICAS: String(waitReplicas) },
   )
-  // What nobody waited for may be lost, also in the middle of a lifecycle: then there are creates only, and it is
-  // counted which of them are.
+  // Writes that did not wait for a replica may be lost, also in the middle of a lifecycle. Without the wait the load is
+  // creates only, and the test counts the lost ones.
   const load = waitReplicas === 0
     ? null
     : startSteadyLoad(longOrShort(50, 150), n => runLifecycle(healthyKind(n), withBackoff(shop), oracle))
@@ -109,5 +109,5 @@ t.test('an old primary made a replica with its clients connected', { buffered: t
   t.same(processes.map(({ pid }) => process.kill(pid, 0)), [true, true], 'no process ended')
   const metrics: string = (await shop.call('GET', '/metrics')).body['text']
   t.match(metrics, /verigate_redis_errors_total\{code="READONLY"\} [1-9]/)
-  await oracle.judge(`READONLY of a demoted primary, then nobody promoted for 1 s: ${readOnly} answers 503`)
+  await oracle.judge(`READONLY of a demoted primary, then no primary for 1 s: ${readOnly} answers 503`)
 })

@@ -175,9 +175,9 @@ t.test('SIGTERM of a worker during its jobs', { buffered: true }, async t => {
   t.equal(code, 0)
   t.equal(oracle.reached(4), count - hanging, 'the others are finished')
   const [active, delayed] = [await redis.llen('{vg}:resolve:active'), await redis.zcard('{vg}:resolve:delayed')]
-  t.equal(active + delayed, hanging, `what is left is in the queue: ${active} in hand, ${delayed} to be tried again`)
+  t.equal(active + delayed, hanging, `what is left is in the queue: ${active} active, ${delayed} delayed`)
   await deployment.start({ ...deployment.worker, ...pointedAt(later) })
-  await oracle.judge(`SIGTERM of a worker with ${count} jobs in hand, ${hanging} of which wait for ever`)
+  await oracle.judge(`SIGTERM of a worker with ${count} running jobs, ${hanging} of which hang`)
   t.same([fetches(providers), fetches(later)], [count, hanging], 'and only the rest is repeated')
 })
 

@@ -66,8 +66,8 @@ t.test('chaos: processes and Redis killed, providers failing, at random', async 
   }
 
   /**
-   * A provider that fails, or a callback that nobody was there for, may end any of them unproven; nothing but a proof
-   * makes it verified.
+   * A failing provider, or a callback that no process accepted, may end any of them without a proof. Only a proof makes
+   * it verified.
    */
   const usual = new Map<string, End[]>()
   const lenient: Oracle = {

@@ -64,7 +64,7 @@ for (const { name, how, stallMs, inShort } of stalls) {
     if (how === 'frozen') gateway.signal('SIGSTOP')
     else await intruder.inject(gateway, { block: stallMs })
     await untilDeaf(address)
-    const [inHand, locked] = [fetches(providers), await redis.llen('{vg}:resolve:active')]
+    const [fetching, locked] = [fetches(providers), await redis.llen('{vg}:resolve:active')]
     t.ok(locked > 0, `${locked} jobs are its own`)
     await deployment.start({ ...deployment.worker, ...pointedAt(later) })
     await until(
@@ -80,7 +80,7 @@ for (const { name, how, stallMs, inShort } of stalls) {
       verification, { revision: 4, attempts: { length: 1 } }, 'and it ends once',
     )
     t.comment(
-      `${name}: ${locked} running jobs, ${inHand} of them fetching; ${fetches(providers)} profile fetches by it, `
+      `${name}: ${locked} running jobs, ${fetching} of them fetching; ${fetches(providers)} profile fetches by it, `
         + `${fetches(later)} by the other one; ${await lost()} locks lost`,
     )
   })

@@ -125,11 +125,11 @@ if (isLong) t.test('many end in the same second, and a worker is killed meanwhil
   const stormy = await storm
 
   t.strictSame(await looks(), { [`expired ${revision + 1}`]: count }, 'each has ended in one transition')
-  const told = Map.groupBy(
+  const ended = Map.groupBy(
     crew.flatMap(({ logs }) => logs).filter(line => line.includes('"verification ended"') && line.endsWith('}')),
     line => String(readLine(line)['verificationId']),
   )
-  const ends = written.map(id => told.get(id)?.length ?? 0)
+  const ends = written.map(id => ended.get(id)?.length ?? 0)
   t.same(ends.filter(times => times > 1), [], 'none ended twice')
   t.comment([
     `${count} due in one second, a worker SIGKILLed: all expired once in ${seconds.toFixed(1)} s `

@@ -17,8 +17,8 @@ import { isLong, longOrShort, startDeployment, type Deployment } from './deploym
 const root = join(import.meta.dirname, '../..')
 
 /**
- * What a next version may change without asking anybody: another text of a script, and fields in records and jobs that
- * nobody knows yet.
+ * What the next version may change without a migration: the text of a script, and new fields in records and jobs, which
+ * this version does not know.
  */
 const changes: { file: string, from: string, to: string }[] = [
   { file: 'core/decide.ts', from: '{ ...request, status', to: '{ ...request, ...{ later: { to: \'come\' } }, status' },

@@ -105,17 +105,17 @@ if (isLong) t.test('killed at random moments', { buffered: true }, async t => {
     await Promise.all(crew)
     isOver = true
   })()
-  const owed: string[] = []
+  const due: string[] = []
   while (!isOver) {
-    owed.push(await cancel())
+    due.push(await cancel())
     await delay(20)
   }
   await killing
-  const missing = (): string[] => owed.filter(id => !receiver.received.some(one => idOf(one) === id))
+  const missing = (): string[] => due.filter(id => !receiver.received.some(one => idOf(one) === id))
   await until(() => missing().length === 0, 'every webhook is received')
   await until(async () => (await deliveries()).every(({ status }) => status === 'delivered'), 'and recorded')
   const repeated = Map.groupBy(receiver.received, idOf)
   t.ok(repeated.values().every(isSame))
-  t.comment(`${owed.length} owed, ${receiver.received.length} sent`)
+  t.comment(`${due.length} due, ${receiver.received.length} sent`)
   await oracle.judge('worker SIGKILLed six times at random while webhooks go out')
 })

@@ -8,8 +8,8 @@ import { announces, creates, pointedAt, startKillable, type KillableProcess } fr
 import type { Command } from './wire.ts'
 import { isLong, startDeployment } from './deployment.ts'
 
-// An api dies in a window that is held open. Everything is there but once beside it: who dies next is nobody else's
-// business.
+// An api dies in a window that is held open. All the rest is started once and shared: a process that dies affects no
+// other test.
 t.jobs = 5
 
 const initiate = '/auth/v1/initiate/otp'
@@ -27,8 +27,8 @@ type Opening = {
 }
 
 /**
- * What a client is answered whose request is in hand when the process dies in that window. What is there then is for
- * the test to look at.
+ * Kills the process in that window, with the client's request in flight. Returns the response, if there is one. `look`
+ * runs after the kill.
  */
 async function die (
   { gateway, redis, providers: own }: KillableProcess, { at }: Opening, ask: () =>
@@ -37,12 +37,12 @@ async function die (
   const isHeld = 'answer' in at
     ? lose(own, at.answer)
     : ('request' in at ? redis.hold('request', at.request) : redis.hold('reply', at.reply)).caught
-  // It may be too busy with its own start to let anything in.
-  const insisting = async (): Promise<Answer | null> => {
+  // A process that has just started may be overloaded.
+  const askUntilAccepted = async (): Promise<Answer | null> => {
     const answer = await ask().catch(() => null)
-    return answer?.status === 503 ? insisting() : answer
+    return answer?.status === 503 ? askUntilAccepted() : answer
   }
-  const answer = insisting()
+  const answer = askUntilAccepted()
   await Promise.race([isHeld, answer.then(early => { throw new Error(`answered ${early?.status}`) })])
   await gateway.kill()
   await look()
@@ -97,8 +97,8 @@ const createWindows: CreateWindow[] = [
     askedInAll: 1,
   },
   {
-    n: 2, name: 'the create is written, and nobody asked', at: { reply: creates }, inShort: true, revision: 1, asked: 0,
-    end: 'failed/provider_unavailable',
+    n: 2, name: 'the create is written, and no request sent', at: { reply: creates }, inShort: true, revision: 1,
+    asked: 0, end: 'failed/provider_unavailable',
   },
   {
     n: 3, name: 'the provider is asked, and has not answered', at: { answer: initiate }, revision: 1, asked: 1,
@@ -109,7 +109,7 @@ const createWindows: CreateWindow[] = [
     asked: 1, end: 'failed/provider_unavailable',
   },
   {
-    n: 5, name: 'all is written, and the app not told', at: { reply: announces(2) }, inShort: true, revision: 2,
+    n: 5, name: 'all is written, and no webhook sent', at: { reply: announces(2) }, inShort: true, revision: 2,
     asked: 1, end: 'verified',
   },
   // The callback comes by our own name for the attempt, whether or not the answer to our start was kept.
@@ -128,7 +128,7 @@ for (const { name, method = otp, inShort, revision, end, askedInAll, ...opening 
       t.equal(asked(path), askedBefore, `the provider was asked ${askedBefore} times`)
       t.match(await kept(), revision === null ? [] : [{ revision, status: 'pending' }], 'what is in Redis')
     })
-    t.equal(unheard, null, 'nobody was answered')
+    t.equal(unheard, null, 'the client got no response')
 
     const { status, body } = await retryUntilAnswered(() => create([method]))
     t.equal(status, 201)
@@ -157,7 +157,7 @@ const checkWindows: CheckWindow[] = [
     askedInAll: 1, again: 200,
   },
   {
-    n: 12, name: 'the evidence is written, and nobody asked', at: { reply: announces(3) }, revision: 3, asked: 0,
+    n: 12, name: 'the evidence is written, and no request sent', at: { reply: announces(3) }, revision: 3, asked: 0,
     askedInAll: 1, again: 202,
   },
   {
@@ -169,7 +169,7 @@ const checkWindows: CheckWindow[] = [
     inShort: true, revision: 3, asked: 1, askedInAll: 2, again: 202,
   },
   {
-    n: 15, name: 'the outcome is written, and the app not told', at: { reply: announces(4) }, revision: 4, asked: 1,
+    n: 15, name: 'the outcome is written, and no webhook sent', at: { reply: announces(4) }, revision: 4, asked: 1,
     askedInAll: 1, again: 409,
   },
 ]
@@ -186,7 +186,7 @@ for (const { name, inShort, revision, asked: askedBefore, askedInAll, again, ...
       t.equal(asked(verify), askedBefore, `the provider was asked ${askedBefore} times`)
       t.match(await kept(), [{ id, revision, status: revision === 4 ? 'verified' : 'pending' }], 'what is in Redis')
     })
-    t.equal(unheard, null, 'nobody was answered')
+    t.equal(unheard, null, 'the client got no response')
     t.equal((await check()).status, again, 'the app asks again')
     await oracle.judge(`api SIGKILLed: check, ${name}`)
     t.equal(asked(verify), askedInAll, 'the provider is asked no oftener than it must')
@@ -205,23 +205,23 @@ if (isLong) t.test('check: the provider has said no to a code, and nothing of it
   const [right, wrong] = [codeOf(numberOf(n, '10')), '000016']
   const check = (code: string, client = deployment.shop): Promise<Answer> =>
     client.call('POST', `/verifications/${id}/check`, { code })
-  const told = (code: string): (number | null)[] =>
+  const statuses = (code: string): (number | null)[] =>
     [...victim.providers.passed, ...providers.passed].filter(
       ({ path, body }) => path === verify && body['otp'] === code,
     ).map(({ status }) => status)
   const unheard = await die(victim, { n, at: { request: announces(4) } }, () => check(wrong, victim.shop), async () => {
-    t.same(told(wrong), [400], 'the provider was asked, and said no')
+    t.same(statuses(wrong), [400], 'the provider was asked, and said no')
     t.match(await kept(), [{ id, revision: 3, status: 'pending' }], 'what is in Redis')
   })
-  t.equal(unheard, null, 'nobody was answered')
+  t.equal(unheard, null, 'the client got no response')
   const waiting = await deployment.shop.waitFor(
     id, ({ nextAction, status }) => status !== 'pending' || nextAction?.type === 'submitCode',
   )
   t.match(waiting, { status: 'pending', verified: false }, 'what the provider says again proves nothing')
-  t.same(told(wrong), [400, 400])
+  t.same(statuses(wrong), [400, 400])
   t.match(await check(right), { status: 200, body: { status: 'verified' } })
   await oracle.judge('api SIGKILLed: check, the provider has said no to a code, and nothing of it is written')
-  t.same(told(right), [200])
+  t.same(statuses(right), [200])
 })
 
 type ActionWindow = Opening & {
@@ -231,7 +231,7 @@ type ActionWindow = Opening & {
 const actionWindows: ActionWindow[] = [
   { n: 21, action: 'cancel', name: 'it has not reached Redis', at: { request: announces(3) }, revision: 2, again: 200 },
   {
-    n: 22, action: 'cancel', name: 'it is written, and the app not told', at: { reply: announces(3) }, inShort: true,
+    n: 22, action: 'cancel', name: 'it is written, and no webhook sent', at: { reply: announces(3) }, inShort: true,
     revision: 3, again: 409,
   },
   {
@@ -239,7 +239,7 @@ const actionWindows: ActionWindow[] = [
     revision: 3,
   },
   {
-    n: 24, action: 'next', name: 'the next attempt is written, and the app not told', at: { reply: announces(4) },
+    n: 24, action: 'next', name: 'the next attempt is written, and no webhook sent', at: { reply: announces(4) },
     revision: 4,
   },
 ]
@@ -255,7 +255,7 @@ for (const { name, action, inShort, revision, again, ...opening } of actionWindo
     const unheard = await die(victim, opening, () => call(victim.shop), async () => {
       t.match(await kept(), [{ id, revision }], 'what is in Redis')
     })
-    t.equal(unheard, null, 'nobody was answered')
+    t.equal(unheard, null, 'the client got no response')
     if (action === 'cancel') t.match(
       await call(),
       { status: again, body: again === 200 ? { status: 'canceled' } : { verificationStatus: 'canceled' } },

@@ -16,11 +16,11 @@ const profile = '/v1/default'
 type Window = {
   name: string
   inShort?: true
-  /** What the worker has to do: to fetch a profile, or to tell of a cancelation. */
+  /** The worker's job: to fetch a profile, or to send the webhook of a cancelation. */
   job: 'profile' | 'webhook'
   /** Where it waits when it dies: for Redis, or for the answer of this provider. */
   at: { request: (command: Command) => boolean } | { reply: (command: Command) => boolean } | { answer: string }
-  /** How the record is then, and how often the profile was fetched, or the app told; and how often in all. */
+  /** The record's revision at the kill, and how often the job's request was sent: before the kill, and in all. */
   revision: number
   before: number
   inAll: number
@@ -44,7 +44,7 @@ const windows: Window[] = [
     before: 1, inAll: 1,
   },
   { name: 'the webhook is not sent', job: 'webhook', at: { reply: readsDelivery }, revision: 3, before: 0, inAll: 1 },
-  // The app's answer is lost with the process: it is told once more, by the same name.
+  // The app's response is lost with the process: the webhook is sent once more, with the same id.
   {
     name: 'the app has the webhook, and nothing of that is written', job: 'webhook',
     at: { request: announces('delivered') }, inShort: true, revision: 3, before: 1, inAll: 2,
@@ -104,7 +104,7 @@ for (const { name, job, at, inShort, revision, before, inAll, suffix } of window
     await isThere()
     await victim.gateway.kill()
     const killedAt = performance.now()
-    t.equal(await redis.llen(`{vg}:${job === 'profile' ? 'resolve' : 'notify'}:active`), 1, 'it had the job in hand')
+    t.equal(await redis.llen(`{vg}:${job === 'profile' ? 'resolve' : 'notify'}:active`), 1, 'it was running the job')
     t.equal(count(), before, `done ${before} times`)
     t.match((await shop.call('GET', `/verifications/${id}`)).body, { revision }, 'what is in Redis')
     await survive()
@@ -113,7 +113,7 @@ for (const { name, job, at, inShort, revision, before, inAll, suffix } of window
     t.comment(`done ${Math.round(performance.now() - killedAt)} ms after the kill`)
     await until(
       async () => (await shop.call('GET', '/webhooks/deliveries?status=pending')).body['data'].length === 0,
-      'all is told')
+      'all webhooks are sent')
     t.equal(count(), inAll, `done ${inAll} times in all`)
     t.equal(settled?.verification['revision'], job === 'profile' ? 4 : 3, 'the state is written once')
   })
@@ -166,7 +166,7 @@ if (isLong) t.test('killed six times at the same job', { buffered: true }, async
   const last = await survive()
   await oracle.judge('worker SIGKILLed six times at the same job')
   t.equal(fetched(), 7)
-  t.strictSame(await redis.lrange('{vg}:resolve:active', 0, -1), [], 'no job stays in hand')
+  t.strictSame(await redis.lrange('{vg}:resolve:active', 0, -1), [], 'no job stays active')
   const seen = await readMetric(await last.listening, 'verigate_queue_stalled_total{queue="resolve"}')
   t.ok(seen >= 1, `verigate_queue_stalled_total of the last one: ${seen}`)
 })

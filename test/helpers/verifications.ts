@@ -113,7 +113,7 @@ function setUp (
   }
   const limits = createLimits({ sealer })
   const gateway = createVerifications({
-    keeping: { store, sealer, ids, changeFeed, retentionMs }, providers: { adapters, methods, publicUrl },
+    storage: { store, sealer, ids, changeFeed, retentionMs }, providers: { adapters, methods, publicUrl },
     apps: { apps, limits, country: createCountryPolicy({ budget, sealer, metrics, log }), budget },
     work: { queues: seen, executor, deliveries }, telemetry: { metrics, log, tracing: noTracing }, now,
   })

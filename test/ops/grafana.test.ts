@@ -34,7 +34,7 @@ t.test('it can be provisioned', async t => {
   t.match(dashboard, { uid: 'verigate', title: 'Verigate' })
   t.ok(dashboard.schemaVersion >= 39)
   t.ok(dashboard.templating.list.some(({ name, type }) => name === 'datasource' && type === 'datasource'))
-  t.notOk('__inputs' in dashboard, 'nobody is asked anything')
+  t.notOk('__inputs' in dashboard, 'the import asks no question')
 })
 
 t.test('every panel says what it shows', async t => {

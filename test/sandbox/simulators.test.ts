@@ -104,7 +104,7 @@ t.test('they can be reached on any address, and a port that is taken is an error
   )
 })
 
-t.test('a fault of a simulator itself is told, without what was in the request', async t => {
+t.test('an error of a simulator itself is reported without the content of the request', async t => {
   const errors: string[] = []
   let broken = false
   const now = () => {

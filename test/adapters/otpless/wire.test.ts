@@ -68,7 +68,7 @@ t.test('the proof is a mobile identity that is verified', async t => {
     )
   }
   const unverified = answer({ ...mobile, verified: false }, other)
-  t.match(judgeToken(unverified, '+919999999999'), { phoneNumber: '+14155550100' }, 'another number is told as such')
+  t.match(judgeToken(unverified, '+919999999999'), { phoneNumber: '+14155550100' }, 'the other number is returned')
   for (const identityValue of ['9999999999', '', '???']) {
     t.equal(judgeToken(answer({ ...mobile, identityValue }), null), 'provider_bad_response', `value ${identityValue}`)
   }
@@ -122,8 +122,8 @@ t.test('what a code comes to', async t => {
     t.equal(judgeOtp(200, { ...right, isOTPVerified }, 'r1', false), 'provider_bad_response')
   }
   for (const code of ['7118', '7112', '7116']) t.equal(judgeOtp(400, refused(code), 'r1', true), 'incorrect', code)
-  t.equal(judgeOtp(400, refused('7115'), 'r1', false), 'evidence_invalid', 'verified by somebody else')
-  t.equal(judgeOtp(400, refused('7115'), 'r1', true), 'correct', 'verified by ourselves, asking before')
+  t.equal(judgeOtp(400, refused('7115'), 'r1', false), 'evidence_invalid', 'verified by another caller')
+  t.equal(judgeOtp(400, refused('7115'), 'r1', true), 'correct', 'verified by our own earlier call')
   t.equal(judgeOtp(400, refused('7303'), 'r1', false), 'evidence_expired')
   t.equal(judgeOtp(400, right, 'r1', true), 'provider_bad_response', 'a 400 is no success')
   t.equal(

@@ -34,7 +34,7 @@ const bad: Contract['bad'] = [
   { name: 'no number', vendor: () => ({ body: { phoneNumbers: [] } }), ends: { failed: 'provider_bad_response' } },
   { name: 'no evidence', evidence: {}, ends: invalid },
   {
-    name: 'an endpoint of somebody else\'s', evidence: { accessToken, endpoint: 'http://127.0.0.1:1/v1/default' },
+    name: 'an endpoint of another host', evidence: { accessToken, endpoint: 'http://127.0.0.1:1/v1/default' },
     ends: invalid,
   },
   { name: 'a token that is no header', evidence: { accessToken: 'a\r\nb' }, ends: invalid },

@@ -261,7 +261,7 @@ t.test('the keys of callbacks', async t => {
     return vendor.calls.length
   }
 
-  await t.test('what can be judged without a key asks nobody', async t => {
+  await t.test('a callback that can be judged without a key sends no request', async t => {
     t.equal(await fetched(async () => {
       for (
         const wishes of [

@@ -8,7 +8,7 @@ export type Wishes = Partial<{
     | 'hex', algorithm: string, components: string, keyId: string, hash: string
 }>
 
-/** Somebody who signs callbacks with a key of his own, as tru.ID documents it. */
+/** Signs callbacks with its own key, as tru.ID documents it. */
 export function createSigner (keyId: string) {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   return {

@@ -28,7 +28,7 @@ t.test('repeated schemas, responses and examples become components', async t => 
     },
     {
       webhooks: {
-        told: {
+        ended: {
           post: { requestBody: { content: { 'application/json': { schema: person, examples } } }, responses: {} },
         },
       },
@@ -39,7 +39,7 @@ t.test('repeated schemas, responses and examples become components', async t => 
   t.same(components.schemas['Person'], person, 'examples are not treated as schemas')
   t.same(shown, { ada: { $ref: '#/components/examples/Ada' } })
   t.same(components.examples['Ada'], examples.ada)
-  t.same(webhooks.told.post.requestBody.content['application/json'], { schema, examples: shown })
+  t.same(webhooks.ended.post.requestBody.content['application/json'], { schema, examples: shown })
   t.same(paths['/b'].get.responses[429], { $ref: '#/components/responses/RateLimited' })
   t.same(paths['/b'].get.responses[503], { $ref: '#/components/responses/OverloadedOrStoreUnavailable' })
   t.match(

@@ -24,7 +24,7 @@ function open (
   return ask(`${simulators.url}/handset/open${query}`, 'POST', json, { url, phoneNumber })
 }
 
-/** Asks for a number that always answers, so that what was owed to earlier numbers would have come by then. */
+/** Asks for a number that always answers: a callback for an earlier number would have arrived before its own. */
 async function afterwards (started: Started): Promise<void> {
   const before = started.gateway.received.length
   await push(started, { phoneNumber: 46760999002, state: 'afterwards' })
@@ -196,7 +196,7 @@ t.test('web: the dialog opens, the user agrees, the profile is in the shape of t
   )
 })
 
-t.test('web: a bad link or number is told why', async t => {
+t.test('web: the response to a bad link or number says why', async t => {
   const { simulators } = await start(t)
   const to = (body: unknown, query = '') => ask(`${simulators.url}/handset/open${query}`, 'POST', json, body)
   const bad = await to({ url: 'truecallersdk://truesdk/web_verify?type=popup', phoneNumber: '+919999999900' })

@@ -156,7 +156,7 @@ t.test('v0.2: PATCH takes one documented form', async t => {
   t.equal((await patch(started, 'unknown', [item])).status, 404)
 })
 
-t.test('v0.2: nobody opens the URL but the phone; a second walk brings a new code', async t => {
+t.test('v0.2: only the phone opens the URL; a second walk brings a new code', async t => {
   const started = await build(t)
   const { json: { check_id: id } } = await create(started, 'v0.2', { phone_number: '447700900000' })
   await create(started, 'v0.1', { phone_number: '447700900000', callback_url: `${started.gateway.url}/hook` })
@@ -210,7 +210,7 @@ t.test('v0.1: the handset leaves alone what a phone has already done', async t =
   t.equal(started.gateway.received.filter(callback => callback.body['check_id'] === id).length, 1, 'and says so once')
 })
 
-t.test('v0.1: it completes by itself where nobody asks', async t => {
+t.test('v0.1: it completes by itself when no request reads it', async t => {
   const started = await build(t)
   await create(started, 'v0.1', { phone_number: '447700900000', callback_url: `${started.gateway.url}/hook` })
   t.match((await started.gateway.first(1))[0]?.body, { status: 'COMPLETED', match: true })
