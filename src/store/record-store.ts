@@ -40,6 +40,8 @@ export type Store<R> = Indexes & {
   erase (id: string, options: EraseOptions): Promise<void>
   /** Like `load`, but first waits until enough replicas have the record and the claims that it names. */
   loadReplicated (id: string, claimsOf?: (record: R) => readonly ClaimRelease[]): Promise<Stored<R> | null>
+  /** Whether `REDIS_WAIT_REPLICAS` asks for replicas, so that `untilReplicated` has something to wait for. */
+  waitsForReplicas: boolean
   /**
    * Resolves once enough replicas have the record, as it is now, and the claims that it names: only then may anybody be
    * told about it. At once where `REDIS_WAIT_REPLICAS` is 0. Throws `StoreUnavailable` UNREPLICATED.
@@ -144,6 +146,7 @@ export function createStore<R> (
       if (releases !== undefined) await crossSlot?.release(releases.elsewhere, home)
       await replication?.confirm(id, null)
     },
+    waitsForReplicas: replication !== null,
     untilReplicated: async (id, claimsOf = () => []) => {
       await replication?.load(id, claimsOf)
     },

@@ -78,12 +78,15 @@ export function createVerifications (parts: VerificationsParts): Gateway {
   const erase = createErase({ store, names })
 
   /** The result of a use case is returned once a failover of Redis cannot lose it. */
-  const whenReplicated = <Args extends unknown[], R>(
+  function whenReplicated<Args extends unknown[], R> (
     run: (...args: Args) => Promise<R>, idOf: (result: R, ...args: Args) => string = (_result, ...[id]) => String(id),
-  ) => async (...args: Args): Promise<R> => {
-    const result = await run(...args)
-    await store.untilReplicated(idOf(result, ...args), idempotencyReleases)
-    return result
+  ): (...args: Args) => Promise<R> {
+    if (!store.waitsForReplicas) return run
+    return async (...args) => {
+      const result = await run(...args)
+      await store.untilReplicated(idOf(result, ...args), idempotencyReleases)
+      return result
+    }
   }
 
   return {
