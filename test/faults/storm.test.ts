@@ -66,7 +66,8 @@ async function fill (
     async looks (): Promise<Record<string, number>> {
       const looks: Record<string, number> = {}
       for (let n = 0; n < count; n += 500) {
-        for (const one of await Promise.all(written.slice(n, n + 500).map(id => retryWhileUnavailable(() => store.load(id))))) {
+        const batch = written.slice(n, n + 500).map(id => retryWhileUnavailable(() => store.load(id)))
+        for (const one of await Promise.all(batch)) {
           const look = one === null ? 'gone' : `${one.record.status} ${one.record.revision}`
           looks[look] = (looks[look] ?? 0) + 1
         }

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { until } from '../helpers/redis.ts'
 import { ApiError, ProviderError } from '../../src/core/errors.ts'
 import { createTransitions } from '../../src/verifications/transitions.ts'
 import { created, step } from '../core/fixtures.ts'
