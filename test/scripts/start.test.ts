@@ -46,7 +46,7 @@ const run = async (
 ) => {
   const port = await freePort()
   const cwd = t.testdir()
-  const { REDIS_URL: _redis, LOG_LEVEL: _level, HOST: _host, ...inherited } = process.env
+  const { REDIS_URL: _redis, LOG_LEVEL: _level, HOST: _host, NODE_COMPILE_CACHE: _cache, ...inherited } = process.env
   const child = spawn(
     command[0], [...command.slice(1), startScript, fakeMain],
     {

@@ -25,7 +25,8 @@ export type Admit = (request: FastifyRequest) => ApiError | null
 
 /**
  * Refuses requests that could not be served soon, and never interrupts admitted ones. While the event loop delay is
- * above `maxDelayMs` only urgent routes are served. A burst that arrives in one event loop iteration is cut as well.
+ * above `maxDelayMs` (Infinity: never) only urgent routes are served. A burst that arrives in one event loop iteration
+ * is cut as well.
  * Not `@fastify/under-pressure`: it reads the memory usage even when no memory limit is set, which throws in its timer
  * and ends the process when no file descriptor is left.
  */
@@ -52,6 +53,7 @@ export function shedLoad (server: FastifyInstance, maxDelayMs: number): Admit {
   let admitted = 0
   let iterationStartedAt = 0
   return ({ routeOptions: { config } }) => {
+    if (maxDelayMs === Infinity) return null
     if (admitted === 0) {
       iterationStartedAt = performance.now()
       setImmediate(() => { admitted = 0 })
