@@ -43,8 +43,8 @@ export type Store<R> = Indexes & {
   /** Whether `REDIS_WAIT_REPLICAS` asks for replicas, so that `untilReplicated` has something to wait for. */
   waitsForReplicas: boolean
   /**
-   * Resolves once enough replicas have the record, as it is now, and the claims that it names: only then may anybody be
-   * told about it. At once where `REDIS_WAIT_REPLICAS` is 0. Throws `StoreUnavailable` UNREPLICATED.
+   * Resolves once enough replicas have the record, as it is now, and the claims that it names: only then may a response
+   * or webhook show it. With `REDIS_WAIT_REPLICAS` 0 it resolves at once. Throws `StoreUnavailable` UNREPLICATED.
    */
   untilReplicated (id: string, claimsOf?: (record: R) => readonly ClaimRelease[]): Promise<void>
   claimOf (partition: number, name: string): Promise<string | null>

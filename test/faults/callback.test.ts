@@ -100,7 +100,7 @@ t.test('before the answer to the start call, at another process', { buffered: tr
     isCreated = true
     oracle.accept(id, 'verified')
   })))
-  t.equal(early, 3 * longOrShort(6, 3), 'each was told before its create was answered')
+  t.equal(early, 3 * longOrShort(6, 3), 'each callback was accepted before its create was answered')
   const settled = await oracle.judge('callback before the answer to the start call')
   t.ok(settled.every(({ verification }) => fetches(verification['phoneNumber']) === 1), 'one profile fetch each')
 })
@@ -125,11 +125,11 @@ t.test('ten thousand times, and a minute and 23 hours later', { buffered: true }
   oracle.accept(id, 'verified')
   const took: number[] = []
   const statuses = new Set<number>()
-  let told = 0
+  let sent = 0
   await Promise.all(numbers(100).map(async () => {
-    while (told < count) {
+    while (sent < count) {
       const from = performance.now()
-      statuses.add((await tell(phoneNumber, told++)).status)
+      statuses.add((await tell(phoneNumber, sent++)).status)
       took.push(performance.now() - from)
     }
   }))

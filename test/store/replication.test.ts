@@ -40,7 +40,7 @@ const expected = ({ id, version }: { id: string, version: string | null }): Expe
 const failureOf = (work: Promise<unknown>): Promise<unknown> =>
   work.then(() => 'none', error => error instanceof StoreUnavailable ? error.code : error)
 
-t.test('what may be told waits until enough replicas have it', { buffered: true }, async t => {
+t.test('a record is shown only when enough replicas have it', { buffered: true }, async t => {
   const { master, replicas: [, second] } = await startReplicated(t, 2)
   if (second === undefined) throw new Error('not started')
   const { redis, store, insert } = await open(t, master.url, 2)
