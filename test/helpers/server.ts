@@ -181,6 +181,8 @@ const noDeliveries: Pick<DeliveryLog, 'list' | 'replay' | 'test'> = {
 export type TestServer = Awaited<ReturnType<typeof buildTestServer>>
 
 type TestServerOptions = {
+  /** Default: the server sheds no load. */
+  maxEventLoopDelayMs?: number
   health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all' | 'worker', sandbox?: boolean
   live?: LiveOptions
   operations?: { port: number, host: string } | null
@@ -231,7 +233,7 @@ export async function buildTestServer (t: Teardown, options: TestServerOptions =
     access: { apps, ids, windowCounters: createWindowCounters({ sync, now }), now },
     gateway, deliveries: noDeliveries, queues, live,
     // Tests of other things must pass on a busy machine as well.
-    maxEventLoopDelayMs: Infinity,
+    maxEventLoopDelayMs: options.maxEventLoopDelayMs ?? Infinity,
     health: createHealth(
       {
         store: { ping: async () => {} }, workers: null, isSlow: () => server.isUnderPressure(), now: Date.now,

@@ -6,7 +6,7 @@ const nextIteration = (): Promise<void> => new Promise(resolve => { setImmediate
 const stall = (): void => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 550) }
 
 t.test('of a burst in one event loop iteration, the first requests are served and the others refused', async t => {
-  const { server } = await buildTestServer(t)
+  const { server } = await buildTestServer(t, { maxEventLoopDelayMs: 1_000 })
   await server.ready()
   const ask = (url = '/providers') => server.inject({ url, headers: authorization })
   /** Number of successes; all requests run in this iteration of the event loop. */
