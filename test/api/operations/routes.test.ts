@@ -7,7 +7,9 @@ import { authorization, buildTestServer } from '../../helpers/server.ts'
 t.test('the probes report health', async t => {
   const workers = { isAlive: () => true, isStuck: () => false }
   let ping = async (): Promise<void> => {}
-  const { server, lines } = await buildTestServer(t, { health: { store: { ping: () => ping() }, workers } })
+  const { server, lines } = await buildTestServer(
+    t, { maxEventLoopDelayMs: 1_000, health: { store: { ping: () => ping() }, workers } },
+  )
   const ask = async (url: string, schema: TSchema, statusCode: number): Promise<unknown> => {
     const answer = await server.inject(url)
     t.equal(answer.statusCode, statusCode, url)
@@ -30,7 +32,7 @@ t.test('the probes report health', async t => {
 })
 
 t.test('under load requests are refused, but probes are served', async t => {
-  const { server } = await buildTestServer(t)
+  const { server } = await buildTestServer(t, { maxEventLoopDelayMs: 1_000 })
   await server.ready()
   const stall = async (): Promise<void> => {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1200)
@@ -49,14 +51,14 @@ t.test('under load requests are refused, but probes are served', async t => {
 })
 
 t.test('metrics are in the Prometheus format', async t => {
-  const { server } = await buildTestServer(t)
+  const { server } = await buildTestServer(t, { maxEventLoopDelayMs: 1_000 })
   const answer = await server.inject('/metrics')
   t.match(answer, { statusCode: 200, headers: { 'content-type': /^text\/plain; version=/ } })
   t.match(answer.body, /^verigate_verifications_created_total 0$/m)
 })
 
 t.test('providers match the schema', async t => {
-  const { server } = await buildTestServer(t)
+  const { server } = await buildTestServer(t, { maxEventLoopDelayMs: 1_000 })
   const list: unknown = (await server.inject({ url: '/providers', headers: authorization })).json()
   t.same(Compile(ProviderList).Errors(list), [])
   t.match(
