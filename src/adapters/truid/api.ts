@@ -29,7 +29,7 @@ export type Api = {
   createCheck (attempt: AttemptContext, version: Version): Promise<{ checkId: string, self: string, checkUrl: string }>
   readCheck (check: Check): Promise<Verdict>
   exchangeCode (check: Check, code: string): Promise<Verdict>
-  /** The signing key of this id, or why it cannot be had. */
+  /** The signing key of this id, or why there is none. */
   getKey (keyId: string): Promise<Key | CallbackRefusal>
 }
 
