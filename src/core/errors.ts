@@ -165,6 +165,10 @@ export class ApiError extends Error {
 /** The record was erased, or its retention has passed. */
 export const isGone = (error: unknown): boolean => error instanceof ApiError && error.apiCode === 'gone'
 
+/** The one refusal that follows a change: the try is counted. */
+export const isCodeIncorrect = (error: unknown): boolean =>
+  error instanceof ApiError && error.apiCode === 'code_incorrect'
+
 type ProviderErrorDetails = { retryable?: boolean, status?: number | null, retryAfterMs?: number | null }
 
 /**

@@ -4,6 +4,7 @@ import type { Apps } from '../apps/apps.ts'
 import type { CountryPolicy } from '../apps/country-policy.ts'
 import type { Limits } from '../apps/limits.ts'
 import type { UnverifiedBudget } from '../apps/unverified-budget.ts'
+import { isCodeIncorrect } from '../core/errors.ts'
 import type { Verification } from '../core/verification.ts'
 import type { InlineExecutor } from '../jobs/inline-executor.ts'
 import type { Queues } from '../jobs/queues.ts'
@@ -77,13 +78,16 @@ export function createVerifications (parts: VerificationsParts): Gateway {
   const replays = createIdempotentReplays({ store, changeFeed, now })
   const erase = createErase({ store, names })
 
-  /** The result of a use case is returned once a failover of Redis cannot lose it. */
+  /** The caller learns the result of a use case, or of a wrong code, once a failover of Redis cannot lose it. */
   function whenReplicated<Args extends unknown[], R> (
     run: (...args: Args) => Promise<R>, idOf: (result: R, ...args: Args) => string = (_result, ...[id]) => String(id),
   ): (...args: Args) => Promise<R> {
     if (!store.waitsForReplicas) return run
     return async (...args) => {
-      const result = await run(...args)
+      const result = await run(...args).catch(async (error: unknown) => {
+        if (isCodeIncorrect(error)) await store.untilReplicated(String(args[0]), idempotencyReleases)
+        throw error
+      })
       await store.untilReplicated(idOf(result, ...args), idempotencyReleases)
       return result
     }

@@ -8,9 +8,15 @@ import { codeFor, numberEnding } from './end-user.ts'
 t.test('responses and webhooks wait for a replica, and a retry finds the same verification', async t => {
   const { master, replicas: [replica] } = await startReplicated(t, 1)
   const receiver = await startReceiver(t)
-  const { shop, simulators } = await startGateway(
-    t, { redisUrl: master.url, apps: withWebhook(receiver.url), environment: { REDIS_WAIT_REPLICAS: '1' } },
-  )
+  let whenProviderIsAsked = () => {}
+  const now = () => {
+    whenProviderIsAsked()
+    return Date.now()
+  }
+  const { shop, simulators } = await startGateway(t, {
+    redisUrl: master.url, apps: withWebhook(receiver.url), environment: { REDIS_WAIT_REPLICAS: '1' },
+    simulatorOptions: { now },
+  })
   const phoneNumber = numberEnding('02')
   const create = () =>
     shop.create({ phoneNumber, workflow: ['otpless.otp'], reference: 'waits' }, { 'idempotency-key': 'waits' })
@@ -26,7 +32,15 @@ t.test('responses and webhooks wait for a replica, and a retry finds the same ve
   t.equal(body['id'], found.id, 'it is the one that was written')
   t.equal(simulators.requests.filter(({ path }) => path === '/auth/v1/initiate/otp').length, 1, 'one message')
 
-  const check = () => shop.call('POST', `/verifications/${body['id']}/check`, { code: codeFor(phoneNumber) })
+  const submit = (code: string) => shop.call('POST', `/verifications/${body['id']}/check`, { code })
+  whenProviderIsAsked = () => replica?.pause()
+  t.hasStrict(await submit('000000'), unsafe, 'nor is a wrong code told before its count is safe')
+  whenProviderIsAsked = () => {}
+  replica?.resume()
+  await until(async () => (await create()).status === 201, 'the replica has it')
+  t.hasStrict(await submit('000001'), { status: 422, body: { code: 'code_incorrect', attemptsRemaining: 3 } })
+
+  const check = () => submit(codeFor(phoneNumber))
   replica?.pause()
   t.hasStrict(await check(), unsafe)
   replica?.resume()
