@@ -25,6 +25,9 @@ const inLongForm = [...onlyLong, 'test/faults/*.test.ts']
 const compileCache = join('node_modules', '.cache', 'compiled')
 const typeCheckState = join('.tap', 'tsconfig.tsbuildinfo')
 
+/** Most files of the short form wait most of the time. A fault test with full load keeps a core busy. */
+const jobsPerCore = { short: 2, long: 1 }
+
 /** The oracle of the fault tests summarizes like this: `<fault>: <n> lifecycles (<ends>), lost 0, …`. */
 const verdict = /^\s*# (.+: \d+ lifecycles .*)$/
 
@@ -99,7 +102,7 @@ async function runForm (form: Form, args: readonly string[]): Promise<{ counts: 
   const measuresCoverage = args.includes('--show-full-coverage')
   const { code } = await run('tap', {
     args: [
-      'run', `--output-file=${stream}`, `--jobs=${2 * availableParallelism()}`,
+      'run', `--output-file=${stream}`, `--jobs=${jobsPerCore[form] * availableParallelism()}`,
       ...process.stdout.isTTY ? [] : ['--reporter=base'],
       ...measuresCoverage ? [] : ['--disable-coverage'],
       ...args, ...hasFiles ? [] : await filesOf(form),
