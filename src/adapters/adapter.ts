@@ -24,6 +24,8 @@ export type Method = {
    * process died.
    */
   isRepeatable: boolean
+  /** `start` sends something to a person: a code, a link, a call or a push. It costs money, and can be a nuisance. */
+  sendsMessage: boolean
   /** `start` sends no request: it runs in the same write that begins the attempt. */
   startsLocally?: boolean
   /** Place in the default workflow, silent methods first; absent: only when a workflow names it. */

@@ -18,7 +18,7 @@ t.test('a call counts as repeated only after a lost response', async t => {
         'acme.otp': {
           needsPhoneNumber: true, evidence: ['code'], nextActions: [
             'submitCode',
-          ], timeoutMs: 60_000, isRepeatable: false, codeAttempts: 5,
+          ], timeoutMs: 60_000, isRepeatable: false, sendsMessage: true, codeAttempts: 5,
           options: Type.Object({}, { additionalProperties: false }),
         },
       },

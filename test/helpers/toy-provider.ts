@@ -7,16 +7,16 @@ const options = Type.Object(
 )
 const method = (more: Partial<Method>): Method => ({
   needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false,
-  options, ...more,
+  sendsMessage: false, options, ...more,
 })
 
 /** One method of each kind that the gateway treats differently. */
 const methods = {
-  code: method({ defaultRank: 3, codeAttempts: 3, resend: { afterMs: 30_000, times: 2 } }),
+  code: method({ defaultRank: 3, codeAttempts: 3, sendsMessage: true, resend: { afterMs: 30_000, times: 2 } }),
   silent: method({
     defaultRank: 1, isRepeatable: true, evidence: ['code', 'none'], nextActions: ['openUrlOnCellular'],
   }),
-  push: method({ evidence: [], nextActions: ['approveOnDevice'], oncePerNumberMs: 300_000 }),
+  push: method({ sendsMessage: true, evidence: [], nextActions: ['approveOnDevice'], oncePerNumberMs: 300_000 }),
   web: method({
     needsPhoneNumber: false, startsLocally: true, defaultRank: 4, evidence: [], nextActions: ['openDeepLink'],
   }),

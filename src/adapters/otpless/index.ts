@@ -38,6 +38,7 @@ const token: Method = {
   timeoutMs: 300_000,
   options: Type.Object({}, { additionalProperties: false }),
   isRepeatable: true,
+  sendsMessage: false,
   startsLocally: true,
   defaultRank: 5,
 }
@@ -48,6 +49,7 @@ const otp: Method = {
   timeoutMs: 300_000,
   options: otpOptions,
   isRepeatable: false,
+  sendsMessage: true,
   defaultRank: 3,
   resend: { afterMs: 30_000, times: 2 },
   codeAttempts: 5,

@@ -66,6 +66,7 @@ const push: Method = {
   timeoutMs: 120_000,
   options: Type.Object({}, { additionalProperties: false }),
   isRepeatable: false,
+  sendsMessage: true,
   defaultRank: 2,
   // The documentation demands five minutes between two requests for a user.
   oncePerNumberMs: 300_000,
@@ -77,6 +78,7 @@ const web: Method = {
   timeoutMs: 120_000,
   options: look,
   isRepeatable: true,
+  sendsMessage: false,
   startsLocally: true,
   defaultRank: 4,
 }

@@ -29,6 +29,7 @@ const phoneCheck: Method = {
   timeoutMs: 60_000,
   options: Type.Object({ version: Type.Optional(Type.Enum(versions)) }, { additionalProperties: false }),
   isRepeatable: true,
+  sendsMessage: false,
   defaultRank: 1,
 }
 

@@ -27,17 +27,18 @@ const basics = {
 } as const
 /** A call that the user approves. The gateway polls, and its own key is unknown to the provider. */
 const call: Method = {
-  ...basics, evidence: ['none'], nextActions: ['answerCall'], isRepeatable: false, isFoundByProviderId: true,
+  ...basics, evidence: ['none'], nextActions: ['answerCall'], isRepeatable: false, sendsMessage: true,
+  isFoundByProviderId: true,
 }
 /** A silent check; if it is impossible, the provider sends a code. */
 const silent: Method = {
   ...basics, evidence: ['code', 'none'], nextActions: ['openUrlOnCellular', 'submitCode'], isRepeatable: false,
-  codeAttempts: 3, isFoundByProviderId: true,
+  sendsMessage: false, codeAttempts: 3, isFoundByProviderId: true,
 }
 /** An operator's login, whose redirect URL is registered beforehand. */
 const login: Method = {
-  ...basics, evidence: ['code'], nextActions: ['openUrlOnCellular'], isRepeatable: true, startsLocally: true,
-  redirect: 'fixed', needsReturnUrl: true,
+  ...basics, evidence: ['code'], nextActions: ['openUrlOnCellular'], isRepeatable: true, sendsMessage: false,
+  startsLocally: true, redirect: 'fixed', needsReturnUrl: true,
 }
 
 export const toy: Provider<typeof settings> = { provider: 'toy', settings, hasInstances: true, open }
