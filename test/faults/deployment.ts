@@ -34,13 +34,20 @@ export type DeploymentOptions = {
   redisUrl?: string
   simulatorOptions?: Partial<SimulatorOptions>
   environment?: Record<string, string>
+  /**
+   * The fault loses writes that no replica had. What they ended ends again, and is logged again; apps and webhooks saw
+   * nothing of the first end.
+   */
+  losesUnreplicated?: boolean
   events?: NonNullable<App['webhook']>['events']
   /** The status of the app's response to each webhook; undefined: no response. */
   answer?: (received: Received) => number | undefined
 }
 
 export async function startDeployment (
-  t: Test, { redisUrl, simulatorOptions, environment: extra = {}, events, answer }: DeploymentOptions = {},
+  t: Test,
+  { redisUrl, simulatorOptions, environment: extra = {}, losesUnreplicated = false, events, answer }: DeploymentOptions
+  = {},
 ): Promise<Deployment> {
   const receiver = await startReceiver(t, answer)
   const redis = redisUrl ?? (await startRedis(t)).url
@@ -58,9 +65,9 @@ export async function startDeployment (
   }
   return {
     redisUrl: redis, url, simulators, receiver, shop, anybody: clientOf(url, null),
-    oracle: await createOracle(
-      t, { shop, redisUrl: redis, receiver, logs: () => processes.flatMap(({ logs }) => logs) },
-    ),
+    oracle: await createOracle(t, {
+      shop, redisUrl: redis, receiver, logs: () => losesUnreplicated ? [] : processes.flatMap(({ logs }) => logs),
+    }),
     launch,
     async start (environment, options) {
       const started = launch(environment, options)

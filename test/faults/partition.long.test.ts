@@ -3,7 +3,7 @@ import { startRedis, until } from '../helpers/redis.ts'
 import { startNetworkLink } from './network-cut.ts'
 import { numberOf } from './oracle.ts'
 import { countLost, submitCodes, startSteadyLoad } from './steady-load.ts'
-import { hasReplicas, openAdmin, promptly, startSentinels } from './topology.ts'
+import { hasReplicas, openAdmin, promptly, startFollower, startSentinels } from './topology.ts'
 import { startDeployment } from './deployment.ts'
 import { startWire } from './wire.ts'
 
@@ -13,21 +13,22 @@ const isolatedMs = 6_000
 const maxLagSeconds = 1
 
 /**
- * The primary loses its replicas and the Sentinels, and keeps its clients. The others choose a new primary; after a
- * while the clients find it, and every write that only the old primary has is lost. Returns the 201 responses of that
- * time, and how long after the cut each lost one was sent.
+ * The primary loses its replica and the Sentinels, and keeps its clients. The replica is promoted; after a while the
+ * clients find it, and every write that only the old primary has is lost. Returns the 201 responses of that time, and
+ * how long after the cut each lost one was sent.
  */
 async function isolate (t: Test, injected: string, environment: Record<string, string>, settings: string[]) {
   const primary = await startRedis(t, [...promptly, ...settings])
   const admin = openAdmin(t, primary.port)
   const inner = await startNetworkLink(t, primary.port)
-  const replicas = await Promise.all(
-    [0, 1].map(() => startRedis(t, ['--replicaof', '127.0.0.1', String(inner.port), ...promptly])),
-  )
-  await until(() => hasReplicas(admin, 2), 'the replicas are in step')
-  const sentinels = await startSentinels(t, inner, { replicas: 2 })
+  const replica = await startRedis(t, ['--replicaof', '127.0.0.1', String(inner.port), ...promptly])
+  await until(() => hasReplicas(admin, 1), 'the replica is in sync')
+  await startFollower(t, replica)
+  const sentinels = await startSentinels(t, inner, { replicas: 1 })
   const outer = await startWire(t, primary.port)
-  const { shop, oracle, all, start } = await startDeployment(t, { redisUrl: outer.url, environment })
+  const { shop, oracle, all, start } = await startDeployment(
+    t, { redisUrl: outer.url, environment, losesUnreplicated: true },
+  )
   const gateway = await start(all)
 
   const answered: { id: string, at: number }[] = []
@@ -40,18 +41,14 @@ async function isolate (t: Test, injected: string, environment: Record<string, s
   await until(() => answered.length > 5, 'some are answered')
   inner.blackhole()
   const cutAt = performance.now()
-  let promoted = 0
-  await until(async () => {
-    promoted = await sentinels.master()
-    return replicas.some(({ port }) => port === promoted)
-  }, 'another primary is chosen')
+  await until(async () => await sentinels.master() === replica.port, 'the replica is promoted')
   await until(() => performance.now() - cutAt > isolatedMs, 'it was long enough')
   await load.stop()
   t.match(await admin.info('replication'), /role:master/, 'the old primary never heard of it')
-  outer.target = promoted
+  outer.target = replica.port
   outer.cut()
   inner.heal()
-  await until(() => hasReplicas(openAdmin(t, promoted), 1), 'the new primary has a replica')
+  await until(() => hasReplicas(openAdmin(t, replica.port), 1), 'the new primary has a replica')
   await until(async () => (await shop.call('GET', '/readyz')).status === 200, 'the clients are there')
 
   const { kept, lost } = await countLost(shop, answered.map(({ id }) => id))

@@ -32,6 +32,17 @@ export async function startReplicated (
   return { master, replicas }
 }
 
+/**
+ * Starts a replica of a replica. Sentinel can promote only `leader`, so what `leader` has received is never lost. Of two
+ * replicas of one master it may promote the one that has received less: it compares offsets that it read before.
+ */
+export async function startFollower (t: Teardown, leader: TestRedis): Promise<TestRedis> {
+  const follower = await startRedis(t, ['--replicaof', '127.0.0.1', String(leader.port), ...promptly])
+  const admin = openAdmin(t, leader.port)
+  await until(() => hasReplicas(admin, 1), 'the follower is in sync')
+  return follower
+}
+
 /** Starts three Sentinels with a quorum of two. `url` is the gateway's `REDIS_URL`. */
 export async function startSentinels (
   t: Teardown, master: Pick<TestRedis, 'port'>,
