@@ -57,8 +57,7 @@ function createLoadRecorder (status: number) {
 
 /**
  * Closed loop: each connection sends its next request after the response to the last one. It ends after `durationMs`
- * and
- * `minRequests`, after `maxMs`, or when no request is left.
+ * and `minRequests`, after `maxMs`, or when no request is left.
  */
 export async function closedLoop (
   {
@@ -94,9 +93,8 @@ export async function closedLoop (
 
 /**
  * Open loop: sends at a fixed rate, independent of the responses, and measures from the time at which a request was
- * due,
- * so that a stall of the server counts for every request that it delays. A request that finds no free connection within
- * `patienceMs` is not sent.
+ * due, so that a stall of the server counts for every request that it delays. A request that finds no free connection
+ * within `patienceMs` is not sent.
  */
 export async function openLoop (
   {

@@ -6,8 +6,8 @@ import { Type } from 'typebox'
 
 // The lifecycle in a straightforward first implementation: `fetch`, single commands instead of scripts, a queue for
 // callbacks and one for webhooks, HMAC with a Buffer. It verifies, deduplicates callbacks and signs its webhooks. It
-// has
-// no API keys, limits, sealing, log or metrics, no expiry except that of its keys, and no protection from two writers.
+// has no API keys, limits, sealing, log or metrics, no expiry except that of its keys, and no protection from two
+// writers.
 
 const redis = openRedis()
 const providerUrl = process.env['PROVIDER_URL'] ?? ''

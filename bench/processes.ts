@@ -25,8 +25,7 @@ const usageReporter = new URL('./usage-reporter.ts', import.meta.url).href
 
 /**
  * Reserves one core for the servers, if there are two cores and `taskset`, and pins this process and those that it
- * starts
- * to the others.
+ * starts to the others.
  */
 export function splitCores (): Cores {
   try {

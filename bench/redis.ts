@@ -17,8 +17,7 @@ export type RedisMeter = {
 
 /**
  * Connects to a Redis. The counts leave out the meter's own commands (`INFO`, `FLUSHALL`) and those that an idle
- * gateway
- * sends every second or two (`TIME`, `HGETALL`).
+ * gateway sends every second or two (`TIME`, `HGETALL`).
  */
 export async function openRedisMeter (url: string): Promise<RedisMeter> {
   const client = new Redis(url, { retryStrategy: null })

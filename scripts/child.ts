@@ -25,8 +25,7 @@ const watch =
 
 /**
  * Starts a process in its own process group: Ctrl-C in a terminal reaches only this process, which then ends its
- * children
- * in order. A small shell watches this process, and ends the child if this process dies without doing so.
+ * children in order. A small shell watches this process, and ends the child if this process dies without doing so.
  */
 export function startChild (command: string, args: readonly string[], options: ChildOptions): Child {
   const child = spawn(command, args, { ...options, detached: true })

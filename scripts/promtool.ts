@@ -2,8 +2,7 @@ import { findExecutable, install } from './install.ts'
 
 /**
  * The path of Prometheus's `promtool`, which the tests of the alert rules need. If it is missing, apt installs it,
- * where
- * that needs no answer. Null if that fails: a line on stderr says so, and those tests are skipped.
+ * where that needs no answer. Null if that fails: a line on stderr says so, and those tests are skipped.
  */
 export async function findPromtool (searchPath: string = process.env['PATH'] ?? ''): Promise<string | null> {
   const programs = ['promtool']

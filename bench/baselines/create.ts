@@ -2,8 +2,7 @@ import { answerCreate, Body, Created, openFastify, openRedis, serve } from './ba
 import { defineScripts } from './scripts.ts'
 
 // Baseline: Fastify, and one script that looks up the idempotency key and writes a record of eleven fields and two
-// index
-// keys, all with an expiry.
+// index keys, all with an expiry.
 const { create } = defineScripts(openRedis())
 const server = openFastify()
 server.post('/verifications', { schema: { body: Body, response: { 201: Created } } }, async (request, reply) => {

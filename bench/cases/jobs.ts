@@ -5,8 +5,7 @@ import type { Case } from '../case-context.ts'
 
 /**
  * The queue with the settings of the gateway: how soon a job is picked up, how busy the workers are, and how much
- * memory
- * a waiting job needs in Redis.
+ * memory a waiting job needs in Redis.
  */
 export const jobs: Case = {
   name: 'jobs',

@@ -13,8 +13,7 @@ const maxWarmupMs = 20_000
 
 /**
  * From the create to the webhook `verified` and a read, compared with a naive implementation and with the floor, the
- * sum
- * of its operations.
+ * sum of its operations.
  */
 export const lifecycle: Case = {
   name: 'lifecycle',

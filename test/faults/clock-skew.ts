@@ -2,8 +2,7 @@ import { openSync, readSync } from 'node:fs'
 import { Redis } from 'ioredis'
 
 // A preload (`node --import`): shifts all clocks of the process by the milliseconds that CLOCK_FILE holds, including
-// the
-// time that Redis reports. Processes that share the file share the clock.
+// the time that Redis reports. Processes that share the file share the clock.
 const file = openSync(process.env['CLOCK_FILE'] ?? '', 'r')
 const bytes = Buffer.alloc(8)
 const readAheadMs = (): number => {

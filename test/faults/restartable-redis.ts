@@ -28,8 +28,7 @@ export type RestartableRedis = {
 
 /**
  * `fsync`: how it syncs its append-only file; `no file`: it persists nothing. `binary`: a program that takes the
- * arguments
- * of a Redis server and keeps its pid.
+ * arguments of a Redis server and keeps its pid.
  */
 export type RestartableOptions = { fsync: 'everysec' | 'always' | 'no file', dir?: string, binary?: string }
 

@@ -33,8 +33,8 @@ export async function startReplicated (
 }
 
 /**
- * Starts a replica of a replica. Sentinel can promote only `leader`, so what `leader` has received is never lost. Of two
- * replicas of one master it may promote the one that has received less: it compares offsets that it read before.
+ * Starts a replica of a replica. Sentinel can promote only `leader`, so what `leader` has received is never lost. Of
+ * two replicas of one master it may promote the one that has received less: it compares offsets that it read before.
  */
 export async function startFollower (t: Teardown, leader: TestRedis): Promise<TestRedis> {
   const follower = await startRedis(t, ['--replicaof', '127.0.0.1', String(leader.port), ...promptly])

@@ -42,8 +42,7 @@ const findServer = (): string => {
 
 /**
  * A free loopback port, below the range that systems use for outgoing connections: such a connection could take it
- * before
- * the server listens.
+ * before the server listens.
  */
 export const freePort = async (tries = 50): Promise<number> => {
   const port = 10_000 + Math.floor(Math.random() * 22_000)
@@ -58,8 +57,7 @@ export const freePort = async (tries = 50): Promise<number> => {
 
 /**
  * Waits until the condition is true. `timeoutMs` is a bound against hanging, not a measure: a busy machine may need
- * most
- * of it.
+ * most of it.
  */
 export const until = async (
   isTrue: () => boolean | Promise<boolean>, what: string, timeoutMs = 90_000,

@@ -122,8 +122,7 @@ export async function describeOther (
 
 /**
  * `/openapi.json` and the documentation at `/docs`, served from the package's own files. "Try it out" is enabled only
- * in
- * the sandbox: elsewhere the page would store API keys and send messages to people.
+ * in the sandbox: elsewhere the page would store API keys and send messages to people.
  */
 export async function serveDocs (server: FastifyInstance, { sandbox }: { sandbox: boolean }): Promise<void> {
   await server.register(async pages => {

@@ -96,8 +96,7 @@ const checkRoutes: Simulator['routes'] = async (app, { context }) => {
 
   /**
    * The phone opens the URL without mobile data: the provider sends a code instead, and reports its delivery by
-   * webhooks,
-   * unless the URL has `quiet=true`.
+   * webhooks, unless the URL has `quiet=true`.
    */
   app.get('/toy/open/:id', {
     schema: { params: CheckParams, querystring: Type.Object({ quiet: Type.Optional(Type.Literal('true')) }) },
