@@ -40,7 +40,9 @@ const top: Readonly<Record<string, readonly string[]>> = {
   'net.ts': [],
 }
 /** What a provider's folder may import. */
-const providerMay = ['adapters/adapter.ts', 'adapters/settings.ts', 'adapters/cached.ts', 'phone.ts']
+const providerMay = [
+  'adapters/adapter.ts', 'adapters/settings.ts', 'adapters/cached.ts', 'adapters/message.ts', 'phone.ts',
+]
 
 const files = globSync('**/*.ts', { cwd: src })
 const roomOf = (file: string): string => file.includes('/') ? file.slice(0, file.indexOf('/')) : file

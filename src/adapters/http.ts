@@ -1,5 +1,7 @@
 import type { EventEmitter } from 'node:events'
-import { errors, Pool } from 'undici'
+import { promisify } from 'node:util'
+import { inflateRaw, unzip } from 'node:zlib'
+import { errors, Pool, type Dispatcher } from 'undici'
 import type { AdapterIo, Http } from './adapter.ts'
 import { readRetryAfter, withDeadline } from '../net.ts'
 import { ProviderError } from '../core/errors.ts'
@@ -8,7 +10,7 @@ import type { Reason } from '../core/reasons.ts'
 export type HttpOptions = {
   /** Deadline of the whole call: connecting, waiting, reading. */
   timeoutMs?: number
-  /** Size limit of a response body. */
+  /** Size limit of a response body, both as sent and unpacked. */
   maxBytes?: number
   /** Permits http, ports and loopback (sandbox and tests only). */
   allowInsecure?: boolean
@@ -27,6 +29,9 @@ const failures = new Map<unknown, Failure>([
   ['UND_ERR_RES_EXCEEDED_MAX_SIZE', badResponse],
   ['UND_ERR_HEADERS_OVERFLOW', badResponse],
   ['UND_ERR_INVALID_ARG', badResponse],
+  ['Z_DATA_ERROR', badResponse],
+  ['Z_BUF_ERROR', badResponse],
+  ['ERR_BUFFER_TOO_LARGE', badResponse],
 ])
 
 /**
@@ -70,13 +75,13 @@ export function createHttp (options: HttpOptions = {}): {
         const response = await openPool(url.origin).request({
           method,
           path: url.pathname + url.search,
-          headers: { 'user-agent': 'verigate', ...headers },
+          headers: { 'user-agent': 'verigate', 'accept-encoding': 'gzip, deflate', ...headers },
           body: body ?? null,
           signal,
           onInfo: () => { interim = true },
         })
         const status = response.statusCode
-        if (isAnswer(status)) return { status, headers: response.headers, text: await response.body.text() }
+        if (isAnswer(status)) return { status, headers: response.headers, text: await readBody(response, maxBytes) }
         await response.body.dump({ limit: maxBytes }).catch(() => undefined)
         return { status, headers: response.headers, text: '' }
       }
@@ -118,6 +123,22 @@ function readUrl (text: string, allowed: Set<string>, allowInsecure: boolean): U
 
 function isAnswer (status: number): boolean {
   return (status >= 200 && status < 300) || (status >= 400 && status < 500 && status !== 429)
+}
+
+const unpack = { unzip: promisify(unzip), inflateRaw: promisify(inflateRaw) }
+
+/**
+ * The text of a body, also when it is compressed (RFC 9110 section 8.4.1); '' when its coding is unknown. undici's own
+ * decompression is experimental, and does not know `deflate` without the zlib header, which some servers send.
+ */
+async function readBody ({ headers, body }: Dispatcher.ResponseData, maxOutputLength: number): Promise<string> {
+  const coding = String(headers['content-encoding'] ?? '').trim().toLowerCase()
+  if (coding === '' || coding === 'identity') return body.text()
+  const bytes = new Uint8Array(await body.arrayBuffer())
+  if (bytes.length === 0 || !/^(x-)?gzip$|^deflate$/.test(coding)) return ''
+  const hasHeader = coding !== 'deflate' || ((bytes[0] ?? 0) & 0x0f) === 8
+  const text = await (hasHeader ? unpack.unzip : unpack.inflateRaw)(bytes, { maxOutputLength })
+  return new TextDecoder().decode(text)
 }
 
 type Details = { retryable: boolean, status: number, retryAfterMs: number | null }

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { inspect } from 'node:util'
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import t from 'tap'
 import type { ProviderRequest } from '../../src/adapters/adapter.ts'
 import { ProviderError } from '../../src/core/errors.ts'
@@ -83,6 +84,41 @@ t.test('a body that is no JSON is undefined', async t => {
   let sent = ''
   const { call } = await open(t, (_req, res) => res.end(sent))
   for (sent of ['', '<html>', '{"a":1,}', 'NaN', '{"a"']) t.equal((await call()).body, undefined, sent)
+})
+
+t.test('a compressed body is unpacked', async t => {
+  const text = '{"name":"é"}'
+  const accepted: unknown[] = []
+  let sent: { coding: string, body: Buffer | string } = { coding: '', body: '' }
+  const { call } = await open(t, (req, res) => {
+    accepted.push(req.headers['accept-encoding'])
+    res.writeHead(200, { 'content-encoding': sent.coding }).end(sent.body)
+  }, { maxBytes: 1000 })
+  for (const [coding, body] of [
+    ['gzip', gzipSync(text)], ['GZIP', gzipSync(text)], ['x-gzip', gzipSync(text)], ['deflate', deflateSync(text)],
+    ['deflate', deflateRawSync(text)], ['identity', text], ['', text], ['gzip', gzipSync(`\ufeff${text}`)],
+  ] as const) {
+    sent = { coding, body }
+    t.same((await call()).body, { name: 'é' }, coding)
+  }
+  for (const [coding, body] of [
+    ['br', brotliCompressSync(text)], ['gzip, gzip', gzipSync(gzipSync(text))], ['gzip', ''], ['deflate', ''],
+  ] as const) {
+    sent = { coding, body }
+    t.equal((await call()).body, undefined, `${coding} of ${body.length} bytes`)
+  }
+  t.same(new Set(accepted), new Set(['gzip, deflate']))
+
+  for (const [name, coding, body] of [
+    ['not gzip', 'gzip', '{"a":1}'], ['cut', 'gzip', gzipSync(text).subarray(0, -9)],
+    ['cut', 'deflate', deflateRawSync(text).subarray(0, -2)],
+    ['a bomb', 'gzip', gzipSync(`"${'x'.repeat(999)}"`)], ['a bomb', 'deflate', deflateSync(`"${'x'.repeat(999)}"`)],
+  ] as const) {
+    sent = { coding, body }
+    await expectFailure(t, call(), refused, `${name}, ${coding}`)
+  }
+  sent = { coding: 'gzip', body: gzipSync(`"${'x'.repeat(998)}"`) }
+  t.equal((await call()).body, 'x'.repeat(998), 'up to the size limit')
 })
 
 t.test('every status has its meaning', async t => {

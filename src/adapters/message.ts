@@ -1,0 +1,34 @@
+/**
+ * Reads the members of a provider's message, each by itself, so that a message is judged only by the members that are
+ * needed. What is absent, null, empty or of another kind reads as null, which is neither yes nor no. A number and its
+ * text are the same value.
+ */
+export type Members = Readonly<Record<string, unknown>>
+
+/** The members of an object; none for any other value. */
+export function membersOf (value: unknown): Members {
+  return isObject(value) ? value : {}
+}
+
+const isObject = (value: unknown): value is Members =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** A text of 1 to `maxLength` characters. */
+export function readText (value: unknown, maxLength = 256): string | null {
+  const text = typeof value === 'number' && Number.isFinite(value) ? String(value) : value
+  return typeof text === 'string' && text !== '' && text.length <= maxLength ? text : null
+}
+
+export function readNumber (value: unknown): number | null {
+  const number = typeof value === 'string' && /^-?\d{1,15}(\.\d{1,15})?$/.test(value) ? Number(value) : value
+  return typeof number === 'number' && Number.isFinite(number) ? number : null
+}
+
+export function readBoolean (value: unknown): boolean | null {
+  return typeof value === 'boolean' ? value : null
+}
+
+/** The first `maxItems` items of an array; none for any other value. */
+export function readList (value: unknown, maxItems: number): unknown[] {
+  return Array.isArray(value) ? value.slice(0, maxItems) : []
+}
