@@ -3,8 +3,7 @@ import { reasons, type Reason } from './reasons.ts'
 import { leaseMs } from './verification.ts'
 import type {
   Attempt, Ended, EndedAttempt, Evidence, NewVerification, Pending, PendingAttempt, Resolving, Starting, Verification,
-  Verified,
-  Waiting,
+  Verified, Waiting,
 } from './verification.ts'
 
 // THE CORE. A verification is a value; `decide` is the only code that changes it. No I/O, no clock, no randomness.
@@ -212,9 +211,7 @@ function advance (
 /** The reason of the last attempt that was started; if none was, of the last one that had a reason to be skipped. */
 function lastReason (attempts: Attempt[]): Reason | null {
   const ended = attempts.filter(attempt => attempt.status !== 'pending')
-  const last = ended.findLast(
-    attempt => attempt.status !== 'skipped',
-  ) ?? ended.findLast(attempt => attempt.reason !== null)
+  const last = ended.findLast(({ status }) => status !== 'skipped') ?? ended.findLast(({ reason }) => reason !== null)
   return last?.reason ?? null
 }
 
@@ -279,9 +276,13 @@ function endAttempt (
   if (last?.status !== 'pending') return verification
   const { method, startedAt } = last
   const receipt = 'delivery' in last && last.delivery !== undefined ? { delivery: last.delivery } : {}
+  const isJudged = last.phase === 'resolving' && (status === 'verified' || status === 'failed')
+  const judged = isJudged && last.evidence.hash !== undefined ? { evidenceHash: last.evidence.hash } : {}
   return {
     ...verification,
-    attempts: verification.attempts.with(-1, { status, reason, method, startedAt, endedAt: now, ...receipt }),
+    attempts: verification.attempts.with(
+      -1, { status, reason, method, startedAt, endedAt: now, ...receipt, ...judged },
+    ),
   }
 }
 

@@ -40,7 +40,12 @@ export type Step = {
 /**
  * `poll`: no evidence was submitted; the provider is queried because the device is done, or because the method polls.
  */
-export type Evidence = { from: 'app' | 'provider' | 'poll', value: Json }
+export type Evidence = {
+  from: 'app' | 'provider' | 'poll'
+  value: Json
+  /** Of the app's evidence: a keyed hash, by which it is known after the attempt has ended. */
+  hash?: string
+}
 
 export type Resend = { left: number, availableAt: number, afterMs: number }
 
@@ -88,6 +93,8 @@ export type EndedAttempt = {
   /** Null when verified, and when skipped because the method cannot serve this verification. */
   reason: Reason | null
   delivery?: DeliveryReceipt
+  /** `Evidence.hash` of the app's evidence that ended the attempt; absent when something else did. */
+  evidenceHash?: string
 }
 export type Attempt = PendingAttempt | EndedAttempt
 

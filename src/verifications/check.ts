@@ -1,24 +1,23 @@
 import type { AdapterMap } from '../adapters/guard.ts'
 import { ApiError, ProviderError } from '../core/errors.ts'
-import { currentAttempt, isFinal, type Verification } from '../core/verification.ts'
+import { currentAttempt, isFinal, type EndedAttempt, type Evidence, type Verification } from '../core/verification.ts'
 import type { EvidenceKind, Json } from '../core/vocabulary.ts'
+import type { Sealer } from '../store/sealing.ts'
 import type { Dispatch } from './dispatch.ts'
 import { canonicalJson } from './idempotency.ts'
 import { acceptedEvidence } from './provider-calls.ts'
 import type { Resolve } from './resolve.ts'
+import {
+  identityOf, readSubmitted, readTypedCode, type Submitted, type SubmittedEvidence,
+} from './submitted-evidence.ts'
 import type { Current, Transition, Transitions } from './transitions.ts'
-
-/** Body of `POST /verifications/{id}/check`; the API validates it. */
-export type SubmittedEvidence =
-  | { code: string }
-  | { token: string }
-  | { authorizationCode: string, codeVerifier: string }
-  | { payload: string, signature: string, signatureAlgorithm: string }
-  | {}
 
 /** `settled: false`: the check is still in progress. */
 export type Checked = { verification: Verification, settled: boolean }
-/** Submits evidence and queries the provider. Throws `ApiError` invalid_state, code_incorrect. */
+/**
+ * Submits evidence and queries the provider. A final verification returns for `{}` and for the evidence that settled
+ * it. Throws `ApiError` invalid_request, invalid_state, code_incorrect.
+ */
 export type Check = (id: string, evidence: SubmittedEvidence) => Promise<Checked>
 
 export type CheckParts = {
@@ -26,9 +25,20 @@ export type CheckParts = {
   dispatch: Dispatch
   resolve: Resolve
   adapters: AdapterMap
+  sealer: Pick<Sealer, 'keyedHash' | 'keyedHashes'>
 }
 
-export function createCheck ({ transitions, dispatch, resolve, adapters }: CheckParts): Check {
+export function createCheck ({ transitions, dispatch, resolve, adapters, sealer }: CheckParts): Check {
+  const textOf = (id: string, submitted: Submitted): string => `${id} ${identityOf(submitted)}`
+
+  function settled (record: Verification, submitted: Submitted): Checked {
+    const { evidenceHash = null } = lastStarted(record) ?? {}
+    const isSettling = submitted.kind === 'none'
+      || (evidenceHash !== null && sealer.keyedHashes('submitted', textOf(record.id, submitted)).includes(evidenceHash))
+    if (!isSettling) throw invalidState(record, 'The verification has already ended.')
+    return { verification: record, settled: true }
+  }
+
   async function resolveNow (stored: Current, index: number): Promise<Checked> {
     try {
       const { stored: { record }, event } = await resolve(stored, { isFirst: true, isLastTry: false })
@@ -41,33 +51,47 @@ export function createCheck ({ transitions, dispatch, resolve, adapters }: Check
     }
   }
 
-  return async (id, submitted) => {
+  return async (id, body) => {
+    const submitted = readSubmitted(body)
+    const { kind } = submitted
     const stored = await transitions.load(id)
-    const kind = kindOf(submitted)
-    const index = assertAccepted(stored.record, kind, adapters)
-    if (index === null) return { verification: stored.record, settled: false }
-    const value: Json = { ...submitted }
-    const evidence = { from: kind === 'none' ? 'poll' : 'app', value } as const
+    if (isFinal(stored.record)) return settled(stored.record, submitted)
+    const accepted = assertAccepted(stored.record, kind, adapters)
+    if (accepted === null) return { verification: stored.record, settled: false }
+    const { index, isTyped } = accepted
+    const value: Json = isTyped && kind === 'code' ? readTypedCode(submitted) : submitted.value
+    const evidence: Evidence = kind === 'none'
+      ? { from: 'poll', value }
+      : { from: 'app', value, hash: sealer.keyedHash('submitted', textOf(id, submitted)) }
     const received = await dispatch.apply(
       stored, { type: 'evidenceReceived', attempt: index, evidence }, { runsHere: 'resolve' },
     )
     const { record } = received.stored
     if (received.isReplay) throw invalidState(record, 'This evidence was used before.')
-    if (!received.changed) return inProgress(received, kind, value)
+    if (!received.changed) return isFinal(record) ? settled(record, submitted) : inProgress(received, kind, value)
     if (currentAttempt(record)?.index !== index) throw invalidState(record, 'The attempt has ended.')
     return resolveNow(received.stored, index)
   }
 }
 
-/** The pending attempt's number; null when the method needs no evidence. Throws `ApiError` invalid_state. */
-function assertAccepted (record: Verification, kind: EvidenceKind, adapters: AdapterMap): number | null {
-  if (isFinal(record)) throw invalidState(record, 'The verification has already ended.')
+/**
+ * The pending attempt, and whether a person types its code; null when the method needs no evidence. Throws `ApiError`
+ * invalid_state.
+ */
+function assertAccepted (
+  record: Verification, kind: EvidenceKind, adapters: AdapterMap,
+): { index: number, isTyped: boolean } | null {
   const accepted = acceptedEvidence(record, adapters)
   if (accepted === null) throw invalidState(record, 'The attempt is still being started.')
-  const { index, evidence } = accepted
+  const { index, evidence, action } = accepted
   if (kind === 'none' && evidence.length === 0) return null
-  if (evidence.includes(kind)) return index
+  if (evidence.includes(kind)) return { index, isTyped: action?.type === 'submitCode' }
   throw invalidState(record, `The pending attempt accepts ${evidence.join(' or ') || 'no evidence'}, not ${kind}.`)
+}
+
+/** The attempt that settled a final verification: attempts that were skipped after it did not. */
+function lastStarted ({ attempts }: Verification): EndedAttempt | undefined {
+  return attempts.filter(attempt => attempt.status !== 'pending').findLast(({ status }) => status !== 'skipped')
 }
 
 /** The same evidence is already being checked, or it came too late. */
@@ -85,13 +109,6 @@ function codeIncorrect (record: Verification, index: number): ApiError {
   const attemptsRemaining = attempt !== null && 'attemptsRemaining' in attempt ? attempt.attemptsRemaining ?? 0 : 0
   const detail = attemptsRemaining > 0 ? 'The code is incorrect.' : 'The code is incorrect. No attempts remaining.'
   return new ApiError('code_incorrect', detail, { attemptsRemaining })
-}
-
-function kindOf (evidence: SubmittedEvidence): EvidenceKind {
-  if ('code' in evidence) return 'code'
-  if ('token' in evidence) return 'token'
-  if ('authorizationCode' in evidence) return 'authorizationCode'
-  return 'payload' in evidence ? 'payload' : 'none'
 }
 
 /** `invalid_state` with the present status. */

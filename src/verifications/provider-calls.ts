@@ -3,6 +3,7 @@ import type { AdapterMap, GuardedAdapter } from '../adapters/guard.ts'
 import { ProviderError } from '../core/errors.ts'
 import type { Event } from '../core/events.ts'
 import { currentAttempt, providerOf, type Evidence, type Verification } from '../core/verification.ts'
+import type { Action } from '../core/vocabulary.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Ids } from '../store/ids.ts'
 
@@ -144,14 +145,17 @@ export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: Pro
   }
 }
 
-/** Which evidence the pending attempt accepts; null when no attempt is pending, or it is still starting. */
+/**
+ * Which evidence the pending attempt accepts, and what the front end was asked to do; null when no attempt is pending,
+ * or it is still starting.
+ */
 export function acceptedEvidence (
   verification: Verification, adapters: AdapterMap,
-): { index: number, evidence: Method['evidence'] } | null {
+): { index: number, evidence: Method['evidence'], action: Action | null } | null {
   const current = currentAttempt(verification)
   if (current === null || current.attempt.phase === 'starting') return null
-  const { method } = current.attempt
-  return { index: current.index, evidence: adapters.get(providerOf(method))?.methods[method]?.evidence ?? [] }
+  const { method, action } = current.attempt
+  return { index: current.index, evidence: adapters.get(providerOf(method))?.methods[method]?.evidence ?? [], action }
 }
 
 function eventOf (outcome: Outcome, attempt: number, from: Evidence['from'], now: () => number): Event {

@@ -34,6 +34,8 @@ const packer = createPacker([
   [...common, 'country', ...changing, 'reason'],
   ['phoneNumber', 'method', 'verifiedAt', 'profile', 'signals'],
   [...common, 'country', 'traceparent', ...changing],
+  ['from', 'value', 'hash'],
+  [...ended, 'evidenceHash'],
 ])
 
 /** The id is the name that the record is sealed under, so it is not stored again. */

@@ -265,3 +265,20 @@ t.test('a workflow has at least one step', async t => {
   t.throws(() => createVerification(request({ workflow: [] }), start), RangeError)
   t.match(created(), { revision: 1, createdAt: start, updatedAt: start, attempts: [{ method: 'truid.phone_check' }] })
 })
+
+t.test('an attempt keeps the hash of the evidence that ended it, and nothing else of it', async t => {
+  const evidence = { from: 'app', value: { code: '550100' }, hash: 'keyed' } as const
+  const checking = applyAll(states.waiting, { type: 'evidenceReceived', attempt: 0, evidence })
+  const ended = { ...events.attemptFailed, reason: 'evidence_invalid' } as const
+  for (const event of [events.numberProven, events.otherNumberProven, ended]) {
+    const [attempt] = applyAll(checking, event).attempts
+    t.match(attempt, { evidenceHash: 'keyed' }, event.type)
+    t.notMatch(JSON.stringify(attempt), '550100')
+  }
+  for (const event of [events.canceled, { type: 'timeElapsed' } as const]) {
+    const decision = decide(checking, event, checking.expiresAt)
+    t.notOk('evidenceHash' in Object(decision?.next.attempts[0]), `${event.type} judges nothing`)
+  }
+  const [pushed] = applyAll(states.resolvingProvider, events.numberProven).attempts
+  t.notOk('evidenceHash' in Object(pushed), 'evidence of a provider has none')
+})

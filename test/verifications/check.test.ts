@@ -15,7 +15,88 @@ t.test('the correct code', async t => {
   t.strictSame((await read(id)).record, verification)
   t.match(toy.calls.filter(({ call }) => call === 'resolve'), [{ evidence: good, repeated: false }])
   t.strictSame(await jobsOf(id), [])
-  t.equal(await errorCode(gateway.check(id, good)), 'invalid_state', 'it has ended')
+})
+
+t.test('a final verification knows the evidence that settled it', async t => {
+  const { create, gateway, toy, read, sealer } = setUp()
+  const { id } = await create()
+  await gateway.check(id, { code: '000000' }).catch(() => null)
+  const { verification } = await gateway.check(id, good)
+  for (const evidence of [good, { code: '123 456' }, { code: '\u200e١٢٣٤٥٦\n' }, {}]) {
+    t.strictSame(await gateway.check(id, evidence), { verification, settled: true }, JSON.stringify(evidence))
+  }
+  for (const evidence of [{ code: '000000' }, { code: '123457' }, { code: 'none' }, { token: goodCode }]) {
+    const error = await gateway.check(id, evidence).catch(error => error)
+    t.match(error, { apiCode: 'invalid_state', extra: { verificationStatus: 'verified' } }, JSON.stringify(evidence))
+  }
+  t.equal(toy.called('resolve').length, 2, 'the provider was not asked again')
+  const { record } = await read(id)
+  t.notMatch(JSON.stringify(record.attempts), goodCode, 'only a keyed hash is kept')
+  t.match(record.attempts, [{ status: 'verified', evidenceHash: /^[\w-]{22}$/ }])
+  t.match(sealer.keyedHashes('submitted', `${id} {"code":"${goodCode}"}`), [
+    'evidenceHash' in Object(record.attempts[0]) ? Object(record.attempts[0]).evidenceHash : null,
+  ])
+})
+
+t.test('evidence that ended a verification without proof, and one that it did not end', async t => {
+  const { create, gateway, pass } = setUp()
+  const forged = await create({ workflow: ['toy.token'] })
+  t.match(await gateway.check(forged.id, { token: 'forged' }), { verification: { reason: 'evidence_invalid' } })
+  t.match(await gateway.check(forged.id, { token: ' forged\n' }), { settled: true, verification: { status: 'failed' } })
+  t.equal(await errorCode(gateway.check(forged.id, { token: 'other' })), 'invalid_state')
+
+  const wrong = await create({ workflow: ['toy.code'] })
+  for (const code of ['000001', '000002', '000003']) await gateway.check(wrong.id, { code }).catch(() => null)
+  t.match(await gateway.check(wrong.id, { code: '000003' }), { verification: { reason: 'code_attempts_exhausted' } })
+  t.equal(await errorCode(gateway.check(wrong.id, { code: '000001' })), 'invalid_state')
+
+  const canceled = await create({ workflow: ['toy.code'] })
+  await gateway.cancel(canceled.id)
+  t.match(await gateway.check(canceled.id, {}), { settled: true, verification: { status: 'canceled' } })
+  t.equal(await errorCode(gateway.check(canceled.id, good)), 'invalid_state')
+
+  const late = await create({ workflow: ['toy.code'] })
+  pass(60_000)
+  await gateway.sweep()
+  t.match(await gateway.check(late.id, {}), { verification: { status: 'expired', reason: 'attempt_timeout' } })
+  t.equal(await errorCode(gateway.check(late.id, good)), 'invalid_state')
+})
+
+t.test('the same code twice at once settles once, and both callers learn it', async t => {
+  const { create, gateway, toy, read } = setUp()
+  const { id } = await create()
+  const results = await Promise.all([good, { code: '123-456' }, good].map(code => gateway.check(id, code)))
+  t.equal(toy.called('resolve').length, 1)
+  t.equal((await read(id)).record.status, 'verified')
+  for (const { settled, verification } of results) t.equal(settled, verification.status === 'verified')
+  t.match(await gateway.check(id, good), { settled: true, verification: { status: 'verified' } })
+})
+
+t.test('a typed code reaches the provider as plain digits', async t => {
+  const { create, gateway, toy, read } = setUp()
+  const { id } = await create()
+  t.match(await gateway.check(id, { code: '\u200f ۱۲۳-۴۵۶\n' }), { verification: { status: 'verified' } })
+  t.match(toy.calls.at(-1), { call: 'resolve', evidence: { code: '123456' } })
+
+  const second = await create()
+  for (const code of ['abc', ' ', '-', '\u200e']) {
+    t.equal(await errorCode(gateway.check(second.id, { code })), 'invalid_request', JSON.stringify(code))
+  }
+  t.match((await read(second.id)).record.attempts, [{ phase: 'waiting', attemptsRemaining: 3 }], 'no try is used up')
+
+  const silent = await create({ phoneNumber: '+14155550104', workflow: ['toy.silent'] })
+  await gateway.check(silent.id, { code: ' a1-b2 \n' }).catch(() => null)
+  t.match(toy.calls.at(-1), { call: 'resolve', evidence: { code: 'a1-b2' } }, 'a code that nobody types stays')
+})
+
+t.test('a token with white space around it is the same token', async t => {
+  const { create, gateway, toy } = setUp()
+  const [first, second] = [await create({ workflow: ['toy.token'] }), await create({
+    phoneNumber: '+14155550102', workflow: ['toy.token'],
+  })]
+  t.match(await gateway.check(first.id, { token: 'one\n' }), { verification: { status: 'verified' } })
+  t.match(toy.calls.at(-1), { evidence: { token: 'one' } })
+  await t.rejects(gateway.check(second.id, { token: '\tone ' }), { message: 'This evidence was used before.' })
 })
 
 t.test('incorrect codes', async t => {

@@ -88,8 +88,12 @@ export const checkOperation = {
     '`nextAction` determines which kind of evidence the attempt accepts; `{}` queries the provider. Evidence that '
     + 'proves the number ends the verification. Evidence that proves nothing ends the attempt, and the next method may '
     + 'start. A wrong code is 422 `code_incorrect` with `attemptsRemaining`.',
-    'Repeating: while the same evidence is being checked, the response is 202 and nothing is sent twice. Afterwards it '
-    + 'is 409 `invalid_state` with the status.',
+    'Of a code that the user types, spaces, dashes, direction marks and line ends are ignored, and the decimal digits '
+    + 'of every script are accepted. Input without a digit is 400 and does not use up an attempt. White space around '
+    + 'tokens and other codes is removed.',
+    'Repeating: while the same evidence is being checked, the response is 202 and nothing is sent twice. When the '
+    + 'verification has ended, `{}` and the evidence that settled it return it with 200; other evidence is 409 '
+    + '`invalid_state` with the status.',
   ),
   params: VerificationParams, body: withExamples(CheckBody, evidence),
   response: {

@@ -1,7 +1,7 @@
 import { Type, type Static, type TSchemaOptions } from 'typebox'
 import { deliveryStatuses } from '../../webhooks/delivery.ts'
 import { nextReasons } from '../../core/reasons.ts'
-import type { SubmittedEvidence } from '../../verifications/check.ts'
+import type { SubmittedEvidence } from '../../verifications/submitted-evidence.ts'
 import type { CreateRequest as CreateVerification } from '../../verifications/create.ts'
 import { Method, phoneNumberExample, stringEnum, verificationIdExample, type Assignable } from './fields.ts'
 

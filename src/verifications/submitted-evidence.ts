@@ -1,0 +1,68 @@
+import { ApiError } from '../core/errors.ts'
+import type { EvidenceKind } from '../core/vocabulary.ts'
+import { canonicalJson } from './idempotency.ts'
+
+/** Body of `POST /verifications/{id}/check`; the API validates it. */
+export type SubmittedEvidence =
+  | { code: string }
+  | { token: string }
+  | { authorizationCode: string, codeVerifier: string }
+  | { payload: string, signature: string, signatureAlgorithm: string }
+  | {}
+
+/** The members of a body, without surrounding white space. */
+export type Submitted = { kind: EvidenceKind, value: { [name: string]: string } }
+
+/** Throws `ApiError` invalid_request for a member that is only white space. */
+export function readSubmitted (submitted: SubmittedEvidence): Submitted {
+  const value: { [name: string]: string } = {}
+  for (const [name, text] of Object.entries<string>(submitted)) {
+    // A payload is signed as it is.
+    value[name] = name === 'payload' ? text : text.trim()
+    if (value[name] === '') throw invalidMember(name, 'must not be empty')
+  }
+  return { kind: kindOf(submitted), value }
+}
+
+function kindOf (evidence: SubmittedEvidence): EvidenceKind {
+  if ('code' in evidence) return 'code'
+  if ('token' in evidence) return 'token'
+  if ('authorizationCode' in evidence) return 'authorizationCode'
+  return 'payload' in evidence ? 'payload' : 'none'
+}
+
+/** White space, dashes, and invisible characters such as direction marks. */
+const separators = /[\p{White_Space}\p{Pd}\p{Cf}\u2212]/gu
+const maxTypedLength = 64
+
+/**
+ * A code that a person typed, as the provider expects it. Throws `ApiError` invalid_request for a text that cannot be
+ * one, so that it does not use up a try.
+ */
+export function readTypedCode ({ value }: Submitted): { code: string } {
+  const code = foldCode(value['code'] ?? '')
+  if (!/[0-9]/.test(code)) throw invalidMember('code', 'must contain a digit')
+  if (code.length > maxTypedLength) throw invalidMember('code', `must have at most ${maxTypedLength} characters`)
+  return { code }
+}
+
+/** What identifies the evidence: the same text for the same code, however it was typed. */
+export function identityOf ({ value }: Submitted): string {
+  const { code } = value
+  return canonicalJson(code === undefined ? value : { code: foldCode(code) })
+}
+
+const foldCode = (text: string): string =>
+  text.replace(separators, '').replace(/\p{Nd}/gu, digit => String(valueOf(digit)))
+
+/** The decimal digits of every script are runs of ten, from 0 to 9 (Unicode Standard, section 4.6). */
+function valueOf (digit: string): number {
+  const codePoint = digit.codePointAt(0) ?? 0
+  let offset = 0
+  while (/\p{Nd}/u.test(String.fromCodePoint(codePoint - offset - 1))) offset += 1
+  return offset % 10
+}
+
+function invalidMember (field: string, message: string): ApiError {
+  return new ApiError('invalid_request', `\`${field}\` ${message}.`, { errors: [{ field, message }] })
+}
