@@ -1,4 +1,5 @@
 import type { AdapterMap } from '../adapters/guard.ts'
+import { addReturnParameters } from '../apps/return-urls.ts'
 import { currentAttempt, providerOf, type Verification } from '../core/verification.ts'
 import type { Ids } from '../store/ids.ts'
 import type { Store } from '../store/record-store.ts'
@@ -29,9 +30,6 @@ export function createReadReturn ({ store, ids, adapters, providerCalls }: ReadR
     const returned = currentAttempt(record)?.index === attemptIndex
       ? adapter.readReturn(providerCalls.contextOf(record, attemptIndex), query) ?? { error: 'evidence_invalid' }
       : { error: 'evidence_expired' }
-    const url = new URL(record.returnUrl)
-    for (const [name, value] of Object.entries(returned)) url.searchParams.set(name, value)
-    url.searchParams.set('verification', record.id)
-    return url.href
+    return addReturnParameters(record.returnUrl, { ...returned, verification: record.id })
   }
 }

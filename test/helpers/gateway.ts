@@ -40,7 +40,7 @@ export const testApps: App[] = [
   {
     id: 'shop', name: 'Shop', limits: noLimits, includeProfile: true, allowedOrigins: [
       'https://shop.example',
-    ], allowedReturnUrls: ['https://shop.example/verified', 'https://shop.example/app/'],
+    ], allowedReturnUrls: ['https://shop.example/verified', 'https://shop.example/app/', 'com.example.app:/verify'],
     keys: [
       { sha256: hash(keys.shop), scopes: [...scopes] }, { sha256: hash(keys.reader), scopes: ['verifications:read'] },
     ],

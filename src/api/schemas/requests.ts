@@ -75,9 +75,10 @@ export const CreateBody = Type.Object({
   })),
   device: Type.Optional(Device),
   returnUrl: Type.Optional(Type.String({
-    pattern: '^[A-Za-z][A-Za-z0-9+.-]*://[\\x21-\\x7e]+$', maxLength: 2048,
-    description: 'Where the browser goes after a redirect method. Must match the app\'s allow-list.',
-    examples: ['https://app.example/verified'],
+    pattern: '^[A-Za-z][A-Za-z0-9+.-]*:/[\\x21-\\x7e]*$', maxLength: 2048,
+    description: 'Where the browser goes after a redirect method, with `verification` and `code` or `error` added to '
+      + 'its query. Must match the app\'s allow-list. A fragment is not allowed.',
+    examples: ['https://app.example/verified', 'com.example.app:/verified'],
   })),
   expiresInSeconds: Type.Optional(Type.Integer({
     minimum: 30, maximum: 86_400, description: 'Lifetime of the verification. Default: 600.', examples: [600],
