@@ -19,14 +19,60 @@ export function parsePhoneNumber (text: string): { number: string, country: stri
   return { number: text, country: parsed.country ?? null }
 }
 
+/** What may stand between the digits of a number: blanks, direction marks, dashes, dots, brackets. */
+const separators = /[\s\p{Cf}\p{Pd}().]/gu
+
 /**
- * Reads a phone number in a provider's response: a number or a string, with or without `+`, possibly with spaces.
- * Returns E.164, or null when it is invalid. The calling code is required: this function does not guess a country.
+ * Numbers that a country has lengthened or shortened: what they were, and what they are. No number of today matches.
  */
-export function readPhoneNumber (value: unknown): string | null {
-  if (typeof value !== 'string' && typeof value !== 'number') return null
-  const digits = String(value).replaceAll(' ', '').replace(/^\+/, '')
-  return parsePhoneNumber(`+${digits}`)?.number ?? null
+const formerPlans: readonly [RegExp, string][] = [
+  // Ivory Coast, 2021: two digits of the operator before the former eight. Mobile Moov, MTN, Orange; fixed the same.
+  [/^\+225(0[1-3]\d{6}|[457][0-3]\d{6})$/, '+22501$1'],
+  [/^\+225([04-9][4-6]\d{6})$/, '+22505$1'],
+  [/^\+225((?:0|[4-8])[7-9]\d{6}|9[78]\d{6})$/, '+22507$1'],
+  [/^\+225((?:2[0-4]|3[0-6])8\d{5})$/, '+22521$1'],
+  [/^\+225((?:2[0-4]|3[0-6])0\d{5})$/, '+22525$1'],
+  [/^\+225((?:2[0-4]|3[0-6])[1-79]\d{5})$/, '+22527$1'],
+  // Benin, 2024: 01 before the former eight digits.
+  [/^\+229([2-9]\d{7})$/, '+22901$1'],
+  // Mexico, 2019: no 1 before a mobile number, and no national prefix.
+  [/^\+52(?:1|01|04[45])([2-9]\d{9})$/, '+52$1'],
+  // Brazil, 2012 to 2016: a 9 before a mobile number. Eight digits that begin with 7 may be a radio's, which has no 9.
+  [/^\+55(?<area>[1-9]{2})(?<rest>[689]\d{7})$/, '+55$<area>9$<rest>'],
+]
+
+/** A provider's list is not read further than this. */
+const maxListed = 64
+
+/**
+ * Reads a phone number in a provider's message: a text or a number with the calling code, with `+`, `00` or neither,
+ * with separators, with a trunk prefix after the calling code, or of a former numbering plan. Returns `expected` when
+ * it is the same number, so that numbers can be compared as texts; otherwise the E.164 number of today's plan, or null
+ * when it cannot be read. A number without its calling code cannot: no country is guessed.
+ */
+export function readPhoneNumber (value: unknown, expected: string | null): string | null {
+  const number = toCurrentNumber(value)
+  return number !== null && expected !== null && number === toCurrentNumber(expected) ? expected : number
+}
+
+/** The number of a provider's list that is `expected`; otherwise the first that can be read, or null. */
+export function findPhoneNumber (values: readonly unknown[], expected: string | null): string | null {
+  const numbers = values.slice(0, maxListed).map(value => readPhoneNumber(value, expected))
+  return numbers.find(number => number !== null && number === expected) ?? numbers.find(number => number !== null)
+    ?? null
+}
+
+/** Two spellings of one number give the same text; every number of a current plan gives itself. */
+function toCurrentNumber (value: unknown): string | null {
+  const text = typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? String(value) : value
+  if (typeof text !== 'string') return null
+  const digits = /^(?:\+|00|\+00)?([1-9]\d{5,16})$/.exec(text.replaceAll(separators, ''))?.[1]
+  // The library drops a trunk prefix.
+  const number = digits === undefined ? undefined : parsePhoneNumberFromString(`+${digits}`, metadata)?.number
+  if (number === undefined) return null
+  const [former, current] = formerPlans.find(([pattern]) => pattern.test(number)) ?? []
+  const today = former === undefined || current === undefined ? number : number.replace(former, current)
+  return parsePhoneNumber(today)?.number ?? null
 }
 
 /** E.164 without the `+`. */

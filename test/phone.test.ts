@@ -1,6 +1,9 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { digitsOf, maskPhoneNumber, parsePhoneNumber, readPhoneNumber } from '../src/phone.ts'
+import examples from 'libphonenumber-js/examples.mobile.json'
+import { getCountries, getExampleNumber, parsePhoneNumberFromString, type CountryCode } from 'libphonenumber-js/core'
+import max from 'libphonenumber-js/max/metadata'
+import { digitsOf, findPhoneNumber, maskPhoneNumber, parsePhoneNumber, readPhoneNumber } from '../src/phone.ts'
 
 t.test('strict E.164 is accepted, also in ranges reserved for fiction', async t => {
   const numbers: [string, string | null][] = [
@@ -23,28 +26,120 @@ t.test('everything else is rejected', async t => {
   for (const other of others) t.equal(parsePhoneNumber(other), null, JSON.stringify(other))
 })
 
-t.test('numbers in responses are read with or without +, and no country is guessed', async t => {
+t.test('a number in a message is read with or without +, and no country is guessed', async t => {
   const sent: [unknown, string | null][] = [
-    [46760123456, '+46760123456'], [467601234567, '+467601234567'], ['919999999999', '+919999999999'], [
-      '+919999999999', '+919999999999',
-    ],
-    ['+1 415 555 0100', '+14155550100'], [' 14155550100 ', '+14155550100'],
-    ['9999999999', null], ['', null], ['++14155550100', null], [
-      '+1 (415) 555-0100', null,
-    ], [Number.NaN, null], [Infinity, null],
-    [1e21, null], [-14155550100, null], [
-      14155550100.5, null,
-    ], [null, null], [undefined, null], [true, null], [{}, null],
-    [['+14155550100'], null],
+    [46760123456, '+46760123456'], [467601234567, '+467601234567'], ['919999999999', '+919999999999'],
+    ['+919999999999', '+919999999999'], ['00919999999999', '+919999999999'], ['+00919999999999', '+919999999999'],
+    ['+1 415 555 0100', '+14155550100'], [' 14155550100\n', '+14155550100'], ['+1 (415) 555-0100', '+14155550100'],
+    ['\u200e+1\u00a0415\u2011555.0100\u200e', '+14155550100'], ['+44 (0)7700 900123', '+447700900123'],
+    ['9999999999', null], ['09999999999', null], ['', null], ['++14155550100', null], ['+1 415 555 0100 x5', null],
+    ['+14155550100 / +14155550101', null], ['00', null], [Number.NaN, null], [Infinity, null], [1e21, null],
+    [-14155550100, null], [14155550100.5, null], [0, null], [null, null], [undefined, null],
+    [true, null], [{}, null], [['+14155550100'], null],
   ]
-  for (const [value, number] of sent) t.equal(readPhoneNumber(value), number, String(value))
+  for (const [value, number] of sent) {
+    t.equal(readPhoneNumber(value, null), number, String(value))
+    t.equal(readPhoneNumber(value, '+447700900123'), number, `${String(value)}, another one expected`)
+  }
+})
+
+/** Pairs of the number to verify, and how a provider spells it. */
+const sameNumbers: [string, unknown][] = [
+  ['+919999999999', '+9109999999999'], ['+447700900123', '4407700900123'], ['+79123456789', '+7 8 912 345-67-89'],
+  ['+14155550100', 14155550100], ['+14155550100', '+1 1 415 555 0100'], ['+5491123456789', '+54 11 15 2345-6789'],
+  // Ivory Coast: mobile and fixed, of each operator.
+  ['+2250101234567', '+22501234567'], ['+2250172345678', 22572345678], ['+2250504123456', '0022504123456'],
+  ['+2250595123456', '22595123456'], ['+2250707123456', '225 07 12 34 56'], ['+2250798123456', '+22598123456'],
+  ['+2252120812345', '+22520812345'], ['+2252530012345', '+22530012345'], ['+2252722412345', '+22522412345'],
+  ['+2290197123456', '+22997123456'], ['+2290120212345', 22920212345],
+  ['+525512345678', '5215512345678'], ['+525512345678', 5215512345678], ['+525512345678', '+52 044 55 1234 5678'],
+  ['+5511987654321', '551187654321'], ['+5585999998888', '+55 (85) 9999-8888'],
+  // A former spelling is expected, which is accepted where its length exists today.
+  ['+551187654321', '5511987654321'], ['+551187654321', '+55 011 98765-4321'],
+]
+
+t.test('another spelling of the expected number is the expected number', async t => {
+  for (const [expected, value] of sameNumbers) {
+    t.ok(parsePhoneNumber(expected), `${expected} is accepted`)
+    t.equal(readPhoneNumber(value, expected), expected, `${String(value)} is ${expected}`)
+  }
+})
+
+t.test('what looks like another spelling, and is another number', async t => {
+  const others: [string, unknown][] = [
+    // Of the three operators in Ivory Coast, the former number belonged to one.
+    ['+2250507123456', '22507123456'], ['+2250160123456', '22560123456'], ['+2252507123456', '22507123456'],
+    // Radio numbers in Brazil had eight digits, fixed lines have eight.
+    ['+5511977654321', '551177654321'], ['+5511932654321', '551132654321'],
+    ['+5511987654321', '5521987654321'], ['+5511987654321', '551187654322'],
+    // In Argentina the 9 distinguishes a mobile number from a fixed one, and in Italy the 0 a fixed one.
+    ['+5491123456789', '541123456789'], ['+393331234567', '+3903331234567'],
+    ['+919999999999', '9999999999'], ['+919999999999', '09999999999'], ['+14155550100', '4155550100'],
+    ['+14155550100', '14155550101'], ['+2290197123456', '+22901971234'],
+  ]
+  for (const [expected, value] of others) {
+    t.ok(parsePhoneNumber(expected), `${expected} is accepted`)
+    t.not(readPhoneNumber(value, expected), expected, `${String(value)} is not ${expected}`)
+  }
+})
+
+t.test('of a list the expected number is chosen, otherwise the first', async t => {
+  const list = [null, {}, '???', '14155550100', 5215512345678, '+919999999999']
+  t.equal(findPhoneNumber(list, null), '+14155550100')
+  t.equal(findPhoneNumber(list, '+447700900123'), '+14155550100')
+  t.equal(findPhoneNumber(list, '+525512345678'), '+525512345678')
+  t.equal(findPhoneNumber(list, '+919999999999'), '+919999999999')
+  for (const none of [[], [null], ['???', '9999999999']]) t.equal(findPhoneNumber(none, '+919999999999'), null)
+  t.equal(findPhoneNumber([...Array(64).keys(), '14155550100'], null), null, 'of a list without end, the beginning')
 })
 
 t.test('reading a response never throws, and the result is E.164', async () => {
   fc.assert(fc.property(fc.oneof(fc.anything(), fc.integer(), fc.stringMatching(/^\+?[0-9 ]{5,17}$/)), value => {
-    const number = readPhoneNumber(value)
+    const number = readPhoneNumber(value, null)
     return number === null || parsePhoneNumber(number)?.number === number
   }))
+})
+
+/** A number of every country, and of those with a former plan: an example of the library with other last digits. */
+const exampleOf = (country: CountryCode): string => String(getExampleNumber(country, examples, max)?.number)
+const anyExample = fc.oneof(
+  fc.constantFrom(...getCountries(max).map(exampleOf)),
+  fc.constantFrom(...(['CI', 'BJ', 'MX', 'BR', 'AR'] as const).map(exampleOf)),
+)
+const anyNumber = fc.tuple(anyExample, fc.nat(9999_9999), fc.integer({ min: 0, max: 8 }))
+  .map(([example, digits, count]) => example.slice(0, example.length - count)
+    + String(digits).padStart(8, '0').slice(0, count))
+  .filter(number => parsePhoneNumberFromString(number, max)?.isValid() === true && parsePhoneNumber(number) !== null)
+/** The same number as a provider may write it. */
+const anySpelling = (number: string) => fc.tuple(
+  fc.constantFrom('+', '00', '', ' +', '+00'), fc.constantFrom('', ' ', '-', '\u00a0', '.', '\u200e'), fc.nat(14),
+).map(([start, separator, at]) => {
+  const digits = digitsOf(number)
+  return `${start}${digits.slice(0, at)}${separator}${digits.slice(at)}`
+})
+
+t.test('every spelling of a number is that number', async () => {
+  fc.assert(fc.property(anyNumber.chain(number => fc.tuple(fc.constant(number), anySpelling(number))),
+    ([number, spelling]) => readPhoneNumber(spelling, number) === number
+      && readPhoneNumber(spelling, null) === number
+      && readPhoneNumber(Number(digitsOf(number)), number) === number), { numRuns: 1_000 })
+})
+
+t.test('two valid numbers are never the same', async () => {
+  // Neighbours: a digit more, less or another, as in the former plans.
+  const anyNeighbour = fc.tuple(anyNumber, fc.nat(14), fc.stringMatching(/^\d{0,3}$/), fc.nat(3))
+    .map(([number, at, inserted, removed]) => [
+      number, `${number.slice(0, at + 1)}${inserted}${number.slice(at + 1 + removed)}`,
+    ] as const)
+  const anyPair = fc.oneof(anyNeighbour, fc.tuple(anyNumber, anyNumber))
+  let compared = 0
+  fc.assert(fc.property(anyPair, ([number, other]) => {
+    const isValid = parsePhoneNumber(other) !== null && parsePhoneNumberFromString(other, max)?.isValid() === true
+    if (number === other || !isValid) return true
+    compared += 1
+    return readPhoneNumber(other, number) === other && readPhoneNumber(number, other) === number
+  }), { numRuns: 3_000 })
+  if (compared < 500) throw new Error(`only ${compared} pairs of valid numbers`)
 })
 
 t.test('a masked number keeps its calling code and its last two digits', async t => {

@@ -183,7 +183,7 @@ export function judgeToken (body: unknown, expected: string | null): Proof | Rea
   const verified = mobiles.filter(identity => provenIdentity.Check(identity))
   if (verified.length === 0) return 'number_mismatch'
   const readable = verified.flatMap(identity => {
-    const phoneNumber = readPhoneNumber(identity.identityValue)
+    const phoneNumber = readPhoneNumber(identity.identityValue, expected)
     return phoneNumber === null ? [] : [{ phoneNumber, profile: readProfile(identity) }]
   })
   const chosen = readable.find(({ phoneNumber }) => phoneNumber === expected) ?? readable[0]

@@ -124,7 +124,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
       : { type: 'refused', cause: 'key_missing' },
     /** The documentation does not say whether a token is bound to this partner or to the user of the attempt. */
     singleUse: (_attempt, evidence) => readGrant(evidence)?.accessToken ?? null,
-    resolve: (_attempt, evidence) => fetchProfile(evidence),
+    resolve: fetchProfile,
   }
 }
 
@@ -162,7 +162,7 @@ function createWeb ({ appKey, partnerName }: Options) {
 }
 
 function createProfile ({ profileUrl, profileHosts }: Options, http: Http, allowInsecure: boolean) {
-  return async (evidence: Json): Promise<Outcome> => {
+  return async ({ phoneNumber }: AttemptContext, evidence: Json): Promise<Outcome> => {
     const grant = readGrant(evidence)
     const url = grant?.endpoint ?? `${profileUrl}/v1/default`
     if (grant === null || !isProfileUrl(url, profileHosts, allowInsecure)) {
@@ -172,7 +172,7 @@ function createProfile ({ profileUrl, profileHosts }: Options, http: Http, allow
     const headers = { authorization: `Bearer ${grant.accessToken}`, 'cache-control': 'no-cache' }
     const { status, body } = await http({ method: 'GET', url, call, headers })
     if (status === 401) return { verdict: 'denied', reason: 'evidence_expired' }
-    const profile = status < 300 ? readProfile(body) : null
+    const profile = status < 300 ? readProfile(body, phoneNumber) : null
     if (profile === null) throw refusal(provider, call, 'provider_bad_response', status)
     return { verdict: 'proven', ...profile }
   }

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { readPhoneNumber } from '../../phone.ts'
+import { findPhoneNumber } from '../../phone.ts'
 import type { Reason } from '../../core/reasons.ts'
 import type { Profile } from '../../core/vocabulary.ts'
 
@@ -21,9 +21,7 @@ const grant = Compile(Type.Object({ accessToken, endpoint: text(2048) }))
 const accepted = Compile(Type.Object({ requestId: Type.String({ minLength: 1, maxLength: 256 }) }))
 const refusal = Compile(Type.Object({ code: Type.Literal(1008) }))
 const unknownKey = Compile(Type.Object({ code: Type.Literal(404) }))
-const profileMessage = Compile(
-  Type.Object({ phoneNumbers: Type.Array(Type.Union([Type.Number(), Type.String()]), { minItems: 1 }) }),
-)
+const profileMessage = Compile(Type.Object({ phoneNumbers: Type.Array(Type.Unknown()) }))
 const anyObject = Compile(Type.Record(Type.String(), Type.Unknown()))
 
 type AnyObject = Record<string, unknown>
@@ -85,10 +83,12 @@ export function isProfileUrl (text: string, hosts: ReadonlySet<string>, allowIns
   return text === `https://${url.host}/v1/default` || (allowInsecure && text === `http://${url.host}/v1/default`)
 }
 
-/** Reads both documented forms (2017 and today). Null when it proves no number. */
-export function readProfile (body: unknown): { phoneNumber: string, profile?: Profile } | null {
+/** Reads both documented forms (2017 and today). The expected number may be any of them. Null: it proves no number. */
+export function readProfile (
+  body: unknown, expected: string | null,
+): { phoneNumber: string, profile?: Profile } | null {
   if (!profileMessage.Check(body)) return null
-  const phoneNumber = readPhoneNumber(body.phoneNumbers[0])
+  const phoneNumber = findPhoneNumber(body.phoneNumbers, expected)
   if (phoneNumber === null) return null
   const profile = toProfile(readObject(body))
   return Object.keys(profile).length === 0 ? { phoneNumber } : { phoneNumber, profile }

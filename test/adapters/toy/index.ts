@@ -103,7 +103,7 @@ function open (env: Settings, io: AdapterIo, provider: string): Adapter | null {
   }
 
   /** The code is good for one exchange, so the token is kept as `state` until the number can be read. */
-  async function resolveLogin ({ state }: AttemptContext, evidence: Json): Promise<Outcome> {
+  async function resolveLogin ({ phoneNumber: expected, state }: AttemptContext, evidence: Json): Promise<Outcome> {
     const code = readCode(evidence)
     const known = readRedirect(state)
     if (code === null || known === null) return { verdict: 'denied', reason: 'evidence_invalid' }
@@ -114,7 +114,7 @@ function open (env: Settings, io: AdapterIo, provider: string): Adapter | null {
       method: 'GET', url: `${origin}/toy/number`, call, headers: { authorization: `Bearer ${token}` },
     })
     if (status === 202) return { verdict: 'pending', retryAfterMs: pollMs, state: { ...known, token } }
-    const phoneNumber = status < 300 ? readNumber(body) : null
+    const phoneNumber = status < 300 ? readNumber(body, expected) : null
     if (phoneNumber === null) throw refusal(provider, call, 'provider_bad_response', status)
     return { verdict: 'proven', phoneNumber }
   }

@@ -27,7 +27,8 @@ export const readCheck = (body: unknown, id: string): Status | null =>
   check.Check(body) && body.id === id ? body.status : null
 export const readWebhook = (body: unknown): Webhook | null => webhook.Check(body) ? body : null
 export const readToken = (body: unknown): string | null => issued.Check(body) ? body.token : null
-export const readNumber = (body: unknown): string | null => owner.Check(body) ? readPhoneNumber(body.number) : null
+export const readNumber = (body: unknown, expected: string | null): string | null =>
+  owner.Check(body) ? readPhoneNumber(body.number, expected) : null
 export const readCode = (evidence: unknown): string | null => code.Check(evidence) ? evidence.code : null
 export const readCheckId = (state: unknown): string | null => stateOfCheck.Check(state) ? state.id : null
 export const readRedirect = (state: unknown): { verifier: string, token?: string } | null =>
