@@ -7,6 +7,7 @@ import type tap from 'tap'
 import type {
   Adapter, AdapterIo, AttemptContext, Callback, Outcome, Provider, Received, Refused, Returned, Started,
 } from '../src/adapters/adapter.ts'
+import { assuranceOf, type Assurance } from '../src/core/assurance.ts'
 import { ProviderError } from '../src/core/errors.ts'
 import { createHttp } from '../src/adapters/http.ts'
 import { digitsOf, parsePhoneNumber } from '../src/phone.ts'
@@ -36,6 +37,8 @@ export type Contract = {
   poll?: Started['poll']
   /** Evidence that proves `phoneNumber` once the attempt has started. */
   good: { evidence: Json, proven: { phoneNumber: string } & Record<string, unknown> }
+  /** How strong the proof by the good evidence is. */
+  assurance: Assurance
   bad: {
     name: string, evidence?: Json, vendor?: (call: Call) => Answer | null, repeated?: boolean, ends: Partial<Ending>,
   }[]
@@ -59,6 +62,7 @@ export type Contract = {
 export const callbackKey = 'AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdEfGhIj'
 export const callbackUrl = `https://verify.example/callbacks/acme/${callbackKey}`
 const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`
+const unknown: Assurance = { possession: 'account', binding: 'none', restricted: true }
 const badResponse = { failed: 'provider_bad_response', retryable: false }
 
 /** A provider's server: the test sets its answers, and reads its requests. */
@@ -249,7 +253,10 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
     vendor.calls.length = 0
     const outcome = await run('resolve')
     talks.resolve = vendor.calls.length > 0
-    t.same(outcome, { verdict: 'proven', ...promised.good.proven })
+    const declared = assuranceOf(adapter.methods[method]?.assurance ?? unknown, attempt.options)
+    const { assurance = declared, ...proven } = outcome as Outcome & { verdict: 'proven' }
+    t.same(proven, { verdict: 'proven', ...promised.good.proven })
+    t.same(assurance, promised.assurance)
     t.ok(parsePhoneNumber(promised.good.proven.phoneNumber))
     t.strictSame(JSON.parse(JSON.stringify(outcome)), outcome)
   })

@@ -1,4 +1,5 @@
 import type { TObject } from 'typebox'
+import type { Assurance, MethodAssurance } from '../core/assurance.ts'
 import { ProviderError } from '../core/errors.ts'
 import { reasons, type Reason } from '../core/reasons.ts'
 import type { Action, CallbackRefusal, DeliveryReceipt, EvidenceKind, Json, Profile } from '../core/vocabulary.ts'
@@ -15,6 +16,11 @@ export type Method = {
   /** What the app may submit; empty when only the provider's callback completes the method. */
   evidence: EvidenceKind[]
   nextActions: Action['type'][]
+  /**
+   * How strong a proof by this method is, as data or as a pure function of valid options. Without options: what
+   * `GET /providers` shows. In doubt, the weaker one.
+   */
+  assurance: MethodAssurance
   /** Life of an attempt unless the workflow sets another one. */
   timeoutMs: number
   /** Schema of `workflow[].options`; `additionalProperties: false`. */
@@ -121,7 +127,11 @@ export type Returned = { code: string } | { error: Reason }
  * "Could not find out" is not an outcome: throw `ProviderError`.
  */
 export type Outcome =
-  | { verdict: 'proven', phoneNumber: string, profile?: Profile, signals?: { [name: string]: Json } }
+  | {
+    verdict: 'proven', phoneNumber: string, profile?: Profile, signals?: { [name: string]: Json }
+    /** What this proof showed, where that differs from proof to proof; absent: the assurance of the method. */
+    assurance?: Assurance
+  }
   | { verdict: 'denied', reason: Reason }
   /** The user may try again with another code. */
   | { verdict: 'incorrect' }

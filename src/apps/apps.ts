@@ -2,6 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Type, type Static } from 'typebox'
 import Value from 'typebox/value'
+import { assuranceLevels } from '../core/assurance.ts'
 import { webhookEventTypes } from '../core/vocabulary.ts'
 import { readSecret, readWebhookUrl } from './endpoint.ts'
 
@@ -71,6 +72,8 @@ export const App = Type.Object({
   }, closed)),
   limits: Type.Optional(Limits),
   includeProfile: Type.Optional(Type.Boolean()),
+  /** Of creates that name none. */
+  minAssurance: Type.Optional(Type.Enum([...assuranceLevels])),
 }, closed)
 export type App = Static<typeof App>
 

@@ -1,3 +1,4 @@
+import { levelOf } from './assurance.ts'
 import type { DecideOptions, Decision, Event } from './events.ts'
 import { reasons, type Reason } from './reasons.ts'
 import { leaseMs } from './verification.ts'
@@ -118,6 +119,8 @@ function decideResolving (current: Current<Resolving>, event: ResolveEvent): Dec
       if (verification.phoneNumber !== null && verification.phoneNumber !== event.phoneNumber) {
         return advance(current, 'failed', 'number_mismatch')
       }
+      // The method promised more than the proof showed.
+      if (levelOf(event.assurance) < verification.minAssurance) return advance(current, 'failed', 'evidence_invalid')
       return verify(current, event)
     case 'codeIncorrect': {
       if (attempt.attemptsRemaining === null) return null
@@ -187,18 +190,17 @@ const startedFrom = ({ method, startedAt, expiresAt }: Starting) =>
 function verify (
   { verification, attempt, now }: Current<Resolving>, event: Event & { type: 'numberProven' },
 ): Decision<Verified> {
-  const { phoneNumber, signals } = event
+  const { phoneNumber, signals, assurance } = event
   const profile = verification.includeProfile ? event.profile : null
   const ended = bumpRevision(endAttempt(verification, 'verified', null, now), now)
-  const result = { phoneNumber, method: attempt.method, verifiedAt: now, profile, signals }
+  const result = { phoneNumber, method: attempt.method, verifiedAt: now, profile, signals, assurance }
   return { next: { ...ended, status: 'verified', phoneNumber, result }, effect: null }
 }
 
 /** Ends the pending attempt and starts the next one, if the reason (or `continues`) says so and a step is left. */
 function advance (
-  {
-    verification, now, startsHere,
-  }: Current, status: EndedAttempt['status'], reason: Reason | null, continues?: boolean,
+  { verification, now, startsHere }: Current,
+  status: EndedAttempt['status'], reason: Reason | null, continues?: boolean,
 ): Decision {
   const ended = endAttempt(verification, status, reason, now)
   const step = verification.workflow[verification.attempts.length - 1]
@@ -278,12 +280,8 @@ function endAttempt (
   const receipt = 'delivery' in last && last.delivery !== undefined ? { delivery: last.delivery } : {}
   const isJudged = last.phase === 'resolving' && (status === 'verified' || status === 'failed')
   const judged = isJudged && last.evidence.hash !== undefined ? { evidenceHash: last.evidence.hash } : {}
-  return {
-    ...verification,
-    attempts: verification.attempts.with(
-      -1, { status, reason, method, startedAt, endedAt: now, ...receipt, ...judged },
-    ),
-  }
+  const ended = { status, reason, method, startedAt, endedAt: now, ...receipt, ...judged }
+  return { ...verification, attempts: verification.attempts.with(-1, ended) }
 }
 
 /** Replaces the pending attempt where no outside observer can see the difference. */

@@ -75,8 +75,9 @@ export const apiErrors = {
   },
   no_eligible_method: {
     status: 422, title: 'No method can serve this request',
-    when: 'Every method of the workflow needs a phone number and none was given, or no configured method can start.',
-    advice: 'Give a phone number, or a workflow with a method that needs none.',
+    when: 'Every method of the workflow needs a phone number and none was given, no configured method can start, '
+      + 'or none reaches `minAssurance`.',
+    advice: 'Give a phone number, a workflow with a method that can serve the request, or a lower `minAssurance`.',
   },
   idempotency_key_reused: {
     status: 422, title: 'This Idempotency-Key was used with another body',

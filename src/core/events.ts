@@ -1,3 +1,4 @@
+import type { Assurance } from './assurance.ts'
 import type { NextReason, Reason } from './reasons.ts'
 import type { Evidence, Resend, Verification } from './verification.ts'
 import type { Action, DeliveryReceipt, Json, Profile } from './vocabulary.ts'
@@ -21,7 +22,7 @@ export type Event =
   | { type: 'evidenceReceived', attempt: number, evidence: Evidence }
   | {
     type: 'numberProven', attempt: number, phoneNumber: string, profile: Profile | null
-    signals: { [name: string]: Json } | null
+    signals: { [name: string]: Json } | null, assurance: Assurance
   }
   | { type: 'codeIncorrect', attempt: number }
   | { type: 'queryStarted', attempt: number }

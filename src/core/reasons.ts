@@ -30,7 +30,9 @@ const table = {
   },
   attempt_timeout: { meaning: 'The attempt timed out.', fallsThrough: true, isProviderFault: false },
   abandoned: { meaning: 'The front end gave up the attempt.', fallsThrough: true, isProviderFault: false },
-  evidence_invalid: { meaning: 'The submitted evidence proves nothing.', fallsThrough: true, isProviderFault: false },
+  evidence_invalid: {
+    meaning: 'The evidence proves nothing, or less than `minAssurance`.', fallsThrough: true, isProviderFault: false,
+  },
   evidence_expired: { meaning: 'The submitted evidence is too old.', fallsThrough: true, isProviderFault: false },
   provider_timeout: { meaning: 'The provider did not answer in time.', fallsThrough: true, isProviderFault: true },
   provider_error: { meaning: 'The provider answered with an error.', fallsThrough: true, isProviderFault: true },

@@ -1,3 +1,4 @@
+import { assuranceOf, levelOf, type AssuranceLevel, type MethodAssurance } from './assurance.ts'
 import { decide } from './decide.ts'
 import type { Reason } from './reasons.ts'
 import type { Step } from './verification.ts'
@@ -5,20 +6,25 @@ import type { DecideOptions, Decision } from './events.ts'
 
 /** What the choice of a method depends on, besides the verification. */
 export type RoutingContext = {
-  methods: ReadonlyMap<string, { needsPhoneNumber: boolean, needsReturnUrl?: boolean, startsLocally?: boolean }>
+  methods: ReadonlyMap<string, {
+    needsPhoneNumber: boolean, needsReturnUrl?: boolean, startsLocally?: boolean, assurance: MethodAssurance,
+  }>
   /** Whether the breaker of this method's provider is open. */
   isOpen (method: string): boolean
 }
 
-type Known = { phoneNumber: string | null, returnUrl: string | null }
+/** What the choice of a method depends on in a verification, or in a request for one. */
+export type Known = { phoneNumber: string | null, returnUrl: string | null, minAssurance: AssuranceLevel }
 
-/** Whether the method is configured and has what it needs from the request. */
+/** Whether the method is configured, proves enough, and has what it needs from the request. */
 export function canServe (
-  { method: name }: Pick<Step, 'method'>, { phoneNumber, returnUrl }: Known, methods: RoutingContext['methods'],
+  { method: name, options }: Pick<Step, 'method' | 'options'>, { phoneNumber, returnUrl, minAssurance }: Known,
+  methods: RoutingContext['methods'],
 ): boolean {
   const method = methods.get(name)
   if (method === undefined || (method.needsPhoneNumber && phoneNumber === null)) return false
-  return method.needsReturnUrl !== true || returnUrl !== null
+  if (method.needsReturnUrl === true && returnUrl === null) return false
+  return levelOf(assuranceOf(method.assurance, options)) >= minAssurance
 }
 
 /** Skips every attempt that cannot start, until one can or none is left. */

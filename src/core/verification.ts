@@ -1,3 +1,4 @@
+import type { Assurance, AssuranceLevel } from './assurance.ts'
 import type { Action, DeliveryReceipt, Json, Profile, WebhookEventType } from './vocabulary.ts'
 import type { Reason } from './reasons.ts'
 
@@ -119,6 +120,8 @@ export type Common = {
   idempotency: IdempotencyClaim | null
   /** The app receives the profile; otherwise it is not kept. */
   includeProfile: boolean
+  /** A weaker proof does not verify. */
+  minAssurance: AssuranceLevel
   /** W3C `traceparent` of the create request; absent when the request was not traced. */
   traceparent?: string
   workflow: Step[]
@@ -140,6 +143,7 @@ export type Result = {
   verifiedAt: number
   profile: Profile | null
   signals: { [name: string]: Json } | null
+  assurance: Assurance
 }
 export type Pending = Common & { status: 'pending' }
 export type Verified = Common & { status: 'verified', result: Result }

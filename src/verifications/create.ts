@@ -1,6 +1,7 @@
 import type { App } from '../apps/apps.ts'
 import type { CountryPolicy } from '../apps/country-policy.ts'
 import type { Limits } from '../apps/limits.ts'
+import type { AssuranceLevel } from '../core/assurance.ts'
 import { allowsReturnUrl } from '../apps/return-urls.ts'
 import type { Methods } from '../adapters/guard.ts'
 import { ApiError } from '../core/errors.ts'
@@ -31,6 +32,7 @@ export type CreateRequest = {
   returnUrl?: string
   expiresInSeconds?: number
   onConflict?: 'error' | 'replace'
+  minAssurance?: AssuranceLevel
 }
 
 /** A new verification, its first attempt started; or the one that an earlier request with the same key made. */
@@ -51,7 +53,8 @@ export type CreateParts = {
 type Number = { number: string, country: string | null }
 /** What stays the same however often the insert is tried. */
 type Plan = {
-  app: App, request: CreateRequest, asked: Number | null, workflow: Step[], keys: KeyName[], key: IdempotencyKey,
+  app: App, request: CreateRequest, asked: Number | null, workflow: Step[], minAssurance: AssuranceLevel
+  keys: KeyName[], key: IdempotencyKey
 }
 
 const maxTries = 5
@@ -70,9 +73,11 @@ export function createCreate (parts: CreateParts): Create {
       const errors = [{ field: 'returnUrl', message: 'is not allowed for this app' }]
       throw new ApiError('invalid_request', '`returnUrl` is not one of the app\'s allowed return URLs.', { errors })
     }
-    const known = { phoneNumber: asked?.number ?? null, returnUrl: request.returnUrl ?? null }
+    const minAssurance = request.minAssurance ?? app.minAssurance ?? 1
+    const known = { phoneNumber: asked?.number ?? null, returnUrl: request.returnUrl ?? null, minAssurance }
     return {
-      app, request, asked, workflow: planWorkflow(request.workflow ?? app.workflow, known, methods),
+      app, request, asked, minAssurance,
+      workflow: planWorkflow(request.workflow ?? app.workflow, known, methods),
       keys: asked === null ? [] : numberKeys(sealer.names, app.id, asked.number),
       key: idempotencyKey === null ? noIdempotencyKey : readIdempotencyKey(sealer, app.id, idempotencyKey, request),
     }
@@ -87,14 +92,14 @@ export function createCreate (parts: CreateParts): Create {
   }
 
   function newVerification (
-    { app, request, asked, workflow, key }: Plan, claim: KeyClaim, at: number, traceparent: string | null,
+    { app, request, asked, workflow, minAssurance, key }: Plan, claim: KeyClaim, at: number, traceparent: string | null,
   ): NewVerification {
     const country = countryOf(asked)
     // In the order of the record's structure; see `record-codec.ts`.
     return {
       id: claim.id, appId: app.id, phoneNumber: asked?.number ?? null, reference: request.reference ?? null,
       metadata: request.metadata ?? {}, locale: request.locale ?? null, device: request.device ?? {},
-      returnUrl: request.returnUrl ?? null, includeProfile: app.includeProfile === true, workflow,
+      returnUrl: request.returnUrl ?? null, includeProfile: app.includeProfile === true, minAssurance, workflow,
       webhookEvents: app.webhook === undefined ? [] : [...app.webhook.events ?? defaultEventTypes],
       expiresAt: at + (request.expiresInSeconds ?? defaultExpirySeconds) * 1000,
       idempotency: key === noIdempotencyKey ? null : holdKey(key, claim),

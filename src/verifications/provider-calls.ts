@@ -1,5 +1,6 @@
 import type { AttemptContext, Method, Outcome, Started } from '../adapters/adapter.ts'
 import type { AdapterMap, GuardedAdapter } from '../adapters/guard.ts'
+import { assuranceOf, type Assurance } from '../core/assurance.ts'
 import { ProviderError } from '../core/errors.ts'
 import type { Event } from '../core/events.ts'
 import { currentAttempt, providerOf, type Evidence, type Verification } from '../core/verification.ts'
@@ -114,10 +115,9 @@ export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: Pro
     },
     async resolve (verification, index, evidence, repeated) {
       try {
-        const { adapter, context } = find(verification, index)
-        return eventOf(
-          await adapter.resolve(context, evidence.value, { repeated }, verification), index, evidence.from, now,
-        )
+        const { adapter, method, context } = find(verification, index)
+        const outcome = await adapter.resolve(context, evidence.value, { repeated }, verification)
+        return eventOf(outcome, index, { assurance: assuranceOf(method.assurance, context.options), evidence, now })
       } catch (error) {
         if (error instanceof ProviderError && !error.retryable) {
           return { type: 'attemptFailed', attempt: index, reason: error.reason }
@@ -158,11 +158,14 @@ export function acceptedEvidence (
   return { index: current.index, evidence: adapters.get(providerOf(method))?.methods[method]?.evidence ?? [], action }
 }
 
-function eventOf (outcome: Outcome, attempt: number, from: Evidence['from'], now: () => number): Event {
+function eventOf (
+  outcome: Outcome, attempt: number,
+  { assurance: promised, evidence: { from }, now }: { assurance: Assurance, evidence: Evidence, now: () => number },
+): Event {
   switch (outcome.verdict) {
     case 'proven': {
-      const { phoneNumber, profile = null, signals = null } = outcome
-      return { type: 'numberProven', attempt, phoneNumber, profile, signals }
+      const { phoneNumber, profile = null, signals = null, assurance = promised } = outcome
+      return { type: 'numberProven', attempt, phoneNumber, profile, signals, assurance }
     }
     case 'denied': return { type: 'attemptFailed', attempt, reason: outcome.reason }
     case 'incorrect': return { type: 'codeIncorrect', attempt }

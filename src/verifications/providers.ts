@@ -1,11 +1,17 @@
 import type { AdapterMap, GuardedAdapter } from '../adapters/guard.ts'
 import type { Method } from '../adapters/adapter.ts'
+import { assuranceOf, rate, type RatedAssurance } from '../core/assurance.ts'
 import type { Reason } from '../core/reasons.ts'
 
 /** One item of `GET /providers`; times are RFC 3339. */
 export type ProviderItem = {
   provider: string
-  methods: ({ method: string } & Pick<Method, 'needsPhoneNumber' | 'evidence' | 'nextActions'>)[]
+  methods: ({
+    method: string
+    /** Without options. */
+    assurance: RatedAssurance
+    restricted: boolean
+  } & Pick<Method, 'needsPhoneNumber' | 'evidence' | 'nextActions'>)[]
   health: {
     breaker: 'closed' | 'open' | 'halfOpen'
     errorRate: number
@@ -21,8 +27,10 @@ function describeProvider ({ provider, methods, health }: GuardedAdapter): Provi
   const { breaker, errorRate, lastSuccessAt, lastFailure } = health()
   return {
     provider,
-    methods: Object.entries(methods).map(([method, { needsPhoneNumber, evidence, nextActions }]) =>
-      ({ method, needsPhoneNumber, evidence, nextActions })),
+    methods: Object.entries(methods).map(([method, { needsPhoneNumber, evidence, nextActions, ...declared }]) => {
+      const assurance = rate(assuranceOf(declared.assurance, {}))
+      return { method, needsPhoneNumber, evidence, nextActions, assurance, restricted: assurance.restricted }
+    }),
     health: {
       breaker, errorRate,
       lastSuccessAt: lastSuccessAt === null ? null : new Date(lastSuccessAt).toISOString(),

@@ -7,9 +7,8 @@ import { createPacker } from '../store/packing.ts'
  * a record. The list may only grow at its end; an object with other fields is stored with its names.
  */
 const common = [
-  'appId', 'phoneNumber', 'reference', 'metadata', 'locale', 'device', 'returnUrl', 'includeProfile', 'workflow',
-  'webhookEvents',
-  'expiresAt', 'idempotency',
+  'appId', 'phoneNumber', 'reference', 'metadata', 'locale', 'device', 'returnUrl', 'includeProfile', 'minAssurance',
+  'workflow', 'webhookEvents', 'expiresAt', 'idempotency',
 ]
 const changing = ['status', 'attempts', 'revision', 'createdAt', 'updatedAt']
 const attempt = ['status', 'phase', 'method', 'startedAt', 'expiresAt']
@@ -32,10 +31,11 @@ const packer = createPacker([
   ['type', 'url', 'platforms', 'notOpenedAfterMs'],
   [...common, 'country', ...changing, 'result'],
   [...common, 'country', ...changing, 'reason'],
-  ['phoneNumber', 'method', 'verifiedAt', 'profile', 'signals'],
+  ['phoneNumber', 'method', 'verifiedAt', 'profile', 'signals', 'assurance'],
   [...common, 'country', 'traceparent', ...changing],
   ['from', 'value', 'hash'],
   [...ended, 'evidenceHash'],
+  ['possession', 'binding', 'restricted'],
 ])
 
 /** The id is the name that the record is sealed under, so it is not stored again. */

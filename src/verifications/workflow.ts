@@ -2,15 +2,12 @@ import type { TSchema } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import type { Methods } from '../adapters/guard.ts'
 import { ApiError } from '../core/errors.ts'
-import { canServe } from '../core/routing.ts'
+import { canServe, type Known } from '../core/routing.ts'
 import type { Step } from '../core/verification.ts'
 import type { Json } from '../core/vocabulary.ts'
 import type { WorkflowItem } from '../apps/apps.ts'
 
 export type WorkflowRequest = readonly WorkflowItem[]
-
-/** What a method may need from the request. */
-export type Known = { phoneNumber: string | null, returnUrl: string | null }
 
 /**
  * The option that every method has: a user's refusal continues with the next step instead of ending the verification.
@@ -19,21 +16,29 @@ const rejectionOption = 'continueWhenRejected'
 
 /**
  * The steps of a new verification: the requested ones, else the app's, else every configured method that can serve the
- * request, silent methods first. Throws `ApiError`: a method that does not exist, an option that it does not have, or
- * no method that can serve the request.
+ * request, silent methods first. A requested step that cannot serve it stays, and is skipped when it would start.
+ * Throws `ApiError`: a method that does not exist, an option that it does not have, or no method that can serve the
+ * request.
  */
 export function planWorkflow (items: WorkflowRequest | undefined, known: Known, methods: Methods): Step[] {
   const chosen = items ?? defaultWorkflow(known, methods)
   const steps = chosen.map(
     (item, index) => planStep(typeof item === 'string' ? { method: item } : item, index, methods),
   )
-  if (steps.some(step => canServe(step, known, methods))) return steps
+  const serving = steps.filter(step => canServe(step, known, methods))
+  if (serving.length > 0) return items === undefined ? serving : steps
+  if (steps.some(step => canServe(step, { ...known, minAssurance: 1 }, methods))) {
+    const message = 'is above the assurance of every method that can serve the request'
+    throw new ApiError('no_eligible_method', `\`minAssurance\` ${known.minAssurance} ${message}.`, {
+      errors: [{ field: 'minAssurance', message }],
+    })
+  }
   throw new ApiError('no_eligible_method', known.phoneNumber === null
     ? 'No method of the workflow works without a phone number.'
     : 'No configured method can verify this number.')
 }
 
-function defaultWorkflow ({ phoneNumber }: Known, methods: Methods): string[] {
+function defaultWorkflow ({ phoneNumber }: Pick<Known, 'phoneNumber'>, methods: Methods): string[] {
   return [...methods]
     .filter(([, method]) => method.defaultRank !== undefined && method.needsPhoneNumber === (phoneNumber !== null))
     .sort(([, a], [, b]) => (a.defaultRank ?? 0) - (b.defaultRank ?? 0))

@@ -104,8 +104,8 @@ t.test('a failed call is reported with who has to fix it', async t => {
 t.test('a local start is not a call', async t => {
   const local = {
     needsPhoneNumber: false, evidence: [], nextActions: [], timeoutMs: 1, options: Type.Object({}), isRepeatable: true,
-    sendsMessage: false,
-    startsLocally: true,
+    sendsMessage: false, startsLocally: true,
+    assurance: { possession: 'account', binding: 'none', restricted: false } as const,
   }
   const { guarded, calls, spans, clock } = setUp({ methods: { 'acme.otp': local } })
   t.equal(await guarded.start(attempt, subject), started)

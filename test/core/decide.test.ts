@@ -1,11 +1,12 @@
 import t from 'tap'
+import type { Assurance, AssuranceLevel } from '../../src/core/assurance.ts'
 import { createVerification, decide } from '../../src/core/decide.ts'
 import { reasons, reasonWords } from '../../src/core/reasons.ts'
 import {
-  apply, applyAll, asked, created, describe, events, pendingAttempt, request, start, states, step,
+  apply, applyAll, asked, assurance, created, describe, events, pendingAttempt, request, start, states, step,
   type EventName, type StateName,
 } from './fixtures.ts'
-import { leaseMs } from '../../src/core/verification.ts'
+import { leaseMs, type Verification } from '../../src/core/verification.ts'
 
 // Rows: states; columns: events. An event that is missing is ignored. This table is the specification.
 const next = 'pending:1:starting +start'
@@ -241,7 +242,7 @@ t.test('the proof', async t => {
     status: 'verified', phoneNumber: asked, attempts: [{ status: 'verified', reason: null }],
     result: {
       phoneNumber: asked, method: 'truid.phone_check', verifiedAt: start, profile: { name: { first: 'A' } },
-      signals: { line: 'm' },
+      signals: { line: 'm' }, assurance,
     },
   })
   const discovered = applyAll(
@@ -251,6 +252,25 @@ t.test('the proof', async t => {
   t.match(discovered, { phoneNumber: asked, result: { profile: null } }, 'a profile the app did not ask for is dropped')
   t.notMatch(JSON.stringify(states.verified), /"state"|"evidence"/, 'what served to continue the attempt is dropped')
   t.notMatch(JSON.stringify(states.canceled), /"state"|"action"/)
+})
+
+t.test('a proof that is weaker than the verification demands does not verify', async t => {
+  const before = (minAssurance: AssuranceLevel, ...steps: string[]): Verification => applyAll(
+    created({ minAssurance, workflow: steps.map(name => step(name)) }), events.attemptStarted, events.evidenceApp,
+  )
+  const proven = (binding: Assurance['binding']) =>
+    ({ ...events.numberProven, assurance: { ...assurance, binding } }) as const
+  t.match(apply(before(2, 'a.otp'), proven('session')), { status: 'verified' })
+  t.match(apply(before(1, 'a.otp'), proven('none')), {
+    status: 'verified', result: { assurance: { possession: 'message', binding: 'none' } },
+  })
+  t.match(apply(before(2, 'a.otp'), proven('none')), { status: 'failed', reason: 'evidence_invalid' })
+  t.match(apply(before(3, 'a.otp', 'b.check'), proven('session')), {
+    status: 'pending', attempts: [{ status: 'failed', reason: 'evidence_invalid' }, { status: 'pending' }],
+  }, 'the next attempt may prove more')
+  t.match(apply(before(3, 'a.otp', 'b.check'), { ...proven('none'), phoneNumber: '+14155550101' }), {
+    status: 'failed', reason: 'number_mismatch',
+  })
 })
 
 t.test('the user opened the prompt', async t => {

@@ -8,13 +8,16 @@ export const asked = '+14155550100'
 /** The time at which every state below was made; ms since the epoch. */
 export const start = 1_000_000
 
+/** Of every proof below. */
+export const assurance = { possession: 'message', binding: 'session', restricted: false } as const
+
 export const step = (method: string, more: Partial<Step> = {}): Step =>
   ({ method, timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false, ...more })
 
 /** In the order of the record's structure; see `record-codec.ts`. */
 export const request = (more: Partial<NewVerification> = {}): NewVerification => ({
   id: 'ver_x', appId: 'shop', phoneNumber: asked, reference: null, metadata: {}, locale: null, device: {},
-  returnUrl: null, includeProfile: true, workflow: [step('truid.phone_check'), step('otpless.otp')],
+  returnUrl: null, includeProfile: true, minAssurance: 1, workflow: [step('truid.phone_check'), step('otpless.otp')],
   webhookEvents: [], expiresAt: start + 600_000, idempotency: null, ...more,
 })
 
@@ -66,8 +69,11 @@ export const events = {
   evidencePoll: { type: 'evidenceReceived', attempt: 0, evidence: { from: 'poll', value: {} } },
   numberProven: {
     type: 'numberProven', attempt: 0, phoneNumber: asked, profile: { name: { first: 'A' } }, signals: { line: 'm' },
+    assurance,
   },
-  otherNumberProven: { type: 'numberProven', attempt: 0, phoneNumber: '+14155550101', profile: null, signals: null },
+  otherNumberProven: {
+    type: 'numberProven', attempt: 0, phoneNumber: '+14155550101', profile: null, signals: null, assurance,
+  },
   codeIncorrect: { type: 'codeIncorrect', attempt: 0 },
   queryStarted: { type: 'queryStarted', attempt: 0 },
   queryRejected: { type: 'queryRejected', attempt: 0 },

@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { bindings, levelOf } from '../../src/core/assurance.ts'
 import { decide } from '../../src/core/decide.ts'
 import type { Event } from '../../src/core/events.ts'
 import { reasonWords } from '../../src/core/reasons.ts'
 import { currentAttempt, dueAt, isFinal, type Verification } from '../../src/core/verification.ts'
 import { webhookEventTypes } from '../../src/core/vocabulary.ts'
 import { webhookEventsOf } from '../../src/core/webhook-events.ts'
-import { asked, created, events, start, step } from './fixtures.ts'
+import { asked, assurance, created, events, start, step } from './fixtures.ts'
 
 const attempt = fc.integer({ min: 0, max: 3 })
 const reason = fc.constantFrom(...reasonWords)
@@ -23,8 +24,9 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   fc.tuple(attempt, reason).map(([attempt, reason]): Event => ({ type: 'attemptFailed', attempt, reason })),
   fc.tuple(attempt, from)
     .map(([attempt, from]): Event => ({ type: 'evidenceReceived', attempt, evidence: { from, value: { from } } })),
-  fc.tuple(attempt, fc.constantFrom(asked, '+14155550101'))
-    .map(([attempt, phoneNumber]): Event => ({ ...events.numberProven, attempt, phoneNumber })),
+  fc.tuple(attempt, fc.constantFrom(asked, '+14155550101'), fc.constantFrom(...bindings))
+    .map(([attempt, phoneNumber, binding]): Event =>
+      ({ ...events.numberProven, attempt, phoneNumber, assurance: { ...assurance, binding } })),
   fc.tuple(attempt, from, later)
     .map(([attempt, from, after]): Event => ({ type: 'stillPending', attempt, from, askAgainAt: start + after })),
 )
@@ -50,6 +52,7 @@ function assertSound (before: Verification, event: Event, after: Verification, p
   if (after.status === 'verified') {
     assert(event.type === 'numberProven' && event.phoneNumber === (phoneNumber ?? event.phoneNumber), 'no proof')
     const last = before.attempts.at(-1)
+    assert(levelOf(after.result.assurance) >= before.minAssurance, 'too weak a proof')
     assert(last?.status === 'pending' && last.phase === 'resolving', 'verified without evidence')
   }
   assert(isFinal(after) === (currentAttempt(after) === null), 'an attempt is pending until the end')
@@ -59,9 +62,11 @@ function assertSound (before: Verification, event: Event, after: Verification, p
 }
 
 t.test('any interleaving and repetition ends in exactly one final state', async t => {
-  fc.assert(fc.property(anyWorkflow, fc.option(fc.constant(asked)), anyHistory, (workflow, phoneNumber, history) => {
+  const level = fc.constantFrom(1 as const, 2 as const)
+  const number = fc.option(fc.constant(asked))
+  fc.assert(fc.property(anyWorkflow, number, level, anyHistory, (workflow, phoneNumber, minAssurance, history) => {
     let now = start
-    let verification = created({ workflow, phoneNumber, webhookEvents: [...webhookEventTypes] })
+    let verification = created({ workflow, phoneNumber, minAssurance, webhookEvents: [...webhookEventTypes] })
     const take = (event: Event, startsHere = false): void => {
       const decision = decide(verification, event, now, { startsHere })
       if (decision === null) return

@@ -1,19 +1,23 @@
 import t from 'tap'
 import { createVerification } from '../../src/core/decide.ts'
-import { canServe, skipIneligible } from '../../src/core/routing.ts'
-import { asked, request, start, states, step } from './fixtures.ts'
-import type { NewVerification } from '../../src/core/verification.ts'
+import { canServe, skipIneligible, type RoutingContext } from '../../src/core/routing.ts'
+import { asked, assurance, request, start, states, step } from './fixtures.ts'
+import type { AssuranceLevel } from '../../src/core/assurance.ts'
+import type { NewVerification, Step } from '../../src/core/verification.ts'
 
-const methods = new Map([
-  ['loud.otp', { needsPhoneNumber: true }],
-  ['silent.check', { needsPhoneNumber: true }],
-  ['finder.web', { needsPhoneNumber: false }],
-  ['operator.number', { needsPhoneNumber: true, needsReturnUrl: true }],
+type RoutedMethod = RoutingContext['methods'] extends ReadonlyMap<string, infer Routed> ? Routed : never
+const relayed = { possession: 'sim', binding: 'none', restricted: false } as const
+const bound = { ...relayed, binding: 'session' } as const
+const methods: RoutingContext['methods'] = new Map<string, RoutedMethod>([
+  ['loud.otp', { needsPhoneNumber: true, assurance }],
+  ['silent.check', { needsPhoneNumber: true, assurance: ({ version }) => version === 1 ? relayed : bound }],
+  ['finder.web', { needsPhoneNumber: false, assurance }],
+  ['operator.number', { needsPhoneNumber: true, needsReturnUrl: true, assurance: bound }],
 ])
 
 t.test('canServe: the method is configured and has what it needs', async t => {
   const serves = (method: string, phoneNumber: string | null, returnUrl: string | null = null): boolean =>
-    canServe({ method }, { phoneNumber, returnUrl }, methods)
+    canServe(step(method), { phoneNumber, returnUrl, minAssurance: 1 }, methods)
   t.ok(serves('loud.otp', asked))
   t.notOk(serves('loud.otp', null))
   t.ok(serves('finder.web', null))
@@ -22,6 +26,14 @@ t.test('canServe: the method is configured and has what it needs', async t => {
   t.ok(serves('operator.number', asked, 'https://shop.example/'))
   t.notOk(serves('operator.number', null, 'https://shop.example/'))
   t.notOk(serves('absent.otp', asked))
+})
+
+t.test('canServe: the method proves enough, with these options', async t => {
+  const serves = (method: string, minAssurance: AssuranceLevel, options: Step['options'] = {}): boolean =>
+    canServe(step(method, { options }), { phoneNumber: asked, returnUrl: null, minAssurance }, methods)
+  t.strictSame(([1, 2, 3] as const).map(level => serves('loud.otp', level)), [true, true, false])
+  t.strictSame(([1, 2, 3] as const).map(level => serves('silent.check', level)), [true, true, true])
+  t.strictSame(([1, 2, 3] as const).map(level => serves('silent.check', level, { version: 1 })), [true, false, false])
 })
 
 /** The attempts of a new verification, with the reasons of those that were skipped. */
@@ -45,6 +57,9 @@ t.test('an attempt that cannot start is skipped with the reason', async t => {
   t.match(route(['absent.otp', 'operator.number', 'loud.otp']), {
     attempts: [['skipped', null], ['skipped', null], ['pending', null]],
   }, 'not configured, or without a return URL')
+  t.match(route(['loud.otp', 'silent.check'], { minAssurance: 3 }), {
+    status: 'pending', effect: 'start', attempts: [['skipped', null], ['pending', null]],
+  }, 'it proves less than the verification demands')
   t.match(route(['silent.check', 'loud.otp'], {}, ['silent.check', 'loud.otp']), {
     status: 'failed', reason: 'provider_unavailable', effect: null,
     attempts: [['skipped', 'provider_unavailable'], ['skipped', 'provider_unavailable']],

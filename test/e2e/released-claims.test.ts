@@ -19,6 +19,7 @@ t.test('a call counts as repeated only after a lost response', async t => {
           needsPhoneNumber: true, evidence: ['code'], nextActions: [
             'submitCode',
           ], timeoutMs: 60_000, isRepeatable: false, sendsMessage: true, codeAttempts: 5,
+          assurance: { possession: 'message', binding: 'session', restricted: false },
           options: Type.Object({}, { additionalProperties: false }),
         },
       },

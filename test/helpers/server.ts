@@ -78,7 +78,7 @@ export function createMemoryGateway (ids: Ids) {
           ?? null,
         metadata: request.metadata ?? {}, locale: request.locale ?? null, device: request.device ?? {},
         returnUrl: request.returnUrl ?? null, idempotency: null, webhookEvents: [],
-        includeProfile: app.includeProfile === true, expiresAt: now + 600_000,
+        includeProfile: app.includeProfile === true, minAssurance: request.minAssurance ?? 1, expiresAt: now + 600_000,
         workflow: [
           { method: 'otpless.otp', timeoutMs: 300_000, options: {}, isRepeatable: false, continueWhenRejected: false },
         ],
@@ -113,7 +113,7 @@ export function createMemoryGateway (ids: Ids) {
         verification: apply(id, {
           type: 'numberProven', attempt: 0, phoneNumber: number, profile: {
             email: 'a@example.com',
-          }, signals: { line: number },
+          }, signals: { line: number }, assurance: { possession: 'message', binding: 'session', restricted: false },
         }),
         settled: true,
       }
@@ -155,7 +155,10 @@ export function createMemoryGateway (ids: Ids) {
     },
     providers: () => [{
       provider: 'otpless', methods: [
-        { method: 'otpless.otp', needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'] },
+        {
+          method: 'otpless.otp', needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'],
+          assurance: { level: 2, possession: 'message', binding: 'session', restricted: true }, restricted: true,
+        },
       ],
       health: { breaker: 'closed', errorRate: 0, lastSuccessAt: null, lastFailure: null },
     }],

@@ -7,7 +7,8 @@ const options = Type.Object(
 )
 const method = (more: Partial<Method>): Method => ({
   needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false,
-  sendsMessage: false, options, ...more,
+  sendsMessage: false, options,
+  assurance: { possession: 'message', binding: 'session', restricted: false }, ...more,
 })
 
 /** One method of each kind that the gateway treats differently. */

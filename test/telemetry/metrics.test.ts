@@ -35,7 +35,7 @@ function run (
       : {
         country: parsePhoneNumber(number)?.country ?? noCountry,
       }, reference: 'secret', metadata: {}, locale: null, device: {}, returnUrl: null, idempotency: null,
-    includeProfile: false, workflow: workflow.map(step), expiresAt: now + 600_000, webhookEvents: [],
+    includeProfile: false, minAssurance: 1, workflow: workflow.map(step), expiresAt: now + 600_000, webhookEvents: [],
   }, now).next
   metrics.countChange(null, record)
   for (const event of events) {
@@ -57,7 +57,10 @@ const evidence = (attempt: number): Event => (
   { type: 'evidenceReceived', attempt, evidence: { from: 'app', value: { code: '550142' } } }
 )
 const proven = (attempt: number, number = phoneNumber): Event => (
-  { type: 'numberProven', attempt, phoneNumber: number, profile: null, signals: null }
+  {
+    type: 'numberProven', attempt, phoneNumber: number, profile: null, signals: null,
+    assurance: { possession: 'message', binding: 'session', restricted: false },
+  }
 )
 const failed = (attempt: number, reason: Reason): Event => ({ type: 'attemptFailed', attempt, reason })
 

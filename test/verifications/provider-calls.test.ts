@@ -3,7 +3,7 @@ import type { Outcome } from '../../src/adapters/adapter.ts'
 import { ProviderError } from '../../src/core/errors.ts'
 import type { Reason } from '../../src/core/reasons.ts'
 import { acceptedEvidence, callbackUrl } from '../../src/verifications/provider-calls.ts'
-import { apply, asked, created, events, step } from '../core/fixtures.ts'
+import { apply, asked, assurance, created, events, step } from '../core/fixtures.ts'
 import { openTestbed, publicUrl, type SetUp } from '../helpers/verifications.ts'
 import type { NewVerification } from '../../src/core/verification.ts'
 
@@ -100,10 +100,15 @@ t.test('an answer to evidence becomes an event', async t => {
   }
   const attempt = 0
   t.strictSame(await answered({ verdict: 'proven', phoneNumber: asked }), {
-    type: 'numberProven', attempt, phoneNumber: asked, profile: null, signals: null,
+    type: 'numberProven', attempt, phoneNumber: asked, profile: null, signals: null, assurance,
   })
   const more = { profile: { gender: 'x' }, signals: { line: 'mobile' } }
   t.match(await answered({ verdict: 'proven', phoneNumber: asked, ...more }), more)
+  const shown = { possession: 'sim', binding: 'none', restricted: true } as const
+  t.match(
+    await answered({ verdict: 'proven', phoneNumber: asked, assurance: shown }), { assurance: shown },
+    'what this proof showed, not what the method usually does',
+  )
   t.strictSame(await answered({ verdict: 'denied', reason: 'number_mismatch' }), {
     type: 'attemptFailed', attempt, reason: 'number_mismatch',
   })

@@ -13,6 +13,7 @@ t.test('each configured provider with its methods', async t => {
   t.equal(toy?.provider, 'toy')
   t.strictSame(toy?.methods.find(({ method }) => method === 'toy.silent'), {
     method: 'toy.silent', needsPhoneNumber: true, evidence: ['code', 'none'], nextActions: ['openUrlOnCellular'],
+    assurance: { level: 2, possession: 'message', binding: 'session', restricted: false }, restricted: false,
   }, 'nothing but what the API documents')
   t.strictSame(toy?.health, { breaker: 'closed', errorRate: 0, lastSuccessAt: null, lastFailure: null })
   t.strictSame(gateway.providers(), listProviders(adapters))

@@ -1,30 +1,35 @@
 import { Type } from 'typebox'
 import t from 'tap'
 import type { Method } from '../../src/adapters/adapter.ts'
+import type { Assurance } from '../../src/core/assurance.ts'
 import { ApiError } from '../../src/core/errors.ts'
-import { planWorkflow, type Known, type WorkflowRequest } from '../../src/verifications/workflow.ts'
+import type { Known } from '../../src/core/routing.ts'
+import { planWorkflow, type WorkflowRequest } from '../../src/verifications/workflow.ts'
 import type { Methods } from '../../src/adapters/guard.ts'
 
 const method = (more: Partial<Method> = {}): Method => ({
   needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false,
-  sendsMessage: false, options: Type.Object(
+  sendsMessage: false, assurance: { possession: 'message', binding: 'session', restricted: false },
+  options: Type.Object(
     { codeLength: Type.Optional(Type.Union([Type.Literal(4), Type.Literal(6)])) }, { additionalProperties: false },
   ), ...more,
 })
+const silent: Assurance = { possession: 'sim', binding: 'session', restricted: false }
 const methods: Methods = new Map([
   ['loud.otp', method({ defaultRank: 3 })],
-  ['silent.check', method({ defaultRank: 1, isRepeatable: true })],
+  ['silent.check', method({ defaultRank: 1, isRepeatable: true, assurance: silent })],
   ['finder.web', method({ needsPhoneNumber: false, defaultRank: 4 })],
-  ['finder.oauth', method({ needsPhoneNumber: false })],
+  ['finder.oauth', method({ needsPhoneNumber: false, assurance: { ...silent, binding: 'none' } })],
   ['operator.number', method({ needsReturnUrl: true })],
 ])
-const known = { phoneNumber: '+14155550100', returnUrl: null }
-const nothing = { phoneNumber: null, returnUrl: null }
+const known: Known = { phoneNumber: '+14155550100', returnUrl: null, minAssurance: 1 }
+const nothing: Known = { ...known, phoneNumber: null }
 const names = (...given: Parameters<typeof planWorkflow>): string[] => planWorkflow(...given).map(step => step.method)
 
 t.test('the default: every configured method that can serve the request, silent methods first', async t => {
   t.strictSame(names(undefined, known, methods), ['silent.check', 'loud.otp'])
   t.strictSame(names(undefined, nothing, methods), ['finder.web'])
+  t.strictSame(names(undefined, { ...known, minAssurance: 3 }, methods), ['silent.check'], 'that proves enough')
   t.throws(() => planWorkflow(undefined, known, new Map()), /^No configured method can verify this number/)
 })
 
@@ -58,6 +63,7 @@ t.test('a workflow that is refused', async t => {
   refused(['operator.number'], known, 'no_eligible_method')
   t.strictSame(names(['operator.number'], { ...known, returnUrl: 'https://x.example' }, methods), ['operator.number'])
   refused(['loud.otp'], nothing, 'no_eligible_method')
+  refused(['loud.otp', 'finder.oauth'], { ...known, minAssurance: 3 }, 'no_eligible_method', 'minAssurance')
   refused(
     [{ method: 'loud.otp', options: { codeLength: 5 } }], known, 'invalid_request', 'workflow/0/options/codeLength',
   )
@@ -69,5 +75,9 @@ t.test('a workflow that is refused', async t => {
   t.strictSame(
     names(['loud.otp', 'finder.oauth'], nothing, methods), ['loud.otp', 'finder.oauth'],
     'one that can serve is enough; the other is skipped when it would start',
+  )
+  t.strictSame(
+    names(['finder.oauth', 'loud.otp'], { ...known, minAssurance: 2 }, methods), ['finder.oauth', 'loud.otp'],
+    'one that proves enough is enough, too',
   )
 })

@@ -115,7 +115,9 @@ export async function startWebhooks (t: Test, options: Options) {
     const step = { method: 'otpless.otp', timeoutMs: 60_000, options: {}, isRepeatable: false }
     const { next } = createVerification({
       id: ids.newId(appId, partition), appId, phoneNumber, reference: null, metadata: {}, locale: null, device: {},
-      returnUrl: null, idempotency: null, includeProfile: true, workflow: [{ ...step, continueWhenRejected: false }],
+      returnUrl: null, idempotency: null, includeProfile: true, minAssurance: 1, workflow: [
+        { ...step, continueWhenRejected: false },
+      ],
       expiresAt: time + 600_000, webhookEvents: ['canceled'],
     }, time)
     return decide(next, { type: 'canceled', reason: 'app_canceled' }, time)?.next ?? next

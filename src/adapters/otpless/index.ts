@@ -3,6 +3,7 @@ import { Compile } from 'typebox/compile'
 import type { Adapter, AdapterIo, AttemptContext, Method, Provider, Settings } from '../adapter.ts'
 import { readOrigin, setting } from '../settings.ts'
 import { createApi, provider, type OtpOptions } from './api.ts'
+import { assuranceOfOtp } from './assurance.ts'
 import { isSigned, readToken, readWebhook } from './wire.ts'
 
 // https://otpless.com/docs/api-reference
@@ -35,6 +36,8 @@ const token: Method = {
   needsPhoneNumber: false,
   evidence: ['token'],
   nextActions: ['submitToken'],
+  // That of an account; the token says what it was.
+  assurance: { possession: 'account', binding: 'session', restricted: false },
   timeoutMs: 300_000,
   options: Type.Object({}, { additionalProperties: false }),
   isRepeatable: true,
@@ -46,6 +49,7 @@ const otp: Method = {
   needsPhoneNumber: true,
   evidence: ['code'],
   nextActions: ['submitCode'],
+  assurance: options => assuranceOfOtp(readOptions(options).channels),
   timeoutMs: 300_000,
   options: otpOptions,
   isRepeatable: false,
@@ -105,7 +109,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
   }
 }
 
-function readOptions (options: AttemptContext['options']): OtpOptions {
+function readOptions (options: Readonly<AttemptContext['options']>): OtpOptions {
   const { channels = defaultChannels, codeLength = defaultCodeLength } = knownOptions.Check(options) ? options : {}
   return { channels, codeLength }
 }

@@ -2,8 +2,10 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { readPhoneNumber } from '../../phone.ts'
+import type { Assurance } from '../../core/assurance.ts'
 import type { Reason } from '../../core/reasons.ts'
 import type { Json, Profile } from '../../core/vocabulary.ts'
+import { assuranceOfIdentity } from './assurance.ts'
 
 // https://otpless.com/docs/api-reference: validate token, initiate and verify OTP, error codes, webhooks
 
@@ -96,7 +98,9 @@ const codes = new Map<string, Reason>([
 const incorrect = ['7118', '7116', '7112']
 const alreadyVerified = '7115'
 
-export type Proof = { phoneNumber: string, profile?: Profile, signals?: { [name: string]: Json } }
+export type Proof = {
+  phoneNumber: string, profile?: Profile, signals?: { [name: string]: Json }, assurance: Assurance,
+}
 
 /**
  * The reason for a 4xx. A 401 means bad credentials or an expired token, and only the `errorCode` says which.
@@ -184,12 +188,13 @@ export function judgeToken (body: unknown, expected: string | null): Proof | Rea
   if (verified.length === 0) return 'number_mismatch'
   const readable = verified.flatMap(identity => {
     const phoneNumber = readPhoneNumber(identity.identityValue, expected)
-    return phoneNumber === null ? [] : [{ phoneNumber, profile: readProfile(identity) }]
+    if (phoneNumber === null) return []
+    return [{ phoneNumber, profile: readProfile(identity), assurance: assuranceOfIdentity(identity) }]
   })
   const chosen = readable.find(({ phoneNumber }) => phoneNumber === expected) ?? readable[0]
   if (chosen === undefined) return 'provider_bad_response'
-  const { phoneNumber, profile } = chosen
-  const proof: Proof = { phoneNumber }
+  const { phoneNumber, profile, assurance } = chosen
+  const proof: Proof = { phoneNumber, assurance }
   const signals = readSignals({ network: body.network, device: body.deviceInfo, secure: body.secureInfo })
   if (Object.keys(profile).length > 0) proof.profile = profile
   if (Object.keys(signals).length > 0) proof.signals = signals

@@ -59,10 +59,17 @@ const look = Type.Object({
 }, { additionalProperties: false })
 const defaultLook = { loginPrefix: 'continue', loginSuffix: 'verifymobile', ctaPrefix: 'continuewith' }
 
+/**
+ * The dialog does not say for which web page the user approves, so an attacker can have a victim approve the attacker's
+ * verification.
+ */
+const assurance = { possession: 'account', binding: 'none', restricted: false } as const
+
 const push: Method = {
   needsPhoneNumber: true,
   evidence: [],
   nextActions: ['approveOnDevice'],
+  assurance,
   timeoutMs: 120_000,
   options: Type.Object({}, { additionalProperties: false }),
   isRepeatable: false,
@@ -75,6 +82,7 @@ const web: Method = {
   needsPhoneNumber: false,
   evidence: [],
   nextActions: ['openDeepLink'],
+  assurance,
   timeoutMs: 120_000,
   options: look,
   isRepeatable: true,

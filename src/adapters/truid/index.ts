@@ -1,12 +1,13 @@
 import { Type } from 'typebox'
+import type { Assurance } from '../../core/assurance.ts'
 import type { Reason } from '../../core/reasons.ts'
 import {
   deny, type Adapter, type AdapterIo, type AttemptContext, type Method, type Outcome, type Provider, type Settings,
 } from '../adapter.ts'
 import { readOrigin, setting } from '../settings.ts'
-import { createApi, provider, versions } from './api.ts'
+import { createApi, provider, versions, type Version } from './api.ts'
 import { isSignedBy, readSignature } from './signature.ts'
-import { isCallback, readCode, readReturnError, readState } from './wire.ts'
+import { isCallback, readCode, readReturnError, readState, type Check } from './wire.ts'
 
 // https://developer.tru.id/docs/phone-check/integration (v0.2), …/integration-v0_1
 const residencies = ['eu', 'in', 'us']
@@ -22,16 +23,26 @@ const settings = Type.Object({
   TRUID_API_VERSION: setting('PhoneCheck version: `v0.2` (default, with a one-time code) or `v0.1`.'),
 })
 
-const phoneCheck: Method = {
+/** In v0.1 anybody who opens the URL completes the check; the code of v0.2 shows that it was this user's phone. */
+const assurances: Record<Version, Assurance> = {
+  'v0.2': { possession: 'sim', binding: 'session', restricted: false },
+  'v0.1': { possession: 'sim', binding: 'none', restricted: false },
+}
+
+const createPhoneCheck = (defaultVersion: Version): Method => ({
   needsPhoneNumber: true,
   evidence: ['code', 'none'],
   nextActions: ['openUrlOnCellular'],
+  assurance: options => assurances[readVersion(options, defaultVersion)],
   timeoutMs: 60_000,
   options: Type.Object({ version: Type.Optional(Type.Enum(versions)) }, { additionalProperties: false }),
   isRepeatable: true,
   sendsMessage: false,
   defaultRank: 1,
-}
+})
+
+const readVersion = ({ version }: AttemptContext['options'], defaultVersion: Version): Version =>
+  versions.find(known => known === version) ?? defaultVersion
 
 export const truid: Provider<typeof settings> = { provider, settings, open }
 
@@ -50,10 +61,10 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
 
   return {
     provider,
-    methods: { 'truid.phone_check': phoneCheck },
+    methods: { 'truid.phone_check': createPhoneCheck(defaultVersion) },
 
     async start (attempt) {
-      const version = versions.find(known => known === attempt.options.version) ?? defaultVersion
+      const version = readVersion(attempt.options, defaultVersion)
       const { checkId, self, checkUrl } = await api.createCheck(attempt, version)
       const finish = version === 'v0.2' ? 'code' : 'none'
       return {
@@ -90,19 +101,21 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
       const code = readCode(evidence)
       if (code === null) return { verdict: 'denied', reason: 'evidence_invalid' }
       if (code !== undefined && check.version === 'v0.2') {
-        return conclude(attempt, await api.exchangeCode(check, code), 'exchange code')
+        return conclude(attempt, check, await api.exchangeCode(check, code), 'exchange code')
       }
       const verdict = await api.readCheck(check)
       // In v0.2 anybody who opens the URL completes the check; only the code shows that it was this user's phone.
       if (verdict === 'match' && check.version === 'v0.2') return { verdict: 'pending', retryAfterMs: awaitingCodeMs }
-      return conclude(attempt, verdict, 'read check')
+      return conclude(attempt, check, verdict, 'read check')
     },
   }
 }
 
-function conclude ({ phoneNumber }: AttemptContext, verdict: 'match' | 'pending' | Reason, call: string): Outcome {
+function conclude (
+  { phoneNumber }: AttemptContext, { version }: Check, verdict: 'match' | 'pending' | Reason, call: string,
+): Outcome {
   if (verdict === 'pending') return { verdict: 'pending', retryAfterMs: pendingMs }
   if (verdict !== 'match') return deny(provider, call, verdict)
   if (phoneNumber === null) throw new Error('truid.phone_check needs a phone number')
-  return { verdict: 'proven', phoneNumber }
+  return { verdict: 'proven', phoneNumber, assurance: assurances[version] }
 }

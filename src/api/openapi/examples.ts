@@ -27,6 +27,11 @@ export const createRequests: Examples<CreateRequest> = {
   standard: {
     summary: 'The default workflow of the app', value: { phoneNumber: '+14155550104', expiresInSeconds: 300 },
   },
+  strong: {
+    summary: 'Only methods that an attacker cannot relay', value: {
+      phoneNumber: '+14155550106', minAssurance: 2, reference: 'signup-8846',
+    },
+  },
   replace: {
     summary: 'Replace a live verification of the number', value: {
       phoneNumber, workflow: ['otpless.otp'], onConflict: 'replace',
@@ -117,6 +122,7 @@ export const providers: Examples<ProviderList> = {
             {
               method: 'truid.phone_check', needsPhoneNumber: true, evidence: ['code', 'none'],
               nextActions: ['openUrlOnCellular'],
+              assurance: { level: 3, possession: 'sim', binding: 'session', restricted: false }, restricted: false,
             },
           ],
           health: {
@@ -126,7 +132,10 @@ export const providers: Examples<ProviderList> = {
         },
         {
           provider: 'otpless', methods: [
-            { method: 'otpless.otp', needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'] },
+            {
+              method: 'otpless.otp', needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'],
+              assurance: { level: 2, possession: 'message', binding: 'session', restricted: true }, restricted: true,
+            },
           ],
           health: { breaker: 'closed', errorRate: 0, lastSuccessAt: '2026-03-01T11:59:59.000Z', lastFailure: null },
         },

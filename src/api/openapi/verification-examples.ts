@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Examples } from './operations.ts'
+import type { Assurance } from '../../core/assurance.ts'
 import { createVerification, decide } from '../../core/decide.ts'
 import type { Event } from '../../core/events.ts'
-import type { Step, Verification } from '../../core/verification.ts'
+import type { NewVerification, Step, Verification } from '../../core/verification.ts'
 import { phoneNumberExample as phoneNumber, verificationIdExample as id } from '../schemas/fields.ts'
 import type { CreatedView, VerificationView } from '../schemas/verification.ts'
 import { viewVerification } from '../views/verification.ts'
@@ -15,6 +16,10 @@ import { viewVerification } from '../views/verification.ts'
 const startedAt = Date.parse('2026-03-01T12:00:00.000Z')
 const attemptId = (verification: string, index: number): string =>
   `att_${createHash('sha256').update(`${verification} ${index}`).digest('base64url').slice(0, 16)}`
+
+const bySim: Assurance = { possession: 'sim', binding: 'session', restricted: false }
+const byMessage: Assurance = { possession: 'message', binding: 'session', restricted: true }
+const byApproval: Assurance = { possession: 'account', binding: 'none', restricted: false }
 
 const step = (method: string, seconds: number): Step =>
   ({ method, timeoutMs: seconds * 1000, options: {}, isRepeatable: true, continueWhenRejected: false })
@@ -59,9 +64,10 @@ const submits = (seconds: number, attempt: number): Timed => [
   seconds, { type: 'evidenceReceived', attempt, evidence: { from: 'app', value: {} } },
 ]
 const proves = (
-  seconds: number, attempt: number, more: { proven?: string, profile?: object } = {},
+  seconds: number, attempt: number, assurance: Assurance, more: { proven?: string, profile?: object } = {},
 ): Timed => [seconds, {
   type: 'numberProven', attempt, phoneNumber: more.proven ?? phoneNumber, profile: more.profile ?? null, signals: null,
+  assurance,
 }]
 const gaveUp: Timed = [9, { type: 'nextRequested', reason: 'not_on_cellular' }]
 const profile = {
@@ -74,11 +80,11 @@ const profile = {
 type Scenario = { workflow: Step[], discovers?: boolean, events: Timed[] }
 
 function play ({ workflow, discovers = false, events }: Scenario): Verification {
-  const request = {
+  const request: NewVerification = {
     id, appId: 'shop', phoneNumber: discovers
       ? null
       : phoneNumber, reference: 'signup-8842', metadata: { plan: 'pro' }, locale: null, device: {},
-    returnUrl: null, includeProfile: true, workflow, webhookEvents: [], idempotency: null,
+    returnUrl: null, includeProfile: true, minAssurance: 1, workflow, webhookEvents: [], idempotency: null,
     expiresAt: startedAt + 600_000,
   }
   return events.reduce((verification, [seconds, event]) => {
@@ -95,7 +101,7 @@ const otpScenario: Scenario = { workflow: [otp], events: [asksForCode(1, 0)] }
 const silentScenario: Scenario = { workflow: [silent, otp], events: [opensUrl] }
 const fallbackScenario: Scenario = { ...silentScenario, events: [opensUrl, gaveUp, asksForCode(10, 1)] }
 const pushScenario: Scenario = { workflow: [push, otp], events: [asksHandset] }
-const provenByPush: Timed[] = [asksHandset, submits(14, 0), proves(15, 0, { profile })]
+const provenByPush: Timed[] = [asksHandset, submits(14, 0), proves(15, 0, byApproval, { profile })]
 
 /** Verifications in every state that matters to an integrator. */
 export const verifications = {
@@ -115,15 +121,15 @@ export const verifications = {
     'Pending: the code was sent again',
     { ...otpScenario, events: [asksForCode(1, 0), [40, { type: 'resendRequested', attempt: 0 }]] },
   ),
-  verified: show('Verified', { ...silentScenario, events: [opensUrl, submits(5, 0), proves(6, 0)] }),
+  verified: show('Verified', { ...silentScenario, events: [opensUrl, submits(5, 0), proves(6, 0, bySim)] }),
   verifiedByFallback: show(
     'Verified by the second method',
-    { ...fallbackScenario, events: [...fallbackScenario.events, submits(30, 1), proves(31, 1)] },
+    { ...fallbackScenario, events: [...fallbackScenario.events, submits(30, 1), proves(31, 1, byMessage)] },
   ),
   verifiedWithProfile: show('Verified, with a profile', { ...pushScenario, events: provenByPush }),
   numberMismatch: show(
     'Failed: another number was proven',
-    { ...silentScenario, events: [opensUrl, submits(5, 0), proves(6, 0, { proven: '+14155550177' })] },
+    { ...silentScenario, events: [opensUrl, submits(5, 0), proves(6, 0, bySim, { proven: '+14155550177' })] },
   ),
   userRejected: show(
     'Failed: the user refused',
@@ -149,7 +155,9 @@ export const verifications = {
     { ...otpScenario, events: [asksForCode(1, 0), [20, { type: 'canceled', reason: 'app_canceled' }]] },
   ),
   masked: show(
-    'As the holder of a client secret sees it', { ...silentScenario, events: [opensUrl, submits(5, 0), proves(6, 0)] },
+    'As the holder of a client secret sees it', {
+      ...silentScenario, events: [opensUrl, submits(5, 0), proves(6, 0, bySim)],
+    },
     true,
   ),
 } satisfies Examples<VerificationView>

@@ -1,4 +1,5 @@
 import { Type, type TSchema, type TSchemaOptions } from 'typebox'
+import { assuranceLevels, bindings, possessions } from '../../core/assurance.ts'
 import { reasons, reasonWords } from '../../core/reasons.ts'
 
 /** `Narrow`, which must be assignable to `Wide`. Proves that a schema and a type of the use cases agree. */
@@ -31,6 +32,29 @@ export const Method = Type.String({
   description: 'Name of a method: `<provider>.<channel>`. `GET /providers` lists the available ones.',
   examples: ['truid.phone_check', 'otpless.otp'],
 })
+
+const levels = bulletList([
+  ['3', 'the mobile network identified the SIM, bound to the session'],
+  ['2', 'a message reached the number, or an account holds it, bound to the session'],
+  ['1', 'everything else: an attacker can have a victim approve the attacker\'s verification'],
+])
+export const Assurance = Type.Object({
+  level: Type.Enum([...assuranceLevels], { type: 'integer', description: levels, examples: [2] }),
+  possession: stringEnum(possessions, {
+    description: bulletList([
+      ['sim', 'the mobile network identified the SIM'],
+      ['message', 'a code or a link reached the number'],
+      ['account', 'an account with a provider holds the number'],
+    ]),
+  }),
+  binding: stringEnum(bindings, {
+    description: bulletList([
+      ['session', 'the evidence came back through the front end that started the verification'],
+      ['none', 'someone approved elsewhere'],
+    ]),
+  }),
+  restricted: Type.Boolean({ description: 'SMS or voice: a restricted authenticator of NIST SP 800-63B.' }),
+}, { title: 'Assurance', description: 'How strong a proof is. Ignore unknown members: more may be added.' })
 
 export const phoneNumberExample = '+14155550100'
 export const verificationIdExample = 'ver_Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQ'

@@ -1,5 +1,6 @@
 import { Type, type Static, type TSchemaOptions } from 'typebox'
 import { deliveryStatuses } from '../../webhooks/delivery.ts'
+import { assuranceLevels } from '../../core/assurance.ts'
 import { nextReasons } from '../../core/reasons.ts'
 import type { SubmittedEvidence } from '../../verifications/submitted-evidence.ts'
 import type { CreateRequest as CreateVerification } from '../../verifications/create.ts'
@@ -86,6 +87,11 @@ export const CreateBody = Type.Object({
   onConflict: Type.Optional(stringEnum(['error', 'replace'], {
     description: 'When the number already has a live verification: `error` (default) returns 409 with its id, '
       + '`replace` cancels it.',
+  })),
+  minAssurance: Type.Optional(Type.Enum([...assuranceLevels], {
+    type: 'integer', examples: [2],
+    description: 'The least `assurance.level` that verifies: methods below it are not started. '
+      + 'Default: the app\'s, else 1.',
   })),
 }, {
   ...closed, title: 'CreateVerification',

@@ -4,7 +4,7 @@ import { apiErrors, type ApiErrorCode } from '../../core/errors.ts'
 import type { EvidenceKind } from '../../core/vocabulary.ts'
 import type { ProviderItem as ListedProvider } from '../../verifications/providers.ts'
 import {
-  bulletList, Method, nullable, Reason, stringEnum, time, verificationIdExample, type Assignable,
+  Assurance, bulletList, Method, nullable, Reason, stringEnum, time, verificationIdExample, type Assignable,
 } from './fields.ts'
 import { VerificationView } from './verification.ts'
 
@@ -61,6 +61,8 @@ const ProviderMethod = Type.Object({
   nextActions: Type.Array(Type.String(), {
     description: 'The types of `nextAction` that the method uses.', examples: [['openUrlOnCellular']],
   }),
+  assurance: Assurance,
+  restricted: Type.Boolean({ description: 'As in `assurance`.' }),
 })
 const ProviderHealth = Type.Object({
   breaker: stringEnum(['closed', 'open', 'halfOpen'], {

@@ -1,7 +1,9 @@
 import { Type, type Static, type TLiteral, type TObject, type TSchema, type TSchemaOptions } from 'typebox'
 import type { Status } from '../../core/verification.ts'
 import type { Action } from '../../core/vocabulary.ts'
-import { Method, nullable, phoneNumberExample, Reason, stringEnum, time, verificationIdExample } from './fields.ts'
+import {
+  Assurance, Method, nullable, phoneNumberExample, Reason, stringEnum, time, verificationIdExample,
+} from './fields.ts'
 
 const titleOf = (type: string): string => `${type.charAt(0).toUpperCase()}${type.slice(1)}Action`
 const action = <Name extends Action['type'] | 'wait', Fields extends Record<string, TSchema>>(
@@ -120,6 +122,7 @@ const Result = Type.Object({
   signals: nullable(Type.Record(Type.String(), Json, { description: 'Named and valued as the provider sent them.' }), {
     description: 'Risk signals; null if the provider sends none, and for a client secret.',
   }),
+  assurance: Assurance,
 }, { title: 'Result', description: 'What was proven.' })
 
 const AvailableAction = Type.Object({

@@ -1,3 +1,4 @@
+import { rate } from '../../core/assurance.ts'
 import { progressOf, providerOf, type Attempt, type Progress, type Verification } from '../../core/verification.ts'
 import { maskPhoneNumber } from '../../phone.ts'
 import type { NextAction, VerificationView } from '../schemas/verification.ts'
@@ -63,7 +64,9 @@ function viewAttempt (attempt: Attempt, id: string, provider: string): Verificat
 }
 
 function viewResult (
-  { phoneNumber, method, verifiedAt, profile, signals }: Extract<Verification, { status: 'verified' }>['result'],
+  {
+    phoneNumber, method, verifiedAt, profile, signals, assurance,
+  }: Extract<Verification, { status: 'verified' }>['result'],
   show: (number: string) => string, masked: boolean,
 ): VerificationView['result'] {
   return {
@@ -73,6 +76,7 @@ function viewResult (
     verifiedAt: viewTime(verifiedAt),
     profile: masked ? null : profile,
     signals: masked ? null : signals,
+    assurance: rate(assurance),
   }
 }
 

@@ -104,6 +104,7 @@ t.test('otpless.token', async t => {
     good: {
       evidence: { token: 'TOKEN_VALUE' }, proven: { phoneNumber, signals: { network: { ip: '103.246.62.146' } } },
     },
+    assurance: { possession: 'account', binding: 'session', restricted: false },
     singleUse: 'TOKEN_VALUE',
     callbacks,
     isSigned: true,
@@ -152,6 +153,7 @@ t.test('otpless.otp', async t => {
     vendor: answerWell,
     action: () => ({ type: 'submitCode', length: 6, channels: ['SMS'] }),
     good: { evidence: { code: '123456' }, proven: { phoneNumber } },
+    assurance: { possession: 'message', binding: 'session', restricted: true },
     singleUse: null,
     callbacks,
     isSigned: true,

@@ -36,20 +36,30 @@ const mobile = {
 const email = {
   identityType: 'EMAIL', identityValue: 'someone@example.com', channel: 'OAUTH', methods: ['GOOGLE'], verified: true,
 }
+const assurance = { possession: 'message', binding: 'session', restricted: true }
 const answer = (...identities: unknown[]) => ({ token: 'T', status: 'SUCCESS', userId: 'U', identities })
 
 t.test('the documented token answer', async t => {
   const { network, deviceInfo: device, secureInfo: secure } = JSON.parse(sample)
   t.strictSame(
-    judgeToken(JSON.parse(sample), null), { phoneNumber: '+919999999999', signals: { network, device, secure } },
+    judgeToken(JSON.parse(sample), null), {
+      phoneNumber: '+919999999999', signals: { network, device, secure },
+      assurance: { possession: 'account', binding: 'session', restricted: false },
+    },
   )
 })
 
 t.test('the proof is a mobile identity that is verified', async t => {
-  t.strictSame(judgeToken(answer(email, mobile), null), { phoneNumber: '+919999999999' }, 'not the first identity')
-  t.strictSame(judgeToken(answer({ ...mobile, identityValue: 919999999999 }), null), { phoneNumber: '+919999999999' })
   t.strictSame(
-    judgeToken(answer({ ...mobile, identityValue: '+919999999999' }), null), { phoneNumber: '+919999999999' },
+    judgeToken(answer(email, mobile), null), { phoneNumber: '+919999999999', assurance }, 'not the first identity',
+  )
+  t.strictSame(
+    judgeToken(answer({ ...mobile, identityValue: 919999999999 }), null), { phoneNumber: '+919999999999', assurance },
+  )
+  t.strictSame(
+    judgeToken(
+      answer({ ...mobile, identityValue: '+919999999999' }), null,
+    ), { phoneNumber: '+919999999999', assurance },
   )
   const other = { ...mobile, identityValue: '14155550100' }
   t.match(
@@ -91,23 +101,23 @@ t.test('name, picture and signals are taken when they are fit to keep', async t 
     judgeToken(named, null), { profile: { name: { first: 'Rajat Kapoor' }, avatarUrl: 'https://example.com/p.png' } },
   )
   const unfit = answer({ ...mobile, name: '', picture: 'x'.repeat(1025) })
-  t.strictSame(judgeToken(unfit, null), { phoneNumber: '+919999999999' })
+  t.strictSame(judgeToken(unfit, null), { phoneNumber: '+919999999999', assurance })
   const deep = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)
   const signals = { network: { pad: 'x'.repeat(8192) }, deviceInfo: { a: 1 }, secureInfo: deep }
   t.strictSame(
     judgeToken({ ...answer(mobile), ...signals }, null),
-    { phoneNumber: '+919999999999', signals: { device: { a: 1 } } },
+    { phoneNumber: '+919999999999', assurance, signals: { device: { a: 1 } } },
   )
   const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}1${']'.repeat(levels)}`)
   t.strictSame(
     judgeToken(
       { ...answer(mobile), deviceInfo: nested(32), secureInfo: nested(33) }, null,
-    ), { phoneNumber: '+919999999999', signals: { device: nested(32) } },
+    ), { phoneNumber: '+919999999999', assurance, signals: { device: nested(32) } },
     'nor what is nested too deeply to be kept',
   )
   t.strictSame(
     judgeToken({ ...answer(mobile), network: 'x', deviceInfo: null, secureInfo: 5 }, null),
-    { phoneNumber: '+919999999999' },
+    { phoneNumber: '+919999999999', assurance },
   )
 })
 

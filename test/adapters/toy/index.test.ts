@@ -46,6 +46,7 @@ t.test('toy.call', t => contract(t, {
   action: () => ({ type: 'answerCall' }),
   poll: { afterMs: 100 },
   good: { evidence: {}, proven: { phoneNumber } },
+  assurance: { possession: 'message', binding: 'none', restricted: true },
   callbacks,
   bad: [
     { name: 'not answered', vendor: () => status('pending'), ends: { verdict: 'pending', retryAfterMs: 100 } },
@@ -66,6 +67,7 @@ t.test('toy.silent', t => contract(t, {
   vendor: (_vendor, call) => isCreate(call) ? { body: { id: 'c1' } } : status('proven'),
   action: ({ origin }) => ({ type: 'openUrlOnCellular', url: `${origin}/toy/open/c1`, finish: 'none' }),
   good: { evidence: { code: '550100' }, proven: { phoneNumber } },
+  assurance: { possession: 'message', binding: 'session', restricted: true },
   callbacks: [...callbacks, {
     callback: webhook('sms'),
     received: {
@@ -104,6 +106,7 @@ t.test('toy.login', t => {
     },
     usesRandomness: true,
     good: { evidence: { code: 'code-1' }, proven: { phoneNumber } },
+    assurance: { possession: 'sim', binding: 'session', restricted: false },
     singleUse: 'code-1',
     returns: [
       { query: { state: redirectKey, code: 'code-1' }, returned: { code: 'code-1' }, key: redirectKey },

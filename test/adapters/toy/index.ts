@@ -5,6 +5,7 @@ import {
   type ProviderRequest, type Received, type Settings, type Started,
 } from '../../../src/adapters/adapter.ts'
 import { readOrigin, setting } from '../../../src/adapters/settings.ts'
+import type { Assurance } from '../../../src/core/assurance.ts'
 import type { Action, Json } from '../../../src/core/vocabulary.ts'
 import {
   isSigned, readCheck, readCheckId, readCode, readId, readNumber, readRedirect, readRefusal, readToken, readWebhook,
@@ -27,17 +28,21 @@ const basics = {
 } as const
 /** A call that the user approves. The gateway polls, and its own key is unknown to the provider. */
 const call: Method = {
-  ...basics, evidence: ['none'], nextActions: ['answerCall'], isRepeatable: false, sendsMessage: true,
+  ...basics, evidence: ['none'], nextActions: ['answerCall'],
+  assurance: { possession: 'message', binding: 'none', restricted: true }, isRepeatable: false, sendsMessage: true,
   isFoundByProviderId: true,
 }
 /** A silent check; if it is impossible, the provider sends a code. */
 const silent: Method = {
-  ...basics, evidence: ['code', 'none'], nextActions: ['openUrlOnCellular', 'submitCode'], isRepeatable: false,
+  ...basics, evidence: ['code', 'none'], nextActions: ['openUrlOnCellular', 'submitCode'],
+  assurance: { possession: 'sim', binding: 'none', restricted: false }, isRepeatable: false,
   sendsMessage: false, codeAttempts: 3, isFoundByProviderId: true,
 }
+const byCode: Assurance = { possession: 'message', binding: 'session', restricted: true }
 /** An operator's login, whose redirect URL is registered beforehand. */
 const login: Method = {
-  ...basics, evidence: ['code'], nextActions: ['openUrlOnCellular'], isRepeatable: true, sendsMessage: false,
+  ...basics, evidence: ['code'], nextActions: ['openUrlOnCellular'],
+  assurance: { possession: 'sim', binding: 'session', restricted: false }, isRepeatable: true, sendsMessage: false,
   startsLocally: true, redirect: 'fixed', needsReturnUrl: true,
 }
 
@@ -90,10 +95,12 @@ function open (env: Settings, io: AdapterIo, provider: string): Adapter | null {
 
   async function resolveCheck ({ state, phoneNumber }: AttemptContext, evidence: Json): Promise<Outcome> {
     const id = readCheckId(state)
+    const code = readCode(evidence)
     if (id === null || phoneNumber === null) return { verdict: 'denied', reason: 'evidence_invalid' }
-    const status = await queryCheck(id, readCode(evidence))
+    const status = await queryCheck(id, code)
     switch (status) {
-      case 'proven': return { verdict: 'proven', phoneNumber }
+      // A silent check that became a code.
+      case 'proven': return { verdict: 'proven', phoneNumber, ...code === null ? {} : { assurance: byCode } }
       case 'wrong': return { verdict: 'incorrect' }
       case 'refused': return deny(provider, 'read check', 'user_rejected')
       case 'sms': return { verdict: 'pending', retryAfterMs: 5_000, ...smsStep(id) }

@@ -6,6 +6,7 @@ import {
   type Vendor,
 } from '../../contract.ts'
 
+const assurance = { possession: 'account', binding: 'none', restricted: false } as const
 const appKey = 'Js9t3518a9eb2b6804160957f7b438dcc01ac'
 const accessToken = 'a1asX--8_yw-OF--E6Gj_DPyKelJIGUUeYB9U9MJhyeu4hOCbrl'
 const isPush = ({ path }: Call) => path === '/v1/apps/requests'
@@ -53,6 +54,7 @@ t.test('truecaller.push', async t => {
     }),
     action: () => ({ type: 'approveOnDevice', app: 'truecaller' }),
     good: { evidence: { accessToken }, proven: { phoneNumber: '+46760123456', profile: { name: { first: 'A' } } } },
+    assurance,
     singleUse: accessToken,
     bad,
     refusals: [
@@ -115,6 +117,7 @@ t.test('truecaller.web', async t => {
     vendor: () => ({ body: { phoneNumbers: ['919999999999'] } }),
     action: () => ({ type: 'openDeepLink', url, platforms: ['android'], notOpenedAfterMs: 600 }),
     good: { evidence: { accessToken }, proven: { phoneNumber: '+919999999999' } },
+    assurance,
     singleUse: accessToken,
     bad,
     refusals: [{ call: isProfile, phase: 'resolve', ends: expired }],

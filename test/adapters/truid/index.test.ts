@@ -122,6 +122,7 @@ t.test('truid.phone_check v0.2', async t => {
     vendor: answerWell,
     action: vendor => ({ type: 'openUrlOnCellular', url: `${selfAt(vendor, 'v0.2')}/redirect`, finish: 'code' }),
     good: { evidence: { code: '94dae426fg' }, proven: { phoneNumber } },
+    assurance: { possession: 'sim', binding: 'session', restricted: false },
     singleUse: '94dae426fg',
     bad: [
       ...judged,
@@ -161,6 +162,7 @@ t.test('truid.phone_check v0.1', async t => {
     vendor: answerWell,
     action: vendor => ({ type: 'openUrlOnCellular', url: `${selfAt(vendor, 'v0.1')}/redirect`, finish: 'none' }),
     good: { evidence: {}, proven: { phoneNumber } },
+    assurance: { possession: 'sim', binding: 'none', restricted: false },
     singleUse: null,
     bad: [
       ...judged,

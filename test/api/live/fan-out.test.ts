@@ -8,7 +8,7 @@ import { createVerification } from '../../../src/core/decide.ts'
 const record = (revision: number): Verification => ({
   ...createVerification({
     id: 'ver_1', appId: 'app', phoneNumber: null, reference: null, metadata: {}, locale: null, device: {},
-    returnUrl: null, includeProfile: false,
+    returnUrl: null, includeProfile: false, minAssurance: 1,
     workflow: [
       { method: 'otpless.otp', timeoutMs: 1, options: {}, isRepeatable: false, continueWhenRejected: false },
     ], expiresAt: 1, webhookEvents: [], idempotency: null,

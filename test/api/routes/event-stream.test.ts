@@ -28,7 +28,10 @@ async function withStream (t: Tap) {
 
 const proof: Event[] = [
   { type: 'evidenceReceived', attempt: 0, evidence: { from: 'app', value: { code: '1' } } },
-  { type: 'numberProven', attempt: 0, phoneNumber, profile: null, signals: { line: phoneNumber } },
+  {
+    type: 'numberProven', attempt: 0, phoneNumber, profile: null, signals: { line: phoneNumber },
+    assurance: { possession: 'message', binding: 'session', restricted: false },
+  },
 ]
 
 t.test('the stream works with an EventSource and is not cached or compressed', async t => {

@@ -23,9 +23,8 @@ const step = (method: string) => (
 const created: Verification = createVerification({
   id: 'ver_1', appId: 'app', phoneNumber: '+14155550100', reference: 'signup-1', metadata: { plan: 'pro' },
   locale: null, device: { ip: '203.0.113.7' },
-  returnUrl: 'https://app.example/', webhookEvents: [], idempotency: null, includeProfile: true, workflow: [
-    step('otpless.otp'), step('truid.phone_check'),
-  ], expiresAt: now + 600_000,
+  returnUrl: 'https://app.example/', webhookEvents: [], idempotency: null, includeProfile: true, minAssurance: 1,
+  workflow: [step('otpless.otp'), step('truid.phone_check')], expiresAt: now + 600_000,
 }, now).next
 const after = (verification: Verification, ...events: Event[]): Verification => events.reduce((state, event) => {
   const decision = decide(state, event, now)
@@ -42,9 +41,11 @@ const codeWanted = after(created, started({ type: 'submitCode', length: 6, chann
 const checking = after(
   codeWanted, { type: 'evidenceReceived', attempt: 0, evidence: { from: 'app', value: { code: '1' } } },
 )
+const assurance = { possession: 'message', binding: 'session', restricted: true } as const
 const profile = { name: { first: 'Ada' }, email: 'ada@example.com' }
 const verified = after(
-  checking, { type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile, signals: { carrier: 'x' } },
+  checking,
+  { type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile, signals: { carrier: 'x' }, assurance },
 )
 
 t.test('a new verification waits', async t => {
@@ -103,11 +104,12 @@ t.test('a verified verification has a result', async t => {
   t.same(shown.result, {
     phoneNumber: '+14155550100', method: 'otpless.otp', provider: 'otpless', verifiedAt: at, profile, signals: {
       carrier: 'x',
-    },
+    }, assurance: { level: 2, ...assurance },
   })
   t.equal(shown.attempts[0]?.endedAt, at)
   const withoutProfile = after(
-    checking, { type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile: null, signals: null },
+    checking,
+    { type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile: null, signals: null, assurance },
   )
   t.match(view(withoutProfile), { result: { profile: null, signals: null } })
 })
@@ -127,7 +129,7 @@ t.test('the masked view has no number, metadata, profile or signals', async t =>
   const shown = view(verified, { masked: true })
   t.match(shown, {
     phoneNumber: '+1********00', metadata: {}, reference: 'signup-1',
-    result: { phoneNumber: '+1********00', profile: null, signals: null },
+    result: { phoneNumber: '+1********00', profile: null, signals: null, assurance: { level: 2 } },
   })
   const text = JSON.stringify(shown)
   for (const secret of ['4155550100', 'pro"', 'Ada', 'carrier']) t.notOk(text.includes(secret), secret)
