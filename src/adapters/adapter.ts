@@ -2,7 +2,9 @@ import type { TObject } from 'typebox'
 import type { Assurance, MethodAssurance } from '../core/assurance.ts'
 import { ProviderError } from '../core/errors.ts'
 import { reasons, type Reason } from '../core/reasons.ts'
-import type { Action, CallbackRefusal, DeliveryReceipt, EvidenceKind, Json, Profile } from '../core/vocabulary.ts'
+import type {
+  Action, CallbackRefusal, DeliveryReceipt, EvidenceKind, Json, Money, Profile,
+} from '../core/vocabulary.ts'
 
 /**
  * What a provider must be able to do. An adapter holds no verification, no queue, no storage and no framework: what it
@@ -84,6 +86,14 @@ export type Started = {
   action: Action
   /** The provider's own id of this attempt, where it issues one. The gateway refuses an id of another attempt. */
   id?: string
+  /** Callbacks have our key as well: an id of another attempt is left out, not refused. */
+  isIdOptional?: boolean
+  /** The attempt ends at this time at the latest, ms since the epoch: then the provider has forgotten it. */
+  expiresAt?: number
+  /** What the provider charges for this attempt. */
+  cost?: Money
+  /** What the provider's account holds after this attempt. */
+  balance?: Money
   /** `resolve` is called this often, with the evidence `{}`, although the app submits nothing. */
   poll?: { afterMs: number }
 }

@@ -13,10 +13,14 @@ export function membersOf (value: unknown): Members {
 const isObject = (value: unknown): value is Members =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** A text of 1 to `maxLength` characters. */
+/** A word, URL or secret of 1 to `maxLength` characters. */
+export function readString (value: unknown, maxLength = 256): string | null {
+  return typeof value === 'string' && value !== '' && value.length <= maxLength ? value : null
+}
+
+/** Text of 1 to `maxLength` characters that some writers send as a number, such as an id. */
 export function readText (value: unknown, maxLength = 256): string | null {
-  const text = typeof value === 'number' && Number.isFinite(value) ? String(value) : value
-  return typeof text === 'string' && text !== '' && text.length <= maxLength ? text : null
+  return readString(typeof value === 'number' && Number.isFinite(value) ? String(value) : value, maxLength)
 }
 
 export function readNumber (value: unknown): number | null {

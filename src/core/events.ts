@@ -1,16 +1,17 @@
 import type { Assurance } from './assurance.ts'
 import type { NextReason, Reason } from './reasons.ts'
 import type { Evidence, Resend, Verification } from './verification.ts'
-import type { Action, DeliveryReceipt, Json, Profile } from './vocabulary.ts'
+import type { Action, DeliveryReceipt, Json, Money, Profile } from './vocabulary.ts'
 
 /** What happened. `attempt` is the number of the attempt it happened to: an event about an ended attempt is late. */
 export type Event =
   | { type: 'startClaimed', attempt: number }
   | {
-    type: 'attemptStarted', attempt: number, state: Json, action: Action, attemptsRemaining: number
-      | null, resend: Resend
-      | null
-    providerId?: string, pollEveryMs?: number
+    type: 'attemptStarted', attempt: number, state: Json, action: Action, attemptsRemaining: number | null
+    resend: Resend | null, providerId?: string, isIdOptional?: boolean, pollEveryMs?: number
+    /** When the provider's side of the attempt ends, if it said so. */
+    expiresAt?: number
+    cost?: Money
   }
   | { type: 'attemptSkipped', attempt: number, reason: Reason | null }
   | { type: 'startFailed', attempt: number, reason: Reason }

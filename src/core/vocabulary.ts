@@ -37,6 +37,9 @@ export type Profile = {
 /** How far a message has come, as the provider's receipt says. `at`: ms since the epoch. */
 export type DeliveryReceipt = { status: 'sent' | 'delivered' | 'read' | 'failed', channel: string, at: number }
 
+/** A price or a balance, as the provider says it. `currency`: three capital letters, ISO 4217 or the provider's own. */
+export type Money = { amount: number, currency: string }
+
 /**
  * Why a callback is not accepted as the provider's: the key in its path, its signature, or the keys to check it with.
  */

@@ -86,7 +86,8 @@ export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: Pro
   }
 
   function startedEvent (
-    { state, action, id, poll }: Started, attempt: number, { resend, codeAttempts }: Method,
+    { state, action, id, isIdOptional, poll, expiresAt, cost }: Started, attempt: number,
+    { resend, codeAttempts }: Method,
   ): Event {
     return {
       type: 'attemptStarted', attempt, state, action, attemptsRemaining: codeAttempts ?? null,
@@ -94,6 +95,9 @@ export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: Pro
         ? null
         : { left: resend.times, availableAt: now() + resend.afterMs, afterMs: resend.afterMs },
       ...id === undefined ? {} : { providerId: id },
+      ...isIdOptional === undefined ? {} : { isIdOptional },
+      ...expiresAt === undefined ? {} : { expiresAt },
+      ...cost === undefined ? {} : { cost },
       ...poll === undefined ? {} : { pollEveryMs: poll.afterMs },
     }
   }

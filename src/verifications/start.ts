@@ -32,15 +32,21 @@ export function createStart ({ dispatch, providerCalls, now }: StartParts): Star
       const write = (event: Event): Promise<Transition> =>
         retryWhileStoreIsDown(() => dispatch.apply(stored, event, { runsHere, at }), at + persistMs, now)
       let transition = await write(event)
-      // The provider returned an id that belongs to another attempt.
-      if (transition.isReplay) transition = await write(
-        { type: 'startFailed', attempt, reason: 'provider_bad_response' },
-      )
+      if (transition.isReplay) transition = await write(withoutForeignId(event, attempt))
       stored = transition.stored
       effect = runsHere === 'start' ? transition.effect : null
     }
     return stored
   }
+}
+
+/** The start, if the provider returned an id that belongs to another attempt. */
+function withoutForeignId (event: Event, attempt: number): Event {
+  if (event.type !== 'attemptStarted' || event.isIdOptional !== true) {
+    return { type: 'startFailed', attempt, reason: 'provider_bad_response' }
+  }
+  const { providerId: _foreign, ...started } = event
+  return started
 }
 
 /** Only this process knows what a provider answered, so a short outage of the store must not lose it. */

@@ -1,11 +1,19 @@
 import t from 'tap'
-import { membersOf, readBoolean, readList, readNumber, readText } from '../../src/adapters/message.ts'
+import { membersOf, readBoolean, readList, readNumber, readString, readText } from '../../src/adapters/message.ts'
 
 t.test('only an object has members', async t => {
   t.strictSame(membersOf({ a: null }), { a: null })
   for (const other of [undefined, null, 'abc', 1, true, ['a']]) t.strictSame(membersOf(other), {})
   const { status } = membersOf(JSON.parse('{"__proto__":{"status":"forged"}}'))
   t.equal(status, undefined, 'a member with the name `__proto__` is not a prototype')
+})
+
+t.test('a word is never a number', async t => {
+  t.equal(readString('a'), 'a')
+  t.equal(readString('abc', 3), 'abc')
+  for (const none of [undefined, null, '', 5, true, {}, ['a'], 'x'.repeat(257)]) {
+    t.equal(readString(none), null, String(none))
+  }
 })
 
 t.test('a text, or a number, which is the same as its text', async t => {

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
-import { startCapturing, type Capturing } from './captured-callbacks.ts'
+import { startGateway } from '../helpers/gateway.ts'
+import { startCapturing, startFakeTruecaller, type Capturing } from './captured-callbacks.ts'
 import { numberEnding, openDeepLink, post, walk } from './end-user.ts'
 
 t.test('callbacks', async t => {
@@ -199,16 +200,15 @@ async function testMalformed (t: Test, { url, say, shop, counted, simulators, re
       { requestId: [requestId], accessToken: 'x' }, {
         requestId: { requestId }, accessToken: 'x',
       }, { requestId, status: 1 },
-      { requestId: 1, status: 'flow_invoked' }, { accessToken: 'x' },
+      { requestId: null, status: 'flow_invoked' }, { accessToken: 'x' },
     ].map(value => JSON.stringify(value)),
   ]
   t.strictSame(await counted(async () => {
     for (const text of wrong) t.equal((await say(text)).status, 200, text.slice(0, 80))
   }), { malformed: wrong.length })
   for (const [text, status] of [
-    ['{', 400], ['{"__proto__":{"requestId":"x"}}', 400], [
-      '{"constructor":{"prototype":{}}}', 400,
-    ], [`"${'x'.repeat(70_000)}"`, 413],
+    ['{', 400], ['{"__proto__":{"requestId":"x"}}', 200], ['{"constructor":{"prototype":{}}}', 200],
+    [`"${'x'.repeat(70_000)}"`, 413],
   ] as const) {
     t.equal((await say(text)).status, status, text.slice(0, 40))
   }
@@ -226,6 +226,33 @@ async function testMalformed (t: Test, { url, say, shop, counted, simulators, re
   await openDeepLink(simulators, nextAction.url, numberEnding('02'))
   t.hasStrict(await shop.call('GET', `/verifications/${id}`), { status: 200, body: { status: 'pending' } })
 }
+
+t.test('a push without `state` is found by the id of its request', async t => {
+  const phoneNumber = numberEnding('02')
+  const { port } = await startFakeTruecaller(t, phoneNumber)
+  const origin = `http://127.0.0.1:${port}`
+  const { url, shop } = await startGateway(t, {
+    environment: {
+      TRUECALLER_API_URL: origin, TRUECALLER_PROFILE_URL: origin, TRUECALLER_PROFILE_HOSTS: `127.0.0.1:${port}`,
+    },
+  })
+  const push = async (number: string) =>
+    (await shop.create({ phoneNumber: number, workflow: ['truecaller.push'] })).body
+  const grant = async (requestId: string, accessToken: string) =>
+    t.equal((await post(`${url}/callbacks/truecaller`, { requestId, accessToken, state: null })).status, 200)
+  const read = async ({ id }: Record<string, any>) => (await shop.call('GET', `/verifications/${id}`)).body
+
+  const first = await push(phoneNumber)
+  await grant('another', 'token-1')
+  t.hasStrict(await read(first), { status: 'pending' })
+  await grant('r', 'token-2')
+  t.hasStrict(await shop.waitFor(first['id']), { status: 'verified', phoneNumber })
+
+  const second = await push(numberEnding('04'))
+  t.hasStrict(second, { status: 'pending', nextAction: { type: 'approveOnDevice' } }, 'the provider repeats an id')
+  await grant('r', 'token-3')
+  t.hasStrict(await read(second), { status: 'pending' }, 'which belongs to the first attempt')
+})
 
 t.test('with TRUECALLER_CALLBACK_KEY, nothing happens without it', async t => {
   const key = 'registered_callback_key-0'

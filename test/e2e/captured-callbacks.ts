@@ -75,7 +75,10 @@ export async function startCapturing (
 }
 export type Capturing = Awaited<ReturnType<typeof startCapturing>>
 
-/** A server that answers like Truecaller and accepts every token; `start` returns the status for a push request. */
+/**
+ * A server that answers like Truecaller and accepts every token; `start` returns the status for a push request, with
+ * the same id each time.
+ */
 export async function startFakeTruecaller (
   t: Test, phoneNumber: string, start: (body: Record<string, unknown>) => Promise<number> = async () => 200,
 ) {

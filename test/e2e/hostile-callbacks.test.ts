@@ -36,7 +36,7 @@ t.test('a callback that names another endpoint is not followed', async t => {
     `http://${good}/v1/default#x`, `http://${good}/v1/../v1/default`, `http://${good}/v1/%64efault`,
     `http://${good}//v1/default`,
     `http://${good}/`, `http://${good}/handset/open`,
-    'file:///etc/passwd', 'gopher://127.0.0.1:6379/_INFO', 'data:application/json,{}', 'javascript:1', '',
+    'file:///etc/passwd', 'gopher://127.0.0.1:6379/_INFO', 'data:application/json,{}', 'javascript:1', ' ',
     '/v1/default', 'not a url',
   ]
   await Promise.all(hostile.map(async endpoint => {

@@ -80,6 +80,15 @@ t.test('a provider id that belongs to another attempt', async t => {
   })
 })
 
+t.test('an optional provider id that belongs to another attempt is left out', async t => {
+  const { start, inserted, toy, create } = await insert()
+  toy.answers.start = async () => ({
+    state: null, action: { type: 'answerCall' }, id: 'shared', isIdOptional: true,
+  })
+  await start(inserted)
+  t.match(await create({ phoneNumber: '+14155550102' }), { attempts: [{ method: 'toy.code', phase: 'waiting' }] })
+})
+
 t.test('the answer survives a short outage of the store', async t => {
   let failures = 0
   const { start, inserted, toy } = await insert({

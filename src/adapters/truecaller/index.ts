@@ -6,8 +6,11 @@ import {
   type Received, type Settings, type Started,
 } from '../adapter.ts'
 import { readOrigin, setting } from '../settings.ts'
+import { ProviderError } from '../../core/errors.ts'
 import type { Json } from '../../core/vocabulary.ts'
-import { isAccepted, isProfileUrl, readCallback, readGrant, readProfile, readRefusal } from './wire.ts'
+import {
+  isProfileUrl, readCallback, readGrant, readProfile, readPushAnswer, statusOf, type CallbackMessage,
+} from './wire.ts'
 
 // https://docs.truecaller.com/truecaller-sdk/mobile-websites, https://github.com/truecaller/web-login (push, 2017)
 const provider = 'truecaller'
@@ -77,6 +80,8 @@ const push: Method = {
   defaultRank: 2,
   // The documentation demands five minutes between two requests for a user.
   oncePerNumberMs: 300_000,
+  // The callback has our `state` if Truecaller returns it, and the id of the request in any case.
+  isFoundByProviderId: true,
 }
 const web: Method = {
   needsPhoneNumber: false,
@@ -147,9 +152,11 @@ function createPush ({ appKey, apiUrl }: Options, http: Http) {
       headers: { appKey, 'content-type': 'application/json', 'cache-control': 'no-cache' },
       body: JSON.stringify({ phoneNumber: Number(digitsOf(phoneNumber)), state: callbackKey }),
     })
-    if (status >= 400) throw refusal(provider, call, readRefusal(status, body), status)
-    if (!isAccepted(body)) throw refusal(provider, call, 'provider_bad_response', status)
-    return { state: null, action: { type: 'approveOnDevice', app: 'truecaller' } }
+    const answer = readPushAnswer(status, body)
+    if (typeof answer === 'string') throw refusal(provider, call, answer, status)
+    return {
+      state: null, action: { type: 'approveOnDevice', app: 'truecaller' }, id: answer.requestId, isIdOptional: true,
+    }
   }
 }
 
@@ -169,6 +176,9 @@ function createWeb ({ appKey, partnerName }: Options) {
   }
 }
 
+/** What a profile host answers to a token that it does not accept, beside 401 for one that has expired. */
+const invalidToken = [400, 403, 404, 410, 422]
+
 function createProfile ({ profileUrl, profileHosts }: Options, http: Http, allowInsecure: boolean) {
   return async ({ phoneNumber }: AttemptContext, evidence: Json): Promise<Outcome> => {
     const grant = readGrant(evidence)
@@ -179,8 +189,12 @@ function createProfile ({ profileUrl, profileHosts }: Options, http: Http, allow
     const call = 'profile'
     const headers = { authorization: `Bearer ${grant.accessToken}`, 'cache-control': 'no-cache' }
     const { status, body } = await http({ method: 'GET', url, call, headers })
-    if (status === 401) return { verdict: 'denied', reason: 'evidence_expired' }
-    const profile = status < 300 ? readProfile(body, phoneNumber) : null
+    const meant = statusOf(status, body)
+    if (meant === 401) return { verdict: 'denied', reason: 'evidence_expired' }
+    if (invalidToken.includes(meant)) return { verdict: 'denied', reason: 'evidence_invalid' }
+    if (meant === 429) throw refusal(provider, call, 'rate_limited_by_provider', status)
+    if (meant >= 500) throw new ProviderError(provider, call, 'provider_error', { retryable: true, status })
+    const profile = meant < 300 ? readProfile(body, phoneNumber) : null
     if (profile === null) throw refusal(provider, call, 'provider_bad_response', status)
     return { verdict: 'proven', ...profile }
   }
@@ -188,15 +202,22 @@ function createProfile ({ profileUrl, profileHosts }: Options, http: Http, allow
 
 function receive (body: unknown): Received | null {
   const message = readCallback(body)
-  const key = message?.keys.find(id => /^[\w-]{48}$/.test(id))
-  if (message === null || key === undefined) return null
+  const owner = message === null ? null : ownerOf(message)
+  if (message === null || owner === null) return null
   switch (message.kind) {
-    case 'granted': return { key, type: 'evidence', evidence: message.grant }
-    case 'denied': return { key, type: 'denied', reason: message.reason }
-    case 'opened': return { key, type: 'opened' }
-    case 'unknown': return { key, type: 'noted' }
+    case 'granted': return { ...owner, type: 'evidence', evidence: message.grant }
+    case 'denied': return { ...owner, type: 'denied', reason: message.reason }
+    case 'opened': return { ...owner, type: 'opened' }
+    case 'unknown': return { ...owner, type: 'noted' }
     default: return message satisfies never
   }
+}
+
+/** By our key, which is the `state` of a push and the nonce of a deep link; else by the id of the push request. */
+function ownerOf ({ state, requestId }: CallbackMessage): { key: string } | { providerId: string } | null {
+  const key = [state, requestId].find(id => id !== null && /^[\w-]{48}$/.test(id))
+  if (key !== undefined && key !== null) return { key }
+  return requestId === null ? null : { providerId: requestId }
 }
 
 const writeQuery = (pairs: (readonly [name: string, value: unknown])[]): string =>

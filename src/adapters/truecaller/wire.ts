@@ -1,75 +1,77 @@
-import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { findPhoneNumber } from '../../phone.ts'
 import type { Reason } from '../../core/reasons.ts'
 import type { Profile } from '../../core/vocabulary.ts'
+import { membersOf, readList, readNumber, readString, readText, type Members } from '../message.ts'
 
 // https://docs.truecaller.com/truecaller-sdk (mobile websites), and the web sign-up API of 2017
 // (github.com/truecaller/web-login)
 
-const text = (maxLength: number) => Type.Optional(Type.String({ maxLength }))
-const accessToken = Type.String({ minLength: 1, maxLength: 2048, pattern: '^[A-Za-z0-9._~+/=-]+$' })
-
-const callbackMessage = Compile(Type.Object({
-  requestId: text(256),
-  state: text(256),
-  status: text(64),
-  accessToken: Type.Optional(accessToken),
-  endpoint: text(2048),
-}))
-const grant = Compile(Type.Object({ accessToken, endpoint: text(2048) }))
-const accepted = Compile(Type.Object({ requestId: Type.String({ minLength: 1, maxLength: 256 }) }))
-const refusal = Compile(Type.Object({ code: Type.Literal(1008) }))
-const unknownKey = Compile(Type.Object({ code: Type.Literal(404) }))
-const profileMessage = Compile(Type.Object({ phoneNumbers: Type.Array(Type.Unknown()) }))
-const anyObject = Compile(Type.Record(Type.String(), Type.Unknown()))
-
-type AnyObject = Record<string, unknown>
 export type Grant = { accessToken: string, endpoint?: string }
-export type CallbackMessage = { keys: string[] } & (
+/** `state` is ours, if we sent one. `requestId` is our nonce (web), or the id of the push request. */
+export type CallbackMessage = { state: string | null, requestId: string | null } & (
   | { kind: 'granted', grant: Grant }
   | { kind: 'opened' }
   | { kind: 'denied', reason: Reason }
   | { kind: 'unknown' }
 )
 
-/**
- * A POST to the registered callback URL, for push and web. `keys` are its correlation ids, ours first. Null: not a
- * message of Truecaller.
- */
+/** A POST to the registered callback URL, for push and web. Null: not a message of Truecaller. */
 export function readCallback (body: unknown): CallbackMessage | null {
-  if (!callbackMessage.Check(body)) return null
-  const { state, requestId, status, accessToken, endpoint } = body
-  const keys = [state, requestId].filter(key => key !== undefined)
-  if (accessToken !== undefined) return {
-    keys, kind: 'granted', grant: { accessToken, ...(endpoint === undefined ? {} : { endpoint }) },
-  }
-  switch (status) {
-    case undefined: return null
-    case 'flow_invoked': return { keys, kind: 'opened' }
-    case 'user_rejected': return { keys, kind: 'denied', reason: 'user_rejected' }
-    // Undocumented: sent when the user chooses the footer "use another number".
-    case 'use_another_number': return { keys, kind: 'denied', reason: 'abandoned' }
-    default: return { keys, kind: 'unknown' }
-  }
+  const { state, requestId, status } = membersOf(body)
+  const ids = { state: readText(state), requestId: readText(requestId) }
+  const grant = readGrant(body)
+  if (grant !== null) return { ...ids, kind: 'granted', grant }
+  const word = readString(status, 64)
+  return word === null ? null : { ...ids, ...readStatus(word) }
 }
 
-/** Evidence that `readCallback` returned. */
-export function readGrant (evidence: unknown): Grant | null {
-  return grant.Check(evidence) ? evidence : null
-}
+/** Undocumented: `use_another_number`, `flow_cancelled`, and other words that end the user's dialog without a token. */
+const endWord = /another|reject|cancel|den(y|ied)|declin|dismiss|abort|abandon|clos|skip|fail|error|expire|time_?out/
 
-/** Whether the body of a 200 says that the push request was accepted. */
-export function isAccepted (body: unknown): boolean {
-  return accepted.Check(body)
+function readStatus (word: string): { kind: 'opened' | 'unknown' } | { kind: 'denied', reason: Reason } {
+  switch (word) {
+    case 'flow_invoked': return { kind: 'opened' }
+    case 'user_rejected': return { kind: 'denied', reason: 'user_rejected' }
+    default: return endWord.test(word.toLowerCase())
+      ? { kind: 'denied', reason: 'abandoned' }
+      : { kind: 'unknown' }
+  }
 }
 
 /**
- * Why a push request was refused. Bad credentials are 404 with a code, never 401; any other 404 comes from a proxy.
+ * The token, and the URL of the profile if the callback names one. Null: the token cannot be sent, or the URL is of
+ * another kind. It is not replaced by the default URL, because the sender wanted another one.
  */
-export function readRefusal (status: number, body: unknown): Reason {
-  if (status === 403 && refusal.Check(body)) return 'number_not_registered'
-  return status === 404 && unknownKey.Check(body) ? 'provider_misconfigured' : 'provider_bad_response'
+export function readGrant (evidence: unknown): Grant | null {
+  const { accessToken: token, endpoint: url } = membersOf(evidence)
+  const accessToken = readString(token, 2048)
+  if (accessToken === null || !/^[A-Za-z0-9._~+/=-]+$/.test(accessToken)) return null
+  if (url === undefined || url === null || url === '') return { accessToken }
+  const endpoint = readString(url, 2048)
+  return endpoint === null ? null : { accessToken, endpoint }
+}
+
+/**
+ * The HTTP status that an answer means. An error code in the body counts more than the status line: `404`, or with five
+ * digits `40101`, in `code` or, on the profile host, in `status`.
+ */
+export function statusOf (status: number, body: unknown): number {
+  const { code, status: subcode } = membersOf(body)
+  const number = readNumber(code) ?? readNumber(subcode) ?? 0
+  const meant = number >= 10_000 ? Math.floor(number / 100) : number
+  return meant >= 400 && meant < 600 ? meant : status
+}
+
+/** The id of an accepted push request, or why it was refused. Bad credentials are 404, also without a body. */
+export function readPushAnswer (status: number, body: unknown): { requestId: string } | Reason {
+  const { requestId, code } = membersOf(body)
+  if (readNumber(code) === 1008) return 'number_not_registered'
+  const meant = statusOf(status, body)
+  if (meant === 404) return 'provider_misconfigured'
+  if (meant === 429) return 'rate_limited_by_provider'
+  if (meant >= 500) return 'provider_error'
+  const id = readText(requestId)
+  return meant < 300 && id !== null ? { requestId: id } : 'provider_bad_response'
 }
 
 /**
@@ -87,16 +89,17 @@ export function isProfileUrl (text: string, hosts: ReadonlySet<string>, allowIns
 export function readProfile (
   body: unknown, expected: string | null,
 ): { phoneNumber: string, profile?: Profile } | null {
-  if (!profileMessage.Check(body)) return null
-  const phoneNumber = findPhoneNumber(body.phoneNumbers, expected)
+  const members = membersOf(body)
+  const { phoneNumbers } = members
+  const phoneNumber = Array.isArray(phoneNumbers) ? findPhoneNumber(phoneNumbers, expected) : null
   if (phoneNumber === null) return null
-  const profile = toProfile(readObject(body))
+  const profile = toProfile(members)
   return Object.keys(profile).length === 0 ? { phoneNumber } : { phoneNumber, profile }
 }
 
-function toProfile (from: AnyObject): Profile {
+function toProfile (from: Members): Profile {
   // Plural today, singular in 2017.
-  const online = { ...readObject(from.onlineIdentity), ...readObject(from.onlineIdentities) }
+  const online = { ...membersOf(from.onlineIdentity), ...membersOf(from.onlineIdentities) }
   const profile: Profile = readTexts({
     email: online.email,
     gender: from.gender,
@@ -106,36 +109,24 @@ function toProfile (from: AnyObject): Profile {
     about: from.aboutMe,
     url: online.url,
   }, ['email', 'gender', 'avatarUrl', 'company', 'jobTitle', 'about', 'url'])
-  const name = readTexts(readObject(from.name), ['first', 'last'])
-  const addresses = readList(from.addresses).map(
-    address => readTexts(readObject(address), ['countryCode', 'city', 'street', 'zipcode']),
-  )
+  const name = readTexts(membersOf(from.name), ['first', 'last'])
+  const addresses = readList(from.addresses, 10)
+    .map(address => readTexts(membersOf(address), ['countryCode', 'city', 'street', 'zipcode']))
     .filter(address => Object.keys(address).length > 0)
-  const badges = readList(from.badges).filter(badge => isText(badge))
+  const badges = readList(from.badges, 10).map(badge => readText(badge, maxText)).filter(badge => badge !== null)
   if (Object.keys(name).length > 0) profile.name = name
   if (addresses.length > 0) profile.addresses = addresses
   if (badges.length > 0) profile.badges = badges
   return profile
 }
 
-function isText (value: unknown): value is string {
-  return typeof value === 'string' && value.length > 0 && value.length <= 1024
-}
+const maxText = 1024
 
-function readObject (value: unknown): AnyObject {
-  return anyObject.Check(value) ? value : {}
-}
-
-function readList (value: unknown): unknown[] {
-  return Array.isArray(value) ? value.slice(0, 10) : []
-}
-
-/** The texts with these names. A value that is empty, too long or not a text counts as absent. */
-function readTexts<Name extends string> (from: AnyObject, names: readonly Name[]): { [name in Name]?: string } {
+function readTexts<Name extends string> (from: Members, names: readonly Name[]): { [name in Name]?: string } {
   const texts: { [name in Name]?: string } = {}
   for (const name of names) {
-    const value = from[name]
-    if (isText(value)) texts[name] = value
+    const text = readText(from[name], maxText)
+    if (text !== null) texts[name] = text
   }
   return texts
 }

@@ -29,10 +29,10 @@ const hasLoneSurrogate = (json: string): boolean => /\\ud/i.test(json)
 
 /**
  * The routes of this scope accept any body. A body that is declared as JSON must be JSON. Other bodies are parsed as
- * JSON if possible, because providers send wrong content types.
+ * JSON if possible, because providers send wrong content types. Members that could change a prototype are left out.
  */
 export function acceptAnyBody (server: FastifyInstance): void {
-  const parse = server.getDefaultJsonParser('error', 'error')
+  const parse = server.getDefaultJsonParser('remove', 'remove')
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (request, rawBody: Buffer, done) => {
     const mustBeJson = /^application\/([\w.+-]+\+)?json$/.test(request.mediaType ?? '')
     void parse(request, rawBody.toString(), (error, body) => {

@@ -29,9 +29,16 @@ const bad: Contract['bad'] = [
     ends: tooLate,
   },
   {
-    name: 'forbidden', vendor: () => ({ status: 403, body: { phoneNumbers: [919999999999] } }),
-    ends: { failed: 'provider_bad_response' },
+    name: 'expired, in a 200', vendor: () => ({ body: { status: 40101, phoneNumbers: [46760123456] } }), ends: tooLate,
   },
+  {
+    name: 'forbidden', vendor: () => ({ status: 403, body: { phoneNumbers: [919999999999] } }), ends: invalid,
+  },
+  {
+    name: 'an outage, in a 200', vendor: () => ({ body: { code: 500, message: 'error message' } }),
+    ends: { failed: 'provider_error', retryable: true },
+  },
+  { name: 'no evidence of a number', vendor: () => ({ body: {} }), ends: { failed: 'provider_bad_response' } },
   { name: 'no number', vendor: () => ({ body: { phoneNumbers: [] } }), ends: { failed: 'provider_bad_response' } },
   { name: 'no evidence', evidence: {}, ends: invalid },
   {
@@ -40,7 +47,9 @@ const bad: Contract['bad'] = [
   },
   { name: 'a token that is no header', evidence: { accessToken: 'a\r\nb' }, ends: invalid },
 ]
-const expired = (status: number) => status === 401 ? tooLate : null
+const refusedToken = (status: number) =>
+  status === 401 ? tooLate : [400, 403, 404, 410, 422].includes(status) ? invalid : null
+const badKey = (status: number) => status === 404 ? { failed: 'provider_misconfigured', retryable: false } : null
 
 t.test('truecaller.push', async t => {
   await contract(t, {
@@ -58,8 +67,8 @@ t.test('truecaller.push', async t => {
     singleUse: accessToken,
     bad,
     refusals: [
-      { call: isPush, phase: 'start', ends: () => null },
-      { call: isProfile, phase: 'resolve', ends: expired },
+      { call: isPush, phase: 'start', ends: badKey },
+      { call: isProfile, phase: 'resolve', ends: refusedToken },
     ],
     callbacks: [
       {
@@ -70,7 +79,11 @@ t.test('truecaller.push', async t => {
         callback: { key: 'anything', body: { requestId: 'x', accessToken, state: callbackKey } },
         received: { key: callbackKey, type: 'evidence', evidence: { accessToken } },
       },
-      { callback: { body: { requestId: 'vXbyFPwqiCAHZyxAldA9M9DDXKk=', accessToken } }, received: null },
+      {
+        callback: { body: { requestId: '92849748hueh9', accessToken, state: null } },
+        received: { providerId: '92849748hueh9', type: 'evidence', evidence: { accessToken } },
+      },
+      { callback: { body: { accessToken } }, received: null },
     ],
   })
 
@@ -120,7 +133,7 @@ t.test('truecaller.web', async t => {
     assurance,
     singleUse: accessToken,
     bad,
-    refusals: [{ call: isProfile, phase: 'resolve', ends: expired }],
+    refusals: [{ call: isProfile, phase: 'resolve', ends: refusedToken }],
     callbacks: [
       say({ requestId: callbackKey, status: 'flow_invoked' }, { key: callbackKey, type: 'opened' }),
       say(
@@ -138,11 +151,18 @@ t.test('truecaller.web', async t => {
         { requestId: callbackKey, status: 'use_another_number' },
         { key: callbackKey, type: 'denied', reason: 'abandoned' },
       ),
-      say({ requestId: callbackKey, status: 'flow_cancelled' }, { key: callbackKey, type: 'noted' }),
+      say(
+        { requestId: callbackKey, status: 'flow_cancelled' },
+        { key: callbackKey, type: 'denied', reason: 'abandoned' },
+      ),
       say({ requestId: callbackKey, status: 'constructor' }, { key: callbackKey, type: 'noted' }),
       say({ requestId: callbackKey }, null),
-      say({ requestId: callbackKey.slice(0, 39), status: 'flow_invoked' }, null),
-      say({ requestId: `${callbackKey}=`, status: 'flow_invoked' }, null),
+      say(
+        { requestId: callbackKey.slice(0, 39), status: 'flow_invoked' },
+        { providerId: callbackKey.slice(0, 39), type: 'opened' },
+      ),
+      say({ requestId: `${callbackKey}=`, status: 'flow_invoked' }, { providerId: `${callbackKey}=`, type: 'opened' }),
+      say({ requestId: null, state: `${callbackKey}=`, status: 'flow_invoked' }, null),
       say({ requestId: callbackKey, state: 'theirs', status: 'flow_invoked' }, { key: callbackKey, type: 'opened' }),
       say({ requestId: callbackKey, accessToken: '' }, null),
       say({ requestId: callbackKey, accessToken: 'x'.repeat(2049) }, null),

@@ -1,6 +1,6 @@
 import t from 'tap'
 import {
-  isAccepted, isProfileUrl, readCallback, readGrant, readProfile, readRefusal,
+  isProfileUrl, readCallback, readGrant, readProfile, readPushAnswer, statusOf,
 } from '../../../src/adapters/truecaller/wire.ts'
 
 // The documented samples, word for word; the trailing commas and missing brackets of the documents are repaired.
@@ -76,13 +76,13 @@ t.test('the profile of today', async t => {
 t.test('what is absent, of another type or too long stays absent', async t => {
   t.strictSame(readProfile({ phoneNumbers: ['+919999999999'] }, null), { phoneNumber: '+919999999999' })
   const odd = {
-    phoneNumbers: [919999999999, 'x'], name: {
-      first: 1, last: '',
-    }, gender: null, companyName: 'x'.repeat(1025), jobTitle: ['a'],
-    aboutMe: {},
-    onlineIdentities: 'x', addresses: [null, {}, { city: 5 }, 'x'], badges: [1, null, ''],
+    phoneNumbers: [919999999999, 'x'], name: { first: true, last: '' }, gender: null, companyName: 'x'.repeat(1025),
+    jobTitle: ['a'], aboutMe: {}, onlineIdentity: null, onlineIdentities: 'x', addresses: [null, {}, { city: [] }, 'x'],
+    badges: [{}, null, ''],
   }
   t.strictSame(readProfile(odd, null), { phoneNumber: '+919999999999' })
+  const numeric = readProfile({ phoneNumbers: [919999999999], addresses: [{ zipcode: 1234567 }] }, null)
+  t.strictSame(numeric?.profile, { addresses: [{ zipcode: '1234567' }] }, 'a number is the same as its text')
   const many = readProfile(
     { phoneNumbers: [919999999999], badges: Array.from({ length: 1000 }, () => 'a'), addresses: { length: 3 } }, null,
   )
@@ -99,11 +99,9 @@ t.test('the expected number may be any of the profile', async t => {
 
 t.test('a profile without a number proves nothing', async t => {
   const others = [
-    null, undefined, 'x', [], {}, { phoneNumbers: null }, { phoneNumbers: [] }, { phoneNumbers: {} }, {
-      phoneNumbers: [null],
-    },
-    { phoneNumbers: ['9999999999'] }, { phoneNumbers: [''] }, { phoneNumbers: [['919999999999']] },
-    { phoneNumbers: '919999999999' },
+    null, undefined, 'x', [], {}, { phoneNumbers: null }, { phoneNumbers: [] }, { phoneNumbers: {} },
+    { phoneNumbers: [null] }, { phoneNumbers: ['9999999999'] }, { phoneNumbers: [''] },
+    { phoneNumbers: [['919999999999']] }, { phoneNumbers: '919999999999' },
   ]
   for (const other of others) t.equal(readProfile(other, null), null, JSON.stringify(other))
 })
@@ -113,7 +111,8 @@ t.test('the documented callbacks', async t => {
     "accessToken":"a1asX--8_yw-OF--E6Gj_DPyKelJIGUUeYB9U9MJhyeu4hOCbrl",
     "endpoint":"https://profile4-noneu.truecaller.com/v1/default"}`
   t.strictSame(readCallback(JSON.parse(granted)), {
-    keys: ['RL8YZ41FQMt5Jiak2sc_Ys0OgQA='],
+    state: null,
+    requestId: 'RL8YZ41FQMt5Jiak2sc_Ys0OgQA=',
     kind: 'granted',
     grant: {
       accessToken: 'a1asX--8_yw-OF--E6Gj_DPyKelJIGUUeYB9U9MJhyeu4hOCbrl',
@@ -125,37 +124,94 @@ t.test('the documented callbacks', async t => {
     accessToken: 'a3sAB0KnGANg4VZwIXfhUyFmPbzoONofl4FjIItac0JQSODp6niW8oBr33uOI-u7',
     state: 'ne4_cRtzx73-alui_XDvzS5h',
   }), {
-    keys: ['ne4_cRtzx73-alui_XDvzS5h', 'vXbyFPwqiCAHZyxAldA9M9DDXKk='],
+    state: 'ne4_cRtzx73-alui_XDvzS5h',
+    requestId: 'vXbyFPwqiCAHZyxAldA9M9DDXKk=',
     kind: 'granted',
     grant: { accessToken: 'a3sAB0KnGANg4VZwIXfhUyFmPbzoONofl4FjIItac0JQSODp6niW8oBr33uOI-u7' },
   })
   const rejected = readCallback(JSON.parse('{"requestId":"WZqlS6PqY0ycO3mKlEuI=","status":"user_rejected"}'))
-  t.strictSame(rejected, { keys: ['WZqlS6PqY0ycO3mKlEuI='], kind: 'denied', reason: 'user_rejected' })
+  t.strictSame(rejected, {
+    state: null, requestId: 'WZqlS6PqY0ycO3mKlEuI=', kind: 'denied', reason: 'user_rejected',
+  })
   t.match(readCallback({ requestId: 'a', status: 'flow_invoked', more: 1 }), { kind: 'opened' })
-  const both = readCallback({ requestId: 'a', status: 'user_rejected', accessToken: 'b' })
-  t.match(both, { kind: 'granted' }, 'a token is asked about, whatever is said beside it')
+})
+
+t.test('members that are null, empty or unknown change nothing', async t => {
+  const endpoint = 'https://profile4-noneu.truecaller.com/v1/default'
+  const granted = [
+    { requestId: 'a', accessToken: 'b', endpoint, state: null, status: null },
+    { requestId: 'a', accessToken: 'b', endpoint, state: '', status: '', code: null, message: null },
+    { requestId: null, accessToken: 'b', endpoint, state: 's', status: {} },
+    { requestId: 5, accessToken: 'b', endpoint, status: 'user_rejected' },
+    JSON.parse(`{"requestId":"a","accessToken":"b","endpoint":"${endpoint}","__proto__":{"status":"user_rejected"}}`),
+  ]
+  for (const body of granted) {
+    t.match(readCallback(body), { kind: 'granted', grant: { accessToken: 'b', endpoint } }, JSON.stringify(body))
+  }
+  for (const none of [null, '']) {
+    t.strictSame(readGrant({ accessToken: 'b', endpoint: none }), { accessToken: 'b' }, 'the default URL')
+  }
+  for (const accessToken of [null, '', 1, 'a b', 'x'.repeat(2049)]) {
+    const body = { requestId: 'a', status: 'user_rejected', accessToken, endpoint: null }
+    t.match(readCallback(body), { kind: 'denied', reason: 'user_rejected' }, 'a refusal is not lost')
+    t.match(readCallback({ ...body, status: 'flow_invoked' }), { kind: 'opened' })
+  }
   const others = [
-    null, [], 'x', {}, { requestId: 'a' }, { requestId: 1, status: 'flow_invoked' }, { status: 5 }, { accessToken: {} },
+    null, [], 'x', {}, { requestId: 'a' }, { status: {} }, { status: 5 }, { accessToken: 1 }, { accessToken: 'a b' },
+    { requestId: 'a', status: null, accessToken: null }, { requestId: 'a', accessToken: 'b', endpoint: 1 },
   ]
   for (const other of others) t.equal(readCallback(other), null, JSON.stringify(other))
 })
 
+t.test('words that are not documented', async t => {
+  for (const status of ['use_another_number', 'flow_cancelled', 'user_dismissed', 'REQUEST_DENIED', 'flow_timeout']) {
+    t.match(readCallback({ requestId: 'a', status }), { kind: 'denied', reason: 'abandoned' }, status)
+  }
+  for (const status of ['flow_shown', 'pending', 'constructor', '__proto__']) {
+    t.match(readCallback({ requestId: 'a', status }), { kind: 'unknown' }, String(status))
+  }
+})
+
 t.test('evidence is what a callback granted', async t => {
   t.strictSame(readGrant({ accessToken: 'a' }), { accessToken: 'a' })
-  const others = [null, {}, { accessToken: 1 }, { accessToken: '' }, { accessToken: 'a', endpoint: 1 }, { code: '1' }]
+  const others = [
+    null, {}, { accessToken: 1 }, { accessToken: '' }, { accessToken: 'a\r\nb' }, { accessToken: 'a', endpoint: [] },
+    { accessToken: 'a', endpoint: `https://${'x'.repeat(2048)}` }, { code: '1' },
+  ]
   for (const other of others) t.equal(readGrant(other), null)
 })
 
 t.test('the answers to a push request', async t => {
-  t.ok(isAccepted({ requestId: '92849748hueh9' }))
-  for (const other of [undefined, {}, { requestId: 1 }, { requestId: '' }]) t.notOk(isAccepted(other))
+  t.strictSame(readPushAnswer(200, { requestId: '92849748hueh9' }), { requestId: '92849748hueh9' })
+  t.strictSame(readPushAnswer(200, { requestId: 92849748, code: null, message: null }), { requestId: '92849748' })
+  for (const other of [undefined, {}, { requestId: null }, { requestId: {} }, { requestId: '' }]) {
+    t.equal(readPushAnswer(200, other), 'provider_bad_response')
+  }
   const forbidden = { code: 1008, message: 'Forbidden: It is forbidden to use sdk login for this phone number.' }
-  t.equal(readRefusal(403, forbidden), 'number_not_registered')
-  t.equal(readRefusal(403, { code: 1009 }), 'provider_bad_response')
-  t.equal(readRefusal(400, forbidden), 'provider_bad_response')
-  t.equal(readRefusal(404, { code: 404, message: 'Invalid partner credentials.' }), 'provider_misconfigured')
-  t.equal(readRefusal(404, undefined), 'provider_bad_response', 'of a proxy in between')
-  t.equal(readRefusal(401, undefined), 'provider_bad_response')
+  const badKey = { code: 404, message: 'Invalid partner credentials.' }
+  for (const status of [200, 400, 403]) {
+    t.equal(readPushAnswer(status, forbidden), 'number_not_registered', `1008 with ${status}`)
+    t.equal(readPushAnswer(status, { ...forbidden, code: '1008', requestId: 'a' }), 'number_not_registered')
+    t.equal(readPushAnswer(status, badKey), 'provider_misconfigured', `404 with ${status}`)
+    t.equal(readPushAnswer(status, { code: '500', requestId: 'a' }), 'provider_error')
+    t.equal(readPushAnswer(status, { code: 429 }), 'rate_limited_by_provider')
+  }
+  for (const body of [badKey, undefined, {}, { code: null }]) {
+    t.equal(readPushAnswer(404, body), 'provider_misconfigured', 'in the older document, a 404 has no body')
+  }
+  t.equal(readPushAnswer(403, { code: 1009 }), 'provider_bad_response')
+  t.equal(readPushAnswer(401, undefined), 'provider_bad_response')
+})
+
+t.test('an error code in the body counts more than the HTTP status', async t => {
+  t.equal(statusOf(401, { status: 40101, message: 'Unauthorized' }), 401)
+  t.equal(statusOf(200, { status: '40101', message: 'Unauthorized' }), 401)
+  t.equal(statusOf(200, { code: 401 }), 401)
+  t.equal(statusOf(200, { code: 500, message: 'error message' }), 500)
+  for (const body of [null, {}, { code: null }, { code: 200 }, { code: 1008 }, { status: 'active' }, { status: 1e6 }]) {
+    t.equal(statusOf(200, body), 200, JSON.stringify(body))
+    t.equal(statusOf(404, body), 404)
+  }
 })
 
 t.test('only the exact profile URL of a listed host gets the token', async t => {

@@ -112,9 +112,15 @@ t.test('any body of a provider is accepted with its bytes', async t => {
     await post(Buffer.from([0, 255, 1]), 'application/octet-stream'),
     { rawBody: Buffer.from([0, 255, 1]), body: undefined },
   )
-  t.same(await post('{"__proto__":1}', 'text/plain'), { rawBody: Buffer.from('{"__proto__":1}'), body: undefined })
+  for (const payload of ['{"a":1,"__proto__":{"b":1}}', '{"a":1,"constructor":{"prototype":{"b":1}}}']) {
+    for (const type of ['application/json', 'text/plain']) {
+      const parsed = await post(payload, type)
+      t.match(parsed, { rawBody: Buffer.from(payload), body: { a: 1 } }, payload)
+      t.notMatch(parsed, { body: { b: 1 } }, 'without the forged member')
+    }
+  }
   t.equal(await post(undefined), undefined)
-  for (const payload of ['{', '', 'a=1', '{"__proto__":1}']) t.equal(
+  for (const payload of ['{', '', 'a=1']) t.equal(
     await post(payload, 'application/json'), 400, payload,
   )
   t.equal(await post(Buffer.alloc(2000), 'text/plain'), 413)

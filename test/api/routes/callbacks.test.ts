@@ -26,7 +26,7 @@ t.test('a callback is passed on unchanged', async t => {
 t.test('any well-formed body is 200', async t => {
   const { server, calls } = await buildTestServer(t)
   for (const [type, payload] of [
-    ['application/json', '{}'], ['application/json', 'null'], [
+    ['application/json', '{}'], ['application/json', 'null'], ['application/json', '{"__proto__":{"a":1}}'], [
       'application/json; charset=utf-8', '{"a":1}',
     ], ['application/problem+json', '{"a":1}'],
     [
@@ -52,7 +52,6 @@ t.test('malformed callbacks are refused', async t => {
   const { server, calls, failWith, lines } = await buildTestServer(t)
   for (const [url, type, payload, status, code] of [
     ['/callbacks/truid', 'application/json', '{', 400, 'invalid_request'],
-    ['/callbacks/truid', 'application/json', '{"__proto__":"canary"}', 400, 'invalid_request'],
     ['/callbacks/truid', 'application/vnd.x+json', 'canary', 400, 'invalid_request'],
     ['/callbacks/truid', 'application/json', '', 400, 'invalid_request'],
     ['/callbacks/truid', 'canary', '{}', 415, 'unsupported_media_type'],
