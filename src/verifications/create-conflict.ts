@@ -15,7 +15,9 @@ export type ResolveConflict = (planned: Wanted, conflict: WriteConflict, own: Ke
   Promise<Verification | KeyClaim>
 
 /** What a create wants: its number's keys, its Idempotency-Key, and whether it replaces a live verification. */
-export type Wanted = { request: { onConflict?: 'error' | 'replace' }, keys: readonly KeyName[], key: IdempotencyKey }
+export type Wanted = {
+  request: { onConflict?: 'error' | 'replace', reference?: string }, keys: readonly KeyName[], key: IdempotencyKey
+}
 
 export type ConflictParts = {
   dispatch: Pick<Dispatch, 'apply'>
@@ -32,7 +34,7 @@ export function createResolveConflict ({ dispatch, replays, store }: ConflictPar
     const holder = await store.load(id)
     if (holder === null || isFinal(holder.record)) {
       await Promise.all(keys.map(key => store.release({ ...key, value: id })))
-    } else if (request.onConflict !== 'replace') {
+    } else if (request.onConflict !== 'replace' || isOfAnother(request.reference, holder.record.reference)) {
       const detail = 'This app already has a live verification of this number.'
       throw new ApiError('verification_in_progress', detail, { verificationId: id })
     } else {
@@ -56,3 +58,7 @@ export function createResolveConflict ({ dispatch, replays, store }: ConflictPar
     return own
   }
 }
+
+/** Two references stand for two users or processes of the app: one must not end the verification of the other. */
+const isOfAnother = (wanted: string | undefined, held: string | null): boolean =>
+  wanted !== undefined && held !== null && wanted !== held

@@ -57,7 +57,8 @@ type Plan = {
   keys: KeyName[], key: IdempotencyKey
 }
 
-const maxTries = 5
+/** Each try that fails is another create's success: as many can replace each other at once, and none fails. */
+const maxTries = 200
 const defaultExpirySeconds = 600
 
 export function createCreate (parts: CreateParts): Create {
