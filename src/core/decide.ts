@@ -1,7 +1,8 @@
 import { levelOf } from './assurance.ts'
 import type { DecideOptions, Decision, Event } from './events.ts'
 import { reasons, type Reason } from './reasons.ts'
-import { leaseMs } from './verification.ts'
+import { bumpRevision, end, endAttempt, updateSilently, updateVisibly } from './updates.ts'
+import { isBeingChecked, leaseMs, nextAvailableAt } from './verification.ts'
 import type {
   Attempt, Ended, EndedAttempt, Evidence, NewVerification, Pending, PendingAttempt, Resolving, Starting, Verification,
   Verified, Waiting,
@@ -42,7 +43,8 @@ function decidePending (current: Current, event: Event): Decision | null {
       return attempt.phase === 'starting' ? decideStarting({ ...current, attempt }, event) : null
     case 'evidenceReceived':
       return receiveEvidence(current, event.evidence)
-    case 'numberProven': case 'codeIncorrect': case 'queryStarted': case 'queryRejected': case 'stillPending':
+    case 'numberProven': case 'codeIncorrect': case 'stillPending':
+    case 'queryStarted': case 'queryRejected': case 'queryFailed':
       return attempt.phase === 'resolving' ? decideResolving({ ...current, attempt }, event) : null
     case 'attemptFailed':
       return advance(current, 'failed', event.reason)
@@ -63,7 +65,7 @@ function decidePending (current: Current, event: Event): Decision | null {
         ? null
         : updateSilently(verification, { ...attempt, delivery: event.delivery })
     case 'nextRequested':
-      return advance(current, 'failed', event.reason, true)
+      return requestNext(current, event)
     case 'resendRequested': {
       if (attempt.phase !== 'waiting' || attempt.resend === null) return null
       const { left, afterMs, availableAt } = attempt.resend
@@ -109,7 +111,7 @@ function decideStarting (current: Current<Starting>, event: StartEvent): Decisio
 }
 
 type ResolveEvent = Extract<Event, {
-  type: 'numberProven' | 'codeIncorrect' | 'queryStarted' | 'queryRejected' | 'stillPending'
+  type: 'numberProven' | 'codeIncorrect' | 'stillPending' | 'queryStarted' | 'queryRejected' | 'queryFailed'
 }>
 
 function decideResolving (current: Current<Resolving>, event: ResolveEvent): Decision | null {
@@ -132,10 +134,13 @@ function decideResolving (current: Current<Resolving>, event: ResolveEvent): Dec
     case 'queryStarted': case 'queryRejected':
       if (attempt.wasQueried === (event.type === 'queryStarted')) return null
       return updateSilently(verification, { ...attempt, wasQueried: event.type === 'queryStarted' })
+    case 'queryFailed':
+      return attempt.isUnanswered === true ? null : updateSilently(verification, { ...attempt, isUnanswered: true })
     case 'stillPending': {
       // An answer to an earlier query says nothing about the evidence that was received meanwhile.
       if (attempt.evidence.from !== event.from) return null
-      const known = { ...attempt, state: event.state ?? attempt.state, action: event.action ?? attempt.action }
+      const { isUnanswered: _isUnanswered, ...answered } = attempt
+      const known = { ...answered, state: event.state ?? attempt.state, action: event.action ?? attempt.action }
       if (event.from === 'provider') return updateVisibly(verification, waitAgain(known, now), now)
       const next = { ...known, leaseUntil: event.askAgainAt }
       return event.action === undefined ? updateSilently(verification, next) : updateVisibly(verification, next, now)
@@ -161,10 +166,17 @@ function receiveEvidence (current: Current, evidence: Evidence): Decision | null
 
 function elapse (current: Current): Decision | null {
   const { verification, attempt, now } = current
+  // The user has done their part, and the provider could not judge it in time.
+  const isUnjudged = isBeingChecked(attempt) || (attempt.phase === 'resolving' && attempt.isUnanswered === true)
   if (now >= verification.expiresAt) {
-    return end(endAttempt(verification, 'expired', 'deadline', now), 'expired', 'deadline', now)
+    const ended = isUnjudged
+      ? endAttempt(verification, 'failed', 'provider_timeout', now)
+      : endAttempt(verification, 'expired', 'deadline', now)
+    return end(ended, 'expired', 'deadline', now)
   }
-  if (now >= attempt.expiresAt) return advance(current, 'expired', 'attempt_timeout')
+  if (now >= attempt.expiresAt) {
+    return isUnjudged ? advance(current, 'failed', 'provider_timeout') : advance(current, 'expired', 'attempt_timeout')
+  }
   if (attempt.phase === 'waiting' || now < attempt.leaseUntil) return null
   if (attempt.phase === 'resolving') {
     return { ...updateSilently(verification, { ...attempt, leaseUntil: now + leaseMs.resolve }), effect: 'resolve' }
@@ -195,6 +207,15 @@ function verify (
   const ended = bumpRevision(endAttempt(verification, 'verified', null, now), now)
   const result = { phoneNumber, method: attempt.method, verifiedAt: now, profile, signals, assurance }
   return { next: { ...ended, status: 'verified', phoneNumber, result }, effect: null }
+}
+
+/** Evidence that is being checked is judged first, and a message that was just sent gets its time to arrive. */
+function requestNext (
+  current: Current, { reason, revision = Infinity, endsCheck = false }: Event & { type: 'nextRequested' },
+): Decision | null {
+  const { verification, attempt, now } = current
+  if (verification.revision > revision || (isBeingChecked(attempt) && !endsCheck)) return null
+  return now < nextAvailableAt(verification, attempt) ? null : advance(current, 'failed', reason, true)
 }
 
 /** Ends the pending attempt and starts the next one, if the reason (or `continues`) says so and a step is left. */
@@ -238,8 +259,9 @@ function startNext (verification: Pending, now: number, isClaimed: boolean): Dec
 }
 
 function resolve (
-  verification: Pending, attempt: Waiting | Resolving, evidence: Evidence, now: number,
+  verification: Pending, before: Waiting | Resolving, evidence: Evidence, now: number,
 ): Decision<Pending> {
+  const { isUnanswered: _isUnanswered, ...attempt } = { isUnanswered: undefined, ...before }
   const next: Resolving = {
     ...attempt, phase: 'resolving', evidence, leaseUntil: now + leaseMs.resolve, wasQueried: evidence.from === 'app',
   }
@@ -251,7 +273,9 @@ function resolve (
 }
 
 function waitAgain (
-  { evidence: _evidence, leaseUntil: _leaseUntil, wasQueried: _wasQueried, ...attempt }: Resolving, now: number,
+  {
+    evidence: _evidence, leaseUntil: _leaseUntil, wasQueried: _wasQueried, isUnanswered: _isUnanswered, ...attempt
+  }: Resolving, now: number,
 ) {
   return waitOrPoll({ ...attempt, phase: 'waiting' }, now)
 }
@@ -264,35 +288,4 @@ function waitOrPoll (waiting: Waiting, now: number): Waiting | Resolving {
     ...waiting, phase: 'resolving', evidence: { from: 'poll', value: {} }, leaseUntil: now + pollEveryMs,
     wasQueried: false,
   }
-}
-
-function end (verification: Pending, status: Ended['status'], reason: Reason, now: number): Decision<Ended> {
-  return { next: { ...bumpRevision(verification, now), status, reason }, effect: null }
-}
-
-/** Ends the pending attempt. Its state and evidence only served to continue it, so they are dropped. */
-function endAttempt (
-  verification: Pending, status: EndedAttempt['status'], reason: Reason | null, now: number,
-): Pending {
-  const last = verification.attempts.at(-1)
-  if (last?.status !== 'pending') return verification
-  const { method, startedAt } = last
-  const receipt = 'delivery' in last && last.delivery !== undefined ? { delivery: last.delivery } : {}
-  const isJudged = last.phase === 'resolving' && (status === 'verified' || status === 'failed')
-  const judged = isJudged && last.evidence.hash !== undefined ? { evidenceHash: last.evidence.hash } : {}
-  const ended = { status, reason, method, startedAt, endedAt: now, ...receipt, ...judged }
-  return { ...verification, attempts: verification.attempts.with(-1, ended) }
-}
-
-/** Replaces the pending attempt where no outside observer can see the difference. */
-function updateSilently (verification: Pending, attempt: PendingAttempt): Decision<Pending> {
-  return { next: { ...verification, attempts: verification.attempts.with(-1, attempt) }, effect: null }
-}
-
-function updateVisibly (verification: Pending, attempt: PendingAttempt, now: number): Decision<Pending> {
-  return updateSilently(bumpRevision(verification, now), attempt)
-}
-
-function bumpRevision (verification: Pending, now: number): Pending {
-  return { ...verification, revision: verification.revision + 1, updatedAt: now }
 }

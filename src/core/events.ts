@@ -28,12 +28,20 @@ export type Event =
   | { type: 'codeIncorrect', attempt: number }
   | { type: 'queryStarted', attempt: number }
   | { type: 'queryRejected', attempt: number }
+  /** The provider did not answer, or not usably: the query will be made again. */
+  | { type: 'queryFailed', attempt: number }
   | {
     type: 'stillPending', attempt: number, from: Evidence['from'], askAgainAt: number
     /** What the provider returned for the next query, and a new step for the front end; absent: as before. */
     state?: Json, action?: Action
   }
-  | { type: 'nextRequested', reason: NextReason }
+  | {
+    type: 'nextRequested', reason: NextReason
+    /** It applies to no newer revision; absent: to any. */
+    revision?: number
+    /** It also ends an attempt whose evidence is being checked. */
+    endsCheck?: boolean
+  }
   | { type: 'resendRequested', attempt: number }
   | { type: 'resent', attempt: number, state: Json, action: Action, providerId?: string }
   | { type: 'canceled', reason: 'app_canceled' | 'superseded' | 'blocked' }

@@ -28,13 +28,18 @@ const table = {
   recently_tried: {
     meaning: 'The method was used for this number too recently.', fallsThrough: true, isProviderFault: false,
   },
-  attempt_timeout: { meaning: 'The attempt timed out.', fallsThrough: true, isProviderFault: false },
+  attempt_timeout: {
+    meaning: 'The attempt timed out before the user did their part.', fallsThrough: true, isProviderFault: false,
+  },
   abandoned: { meaning: 'The front end gave up the attempt.', fallsThrough: true, isProviderFault: false },
   evidence_invalid: {
     meaning: 'The evidence proves nothing, or less than `minAssurance`.', fallsThrough: true, isProviderFault: false,
   },
   evidence_expired: { meaning: 'The submitted evidence is too old.', fallsThrough: true, isProviderFault: false },
-  provider_timeout: { meaning: 'The provider did not answer in time.', fallsThrough: true, isProviderFault: true },
+  provider_timeout: {
+    meaning: 'The provider did not answer, or did not judge the user\'s evidence, in time.',
+    fallsThrough: true, isProviderFault: true,
+  },
   provider_error: { meaning: 'The provider answered with an error.', fallsThrough: true, isProviderFault: true },
   provider_bad_response: {
     meaning: 'The provider sent a response that it does not document.', fallsThrough: true, isProviderFault: true,

@@ -36,6 +36,8 @@ export type Step = {
   isRepeatable: boolean
   /** The workflow says that a user's refusal continues with the next step. */
   continueWhenRejected: boolean
+  /** The start sends something to a person; absent where it does not. */
+  sendsMessage?: true
 }
 
 /**
@@ -84,6 +86,8 @@ export type Resolving = Omit<Waiting, 'phase'> & {
   leaseUntil: number
   /** The provider may have received the app's evidence, and its answer may be lost. */
   wasQueried: boolean
+  /** The last query failed without an answer of the provider; absent: it was answered, or not made yet. */
+  isUnanswered?: true
 }
 export type PendingAttempt = Starting | Waiting | Resolving
 export type EndedAttempt = {
@@ -175,6 +179,19 @@ export function actionOf (attempt: PendingAttempt): Action | null {
   return attempt.action
 }
 
+/** The user has done their part: a code, token or approval is waiting for the provider's answer. */
+export function isBeingChecked (attempt: PendingAttempt): boolean {
+  if (attempt.phase === 'starting') return attempt.evidence !== null
+  return attempt.phase === 'resolving' && attempt.evidence.from !== 'poll'
+}
+
+/** From when the next attempt may start by request: a second message has to wait as long as a resend. */
+export function nextAvailableAt ({ workflow, attempts }: Verification, attempt: PendingAttempt): number {
+  const [step, next] = [workflow[attempts.length - 1], workflow[attempts.length]]
+  const hasPause = step?.sendsMessage === true && next?.sendsMessage === true
+  return hasPause && attempt.phase !== 'starting' ? attempt.resend?.availableAt ?? attempt.startedAt : attempt.startedAt
+}
+
 /** When the passing of time next changes something; null when it never does. */
 export function dueAt (verification: Verification): number | null {
   if (verification.status !== 'pending') return null
@@ -190,11 +207,11 @@ export type AvailableAction = { action: 'next' | 'resend', availableAt: number, 
 /** What the front end may do besides the next action, and from when. */
 export function availableActions (verification: Verification): AvailableAction[] {
   const current = currentAttempt(verification)
-  return current === null ? [] : availableActionsOf(current.attempt)
+  return current === null ? [] : availableActionsOf(verification, current.attempt)
 }
 
-function availableActionsOf (attempt: PendingAttempt): AvailableAction[] {
-  const actions: AvailableAction[] = [{ action: 'next', availableAt: attempt.startedAt }]
+function availableActionsOf (verification: Verification, attempt: PendingAttempt): AvailableAction[] {
+  const actions: AvailableAction[] = [{ action: 'next', availableAt: nextAvailableAt(verification, attempt) }]
   if (attempt.phase === 'waiting' && attempt.resend !== null && attempt.resend.left > 0) {
     actions.push({ action: 'resend', availableAt: attempt.resend.availableAt, remaining: attempt.resend.left })
   }
@@ -214,7 +231,7 @@ export function progressOf (verification: Verification): Progress {
   const attempt = currentAttempt(verification)?.attempt ?? null
   return {
     attempt, action: attempt === null ? null : actionOf(attempt),
-    availableActions: attempt === null ? [] : availableActionsOf(attempt),
+    availableActions: attempt === null ? [] : availableActionsOf(verification, attempt),
     providers: verification.attempts.map(({ method }) => providerOf(method)),
   }
 }

@@ -36,6 +36,7 @@ const packer = createPacker([
   ['from', 'value', 'hash'],
   [...ended, 'evidenceHash'],
   ['possession', 'binding', 'restricted'],
+  ['method', 'timeoutMs', 'options', 'isRepeatable', 'continueWhenRejected', 'sendsMessage'],
 ])
 
 /** The id is the name that the record is sealed under, so it is not stored again. */

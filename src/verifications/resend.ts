@@ -23,8 +23,7 @@ export function createResend ({ transitions, dispatch, providerCalls, now }: Res
   function notAvailable (record: Verification): ApiError {
     const offer = availableActions(record).find(({ action }) => action === 'resend')
     if (offer === undefined) return invalidState(record, 'The pending attempt cannot be sent again.')
-    const retryAfterSeconds = Math.max(1, Math.ceil((offer.availableAt - now()) / 1000))
-    return new ApiError('rate_limited', `It can be sent again in ${retryAfterSeconds} s.`, { retryAfterSeconds })
+    return tooEarly('It can be sent again', offer.availableAt - now())
   }
 
   return async id => {
@@ -45,4 +44,10 @@ export function createResend ({ transitions, dispatch, providerCalls, now }: Res
       )
     }
   }
+}
+
+/** `rate_limited` for a message that has to wait. */
+export function tooEarly (what: string, waitMs: number): ApiError {
+  const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000))
+  return new ApiError('rate_limited', `${what} in ${retryAfterSeconds} s.`, { retryAfterSeconds })
 }

@@ -1,7 +1,7 @@
 import { ProviderError } from '../core/errors.ts'
 import type { Event } from '../core/events.ts'
 import { currentAttempt, type Verification } from '../core/verification.ts'
-import type { Store } from '../store/record-store.ts'
+import { StoreUnavailable, type Store } from '../store/record-store.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { ProviderCalls } from './provider-calls.ts'
 import { persistMs, retryWhileStoreIsDown, type Start } from './start.ts'
@@ -25,6 +25,13 @@ export type ResolveParts = {
 }
 
 export function createResolve ({ dispatch, start, providerCalls, store, now }: ResolveParts): Resolve {
+  /** Without a note of it, the next query counts as a first one: not worth failing for while Redis is away. */
+  async function recordFailure (stored: Current, attempt: number): Promise<void> {
+    await dispatch.apply(stored, { type: 'queryFailed', attempt }).catch((error: unknown) => {
+      if (!(error instanceof StoreUnavailable)) throw error
+    })
+  }
+
   return async (stored, { isFirst, isLastTry }) => {
     const current = currentAttempt(stored.record)
     if (current?.attempt.phase !== 'resolving') return { stored, event: null }
@@ -44,6 +51,7 @@ export function createResolve ({ dispatch, start, providerCalls, store, now }: R
       if (!isLastTry) {
         const wasRejected = evidence.from === 'app' && !repeated && isQueryRejected(error)
         if (wasRejected) await dispatch.apply(stored, { type: 'queryRejected', attempt: index })
+        if (error.reason !== 'provider_unavailable') await recordFailure(stored, index)
         throw error
       }
       event = { type: 'attemptFailed', attempt: index, reason: error.reason }

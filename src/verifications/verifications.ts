@@ -108,7 +108,7 @@ export function createVerifications (parts: VerificationsParts): Gateway {
     get: async id => (await transitions.load(id)).record,
     listen: changeFeed.subscribe,
     check: whenReplicated(createCheck({ transitions, dispatch, resolve, adapters, sealer })),
-    next: whenReplicated(createNext({ transitions, dispatch, start })),
+    next: whenReplicated(createNext({ transitions, dispatch, start, changeFeed, now })),
     resend: whenReplicated(createResend({ transitions, dispatch, providerCalls, now })),
     cancel: whenReplicated(createCancel({ transitions, dispatch })),
     async erase (id) {

@@ -70,6 +70,7 @@ function planStep (item: Exclude<WorkflowItem, string>, index: number, methods: 
     options,
     isRepeatable: method.isRepeatable,
     continueWhenRejected: continues === true,
+    ...method.sendsMessage ? { sendsMessage: true } : {},
   }
 }
 

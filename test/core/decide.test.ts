@@ -6,7 +6,9 @@ import {
   apply, applyAll, asked, assurance, created, describe, events, pendingAttempt, request, start, states, step,
   type EventName, type StateName,
 } from './fixtures.ts'
-import { leaseMs, type Verification } from '../../src/core/verification.ts'
+import {
+  availableActions, leaseMs, nextAvailableAt, type Step, type Verification,
+} from '../../src/core/verification.ts'
 
 // Rows: states; columns: events. An event that is missing is ignored. This table is the specification.
 const next = 'pending:1:starting +start'
@@ -19,6 +21,8 @@ const rejected = 'failed/user_rejected'
 const mismatch = 'failed/number_mismatch'
 const judged = { numberProven: 'verified', otherNumberProven: mismatch }
 const live = { attemptFailed: next, nextRequested: next, canceled }
+/** The user has done their part: a request for the next method waits for the provider's answer. */
+const checked = { attemptFailed: next, canceled }
 const table: Record<StateName, Partial<Record<EventName, string>>> = {
   unclaimed: {
     ...live, startClaimed: starting, userRejected: rejected, attemptStarted: waiting, attemptSkipped: next,
@@ -28,7 +32,7 @@ const table: Record<StateName, Partial<Record<EventName, string>>> = {
     ...live, userRejected: rejected, attemptStarted: waiting, attemptSkipped: next, startFailed: next,
     evidenceProvider: starting,
   },
-  callbackFirst: { ...live, attemptStarted: resolve, attemptSkipped: next, startFailed: resolve },
+  callbackFirst: { ...checked, attemptStarted: resolve, attemptSkipped: next, startFailed: resolve },
   waiting: {
     ...live, userRejected: rejected, stepChanged: waiting, deliveryReported: waiting, evidenceApp: resolve,
     evidenceProvider: resolve, evidencePoll: resolve, resendRequested: waiting, resent: waiting,
@@ -39,29 +43,33 @@ const table: Record<StateName, Partial<Record<EventName, string>>> = {
   },
   polling: {
     ...live, ...judged, stepChanged: resolving, deliveryReported: resolving, evidenceApp: resolve,
-    evidenceProvider: resolve, codeIncorrect: resolving, queryStarted: resolving, stillPendingPoll: resolving,
-    resent: resolving,
+    evidenceProvider: resolve, codeIncorrect: resolving, queryStarted: resolving, queryFailed: resolving,
+    stillPendingPoll: resolving, resent: resolving,
   },
   pollingApp: {
-    ...live, ...judged, stepChanged: resolving, deliveryReported: resolving, codeIncorrect: resolving,
-    queryRejected: resolving, stillPendingApp: resolving, resent: resolving,
+    ...checked, ...judged, stepChanged: resolving, deliveryReported: resolving, codeIncorrect: resolving,
+    queryRejected: resolving, queryFailed: resolving, stillPendingApp: resolving, resent: resolving,
   },
   resolvingApp: {
-    ...live, ...judged, stepChanged: resolving, deliveryReported: resolving, codeIncorrect: waiting,
-    queryRejected: resolving, stillPendingApp: resolving, resent: resolving,
+    ...checked, ...judged, stepChanged: resolving, deliveryReported: resolving, codeIncorrect: waiting,
+    queryRejected: resolving, queryFailed: resolving, stillPendingApp: resolving, resent: resolving,
   },
   resolvingProvider: {
-    ...live, ...judged, stepChanged: resolving, deliveryReported: resolving, evidenceApp: resolve,
-    codeIncorrect: waiting, queryStarted: resolving, stillPendingProvider: waiting, resent: resolving,
+    ...checked, ...judged, stepChanged: resolving, deliveryReported: resolving, evidenceApp: resolve,
+    codeIncorrect: waiting, queryStarted: resolving, queryFailed: resolving, stillPendingProvider: waiting,
+    resent: resolving,
   },
   resolvingPoll: {
     ...live, ...judged, stepChanged: resolving, deliveryReported: resolving, evidenceApp: resolve,
-    codeIncorrect: waiting, queryStarted: resolving, stillPendingPoll: resolving, resent: resolving,
+    codeIncorrect: waiting, queryStarted: resolving, queryFailed: resolving, stillPendingPoll: resolving,
+    resent: resolving,
   },
   verified: {}, failed: {}, expired: {}, canceled: {},
 }
 /** Events that no outside observer can see: the revision stays. */
-const silent: EventName[] = ['startClaimed', 'queryStarted', 'queryRejected', 'deliveryReported', 'evidencePoll']
+const silent: EventName[] = [
+  'startClaimed', 'queryStarted', 'queryRejected', 'queryFailed', 'deliveryReported', 'evidencePoll',
+]
 
 t.test('every state × every event', async t => {
   for (const [state, row] of Object.entries(table)) {
@@ -170,6 +178,35 @@ t.test('the passing of time', async t => {
   t.equal(describe(decide(short, events.timeElapsed, start + 30_000)), 'expired/deadline')
 })
 
+t.test('the user has done their part, and the provider stays down', async t => {
+  const alone = apply(created({ workflow: [step('otpless.otp')] }), events.attemptStarted)
+  const polled = applyAll(alone, events.evidencePoll, events.queryFailed)
+  const answered = apply(polled, events.stillPendingPoll)
+  const cases: [string, Verification, attempt: string, end: string][] = [
+    ['a code', apply(alone, events.evidenceApp), 'failed/provider_timeout', 'failed/provider_unavailable'],
+    ['a callback', apply(alone, events.evidenceProvider), 'failed/provider_timeout', 'failed/provider_unavailable'],
+    ['a query without an answer', polled, 'failed/provider_timeout', 'failed/provider_unavailable'],
+    ['a query that was answered', answered, 'expired/attempt_timeout', 'expired/attempt_timeout'],
+    ['a code that was incorrect', applyAll(alone, events.evidenceApp, events.queryFailed, events.codeIncorrect),
+      'expired/attempt_timeout', 'expired/attempt_timeout'],
+    ['a callback that proved nothing', applyAll(alone, events.evidenceProvider, events.stillPendingProvider),
+      'expired/attempt_timeout', 'expired/attempt_timeout'],
+    ['nothing', alone, 'expired/attempt_timeout', 'expired/attempt_timeout'],
+  ]
+  for (const [name, before, attempt, end] of cases) {
+    const after = decide(before, events.timeElapsed, start + 60_000)
+    t.equal(describe(after), end, name)
+    t.strictSame(after?.next.attempts.map(one => 'reason' in one && `${one.status}/${one.reason}`), [attempt], name)
+  }
+  t.equal(describe(decide(states.resolvingApp, events.timeElapsed, start + 60_000)), next, 'the next method starts')
+  const callbackFirst = apply(states.callbackFirst, events.timeElapsed, start + 60_000)
+  t.match(callbackFirst.attempts[0], { status: 'failed', reason: 'provider_timeout' }, 'a callback before the start')
+  const late = apply(states.resolvingApp, events.timeElapsed, start + 600_000)
+  t.match(late, {
+    status: 'expired', reason: 'deadline', attempts: [{ status: 'failed', reason: 'provider_timeout' }],
+  }, 'the deadline ends the verification, and the attempt says why')
+})
+
 t.test('after a lease the process is presumed dead', async t => {
   const late = start + leaseMs.start
   const restart = 'pending:0:starting +start'
@@ -235,6 +272,34 @@ t.test('resend', async t => {
   )
   const without = apply(created(), { ...events.attemptStarted, resend: null })
   t.equal(decide(without, events.resendRequested, start), null, 'not supported')
+})
+
+t.test('a request for the next method', async t => {
+  const { resolvingApp, resolvingProvider, callbackFirst, resolvingPoll, waiting } = states
+  for (const state of [resolvingApp, resolvingProvider, callbackFirst]) {
+    t.equal(decide(state, events.nextRequested, start), null, 'evidence is judged first')
+    t.equal(describe(decide(state, { ...events.nextRequested, endsCheck: true }, start)), next, 'not for ever')
+  }
+  t.equal(describe(decide(resolvingPoll, events.nextRequested, start)), next, 'a query is no evidence')
+  t.equal(describe(decide(apply(resolvingApp, events.codeIncorrect), events.nextRequested, start)), next)
+  const { revision } = waiting
+  t.equal(describe(decide(waiting, { ...events.nextRequested, revision }, start)), next)
+  t.equal(decide(waiting, { ...events.nextRequested, revision: revision - 1 }, start), null, 'it has changed since')
+
+  const message = (method: string) => step(method, { sendsMessage: true })
+  const sentAt = (workflow: Step[]) => apply(created({ workflow }), {
+    ...events.attemptStarted, resend: { left: 1, availableAt: start + 30_000, afterMs: 30_000 },
+  })
+  const both = sentAt([message('otpless.otp'), message('twilio.sms')])
+  t.equal(decide(both, events.nextRequested, start + 29_999), null, 'two messages within 30 s')
+  t.equal(describe(decide(both, events.nextRequested, start + 30_000)), next)
+  t.equal(nextAvailableAt(both, pendingAttempt(both)), start + 30_000)
+  t.strictSame(availableActions(both)[0], { action: 'next', availableAt: start + 30_000 })
+  const resent = apply(both, events.resendRequested, start + 30_000)
+  t.equal(decide(resent, events.nextRequested, start + 59_999), null, 'a resend counts like the first message')
+  for (const workflow of [[message('otpless.otp')], [message('otpless.otp'), step('truid.phone_check')], [
+    step('truid.phone_check'), message('otpless.otp'),
+  ]]) t.not(decide(sentAt(workflow), events.nextRequested, start), null, 'no second message')
 })
 
 t.test('the proof', async t => {

@@ -77,6 +77,7 @@ export const events = {
   codeIncorrect: { type: 'codeIncorrect', attempt: 0 },
   queryStarted: { type: 'queryStarted', attempt: 0 },
   queryRejected: { type: 'queryRejected', attempt: 0 },
+  queryFailed: { type: 'queryFailed', attempt: 0 },
   stillPendingApp: { ...pending, from: 'app' },
   stillPendingProvider: { ...pending, from: 'provider' },
   stillPendingPoll: { ...pending, from: 'poll' },

@@ -4,7 +4,7 @@ import { bindings, levelOf } from '../../src/core/assurance.ts'
 import { decide } from '../../src/core/decide.ts'
 import type { Event } from '../../src/core/events.ts'
 import { reasonWords } from '../../src/core/reasons.ts'
-import { currentAttempt, dueAt, isFinal, type Verification } from '../../src/core/verification.ts'
+import { currentAttempt, dueAt, isBeingChecked, isFinal, type Verification } from '../../src/core/verification.ts'
 import { webhookEventTypes } from '../../src/core/vocabulary.ts'
 import { webhookEventsOf } from '../../src/core/webhook-events.ts'
 import { asked, assurance, created, events, start, step } from './fixtures.ts'
@@ -27,6 +27,8 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   fc.tuple(attempt, fc.constantFrom(asked, '+14155550101'), fc.constantFrom(...bindings))
     .map(([attempt, phoneNumber, binding]): Event =>
       ({ ...events.numberProven, attempt, phoneNumber, assurance: { ...assurance, binding } })),
+  fc.record({ revision: fc.nat({ max: 6 }), endsCheck: fc.boolean() })
+    .map((more): Event => ({ ...events.nextRequested, ...more })),
   fc.tuple(attempt, from, later)
     .map(([attempt, from, after]): Event => ({ type: 'stillPending', attempt, from, askAgainAt: start + after })),
 )
@@ -36,7 +38,9 @@ const anyHistory = fc.array(fc.record({
   startsHere: fc.boolean(),
 }), { maxLength: 40 })
 const anyWorkflow = fc.array(
-  fc.record({ isRepeatable: fc.boolean(), continueWhenRejected: fc.boolean() }).map(more => step('otpless.otp', more)),
+  fc.record({
+    isRepeatable: fc.boolean(), continueWhenRejected: fc.boolean(), sendsMessage: fc.constant(true as const),
+  }, { requiredKeys: ['isRepeatable', 'continueWhenRejected'] }).map(more => step('otpless.otp', more)),
   { minLength: 1, maxLength: 4 },
 )
 
@@ -54,6 +58,13 @@ function assertSound (before: Verification, event: Event, after: Verification, p
     const last = before.attempts.at(-1)
     assert(levelOf(after.result.assurance) >= before.minAssurance, 'too weak a proof')
     assert(last?.status === 'pending' && last.phase === 'resolving', 'verified without evidence')
+  }
+  const judging = currentAttempt(before)
+  const isEnded = judging !== null && after.attempts[judging.index]?.status !== 'pending'
+  if (judging !== null && isBeingChecked(judging.attempt) && isEnded) {
+    assert(event.type !== 'nextRequested' || event.endsCheck === true, 'evidence was dropped while it was checked')
+    const ended = after.attempts[judging.index]
+    assert(ended?.status === 'pending' || ended?.reason !== 'attempt_timeout', 'the provider did not judge it')
   }
   assert(isFinal(after) === (currentAttempt(after) === null), 'an attempt is pending until the end')
   assert(isFinal(after) === (dueAt(after) === null), 'a pending verification is due at some time')

@@ -139,7 +139,7 @@ t.test('evidence that the attempt does not accept', async t => {
     { token: 'x' }, {}, { authorizationCode: 'a', codeVerifier: 'b' },
     { payload: 'p', signature: 's', signatureAlgorithm: 'a' },
   ]) t.equal(await errorCode(gateway.check(id, evidence)), 'invalid_state')
-  await dispatch.apply(await transitions.load(id), { type: 'nextRequested', reason: 'abandoned' })
+  await dispatch.apply(await transitions.load(id), { type: 'attemptFailed', attempt: 0, reason: 'abandoned' })
   await t.rejects(gateway.check(id, good), { message: 'The attempt is still being started.' })
   await store.erase(id, { publish: 'erased' })
   t.equal(await errorCode(gateway.check(id, good)), 'gone')

@@ -8,7 +8,7 @@ const { setUp } = await openTestbed(t)
 const callback = {
   type: 'evidenceReceived', attempt: 0, evidence: { from: 'provider', value: { code: goodCode } },
 } as const
-const next = { type: 'nextRequested', reason: 'abandoned' } as const
+const next = { type: 'attemptFailed', attempt: 0, reason: 'abandoned' } as const
 
 /** A verification whose first attempt waits. */
 async function wait (options?: SetUpOptions) {

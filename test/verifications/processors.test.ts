@@ -8,7 +8,7 @@ import {
 } from '../helpers/verifications.ts'
 
 const { setUp, redis } = await openTestbed(t)
-const next = { type: 'nextRequested', reason: 'abandoned' } as const
+const next = { type: 'attemptFailed', attempt: 0, reason: 'abandoned' } as const
 const callback = {
   type: 'evidenceReceived', attempt: 0, evidence: { from: 'provider', value: { code: goodCode } },
 } as const

@@ -142,3 +142,31 @@ t.test('a query without evidence is not marked', async t => {
   await resolve(await read(id), later)
   t.match(toy.calls.at(-1), { repeated: false })
 })
+
+t.test('a query that was not answered is noted until one is', async t => {
+  const room = await receive()
+  const isUnanswered = async () => {
+    const attempt = (await room.read(room.id)).record.attempts.at(-1)
+    return attempt !== undefined && 'isUnanswered' in attempt && attempt.isUnanswered === true
+  }
+  failWith(room, 'provider_error', 503)
+  await t.rejects(room.resolve(room.stored, isFirst), ProviderError)
+  t.ok(await isUnanswered())
+  await t.rejects(room.resolve(await room.read(room.id), later), ProviderError)
+  room.toy.answers.resolve = async () => ({ verdict: 'pending', retryAfterMs: 1_000 })
+  await room.resolve(await room.read(room.id), later)
+  t.notOk(await isUnanswered())
+})
+
+t.test('the provider\'s error is reported, also when Redis is away meanwhile', async t => {
+  let isAway = false
+  const room = await receive({
+    wrapStore: store => ({
+      ...store,
+      save: (...args) => isAway ? Promise.reject(new StoreUnavailable('TIMEOUT')) : store.save(...args),
+    }),
+  })
+  failWith(room, 'provider_error', 503)
+  isAway = true
+  await t.rejects(room.resolve(room.stored, isFirst), { name: 'ProviderError' })
+})

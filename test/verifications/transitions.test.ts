@@ -7,7 +7,7 @@ import { day, errorCode, goodCode, openTestbed, type SetUpOptions } from '../hel
 
 const { setUp } = await openTestbed(t)
 const canceled = { type: 'canceled', reason: 'app_canceled' } as const
-const next = { type: 'nextRequested', reason: 'abandoned' } as const
+const next = { type: 'attemptFailed', attempt: 0, reason: 'abandoned' } as const
 
 /** A room, and a request that it can insert. */
 function prepare (workflow = ['toy.code', 'other.code'], options?: SetUpOptions) {
@@ -95,7 +95,7 @@ t.test('insert: what prevents it', async t => {
 })
 
 t.test('a method that may start once per number', async t => {
-  const { create, toy, gateway } = setUp()
+  const { create, toy, gateway, pass } = setUp()
   const push = ['toy.push', 'toy.code']
   const first = await create({ workflow: push })
   t.match(first.attempts, [{ method: 'toy.push', phase: 'waiting' }])
@@ -104,6 +104,7 @@ t.test('a method that may start once per number', async t => {
   t.match(second.attempts, [{ status: 'skipped', reason: 'recently_tried' }, { method: 'toy.code', phase: 'waiting' }])
   await gateway.cancel(second.id)
   const third = await create({ workflow: ['toy.code', 'toy.push', 'other.code'] })
+  pass(30_000)
   t.match((await gateway.next(third.id, 'abandoned')).attempts, [
     { reason: 'abandoned' }, {
       status: 'skipped', reason: 'recently_tried',

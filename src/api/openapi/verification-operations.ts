@@ -116,7 +116,11 @@ export const nextOperation = {
   description: paragraphs(
     'For a method that does not work here, or a user who prefers another one. The attempt ends with the reason, and '
     + 'the next method of the workflow starts. If no method is left, the verification is `failed` with that reason.',
-    'Repeating: each call ends the attempt that is pending at that time. Read the verification before you repeat it.',
+    'While a code or token is being checked, the call waits for the result, at most ten seconds: a correct one '
+    + 'verifies the number, and a wrong one is counted. A method that just sent a message cannot be left for another '
+    + 'one that sends a message: 429 with `retry-after` until a resend would be possible.',
+    'Repeating: each call ends the attempt that is pending when it arrives. With `revision`, a repeated call is 409 '
+    + '`invalid_state` and ends nothing.',
   ),
   params: VerificationParams, body: withExamples(NextBody, nextRequests),
   response: {

@@ -62,8 +62,10 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<VerificationRoutesPar
     return reply.code(settled ? 200 : 202).send(view(verification, request))
   })
 
-  server.post('/verifications/:id/next', { ...byFrontEnd, schema: nextOperation }, async request =>
-    view(await gateway.next(request.params.id, request.body.reason ?? 'abandoned'), request))
+  server.post('/verifications/:id/next', { ...byFrontEnd, schema: nextOperation }, async request => {
+    const { reason = 'abandoned', revision } = request.body
+    return view(await gateway.next(request.params.id, reason, revision), request)
+  })
 
   server.post('/verifications/:id/resend', { ...byFrontEnd, schema: resendOperation }, async request =>
     view(await gateway.resend(request.params.id), request))

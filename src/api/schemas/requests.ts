@@ -86,7 +86,7 @@ export const CreateBody = Type.Object({
   })),
   onConflict: Type.Optional(stringEnum(['error', 'replace'], {
     description: 'When the number already has a live verification: `error` (default) returns 409 with its id, '
-      + '`replace` cancels it.',
+      + '`replace` cancels it. It is 409, too, when both have a `reference` and the references differ.',
   })),
   minAssurance: Type.Optional(Type.Enum([...assuranceLevels], {
     type: 'integer', examples: [2],
@@ -129,6 +129,10 @@ export type Evidence = Assignable<Static<typeof CheckBody>, SubmittedEvidence>
 export const NextBody = Type.Object({
   reason: Type.Optional(stringEnum(nextReasons, {
     description: 'Why the current attempt ends. Default: `abandoned`.',
+  })),
+  revision: Type.Optional(Type.Integer({
+    minimum: 0, examples: [3],
+    description: 'The `revision` that the caller has read. If the verification has a newer one, nothing is done: 409.',
   })),
 }, { ...closed, title: 'NextAttempt', description: 'Why the next attempt starts.' })
 export type NextRequest = Static<typeof NextBody>

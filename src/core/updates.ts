@@ -1,0 +1,37 @@
+import type { Decision } from './events.ts'
+import { reasons, type Reason } from './reasons.ts'
+import type { Ended, EndedAttempt, Pending, PendingAttempt } from './verification.ts'
+
+// The small changes of a record that every decision is made of.
+
+export function end (verification: Pending, status: Ended['status'], reason: Reason, now: number): Decision<Ended> {
+  return { next: { ...bumpRevision(verification, now), status, reason }, effect: null }
+}
+
+/** Ends the pending attempt. Its state and evidence only served to continue it, so they are dropped. */
+export function endAttempt (
+  verification: Pending, status: EndedAttempt['status'], reason: Reason | null, now: number,
+): Pending {
+  const last = verification.attempts.at(-1)
+  if (last?.status !== 'pending') return verification
+  const { method, startedAt } = last
+  const receipt = 'delivery' in last && last.delivery !== undefined ? { delivery: last.delivery } : {}
+  const isJudged = last.phase === 'resolving' && (status === 'verified' || status === 'failed')
+    && (reason === null || !reasons[reason].isProviderFault)
+  const judged = isJudged && last.evidence.hash !== undefined ? { evidenceHash: last.evidence.hash } : {}
+  const ended = { status, reason, method, startedAt, endedAt: now, ...receipt, ...judged }
+  return { ...verification, attempts: verification.attempts.with(-1, ended) }
+}
+
+/** Replaces the pending attempt where no outside observer can see the difference. */
+export function updateSilently (verification: Pending, attempt: PendingAttempt): Decision<Pending> {
+  return { next: { ...verification, attempts: verification.attempts.with(-1, attempt) }, effect: null }
+}
+
+export function updateVisibly (verification: Pending, attempt: PendingAttempt, now: number): Decision<Pending> {
+  return updateSilently(bumpRevision(verification, now), attempt)
+}
+
+export function bumpRevision (verification: Pending, now: number): Pending {
+  return { ...verification, revision: verification.revision + 1, updatedAt: now }
+}
