@@ -50,6 +50,10 @@ t.test('APPS_FILE', async t => {
   )
   t.throws(() => read({ ...app() }), /APPS_FILE/)
   t.throws(() => read([{ ...app(), colour: 'red' }]), /APPS_FILE\/0/)
+  for (const minAssurance of [1, 2, 3] as const) t.match(read([app({ minAssurance })]), [{ minAssurance }])
+  for (const minAssurance of [0, 4, '2', null]) {
+    t.throws(() => read([{ ...app(), minAssurance }]), { message: /^APPS_FILE\/0\/minAssurance / })
+  }
 })
 
 t.test('the webhooks of APPS_FILE', async t => {

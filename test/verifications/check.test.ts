@@ -17,6 +17,26 @@ t.test('the correct code', async t => {
   t.strictSame(await jobsOf(id), [])
 })
 
+t.test('a proof that is weaker than its method promised verifies only where that is enough', async t => {
+  const { create, gateway, toy } = setUp()
+  toy.answers.resolve = async ({ phoneNumber }) => ({
+    verdict: 'proven', phoneNumber: phoneNumber ?? '',
+    assurance: { possession: 'message', binding: 'none', restricted: true },
+  })
+  const { id } = await create({ minAssurance: 2 })
+  t.match(await gateway.check(id, good), {
+    settled: true, verification: {
+      status: 'pending',
+      attempts: [{ method: 'toy.code', status: 'failed', reason: 'evidence_invalid' }, { method: 'other.code' }],
+    },
+  })
+  t.match(await gateway.check(id, good), { verification: { status: 'verified', result: { method: 'other.code' } } })
+  const enough = await create()
+  t.match(await gateway.check(enough.id, good), {
+    verification: { status: 'verified', result: { assurance: { binding: 'none', restricted: true } } },
+  })
+})
+
 t.test('a final verification knows the evidence that settled it', async t => {
   const { create, gateway, toy, read, sealer } = setUp()
   const { id } = await create()

@@ -52,6 +52,18 @@ t.test('defaults', async t => {
   t.match(await create({ phoneNumber: '+881612345678' }), { country: '001' }, 'a number of no country')
 })
 
+t.test('the least assurance: of the request, else of the app', async t => {
+  const { create, gateway, app } = setUp()
+  t.match(await create(), { minAssurance: 1 })
+  t.match(await create({ phoneNumber: '+14155550101', minAssurance: 2 }), { minAssurance: 2 })
+  const strict = { ...app, minAssurance: 2 } as const
+  t.match(await gateway.create(strict, {}, null), { minAssurance: 2 })
+  t.match(await gateway.create(strict, { minAssurance: 1 }, null), { minAssurance: 1 })
+  t.match(await gateway.create(app, { minAssurance: 3 }, null).catch(error => error), {
+    apiCode: 'no_eligible_method', extra: { errors: [{ field: 'minAssurance' }] },
+  })
+})
+
 t.test('a verification without a number may live in any partition', async t => {
   const { gateway, app, ids, create, sealer } = setUp()
   const made = await Promise.all(Array.from({ length: 12 }, () => gateway.create(app, {}, null)))
