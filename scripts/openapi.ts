@@ -23,6 +23,7 @@ export async function buildOpenapi (): Promise<string> {
     config: {
       publicUrl: 'http://localhost', role: 'api', sandbox: false, operations: null, trustedProxies: [],
       clientRequestsPerMinute: 1, ipRequestsPerMinute: 1,
+      privateIpRequestsPerMinute: 1, idleConnectionsPerIp: 1,
     },
     health: { live: unused, ready: unused, isDraining: false },
     telemetry: {

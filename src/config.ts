@@ -61,6 +61,10 @@ const ownVariables = {
     + 'proxies. `X-Forwarded-For` is trusted only from these (none).'),
   CLIENT_REQUESTS_PER_MINUTE: count('Requests per minute with one client secret (120).'),
   IP_REQUESTS_PER_MINUTE: count('Requests per minute without an API key from one public IP address (600).'),
+  PRIVATE_IP_REQUESTS_PER_MINUTE: count('Requests per minute without an API key from one private IP address, which may '
+    + 'be a proxy that `TRUSTED_PROXIES` lacks (6000).'),
+  IDLE_CONNECTIONS_PER_IP: count('Connections without a request that one public IP address may keep open; beyond it '
+    + 'the longest idle one is closed (200). A private address may have ten times as many, a trusted proxy any.'),
   ALLOW_INSECURE_PROVIDERS: flag('`true` allows http, ports and loopback addresses in provider URLs. For the sandbox '
     + 'and tests only.'),
 } satisfies TProperties
@@ -97,6 +101,8 @@ export type Config = Readonly<{
   trustedProxies: readonly string[]
   clientRequestsPerMinute: number
   ipRequestsPerMinute: number
+  privateIpRequestsPerMinute: number
+  idleConnectionsPerIp: number
   settings: Readonly<Record<string, string | undefined>>
 }>
 
@@ -143,6 +149,8 @@ export function readConfig (
     trustedProxies: readNetworks(own.TRUSTED_PROXIES ?? ''),
     clientRequestsPerMinute: Number(own.CLIENT_REQUESTS_PER_MINUTE ?? 120),
     ipRequestsPerMinute: Number(own.IP_REQUESTS_PER_MINUTE ?? 600),
+    privateIpRequestsPerMinute: Number(own.PRIVATE_IP_REQUESTS_PER_MINUTE ?? 6_000),
+    idleConnectionsPerIp: Number(own.IDLE_CONNECTIONS_PER_IP ?? 200),
     settings: Object.freeze(settings),
   })
 }
@@ -183,9 +191,10 @@ function readTracing (own: Environment): Config['tracing'] {
 function readNetworks (text: string): string[] {
   const networks = text.split(',').map(network => network.trim()).filter(network => network !== '')
   for (const network of networks) {
-    const [, address = '', bits = '0'] = /^([0-9A-Fa-f:.]+)(?:\/(\d{1,3}))?$/.exec(network) ?? []
+    const [, address = '', bits = '1'] = /^([0-9A-Fa-f:.]+)(?:\/(\d{1,3}))?$/.exec(network) ?? []
     const version = isIP(address)
-    if (version === 0 || Number(bits) > (version === 4 ? 32 : 128)) {
+    // A network of all addresses would let any client choose its own.
+    if (version === 0 || Number(bits) < 1 || Number(bits) > (version === 4 ? 32 : 128)) {
       throw new Error('Configuration: TRUSTED_PROXIES must be comma-separated addresses or networks like 10.0.0.0/8')
     }
   }

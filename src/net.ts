@@ -47,11 +47,28 @@ export function isPrivateAddress (address: string): boolean {
   return version !== 0 && loopbackOrPrivate.check(address, version === 6 ? 'ipv6' : 'ipv4')
 }
 
+/**
+ * The IP address in a text that may also have a port (`203.0.113.7:443`, `[2001:db8::1]:443`), in its canonical form.
+ * An IPv4 address that is written as IPv6 is the IPv4 address. Null: not an address.
+ */
+export function readAddress (text: string): string | null {
+  const [, v6, v4] = /^\[([^\]]*)\](?::\d{1,5})?$|^([\d.]+):\d{1,5}$/.exec(text) ?? []
+  if (v6 !== undefined && !isIPv6(v6)) return null
+  const address = v6 ?? v4 ?? text
+  // A zone (`fe80::1%eth0`) is free text.
+  if (isIP(address) === 0 || address.includes('%')) return null
+  return isIPv6(address) ? canonicalV6(new Address6(address)) : address
+}
+
+/** The IPv4 address of an IPv4-mapped address, and of one that a NAT64 has translated (RFC 6052). */
+function canonicalV6 (address: Address6): string {
+  return (address.isMapped4() ? address.to4() : address.toAddress4Nat64() ?? address).correctForm()
+}
+
 /** The part of an address that identifies one internet customer. A customer with IPv6 has 2^64 addresses. */
 export function networkOf (ip: string): string {
-  if (!isIPv6(ip)) return ip
-  const address = new Address6(ip)
-  return address.isMapped4() ? address.to4().correctForm() : new Address6(`${ip}/64`).startAddress().correctForm()
+  const address = readAddress(ip) ?? ip
+  return isIPv6(address) ? new Address6(`${address}/64`).startAddress().correctForm() : address
 }
 
 const maxRetryAfterMs = 24 * 3600 * 1000

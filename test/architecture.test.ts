@@ -14,7 +14,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   apps: ['core', 'store', 'telemetry', 'net.ts'],
   jobs: ['core', 'store', 'telemetry'],
   webhooks: ['core', 'store', 'telemetry', 'apps', 'jobs', 'net.ts'],
-  verifications: ['core', 'store', 'telemetry', 'adapters', 'apps', 'jobs', 'webhooks', 'phone.ts'],
+  verifications: ['core', 'store', 'telemetry', 'adapters', 'apps', 'jobs', 'webhooks', 'phone.ts', 'net.ts'],
   api: [
     'core', 'store', 'telemetry', 'adapters', 'apps', 'jobs', 'webhooks', 'verifications', 'phone.ts', 'net.ts',
     'config.ts',

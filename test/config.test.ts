@@ -77,7 +77,7 @@ t.test('tracing is off unless it is configured', async t => {
 t.test('trusted proxies are addresses and networks', async t => {
   const { trustedProxies } = readConfig({ ...production, TRUSTED_PROXIES: '10.0.0.0/8, ::1,' })
   t.strictSame(trustedProxies, ['10.0.0.0/8', '::1'])
-  for (const value of ['10.0.0', '10.0.0.0/33', '::/129', '10.0.0.0/8/8']) {
+  for (const value of ['10.0.0', '10.0.0.0/33', '::/129', '10.0.0.0/8/8', '0.0.0.0/0', '::/0']) {
     t.match(refusal({ ...production, TRUSTED_PROXIES: value }), /^Configuration: TRUSTED_PROXIES must be/, value)
   }
 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isPrivateAddress, networkOf, readRetryAfter, waitAtMost, withDeadline } from '../src/net.ts'
+import { isPrivateAddress, networkOf, readAddress, readRetryAfter, waitAtMost, withDeadline } from '../src/net.ts'
 
 t.test('loopback and private addresses', async t => {
   for (
@@ -25,7 +25,30 @@ t.test('a customer is identified by an IPv4 address or an IPv6 /64', async t => 
   t.equal(networkOf('::ffff:203.0.113.7'), '203.0.113.7')
   t.equal(networkOf('2001:db8:1:2:3:4:5:6'), networkOf('2001:DB8:1:2::9'))
   t.not(networkOf('2001:db8:1:2::9'), networkOf('2001:db8:1:3::9'))
+  t.equal(networkOf('203.0.113.7:1234'), '203.0.113.7')
+  t.equal(networkOf('[2001:db8:1:2::9]:1234'), networkOf('2001:db8:1:2::9'))
+  t.not(networkOf('64:ff9b::cb00:7107'), networkOf('64:ff9b::cb00:7108'), 'behind a NAT64 they are two customers')
   t.equal(networkOf('no address'), 'no address')
+})
+
+t.test('an address is read with its port, in its canonical form', async t => {
+  const cases: [string, string | null][] = [
+    ['203.0.113.7', '203.0.113.7'], ['203.0.113.7:443', '203.0.113.7'], ['203.0.113.7:1', '203.0.113.7'],
+    ['2001:DB8:0:0::1', '2001:db8::1'], ['[2001:db8::1]', '2001:db8::1'], ['[2001:db8::1]:65535', '2001:db8::1'],
+    ['::ffff:203.0.113.7', '203.0.113.7'], ['::FFFF:cb00:7107', '203.0.113.7'], [
+      '[::ffff:203.0.113.7]:9', '203.0.113.7',
+    ],
+    ['64:ff9b::cb00:7107', '203.0.113.7'], ['::1', '::1'],
+    ...[
+      '', '999.1.1.1', 'dead', '1.2.3', '1.2.3.4.5', '01.2.3.4', '1.2.3.4:', '1.2.3.4:x', '1.2.3.4:123456',
+      '1.2.3.4:1:2', '[1.2.3.4]',
+      '[1.2.3.4]:1', '[::1', '::1]', '[]', '[]:1', '[::1]x', '[::1]:', 'fe80::1%eth0', '[fe80::1%1]:1', ' 1.2.3.4',
+      '1.2.3.4 ',
+      '1.2.3.4\n', 'localhost', 'localhost:80', 'unknown', '1.2.3.4/8', '0x7f000001', '2130706433', ':::', '1::2::3',
+      '12345::',
+    ].map((text): [string, null] => [text, null]),
+  ]
+  for (const [text, address] of cases) t.equal(readAddress(text), address, JSON.stringify(text))
 })
 
 t.test('work that ends in time keeps its result and its error, and is not aborted', async t => {

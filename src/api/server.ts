@@ -13,11 +13,13 @@ import type { Ids } from '../store/ids.ts'
 import type { Queues } from '../jobs/queues.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { createAuth, type Auth } from './plugins/auth.ts'
+import { trustProxies, warnOfUndeclaredProxy } from './plugins/client-address.ts'
 import { createCors, type AllowOrigin } from './plugins/cors.ts'
 import { sendClientError, registerErrorHandlers, sendProblem } from './plugins/error-handler.ts'
 import { createRequestLimits, type RequestLimits } from './plugins/rate-limit.ts'
 import { createLive, type LiveOptions } from './live/live.ts'
 import { describeApi, describeOther, serveDocs } from './openapi/plugin.ts'
+import { boundIdleConnections } from './plugins/idle-connections.ts'
 import { shedLoad, type Admit } from './plugins/load-shedding.ts'
 import { registerQueueDashboard } from './operations/queue-dashboard.ts'
 import { traceRequests } from './plugins/request-tracing.ts'
@@ -50,8 +52,8 @@ const httpsHeaders = { 'strict-transport-security': 'max-age=31536000' }
 
 /** `config`, `health` and `telemetry` serve every server; the rest only what its routes need. */
 export type ServerParts = {
-  config: Pick<Config, 'publicUrl' | 'role' | 'sandbox' | 'operations'
-    | 'trustedProxies' | 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>
+  config: Pick<Config, 'publicUrl' | 'role' | 'sandbox' | 'operations' | 'trustedProxies' | 'idleConnectionsPerIp'
+    | 'clientRequestsPerMinute' | 'ipRequestsPerMinute' | 'privateIpRequestsPerMinute'>
   health: Pick<Health, 'live' | 'ready' | 'isDraining'>
   telemetry: {
     metrics: Pick<Metrics, 'registry' | 'registerRoute' | 'countRequest' | 'countRefused'>
@@ -74,6 +76,7 @@ const refuseToCompile = (): never => { throw new Error('unexpected use of Fastif
 
 /** A Fastify instance with the limits, validation and error handling of all servers. */
 function createServer ({ config, telemetry: { metrics, log } }: Pick<ServerParts, 'config' | 'telemetry'>) {
+  const isTrusted = trustProxies(config.trustedProxies)
   const server = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -85,7 +88,7 @@ function createServer ({ config, telemetry: { metrics, log } }: Pick<ServerParts
     // Otherwise Fastify loads ajv and fast-json-stringify, which are not used.
     schemaController: { compilersFactory: { buildValidator: refuseToCompile, buildSerializer: refuseToCompile } },
     // Only addresses are trusted: a number of hops would trust any client (CVE-2026-16732).
-    trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
+    trustProxy: config.trustedProxies.length > 0 && isTrusted,
     frameworkErrors: (error, request, reply) => {
       sendProblem(error, request, reply)
       recordRequest(request, reply, metrics)
@@ -94,6 +97,8 @@ function createServer ({ config, telemetry: { metrics, log } }: Pick<ServerParts
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   server.server.maxConnections = maxConnections
+  boundIdleConnections(server.server, config.idleConnectionsPerIp, isTrusted)
+  if (config.trustedProxies.length === 0) warnOfUndeclaredProxy(server)
   server.setValidatorCompiler(compileValidator)
   // Views are already exact; response schemas only serve the document and the tests.
   server.setSerializerCompiler(() => value => JSON.stringify(value))

@@ -7,6 +7,7 @@ import type { Methods } from '../adapters/guard.ts'
 import { ApiError } from '../core/errors.ts'
 import type { Step, Verification, NewVerification } from '../core/verification.ts'
 import { defaultEventTypes, noCountry } from '../core/vocabulary.ts'
+import { readAddress } from '../net.ts'
 import { parsePhoneNumber } from '../phone.ts'
 import type { Ids } from '../store/ids.ts'
 import { partitions } from '../store/keys.ts'
@@ -77,7 +78,7 @@ export function createCreate (parts: CreateParts): Create {
     const minAssurance = request.minAssurance ?? app.minAssurance ?? 1
     const known = { phoneNumber: asked?.number ?? null, returnUrl: request.returnUrl ?? null, minAssurance }
     return {
-      app, request, asked, minAssurance,
+      app, request: withAddress(request), asked, minAssurance,
       workflow: planWorkflow(request.workflow ?? app.workflow, known, methods),
       keys: asked === null ? [] : numberKeys(sealer.names, app.id, asked.number),
       key: idempotencyKey === null ? noIdempotencyKey : readIdempotencyKey(sealer, app.id, idempotencyKey, request),
@@ -144,6 +145,15 @@ export function readNumber (text: string): Number {
   if (parsed !== null) return parsed
   const errors = [{ field: 'phoneNumber', message: 'must be E.164 with a leading +' }]
   throw new ApiError('invalid_phone_number', '`phoneNumber` is not an E.164 number.', { errors })
+}
+
+/** The request with `device.ip` in its canonical form, without a port. Throws `ApiError` invalid_request. */
+function withAddress (request: CreateRequest): CreateRequest {
+  if (request.device?.ip === undefined) return request
+  const ip = readAddress(request.device.ip)
+  if (ip !== null) return { ...request, device: { ...request.device, ip } }
+  const errors = [{ field: 'device/ip', message: 'must be an IP address' }]
+  throw new ApiError('invalid_request', '`device/ip` must be an IP address.', { errors })
 }
 
 /** For `randomPartition`: a verification without a number may live in any partition. */

@@ -34,6 +34,8 @@ t.test('the defaults are those of the code', async t => {
     REDIS_URL: config.redisUrl, REDIS_WAIT_REPLICAS: config.waitReplicas, LOG_LEVEL: config.logLevel,
     RETENTION_SECONDS: config.retentionMs / 1000, SHUTDOWN_DELAY_SECONDS: config.shutdownDelayMs / 1000,
     CLIENT_REQUESTS_PER_MINUTE: config.clientRequestsPerMinute, IP_REQUESTS_PER_MINUTE: config.ipRequestsPerMinute,
+    PRIVATE_IP_REQUESTS_PER_MINUTE: config.privateIpRequestsPerMinute,
+    IDLE_CONNECTIONS_PER_IP: config.idleConnectionsPerIp,
     SANDBOX: config.sandbox, ALLOW_INSECURE_PROVIDERS: config.allowInsecureProviders,
     OTEL_EXPORTER_OTLP_ENDPOINT: traced?.endpoint, OTEL_SERVICE_NAME: traced?.serviceName,
     OTEL_TRACES_SAMPLER_ARG: traced?.sampleRatio,

@@ -189,7 +189,8 @@ type TestServerOptions = {
   health?: Partial<Parameters<typeof createHealth>[0]>, publicUrl?: string, role?: 'all' | 'worker', sandbox?: boolean
   live?: LiveOptions
   operations?: { port: number, host: string } | null
-  tracing?: Tracing, queues?: ServerParts['queues'], trustedProxies?: string[], ipRequestsPerMinute?: number
+  tracing?: Tracing, queues?: ServerParts['queues'], trustedProxies?: string[]
+  ipRequestsPerMinute?: number, privateIpRequestsPerMinute?: number, idleConnectionsPerIp?: number
   now?: () => number
 }
 
@@ -199,7 +200,10 @@ export async function buildTestServer (t: Teardown, options: TestServerOptions =
     health = {}, publicUrl = 'http://localhost', role = 'all', sandbox = false, live = {}, operations = null,
     tracing = noTracing, queues,
   } = options
-  const { trustedProxies = [], ipRequestsPerMinute = 600, now = Date.now } = options
+  const {
+    trustedProxies = [], ipRequestsPerMinute = 600, privateIpRequestsPerMinute = 6_000, idleConnectionsPerIp = 200,
+    now = Date.now,
+  } = options
   const sealer = createSealer(`test:${Buffer.alloc(32, 'test').toString('base64')}`)
   const ids = createIds(sealer, { partitions: 64, randomBytes })
   const memory = createMemoryGateway(ids)
@@ -231,7 +235,10 @@ export async function buildTestServer (t: Teardown, options: TestServerOptions =
     return sum
   }
   const parts: ServerParts = {
-    config: { publicUrl, role, sandbox, operations, trustedProxies, clientRequestsPerMinute: 120, ipRequestsPerMinute },
+    config: {
+      publicUrl, role, sandbox, operations, trustedProxies, clientRequestsPerMinute: 120, ipRequestsPerMinute,
+      privateIpRequestsPerMinute, idleConnectionsPerIp,
+    },
     telemetry: { metrics, tracing, log: createLogger('debug', { write: line => { lines.push(line) } }) },
     access: { apps, ids, windowCounters: createWindowCounters({ sync, now }), now },
     gateway, deliveries: noDeliveries, queues, live,

@@ -252,3 +252,27 @@ t.test('it gives up after two hundred conflicts', async t => {
   ))
   t.strictSame([inserts, toy.calls.length], [200, 0])
 })
+
+t.test('the address of the device is counted without its port, in whatever spelling', async t => {
+  const { create, read } = setUp({ shop: { limits: { createsPerIpPerHour: 3 } } })
+  let n = 10
+  const from = (ip: string) => create({ phoneNumber: `+441170000${n += 2}`, device: { ip, platform: 'web' } })
+  for (const spellings of [
+    ['203.0.113.7', '203.0.113.7:1', '::ffff:203.0.113.7', '[::ffff:203.0.113.7]:2'],
+    ['2001:db8::1', '[2001:db8::2]:443', '2001:DB8:0:0:9::', '2001:db8::3'],
+  ]) {
+    const codes: string[] = []
+    for (const ip of spellings) codes.push(await errorCode(from(ip)))
+    t.strictSame(codes, ['none', 'none', 'none', 'rate_limited'], spellings[0] ?? '')
+  }
+  const { id } = await from('[2001:DB8:1::1]:443')
+  t.strictSame((await read(id)).record.device, { ip: '2001:db8:1::1', platform: 'web' }, 'the canonical form is kept')
+})
+
+t.test('an address that is none is refused, and names its field', async t => {
+  const { create } = setUp()
+  for (const ip of ['999.1.1.1', 'dead', '1.2.3.4:', '1.2.3.4:x', '[1.2.3.4]', 'fe80::1%eth0', '::1]:1']) {
+    const error = await create({ device: { ip } }).catch(error => error)
+    t.match(error, { apiCode: 'invalid_request', extra: { errors: [{ field: 'device/ip' }] } }, ip)
+  }
+})

@@ -6,6 +6,7 @@ import type { Config } from '../../config.ts'
 import { ApiError, type RefusalCause } from '../../core/errors.ts'
 import type { WindowCounters } from '../../store/window-counters.ts'
 import { isPrivateAddress, networkOf } from '../../net.ts'
+import { clientAddress } from './client-address.ts'
 
 /** What one limit counts, and how much it allows in a minute. */
 type Quota = { key: string, max: number }
@@ -31,13 +32,13 @@ export type RequestLimits = {
   byCaller: Check
   /** For `onRequest` of a create, after `byCaller`. */
   byCreate: Check
-  /** For `onRequest` of routes without authentication: counts by the public address. */
+  /** For `onRequest` of routes without authentication: counts by the address, a private one with a higher limit. */
   byAddress: Check
 }
 
 export type RequestLimitsParts = {
   windowCounters: WindowCounters
-  config: Pick<Config, 'clientRequestsPerMinute' | 'ipRequestsPerMinute'>
+  config: Pick<Config, 'clientRequestsPerMinute' | 'ipRequestsPerMinute' | 'privateIpRequestsPerMinute'>
   now: () => number
 }
 
@@ -54,7 +55,7 @@ const details = {
 type Cause = keyof typeof details
 
 /**
- * Limits per app, client secret and public IP address. The `RateLimit` headers
+ * Limits per app, client secret and IP address. The `RateLimit` headers
  * (draft-ietf-httpapi-ratelimit-headers-06) describe the one with the fewest requests left.
  */
 export async function createRequestLimits (
@@ -88,12 +89,10 @@ export async function createRequestLimits (
   }
 
   async function byAddress (request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { ip } = request
+    const address = clientAddress(request)
     // Behind an undeclared proxy all callers have its private address.
-    if (isPrivateAddress(ip)) return
-    await check(
-      request, reply, 'rate_limited_ip', { key: `rate_limited_ip ${networkOf(ip)}`, max: config.ipRequestsPerMinute },
-    )
+    const max = isPrivateAddress(address) ? config.privateIpRequestsPerMinute : config.ipRequestsPerMinute
+    await check(request, reply, 'rate_limited_ip', { key: `rate_limited_ip ${networkOf(address)}`, max })
   }
 
   return {

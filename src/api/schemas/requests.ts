@@ -41,8 +41,8 @@ const WorkflowItem = Type.Union([
 ])
 const Device = Type.Object({
   ip: Type.Optional(Type.String({
-    pattern: '^[0-9A-Fa-f:.]{2,45}$', examples: ['203.0.113.7'],
-    description: 'The end user\'s IP address, for the app\'s limit per address.',
+    pattern: '^[0-9A-Fa-f:.[\\]]{2,64}$', examples: ['203.0.113.7'],
+    description: 'The end user\'s IPv4 or IPv6 address, for the app\'s limit per address. A port is dropped.',
   })),
   userAgent: Type.Optional(line(512, {
     description: 'User agent of the browser or app.', examples: ['Mozilla/5.0 (Linux; Android 15)'],

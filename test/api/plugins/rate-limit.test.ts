@@ -122,7 +122,7 @@ t.test('unknown callers are limited by address', async t => {
   for (let n = 0; n < 3; n += 1) t.equal((await ask('10.0.0.1', `2001:db8:1:1::${n}`)).statusCode, 401)
   t.equal((await ask('10.0.0.1', '2001:db8:1:1:ffff::1')).statusCode, 429, 'an IPv6 network counts as one address')
 
-  const bare = await build([])
+  const bare = await buildTestServer(t, { ipRequestsPerMinute: 3, privateIpRequestsPerMinute: 6, now })
   const askBare = (remoteAddress: string) =>
     bare.server.inject(
       {
@@ -131,8 +131,10 @@ t.test('unknown callers are limited by address', async t => {
       },
     )
   for (let n = 0; n < 6; n += 1) t.equal(
-    (await askBare('10.0.0.1')).statusCode, 401, 'addresses behind an undeclared proxy are not limited',
+    (await askBare('10.0.0.1')).statusCode, 401, 'a private address may be an undeclared proxy: its limit is higher',
   )
+  t.match((await askBare('10.0.0.1')).json(), { status: 429, detail: 'Too many requests from this address.' })
+  t.equal((await askBare('127.0.0.1')).statusCode, 401, 'another private address')
   for (let n = 0; n < 3; n += 1) await askBare('198.51.100.9')
   t.equal((await askBare('198.51.100.9')).statusCode, 429)
 })
