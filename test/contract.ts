@@ -151,7 +151,7 @@ export function openAdapter (
 export function anAttempt (more: Partial<AttemptContext>): AttemptContext {
   return {
     id: 'att_1', method: '', phoneNumber: null, options: {}, locale: null, device: {}, state: null,
-    expiresAt: Date.now() + 300_000,
+    startedAt: Date.now(), expiresAt: Date.now() + 300_000,
     callbackKey, callbackUrl, redirectUrl: null, redirectKey: null, ...more,
   }
 }

@@ -66,7 +66,8 @@ export type AttemptContext = {
   device: { ip?: string, userAgent?: string, platform?: string }
   /** What `start`, `resend` or `resolve` returned last; null before. */
   state: Json
-  /** When the attempt ends, ms since the epoch. */
+  /** When the attempt started and when it ends, ms since the epoch. What happened before it started is not a proof. */
+  startedAt: number
   expiresAt: number
   /** 48 URL-safe characters that the gateway made: unguessable, valid for this attempt only. */
   callbackKey: string

@@ -62,6 +62,7 @@ function createContextOf ({ adapters, ids, publicUrl }: ContextParts): ProviderC
     return {
       id: ids.attemptId(id, index), method: step.method, phoneNumber, options: step.options, locale, device,
       state: 'state' in attempt ? attempt.state : null,
+      startedAt: attempt.startedAt,
       expiresAt: 'expiresAt' in attempt ? attempt.expiresAt : expiresAt,
       callbackKey,
       callbackUrl: callbackUrl(publicUrl, provider, callbackKey),

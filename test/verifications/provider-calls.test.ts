@@ -29,7 +29,8 @@ t.test('what the adapter receives about an attempt', async t => {
   const [callbackKey, redirectKey] = [ids.callbackKey(id, 0, 'callback'), ids.callbackKey(id, 0, 'redirect')]
   const context = {
     id: ids.attemptId(id, 0), method: 'toy.code', phoneNumber: asked, options: { length: 4 }, locale: 'de',
-    device: { ip: '192.0.2.7' }, state: null, expiresAt: waiting.createdAt + 60_000, callbackKey,
+    device: { ip: '192.0.2.7' }, state: null, startedAt: waiting.createdAt, expiresAt: waiting.createdAt + 60_000,
+    callbackKey,
     callbackUrl: `${publicUrl}/callbacks/toy/${callbackKey}`, redirectKey,
     redirectUrl: `${publicUrl}/callbacks/toy/${redirectKey}`,
   }

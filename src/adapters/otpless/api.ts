@@ -2,9 +2,8 @@ import type { Json } from '../../core/vocabulary.ts'
 import {
   deny, refusal, type AttemptContext, type Http, type Outcome, type ProviderAnswer, type Started,
 } from '../adapter.ts'
-import {
-  judgeOtp, judgeToken, readCode, readRefusal, readRequestId, readStarted, readStartRefusal, readToken, writeMetadata,
-} from './wire.ts'
+import { judgeToken } from './token.ts'
+import { judgeOtp, readCode, readRequestId, readStarted, readToken, writeMetadata } from './wire.ts'
 
 /** Requests to OTPLESS. All of them throw `ProviderError`. */
 
@@ -43,10 +42,9 @@ export function createApi ({ authUrl, userAuthUrl, clientId, clientSecret, http,
         expiry: Math.min(Math.max(secondsLeft, minExpirySeconds), maxExpirySeconds),
         metadata: writeMetadata(callbackKey),
       })
-      if (status >= 400) throw refusal(provider, call, readStartRefusal(body), status)
-      const requestId = readStarted(body)
-      if (requestId === null) throw refusal(provider, call, 'provider_bad_response', status)
-      return { id: requestId, state: { requestId }, action: { type: 'submitCode', length: codeLength, channels } }
+      const started = readStarted(status, body)
+      if (typeof started === 'string') throw refusal(provider, call, started, status)
+      return { id: started.requestId, state: started, action: { type: 'submitCode', length: codeLength, channels } }
     },
 
     async checkOtp ({ phoneNumber, state }, evidence, repeated) {
@@ -63,12 +61,12 @@ export function createApi ({ authUrl, userAuthUrl, clientId, clientSecret, http,
       return verdict === 'incorrect' ? { verdict: 'incorrect' } : deny(provider, call, verdict, status)
     },
 
-    async exchangeToken ({ phoneNumber }, evidence) {
+    async exchangeToken ({ phoneNumber, startedAt }, evidence) {
       const token = readToken(evidence)
       if (token === null) return { verdict: 'denied', reason: 'evidence_invalid' }
       const call = 'validate token'
       const { status, body } = await post(call, `${userAuthUrl}/auth/v1/validate/token`, { token })
-      const judged = status >= 400 ? readRefusal(body) : judgeToken(body, phoneNumber)
+      const judged = judgeToken(status, body, { phoneNumber, startedAt, now: now() })
       return typeof judged === 'string' ? deny(provider, call, judged, status) : { verdict: 'proven', ...judged }
     },
   }

@@ -1,45 +1,16 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { readPhoneNumber } from '../../phone.ts'
-import type { Assurance } from '../../core/assurance.ts'
 import type { Reason } from '../../core/reasons.ts'
-import type { Json, Profile } from '../../core/vocabulary.ts'
-import { assuranceOfIdentity } from './assurance.ts'
+import { membersOf, readBoolean, readText } from '../message.ts'
 
-// https://otpless.com/docs/api-reference: validate token, initiate and verify OTP, error codes, webhooks
+// https://otpless.com/docs/api-reference: initiate and verify OTP, error codes, webhooks
 
-const requestId = Type.String({ minLength: 1, maxLength: 256 })
-const started = Compile(Type.Object({ requestId }))
-const stateOfOtp = Compile(Type.Object({ requestId }))
+const stateOfOtp = Compile(Type.Object({ requestId: Type.String({ minLength: 1, maxLength: 256 }) }))
 const codeEvidence = Compile(Type.Object({ code: Type.String({ maxLength: 64 }) }))
 // Visible characters only: OTPLESS may ignore white space, and a used token with a blank more must not count as
 // another.
 const tokenEvidence = Compile(Type.Object({ token: Type.String({ maxLength: 4096, pattern: '^[\\x21-\\x7e]+$' }) }))
-const otpAnswer = Compile(Type.Object({ requestId: Type.Optional(requestId), isOTPVerified: Type.Boolean() }))
-const errorAnswer = Compile(Type.Object({ errorCode: Type.Union([Type.String({ maxLength: 16 }), Type.Integer()]) }))
-const tokenAnswer = Compile(Type.Object({
-  status: Type.Literal('SUCCESS'),
-  identities: Type.Array(Type.Object({ identityType: Type.String() }), { maxItems: 64 }),
-  network: Type.Optional(Type.Unknown()),
-  deviceInfo: Type.Optional(Type.Unknown()),
-  secureInfo: Type.Optional(Type.Unknown()),
-}))
-const provenIdentity = Compile(Type.Object({
-  identityType: Type.Literal('MOBILE'),
-  identityValue: Type.Union([Type.String(), Type.Number()]),
-  verified: Type.Literal(true),
-}))
-const metadata = Type.Optional(Type.Unknown())
-const webhook = Compile(
-  Type.Object({ eventType: Type.String({ maxLength: 64 }), data: Type.Object({ metaData: metadata, metadata }) }),
-)
-const ourMetadata = Compile(Type.Object({ verigate: Type.String({ maxLength: 256 }) }))
-const namedIdentity = Compile(Type.Object({ name: Type.String({ minLength: 1, maxLength: 256 }) }))
-const picturedIdentity = Compile(Type.Object({ picture: Type.String({ minLength: 1, maxLength: 1024 }) }))
-
-const maxSignalBytes = 8 * 1024
-const maxSignalDepth = 32
 
 /** https://otpless.com/docs/knowledge-base/error-codes, by HTTP status. The text of an error is not used. */
 const codes = new Map<string, Reason>([
@@ -98,26 +69,26 @@ const codes = new Map<string, Reason>([
 const incorrect = ['7118', '7116', '7112']
 const alreadyVerified = '7115'
 
-export type Proof = {
-  phoneNumber: string, profile?: Profile, signals?: { [name: string]: Json }, assurance: Assurance,
+/**
+ * Why an answer is an error; null when it is none. An error code is an error whatever the HTTP status. A 401 may mean
+ * an expired token, and then has a code; the documented 401 without a code means bad credentials.
+ */
+export function readError (status: number, body: unknown): Reason | null {
+  const code = readErrorCode(body)
+  if (code !== null) return codes.get(code) ?? 'provider_bad_response'
+  if (status === 401) return 'provider_misconfigured'
+  return status >= 400 ? 'provider_bad_response' : null
 }
 
 /**
- * The reason for a 4xx. A 401 means bad credentials or an expired token, and only the `errorCode` says which.
+ * The request id of an OTP that was sent, or why nothing was sent. No evidence exists yet, so an error about evidence
+ * breaks the contract.
  */
-export function readRefusal (body: unknown): Reason {
-  return codes.get(readErrorCode(body)) ?? 'provider_bad_response'
-}
-
-/** Why nothing was sent. No evidence exists yet, so an error about evidence breaks the contract. */
-export function readStartRefusal (body: unknown): Reason {
-  const reason = readRefusal(body)
-  return reason.startsWith('evidence_') ? 'provider_bad_response' : reason
-}
-
-/** The request id of an OTP that was sent. */
-export function readStarted (body: unknown): string | null {
-  return started.Check(body) ? body.requestId : null
+export function readStarted (status: number, body: unknown): { requestId: string } | Reason {
+  const error = readError(status, body)
+  if (error !== null) return error.startsWith('evidence_') ? 'provider_bad_response' : error
+  const requestId = readText(membersOf(body).requestId)
+  return requestId === null ? 'provider_bad_response' : { requestId }
 }
 
 export function readRequestId (state: unknown): string | null {
@@ -151,81 +122,33 @@ export function writeMetadata (callbackKey: string): { verigate: string } {
   return { verigate: callbackKey }
 }
 
-/** The callback key in a webhook's metadata, empty when it has none; null when the body is not a webhook. */
+/** The callback key in a webhook's metadata, empty when it has none; null when the body is not an object. */
 export function readWebhook (body: unknown): string | null {
-  if (!webhook.Check(body)) return null
-  const { metaData, metadata = metaData } = body.data
-  return ourMetadata.Check(metadata) ? metadata.verigate : ''
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return null
+  const { metadata, metaData } = membersOf(membersOf(body).data)
+  return readText(membersOf(metadata ?? metaData).verigate) ?? ''
 }
 
 /**
  * A wrong code is documented as a 400, not as a 200 that says false; both are read. "Already verified" is a success
- * when
- * the same code was sent before.
+ * when the same code was sent before.
  */
 export function judgeOtp (
   status: number, body: unknown, requestId: string, repeated: boolean,
 ): 'correct' | 'incorrect' | Reason {
-  if (status >= 400) {
-    const code = readErrorCode(body)
-    if (incorrect.includes(code)) return 'incorrect'
-    return code === alreadyVerified && repeated ? 'correct' : readRefusal(body)
-  }
-  if (!otpAnswer.Check(body) || (body.requestId ?? requestId) !== requestId) return 'provider_bad_response'
-  return body.isOTPVerified ? 'correct' : 'incorrect'
+  const code = readErrorCode(body)
+  if (code !== null && incorrect.includes(code)) return 'incorrect'
+  if (code === alreadyVerified && repeated) return 'correct'
+  const error = readError(status, body)
+  if (error !== null) return error
+  const { requestId: ofRequest, isOTPVerified } = membersOf(body)
+  const isVerified = readBoolean(isOTPVerified)
+  if (isVerified === null || (readText(ofRequest) ?? requestId) !== requestId) return 'provider_bad_response'
+  return isVerified ? 'correct' : 'incorrect'
 }
 
-/**
- * What a token proves: a verified MOBILE identity, the expected one if it is among them. An e-mail address, and a
- * number
- * that OTPLESS did not verify, prove nothing.
- */
-export function judgeToken (body: unknown, expected: string | null): Proof | Reason {
-  if (!tokenAnswer.Check(body)) return 'provider_bad_response'
-  const mobiles = body.identities.filter(({ identityType }) => identityType === 'MOBILE')
-  if (mobiles.length === 0) return 'evidence_invalid'
-  const verified = mobiles.filter(identity => provenIdentity.Check(identity))
-  if (verified.length === 0) return 'number_mismatch'
-  const readable = verified.flatMap(identity => {
-    const phoneNumber = readPhoneNumber(identity.identityValue, expected)
-    if (phoneNumber === null) return []
-    return [{ phoneNumber, profile: readProfile(identity), assurance: assuranceOfIdentity(identity) }]
-  })
-  const chosen = readable.find(({ phoneNumber }) => phoneNumber === expected) ?? readable[0]
-  if (chosen === undefined) return 'provider_bad_response'
-  const { phoneNumber, profile, assurance } = chosen
-  const proof: Proof = { phoneNumber, assurance }
-  const signals = readSignals({ network: body.network, device: body.deviceInfo, secure: body.secureInfo })
-  if (Object.keys(profile).length > 0) proof.profile = profile
-  if (Object.keys(signals).length > 0) proof.signals = signals
-  return proof
-}
-
-function readProfile (identity: unknown): Profile {
-  const profile: Profile = {}
-  // One display name, and nothing says where the first name ends.
-  if (namedIdentity.Check(identity)) profile.name = { first: identity.name }
-  if (picturedIdentity.Check(identity)) profile.avatarUrl = identity.picture
-  return profile
-}
-
-function readSignals (from: { [name: string]: unknown }): { [name: string]: Json } {
-  const signals: { [name: string]: Json } = {}
-  for (const [name, value] of Object.entries(from)) {
-    if (typeof value !== 'object' || value === null || isDeeper(value, maxSignalDepth)) continue
-    const text = JSON.stringify(value)
-    if (Buffer.byteLength(text) <= maxSignalBytes) signals[name] = JSON.parse(text)
-  }
-  return signals
-}
-
-/** Whether it has more than `maxDepth` levels. `JSON.stringify` fails on a value that is nested too deeply. */
-function isDeeper (value: unknown, maxDepth: number): boolean {
-  return typeof value === 'object' && value !== null && (
-    maxDepth === 0 || Object.values(value).some(member => isDeeper(member, maxDepth - 1))
-  )
-}
-
-function readErrorCode (body: unknown): string {
-  return errorAnswer.Check(body) ? String(body.errorCode) : ''
+/** The `errorCode` of an answer, wherever OTPLESS puts it; null when there is none. */
+export function readErrorCode (body: unknown): string | null {
+  const { errorCode, error } = membersOf(body)
+  return readText(errorCode) ?? readText(membersOf(error).errorCode)
 }

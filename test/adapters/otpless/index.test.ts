@@ -21,19 +21,18 @@ const settings = ({ origin }: Vendor) => ({
 const isInitiate = ({ path }: Call) => path === '/auth/v1/initiate/otp'
 const isVerify = ({ path }: Call) => path === '/auth/v1/verify/otp'
 const isValidate = ({ path }: Call) => path === '/auth/v1/validate/token'
+const verifiedAt = new Date().toISOString()
 const identity = {
   identityType: 'MOBILE', identityValue: '919999999999', channel: 'OAUTH', methods: ['TRUE_CALLER'], verified: true,
+  verifiedAt,
 }
+const success = { token: 'TOKEN_VALUE', status: 'SUCCESS', userId: 'U', timestamp: verifiedAt }
 function answerWell (_vendor: Vendor, call: Call): Answer {
   if (isInitiate(call)) return { body: { requestId: 'unique_request_id' } }
   if (isVerify(call)) return {
     body: { requestId: 'unique_request_id', isOTPVerified: true, message: 'OTP verified successfully' },
   }
-  return {
-    body: {
-      token: 'TOKEN_VALUE', status: 'SUCCESS', userId: 'U', identities: [identity], network: { ip: '103.246.62.146' },
-    },
-  }
+  return { body: { ...success, identities: [identity], network: { ip: '103.246.62.146' } } }
 }
 const denied = (reason: string) => ({ verdict: 'denied', reason }) as Contract['bad'][number]['ends']
 const refuse = (status: number, errorCode?: string) => (call: Call): Answer | null => {
@@ -72,8 +71,10 @@ const callbacks: Contract['callbacks'] = [
   { callback: webhook(delivered({ metadata: metaData })), received: noted(callbackKey) },
   { callback: webhook(signedIn), received: noted(callbackKey) },
   { callback: webhook(delivered({})), received: noted('') },
-  { callback: webhook(delivered({ metaData: { verigate: 1 } })), received: noted('') },
-  { callback: webhook({ status: 'DELIVERED', data: { referenceId: 'r' } }), received: null },
+  { callback: webhook(delivered({ metaData: { verigate: {} } })), received: noted('') },
+  { callback: webhook(delivered({ metaData: null, metadata: metaData })), received: noted(callbackKey) },
+  { callback: webhook({ status: 'DELIVERED', data: { referenceId: 'r' } }), received: noted('') },
+  { callback: webhook({ eventType: null, data: null }), received: noted('') },
   { callback: webhook([]), received: null },
   { callback: webhook(null), received: null },
   { callback: { ...webhook(delivered()), headers: {} }, received: refused('signature_missing') },
@@ -89,10 +90,9 @@ const callbacks: Contract['callbacks'] = [
   { callback: webhook(delivered(), ''), received: refused('signature_invalid') },
 ]
 const misconfigured = { failed: 'provider_misconfigured', retryable: false }
-const badResponse = { failed: 'provider_bad_response', retryable: false }
 
 t.test('otpless.token', async t => {
-  const identities = (...given: unknown[]) => (): Answer => ({ body: { status: 'SUCCESS', identities: given } })
+  const identities = (...given: unknown[]) => (): Answer => ({ body: { ...success, identities: given } })
   await contract(t, {
     provider: otpless,
     method: 'otpless.token',
@@ -102,7 +102,13 @@ t.test('otpless.token', async t => {
     vendor: answerWell,
     action: () => ({ type: 'submitToken', sdk: 'otpless', params: { appId: 'APP1' } }),
     good: {
-      evidence: { token: 'TOKEN_VALUE' }, proven: { phoneNumber, signals: { network: { ip: '103.246.62.146' } } },
+      evidence: { token: 'TOKEN_VALUE' },
+      proven: {
+        phoneNumber,
+        signals: {
+          network: { ip: '103.246.62.146' }, identity: { channel: 'OAUTH', methods: ['TRUE_CALLER'], verifiedAt },
+        },
+      },
     },
     assurance: { possession: 'account', binding: 'session', restricted: false },
     singleUse: 'TOKEN_VALUE',
@@ -112,7 +118,9 @@ t.test('otpless.token', async t => {
       { name: 'invalid', vendor: refuse(400, '7114'), ends: denied('evidence_invalid') },
       { name: 'expired', vendor: refuse(401, '7301'), ends: denied('evidence_expired') },
       { name: 'credentials', vendor: refuse(401, '7002'), ends: misconfigured },
-      { name: '401 without a word', vendor: refuse(401), ends: badResponse },
+      { name: '401 without a code', vendor: refuse(401), ends: misconfigured },
+      { name: '400 without a code', vendor: refuse(400), ends: denied('evidence_invalid') },
+      { name: 'a code in a 200', vendor: refuse(200, '7301'), ends: denied('evidence_expired') },
       {
         name: 'used, when we ask again', repeated: true, vendor: refuse(400, '7114'), ends: denied('evidence_invalid'),
       },
@@ -124,12 +132,20 @@ t.test('otpless.token', async t => {
       },
       { name: 'unverified', vendor: identities({ ...identity, verified: false }), ends: denied('number_mismatch') },
       {
+        name: 'verified before the attempt', vendor: identities({ ...identity, verifiedAt: '2019-01-01T00:00:00Z' }),
+        ends: denied('evidence_expired'),
+      },
+      { name: 'unclear', vendor: identities({ ...identity, verified: 'true' }), ends: denied('evidence_invalid') },
+      {
         name: 'e-mail only', vendor: identities({ ...identity, identityType: 'EMAIL' }),
         ends: denied('evidence_invalid'),
       },
       { name: 'no token', evidence: { code: '123456' }, ends: denied('evidence_invalid') },
     ],
-    refusals: [{ call: isValidate, phase: 'resolve', ends: () => null }],
+    refusals: [{
+      call: isValidate, phase: 'resolve',
+      ends: status => status === 400 ? denied('evidence_invalid') : status === 401 ? misconfigured : null,
+    }],
   })
 
   const vendor = await openVendor(t, answerWell)
@@ -171,11 +187,17 @@ t.test('otpless.otp', async t => {
       { name: 'expired', vendor: refuse(400, '7303'), ends: denied('evidence_expired') },
       { name: 'unknown request', vendor: refuse(404, '7168'), ends: denied('evidence_invalid') },
       { name: 'credentials', vendor: refuse(401, '7012'), ends: misconfigured },
-      { name: '401 without a word', vendor: refuse(401), ends: badResponse },
+      { name: '401 without a code', vendor: refuse(401), ends: misconfigured },
+      { name: 'wrong, in a 200', vendor: refuse(200, '7118'), ends: { verdict: 'incorrect' } },
+      {
+        name: 'limited, in a 200', vendor: refuse(200, '7020'),
+        ends: { failed: 'rate_limited_by_provider', retryable: true },
+      },
       { name: 'a token', evidence: { token: '123456' }, ends: denied('evidence_invalid') },
     ],
     refusals: [
-      { call: isInitiate, phase: 'start', ends: () => null }, { call: isVerify, phase: 'resolve', ends: () => null },
+      { call: isInitiate, phase: 'start', ends: status => status === 401 ? misconfigured : null },
+      { call: isVerify, phase: 'resolve', ends: status => status === 401 ? misconfigured : null },
     ],
   })
 })
@@ -233,10 +255,10 @@ t.test('why a code cannot be sent', async t => {
   const attempt = anAttempt({ method: 'otpless.otp', phoneNumber })
   const refusals: [number, string | undefined, string][] = [
     [400, '7103', 'carrier_unsupported'], [400, '7102', 'carrier_unsupported'], [401, '7025', 'carrier_unsupported'],
-    [401, '7002', 'provider_misconfigured'], [401, '7301', 'provider_bad_response'], [
-      401, undefined, 'provider_bad_response',
-    ],
+    [401, '7002', 'provider_misconfigured'], [401, '7301', 'provider_bad_response'],
+    [401, undefined, 'provider_misconfigured'], [400, undefined, 'provider_bad_response'],
     [400, '7115', 'provider_bad_response'], [400, '7101', 'provider_bad_response'],
+    [200, '7103', 'carrier_unsupported'], [200, '7118', 'provider_bad_response'],
   ]
   for (const [status, errorCode, failed] of refusals) {
     vendor.answer = () => ({ status, body: { message: 'No', errorCode } })
