@@ -3,7 +3,7 @@ import { createIndexes, type Indexes } from './indexes.ts'
 import { createKeys, type Keys, type PartitionKeys } from './keys.ts'
 import type { RedisClient } from './redis.ts'
 import type { Replicas } from './replication.ts'
-import { versionOf, type Sealer } from './sealing.ts'
+import { SealError, versionOf, type Sealer } from './sealing.ts'
 import { createTimed, StoreUnavailable, type UnavailableCode } from './unavailable.ts'
 import type {
   ClaimConflict, ClaimRelease, CounterExceeded, EraseOptions, InsertOptions, SaveOptions, SiblingRecord, WriteRefusal,
@@ -81,7 +81,7 @@ type Change = {
 
 /**
  * Creates the store. Methods throw `StoreUnavailable` (`UNREPLICATED` when too few replicas have a result in time),
- * `SealError` when a record was tampered with, and `TypeError` for a text that does not have the form of an id.
+ * `SealError` when a record cannot be read, and `TypeError` for a text that does not have the form of an id.
  */
 export function createStore<R> (
   { redis, replicas = null, sealer, encode, decode, namespace = 'vg', report = () => {} }: StoreParts<R>,
@@ -98,7 +98,15 @@ export function createStore<R> (
   async function load (id: string): Promise<Stored<R> | null> {
     const sealed = await timed(redis.getBuffer(keys.ofId(id).recordPrefix + id))
     if (sealed === null) return null
-    return { record: decode(sealer.open(sealed, id), id), version: versionOf(sealed).toString('base64') }
+    return { record: read(sealer.open(sealed, id), id), version: versionOf(sealed).toString('base64') }
+  }
+
+  function read (bytes: Buffer, id: string): R {
+    try {
+      return decode(bytes, id)
+    } catch {
+      throw new SealError('its content is not a record')
+    }
   }
 
   const replication = replicas === null

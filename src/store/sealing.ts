@@ -8,7 +8,8 @@ import { partitions } from './keys.ts'
 export type KeyPurpose = 'seal' | 'tag' | 'id' | 'callback' | 'secret'
 
 /**
- * A sealed value was changed, moved to another name, or sealed with an unknown key. The message contains nothing of it.
+ * A sealed value was changed, moved to another name, sealed with an unknown key, or contains no record. The message
+ * contains nothing of it, and there is no `cause`: a decoder's own error can quote what was decrypted.
  */
 export class SealError extends Error {
   constructor (why: string) {
@@ -23,7 +24,8 @@ export type KeyName = { name: string, partition: number }
 /**
  * Authenticated encryption of records, and keyed hashes for names that are looked up but never read. A sealed value is:
  * format (1 byte), length of the key id (1), key id, nonce (12), ciphertext, tag (16). The cipher is AES-256-GCM (NIST
- * SP 800-38D). The nonce is random: replace the first key before it has sealed about 2^32 values.
+ * SP 800-38D); what precedes the nonce is authenticated together with the `aad`. The nonce is random: replace the first
+ * key before it has sealed about 2^32 values.
  */
 export type Sealer = {
   /** Seals the bytes with the first key. They open only with the same `aad`. */
@@ -36,16 +38,18 @@ export type Sealer = {
   keyedHashes (purpose: string, text: string): string[]
   /** The same hashes as names of keys. */
   names (purpose: string, text: string): readonly KeyName[]
-  /** The subkeys of a purpose, the first key's first. */
+  /** The subkeys of a purpose, the first key's first. For what validates identifiers: without keys marked `:open`. */
   subkeys (purpose: KeyPurpose): readonly KeyObject[]
 }
 
-const format = 3
+const format = 4
 const nonceBytes = 12
 const tagBytes = 16
 const keyBytes = 32
 const hashBytes = 16
 const purposes: readonly KeyPurpose[] = ['seal', 'tag', 'id', 'callback', 'secret']
+/** What somebody else presents is validated with these. A key that leaked must not be good for them. */
+const validating: ReadonlySet<KeyPurpose> = new Set(['id', 'callback', 'secret'])
 
 /** The start of a sealed value, up to the end of its nonce. Every sealed value has its own. Throws `SealError`. */
 export const versionOf = (sealed: Buffer): Buffer => {
@@ -58,34 +62,61 @@ export const versionOf = (sealed: Buffer): Buffer => {
 export const numberTag = (sealer: Pick<Sealer, 'keyedHash'>, phoneNumber: string): string =>
   sealer.keyedHash('place', phoneNumber)
 
-const readKeys = (text: string): { id: string, secret: Buffer }[] => {
-  const keys = text.split(',').map((entry, index) => {
-    const [, id, encoded] = /^([A-Za-z0-9_-]{1,32}):([A-Za-z0-9+/_-]+={0,2})$/.exec(entry.trim()) ?? []
+type RootKey = { id: string, secret: Buffer, opensOnly: boolean }
+
+const entryPattern = /^([A-Za-z0-9_-]{1,32}):([A-Za-z0-9+/_-]+={0,2})(:open)?$/
+
+const readKeys = (text: string): [RootKey, ...RootKey[]] => {
+  const [first, ...others] = text.split(',').map((entry, index): RootKey => {
+    const [, id, encoded, mark] = entryPattern.exec(entry.trim()) ?? []
     const secret = Buffer.from(encoded ?? '', 'base64')
     if (id === undefined || secret.length !== keyBytes) {
-      const form = `<id>:<base64 of ${keyBytes} bytes>, the id 1 to 32 letters, digits, - or _`
+      const form = `<id>:<base64 of ${keyBytes} bytes>, the id 1 to 32 letters, digits, - or _; then perhaps :open`
       throw new Error(`SEAL_KEYS: entry ${index + 1} must be ${form}`)
     }
-    return { id, secret }
+    return { id, secret, opensOnly: mark !== undefined }
   })
-  if (new Set(keys.map(key => key.id)).size !== keys.length) throw new Error('SEAL_KEYS: every key needs its own id')
-  return keys
+  if (first === undefined) throw new Error('SEAL_KEYS: at least one key is needed')
+  if (first.opensOnly) throw new Error('SEAL_KEYS: the first key encrypts, so it cannot be marked :open')
+  if (new Set([first, ...others].map(({ id }) => id)).size !== others.length + 1) {
+    throw new Error('SEAL_KEYS: every key needs its own id')
+  }
+  return [first, ...others]
 }
 
-/** Creates a sealer from `SEAL_KEYS` (`id:base64,…`). Throws an `Error` that names the variable and contains no key. */
+/**
+ * Throws an `Error` that names SEAL_KEYS if an entry cannot be read or is obviously not random: all zeros, a repeated
+ * text, a count. In 32 random bytes about 30 differ, and so do the steps between them.
+ */
+export const assertRandomKeys = (keys: string): void => {
+  for (const [index, { secret }] of readKeys(keys).entries()) {
+    const steps = secret.map((byte, at) => byte - (secret[at - 1] ?? 0)).subarray(1)
+    if (Math.min(new Set(secret).size, new Set(steps).size) < keyBytes / 2) {
+      throw new Error(`SEAL_KEYS: entry ${index + 1} is not random; make one with openssl rand -base64 ${keyBytes}`)
+    }
+  }
+}
+
+/**
+ * Creates a sealer from `SEAL_KEYS` (`id:base64[:open],…`). Throws an `Error` that names the variable and contains no
+ * key.
+ */
 export const createSealer = (
   keys: string, { randomBytes = systemRandomBytes }: { randomBytes?: (size: number) => Buffer } = {},
 ): Sealer => {
   const roots = readKeys(keys)
   const derive = (secret: Buffer, purpose: KeyPurpose) =>
     createSecretKey(Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), `verigate ${purpose}`, keyBytes)))
-  const ring = new Map(purposes.map(purpose => [purpose, roots.map(({ secret }) => derive(secret, purpose))]))
-  const subkeys = (purpose: KeyPurpose): KeyObject[] => ring.get(purpose) ?? []
+  const ring = new Map(purposes.map(purpose => {
+    const usable = validating.has(purpose) ? roots.filter(({ opensOnly }) => !opensOnly) : roots
+    return [purpose, usable.map(({ secret }) => derive(secret, purpose))]
+  }))
+  const subkeys = (purpose: KeyPurpose): readonly KeyObject[] => ring.get(purpose) ?? []
 
-  const [sealKey] = subkeys('seal')
-  const [first] = roots
-  if (sealKey === undefined || first === undefined) throw new Error('SEAL_KEYS: at least one key is needed')
-  const header = Buffer.from([format, first.id.length, ...Buffer.from(first.id)])
+  const [{ id: firstId, secret: firstSecret }] = roots
+  const sealKey = derive(firstSecret, 'seal')
+  const header = Buffer.from([format, firstId.length, ...Buffer.from(firstId)])
+  const headerText = header.toString('latin1')
   const keysById = new Map(roots.map(({ id }, index) => [id, subkeys('seal')[index]]))
 
   const hashKeys = subkeys('tag')
@@ -105,17 +136,18 @@ export const createSealer = (
   return {
     seal (bytes, aad) {
       const nonce = randomBytes(nonceBytes)
-      const cipher = createCipheriv('aes-256-gcm', sealKey, nonce).setAAD(Buffer.from(aad))
+      const cipher = createCipheriv('aes-256-gcm', sealKey, nonce).setAAD(Buffer.from(headerText + aad))
       const body = cipher.update(bytes)
       cipher.final()
       return Buffer.concat([header, nonce, body, cipher.getAuthTag()])
     },
     open (sealed, aad) {
       const version = versionOf(sealed)
-      const key = keysById.get(version.toString('latin1', 2, version.length - nonceBytes))
+      const header = version.toString('latin1', 0, version.length - nonceBytes)
+      const key = keysById.get(header.slice(2))
       if (key === undefined) throw new SealError('no key of SEAL_KEYS has its id')
       const decipher = createDecipheriv('aes-256-gcm', key, version.subarray(-nonceBytes), { authTagLength: tagBytes })
-        .setAAD(Buffer.from(aad))
+        .setAAD(Buffer.from(header + aad))
         .setAuthTag(sealed.subarray(-tagBytes))
       const body = decipher.update(sealed.subarray(version.length, -tagBytes))
       try {

@@ -69,6 +69,23 @@ t.test('SEAL_KEYS rotate while everything goes on', async t => {
     t.match(await to.shop.waitFor(pushed.body['id']), { status: 'verified' }, 'a callback key of the other one')
   }
 
+  // The old key has leaked: what it made is not accepted any more, and its records are still ended and reported.
+  const leakedNumber = numberEnding('10')
+  const leaked = await before.shop.create({ phoneNumber: leakedNumber, ...otp })
+  const { id, clientSecret } = leaked.body
+  const marked = await startGateway(
+    t, { redisUrl, environment: { ...settings, SEAL_KEYS: `${second},${first}:open` } },
+  )
+  const path = `/verifications/${id}`
+  t.equal((await clientOf(marked.url, clientSecret).call('GET', path)).status, 401, 'a client secret of the old key')
+  t.equal((await marked.shop.call('GET', path)).status, 404, 'an id of the old key')
+  const query = new URLSearchParams({ phoneNumber: leakedNumber })
+  const { body: found } = await marked.shop.call('GET', `/verifications?${query}`)
+  t.match(found['data'], [{ id, status: 'pending' }], 'the record opens')
+  const fresh = await marked.shop.create({ phoneNumber: numberEnding('12'), ...otp })
+  const front = clientOf(marked.url, fresh.body['clientSecret'])
+  t.equal((await front.call('GET', `/verifications/${fresh.body['id']}`)).status, 200)
+
   const old = await after.shop.create({ phoneNumber: numberEnding('08'), ...otp })
   const last = await startGateway(t, { redisUrl, environment: { ...settings, SEAL_KEYS: second ?? '' } })
   t.match(

@@ -97,6 +97,18 @@ t.test('an attempt id is stable and does not reveal the verification', async (t)
   t.equal(rotated.attemptId(id, 0), ids.attemptId(id, 0), 'also under another key')
 })
 
+t.test('a key marked :open validates no identifier', async (t) => {
+  const id = ids.newId('app', 3)
+  const marked = createIds(createSealer(`${fresh},${old}:open`), options)
+  t.ok(rotated.checkId(id, 'app'), 'without the mark it does')
+  t.notOk(marked.checkId(id, 'app'))
+  t.equal(marked.readClientSecret(ids.clientSecret(id)), null)
+  for (const purpose of ['callback', 'redirect'] as const) {
+    t.equal(marked.readCallbackKey(ids.callbackKey(id, 0, purpose), purpose), null)
+  }
+  t.equal(marked.readClientSecret(marked.clientSecret(id)), id, 'a secret of the new key opens the old record')
+})
+
 t.test('the id of a delivery contains its verification and the revision', async (t) => {
   const id = ids.newId('app', 7)
   for (const revision of [0, 1, 10, 999_999_999]) {

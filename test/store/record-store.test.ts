@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import fc from 'fast-check'
 import { Cluster } from 'ioredis'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { createIds } from '../../src/store/ids.ts'
 import { createSealer, SealError } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
@@ -8,6 +9,8 @@ import type { RedisClient } from '../../src/store/redis.ts'
 import { createStore, type Place } from '../../src/store/record-store.ts'
 import { connectTo, startCluster, startRedis, until, watchCommands } from '../helpers/redis.ts'
 import type { Json } from '../../src/core/vocabulary.ts'
+import { decodeRecord } from '../../src/verifications/record-codec.ts'
+import { decodeDelivery } from '../../src/webhooks/delivery.ts'
 import { jsonRecords } from './json-records.ts'
 
 const thing = (text: string): Json => ({ version: 1, text })
@@ -18,6 +21,17 @@ const newId = (partition = 3): string => ids.newId('app', partition)
 const hour = 3_600_000
 const later = { expiresAt: Date.now() + hour, dueAt: null }
 const newName = (): string => sealer.keyedHash('test', randomBytes(8).toString('hex'))
+
+const secret = 'the secret of a record +14155550100'
+
+/** The error of the load has nothing of the record, and no cause that could. */
+const isSealError = async (t: Test, load: Promise<unknown>): Promise<void> => {
+  const error: unknown = await load.then(() => null, (error: unknown) => error)
+  t.type(error, SealError)
+  const { message, stack, cause } = error instanceof SealError ? error : new Error('none')
+  t.equal(cause, undefined)
+  t.notMatch(`${message}${stack}`, /secret of|4155/)
+}
 
 const nodesOf = (redis: RedisClient) => redis instanceof Cluster ? redis.nodes('master') : [redis]
 
@@ -262,6 +276,30 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       await t.rejects(store.load(id), SealError)
       await redis.set(keys.record(3, id), 'not sealed at all, but long enough to be something')
       await t.rejects(store.load(id), SealError)
+    })
+
+    await t.test('a change of any byte of a stored record is one error without content', async (t) => {
+      const id = newId()
+      await write(id, secret)
+      const sealed = await redis.getBuffer(keys.record(3, id)) ?? Buffer.alloc(0)
+      t.ok(sealed.length > secret.length)
+      await fc.assert(fc.asyncProperty(
+        fc.nat({ max: sealed.length - 1 }), fc.integer({ min: 1, max: 255 }), async (at, mask) => {
+          const changed = Buffer.from(sealed)
+          changed.writeUInt8(sealed.readUInt8(at) ^ mask, at)
+          await redis.set(keys.record(3, id), changed)
+          await isSealError(t, store.load(id))
+        },
+      ), { numRuns: 100 })
+    })
+
+    await t.test('what no decoder can read is the same error, which quotes nothing', async (t) => {
+      const [id, text] = [newId(), `{"text":"${secret}"}, `]
+      for (const decode of [jsonRecords.decode, decodeRecord, decodeDelivery]) {
+        const store = createStore<unknown>({ redis, sealer, encode: () => Buffer.from(text), decode, namespace })
+        await redis.set(keys.record(3, id), sealer.seal(Buffer.from(text), id))
+        await isSealError(t, store.load(id))
+      }
     })
 
     await t.test('an invalid id is refused before Redis is called', async (t) => {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
 import { partitionOfHash } from '../../src/store/keys.ts'
-import { createSealer, numberTag, SealError, versionOf } from '../../src/store/sealing.ts'
+import { assertRandomKeys, createSealer, numberTag, SealError, versionOf } from '../../src/store/sealing.ts'
 
 const key = (id: string): string => `${id}:${randomBytes(32).toString('base64')}`
 const [old, fresh] = [key('k1'), key('k2')]
@@ -21,7 +21,7 @@ t.test('any bytes open again, with the same name only', async t => {
 
 t.test('an unknown format does not open', async t => {
   const sealed = sealer.seal(bytes, 'name')
-  for (const format of [0, 1, 2, 4, 255]) {
+  for (const format of [0, 1, 2, 3, 5, 255]) {
     sealed[0] = format
     t.throws(() => sealer.open(sealed, 'name'), new SealError('not in a known format'))
     t.throws(() => versionOf(sealed), new SealError('not in a known format'))
@@ -31,11 +31,22 @@ t.test('an unknown format does not open', async t => {
 t.test('a change of any byte, or a missing end, is detected', async t => {
   const sealed = sealer.seal(bytes, 'name')
   for (let at = 0; at < sealed.length; at += 1) {
-    const changed = Buffer.from(sealed)
-    changed.writeUInt8(sealed.readUInt8(at) ^ 1, at)
-    t.throws(() => sealer.open(changed, 'name'), SealError, `byte ${at}`)
+    for (const mask of [1, 2, 7, 128, 255]) {
+      const changed = Buffer.from(sealed)
+      changed.writeUInt8(sealed.readUInt8(at) ^ mask, at)
+      t.throws(() => sealer.open(changed, 'name'), SealError, `byte ${at}`)
+    }
     t.throws(() => sealer.open(sealed.subarray(0, at), 'name'), SealError, `first ${at} bytes`)
   }
+})
+
+t.test('the header is authenticated: the id of another key does not open, not even of an equal key', async t => {
+  const secret = randomBytes(32).toString('base64')
+  const twins = createSealer(`k1:${secret},k3:${secret}`)
+  const sealed = twins.seal(bytes, 'name')
+  t.strictSame(twins.open(sealed, 'name'), bytes)
+  sealed.write('k3', 2)
+  t.throws(() => twins.open(sealed, 'name'), new SealError('it was changed, or belongs to another name'))
 })
 
 t.test('a sealed value reveals nothing, and its version is new each time', async t => {
@@ -43,7 +54,7 @@ t.test('a sealed value reveals nothing, and its version is new each time', async
   for (const one of sealed) t.notMatch(one.toString('latin1'), /4155550100|phoneNumber/)
   const [first, second] = sealed.map(one => versionOf(one).toString('hex'))
   t.not(first, second)
-  t.match(first, /^03026b31[0-9a-f]{24}$/, 'format, key id, nonce')
+  t.match(first, /^04026b31[0-9a-f]{24}$/, 'format, key id, nonce')
 })
 
 t.test('rotation: the first key seals, all keys open, a removed key does not', async t => {
@@ -54,6 +65,35 @@ t.test('rotation: the first key seals, all keys open, a removed key does not', a
   t.strictSame(createSealer(fresh).open(after, 'name'), bytes)
   t.throws(() => sealer.open(after, 'name'), new SealError('no key of SEAL_KEYS has its id'))
   t.throws(() => createSealer(key('k1')).open(before, 'name'), SealError, 'the same id, another key')
+})
+
+t.test('a key marked :open opens and finds what it wrote, and validates nothing', async t => {
+  const [oldSealer, before] = [createSealer(old), sealer.seal(bytes, 'name')]
+  const marked = createSealer(`${fresh},${old}:open`)
+  t.strictSame(marked.open(before, 'name'), bytes)
+  t.ok(marked.keyedHashes('number', number).includes(oldSealer.keyedHash('number', number)))
+  for (const purpose of ['id', 'callback', 'secret'] as const) {
+    t.equal(marked.subkeys(purpose).length, 1, purpose)
+    t.equal(marked.subkeys(purpose)[0]?.equals(createSealer(fresh).subkeys(purpose)[0]!), true, 'the first key')
+  }
+  t.throws(() => createSealer(`${fresh}:open,${old}`), /SEAL_KEYS: the first key encrypts/)
+  t.throws(() => createSealer(`${fresh},${old}:closed`), /SEAL_KEYS: entry 2 must be/)
+})
+
+t.test('a key that is obviously not random is refused by its place', async t => {
+  t.doesNotThrow(() => assertRandomKeys(`${fresh},${old}:open`))
+  const constants = [
+    Buffer.alloc(32), Buffer.alloc(32, 255), Buffer.alloc(32, 'verigate sandbox'), Buffer.from([...Array(32).keys()]),
+    Buffer.from([...Array(32).keys()].map(step => 255 - 3 * step)),
+  ]
+  for (const bytes of constants) {
+    t.throws(
+      () => assertRandomKeys(`${fresh},k3:${bytes.toString('base64')}`),
+      { message: 'SEAL_KEYS: entry 2 is not random; make one with openssl rand -base64 32' },
+    )
+  }
+  t.throws(() => assertRandomKeys('k1:AA'), /SEAL_KEYS: entry 1 must be/)
+  fc.assert(fc.property(fc.constant(null), () => { assertRandomKeys(key('k1')) }), { numRuns: 2_000 })
 })
 
 t.test('keyed hashes are stable, differ by purpose, text and key, and reveal nothing', async t => {
