@@ -23,7 +23,7 @@ import { startClock } from './store/clock.ts'
 import { createCounters } from './store/counters.ts'
 import { createIds } from './store/ids.ts'
 import { createKeys, partitions } from './store/keys.ts'
-import { assertRedisConfig } from './store/preflight.ts'
+import { assertMode, assertRedisConfig } from './store/preflight.ts'
 import { createStore, unavailableCodes } from './store/record-store.ts'
 import { connectRedis, untilReady, type RedisClient, type RedisKind } from './store/redis.ts'
 import { createReplicas } from './store/replication.ts'
@@ -90,10 +90,12 @@ async function createInfrastructure (config: Config, log: Logger, givenNow?: () 
     return connection
   }
   const redis = connect('api')
-  const changeFeed = createChangeFeed(connect('subscriber'), createKeys('vg').channel)
+  const keys = createKeys('vg')
+  const changeFeed = createChangeFeed(connect('subscriber'), keys.channel)
   const waiting = config.waitReplicas === 0 ? null : connect('api')
   await Promise.all([untilReady(redis), waiting === null ? null : untilReady(waiting)])
   await assertRedisConfig(redis, message => log.warn(message))
+  await assertMode(redis, keys, config.sandbox ? 'sandbox' : 'production')
   const clock = givenNow === undefined ? await startClock(redis) : { now: givenNow, close () {} }
   const sealer = createSealer(config.sealKeys)
   return {
@@ -172,7 +174,9 @@ function createDomain ({ config, infrastructure, providers, apps, log, tracing, 
     telemetry: { metrics, log, tracing },
     now,
   })
-  registerGauges(metrics.registry, { adapters, queues, store, deliveries: deliveryLog, now })
+  registerGauges(metrics.registry, {
+    adapters, queues, store, deliveries: deliveryLog, sandbox: config.sandbox, now,
+  })
   return { store, queues, executor, sender, deliveryLog, budget, gateway }
 }
 
@@ -199,6 +203,7 @@ function reloadApps (
  */
 export async function startApp (config: Config, options: AppOptions): Promise<RunningApp> {
   const { log, tracing = noTracing, providers = allProviders, live = {}, webhooks = {} } = options
+  for (const warning of config.warnings) log.warn(warning)
   const infrastructure = await createInfrastructure(config, log, options.now)
   const { now, ids } = infrastructure
   const loadApps = () => [

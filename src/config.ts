@@ -4,8 +4,12 @@ import Value from 'typebox/value'
 import type { Provider } from './adapters/adapter.ts'
 import { providers as allProviders } from './adapters/index.ts'
 import { variablesOf } from './adapters/instances.ts'
+import { hasMark, readVariables, type Environment as GivenEnvironment } from './environment.ts'
+import { isPrivateHost } from './net.ts'
+import { assertRandomKeys } from './store/sealing.ts'
 
 const text = (description: string) => Type.String({ minLength: 1, description })
+const secret = (description: string) => Type.String({ minLength: 1, description, isSecret: true })
 const matching = (pattern: string, description: string) => Type.String({ pattern, description })
 const count = (description: string) => matching('^[1-9]\\d{0,8}$', description)
 const port = (description: string) => matching('^\\d{1,5}$', description)
@@ -27,13 +31,13 @@ const ownVariables = {
   PUBLIC_URL: url('URL at which providers and browsers reach this gateway, for example `https://verify.example.com`. '
     + 'Required outside the sandbox.'),
   ROLE: Type.Enum(['all', 'api', 'worker'], { description: '`all` (default), `api` or `worker`.' }),
-  REDIS_URL: text('`redis://`, `rediss://`, `redis+sentinel://host:port,host:port/master` or '
+  REDIS_URL: secret('`redis://`, `rediss://`, `redis+sentinel://host:port,host:port/master` or '
     + '`redis+cluster://host:port,host:port` (redis://127.0.0.1:6379).'),
   REDIS_WAIT_REPLICAS: matching('^\\d$', 'Number of Redis replicas that must have a change before it is answered or '
     + 'published (0). If fewer confirm it in time, the response is 503 `store_unavailable`.'),
   APPS_FILE: text('JSON file with the apps and their hashed API keys. Required outside the sandbox.'),
-  SEAL_KEYS: text('`id:base64,…`: 32-byte keys that encrypt the stored data. The first one encrypts, all of them '
-    + 'decrypt. Required outside the sandbox.'),
+  SEAL_KEYS: secret('`id:base64[:open],…`: 32-byte keys that encrypt the stored data. The first one encrypts, all of '
+    + 'them decrypt. Ids and secrets made with a key marked `:open` are invalid. Required outside the sandbox.'),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     description: '`trace`, `debug`, `info` (default), `warn`, `error`, `fatal` or `silent`.',
   }),
@@ -55,7 +59,8 @@ const ownVariables = {
   SHUTDOWN_DELAY_SECONDS: matching('^\\d{1,3}$', 'How long requests are still accepted after SIGTERM while `/readyz` '
     + 'returns 503, so that load balancers can notice (0).'),
   SANDBOX: flag('`true` starts simulators of all providers and points the adapters at them. No provider account '
-    + 'is needed.'),
+    + 'is needed. It is refused beside credentials of a provider and with a `PUBLIC_URL` that is not http on a '
+    + 'loopback or private address.'),
   SANDBOX_PORT: port('Port of the simulators (`PORT` + 1).'),
   TRUSTED_PROXIES: matching('^[0-9A-Fa-f:./,\\s]+$', 'Comma-separated addresses or networks (CIDR) of your own '
     + 'proxies. `X-Forwarded-For` is trusted only from these (none).'),
@@ -104,19 +109,21 @@ export type Config = Readonly<{
   privateIpRequestsPerMinute: number
   idleConnectionsPerIp: number
   settings: Readonly<Record<string, string | undefined>>
+  /** What the operator should know about these values, to be logged at the start. */
+  warnings: readonly string[]
 }>
 
 /** Not a secret: the sandbox stores invented numbers only. It is constant because Redis may outlive the process. */
 const sandboxSealKeys = `sandbox:${Buffer.alloc(32, 'verigate sandbox').toString('base64')}`
 
 /**
- * Reads and validates the environment once, at startup. An empty variable counts as absent. Throws an `Error` that
- * names each invalid variable and shows no value.
+ * Reads and validates the environment once, at startup. Throws an `Error` that names each invalid variable and shows no
+ * value.
  */
 export function readConfig (
-  environment: Readonly<Record<string, string | undefined>>, providers: readonly Provider[] = allProviders,
+  environment: GivenEnvironment, providers: readonly Provider[] = allProviders,
 ): Config {
-  const { own, settings } = validate(environment, providers)
+  const { own, settings, credentials } = validate(environment, providers)
   const sandbox = own.SANDBOX === 'true'
   const port = Number(own.PORT ?? 3000)
   const host = own.HOST ?? (sandbox ? '127.0.0.1' : '0.0.0.0')
@@ -126,6 +133,10 @@ export function readConfig (
     if (value === null) throw new Error(`Configuration: ${name} is required`)
     return value
   }
+  const publicUrl = required('PUBLIC_URL', allowInsecureProviders ? `http://localhost:${port}` : null)
+  const sealKeys = required('SEAL_KEYS', sandbox ? sandboxSealKeys : null)
+  if (sandbox) assertSandbox(publicUrl, credentials)
+  else assertRandomKeys(sealKeys)
   return Object.freeze({
     port,
     host,
@@ -133,12 +144,12 @@ export function readConfig (
       ? null
       : Object.freeze({ port: Number(own.OPERATIONS_PORT), host: own.OPERATIONS_HOST ?? host }),
     queuesPage: own.QUEUES_PAGE === 'true',
-    publicUrl: required('PUBLIC_URL', allowInsecureProviders ? `http://localhost:${port}` : null).replace(/\/+$/, ''),
+    publicUrl: publicUrl.replace(/\/+$/, ''),
     role: own.ROLE ?? 'all',
     redisUrl: own.REDIS_URL ?? 'redis://127.0.0.1:6379',
     waitReplicas: Number(own.REDIS_WAIT_REPLICAS ?? 0),
     appsFile: sandbox ? own.APPS_FILE ?? null : required('APPS_FILE', null),
-    sealKeys: required('SEAL_KEYS', sandbox ? sandboxSealKeys : null),
+    sealKeys,
     logLevel: own.LOG_LEVEL ?? 'info',
     tracing: readTracing(own),
     retentionMs: Number(own.RETENTION_SECONDS ?? 86_400) * 1000,
@@ -152,29 +163,52 @@ export function readConfig (
     privateIpRequestsPerMinute: Number(own.PRIVATE_IP_REQUESTS_PER_MINUTE ?? 6_000),
     idleConnectionsPerIp: Number(own.IDLE_CONNECTIONS_PER_IP ?? 200),
     settings: Object.freeze(settings),
+    warnings: warningsOf(publicUrl, allowInsecureProviders),
   })
 }
 
-/** The known variables that are set (`settings`), and those of the gateway itself (`own`). */
+const isLocal = (url: URL | null): boolean => url !== null && isPrivateHost(url.hostname)
+
+/** The simulators verify any number by its last digits. */
+function assertSandbox (publicUrl: string, credentials: readonly string[]): void {
+  if (credentials.length > 0) {
+    throw new Error(`Configuration: SANDBOX cannot be true together with ${credentials.join(', ')}`)
+  }
+  const url = URL.parse(publicUrl)
+  if (url?.protocol !== 'http:' || !isLocal(url)) {
+    throw new Error('Configuration: SANDBOX needs a PUBLIC_URL that is http on a loopback or private address')
+  }
+}
+
+function warningsOf (publicUrl: string, allowInsecureProviders: boolean): string[] {
+  const url = URL.parse(publicUrl)
+  if (isLocal(url)) return []
+  return [
+    ...url?.protocol === 'http:' ? ['PUBLIC_URL is http: whoever is on the way can read and change requests'] : [],
+    ...allowInsecureProviders ? ['ALLOW_INSECURE_PROVIDERS is true: it is for tests only'] : [],
+  ]
+}
+
+/**
+ * The known variables that are set (`settings`), those of the gateway itself (`own`), and the names of those that are
+ * credentials of a provider.
+ */
 function validate (
-  environment: Readonly<Record<string, string | undefined>>, providers: readonly Provider[],
-): { own: Environment, settings: Record<string, string | undefined> } {
+  environment: GivenEnvironment, providers: readonly Provider[],
+): { own: Environment, settings: Record<string, string>, credentials: string[] } {
   const known: TProperties = Object.assign(
     {}, ownVariables, ...providers.map(provider => variablesOf(provider, environment)),
   )
-  const settings = Object.fromEntries(Object.keys(known)
-    .map(name => [name, environment[name]])
-    .filter(([, value]) => value !== undefined && value !== ''))
-  const problems = Value.Errors(Type.Partial(Type.Object(known)), settings)
-    .map(error => `${error.instancePath.slice(1)} ${error.message}`)
-  if (problems.length > 0) throw new Error(`Configuration: ${[...new Set(problems)].join('; ')}`)
+  const settings = readVariables(known, environment)
   const own = Value.Parse(
     Environment, Object.fromEntries(Object.entries(settings).filter(([name]) => name in ownVariables)),
   )
   for (const name of ['PORT', 'OPERATIONS_PORT', 'SANDBOX_PORT'] as const) {
     if (Number(own[name] ?? 0) > 65_535) throw new Error(`Configuration: ${name} must be at most 65535`)
   }
-  return { own, settings }
+  const credentials = Object.entries(known)
+    .filter(([name, schema]) => name in settings && hasMark(schema, 'isCredential')).map(([name]) => name)
+  return { own, settings, credentials }
 }
 
 function readTracing (own: Environment): Config['tracing'] {

@@ -65,6 +65,10 @@ function canonicalV6 (address: Address6): string {
   return (address.isMapped4() ? address.to4() : address.toAddress4Nat64() ?? address).correctForm()
 }
 
+/** Whether a URL's host is `localhost` or a loopback or private address. Other names are not resolved. */
+export const isPrivateHost = (hostname: string): boolean =>
+  /^([^.]+\.)*localhost$/.test(hostname) || isPrivateAddress(hostname.replace(/^\[(.*)\]$/, '$1'))
+
 /** The part of an address that identifies one internet customer. A customer with IPv6 has 2^64 addresses. */
 export function networkOf (ip: string): string {
   const address = readAddress(ip) ?? ip

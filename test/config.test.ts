@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import t from 'tap'
 import { readConfig, variables } from '../src/config.ts'
 
@@ -121,4 +122,86 @@ t.test('every variable has a description', async t => {
     'description' in schema && typeof schema.description === 'string' && schema.description !== '', name,
   )
   t.ok('TRUID_CLIENT_SECRET' in variables)
+})
+
+t.test('a secret can be in a file', async t => {
+  const { SEAL_KEYS, ...others } = production
+  const folder = t.testdir({
+    keys: `${SEAL_KEYS}\n`, windows: 'redis://:word@redis:6379\r\n', id: 'client', secret: 'word', empty: '\n',
+    lines: 'one\ntwo\n',
+  })
+  const path = (name: string): string => join(folder, name)
+  const config = readConfig({
+    ...others, SEAL_KEYS_FILE: path('keys'), REDIS_URL_FILE: path('windows'), TRUID_CLIENT_ID_FILE: path('id'),
+    TRUID_CLIENT_SECRET_FILE: path('secret'), TRUID_CLIENT_SECRET: '',
+  })
+  t.match(config, {
+    sealKeys: SEAL_KEYS, redisUrl: 'redis://:word@redis:6379',
+    settings: { TRUID_CLIENT_ID: 'client', TRUID_CLIENT_SECRET: 'word' },
+  }, 'without the line end')
+
+  const cases: [environment: Record<string, string>, message: string][] = [
+    [{ ...production, SEAL_KEYS_FILE: path('keys') }, 'SEAL_KEYS and SEAL_KEYS_FILE are both set'],
+    [{ ...others, SEAL_KEYS_FILE: path('missing') }, 'SEAL_KEYS_FILE cannot be read: ENOENT'],
+    [{ ...others, SEAL_KEYS_FILE: folder }, 'SEAL_KEYS_FILE cannot be read: EISDIR'],
+    [{ ...others, SEAL_KEYS_FILE: path('empty') }, 'SEAL_KEYS_FILE names an empty file'],
+    [{ ...production, OTPLESS_CLIENT_SECRET_FILE: path('lines') },
+      'OTPLESS_CLIENT_SECRET_FILE contains a line end or another control character'],
+  ]
+  for (const [environment, message] of cases) t.equal(refusal(environment), `Configuration: ${message}`)
+  t.equal(readConfig({ ...production, PORT_FILE: path('id') }).port, 3000, 'what is no secret has no file')
+  const secrets = Object.entries(variables).filter(([, schema]) => 'isSecret' in schema).map(([name]) => name)
+  t.strictSame(Object.keys(variables).filter(name => /SECRET|KEYS?$|REDIS_URL|_ID$/.test(name)).sort(), secrets.sort())
+})
+
+t.test('a line end or another control character is refused by name, in every variable', async t => {
+  for (const name of Object.keys(variables)) {
+    for (const value of ['a\n', 'a\r\nb', '\u0000', '\ta', 'a\u0085', 'a\u2028b']) {
+      const message = refusal({ ...production, [name]: value })
+      t.equal(message, `Configuration: ${name} contains a line end or another control character`)
+    }
+  }
+})
+
+t.test('a seal key that is not random is refused, except in the sandbox', async t => {
+  const SEAL_KEYS = `k1:${Buffer.alloc(32).toString('base64')}`
+  t.match(refusal({ ...production, SEAL_KEYS }), /^SEAL_KEYS: entry 1 is not random/)
+  t.match(refusal({ ...production, SEAL_KEYS: 'k1:AA' }), /^SEAL_KEYS: entry 1 must be/)
+  t.equal(readConfig({ SANDBOX: 'true', SEAL_KEYS }).sealKeys, SEAL_KEYS)
+})
+
+t.test('the sandbox is refused where it could be taken for the real thing', async t => {
+  const credentials = Object.entries(variables).filter(([, schema]) => 'isCredential' in schema).map(([name]) => name)
+  t.ok(['TRUECALLER_APP_KEY', 'TRUID_CLIENT_ID', 'OTPLESS_WEBHOOK_SECRET'].every(name => credentials.includes(name)))
+  for (const name of credentials) {
+    const message = `Configuration: SANDBOX cannot be true together with ${name}`
+    t.equal(refusal({ SANDBOX: 'true', [name]: 'value' }), message)
+    t.equal(refusal({ SANDBOX: 'true', [`${name}_FILE`]: import.meta.filename }).includes(name), true, 'from a file')
+  }
+  const refused = [
+    'https://verify.example.com', 'http://verify.example.com', 'https://localhost:3000', 'http://203.0.113.1:3000',
+    'http://localhost.example.com', 'http://169.254.169.254', 'http://[2001:db8::1]', 'http://user@verify.example',
+  ]
+  for (const PUBLIC_URL of refused) {
+    const message = refusal({ SANDBOX: 'true', PUBLIC_URL })
+    t.match(message, /^Configuration: SANDBOX needs a PUBLIC_URL that is http/, PUBLIC_URL)
+  }
+  const accepted = [
+    'http://localhost:3000', 'http://app.localhost/base', 'http://127.0.0.1', 'http://[::1]:3000', 'http://10.1.2.3',
+    'http://192.168.1.20:3000', 'http://[fd00::1]',
+  ]
+  for (const PUBLIC_URL of accepted) t.ok(readConfig({ SANDBOX: 'true', PUBLIC_URL }).sandbox, PUBLIC_URL)
+  t.ok(readConfig({ SANDBOX: 'true', TRUECALLER_CALLBACK_KEY: 'a-key-of-ours' }).sandbox, 'it is no credential')
+})
+
+t.test('what an operator should know is a warning', async t => {
+  const warningsFor = (PUBLIC_URL: string, more = {}) => readConfig({ ...production, ...more, PUBLIC_URL }).warnings
+  const [plain, insecure] = [/^PUBLIC_URL is http/, /^ALLOW_INSECURE_PROVIDERS is true/]
+  t.strictSame(warningsFor('https://verify.example.com'), [])
+  t.match(warningsFor('http://verify.example.com'), [plain])
+  t.strictSame(warningsFor('http://10.0.0.1'), [])
+  const more = { ALLOW_INSECURE_PROVIDERS: 'true' }
+  t.match(warningsFor('http://verify.example.com', more), [plain, insecure])
+  t.match(warningsFor('https://verify.example.com', more), [insecure])
+  t.strictSame(warningsFor('http://127.0.0.1:3000', more), [])
 })

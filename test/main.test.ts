@@ -16,15 +16,22 @@ t.test('an invalid environment fails the startup with one line, which names the 
   const redis = await startRedis(t)
   const { environment } = await testEnvironment(t, { redisUrl: redis.url })
   const { SEAL_KEYS: _sealKeys, ...withoutKeys } = environment
+  const own = Object.fromEntries(
+    Object.entries(environment).filter(([name]) => !/^(TRUECALLER|TRUID|OTPLESS|ALLOW)_/.test(name)),
+  )
   const cases: { name: string, environment: Record<string, string> }[] = [
     { name: 'PORT', environment: { ...environment, PORT: 'hunter2' } },
     { name: 'REDIS_URL', environment: { ...environment, REDIS_URL: 'redis://:hunter2@h:port' } },
     { name: 'SEAL_KEYS', environment: withoutKeys },
     { name: 'APPS_FILE', environment: { ...environment, APPS_FILE: '/nowhere/hunter2.json' } },
     { name: 'TRUID_CLIENT_SECRET', environment: { ...environment, TRUID_CLIENT_SECRET: '' } },
+    { name: 'TRUID_CLIENT_SECRET', environment: { ...environment, TRUID_CLIENT_SECRET: 'hunter2\n' } },
+    { name: 'SEAL_KEYS_FILE', environment: { ...withoutKeys, SEAL_KEYS_FILE: '/nowhere/hunter2' } },
+    { name: 'TRUECALLER_CALLBACK_KEY', environment: { ...own, TRUECALLER_APP_KEY: 'hunter2' } },
+    { name: 'OTPLESS_CLIENT_ID', environment: { SANDBOX: 'true', OTPLESS_CLIENT_ID: 'hunter2' } },
   ]
-  for (const { name, environment } of cases) {
-    const refused = startProcess(t, environment)
+  const started = cases.map(({ name, environment }) => ({ name, refused: startProcess(t, environment) }))
+  for (const { name, refused } of started) {
     t.equal((await refused.ended).code, 1, name)
     t.equal(refused.complaints.length, 1, 'one line')
     const { msg, level, cause } = readLine(refused.complaints[0] ?? '{}')
@@ -43,6 +50,15 @@ t.test('a Redis that may evict keys fails the startup', { buffered: true }, asyn
     readLine(refused.complaints[0] ?? '{}')['cause'],
     /^REDIS_URL: maxmemory-policy must be noeviction, it is allkeys-lru$/,
   )
+})
+
+t.test('a sandbox and a production process never share a Redis', { buffered: true }, async t => {
+  const redis = await startRedis(t)
+  const { environment } = await testEnvironment(t, { redisUrl: redis.url })
+  await startProcess(t, { ...environment, ROLE: 'api' }).listening
+  const refused = startProcess(t, { SANDBOX: 'true', PORT: '0', ROLE: 'api', REDIS_URL: redis.url })
+  t.equal((await refused.ended).code, 1)
+  t.match(readLine(refused.complaints[0] ?? '{}')['cause'], /^REDIS_URL: this Redis is used in the mode production/)
 })
 
 t.test('a port in use fails the startup', { buffered: true }, async t => {

@@ -47,6 +47,8 @@ export type Keys = {
   index (partition: number, name: string): string
   /** The pub/sub channel of the change feed. */
   channel: string
+  /** The mode of the processes that use this Redis: see preflight.ts. */
+  mode: string
 }
 
 function keysOf (namespace: string, partition: number): PartitionKeys {
@@ -78,5 +80,6 @@ export function createKeys (namespace: string): Keys {
     counter: (partition, name) => keysIn(partition).counterPrefix + name,
     index: (partition, name) => keysIn(partition).indexPrefix + name,
     channel: `${namespace}:changes`,
+    mode: `${namespace}:mode`,
   }
 }

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Adapter, AdapterIo, AttemptContext, Method, Provider, Settings } from '../adapter.ts'
-import { readOrigin, setting } from '../settings.ts'
+import { credential, readCredential, readOrigin, setting } from '../settings.ts'
 import { createApi, provider, type OtpOptions } from './api.ts'
 import { assuranceOfOtp } from './assurance.ts'
 import { isSigned, readToken, readWebhook } from './wire.ts'
@@ -14,12 +14,12 @@ const defaultChannels = ['SMS']
 const defaultCodeLength = 6
 
 const settings = Type.Object({
-  OTPLESS_CLIENT_ID: setting('Client id of the OTPLESS dashboard. Turns the provider on.'),
-  OTPLESS_CLIENT_SECRET: setting('Client secret of the OTPLESS dashboard.'),
-  OTPLESS_APP_ID: setting('App id of the OTPLESS front-end SDK (public). Without it there is no `otpless.token`.'),
+  OTPLESS_CLIENT_ID: credential('Client id of the OTPLESS dashboard. Turns the provider on.'),
+  OTPLESS_CLIENT_SECRET: credential('Client secret of the OTPLESS dashboard.'),
+  OTPLESS_APP_ID: credential('App id of the OTPLESS front-end SDK (public). Without it there is no `otpless.token`.'),
   OTPLESS_AUTH_URL: setting(`Origin of the initiate and verify APIs (${defaultAuthUrl}).`),
   OTPLESS_USER_AUTH_URL: setting(`Origin of the token API (${defaultUserAuthUrl}).`),
-  OTPLESS_WEBHOOK_SECRET: setting(
+  OTPLESS_WEBHOOK_SECRET: credential(
     'Secret with which OTPLESS signs its webhooks. Without it they are counted, and change nothing.',
   ),
 })
@@ -66,7 +66,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
   const clientId = readCredential('OTPLESS_CLIENT_ID', env.OTPLESS_CLIENT_ID)
   const clientSecret = readCredential('OTPLESS_CLIENT_SECRET', env.OTPLESS_CLIENT_SECRET)
   const webhookSecret = env.OTPLESS_WEBHOOK_SECRET || null
-  const appId = env.OTPLESS_APP_ID ?? ''
+  const appId = env.OTPLESS_APP_ID ? readCredential('OTPLESS_APP_ID', env.OTPLESS_APP_ID) : ''
   const authUrl = readOrigin('OTPLESS_AUTH_URL', env.OTPLESS_AUTH_URL || defaultAuthUrl, io.allowInsecure)
   const userAuthUrl = readOrigin(
     'OTPLESS_USER_AUTH_URL', env.OTPLESS_USER_AUTH_URL || defaultUserAuthUrl, io.allowInsecure,
@@ -112,10 +112,4 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
 function readOptions (options: Readonly<AttemptContext['options']>): OtpOptions {
   const { channels = defaultChannels, codeLength = defaultCodeLength } = knownOptions.Check(options) ? options : {}
   return { channels, codeLength }
-}
-
-function readCredential (name: string, value: string | undefined): string {
-  if (!value) throw new Error(`${name} is missing`)
-  if (!/^[\x21-\x7e]+$/.test(value)) throw new Error(`${name} must be visible ASCII characters`)
-  return value
 }

@@ -4,7 +4,7 @@ import type { Reason } from '../../core/reasons.ts'
 import {
   deny, type Adapter, type AdapterIo, type AttemptContext, type Method, type Outcome, type Provider, type Settings,
 } from '../adapter.ts'
-import { readOrigin, setting } from '../settings.ts'
+import { credential, readCredential, readOrigin, setting } from '../settings.ts'
 import { createApi, provider, versions, type Version } from './api.ts'
 import { isSignedBy, readSignature } from './signature.ts'
 import { isCallback, readCode, readReturnError, readState, type Check } from './wire.ts'
@@ -16,8 +16,8 @@ const pendingMs = 1000
 const awaitingCodeMs = 5000
 
 const settings = Type.Object({
-  TRUID_CLIENT_ID: setting('Client id of the tru.ID project. Turns the provider on.'),
-  TRUID_CLIENT_SECRET: setting('Client secret of the tru.ID project.'),
+  TRUID_CLIENT_ID: credential('Client id of the tru.ID project. Turns the provider on.'),
+  TRUID_CLIENT_SECRET: credential('Client secret of the tru.ID project.'),
   TRUID_API_URL: setting('Origin of the tru.ID API (from TRUID_DATA_RESIDENCY).'),
   TRUID_DATA_RESIDENCY: setting('`eu` (default), `in` or `us`.'),
   TRUID_API_VERSION: setting('PhoneCheck version: `v0.2` (default, with a one-time code) or `v0.1`.'),
@@ -47,10 +47,9 @@ const readVersion = ({ version }: AttemptContext['options'], defaultVersion: Ver
 export const truid: Provider<typeof settings> = { provider, settings, open }
 
 function open (env: Settings, io: AdapterIo): Adapter | null {
-  const { TRUID_CLIENT_ID: clientId, TRUID_CLIENT_SECRET: clientSecret } = env
-  if (!clientId && !clientSecret) return null
-  if (!clientId) throw new Error('TRUID_CLIENT_ID is missing')
-  if (!clientSecret) throw new Error('TRUID_CLIENT_SECRET is missing')
+  if (!env.TRUID_CLIENT_ID && !env.TRUID_CLIENT_SECRET) return null
+  const clientId = readCredential('TRUID_CLIENT_ID', env.TRUID_CLIENT_ID)
+  const clientSecret = readCredential('TRUID_CLIENT_SECRET', env.TRUID_CLIENT_SECRET)
   const residency = env.TRUID_DATA_RESIDENCY || 'eu'
   if (!residencies.includes(residency)) throw new Error('TRUID_DATA_RESIDENCY must be eu, in or us')
   const origin = readOrigin('TRUID_API_URL', env.TRUID_API_URL || `https://${residency}.api.tru.id`, io.allowInsecure)
