@@ -159,6 +159,8 @@ export type Adapter = {
   start (attempt: AttemptContext): Promise<Started>
   /** Sends the same again (only for methods with `resend`). Throws `ProviderError`. */
   resend? (attempt: AttemptContext): Promise<Started>
+  /** `receive` has no proof of the sender: the operator permitted that by name, or insecure providers are allowed. */
+  acceptsAnySender?: boolean
   /**
    * Authenticates the sender first, then reads the callback. Checks that need no request come before any that does.
    * Null: not a message of this provider. Throws nothing.

@@ -255,9 +255,9 @@ t.test('a push without `state` is found by the id of its request', async t => {
 })
 
 t.test('with TRUECALLER_CALLBACK_KEY, nothing happens without it', async t => {
-  const key = 'registered_callback_key-0'
+  const [key, next] = ['registered_callback_key-0', 'registered_callback_key-next']
   const { approve, deliver, counted, say, shop, revisionOf } = await startCapturing(
-    t, { TRUECALLER_CALLBACK_KEY: key }, { settings: { TRUECALLER_CALLBACK_KEY: key } },
+    t, { TRUECALLER_CALLBACK_KEY: `${next},${key}` }, { settings: { TRUECALLER_CALLBACK_KEY: key } },
   )
   const { id, revision, nonce, grant } = await approve(numberEnding('02'))
   t.equal(grant.path, `/callbacks/truecaller/${key}`)
@@ -273,4 +273,8 @@ t.test('with TRUECALLER_CALLBACK_KEY, nothing happens without it', async t => {
   t.equal(await revisionOf(id), revision)
   t.strictSame(await deliver(grant), { status: 200, body: {} })
   t.hasStrict(await shop.waitFor(id), { status: 'verified' })
+
+  const other = await approve(numberEnding('04'))
+  t.strictSame(await say({ ...other.grant.body }, `/callbacks/truecaller/${next}`), { status: 200, body: {} })
+  t.hasStrict(await shop.waitFor(other.id), { status: 'verified' }, 'during rotation by either key')
 })

@@ -1,13 +1,13 @@
-import { timingSafeEqual } from 'node:crypto'
 import { Type } from 'typebox'
 import { digitsOf } from '../../phone.ts'
 import {
   refusal, type Adapter, type AdapterIo, type AttemptContext, type Http, type Method, type Outcome, type Provider,
   type Received, type Settings, type Started,
 } from '../adapter.ts'
-import { readOrigin, setting } from '../settings.ts'
+import { credential, flag, readCredential, readOrigin, secret, setting } from '../settings.ts'
 import { ProviderError } from '../../core/errors.ts'
 import type { Json } from '../../core/vocabulary.ts'
+import { isOneOf, readCallbackKeys } from './callback-keys.ts'
 import {
   isProfileUrl, readCallback, readGrant, readProfile, readPushAnswer, statusOf, type CallbackMessage,
 } from './wire.ts'
@@ -22,7 +22,7 @@ const deepLink = 'truecallersdk://truesdk/web_verify'
 const languages = ['en', 'hi', 'mr', 'te', 'ml', 'ur', 'pa', 'ta', 'bn', 'kn', 'sw', 'ar']
 
 const settings = Type.Object({
-  TRUECALLER_APP_KEY: setting('App key of the Truecaller developer portal. Turns the provider on.'),
+  TRUECALLER_APP_KEY: credential('App key of the Truecaller developer portal. Turns the provider on.'),
   TRUECALLER_PARTNER_NAME: setting(`Name that the Truecaller dialog shows (${defaultPartnerName}).`),
   TRUECALLER_API_URL: setting(`Origin of the push API (${defaultApiUrl}).`),
   TRUECALLER_PROFILE_URL: setting(
@@ -31,9 +31,12 @@ const settings = Type.Object({
   TRUECALLER_PROFILE_HOSTS: setting(
     `Comma-separated hosts that a callback may name for the profile (${defaultProfileHosts}).`,
   ),
-  TRUECALLER_CALLBACK_KEY: setting(
-    'Secret `{key}` of the registered callback URL (8 to 128 URL-safe characters). '
-      + 'Callbacks without it change nothing.',
+  TRUECALLER_CALLBACK_KEY: secret(
+    'Secret `{key}` of the registered callback URL (22 to 128 URL-safe characters), or several separated by commas '
+      + 'while it is replaced. Callbacks without one of them change nothing. Required with `TRUECALLER_APP_KEY`.',
+  ),
+  TRUECALLER_ALLOW_UNKEYED_CALLBACKS: flag(
+    '`true` starts without `TRUECALLER_CALLBACK_KEY` and accepts the callbacks of anybody (false).',
   ),
 })
 
@@ -101,19 +104,14 @@ export const truecaller: Provider<typeof settings> = { provider, settings, open 
 type Options = ReturnType<typeof readSettings>
 
 function readSettings (env: Settings, { allowInsecure }: AdapterIo) {
-  const appKey = env.TRUECALLER_APP_KEY ?? ''
-  if (!/^[\x21-\x7e]+$/.test(appKey)) throw new Error('TRUECALLER_APP_KEY must be visible ASCII characters')
-  const callbackKey = env.TRUECALLER_CALLBACK_KEY || null
-  if (callbackKey !== null && !/^[\w-]{8,128}$/.test(callbackKey)) {
-    throw new Error('TRUECALLER_CALLBACK_KEY must be 8 to 128 URL-safe characters')
-  }
+  const appKey = readCredential('TRUECALLER_APP_KEY', env.TRUECALLER_APP_KEY)
   const profileUrl = readOrigin(
     'TRUECALLER_PROFILE_URL', env.TRUECALLER_PROFILE_URL || defaultProfileUrl, allowInsecure,
   )
   const hosts = env.TRUECALLER_PROFILE_HOSTS || defaultProfileHosts
   return {
     appKey,
-    callbackKey,
+    callbackKeys: readCallbackKeys(env, allowInsecure),
     partnerName: env.TRUECALLER_PARTNER_NAME || defaultPartnerName,
     apiUrl: readOrigin('TRUECALLER_API_URL', env.TRUECALLER_API_URL || defaultApiUrl, allowInsecure),
     profileUrl,
@@ -132,7 +130,8 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
     provider,
     methods: { 'truecaller.push': push, 'truecaller.web': web },
     start: async attempt => attempt.method === 'truecaller.push' ? startPush(attempt) : startWeb(attempt),
-    receive: ({ key, body }) => options.callbackKey === null || isSame(key ?? '', options.callbackKey)
+    acceptsAnySender: options.callbackKeys.length === 0,
+    receive: ({ key, body }) => options.callbackKeys.length === 0 || isOneOf(key ?? '', options.callbackKeys)
       ? receive(body)
       : { type: 'refused', cause: 'key_missing' },
     /** The documentation does not say whether a token is bound to this partner or to the user of the attempt. */
@@ -228,11 +227,6 @@ function writeLook (options: Record<string, unknown>): string {
   return writeQuery(
     Object.keys(look.properties).filter(name => chosen[name] !== undefined).map(name => [name, chosen[name]] as const),
   )
-}
-
-function isSame (given: string, expected: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(expected)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }
 
 function readHosts (name: string, text: string, allowInsecure: boolean): Set<string> {

@@ -11,6 +11,8 @@ export type GaugesParts = {
   queues: Pick<Queues, 'stats'>
   store: Pick<Store<Verification>, 'firstDue'>
   deliveries: Pick<DeliveryLog, 'pendingSince'>
+  /** Nothing that a simulator proves needs protection. */
+  sandbox: boolean
   now: () => number
 }
 
@@ -28,7 +30,8 @@ const breakerStates = ['closed', 'open', 'halfOpen'] as const
  * Gauges that are read at scrape time. Every process reports the values from Redis, which are the same for all:
  * aggregate them with `max`. A scrape costs a constant number of Redis commands, and works without Redis.
  */
-export function registerGauges (registry: Registry, { adapters, queues, store, deliveries, now }: GaugesParts): void {
+export function registerGauges (registry: Registry, parts: GaugesParts): void {
+  const { adapters, queues, store, deliveries, sandbox, now } = parts
   const secondsSince = (time: number | null): number => time === null ? 0 : Math.max(0, (now() - time) / 1000)
   const read = async (): Promise<Snapshot> => {
     const [states, dueSince, pendingSince] = await Promise.all(
@@ -75,6 +78,13 @@ export function registerGauges (registry: Registry, { adapters, queues, store, d
         (state): [{ provider: string, state: string }, number] => [{ provider, state }, state === breaker ? 1 : 0],
       )
     }))
+  gauge(
+    'unauthenticated_callbacks',
+    'Whether callbacks of the provider are accepted without proof of the sender; 0 in the sandbox', ['provider'],
+    async () => [...adapters.values()].filter(({ receive }) => receive !== undefined).map(
+      ({ provider, acceptsAnySender = false }) => [{ provider }, acceptsAnySender && !sandbox ? 1 : 0],
+    ),
+  )
   gauge(
     'redis_up', 'Whether Redis answered the queries of this scrape in time', [],
     async () => [[{}, await collect() === null ? 0 : 1]],

@@ -93,7 +93,7 @@ function createHandset (context: SimulatorContext, grants: Grants) {
   function post (body: object, scenario: Scenario): Promise<void> {
     return context.callbacks.send({
       provider: 'truecaller',
-      url: context.callbackUrl('truecaller', context.settings['TRUECALLER_CALLBACK_KEY'] || undefined),
+      url: context.callbackUrl('truecaller', context.settings['TRUECALLER_CALLBACK_KEY']?.split(',')[0] || undefined),
       body,
       retryDelaysMs: retryDelaysMs.map(delayMs => delayMs * retryScale),
       copies: scenario === 'repeated' ? 3 : 1,

@@ -196,16 +196,18 @@ t.test('truecaller.web', async t => {
 
 t.test('a callback key that is set must be in the path', async t => {
   const vendor = await openVendor(t, () => ({}))
+  const [key, next] = ['a-callback-key-of-ours-1', 'a-callback-key-of-ours-two']
   const adapter = openAdapter(
-    truecaller, { ...settings(vendor), TRUECALLER_CALLBACK_KEY: 'a-secret-of-ours-1' }, openIo(t),
+    truecaller, { ...settings(vendor), TRUECALLER_CALLBACK_KEY: `${key}, ${next}` }, openIo(t),
   )
+  t.equal(adapter.acceptsAnySender, false)
   const body = { requestId: callbackKey, status: 'flow_invoked' }
   const receive = async (key: string | null) =>
     adapter.receive?.({ key, url: callbackUrl, headers: {}, rawBody: Buffer.alloc(0), body })
-  for (const key of [null, '', 'a-secret-of-ours-2', 'a-secret-of-ours-1x', callbackKey, 'é']) {
-    t.strictSame(await receive(key), { type: 'refused', cause: 'key_missing' }, String(key))
+  for (const wrong of [null, '', `${key}x`, key.slice(1), `${key},${next}`, `${key}, ${next}`, callbackKey, 'é']) {
+    t.strictSame(await receive(wrong), { type: 'refused', cause: 'key_missing' }, String(wrong))
   }
-  t.match(await receive('a-secret-of-ours-1'), { key: callbackKey, type: 'opened' })
+  for (const right of [key, next]) t.match(await receive(right), { key: callbackKey, type: 'opened' }, 'each of them')
 })
 
 t.test('settings that cannot be used are named, and their values are not', async t => {
@@ -220,11 +222,14 @@ t.test('settings that cannot be used are named, and their values are not', async
     TRUECALLER_PROFILE_HOSTS: [
       'evil.example:8443', 'https://evil.example', 'evil.example,', 'Evil.example', 'a b', '*.evil.example/',
     ],
-    TRUECALLER_CALLBACK_KEY: ['short', 'evil/evil/evil/evil'],
+    TRUECALLER_CALLBACK_KEY: [
+      '', 'short', 'evil/evil/evil/evil/evil', 'e'.repeat(21), 'e'.repeat(129), `${'e'.repeat(22)},`,
+      `${'e'.repeat(22)},evil`,
+    ],
   }
   for (const [name, values] of Object.entries(unusable)) {
     for (const value of values) {
-      const env = { TRUECALLER_APP_KEY: 'key', [name]: value }
+      const env = { TRUECALLER_APP_KEY: 'key', TRUECALLER_CALLBACK_KEY: 'e'.repeat(22), [name]: value }
       const error = t.throws(
         () => truecaller.open(env, io, 'truecaller'), { message: new RegExp(`^${name} `) }, `${name} ${value}`,
       )
@@ -232,7 +237,19 @@ t.test('settings that cannot be used are named, and their values are not', async
     }
   }
   const usable = {
+    TRUECALLER_CALLBACK_KEY: `${'e'.repeat(22)},${'f'.repeat(128)}`,
     TRUECALLER_API_URL: 'https://api4-noneu.truecaller.com/', TRUECALLER_PROFILE_HOSTS: 'a.example, b.example',
   }
   t.ok(truecaller.open({ TRUECALLER_APP_KEY: 'key', ...usable }, io, 'truecaller'))
+})
+
+t.test('without a callback key it starts only where that is permitted, and says so', async t => {
+  const [io, env] = [openIo(t), { TRUECALLER_APP_KEY: 'key' }]
+  const open = (allowInsecure: boolean, allow?: string) =>
+    truecaller.open({ ...env, TRUECALLER_ALLOW_UNKEYED_CALLBACKS: allow }, { ...io, allowInsecure }, 'truecaller')
+  for (const allow of [undefined, 'false']) {
+    t.throws(() => open(false, allow), { message: /^TRUECALLER_CALLBACK_KEY is missing/ })
+  }
+  t.equal(open(false, 'true')?.acceptsAnySender, true)
+  t.equal(open(true)?.acceptsAnySender, true)
 })

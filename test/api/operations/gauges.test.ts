@@ -10,8 +10,8 @@ const jobs = { waiting: 3, active: 2, delayed: 1 }
 const never = (): Promise<never> => new Promise(() => {})
 
 /** Gauges over values of the test; `reads` counts the reads of each one. */
-function createGauges ({ breaker = () => 'closed', ...answers }: Partial<{
-  breaker: () => Health['breaker'], stats: () => Promise<QueueState[]>
+function createGauges ({ breaker = () => 'closed', sandbox = false, acceptsAnySender, ...answers }: Partial<{
+  sandbox: boolean, acceptsAnySender: boolean, breaker: () => Health['breaker'], stats: () => Promise<QueueState[]>
   firstDue: () => Promise<number | null>, pendingSince: () => Promise<number | null>
 }> = {}) {
   const reads = { stats: 0, firstDue: 0, pendingSince: 0 }
@@ -26,14 +26,17 @@ function createGauges ({ breaker = () => 'closed', ...answers }: Partial<{
   const health = (): Health => ({ breaker: breaker(), errorRate: 0, lastSuccessAt: null, lastFailure: null })
   const idle = (): never => { throw new Error('providers are not called') }
   const adapters: GaugesParts['adapters'] = new Map(
-    [['truid', { provider: 'truid', methods: {}, start: idle, resolve: idle, isOpen: idle, health }]],
+    [['truid', {
+      provider: 'truid', methods: {}, start: idle, resolve: idle, isOpen: idle, health,
+      ...acceptsAnySender === undefined ? {} : { receive: idle, acceptsAnySender },
+    }]],
   )
   const count = <T>(name: keyof typeof reads, answer: () => Promise<T>) => async (): Promise<T> => {
     reads[name] += 1
     return answer()
   }
   registerGauges(registry, {
-    adapters, now: () => now,
+    adapters, sandbox, now: () => now,
     queues: { stats: count('stats', stats) }, store: { firstDue: count('firstDue', firstDue) }, deliveries: {
       pendingSince: count('pendingSince', pendingSince),
     },
@@ -51,6 +54,14 @@ t.test('the values of a scrape', async t => {
   t.equal(sumOf(series, 'verigate_queue_oldest_job_seconds', { queue: 'notify' }), 0, 'no waiting job')
   t.equal(sumOf(series, 'verigate_sweep_lag_seconds'), 2.5)
   t.equal(sumOf(series, 'verigate_webhook_oldest_undelivered_seconds'), 90)
+})
+
+t.test('a provider whose callbacks anybody can send is reported, except in the sandbox', async t => {
+  const valueFor = async (options: Parameters<typeof createGauges>[0]) =>
+    sumOf(await createGauges(options).read(), 'verigate_unauthenticated_callbacks', { provider: 'truid' })
+  t.equal(await valueFor({ acceptsAnySender: true }), 1)
+  t.equal(await valueFor({ acceptsAnySender: false }), 0)
+  t.equal(await valueFor({ acceptsAnySender: true, sandbox: true }), 0)
 })
 
 t.test('lags are 0 when nothing is due, and when the clock is behind', async t => {
