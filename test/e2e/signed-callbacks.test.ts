@@ -126,9 +126,8 @@ t.test('OTPLESS webhooks prove nothing, and only OTPLESS can send them', async t
     data: { requestId: 'unique_request_id', status: 'READ', metaData: {} }, eventType: 'DLR', timestamp: 1734513816000,
   }
   for (const [result, one] of [
-    ['accepted', webhook], ['accepted', sign(signedIn)], ['unknown', sign(unrelated)], [
-      'malformed', sign({ status: 'DELIVERED' }),
-    ],
+    ['accepted', webhook], ['accepted', sign(signedIn)], ['unknown', sign(unrelated)],
+    ['unknown', sign({ status: 'DELIVERED' })], ['malformed', sign([])],
     ['signature_missing', { ...webhook, headers: {} }], [
       'signature_invalid', { ...webhook, headers: { 'x-signature': '' } },
     ],
