@@ -1,3 +1,4 @@
+import { deflateSync, gzipSync } from 'node:zlib'
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import { createCallbackSender } from './callback-sender.ts'
 import { otpless } from './otpless/index.ts'
@@ -116,12 +117,28 @@ function createServer (onError: (message: string) => void) {
     forceCloseConnections: true,
     bodyLimit: 65_536,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
+    // Fastify's own answers repeat the path and the query, in which a client may have put a secret.
+    frameworkErrors: (_error, _request, reply: FastifyReply) => void reply.code(400).send({ message: 'Bad request' }),
   })
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: 'Not found' }))
   app.removeContentTypeParser('text/plain')
+  app.addHook('onSend', compress)
   app.addHook('onError', async (request, _reply, error) => {
     if ((error.statusCode ?? 500) >= 500) onError(`${request.method} ${request.routeOptions.url}: ${error.name}`)
   })
   return app
+}
+
+const encoders = { gzip: gzipSync, deflate: deflateSync }
+
+/** Compresses an answer for a client that says it can read that, as the hosts of vendors do. */
+async function compress (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
+  const codings = String(request.headers['accept-encoding'] ?? '').split(',').map(part => part.trim())
+  const accepted = codings.filter(part => !/;\s*q=0(\.0*)?$/.test(part))
+  const encoding = (['gzip', 'deflate'] as const).find(one => accepted.some(part => part.startsWith(one)))
+  if (encoding === undefined || typeof payload !== 'string' || payload === '') return payload
+  reply.headers({ 'content-encoding': encoding, vary: 'accept-encoding' })
+  return encoders[encoding](payload)
 }
 
 function createFaults () {

@@ -16,9 +16,9 @@ async function finish ({ shop, capture }: Capturing) {
   }
 }
 
-for (const [digestEncoding, publicPath] of [['base64', ''], ['hex', '/behind/a/proxy']] as const) {
-  t.test(`tru.ID's callback, its digest in ${digestEncoding}, counts for the address that is public`, async t => {
-    const caught = await startCapturing(t, {}, { simulators: [createTruid({ digestEncoding })] }, publicPath)
+for (const [signatureForm, publicPath] of [['documented', ''], ['hexDigest', '/behind/a/proxy']] as const) {
+  t.test(`tru.ID's callback, ${signatureForm}, counts for the address that is public`, async t => {
+    const caught = await startCapturing(t, {}, { simulators: [createTruid({ signatureForm })] }, publicPath)
     const { id, callback } = await finish(caught)
     t.ok(callback.path.startsWith(`${publicPath}/callbacks/truid/`))
     t.not(new URL(caught.url).host, callback.headers.host)

@@ -165,8 +165,9 @@ function isInconsistent ({ verification }: Settled): boolean {
   )
 }
 
-/** A phone number of its own for each `n`; its last two digits choose the scenario. */
-export const numberOf = (n: number, suffix: string): string => `+1415${20_000 + n}${suffix}`
+/** A phone number of its own for each `n`; its last two digits choose the scenario with every provider. */
+export const numberOf = (n: number, suffix: string): string =>
+  `+1415${2_000 + Math.floor(n / 6)}${'016789'[n % 6]}${suffix}`
 
 /** The code that the sandbox sends to a number. */
 export const codeOf = (phoneNumber: string): string => phoneNumber.slice(-6)

@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { gunzipSync, inflateSync } from 'node:zlib'
 import t from 'tap'
+import { request } from 'undici'
 import { providers } from '../../src/adapters/index.ts'
 import { openAdapters, variablesOf } from '../../src/adapters/instances.ts'
 import { readConfig, variables } from '../../src/config.ts'
@@ -118,4 +120,24 @@ t.test('an error of a simulator itself is reported without the content of the re
   )
   broken = false
   t.strictSame(errors, ['POST /handset/otpless/token: RangeError'])
+})
+
+t.test('answers are compressed for a client that can read that', async t => {
+  const { simulators } = await start(t)
+  const coding = async (accepted: string | null) => {
+    const answer = await request(`${simulators.url}/v1/default`, {
+      headers: accepted === null ? {} : { 'accept-encoding': accepted },
+    })
+    const bytes = Buffer.from(await answer.body.arrayBuffer())
+    const used = answer.headers['content-encoding'] ?? null
+    const text = used === 'gzip' ? gunzipSync(bytes) : used === 'deflate' ? inflateSync(bytes) : bytes
+    t.strictSame(JSON.parse(text.toString()), { status: 40101, message: 'Unauthorized' })
+    t.equal(Number(answer.headers['content-length']), bytes.length)
+    return used
+  }
+  t.equal(await coding(null), null)
+  t.equal(await coding('identity'), null)
+  t.equal(await coding('gzip;q=0, br'), null)
+  t.equal(await coding('gzip, deflate, br'), 'gzip')
+  t.equal(await coding('br, deflate;q=0.5'), 'deflate')
 })

@@ -5,8 +5,8 @@ import type { FastifyReply } from 'fastify'
  * client must not depend on texts.
  */
 const errors = {
-  7002: [401, 'Access blocked', 'Invalid client credentials'],
   7012: [401, 'Access blocked', 'Client credentials are empty'],
+  7020: [429, 'Rate limit exceeded', 'Request error: Too many requests'],
   7101: [400, 'Invalid Request', 'Request error: Required parameters missing or invalid'],
   7102: [400, 'Invalid Request', 'Request error: Invalid phone number'],
   7103: [400, 'Invalid Request', 'Request error: Invalid phone channel'],
@@ -27,10 +27,20 @@ const errors = {
 
 export type ErrorCode = keyof typeof errors
 
-/** Answers `{ message, errorCode, description }`; the code is a string on the wire. */
-export function sendError (reply: FastifyReply, errorCode: ErrorCode): FastifyReply {
-  const [status, message, description] = errors[errorCode]
-  return reply.code(status).send({ message, errorCode: String(errorCode), description })
+/** Answers `{ message, errorCode, description }`; the code is a string on the wire. `status` replaces its own. */
+export function sendError (reply: FastifyReply, errorCode: ErrorCode, status?: number): FastifyReply {
+  const [documented, message, description] = errors[errorCode]
+  return reply.code(status ?? documented).send({ message, errorCode: String(errorCode), description })
+}
+
+/**
+ * Wrong credentials are documented without `errorCode`; those of validate/token, and its other errors in one of the two
+ * documents about it, with `message` only.
+ */
+export function sendBareError (
+  reply: FastifyReply, status: number, message: string, description?: string,
+): FastifyReply {
+  return reply.code(status).send({ message, description })
 }
 
 const codeOfMember: Record<string, ErrorCode> = {

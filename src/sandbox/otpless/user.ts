@@ -1,12 +1,17 @@
-/** A user of the front-end SDK as validate/token describes it; all other members are those of the documented sample. */
-export type OtplessUser = { digits: string | undefined, email: string | undefined, verified: boolean, at: number }
+/**
+ * A user of the front-end SDK as validate/token describes it; all other members are those of the documented sample.
+ * `at`: when the user signed in; `numberAt`: when the number was verified (ms since the epoch).
+ */
+export type OtplessUser = {
+  digits: string | undefined, email: string | undefined, verified: boolean, at: number, numberAt: number,
+}
 
 function timestamp (at: number): string {
   return `${new Date(at).toISOString().slice(0, 19)}Z`
 }
 
 function identity (
-  identityType: string, identityValue: string | undefined, method: string, { verified, at }: OtplessUser,
+  identityType: string, identityValue: string | undefined, method: string, verified: boolean, at: number,
 ): object[] {
   if (identityValue === undefined) return []
   const verifiedAt = verified ? timestamp(at) : undefined
@@ -14,8 +19,11 @@ function identity (
 }
 
 /** The identities, e-mail first: the order means nothing, and an adapter that takes the first one fails. */
-export function identitiesOf (user: OtplessUser): object[] {
-  return [...identity('EMAIL', user.email, 'GOOGLE', user), ...identity('MOBILE', user.digits, 'TRUE_CALLER', user)]
+export function identitiesOf ({ digits, email, verified, at, numberAt }: OtplessUser): object[] {
+  return [
+    ...identity('EMAIL', email, 'GOOGLE', verified, at),
+    ...identity('MOBILE', digits, 'TRUE_CALLER', verified, numberAt),
+  ]
 }
 
 /** The successful answer of validate/token at `now` (ms since the epoch). */
@@ -25,6 +33,17 @@ export function describeUser (token: string, user: OtplessUser, now: number): ob
     token, status: 'SUCCESS', userId: 'MO-sandbox', timestamp: timestamp(now), identities, network, deviceInfo,
     secureInfo,
   }
+}
+
+/** The same with every optional member null, and the number as a JSON number. */
+export function describeUnusually (token: string, user: OtplessUser, now: number): object {
+  const { digits, numberAt } = user
+  const mobile = {
+    identityType: 'MOBILE', identityValue: Number(digits), channel: null, methods: null, verified: true,
+    verifiedAt: timestamp(numberAt), name: null, picture: null,
+  }
+  const nothing = { userId: null, network: null, deviceInfo: null, secureInfo: null, errorCode: null, message: null }
+  return { token, status: 'SUCCESS', timestamp: timestamp(now), identities: [null, mobile], ...nothing }
 }
 
 const network = {

@@ -49,3 +49,8 @@ export function webProfile (digits: string): Record<string, unknown> {
     name,
   }
 }
+
+/** The same profile with the number in another type and spelling, and `null` where nothing is set. */
+export function unusualProfile (digits: string, rest: Record<string, unknown>): Record<string, unknown> {
+  return { ...rest, phoneNumbers: [null, `00 ${digits.slice(0, 3)} ${digits.slice(3)}`], avatarUrl: null, gender: null }
+}

@@ -5,7 +5,7 @@ import type { SimulatorContext } from '../simulator.ts'
 
 export type Version = 'v0.1' | 'v0.2'
 
-type ErrorCode = 'mno_not_supported' | 'mno_server_error'
+type ErrorCode = 'mno_not_supported' | 'mno_server_error' | 'not_mobile_ip' | 'ip_msisdn_mismatch'
 
 export type Check = {
   readonly id: string
@@ -30,35 +30,57 @@ type End = Pick<Check, 'status' | 'match' | 'errorCode'>
 
 export type Checks = ReturnType<typeof createChecks>
 
+/** `ttlSeconds`: documented is 120, the guide's sample has 60. */
+export type CheckSettings = { ttlSeconds: number }
+
 export type NewCheck = Pick<Check, 'version' | 'referenceId' | 'callbackUrl' | 'redirectUrl'> & { phoneNumber: string }
 
-const ttlSeconds = 120
+export const provider = 'truid'
 const rememberedMs = 60 * 60_000
 const maxUnfinished = 100_000
+/** The price of a check in the currency `API`, and what the workspace has of it at the start. */
+const chargeAmount = 1
+const initialBalance = 1_000_000
 
 /** Documented: "10 s, interval +10 s each time, until the interval is one minute, then stop". */
 export const retryDelaysMs = [10_000, 20_000, 30_000, 40_000, 50_000, 60_000]
 
 const operatorErrors: Partial<Record<Scenario, ErrorCode>> = {
-  unsupported: 'mno_not_supported', error: 'mno_server_error',
+  unsupported: 'mno_not_supported', error: 'mno_server_error', notCellular: 'not_mobile_ip',
+  otherDevice: 'ip_msisdn_mismatch',
 }
 
 function timestamp (at: number): string {
   return `${new Date(at).toISOString().slice(0, 19)}+00:00`
 }
 
-/** The members of a check that every answer of every version has. */
+/** The scenario of a number. In v0.1 there is no code that could be invalid. */
+export function scenarioIn (version: Version, phoneNumber: string): Scenario {
+  const scenario = scenarioOf(phoneNumber, provider)
+  return scenario === 'evidenceInvalid' && version === 'v0.1' ? 'error' : scenario
+}
+
+/** The operator's network, known once the check is completed. */
+export function networkOf (check: Check): string | null | undefined {
+  if (check.status === 'COMPLETED') return '23599'
+  return check.scenario === 'unusual' ? null : undefined
+}
+
+/** The members of a check that every answer of every version has. Only a completed check is charged for. */
 function describe (check: Check) {
+  const isFree = check.status === 'ERROR' || check.status === 'EXPIRED'
+  const amount = isFree ? 0 : chargeAmount
+  const nothing = check.scenario === 'unusual' ? null : undefined
   return {
     check_id: check.id,
-    reference_id: check.referenceId,
+    reference_id: check.referenceId ?? nothing,
     status: check.status,
-    match: check.match,
-    error_code: check.errorCode,
-    charge_amount: 1,
+    match: check.match ?? nothing,
+    error_code: check.errorCode ?? nothing,
+    charge_amount: check.scenario === 'unusual' ? String(amount) : amount,
     charge_currency: 'API',
     created_at: timestamp(check.createdAt),
-    updated_at: check.status === 'ACCEPTED' ? undefined : timestamp(check.updatedAt),
+    updated_at: check.status === 'ACCEPTED' ? nothing : timestamp(check.updatedAt),
   }
 }
 
@@ -68,19 +90,22 @@ function describe (check: Check) {
  */
 export function createChecks (
   context: SimulatorContext, signHeaders: (body: string, url: URL) => Promise<Record<string, string>>,
+  { ttlSeconds }: CheckSettings,
 ) {
   const { now, timers } = context
+  let balance = initialBalance
   const checks = createExpiringMap<Check>(now, rememberedMs)
   const unfinished = new Map<string, Check>()
 
   async function finish (check: Check, end: End): Promise<void> {
     if (!unfinished.delete(check.id)) return
     Object.assign(check, end, { updatedAt: now() })
+    if (check.status !== 'COMPLETED') balance += chargeAmount
     if (check.callbackUrl === undefined || check.scenario === 'silent' || check.scenario === 'rejected') return
     await context.callbacks.send({
-      provider: 'truid',
+      provider,
       url: check.callbackUrl,
-      body: { ...describe(check), network_id: check.status === 'COMPLETED' ? '23599' : undefined },
+      body: { ...describe(check), network_id: networkOf(check) },
       headers: signHeaders,
       retryDelaysMs: retryDelaysMs.map(delayMs => delayMs * context.retryScale),
       copies: check.scenario === 'repeated' ? 3 : 1,
@@ -108,9 +133,14 @@ export function createChecks (
     endWalk,
     ttlSeconds,
 
+    /** The balance of the workspace, less what all unfinished checks may cost. */
+    balance: () => balance,
+    setBalance (amount: number): void { balance = amount },
+
     create ({ phoneNumber, ...given }: NewCheck): Check {
-      const scenario = scenarioOf(phoneNumber)
+      const scenario = scenarioIn(given.version, phoneNumber)
       const createdAt = now()
+      balance -= chargeAmount
       const state = {
         status: 'ACCEPTED', walked: false, updatedAt: createdAt, failuresLeft: scenario === 'flaky' ? 2 : 0,
       } as const
@@ -149,6 +179,7 @@ function createWalks (
     if (check.scenario === 'slow') await timers.sleep(slowMs)
     const errorCode = operatorErrors[check.scenario]
     if (errorCode !== undefined) return void finish(check, { status: 'ERROR', errorCode })
+    if (check.scenario === 'evidenceExpired') return void finish(check, { status: 'EXPIRED' })
     check.walked = true
     check.code = randomBytes(8).toString('hex')
     // v0.1 fetches the operator's result when the check is read, and otherwise receives it later.

@@ -2,17 +2,20 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { createExpiringMap, type ExpiringMap } from '../expiring-map.ts'
-import { scenarioOf } from '../scenarios.ts'
-import { type Check, type Checks, type Version, createChecks } from './checks.ts'
-import { sendProblem } from './problems.ts'
-import { createCallbackSigner, type DigestEncoding } from './signature.ts'
+import {
+  type Check, type CheckSettings, type Checks, type Version, createChecks, networkOf, provider, scenarioIn,
+} from './checks.ts'
+import { type Problem, sendProblem } from './problems.ts'
+import { createCallbackSigner, type SignatureForm } from './signature.ts'
 import { accessTokenSeconds, truidToken } from './token.ts'
+import type { Scenario } from '../scenarios.ts'
 import type { Simulator, SimulatorContext } from '../simulator.ts'
 
 const WebUrl = Type.String({ format: 'uri', pattern: '^https?://' })
 
 const newCheck = {
-  phone_number: Type.String({ pattern: '^[1-9][0-9]{6,14}$' }),
+  // All samples are without `+`; the vendor's own pages send it.
+  phone_number: Type.String({ pattern: '^\\+?[1-9][0-9]{6,14}$' }),
   phone_ip: Type.Optional(Type.Union([Type.String({ format: 'ipv4' }), Type.String({ format: 'ipv6' })])),
   reference_id: Type.Optional(Type.String()),
   callback_url: Type.Optional(WebUrl),
@@ -29,9 +32,14 @@ const CodePatch = Type.Array(Type.Object({
 const CheckParams = Type.Object({ id: Type.String() })
 const WalkParams = Type.Object({ id: Type.String(), walk: Type.String() })
 
+const BalanceBody = Type.Object({ balance: Type.Number() }, { additionalProperties: false })
+
 const errorDescriptions = {
   mno_not_supported: 'Mobile Network Operator Not Supported', mno_server_error: 'MNO server error',
+  not_mobile_ip: 'Not a mobile IP', ip_msisdn_mismatch: 'ip_msisdn_mismatch',
 }
+/** Products of tru.ID, of which only PhoneCheck and its token are simulated. */
+const products = ['phone_check', 'subscriber_check', 'sim_check', 'mo_check', 'coverage', 'public', 'oauth2', 'oidc']
 
 const clientId = 'sandbox-truid-client'
 const clientSecret = 'sandbox-truid-secret'
@@ -45,20 +53,23 @@ type Parts = { context: SimulatorContext, checks: Checks, authorize: Hook }
  * tru.ID: OAuth2 token, PhoneCheck v0.1 and v0.2, the operator's redirects, signed callbacks and their keys.
  * https://github.com/tru-ID/api-definitions
  */
-export function createTruid ({ digestEncoding = 'base64' }: { digestEncoding?: DigestEncoding } = {}): Simulator {
+export function createTruid (
+  { signatureForm = 'documented', ttlSeconds = 120 }: { signatureForm?: SignatureForm } & Partial<CheckSettings> = {},
+): Simulator {
   return {
-    provider: 'truid',
+    provider,
 
     settings: url => ({ TRUID_CLIENT_ID: clientId, TRUID_CLIENT_SECRET: clientSecret, TRUID_API_URL: url }),
 
     async routes (app, { context }) {
-      const signer = createCallbackSigner({ now: context.now, digestEncoding })
+      const signer = createCallbackSigner({ now: context.now, form: signatureForm })
       const tokens = createExpiringMap<string[]>(context.now, accessTokenSeconds * 1000)
       const parts: Parts = {
-        context, checks: createChecks(context, signer.headers), authorize: createAuthorize(tokens),
+        context, checks: createChecks(context, signer.headers, { ttlSeconds }), authorize: createAuthorize(tokens),
       }
 
       app.addHook('onRequest', createRateHeaders(context.now))
+      app.addHook('onRequest', allowEveryOrigin)
       app.setErrorHandler<FastifyError>((error, _request, reply) => {
         const first = error.validation?.[0]
         if (error.statusCode === undefined) return sendProblem(reply, 'server_error')
@@ -71,6 +82,12 @@ export function createTruid ({ digestEncoding = 'base64' }: { digestEncoding?: D
         signer.rotate()
         return reply.code(204).send()
       })
+      /** What the workspace has left. */
+      app.post('/control/truid/balance', { schema: { body: BalanceBody } }, async ({ body }, reply) => {
+        parts.checks.setBalance(body.balance)
+        return reply.code(204).send()
+      })
+      for (const product of products) app.all(`/${product}/*`, (_request, reply) => sendProblem(reply, 'not_found'))
       await app.register(truidToken, { clientId, clientSecret, tokens })
       await app.register(createRoutes, parts)
       await app.register(readRoutes, parts)
@@ -96,6 +113,11 @@ function createRateHeaders (now: () => number): Hook {
   }
 }
 
+/** Documented for every answer of v0.1, and for none of v0.2. */
+async function allowEveryOrigin (request: FastifyRequest, reply: FastifyReply): Promise<undefined> {
+  if (request.url.startsWith('/phone_check/v0.1/')) reply.header('access-control-allow-origin', '*')
+}
+
 function createAuthorize (tokens: ExpiringMap<string[]>): Hook {
   return async (request, reply) => {
     const [, token] = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '') ?? []
@@ -108,18 +130,28 @@ function createAuthorize (tokens: ExpiringMap<string[]>): Hook {
 function describe ({ context, checks }: Parts, check: Check) {
   const self = { href: `${context.url()}/phone_check/${check.version}/checks/${check.id}` }
   const _links = { self, check_url: { href: `${self.href}/redirect` } }
-  const network_id = check.status === 'COMPLETED' ? '23599' : undefined
-  return { ...checks.describe(check), network_id, ttl: checks.ttlSeconds, _links }
+  const ttl = check.scenario === 'unusual' ? String(checks.ttlSeconds) : checks.ttlSeconds
+  return { ...checks.describe(check), network_id: networkOf(check), ttl, _links }
+}
+
+const createProblems: Partial<Record<Scenario, Problem>> = {
+  startFails: 'server_error', startLimited: 'too_many_requests', startRefused: 'forbidden',
+}
+/** What the address of the device makes tru.ID answer: to the create that announces it, or when it opens the URL. */
+const addressProblems: Partial<Record<Scenario, Problem>> = {
+  notCellular: 'not_mobile_ip', otherDevice: 'ip_msisdn_mismatch',
 }
 
 const createRoutes: FastifyPluginAsyncTypebox<Parts> = async (app, parts) => {
   const { checks, authorize: onRequest } = parts
 
   function create (reply: FastifyReply, version: Version, body: {
-    phone_number: string, reference_id?: string, callback_url?: string, redirect_url?: string
+    phone_number: string, phone_ip?: string, reference_id?: string, callback_url?: string, redirect_url?: string
   }): FastifyReply {
-    const scenario = scenarioOf(body.phone_number)
-    if (scenario === 'startFails') return sendProblem(reply, 'server_error')
+    const scenario = scenarioIn(version, body.phone_number)
+    if (scenario === 'startHangs') return reply.hijack()
+    const problem = createProblems[scenario] ?? (body.phone_ip === undefined ? undefined : addressProblems[scenario])
+    if (problem !== undefined) return sendProblem(reply, problem)
     reply.code(201).type('application/hal+json')
     if (scenario === 'malformed') return reply.send({ status: 'ACCEPTED', ttl: String(checks.ttlSeconds) })
     const check = checks.create({
@@ -129,7 +161,7 @@ const createRoutes: FastifyPluginAsyncTypebox<Parts> = async (app, parts) => {
       callbackUrl: body.callback_url,
       redirectUrl: body.redirect_url,
     })
-    return reply.send({ ...describe(parts, check), snapshot_balance: 100 })
+    return reply.send({ ...describe(parts, check), snapshot_balance: checks.balance() })
   }
 
   app.post('/phone_check/v0.1/checks', { schema: { body: NewCheckV1 }, onRequest }, async (request, reply) =>
@@ -165,12 +197,16 @@ const redirectRoutes: FastifyPluginAsyncTypebox<Parts> = async (app, { context, 
     const path = `/phone_check/${version}/checks/:id/redirect`
 
     app.get(path, { schema: { params: CheckParams } }, async (request, reply) => {
-      if (version === 'v0.1') reply.header('access-control-allow-origin', '*')
       const check = checks.find(version, request.params.id)
       if (check === undefined || (check.status !== 'ACCEPTED' && check.status !== 'PENDING')) {
         return sendProblem(reply, 'check_not_found')
       }
       const walk = checks.startWalk(check)
+      const problem = addressProblems[check.scenario]
+      if (problem !== undefined) {
+        await checks.endWalk(check)
+        return check.redirectUrl === undefined ? sendProblem(reply, problem) : sendEndV2(check, reply)
+      }
       return hop(reply, walk, `${context.url()}/operator/${version}/identify/${check.id}/${walk}`)
     })
 
@@ -225,6 +261,7 @@ const codeRoutes: FastifyPluginAsyncTypebox<Parts> = async (app, { checks, autho
     // 404 before the device has opened the URL is documented. The answers to a used code (the same) and to a wrong one
     // (`bad_request`) are not.
     if (check?.status !== 'PENDING' || !check.walked) return sendProblem(reply, 'check_not_found')
+    if (check.scenario === 'evidenceInvalid') return sendProblem(reply, 'check_not_found')
     if (request.body[0]?.value !== check.code) return sendProblem(reply, 'bad_request')
     const reported = checks.complete(check)
     if (check.scenario === 'reordered') await reported

@@ -1,14 +1,21 @@
 import type { FastifyReply } from 'fastify'
 
 /**
- * The problem details of tru.ID's API reference, with their HTTP status. The last three rows are not documented.
+ * The problem details of tru.ID's API reference, with their HTTP status. The last four rows are not documented.
  */
 const problems = {
   check_not_found: [404, 'Not Found', 'Check Not Found'],
   bad_request: [400, 'Bad Request', 'The request body is invalid'],
   phone_format_invalid: [400, 'Bad Request', 'Phone Number Validation Error'],
   mno_not_supported: [400, 'Bad Request', 'Mobile Network Operator Not Supported'],
+  not_mobile_ip: [412, 'Precondition Failed', 'Not a mobile IP'],
+  ip_msisdn_mismatch: [409, 'Conflict', 'ip_msisdn_mismatch'],
+  too_many_requests: [
+    429, 'Rate Limit exceeded',
+    'Rate Limit has exceeded, check response Retry-After HTTP header for when request can be retried.',
+  ],
   forbidden: [403, 'Forbidden', 'Forbidden'],
+  not_found: [404, 'Not Found', 'Not Found'],
   unauthorized: [401, 'Unauthorized', 'Unauthorized'],
   unsupported_media_type: [415, 'Unsupported Media Type', 'The media type of the request is not supported'],
   server_error: [500, 'Internal Server Error', 'Internal Server Error'],
@@ -20,5 +27,6 @@ export type Problem = keyof typeof problems
 export function sendProblem (reply: FastifyReply, problem: Problem): FastifyReply {
   const [status, title, detail] = problems[problem]
   const type = `https://developer.tru.id/docs/reference/api-errors#${problem}`
+  if (status === 429) reply.header('retry-after', '1')
   return reply.code(status).type('application/problem+json').send({ type, title, detail })
 }

@@ -32,7 +32,7 @@ export const truidToken: FastifyPluginAsyncTypebox<TokenOptions> = async (app, {
     Object.fromEntries(new URLSearchParams(body)))
 
   app.setErrorHandler<FastifyError>((error, _request, reply) =>
-    reply.code(error.statusCode ?? 500).send({ error: 'invalid_request', error_description: error.message }))
+    reply.code(error.statusCode ?? 500).send({ error: 'invalid_request' }))
 
   app.post('/oauth2/v1/token', {
     schema: { body: TokenForm },
@@ -46,6 +46,10 @@ export const truidToken: FastifyPluginAsyncTypebox<TokenOptions> = async (app, {
     if (!requested.every(one => scopes.includes(one))) return reply.code(400).send({ error: 'invalid_scope' })
     const accessToken = randomBytes(16).toString('base64url')
     tokens.set(accessToken, requested)
-    return { access_token: accessToken, token_type: 'bearer', expires_in: accessTokenSeconds, scope }
+    // The guide's sample has an id token, the API reference has none.
+    const idToken = randomBytes(16).toString('base64url')
+    return {
+      access_token: accessToken, id_token: idToken, token_type: 'bearer', expires_in: accessTokenSeconds, scope,
+    }
   })
 }

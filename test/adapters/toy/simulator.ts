@@ -89,7 +89,7 @@ const checkRoutes: Simulator['routes'] = async (app, { context }) => {
   }, async ({ params: { id }, body: { by } }, reply) => {
     const check = checks.get(id)
     if (check === undefined) return reply.code(404).send({})
-    check.status = scenarioOf(check.number) === 'rejected' ? 'refused' : 'proven'
+    check.status = scenarioOf(check.number, 'toy') === 'rejected' ? 'refused' : 'proven'
     if (by === 'webhook') await send(context, check, check.status)
     return reply.code(204).send()
   })
@@ -117,7 +117,7 @@ const loginRoutes: Simulator['routes'] = async (app, { context }) => {
 
   app.get('/toy/authorize', { schema: { querystring: AuthorizeQuery } }, async ({ query }, reply) => {
     const code = randomBytes(8).toString('hex')
-    const number = `+${provenDigits(query.login_hint)}`
+    const number = `+${provenDigits(query.login_hint, 'toy')}`
     logins.set(code, { number, challenge: query.code_challenge, token: null, reads: 0 })
     const location = new URL(query.redirect_uri)
     location.search = new URLSearchParams({ code, state: query.state }).toString()

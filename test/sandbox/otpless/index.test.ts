@@ -34,8 +34,12 @@ t.test('every call needs both headers, whatever its body', async t => {
   for (const path of ['/auth/v1/initiate/otp', '/auth/v1/verify/otp', '/auth/v1/validate/token']) {
     refused(t, await post(started, path, {}, { clientId: '' }), 401, '7012')
     refused(t, await post(started, path, {}, { clientSecret: '' }), 401, '7012')
-    refused(t, await post(started, path, {}, { clientId: 'wrong' }), 401, '7002')
-    refused(t, await post(started, path, {}, { clientSecret: 'wrong' }), 401, '7002')
+    for (const wrong of [{ clientId: 'wrong' }, { clientSecret: 'wrong' }]) {
+      const answer = await post(started, path, {}, wrong)
+      t.equal(answer.status, 401)
+      const members = path.includes('token') ? ['message'] : ['message', 'description']
+      t.strictSame(Object.keys(answer.json), members, 'documented without a code')
+    }
     refused(
       t, await ask(`${started.simulators.url}${path}`, 'POST', { ...json, authorization: 'Basic eDp5' }, {}), 401,
       '7012',
@@ -46,30 +50,30 @@ t.test('every call needs both headers, whatever its body', async t => {
 t.test('otp: initiate, a wrong one, the right one, once', async t => {
   const started = await start(t)
   const channels = ['WHATSAPP', 'SMS', 'VOICE_CALL', 'VIBER']
-  const answer = await initiate(started, '+15551234566', { channels, expiry: 60, metadata: { a: 'b' } })
+  const answer = await initiate(started, '+15551234066', { channels, expiry: 60, metadata: { a: 'b' } })
   t.equal(answer.status, 200)
   t.strictSame(Object.keys(answer.json), ['requestId'])
   const { requestId } = answer.json
   refused(t, await verify(started, requestId, '000000'), 400, '7118')
-  refused(t, await verify(started, requestId, '4566'), 400, '7118')
-  const verified = await verify(started, requestId, '234566')
+  refused(t, await verify(started, requestId, '4066'), 400, '7118')
+  const verified = await verify(started, requestId, '234066')
   t.equal(verified.status, 200)
   t.strictSame(verified.json, { requestId, isOTPVerified: true, message: 'OTP verified successfully' })
-  refused(t, await verify(started, requestId, '234566'), 400, '7115')
+  refused(t, await verify(started, requestId, '234066'), 400, '7115')
 })
 
 t.test('otp: a signed webhook tells that the message was delivered', async t => {
   const started = await start(t)
   const { gateway, simulators } = started
   const { json: { requestId } } = await initiate(
-    started, '+15551234566', { channels: ['WHATSAPP', 'SMS'], metadata: { a: 'b' } },
+    started, '+15551234066', { channels: ['WHATSAPP', 'SMS'], metadata: { a: 'b' } },
   )
   const [webhook] = await gateway.first(1)
   t.equal(webhook?.path, '/callbacks/otpless')
   t.match(webhook?.body, {
     data: {
       requestId, authSessionId: String, traceId: String, status: 'DELIVERED', channel: 'WHATSAPP',
-      identity: '+15551234566', metaData: { a: 'b' },
+      identity: '+15551234066', metaData: { a: 'b' },
     },
     eventType: 'DLR', timestamp: Number,
   })
@@ -77,20 +81,20 @@ t.test('otp: a signed webhook tells that the message was delivered', async t => 
   t.equal(webhook?.headers['x-signature'], createHmac('sha256', secret).update(webhook?.text ?? '').digest('base64'))
   for (
     const [number, channels] of [
-      ['+15551234592', ['SMS']], ['+15551234567', ['SMS']], ['+15551234566', ['VOICE_CALL']],
+      ['+15551234092', ['SMS']], ['+15551234067', ['SMS']], ['+15551234066', ['VOICE_CALL']],
     ] as const
   ) {
     t.equal((await initiate(started, number, { channels })).status, 200)
   }
-  await initiate(started, '+15551234594')
+  await initiate(started, '+15551234094')
   await gateway.first(4)
   t.equal(gateway.received.length, 4, 'three for suffix 94, none for what does not arrive or is spoken')
 })
 
 t.test('otp: four digits on demand, and by e-mail', async t => {
   const started = await start(t)
-  const short = await initiate(started, '+15551234566', { otpLength: 4 })
-  t.equal((await verify(started, short.json['requestId'], '4566')).status, 200)
+  const short = await initiate(started, '+15551234066', { otpLength: 4 })
+  t.equal((await verify(started, short.json['requestId'], '4066')).status, 200)
   const mail = await post(started, '/auth/v1/initiate/otp', { email: 'ada@example.com', channels: ['EMAIL'] })
   t.equal((await verify(started, mail.json['requestId'], '000000')).status, 200)
 })
@@ -98,21 +102,21 @@ t.test('otp: four digits on demand, and by e-mail', async t => {
 t.test('otp: it expires as asked, or after five minutes', async t => {
   let now = Date.now()
   const started = await start(t, { now: () => now })
-  const minute = (await initiate(started, '+15551234566', { expiry: 60 })).json['requestId']
-  const usual = (await initiate(started, '+15551234566')).json['requestId']
+  const minute = (await initiate(started, '+15551234066', { expiry: 60 })).json['requestId']
+  const usual = (await initiate(started, '+15551234066')).json['requestId']
   now += 60_000
-  refused(t, await verify(started, minute, '234566'), 400, '7303')
+  refused(t, await verify(started, minute, '234066'), 400, '7303')
   now += 239_999
-  t.equal((await verify(started, usual, '234566')).status, 200)
+  t.equal((await verify(started, usual, '234066')).status, 200)
   now += 2 * 86_400_000
-  refused(t, await verify(started, usual, '234566'), 400, '7136', 'forgotten')
+  refused(t, await verify(started, usual, '234066'), 400, '7136', 'forgotten')
 })
 
 t.test('otp: each member that strays has its code', async t => {
   const started = await start(t)
   const cases: [object, string][] = [
-    [{ phoneNumber: '15551234566' }, '7102'], [{ phoneNumber: 15551234566 }, '7102'], [
-      { phoneNumber: '+1555123456a' }, '7102',
+    [{ phoneNumber: '15551234066' }, '7102'], [{ phoneNumber: 15551234066 }, '7102'], [
+      { phoneNumber: '+1555123406a' }, '7102',
     ],
     [{ phoneNumber: undefined }, '7106'], [{ email: 'ada@example.com' }, '7106'],
     [{ phoneNumber: undefined, email: 'ada' }, '7104'], [{ phoneNumber: undefined, email: 'ada@example.com' }, '7105'],
@@ -126,7 +130,7 @@ t.test('otp: each member that strays has its code', async t => {
     ], [{ templateId: 'x' }, '7101'],
   ]
   for (const [more, code] of cases) refused(
-    t, await initiate(started, '+15551234566', more), 400, code, JSON.stringify(more),
+    t, await initiate(started, '+15551234066', more), 400, code, JSON.stringify(more),
   )
   refused(t, await post(started, '/auth/v1/initiate/otp', '{'), 400, '7101')
   refused(
@@ -144,13 +148,13 @@ t.test('otp: each member that strays has its code', async t => {
 
 t.test('otp: scenarios of the start call', async t => {
   const started = await start(t)
-  refused(t, await initiate(started, '+15551234591'), 400, '7103')
+  refused(t, await initiate(started, '+15551234091'), 400, '7103')
   for (const suffix of ['96', '99']) {
-    const answer = await initiate(started, `+155512345${suffix}`)
+    const answer = await initiate(started, `+155512340${suffix}`)
     t.equal(answer.status, 500)
     t.strictSame(answer.json, { message: 'Something went wrong. Please try again!' })
   }
-  const malformed = await initiate(started, '+15551234598')
+  const malformed = await initiate(started, '+15551234098')
   t.equal(malformed.status, 200)
   t.match(malformed.type, /^text\/html/)
 })
@@ -158,20 +162,20 @@ t.test('otp: scenarios of the start call', async t => {
 t.test('otp: scenarios of the code', async t => {
   const started = await start(t)
   for (const suffix of ['01', '92', '90']) {
-    const { json: { requestId } } = await initiate(started, `+155512345${suffix}`)
-    refused(t, await verify(started, requestId, `2345${suffix}`), 400, '7118', 'never right')
+    const { json: { requestId } } = await initiate(started, `+155512340${suffix}`)
+    refused(t, await verify(started, requestId, `2340${suffix}`), 400, '7118', 'never right')
   }
   for (const suffix of ['94', '95']) {
-    const { json: { requestId } } = await initiate(started, `+155512345${suffix}`)
-    t.equal((await verify(started, requestId, `2345${suffix}`)).status, 200, 'nothing but the webhook to repeat')
+    const { json: { requestId } } = await initiate(started, `+155512340${suffix}`)
+    t.equal((await verify(started, requestId, `2340${suffix}`)).status, 200, 'nothing but the webhook to repeat')
   }
-  const { json: { requestId } } = await initiate(started, '+15551234597')
-  for (const status of [500, 500, 200]) t.equal((await verify(started, requestId, '234597')).status, status)
+  const { json: { requestId } } = await initiate(started, '+15551234097')
+  for (const status of [500, 500, 200]) t.equal((await verify(started, requestId, '234097')).status, status)
 })
 
 t.test('slow: the answer waits, and nothing is used up by a caller who hung up', async t => {
   const started = await start(t, { slowMs: 120 })
-  const { json: { requestId } } = await initiate(started, '+15551234593')
+  const { json: { requestId } } = await initiate(started, '+15551234093')
   const begunAt = performance.now()
   const clientId = setting(started.simulators, 'OTPLESS_CLIENT_ID')
   const clientSecret = setting(started.simulators, 'OTPLESS_CLIENT_SECRET')
@@ -179,15 +183,15 @@ t.test('slow: the answer waits, and nothing is used up by a caller who hung up',
   const hungUp = fetch(`${started.simulators.url}/auth/v1/verify/otp`, {
     method: 'POST',
     headers: { ...json, clientId, clientSecret },
-    body: JSON.stringify({ requestId, otp: '234593' }),
+    body: JSON.stringify({ requestId, otp: '234093' }),
     signal: impatient.signal,
   }).catch(() => 'hung up')
   await until(() => started.simulators.requests.at(-1)?.path === '/auth/v1/verify/otp')
   impatient.abort()
   t.equal(await hungUp, 'hung up')
-  t.equal((await verify(started, requestId, '234593')).status, 200)
+  t.equal((await verify(started, requestId, '234093')).status, 200)
   t.ok(performance.now() - begunAt >= 115)
-  refused(t, await verify(started, requestId, '234593'), 400, '7115')
+  refused(t, await verify(started, requestId, '234093'), 400, '7115')
   const token = await signIn(started, { phoneNumber: '+919999999993' })
   const askedAt = performance.now()
   t.equal((await validate(started, token)).status, 200)
@@ -272,4 +276,78 @@ t.test('token: scenarios', async t => {
     t.equal(answer.status, 204, 'the SDK never comes back')
   }
   t.equal((await ask(`${started.simulators.url}/handset/otpless/token`, 'POST', json, {})).status, 400)
+})
+
+t.test('token: what was verified is as old as the handset says, and else new', async t => {
+  let now = Date.now()
+  const started = await start(t, { now: () => now })
+  const phoneNumber = '+919999999900'
+  const fresh = await signIn(started, { phoneNumber })
+  const old = await signIn(started, { phoneNumber, email: 'ada@example.com', verifiedAt: '2019-01-02T03:04:05Z' })
+  const signedInAt = now
+  now += 60_000
+  const { json } = await validate(started, fresh)
+  const seconds = (text: unknown) => Date.parse(String(text)) / 1000
+  const [identity] = [json['identities']].flat() as Record<string, unknown>[]
+  t.equal(seconds(identity?.['verifiedAt']), Math.floor(signedInAt / 1000), 'the sign-in')
+  t.equal(seconds(json['timestamp']), Math.floor(now / 1000), 'the answer')
+  const [email, mobile] = [(await validate(started, old)).json['identities']].flat() as Record<string, unknown>[]
+  t.equal(seconds(email?.['verifiedAt']), Math.floor(signedInAt / 1000), 'the e-mail address only now')
+  t.equal(mobile?.['verifiedAt'], '2019-01-02T03:04:05Z')
+})
+
+t.test('other outcomes of 96, 98 and 99', async t => {
+  const started = await start(t)
+  refused(t, await initiate(started, '+15551281196'), 429, '7020')
+  const credentials = await initiate(started, '+15551282196')
+  t.equal(credentials.status, 401)
+  t.strictSame(Object.keys(credentials.json), ['message', 'description'])
+  const hanging = new AbortController()
+  const unanswered = fetch(`${started.simulators.url}/auth/v1/initiate/otp`, {
+    method: 'POST', signal: hanging.signal,
+    headers: {
+      ...json, clientId: setting(started.simulators, 'OTPLESS_CLIENT_ID'),
+      clientSecret: setting(started.simulators, 'OTPLESS_CLIENT_SECRET'),
+    },
+    body: JSON.stringify({ phoneNumber: '+15551283196', channels: ['SMS'] }),
+  }).then(({ status }) => status, () => 'none')
+  await until(() => started.simulators.requests.length === 3)
+  const { json: { requestId: expired } } = await initiate(started, '+15551282199')
+  refused(t, await verify(started, expired, '282199'), 400, '7303')
+  hanging.abort()
+  t.equal(await unanswered, 'none')
+
+  const unusual = await initiate(started, '+15551281198')
+  const { requestId } = unusual.json
+  t.strictSame(unusual.json, { requestId, message: null, errorCode: null })
+  refused(t, await verify(started, requestId, '000000'), 200, '7118', 'an error inside a 200')
+  const verified = await verify(started, requestId, '281198')
+  t.strictSame(verified.json, { requestId: null, isOTPVerified: true, message: null, errorCode: null })
+
+  const token = (number: string) => signIn(started, { phoneNumber: number })
+  const invalid = await validate(started, await token('+15551281199'))
+  t.equal(invalid.status, 400)
+  t.strictSame(Object.keys(invalid.json), ['message'])
+  refused(t, await validate(started, await token('+15551282199')), 401, '7301')
+  t.match((await validate(started, await token('+15551281198'))).json, {
+    status: 'SUCCESS', network: null, secureInfo: null,
+    identities: [null, { identityType: 'MOBILE', identityValue: 15551281198, verified: true, verifiedAt: String }],
+  })
+})
+
+t.test('a limit to another provider leaves the number to this one', async t => {
+  const started = await start(t)
+  const { json: { requestId } } = await initiate(started, '+15551230391')
+  t.equal((await verify(started, requestId, '230391')).status, 200)
+  refused(t, await initiate(started, '+15551230491'), 400, '7103')
+})
+
+t.test('unknown routes repeat nothing of the query', async t => {
+  const { simulators } = await start(t)
+  for (const path of ['/auth/v1/authorize', '/auth/v9/x', '/nowhere', '/%zz']) {
+    const answer = await ask(`${simulators.url}${path}?client_secret=hunter2`, 'GET')
+    t.ok(answer.status === 404 || answer.status === 400, path)
+    t.strictSame(Object.keys(answer.json), ['message'])
+    t.notMatch(answer.text, /hunter2|authorize|zz/)
+  }
 })

@@ -47,7 +47,7 @@ t.test('the callback is retried as documented, with a signature of its own', asy
 })
 
 t.test('hex digests on demand', async t => {
-  const started = await build(t, { simulators: [createTruid({ digestEncoding: 'hex' })] })
+  const started = await build(t, { simulators: [createTruid({ signatureForm: 'hexDigest' })] })
   await create(started, 'v0.1', { phone_number: '447700900000', callback_url: `${started.gateway.url}/hook` })
   t.match((await started.gateway.first(1))[0]?.headers['digest'], /^SHA-256=[0-9a-f]{64}$/)
 })

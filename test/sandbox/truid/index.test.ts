@@ -1,5 +1,6 @@
 import { type JsonWebKey, createHash, createPublicKey, verify } from 'node:crypto'
 import t from 'tap'
+import { createTruid } from '../../../src/sandbox/truid/index.ts'
 import { type Answer, type Received, ask, until } from '../receiver.ts'
 import {
   type Started, bearerFor, bring, build, create, fragment, get, patch, patchJson, walk,
@@ -15,18 +16,20 @@ t.test('create: HAL with links to follow', async t => {
     const self = `${started.simulators.url}/phone_check/${version}/checks/${answer.json['check_id']}`
     t.match(answer.json, {
       check_id: /^[0-9a-f-]{36}$/, status: 'ACCEPTED', charge_amount: 1, charge_currency: 'API', ttl: 120,
-      snapshot_balance: 100,
+      snapshot_balance: Number,
       created_at: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$/, reference_id: 'my_internal_reference',
       _links: { self: { href: self }, check_url: { href: `${self}/redirect` } },
     })
     t.notOk('match' in answer.json)
+    t.equal(answer.headers.get('access-control-allow-origin'), version === 'v0.1' ? '*' : null)
     for (const name of ['limit', 'remaining', 'reset']) t.match(answer.headers.get(`x-ratelimit-${name}`), /^\d+$/)
   }
 })
 
 t.test('create: what strays is refused', async t => {
   const started = await build(t)
-  for (const phone_number of ['+447700900000', '0447700900000', '44 7700 900000', '', '12345', 447700900000, null]) {
+  t.equal((await create(started, 'v0.2', { phone_number: '+447700900000' })).status, 201, 'the vendor\'s pages send +')
+  for (const phone_number of ['++447700900000', '0447700900000', '00447700900000', '44 7700 900000', '', '12345', 447700900000, null]) {
     const answer = await create(started, 'v0.2', { phone_number })
     t.equal(answer.status, 400)
     t.match(answer.type, /^application\/problem\+json/)
@@ -258,4 +261,114 @@ t.test('the callback is signed, and verifies with the published key alone', asyn
   const key = createPublicKey({ key: jwk ?? {}, format: 'jwk' })
   t.ok(verify('RSA-SHA256', signed, key, signature))
   t.notOk(verify('RSA-SHA256', Buffer.concat([signed, Buffer.from(' ')]), key, signature))
+})
+
+t.test('charge, balance and time of life', async t => {
+  const started = await build(t, { simulators: [createTruid({ ttlSeconds: 60 })] })
+  const { url } = started.simulators
+  const json = { 'content-type': 'application/json' }
+  t.equal((await ask(`${url}/control/truid/balance`, 'POST', json, { balance: 100 })).status, 204)
+  const balance = async (phone_number: string) => {
+    const { json } = await create(started, 'v0.2', { phone_number })
+    t.match(json, { charge_amount: 1, charge_currency: 'API', ttl: 60 })
+    return { id: json['check_id'], left: json['snapshot_balance'] }
+  }
+  const first = await balance('447700900000')
+  t.equal(first.left, 99, 'with the charge of this check taken into account')
+  await patch(started, first.id, bring((await walk(started, first.id)).end.json['code']))
+  t.match((await get(started, 'v0.2', first.id)).json, { status: 'COMPLETED', charge_amount: 1 })
+  const failing = await balance('447700900099')
+  t.equal(failing.left, 98)
+  await walk(started, failing.id)
+  t.match((await get(started, 'v0.2', failing.id)).json, { status: 'ERROR', charge_amount: 0 })
+  t.equal((await balance('447700900000')).left, 98, 'a check that does not complete costs nothing')
+})
+
+t.test('unknown routes answer as the vendor does, without the query', async t => {
+  const started = await build(t)
+  for (const path of ['/phone_check/v0.3/checks', '/oauth2/v1/tokens', '/coverage/v0.1/device_ip', '/sim_check/v0.1/x']) {
+    for (const method of ['GET', 'POST', 'DELETE']) {
+      const answer = await ask(`${started.simulators.url}${path}?client_secret=hunter2`, method)
+      t.match(answer, { status: 404, type: /^application\/problem\+json/ }, `${method} ${path}`)
+      t.equal(fragment(answer), 'not_found')
+      t.notMatch(answer.text, /hunter2|client_secret/)
+    }
+  }
+})
+
+t.test('not on mobile data, and the phone of another number', async t => {
+  const started = await build(t)
+  const callback_url = `${started.gateway.url}/hook`
+  for (const [digits, problem, status] of [['81', 'not_mobile_ip', 412], ['82', 'ip_msisdn_mismatch', 409]] as const) {
+    const phone_number = `4477009${digits}091`
+    for (const version of ['v0.1', 'v0.2'] as const) {
+      const early = await create(started, version, { phone_number, phone_ip: '192.0.2.1' })
+      t.equal(early.status, status, 'an address that is announced is looked at')
+      t.equal(fragment(early), problem)
+      const { json: { check_id: id } } = await create(started, version, { phone_number, callback_url })
+      const { hops, end } = await walk(started, id, version)
+      t.equal(hops.length, 0, 'the operator is never reached')
+      t.equal(end.status, status)
+      t.equal(fragment(end), problem)
+      t.match((await get(started, version, id)).json, { status: 'ERROR', error_code: problem, charge_amount: 0 })
+    }
+    const redirect_url = 'https://app.example/back'
+    const { json: { check_id: id } } = await create(started, 'v0.2', { phone_number, redirect_url })
+    const location = new URL((await walk(started, id)).end.headers.get('location') ?? '')
+    t.match(Object.fromEntries(location.searchParams), { check_id: id, error: problem, error_description: String })
+  }
+  const errors = (await started.gateway.first(4)).map(({ body }) => body['error_code'])
+  t.strictSame(errors.sort(), ['ip_msisdn_mismatch', 'ip_msisdn_mismatch', 'not_mobile_ip', 'not_mobile_ip'])
+})
+
+t.test('other answers of the create', async t => {
+  const started = await build(t)
+  const limited = await create(started, 'v0.2', { phone_number: '447700981096' })
+  t.equal(limited.status, 429)
+  t.match(limited.headers.get('retry-after'), /^\d+$/)
+  t.equal(fragment(limited), 'too_many_requests')
+  const refused = await create(started, 'v0.2', { phone_number: '447700982096' })
+  t.equal(refused.status, 403)
+  t.equal(fragment(refused), 'forbidden')
+  const hanging = new AbortController()
+  const unanswered = fetch(`${started.simulators.url}/phone_check/v0.2/checks`, {
+    method: 'POST', headers: { ...started.bearer, 'content-type': 'application/json' },
+    body: JSON.stringify({ phone_number: '447700983096' }), signal: hanging.signal,
+  }).then(({ status }) => status, () => 'none')
+  await until(() => started.simulators.requests.length === 4)
+  t.equal((await create(started, 'v0.2', { phone_number: '447700900000' })).status, 201, 'others are answered')
+  hanging.abort()
+  t.equal(await unanswered, 'none')
+})
+
+t.test('a code that is not accepted, and a check that expired', async t => {
+  const started = await build(t)
+  const invalid = (await create(started, 'v0.2', { phone_number: '447700981099' })).json['check_id']
+  const { end: { json: { code } } } = await walk(started, invalid)
+  t.match(code, /^\w{8,}$/)
+  t.equal(fragment(await patch(started, invalid, bring(code))), 'check_not_found')
+  t.match((await get(started, 'v0.2', invalid)).json, { status: 'PENDING' })
+  const plain = (await create(started, 'v0.1', { phone_number: '447700981099' })).json['check_id']
+  await walk(started, plain, 'v0.1')
+  t.match((await get(started, 'v0.1', plain)).json, { status: 'ERROR' }, 'v0.1 has no code')
+  for (const version of ['v0.1', 'v0.2'] as const) {
+    const { json: { check_id: id } } = await create(started, version, { phone_number: '447700982099' })
+    await walk(started, id, version)
+    t.match((await get(started, version, id)).json, { status: 'EXPIRED', charge_amount: 0 })
+  }
+})
+
+t.test('unusual: null instead of nothing, numbers as strings, and the same result', async t => {
+  const started = await build(t)
+  const body = { phone_number: '447700981098', callback_url: `${started.gateway.url}/hook` }
+  const created = await create(started, 'v0.2', body)
+  t.match(created.json, {
+    status: 'ACCEPTED', ttl: '120', charge_amount: '1', reference_id: null, match: null, error_code: null,
+    network_id: null, updated_at: null,
+  })
+  const { json: { check_id: id } } = created
+  const finished = await patch(started, id, bring((await walk(started, id)).end.json['code']))
+  const end = { status: 'COMPLETED', match: true, error_code: null, reference_id: null }
+  t.match(finished, { status: 200, json: end })
+  t.match((await started.gateway.first(1))[0]?.body, end)
 })
