@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import t from 'tap'
 import { providers } from '../../src/adapters/index.ts'
 import { NextAction } from '../../src/api/schemas/verification.ts'
-import { scenarios } from '../../src/sandbox/scenarios.ts'
+import { limits, reasonExamples, scenarios, variants } from '../../src/sandbox/scenarios.ts'
 import { findExecutable } from '../../scripts/install.ts'
 import { keys, startGateway } from '../helpers/gateway.ts'
 import { read, rowsOf, sectionOf } from './documents.ts'
@@ -28,10 +28,17 @@ t.test('every method and every call of the API is in the README', async t => {
   }
 })
 
-t.test('the sandbox table is that of the simulators', async t => {
-  const rows = rowsOf(sectionOf(read('docs/testing.md'), '## Simulators')).map(([suffix = '']) => suffix)
-  const expected = scenarios.map(({ suffix }) => /^\d+$/.test(suffix) ? `\`${suffix}\`` : `other ${suffix}`)
-  t.strictSame(rows.slice(0, expected.length), expected)
+t.test('the tables of the sandbox are those of the simulators', async t => {
+  const tableOf = (heading: string) => rowsOf(sectionOf(read('docs/sandbox.md'), heading))
+  t.strictSame(tableOf('## The last two digits'), scenarios.map(({ suffix, meaning }) =>
+    [/^\d+$/.test(suffix) ? `\`${suffix}\`` : `other ${suffix}`, meaning]))
+  t.strictSame(tableOf('## One provider only'), limits.map(({ digit, meaning }) => [`\`${digit}\``, meaning]))
+  t.strictSame(
+    tableOf('## Other outcomes').map(row => row.slice(0, 2)),
+    variants.map(({ digits, suffix, meaning }) => [`\`${digits}·${suffix}\``, meaning]),
+  )
+  t.strictSame(tableOf('## Every reason'), reasonExamples.map(({ reason, method, phoneNumber, meaning }) =>
+    [`\`${reason}\``, `\`${method}\``, `\`${phoneNumber}\``, meaning]))
 })
 
 t.test('every type of next action that a method uses is described for front ends', async t => {

@@ -61,7 +61,8 @@ export async function act (
   }
   switch (nextAction?.type) {
     case 'openDeepLink':
-      await openDeepLink(simulators, nextAction.url, phoneNumber)
+      if (await openDeepLink(simulators, nextAction.url, phoneNumber) !== 404) return
+      await client.call('POST', `/verifications/${id}/next`, { reason: 'app_not_installed' })
       return
     case 'openUrlOnCellular': {
       const code = (await walk(nextAction.url, signal))?.body['code']

@@ -34,12 +34,16 @@ const journeys: Record<string, Journey> = {
   'truecaller.web': {
     method: 'truecaller.web',
     ends: {
-      ...good, 99: 'silence', 98: badAnswer, 91: 'silence', 90: failed('user_rejected'), odd: failed('number_mismatch'),
+      ...good, 99: 'silence', 98: badAnswer, 91: failed('app_not_installed'), 90: failed('user_rejected'),
+      odd: failed('number_mismatch'),
     },
   },
   'truecaller.web, discovering': {
     method: 'truecaller.web', discovers: true,
-    ends: { ...good, 99: 'silence', 98: badAnswer, 91: 'silence', 90: failed('user_rejected'), odd: 'verified' },
+    ends: {
+      ...good, 99: 'silence', 98: badAnswer, 91: failed('app_not_installed'), 90: failed('user_rejected'),
+      odd: 'verified',
+    },
   },
   'truid.phone_check v0.2': { method: 'truid.phone_check', options: { version: 'v0.2' }, ends: phoneCheck },
   'truid.phone_check v0.1': { method: 'truid.phone_check', options: { version: 'v0.1' }, ends: phoneCheck },

@@ -29,7 +29,10 @@ t.test('create: HAL with links to follow', async t => {
 t.test('create: what strays is refused', async t => {
   const started = await build(t)
   t.equal((await create(started, 'v0.2', { phone_number: '+447700900000' })).status, 201, 'the vendor\'s pages send +')
-  for (const phone_number of ['++447700900000', '0447700900000', '00447700900000', '44 7700 900000', '', '12345', 447700900000, null]) {
+  const notE164 = [
+    '++447700900000', '0447700900000', '00447700900000', '44 7700 900000', '', '12345', 447700900000, null,
+  ]
+  for (const phone_number of notE164) {
     const answer = await create(started, 'v0.2', { phone_number })
     t.equal(answer.status, 400)
     t.match(answer.type, /^application\/problem\+json/)
@@ -286,7 +289,8 @@ t.test('charge, balance and time of life', async t => {
 
 t.test('unknown routes answer as the vendor does, without the query', async t => {
   const started = await build(t)
-  for (const path of ['/phone_check/v0.3/checks', '/oauth2/v1/tokens', '/coverage/v0.1/device_ip', '/sim_check/v0.1/x']) {
+  const paths = ['/phone_check/v0.3/checks', '/oauth2/v1/tokens', '/coverage/v0.1/device_ip', '/sim_check/v0.1/x']
+  for (const path of paths) {
     for (const method of ['GET', 'POST', 'DELETE']) {
       const answer = await ask(`${started.simulators.url}${path}?client_secret=hunter2`, method)
       t.match(answer, { status: 404, type: /^application\/problem\+json/ }, `${method} ${path}`)
@@ -297,7 +301,7 @@ t.test('unknown routes answer as the vendor does, without the query', async t =>
 })
 
 t.test('not on mobile data, and the phone of another number', async t => {
-  const started = await build(t)
+  const started = await build(t, { handsetDelayMs: 5000 })
   const callback_url = `${started.gateway.url}/hook`
   for (const [digits, problem, status] of [['81', 'not_mobile_ip', 412], ['82', 'ip_msisdn_mismatch', 409]] as const) {
     const phone_number = `4477009${digits}091`
@@ -342,7 +346,7 @@ t.test('other answers of the create', async t => {
 })
 
 t.test('a code that is not accepted, and a check that expired', async t => {
-  const started = await build(t)
+  const started = await build(t, { handsetDelayMs: 5000 })
   const invalid = (await create(started, 'v0.2', { phone_number: '447700981099' })).json['check_id']
   const { end: { json: { code } } } = await walk(started, invalid)
   t.match(code, /^\w{8,}$/)
