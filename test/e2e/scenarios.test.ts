@@ -4,8 +4,11 @@ import { startGateway } from '../helpers/gateway.ts'
 import { act } from './end-user.ts'
 
 type Suffix = (typeof scenarios)[number]['suffix']
-/** Status, reason, and the attempt's own reason where it is another. `silence` ends by the clock. */
-type End = 'verified' | 'silence' | { status: string, reason: string, attempt?: string }
+/**
+ * Status, reason, and the attempt's own reason where it is another. `silence` ends by the clock, and so does `outage`:
+ * the provider has not judged what the user brought.
+ */
+type End = 'verified' | 'silence' | 'outage' | { status: string, reason: string, attempt?: string }
 type Journey = { method: string, options?: Record<string, unknown>, discovers?: true, ends: Record<Suffix, End> }
 
 const silenceSeconds = 2
@@ -29,19 +32,18 @@ const journeys: Record<string, Journey> = {
       odd: failed('number_mismatch'),
     },
   },
-  // Its start sends no request, so 96 has nothing to refuse. With 99 the profile never arrives, and the attempt times
-  // out.
+  // Its start sends no request, so 96 has nothing to refuse. With 99 the profile never arrives.
   'truecaller.web': {
     method: 'truecaller.web',
     ends: {
-      ...good, 99: 'silence', 98: badAnswer, 91: failed('app_not_installed'), 90: failed('user_rejected'),
+      ...good, 99: 'outage', 98: badAnswer, 91: failed('app_not_installed'), 90: failed('user_rejected'),
       odd: failed('number_mismatch'),
     },
   },
   'truecaller.web, discovering': {
     method: 'truecaller.web', discovers: true,
     ends: {
-      ...good, 99: 'silence', 98: badAnswer, 91: failed('app_not_installed'), 90: failed('user_rejected'),
+      ...good, 99: 'outage', 98: badAnswer, 91: failed('app_not_installed'), 90: failed('user_rejected'),
       odd: 'verified',
     },
   },
@@ -49,7 +51,7 @@ const journeys: Record<string, Journey> = {
   'truid.phone_check v0.1': { method: 'truid.phone_check', options: { version: 'v0.1' }, ends: phoneCheck },
   'otpless.token': {
     method: 'otpless.token',
-    ends: { ...good, 99: 'silence', 98: badAnswer, 91: 'silence', 90: 'silence', odd: failed('number_mismatch') },
+    ends: { ...good, 99: 'outage', 98: badAnswer, 91: 'silence', 90: 'silence', odd: failed('number_mismatch') },
   },
   'otpless.otp': {
     method: 'otpless.otp',
@@ -65,7 +67,7 @@ t.test('each method ends as the number\'s suffix says', async t => {
   const digitsOf = { odd: '01', even: '02' } as const
 
   async function run ({ method, options = {}, discovers }: Journey, suffix: Suffix, number: string, end: End) {
-    const item = { method, options, ...(end === 'silence' ? { timeoutSeconds: silenceSeconds } : {}) }
+    const item = { method, options, ...(end === 'silence' || end === 'outage' ? { timeoutSeconds: silenceSeconds } : {}) }
     const created = await shop.create(
       { workflow: [item], ...(discovers ? {} : { phoneNumber: number }), metadata: { suffix } },
     )
@@ -108,9 +110,12 @@ t.test('each method ends as the number\'s suffix says', async t => {
           { status: 'verified', reason: null, phoneNumber: proven, result: { phoneNumber: proven, method } },
         )
         t.hasStrict(attempts[0], { status: 'verified', reason: null })
-      } else if (end === 'silence') {
-        t.hasStrict(verification, { status: 'expired', reason: 'attempt_timeout', result: null })
-        t.hasStrict(attempts[0], { status: 'expired', reason: 'attempt_timeout' })
+      } else if (end === 'silence' || end === 'outage') {
+        const expected = end === 'silence'
+          ? { status: 'expired', reason: 'attempt_timeout' }
+          : { status: 'failed', reason: 'provider_unavailable' }
+        t.hasStrict(verification, { ...expected, result: null })
+        t.hasStrict(attempts[0], { ...expected, ...end === 'outage' ? { reason: 'provider_timeout' } : {} })
         const lateMs = Date.parse(attempts[0].endedAt) - Date.parse(attempts[0].startedAt) - silenceSeconds * 1000
         t.ok(lateMs >= 0 && lateMs <= 60_000, `ended ${lateMs} ms after its time`)
       } else {
