@@ -67,7 +67,8 @@ t.test('each method ends as the number\'s suffix says', async t => {
   const digitsOf = { odd: '01', even: '02' } as const
 
   async function run ({ method, options = {}, discovers }: Journey, suffix: Suffix, number: string, end: End) {
-    const item = { method, options, ...(end === 'silence' || end === 'outage' ? { timeoutSeconds: silenceSeconds } : {}) }
+    const isByClock = end === 'silence' || end === 'outage'
+    const item = { method, options, ...(isByClock ? { timeoutSeconds: silenceSeconds } : {}) }
     const created = await shop.create(
       { workflow: [item], ...(discovers ? {} : { phoneNumber: number }), metadata: { suffix } },
     )
