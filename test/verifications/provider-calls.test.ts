@@ -158,8 +158,9 @@ t.test('resend and cancel', async t => {
 t.test('acceptedEvidence', async t => {
   const accepted = ({ waiting, adapters }: SetUp & { waiting: ReturnType<typeof created> }) =>
     acceptedEvidence(waiting, adapters)
-  t.strictSame(accepted(prepare('toy.silent')), { index: 0, evidence: ['code', 'none'] })
-  t.strictSame(accepted(prepare('absent.code')), { index: 0, evidence: [] })
+  const { action } = events.attemptStarted
+  t.strictSame(accepted(prepare('toy.silent')), { index: 0, evidence: ['code', 'none'], action })
+  t.strictSame(accepted(prepare('absent.code')), { index: 0, evidence: [], action })
   const { starting, waiting, adapters } = prepare()
   t.equal(acceptedEvidence(starting, adapters), null, 'it is still starting')
   t.equal(acceptedEvidence(apply(waiting, events.canceled), adapters), null)

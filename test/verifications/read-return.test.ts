@@ -25,7 +25,8 @@ t.test('a query that the adapter does not understand', async t => {
 })
 
 t.test('an attempt that has ended', async t => {
-  const { read, keyOf, id, gateway } = await wait()
+  const { read, keyOf, id, gateway, pass } = await wait()
+  pass(30_000)
   await gateway.next(id, 'abandoned')
   t.equal(await read('toy', keyOf(), { code: 'x' }), `${returnUrl}&error=evidence_expired&verification=${id}`)
   t.equal(await read('other', keyOf(1), { code: 'x' }), `${returnUrl}&code=x&verification=${id}`, 'the next one')
