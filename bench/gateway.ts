@@ -14,7 +14,7 @@ export const webhookSecret = `whsec_${Buffer.alloc(32, 'of the benchmark').toStr
 const huge = 1_000_000_000
 const limits = {
   requestsPerMinute: huge, createsPerMinute: huge, createsPerNumberPerHour: huge, wrongCodesPerNumberPerHour: huge,
-  createsPerPrefixPerHour: huge,
+  createsPerPrefixPerHour: huge, wrongCodesPerNumberPerDay: huge,
 }
 
 export type GatewayOptions = {
@@ -52,6 +52,8 @@ export async function gatewayEnvironment (
       PORT: String(chosen), HOST: '127.0.0.1', PUBLIC_URL: publicUrl ?? url, REDIS_URL: redisUrl,
       APPS_FILE: appsFile, ROLE: role,
       SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`, ALLOW_INSECURE_PROVIDERS: 'true',
+      MESSAGES_PER_NUMBER_PER_HOUR: '999999999',
+      MESSAGES_PER_NUMBER_PER_DAY: '999999999',
       TRUECALLER_APP_KEY: 'app-key', TRUECALLER_API_URL: provider.origin, TRUECALLER_PROFILE_URL: provider.origin,
       TRUECALLER_PROFILE_HOSTS: provider.host,
       TRUID_CLIENT_ID: 'client', TRUID_CLIENT_SECRET: 'secret', TRUID_API_URL: provider.origin,

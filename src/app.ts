@@ -10,10 +10,11 @@ import { registerGauges } from './api/operations/gauges.ts'
 import { createHealth } from './api/operations/health.ts'
 import { buildOperationsServer, buildServer, type Server, type ServerParts } from './api/server.ts'
 import { viewVerification } from './api/views/verification.ts'
-import { createApps, readAppsFile, sandboxApp, type Apps } from './apps/apps.ts'
+import { createApps, readAppsFile, sandboxApp, sandboxAppId, type Apps } from './apps/apps.ts'
 import { createCountryPolicy } from './apps/country-policy.ts'
 import { createLimits } from './apps/limits.ts'
-import { createUnverifiedBudget } from './apps/unverified-budget.ts'
+import { createMessagePolicy } from './apps/message-policy.ts'
+import { createUnverifiedBudget, defaultRule } from './apps/unverified-budget.ts'
 import type { Config } from './config.ts'
 import { createInlineExecutor } from './jobs/inline-executor.ts'
 import { createQueues, queueNames } from './jobs/queues.ts'
@@ -161,21 +162,29 @@ function createDomain ({ config, infrastructure, providers, apps, log, tracing, 
   const randomPartition = (): number => randomBytes(1).readUInt8() % partitions
   const deliveryLog = createDeliveryLog({ store: deliveryStore, ids, keys, deliveries, tracing, randomPartition, now })
 
-  const budget = createUnverifiedBudget(
-    { counters, now, onError: () => log.debug('traffic not shared; it will be retried') },
-  )
+  const limits = createLimits({
+    sealer, apps, messagesPerNumber: { ...config.messagesPerNumber, exemptApp: config.sandbox ? sandboxAppId : null },
+  })
+  const budget = createUnverifiedBudget({
+    counters, now, onError: () => log.debug('traffic not shared; it will be retried'),
+    ruleOf (appId) {
+      const rule = apps.byId(appId)?.unverifiedBudget
+      return rule?.mode === 'off' ? null : { ...defaultRule, ...rule }
+    },
+  })
   const gateway = createVerifications({
     storage: { store, sealer, ids, changeFeed, retentionMs },
     providers: { adapters, methods, publicUrl },
     apps: {
-      apps, limits: createLimits({ sealer }), country: createCountryPolicy({ budget, sealer, metrics, log }), budget,
+      limits, budget, country: createCountryPolicy({ sealer, metrics, log }),
+      messages: createMessagePolicy({ apps, budget, sealer, metrics, log }),
     },
     work: { queues, executor, deliveries },
     telemetry: { metrics, log, tracing },
     now,
   })
   registerGauges(metrics.registry, {
-    adapters, queues, store, deliveries: deliveryLog, sandbox: config.sandbox, now,
+    adapters, queues, store, deliveries: deliveryLog, budget, sandbox: config.sandbox, now,
   })
   return { store, queues, executor, sender, deliveryLog, budget, gateway }
 }

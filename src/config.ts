@@ -70,6 +70,9 @@ const ownVariables = {
     + 'be a proxy that `TRUSTED_PROXIES` lacks (6000).'),
   IDLE_CONNECTIONS_PER_IP: count('Connections without a request that one public IP address may keep open; beyond it '
     + 'the longest idle one is closed (200). A private address may have ten times as many, a trusted proxy any.'),
+  MESSAGES_PER_NUMBER_PER_HOUR: count('Messages (codes, links, calls, pushes) to one phone number in an hour, over all '
+    + 'apps (6).'),
+  MESSAGES_PER_NUMBER_PER_DAY: count('The same in a day (15).'),
   ALLOW_INSECURE_PROVIDERS: flag('`true` allows http, ports and loopback addresses in provider URLs. For the sandbox '
     + 'and tests only.'),
 } satisfies TProperties
@@ -108,6 +111,7 @@ export type Config = Readonly<{
   ipRequestsPerMinute: number
   privateIpRequestsPerMinute: number
   idleConnectionsPerIp: number
+  messagesPerNumber: Readonly<{ perHour: number, perDay: number }>
   settings: Readonly<Record<string, string | undefined>>
   /** What the operator should know about these values, to be logged at the start. */
   warnings: readonly string[]
@@ -162,6 +166,9 @@ export function readConfig (
     ipRequestsPerMinute: Number(own.IP_REQUESTS_PER_MINUTE ?? 600),
     privateIpRequestsPerMinute: Number(own.PRIVATE_IP_REQUESTS_PER_MINUTE ?? 6_000),
     idleConnectionsPerIp: Number(own.IDLE_CONNECTIONS_PER_IP ?? 200),
+    messagesPerNumber: Object.freeze({
+      perHour: Number(own.MESSAGES_PER_NUMBER_PER_HOUR ?? 6), perDay: Number(own.MESSAGES_PER_NUMBER_PER_DAY ?? 15),
+    }),
     settings: Object.freeze(settings),
     warnings: warningsOf(publicUrl, allowInsecureProviders),
   })

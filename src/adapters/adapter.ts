@@ -40,6 +40,8 @@ export type Method = {
   defaultRank?: number
   /** At most one start per phone number in this time, whatever the outcome of the first. */
   oncePerNumberMs?: number
+  /** At most this many starts for each app, phone number and day. */
+  maxPerNumberPerDay?: number
   /** The same attempt can be sent again: not before `afterMs`, at most `times` times. */
   resend?: { afterMs: number, times: number }
   /** How many wrong codes end an attempt. */

@@ -33,6 +33,8 @@ export const Limits = Type.Object({
   createsPerNumberPerHour: maxCount(),
   /** Over all verifications of the number: a new code does not reset the count. */
   wrongCodesPerNumberPerHour: maxCount(),
+  wrongCodesPerNumberPerDay: maxCount(),
+  messagesPerAppPerHour: maxCount(),
   /** Per `device.ip`; an IPv6 /64 network counts as one address. */
   createsPerIpPerHour: maxCount(),
   /** The prefix is the number without its last four digits. */
@@ -57,7 +59,7 @@ export const App = Type.Object({
   deniedCountries: Type.Optional(Type.Array(Country)),
   /** `monitor`: creates that the lists would refuse are only counted and logged. */
   countryMode: Type.Optional(Type.Enum(['enforce', 'monitor'])),
-  /** Refuses creates of a country that far exceed its verified traffic; see `unverified-budget.ts`. */
+  /** Refuses messages to a country that far exceed its verified traffic; see `unverified-budget.ts`. */
   unverifiedBudget: Type.Optional(Type.Object({
     mode: Type.Enum(['off', 'monitor', 'enforce']),
     share: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
@@ -86,16 +88,21 @@ export type Apps = {
   replace (apps: App[]): void
 }
 
-/** The API key of the sandbox app. */
+/** The API key and the id of the sandbox app. */
 export const sandboxKey = 'vgk_sandbox'
+export const sandboxAppId = 'sandbox'
 
 /** The app of the sandbox. */
 export function sandboxApp (publicUrl: string): App {
   return {
-    id: 'sandbox', name: 'Sandbox', includeProfile: true, allowedReturnUrls: [`${publicUrl}/`, 'http://localhost/'],
+    id: sandboxAppId, name: 'Sandbox', includeProfile: true, allowedReturnUrls: [`${publicUrl}/`, 'http://localhost/'],
     keys: [{ sha256: hashKey(sandboxKey), scopes: [...scopes] }],
     // Developers use the same few numbers again and again.
-    limits: { createsPerNumberPerHour: null, wrongCodesPerNumberPerHour: null, createsPerPrefixPerHour: null },
+    limits: {
+      createsPerNumberPerHour: null, wrongCodesPerNumberPerHour: null, wrongCodesPerNumberPerDay: null,
+      createsPerPrefixPerHour: null,
+    },
+    unverifiedBudget: { mode: 'off' },
   }
 }
 

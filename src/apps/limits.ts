@@ -1,35 +1,59 @@
-import type { App, LimitName } from './apps.ts'
+import type { App, Apps, LimitName } from './apps.ts'
 import { ApiError, type RefusalCause } from '../core/errors.ts'
+import type { Reason } from '../core/reasons.ts'
+import type { Verification } from '../core/verification.ts'
 import { type Sealer, numberTag } from '../store/sealing.ts'
 import type { Counter, CounterExceeded } from '../store/record-store.ts'
 import { networkOf } from '../net.ts'
 
-/**
- * What the limits of a create depend on. `numberName`: the keyed hash of app and number, which names its counters.
- * `takesCodes`: the workflow has a method whose codes can be guessed.
- */
-export type CreateFacts = {
-  phoneNumber: string | null, numberName: string | null, country: string | null, ip: string | null, takesCodes: boolean,
+/** Whose number is counted. */
+export type Target = Pick<Verification, 'appId' | 'phoneNumber' | 'country'>
+
+/** What is about to start. `isFirstMessage`: the verification has sent no message before. */
+export type StartFacts = {
+  name: string, sendsMessage?: boolean, codeAttempts?: number, maxPerNumberPerDay?: number, isFirstMessage: boolean,
 }
 
+/**
+ * How a workflow goes on without a method: its attempt is skipped with this reason. Null shows nothing about other apps
+ * and numbers. `isOfEveryMessage`: no other method may send a message now either.
+ */
+export type Skip = { reason: Reason | null, isOfEveryMessage: boolean }
+/** Why something was refused. `skip` is there when the refusal concerns methods. */
+export type LimitRefusal = { error: ApiError, skip?: Skip }
+
+/**
+ * Exact limits: the store counts in the same write that begins what is counted. What a stranger can do to a number
+ * (send messages to it, submit wrong codes for it) closes methods that send messages, and never a silent one.
+ */
 export type Limits = {
-  /** The counters of a create, for the write that inserts the record: each must be below the app's limit. */
-  forCreate (app: App, facts: CreateFacts, at: number): Counter[]
-  /**
-   * The counter of wrong codes, which must be below the app's limit before a code is checked. Null: an app that no
-   * longer exists has the default limit.
-   */
-  forCode (app: App | null, numberName: string, at: number): Counter[]
-  /** The counter that counts one more wrong code. */
-  forWrongCode (numberName: string, at: number): Counter[]
-  /** The error for a counter that has reached its limit. Throws `TypeError` for a counter of something else. */
-  refuse (exceeded: CounterExceeded, phoneNumber: string | null): ApiError
+  /** The counters of every create. */
+  forCreate (app: App, ip: string | null, at: number): Counter[]
+  /** The counters of an attempt that starts: of its message, and of the codes that it would accept. */
+  forStart (target: Target, start: StartFacts, at: number): Counter[]
+  /** The counters of a message that is sent again. */
+  forMessage (target: Target, at: number): Counter[]
+  /** The counters of wrong codes, which must be below the app's limits before a code is checked. */
+  forCode (target: Target, at: number): Counter[]
+  /** The counters that count one more wrong code. */
+  forWrongCode (target: Target, at: number): Counter[]
+  /** What a counter means that has reached its limit. Throws `TypeError` for a counter of something else. */
+  refuse (exceeded: CounterExceeded, phoneNumber: string | null): LimitRefusal
+}
+
+/** Messages to one number over all apps. `exemptApp`: the id of the sandbox's app. */
+export type NumberLimits = { perHour: number, perDay: number, exemptApp: string | null }
+
+export type LimitsParts = {
+  sealer: Pick<Sealer, 'keyedHash' | 'names'>
+  apps: Pick<Apps, 'byId'>
+  messagesPerNumber: NumberLimits
 }
 
 export const defaultLimits: Readonly<Record<LimitName, number | null>> = {
-  requestsPerMinute: 6000, createsPerMinute: 600,
-  createsPerNumberPerHour: 10, wrongCodesPerNumberPerHour: 15, createsPerIpPerHour: null, createsPerPrefixPerHour: 100,
-  createsPerCountryPerHour: null,
+  requestsPerMinute: 6000, createsPerMinute: 600, createsPerNumberPerHour: 10, messagesPerAppPerHour: null,
+  wrongCodesPerNumberPerHour: 15, wrongCodesPerNumberPerDay: 50, createsPerIpPerHour: null,
+  createsPerPrefixPerHour: 100, createsPerCountryPerHour: null,
 }
 
 /** The app's limit, or the default, which also holds for an app that no longer exists. Null: no limit. */
@@ -37,59 +61,125 @@ export const limitOf = (app: App | null, name: LimitName): number | null =>
   app?.limits?.[name] === undefined ? defaultLimits[name] : app.limits[name]
 
 const hourMs = 3_600_000
+const dayMs = 24 * hourMs
 const prefixDropsDigits = 4
 
+const [hour, day] = [{ windowMs: hourMs }, { windowMs: dayMs }]
+/** The method is skipped for a cause that the app may know, because it lies with the app itself. */
+const retried = { reason: 'recently_tried', isOfEveryMessage: false } as const
+const guessed = { reason: 'code_attempts_exhausted', isOfEveryMessage: false } as const
+/** The cause may lie with another app, or with other numbers: the reason shows nothing about it. */
+const unexplained = { reason: null, isOfEveryMessage: true }
+
+const wrongCodes = { cause: 'code_limit', skip: guessed, detail: 'Too many wrong codes for this number.' } as const
+const messages = { cause: 'message_limit', skip: unexplained, detail: 'Too many messages to this number.' } as const
+
+/** The names of the counters in Redis begin with these. */
 const kinds = {
   creates: {
-    limit: 'createsPerNumberPerHour', cause: 'number_limit', detail: 'Too many verifications of this number.',
+    ...hour, cause: 'number_limit', skip: { ...retried, isOfEveryMessage: true },
+    detail: 'Too many verifications of this number.',
   },
-  codes: { limit: 'wrongCodesPerNumberPerHour', cause: 'code_limit', detail: 'Too many wrong codes for this number.' },
-  ip: { limit: 'createsPerIpPerHour', cause: 'ip_limit', detail: 'Too many verifications from this address.' },
+  starts: { ...day, cause: 'number_limit', skip: retried, detail: 'Too many verifications of this number.' },
+  codes: { ...hour, ...wrongCodes },
+  dayCodes: { ...day, ...wrongCodes },
+  messages: { ...hour, ...messages },
+  dayMessages: { ...day, ...messages },
+  app: { ...hour, cause: 'app_message_limit', skip: unexplained, detail: 'This app sends too many messages.' },
   prefix: {
-    limit: 'createsPerPrefixPerHour', cause: 'prefix_limit', detail: 'Too many verifications of numbers like this one.',
+    ...hour, cause: 'prefix_limit', skip: unexplained, detail: 'Too many verifications of numbers like this one.',
   },
   country: {
-    limit: 'createsPerCountryPerHour', cause: 'country_limit',
-    detail: 'Too many verifications of numbers of this country.',
+    ...hour, cause: 'country_limit', skip: unexplained, detail: 'Too many verifications of numbers of this country.',
   },
-} as const satisfies Record<string, { limit: LimitName, cause: RefusalCause, detail: string }>
+  ip: { ...hour, cause: 'ip_limit', skip: undefined, detail: 'Too many verifications from this address.' },
+} as const satisfies Record<
+  string, { windowMs: number, cause: RefusalCause, skip: Skip | undefined, detail: string }
+>
 type Kind = keyof typeof kinds
 const isKind = (word: string): word is Kind => Object.hasOwn(kinds, word)
 
-/** Exact limits: the store counts in the same write that inserts the record. Counter names are keyed hashes. */
-export function createLimits ({ sealer }: { sealer: Pick<Sealer, 'keyedHash' | 'names'> }): Limits {
-  const count = (kind: Kind, name: string, below: number | null, at: number, add = 1): Counter[] =>
-    below === null ? [] : [{ name: `${kind}.${name}`, add, below, expiresAt: at + hourMs }]
+/** Counter names are keyed hashes. */
+export function createLimits ({ sealer, apps, messagesPerNumber }: LimitsParts): Limits {
+  const { perHour, perDay, exemptApp } = messagesPerNumber
+  const nameOf = (purpose: string, text: string): string => sealer.names(purpose, text)[0]?.name ?? ''
+  const count = (kind: Kind, name: string, below: number | null, at: number, partition?: number): Counter[] =>
+    below === null ? [] : [{
+      name: `${kind}.${name}`, add: 1, below, expiresAt: at + kinds[kind].windowMs,
+      ...partition === undefined ? {} : { partition },
+    }]
 
   /** A counter that belongs to no single number, so that its own name decides its partition. */
-  function countShared (kind: Kind, app: App, text: string | null, at: number): Counter[] {
-    const below = limitOf(app, kinds[kind].limit)
-    if (text === null || below === null) return []
-    return sealer.names(kind, `${app.id} ${text}`).slice(0, 1).map(({ name, partition }) =>
-      ({ name: `${kind}.${name}`, add: 1, below, expiresAt: at + hourMs, partition }))
+  function countShared (kind: Kind, text: string, below: number | null, at: number): Counter[] {
+    if (below === null) return []
+    const [key] = sealer.names(kind, text)
+    return count(kind, key?.name ?? '', below, at, key?.partition)
+  }
+
+  function forMessage ({ appId, phoneNumber }: Target, at: number): Counter[] {
+    if (phoneNumber === null) return []
+    const sent = countShared('app', appId, limitOf(apps.byId(appId), 'messagesPerAppPerHour'), at)
+    if (appId === exemptApp) return sent
+    const name = nameOf('messages', phoneNumber)
+    const partition = sealer.names('place', phoneNumber)[0]?.partition
+    return [
+      ...count('messages', name, perHour, at, partition), ...count('dayMessages', name, perDay, at, partition), ...sent,
+    ]
+  }
+
+  /** The first message of a verification counts the verification itself. */
+  function forFirstMessage ({ appId, phoneNumber, country }: Target, at: number): Counter[] {
+    if (phoneNumber === null) return []
+    const app = apps.byId(appId)
+    const prefix = phoneNumber.slice(0, -prefixDropsDigits)
+    return [
+      ...count('creates', nameOf('number', `${appId} ${phoneNumber}`), limitOf(app, 'createsPerNumberPerHour'), at),
+      ...countShared('prefix', `${appId} ${prefix}`, limitOf(app, 'createsPerPrefixPerHour'), at),
+      ...country === undefined
+        ? []
+        : countShared('country', `${appId} ${country}`, limitOf(app, 'createsPerCountryPerHour'), at),
+    ]
+  }
+
+  function forCode ({ appId, phoneNumber }: Target, at: number): Counter[] {
+    if (phoneNumber === null) return []
+    const [app, name] = [apps.byId(appId), nameOf('number', `${appId} ${phoneNumber}`)]
+    return [
+      ...count('codes', name, limitOf(app, 'wrongCodesPerNumberPerHour'), at),
+      ...count('dayCodes', name, limitOf(app, 'wrongCodesPerNumberPerDay'), at),
+    ].map(counter => ({ ...counter, add: 0 }))
   }
 
   return {
-    forCreate (app, { phoneNumber, numberName, country, ip, takesCodes }, at) {
-      const ofNumber = numberName === null ? [] : [
-        ...count('creates', numberName, limitOf(app, 'createsPerNumberPerHour'), at),
-        ...takesCodes ? count('codes', numberName, limitOf(app, 'wrongCodesPerNumberPerHour'), at, 0) : [],
-      ]
+    forCreate: (app, ip, at) => ip === null
+      ? []
+      : countShared('ip', `${app.id} ${networkOf(ip)}`, limitOf(app, 'createsPerIpPerHour'), at),
+    forStart (target, { name, sendsMessage, codeAttempts, maxPerNumberPerDay, isFirstMessage }, at) {
+      const { appId, phoneNumber } = target
+      if (sendsMessage !== true || phoneNumber === null) return []
       return [
-        ...ofNumber,
-        ...countShared('ip', app, ip === null ? null : networkOf(ip), at),
-        ...countShared('prefix', app, phoneNumber?.slice(0, -prefixDropsDigits) ?? null, at),
-        ...countShared('country', app, country, at),
+        ...isFirstMessage ? forFirstMessage(target, at) : [],
+        ...codeAttempts === undefined ? [] : forCode(target, at),
+        ...count('starts', nameOf('starts', `${name} ${appId} ${phoneNumber}`), maxPerNumberPerDay ?? null, at),
+        ...forMessage(target, at),
       ]
     },
-    forCode: (app, numberName, at) => count('codes', numberName, limitOf(app, 'wrongCodesPerNumberPerHour'), at, 0),
-    forWrongCode: (numberName, at) => [{ name: `codes.${numberName}`, add: 1, below: null, expiresAt: at + hourMs }],
+    forMessage,
+    forCode,
+    forWrongCode: ({ appId, phoneNumber }, at) => {
+      const name = nameOf('number', `${appId} ${phoneNumber}`)
+      return (['codes', 'dayCodes'] as const).map(kind =>
+        ({ name: `${kind}.${name}`, add: 1, below: null, expiresAt: at + kinds[kind].windowMs }))
+    },
     refuse ({ name, retryAfterMs }, phoneNumber) {
       const kind = name.split('.', 1)[0] ?? ''
       if (!isKind(kind)) throw new TypeError('not a counter of a limit')
-      const { cause, detail } = kinds[kind]
+      const { cause, detail, skip } = kinds[kind]
       const refusal = phoneNumber === null ? { cause } : { cause, numberTag: numberTag(sealer, phoneNumber) }
-      return new ApiError('rate_limited', detail, { retryAfterSeconds: Math.max(1, retryAfterMs / 1000), refusal })
+      const error = new ApiError(
+        'rate_limited', detail, { retryAfterSeconds: Math.max(1, retryAfterMs / 1000), refusal },
+      )
+      return skip === undefined ? { error } : { error, skip }
     },
   }
 }

@@ -1,6 +1,6 @@
 import type { Counters } from '../store/counters.ts'
 
-/** How many verifications were created, and how many were verified. */
+/** How many verifications sent a message (`created`), and how many of these were verified. */
 export type TrafficCount = { created: number, verified: number }
 
 /**
@@ -11,7 +11,8 @@ export type Traffic = { hour: TrafficCount, day: TrafficCount, bestDay: number }
 
 /** The traffic of one country and app. All processes share it. */
 export type TrafficTable = {
-  count (what: keyof TrafficCount, at: number): void
+  /** Adds one, or, with `times` -1, takes one back. */
+  count (what: keyof TrafficCount, at: number, times?: 1 | -1): void
   /** The own counts, and those of the other processes as of the last sync. Null before the first one. */
   read (at: number): Traffic | null
   /** Adds the own counts to the shared ones, and reads those of the other processes. Never rejects. */
@@ -86,13 +87,13 @@ export function createTrafficTable ({ name, counters, now, onError }: TrafficTab
   const sync = (): Promise<void> => syncing ??= share().finally(() => { syncing = null })
 
   return {
-    count (what, at) {
+    count (what, at, times = 1) {
       const hour = hourOf(at)
-      add(hourField(what, hour), 1)
-      if (what === 'verified') add(dayField(dayOf(at)), 1)
+      add(hourField(what, hour), times)
+      if (what === 'verified') add(dayField(dayOf(at)), times)
       if (sums?.hour !== hour) return
-      sums.traffic.hour[what] += 1
-      sums.traffic.day[what] += 1
+      sums.traffic.hour[what] += times
+      sums.traffic.day[what] += times
     },
     read (at) {
       if (shared === null) return null

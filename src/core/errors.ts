@@ -126,9 +126,9 @@ export type ApiErrorCode = keyof typeof apiErrors
 /** Why a request was refused: a closed vocabulary for metrics and the audit log. */
 export const refusalCauses = [
   'unauthenticated', 'forbidden', 'invalid_request', 'rate_limited_app', 'rate_limited_ip', 'rate_limited_client',
-  'rate_limited_creates', 'number_limit', 'code_limit', 'ip_limit', 'prefix_limit', 'country_limit',
-  'country_not_allowed',
-  'unverified_budget', 'overloaded', 'store_unavailable', 'payload_too_large',
+  'rate_limited_creates', 'number_limit', 'message_limit', 'app_message_limit', 'code_limit', 'ip_limit',
+  'prefix_limit', 'country_limit', 'country_not_allowed', 'unverified_budget', 'overloaded', 'store_unavailable',
+  'payload_too_large',
 ] as const
 export type RefusalCause = typeof refusalCauses[number]
 

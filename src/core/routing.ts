@@ -1,17 +1,25 @@
 import { assuranceOf, levelOf, type AssuranceLevel, type MethodAssurance } from './assurance.ts'
 import { decide } from './decide.ts'
 import type { Reason } from './reasons.ts'
-import type { Step } from './verification.ts'
+import type { Attempt, Step } from './verification.ts'
 import type { DecideOptions, Decision } from './events.ts'
 
 /** What the choice of a method depends on, besides the verification. */
 export type RoutingContext = {
   methods: ReadonlyMap<string, {
-    needsPhoneNumber: boolean, needsReturnUrl?: boolean, startsLocally?: boolean, assurance: MethodAssurance,
+    needsPhoneNumber: boolean, needsReturnUrl?: boolean, startsLocally?: boolean, sendsMessage?: boolean,
+    assurance: MethodAssurance,
   }>
   /** Whether the breaker of this method's provider is open. */
   isOpen (method: string): boolean
 }
+
+/** What is known of the messages of each method. */
+export type MessageMethods = ReadonlyMap<string, { sendsMessage?: boolean }>
+
+/** Whether one of these attempts has sent a message, or may have. */
+export const hasSentMessage = (attempts: readonly Attempt[], methods: MessageMethods): boolean =>
+  attempts.some(({ status, method }) => status !== 'skipped' && methods.get(method)?.sendsMessage === true)
 
 /** What the choice of a method depends on in a verification, or in a request for one. */
 export type Known = { phoneNumber: string | null, returnUrl: string | null, minAssurance: AssuranceLevel }

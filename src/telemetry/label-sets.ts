@@ -25,7 +25,7 @@ const except = (excluded: readonly Reason[]): Reason[] => reasonWords.filter(wor
 const expiryReasons: Reason[] = ['attempt_timeout', 'deadline']
 const cancelReasons: Reason[] = ['app_canceled', 'superseded', 'blocked']
 const failureReasons = except([...expiryReasons, ...cancelReasons])
-const skipReasons: Reason[] = ['provider_unavailable', 'recently_tried']
+const skipReasons: Reason[] = ['provider_unavailable', 'recently_tried', 'code_attempts_exhausted']
 const fallbackReasons = except([...cancelReasons, 'deadline'])
 /** What a provider's answer, or a missing answer, can mean. */
 const answerReasons = failureReasons.filter(

@@ -85,14 +85,6 @@ export function createCreate (parts: CreateParts): Create {
     }
   }
 
-  function countersOf ({ app, request, asked, workflow, keys }: Plan, at: number) {
-    return policies.limits.forCreate(app, {
-      phoneNumber: asked?.number ?? null, numberName: keys[0]?.name ?? null, country: countryOf(asked),
-      ip: request.device?.ip ?? null,
-      takesCodes: workflow.some(({ method }) => methods.get(method)?.codeAttempts !== undefined),
-    }, at)
-  }
-
   function newVerification (
     { app, request, asked, workflow, minAssurance, key }: Plan, claim: KeyClaim, at: number, traceparent: string | null,
   ): NewVerification {
@@ -110,23 +102,18 @@ export function createCreate (parts: CreateParts): Create {
     }
   }
 
-  return async (app, request, idempotencyKey) => {
-    const planned = plan(app, request, idempotencyKey)
+  async function create (planned: Plan): Promise<Verification> {
+    const { app, request, asked } = planned
     const at = now()
-    try {
-      if (planned.asked !== null) policies.country.assertAllowed(app, planned.asked, at)
-    } catch (refusal) {
-      const earlier = await replays.findEarlier(planned.key)
-      if (earlier === null) throw refusal
-      return earlier
-    }
+    if (asked !== null) policies.country.assertAllowed(app, asked)
     const partition = planned.keys[0]?.partition ?? randomPartition()
     let claim: KeyClaim = { id: ids.newId(app.id, partition), hash: planned.key.fingerprints[0] ?? '', at }
     const traceparent = tracing.traceparent()
     for (let tries = 0; tries < maxTries; tries += 1) {
       const triedAt = tries === 0 ? at : now()
       const inserted = await transitions.insert(
-        newVerification(planned, claim, triedAt, traceparent), triedAt, countersOf(planned, triedAt),
+        newVerification(planned, claim, triedAt, traceparent), triedAt,
+        policies.limits.forCreate(app, request.device?.ip ?? null, triedAt),
       )
       if ('stored' in inserted) return (await start(inserted)).record
       const next = await resolveConflict(planned, inserted, claim)
@@ -134,6 +121,19 @@ export function createCreate (parts: CreateParts): Create {
       claim = next
     }
     throw new ApiError('overloaded', 'Too many requests for this number at the same time.', { retryAfterSeconds: 1 })
+  }
+
+  return async (app, request, idempotencyKey) => {
+    const planned = plan(app, request, idempotencyKey)
+    try {
+      return await create(planned)
+    } catch (error) {
+      // A repeated request creates nothing, so no policy refuses it.
+      const isRefused = error instanceof ApiError && error.extra.refusal !== undefined
+      const earlier = isRefused ? await replays.findEarlier(planned.key) : null
+      if (earlier === null) throw error
+      return earlier
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import type { UnverifiedBudget } from '../apps/unverified-budget.ts'
+import { hasSentMessage, type MessageMethods } from '../core/routing.ts'
 import type { Verification } from '../core/verification.ts'
 import { numberTag, type Sealer } from '../store/sealing.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -10,11 +11,12 @@ export type Observer = (before: Verification | null, after: Verification) => voi
 export type ObserverParts = {
   metrics: Pick<Metrics, 'countChange'>
   budget: Pick<UnverifiedBudget, 'count'>
+  methods: MessageMethods
   sealer: Pick<Sealer, 'keyedHash'>
   log: Pick<Logger, 'info'>
 }
 
-export function createObserver ({ metrics, budget, sealer, log }: ObserverParts): Observer {
+export function createObserver ({ metrics, budget, methods, sealer, log }: ObserverParts): Observer {
   /** The number appears as a tag, by which support can search the log (`npm run tag`). */
   const logFields = ({ id, appId, phoneNumber }: Verification) =>
     ({ verificationId: id, app: appId, numberTag: phoneNumber === null ? null : numberTag(sealer, phoneNumber) })
@@ -29,8 +31,7 @@ export function createObserver ({ metrics, budget, sealer, log }: ObserverParts)
       log.info({ ...logFields(after), status, reason, method }, 'verification ended')
     }
     metrics.countChange(before, after)
-    if (country === undefined) return
-    if (before === null) budget.count(appId, country, 'created', after.createdAt)
-    if (hasEnded && status === 'verified') budget.count(appId, country, 'verified', after.updatedAt)
+    if (country === undefined || !hasEnded || status !== 'verified') return
+    if (hasSentMessage(after.attempts, methods)) budget.count(appId, country, 'verified', after.updatedAt)
   }
 }

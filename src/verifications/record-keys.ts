@@ -1,9 +1,12 @@
+import type { Method } from '../adapters/adapter.ts'
+import type { Limits } from '../apps/limits.ts'
 import type { Event, Effect } from '../core/events.ts'
+import { hasSentMessage } from '../core/routing.ts'
 import { dueAt, type Verification } from '../core/verification.ts'
 import { partitionOfHash } from '../store/keys.ts'
 import type { Claim, ClaimRelease, Counter, IndexEntry } from '../store/record-store.ts'
 import type { KeyName, Sealer } from '../store/sealing.ts'
-import { claimOwner, singleUseMs, singleUseText, type SingleUseOf } from './single-use.ts'
+import { appOwner, singleUseMs, singleUseText, type SingleUseOf } from './single-use.ts'
 
 /**
  * Under which keys a verification is stored, and for how long. All names are keyed hashes, so Redis shows no number and
@@ -28,13 +31,15 @@ export type Change = {
   before: Verification | null, event: Event | null, after: Verification, effect: Effect | null, at: number,
 }
 
+/** What restricts the start of a method. */
+type StartRules = Partial<Pick<Method, 'oncePerNumberMs' | 'sendsMessage' | 'codeAttempts' | 'maxPerNumberPerDay'>>
+
 /** What the names, claims and counters of a write depend on. */
 export type WriteContext = {
   names: Sealer['names']
-  methods: ReadonlyMap<string, { oncePerNumberMs?: number }>
+  methods: ReadonlyMap<string, StartRules>
   singleUseOf: SingleUseOf
-  /** Counters of a typed code, which must be below the app's limit, and of a wrong code. `name`: of app and number. */
-  codeCounters (appId: string, name: string, event: 'submitted' | 'incorrect', at: number): Counter[]
+  limits: Pick<Limits, 'forStart' | 'forMessage' | 'forCode' | 'forWrongCode'>
   retentionMs: number
 }
 
@@ -49,13 +54,13 @@ const eraseMs = 3_600_000
 
 /** Everything that one write claims, counts, releases and indexes. Pure. */
 export function writesOf (change: Change, context: WriteContext): Writes {
-  const { before, event, after, at } = change
+  const { before, after } = change
   const { names, retentionMs } = context
   const isIndexed = before?.phoneNumber !== after.phoneNumber
   const isNumberUsed = isIndexed || after.status !== 'pending'
   const number = after.phoneNumber !== null && isNumberUsed ? numberKeys(names, after.appId, after.phoneNumber) : []
   return {
-    counters: before === null || event === null ? [] : countersOf(before, event, at, context),
+    counters: [...startCounters(change, context), ...eventCounters(change, context)],
     releases: releasesOf(change, number, context),
     indexes: isIndexed ? indexEntries(after, number, context) : [],
     claims: [
@@ -136,7 +141,7 @@ function startClaims ({ after, effect, at }: Change, { names, methods }: WriteCo
   const method = effect === 'start' ? after.attempts.at(-1)?.method : undefined
   const everyMs = method === undefined ? undefined : methods.get(method)?.oncePerNumberMs
   if (everyMs === undefined || after.phoneNumber === null) return []
-  const value = claimOwner(after, after.attempts.length - 1)
+  const value = appOwner(after, after.attempts.length - 1)
   const places = names('place', after.phoneNumber)
   return names('once', `${method} ${after.phoneNumber}`).map(({ name }, index): TypedClaim =>
     ({ type: 'once', name, partition: places[index]?.partition ?? 0, value, expiresAt: at + everyMs }))
@@ -150,16 +155,29 @@ function singleUseClaims ({ before, event, at }: Change, { names, singleUseOf }:
     .map((key): TypedClaim => ({ ...key, type: 'singleUse', value: used.owner, expiresAt: at + singleUseMs }))
 }
 
+/** Whether the change adds an attempt that is about to start. A start that is repeated was counted before. */
+export const beginsAttempt = ({ before, after, effect }: Pick<Change, 'before' | 'after' | 'effect'>): boolean =>
+  effect === 'start' && after.attempts.length > (before?.attempts.length ?? 0)
+
+/** What an attempt that is about to start counts: its message, if it sends one. */
+function startCounters (change: Change, { methods, limits }: WriteContext): Counter[] {
+  const { after, at } = change
+  const name = after.attempts.at(-1)?.method ?? ''
+  const method = methods.get(name)
+  if (method === undefined || !beginsAttempt(change)) return []
+  const isFirstMessage = !hasSentMessage(after.attempts.slice(0, -1), methods)
+  return limits.forStart(after, { ...method, name, isFirstMessage }, at)
+}
+
 /**
  * A typed code is checked only while the number has tries left; a wrong code counts for the number, whatever the
  * verification.
  */
-function countersOf (before: Verification, event: Event, at: number, { names, codeCounters }: WriteContext): Counter[] {
-  if (before.phoneNumber === null) return []
-  const isIncorrect = event.type === 'codeIncorrect'
-  if (!isIncorrect && !isTypedCode(before, event)) return []
-  const [key] = names('number', `${before.appId} ${before.phoneNumber}`)
-  return codeCounters(before.appId, key?.name ?? '', isIncorrect ? 'incorrect' : 'submitted', at)
+function eventCounters ({ before, event, at }: Change, { limits }: WriteContext): Counter[] {
+  if (before === null || event === null) return []
+  if (event.type === 'resendRequested') return limits.forMessage(before, at)
+  if (event.type === 'codeIncorrect') return before.phoneNumber === null ? [] : limits.forWrongCode(before, at)
+  return isTypedCode(before, event) ? limits.forCode(before, at) : []
 }
 
 function isTypedCode ({ attempts }: Verification, event: Event): boolean {

@@ -28,6 +28,20 @@ export const singleUseText = ({ provider, kind, text }: Omit<SingleUse, 'owner'>
 export const claimOwner = ({ id }: Pick<Verification, 'id'>, index: number): string =>
   hash('sha256', `holder ${id} ${index}`, 'base64url')
 
+/** The value of a claim that is compared between apps: it tells its own app from others, and names neither. */
+export function appOwner ({ id, appId }: Pick<Verification, 'id' | 'appId'>, index: number): string {
+  const owner = claimOwner({ id }, index)
+  return `${owner}.${appMark(owner, appId)}`
+}
+
+/** Whether a verification of this app holds a claim with such a value. */
+export function isOwnedBy (appId: string, value: string): boolean {
+  const [owner = '', mark] = value.split('.')
+  return mark === appMark(owner, appId)
+}
+
+const appMark = (owner: string, appId: string): string => hash('sha256', `app ${owner} ${appId}`, 'base64url')
+
 /** The value of the claim of a provider id by which callbacks are found: it names the attempt. */
 const findableOwner = ({ id }: Pick<Verification, 'id'>, index: number): string => `${id} ${index}`
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { createRoutingContext, type AdapterMap, type Methods } from '../adapters/guard.ts'
-import type { Apps } from '../apps/apps.ts'
 import type { CountryPolicy } from '../apps/country-policy.ts'
 import type { Limits } from '../apps/limits.ts'
+import type { MessagePolicy } from '../apps/message-policy.ts'
 import type { UnverifiedBudget } from '../apps/unverified-budget.ts'
 import { isCodeIncorrect } from '../core/errors.ts'
 import type { Verification } from '../core/verification.ts'
@@ -35,6 +35,7 @@ import { createReadReturn } from './read-return.ts'
 import { createResend } from './resend.ts'
 import { createResolve, type Resolve } from './resolve.ts'
 import { idempotencyReleases } from './record-keys.ts'
+import { createRoutedWriter } from './routed-writer.ts'
 import { createSingleUse } from './single-use.ts'
 import { createStart } from './start.ts'
 import { createTransitions } from './transitions.ts'
@@ -43,7 +44,7 @@ import { createWriter } from './writer.ts'
 export type VerificationsParts = {
   storage: { store: Store<Verification>, sealer: Sealer, ids: Ids, changeFeed: ChangeFeed, retentionMs: number }
   providers: { adapters: AdapterMap, methods: Methods, publicUrl: string }
-  apps: { apps: Pick<Apps, 'byId'>, limits: Limits, country: CountryPolicy, budget: Pick<UnverifiedBudget, 'count'> }
+  apps: { limits: Limits, country: CountryPolicy, messages: MessagePolicy, budget: Pick<UnverifiedBudget, 'count'> }
   work: { queues: Pick<Queues, 'resolve'>, executor: InlineExecutor | null, deliveries: Deliveries }
   telemetry: { metrics: Metrics, log: Logger, tracing: Tracing }
   now: () => number
@@ -55,21 +56,23 @@ export function createVerifications (parts: VerificationsParts): Gateway {
     storage, providers: { adapters, methods, publicUrl }, work: { queues, executor, deliveries }, telemetry, now,
   } = parts
   const { store, sealer, ids, changeFeed, retentionMs } = storage
-  const { apps, limits, country, budget } = parts.apps
+  const { limits, country, messages, budget } = parts.apps
   const { metrics, log, tracing } = telemetry
   const { names } = sealer
 
   const providerCalls = createProviderCalls({ adapters, ids, publicUrl, log, now })
   const write = createWriter({
-    store, limits, deliveries, observe: createObserver({ metrics, budget, sealer, log }),
-    context: {
-      names, methods, retentionMs, singleUseOf: createSingleUse({ adapters, providerCalls }),
-      codeCounters: (appId, name, event, at) =>
-        event === 'incorrect' ? limits.forWrongCode(name, at) : limits.forCode(apps.byId(appId), name, at),
+    store, limits, deliveries, observe: createObserver({ metrics, budget, methods, sealer, log }),
+    context: { names, methods, retentionMs, limits, singleUseOf: createSingleUse({ adapters, providerCalls }) },
+  })
+  const routedWrite = createRoutedWriter({
+    write, providerCalls, messages, routing: createRoutingContext(adapters, methods),
+    recordSkipped ({ id, appId }, refusal) {
+      metrics.countRefused(refusal.cause)
+      log.warn({ audit: 'refused', app: appId, verificationId: id, ...refusal }, 'audit')
     },
   })
-  const routing = createRoutingContext(adapters, methods)
-  const transitions = createTransitions({ store, write, routing, providerCalls, retentionMs, now })
+  const transitions = createTransitions({ store, write: routedWrite, providerCalls, retentionMs, now })
   const dispatch = createDispatch({
     transitions, queues, executor, sealer, log, resolve: stored => resolve(stored, { isFirst: true, isLastTry: false }),
   })

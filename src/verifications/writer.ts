@@ -1,4 +1,4 @@
-import type { Limits } from '../apps/limits.ts'
+import type { LimitRefusal, Limits } from '../apps/limits.ts'
 import type { Event, Decision, Effect } from '../core/events.ts'
 import type { Verification } from '../core/verification.ts'
 import { webhookEventsOf } from '../core/webhook-events.ts'
@@ -23,12 +23,14 @@ export type Written = { stored: Current, effect: Effect | null, at: number }
 export type WriteConflict = { type: 'version' | 'id', holder: null } | {
   type: TypedClaim['type'], holder: ClaimConflict,
 }
+/** The method that is about to start has reached a limit. */
+export type StartRefusal = { type: 'limit' } & Required<LimitRefusal>
 
 /**
  * Writes a decision together with its claims, counters, indexes and webhook deliveries, in one step. Throws `ApiError`
- * rate_limited when a counter has reached its limit.
+ * rate_limited when a counter has reached its limit that does not concern a start.
  */
-export type Writer = (change: Change) => Promise<Written | WriteConflict>
+export type Writer = (change: Change) => Promise<Written | WriteConflict | StartRefusal>
 
 export type WriterParts = {
   store: Pick<Store<Verification>, 'insert' | 'save'>
@@ -46,11 +48,13 @@ export function createWriter ({ store, context, limits, deliveries, observe }: W
     const writes = writesOf({ before, event, after: next, effect, at }, context)
     const siblings = staged.map(({ sibling }) => sibling)
     const result = stored === null
-      ? await store.insert(next.id, next, { ...writes, siblings, counters })
+      ? await store.insert(next.id, next, { ...writes, siblings, counters: [...counters, ...writes.counters] })
       : await store.save(next.id, stored.version, next, { ...writes, siblings, publish: String(next.revision) })
     if (!('version' in result)) {
-      if ('counterExceeded' in result) throw limits.refuse(result.counterExceeded, next.phoneNumber)
-      return conflictOf(result, writes.claims)
+      if (!('counterExceeded' in result)) return conflictOf(result, writes.claims)
+      const { error, skip } = limits.refuse(result.counterExceeded, next.phoneNumber)
+      if (effect !== 'start' || skip === undefined) throw error
+      return { type: 'limit', error, skip }
     }
     observe(before, next)
     for (const [index, { delivery }] of staged.entries()) {

@@ -28,25 +28,18 @@ t.test('which countries the lists allow', async t => {
   }
 })
 
-/** A policy whose budget is, or is not, exceeded. */
-function start (exceeded: { retryAfterMs: number } | null = null) {
+/** A policy, and what it counts and logs. */
+function start () {
   const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
   const metrics = createMetrics({ providers: {}, queues: [], storeErrorCodes: [] })
   const lines: string[] = []
-  const asked: unknown[] = []
   const policy = createCountryPolicy({
-    budget: {
-      exceeded: ({ id }, country, at) => {
-        asked.push([id, country, at])
-        return exceeded
-      },
-    },
     sealer, metrics, log: createLogger('info', { write: line => { lines.push(line) } }),
   })
   /** The error that the policy throws, or null. */
   const refusalOf = (more: Partial<App>, country: string | null = 'GB'): ApiError | null => {
     try {
-      policy.assertAllowed(app(more), { number, country }, 1_000)
+      policy.assertAllowed(app(more), { number, country })
       return null
     } catch (error) {
       if (error instanceof ApiError) return error
@@ -58,7 +51,7 @@ function start (exceeded: { retryAfterMs: number } | null = null) {
     return Number(new RegExp(`^verigate_monitored_requests_total\\{cause="${cause}"\\} (\\d+)$`, 'm').exec(text)?.[1])
   }
   const logged = () => lines.map(line => JSON.parse(line))
-  return { refusalOf, asked, lines, logged, monitored, numberTag: numberTag(sealer, number) }
+  return { refusalOf, lines, logged, monitored, numberTag: numberTag(sealer, number) }
 }
 
 t.test('a country that is not allowed', async t => {
@@ -76,17 +69,4 @@ t.test('a country that is not allowed', async t => {
   ])
   t.equal(await monitored('country_not_allowed'), 1)
   t.notMatch(lines.join(), '7700900')
-})
-
-t.test('a country that exceeds its budget of unverified creates', async t => {
-  const { refusalOf, asked, lines, logged, monitored, numberTag } = start({ retryAfterMs: 90_500 })
-  t.equal(refusalOf({ unverifiedBudget: { mode: 'off' } }), null)
-  t.equal(lines.length, 0)
-  t.equal(refusalOf({}), null, 'monitored by default')
-  t.match(logged(), [{ audit: 'monitored', cause: 'unverified_budget', numberTag }])
-  t.equal(await monitored('unverified_budget'), 1)
-  t.match(refusalOf({ unverifiedBudget: { mode: 'enforce' } }, null), {
-    apiCode: 'rate_limited', extra: { retryAfterSeconds: 90.5, refusal: { cause: 'unverified_budget', numberTag } },
-  })
-  t.strictSame(asked, [['shop', 'GB', 1_000], ['shop', '001', 1_000]])
 })

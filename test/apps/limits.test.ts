@@ -1,19 +1,28 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import type { App } from '../../src/apps/apps.ts'
-import { createLimits, limitOf, type CreateFacts } from '../../src/apps/limits.ts'
+import { createApps, type App } from '../../src/apps/apps.ts'
+import { createLimits, limitOf, type StartFacts, type Target } from '../../src/apps/limits.ts'
 import { createSealer, numberTag } from '../../src/store/sealing.ts'
 
 const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
-const limits = createLimits({ sealer })
-const at = 1_000
-const app = (more: App['limits'] = {}): App => ({ id: 'shop', name: 'Shop', keys: [], limits: more })
-const facts: CreateFacts = {
-  phoneNumber: '+14155550123', numberName: 'tag', country: 'US', ip: '203.0.113.7', takesCodes: true,
-}
-const kinds = (more: App['limits'], changed: Partial<CreateFacts> = {}) => limits
-  .forCreate(app(more), { ...facts, ...changed }, at)
-  .map(({ name, add, below }) => [name.split('.')[0], add, below])
+const [at, hour, day] = [1_000, 3_600_000, 86_400_000]
+const app = (more: App['limits'] = {}, id = 'shop'): App => ({ id, name: 'Shop', keys: [], limits: more })
+const target: Target = { appId: 'shop', phoneNumber: '+14155550123', country: 'US' }
+const otp: StartFacts = { name: 'loud.otp', sendsMessage: true, codeAttempts: 5, isFirstMessage: true }
+
+/** The limits of two apps that have these settings. */
+const limitsOf = (more: App['limits'] = {}, exemptApp: string | null = null) => createLimits({
+  sealer, apps: createApps([app(more), app(more, 'bank')]),
+  messagesPerNumber: { perHour: 6, perDay: 15, exemptApp },
+})
+const starts = (more: App['limits'], start: Partial<StartFacts> = {}, changed: Partial<Target> = {}) => limitsOf(more)
+  .forStart({ ...target, ...changed }, { ...otp, ...start }, at)
+  .map(({ name, add, below, expiresAt }) => [name.split('.')[0], add, below, expiresAt - at])
+const [verification, codes, messages] = [
+  [['creates', 1, 10, hour], ['prefix', 1, 100, hour]],
+  [['codes', 0, 15, hour], ['dayCodes', 0, 50, day]],
+  [['messages', 1, 6, hour], ['dayMessages', 1, 15, day]],
+]
 
 t.test('the limit of an app, or the default', async t => {
   t.equal(limitOf(app({ createsPerMinute: 5 }), 'createsPerMinute'), 5)
@@ -21,66 +30,108 @@ t.test('the limit of an app, or the default', async t => {
   t.equal(limitOf(app({ createsPerMinute: null }), 'createsPerMinute'), null, 'no limit')
   const { limits: _limits, ...withoutLimits } = app()
   t.equal(limitOf(withoutLimits, 'wrongCodesPerNumberPerHour'), 15)
-  t.equal(limitOf(null, 'wrongCodesPerNumberPerHour'), 15, 'an app that no longer exists')
+  t.equal(limitOf(null, 'wrongCodesPerNumberPerDay'), 50, 'an app that no longer exists')
   t.equal(limitOf(app(), 'createsPerIpPerHour'), null)
+  t.equal(limitOf(app(), 'messagesPerAppPerHour'), null)
 })
 
-t.test('the counters of a create', async t => {
-  t.strictSame(kinds({}), [['creates', 1, 10], ['codes', 0, 15], ['prefix', 1, 100]], 'the defaults')
-  t.strictSame(kinds({}, { takesCodes: false }), [['creates', 1, 10], ['prefix', 1, 100]], 'a workflow without codes')
-  const all = {
-    createsPerNumberPerHour: 1, wrongCodesPerNumberPerHour: 2, createsPerIpPerHour: 3, createsPerPrefixPerHour: 4,
-    createsPerCountryPerHour: 5,
-  }
-  t.strictSame(kinds(all), [['creates', 1, 1], ['codes', 0, 2], ['ip', 1, 3], ['prefix', 1, 4], ['country', 1, 5]])
-  t.strictSame(kinds(all, { phoneNumber: null, numberName: null, country: null }), [['ip', 1, 3]], 'without a number')
+t.test('a create counts nothing but the address it comes from', async t => {
+  t.strictSame(limitsOf().forCreate(app(), '203.0.113.7', at), [], 'off by default')
+  const create = (ip: string | null, id = 'shop') => limitsOf().forCreate(app({ createsPerIpPerHour: 3 }, id), ip, at)
+  const [counter] = create('203.0.113.7')
+  t.match(counter, { name: /^ip\.[\w-]{22}$/, add: 1, below: 3, expiresAt: at + hour, partition: Number })
+  t.strictSame(create(null), [])
+  t.not(create('203.0.113.8')[0]?.name, counter?.name)
+  t.equal(create('::ffff:203.0.113.7')[0]?.name, counter?.name)
+  t.strictSame(create('2001:db8::1'), create('2001:db8::ffff'))
+  t.not(create('203.0.113.7', 'bank')[0]?.name, counter?.name, 'another app')
+})
+
+t.test('the counters of a start', async t => {
+  t.strictSame(starts({}), [...verification, ...codes, ...messages], 'the defaults')
+  t.strictSame(starts({}, { isFirstMessage: false }), [...codes, ...messages], 'the verification is counted once')
+  const { codeAttempts: _, ...push } = otp
+  const counted = limitsOf().forStart(target, { ...push, maxPerNumberPerDay: 5 }, at)
   t.strictSame(
-    kinds({ createsPerNumberPerHour: null, wrongCodesPerNumberPerHour: null, createsPerPrefixPerHour: null }), [],
+    counted.map(({ name, below }) => [name.split('.')[0], below]),
+    [['creates', 10], ['prefix', 100], ['starts', 5], ['messages', 6], ['dayMessages', 15]], 'a push takes no code',
   )
-  for (const { expiresAt } of limits.forCreate(app(all), facts, at)) t.equal(expiresAt, 3_601_000)
+  t.strictSame(starts({}, { sendsMessage: false }), [], 'a silent method is counted by nothing')
+  t.strictSame(starts({}, {}, { phoneNumber: null }), [])
+  const none = {
+    createsPerNumberPerHour: null, createsPerPrefixPerHour: null, wrongCodesPerNumberPerHour: null,
+    wrongCodesPerNumberPerDay: null,
+  }
+  t.strictSame(starts(none), messages, 'no app can lift the limits of the gateway')
+  t.strictSame(starts({ ...none, createsPerCountryPerHour: 2, messagesPerAppPerHour: 9 }), [
+    ['country', 1, 2, hour], ...messages, ['app', 1, 9, hour],
+  ])
+  t.strictSame(
+    limitsOf(none, 'shop').forStart(target, otp, at), [], 'the sandbox\'s app sends as many messages as it likes',
+  )
+  t.equal(limitsOf(none, 'shop').forStart({ ...target, appId: 'bank' }, otp, at).length, 2, 'another app does not')
 })
 
 t.test('what shares a counter, whose name shows nothing', async t => {
-  const all = {
-    createsPerIpPerHour: 3, createsPerPrefixPerHour: 4, createsPerCountryPerHour: 5, createsPerNumberPerHour: null,
-    wrongCodesPerNumberPerHour: null,
-  }
-  const names = (changed: Partial<CreateFacts>, id = 'shop') => limits
-    .forCreate({ ...app(all), id }, { ...facts, ...changed }, at)
-    .map(({ name, partition }) => `${name} ${partition}`)
-  const [ip, prefix, country] = names({})
-  t.equal(names({ phoneNumber: '+14155559999' })[1], prefix, 'a prefix leaves out the last four digits')
-  t.not(names({ phoneNumber: '+14155660123' })[1], prefix)
-  t.not(names({ ip: '203.0.113.8' })[0], ip)
-  t.equal(names({ ip: '2001:db8::1' })[0], names({ ip: '2001:db8::ffff' })[0])
-  t.equal(names({ ip: '::ffff:203.0.113.7' })[0], ip)
-  t.not(names({ country: 'GB' })[2], country)
-  for (const [index, name] of names({}, 'bank').entries()) t.not(name, [ip, prefix, country][index], 'another app')
-  t.notMatch(names({}).join(), /4155550|203\.0|\bUS\b/)
+  const names = (changed: Partial<Target> = {}, name = 'loud.otp') => Object.fromEntries(
+    limitsOf({ createsPerCountryPerHour: 9, messagesPerAppPerHour: 9 })
+      .forStart({ ...target, ...changed }, { ...otp, name, maxPerNumberPerDay: 5 }, at)
+      .map(({ name, partition }) => [name.split('.')[0], `${name} ${partition}`]),
+  )
+  const own = names()
+  /** The kinds of counters that the changed target shares with the first one. */
+  const shared = (changed: Partial<Target>, method?: string): string =>
+    Object.entries(names(changed, method)).filter(([kind, name]) => own[kind] === name).map(([kind]) => kind).join()
+  t.equal(shared({ appId: 'bank' }), 'messages,dayMessages', 'only messages are counted over all apps')
+  t.equal(shared({ phoneNumber: '+14155559999' }), 'prefix,country,app', 'a prefix leaves out the last four digits')
+  t.equal(shared({ phoneNumber: '+14155660123' }), 'country,app')
+  t.equal(shared({ country: 'GB' }), 'creates,prefix,codes,dayCodes,starts,messages,dayMessages,app')
+  t.equal(shared({}, 'loud.push'), 'creates,prefix,country,codes,dayCodes,messages,dayMessages,app')
+  t.notMatch(Object.values(own).join(), /4155550|\bUS\b|shop|loud/)
+})
+
+t.test('a message that is sent again counts as a message', async t => {
+  const kinds = limitsOf().forMessage(target, at).map(({ name, add, below }) => [name.split('.')[0], add, below])
+  t.strictSame(kinds, [['messages', 1, 6], ['dayMessages', 1, 15]])
+  t.strictSame(limitsOf().forMessage({ ...target, phoneNumber: null }, at), [])
 })
 
 t.test('the counters of codes', async t => {
-  const expiresAt = 3_601_000
-  const below = (count: number) => [{ name: 'codes.tag', add: 0, below: count, expiresAt }]
-  t.strictSame(limits.forCode(app({ wrongCodesPerNumberPerHour: 3 }), 'tag', at), below(3))
-  t.strictSame(limits.forCode(null, 'tag', at), below(15), 'an app that no longer exists')
-  t.strictSame(limits.forCode(app({ wrongCodesPerNumberPerHour: null }), 'tag', at), [])
-  t.strictSame(limits.forWrongCode('tag', at), [{ name: 'codes.tag', add: 1, below: null, expiresAt }])
+  const name = sealer.keyedHash('number', 'shop +14155550123')
+  const [hourly, daily] = [
+    { name: `codes.${name}`, expiresAt: at + hour }, { name: `dayCodes.${name}`, expiresAt: at + day },
+  ]
+  const limits = limitsOf({ wrongCodesPerNumberPerHour: 3 })
+  t.strictSame(limits.forCode(target, at), [{ ...hourly, add: 0, below: 3 }, { ...daily, add: 0, below: 50 }])
+  t.match(limits.forCode({ ...target, appId: 'gone' }, at), [{ below: 15 }, { below: 50 }])
+  const off = { wrongCodesPerNumberPerHour: null, wrongCodesPerNumberPerDay: null }
+  t.strictSame(limitsOf(off).forCode(target, at), [])
+  t.strictSame(limits.forWrongCode(target, at), [
+    { ...hourly, add: 1, below: null }, { ...daily, add: 1, below: null },
+  ])
 })
 
-t.test('the error of an exceeded limit', async t => {
-  const tagged = numberTag(sealer, facts.phoneNumber ?? '')
-  const causes = {
-    creates: 'number_limit', codes: 'code_limit', ip: 'ip_limit', prefix: 'prefix_limit', country: 'country_limit',
-  }
-  for (const [kind, cause] of Object.entries(causes)) {
-    const refusal = limits.refuse({ name: `${kind}.tag`, retryAfterMs: 1_500 }, facts.phoneNumber)
-    t.match(refusal, {
+t.test('what an exceeded limit means', async t => {
+  const tagged = numberTag(sealer, '+14155550123')
+  const limits = limitsOf()
+  const table = [
+    ['creates', 'number_limit', { reason: 'recently_tried' }], ['starts', 'number_limit', { reason: 'recently_tried' }],
+    ['codes', 'code_limit', { reason: 'code_attempts_exhausted' }],
+    ['dayCodes', 'code_limit', { reason: 'code_attempts_exhausted' }],
+    ['messages', 'message_limit', { reason: null }], ['dayMessages', 'message_limit', { reason: null }],
+    ['app', 'app_message_limit', { reason: null }], ['prefix', 'prefix_limit', { reason: null }],
+    ['country', 'country_limit', { reason: null }], ['ip', 'ip_limit', undefined],
+  ] as const
+  for (const [kind, cause, skip] of table) {
+    const refused = limits.refuse({ name: `${kind}.tag`, retryAfterMs: 1_500 }, target.phoneNumber)
+    t.match(refused.error, {
       apiCode: 'rate_limited', extra: { retryAfterSeconds: 1.5, refusal: { cause, numberTag: tagged } },
     })
-    t.notMatch(refusal.message, '415')
+    t.strictSame(refused.skip?.reason, skip?.reason, kind)
+    t.equal(refused.skip?.isOfEveryMessage, skip && !/codes|starts/i.test(kind), kind)
+    t.notMatch(refused.error.message, '415')
   }
-  t.strictSame(limits.refuse({ name: 'ip.tag', retryAfterMs: 0 }, null).extra, {
+  t.strictSame(limits.refuse({ name: 'ip.tag', retryAfterMs: 0 }, null).error.extra, {
     retryAfterSeconds: 1, refusal: { cause: 'ip_limit' },
   })
   t.throws(() => limits.refuse({ name: 'else.tag', retryAfterMs: 0 }, null), TypeError)

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
-import type { App } from '../../src/apps/apps.ts'
 import type { Traffic } from '../../src/apps/traffic-table.ts'
-import { budgetOf, createUnverifiedBudget, exceededPeriod } from '../../src/apps/unverified-budget.ts'
+import {
+  budgetOf, createUnverifiedBudget, defaultRule, usedShare, type BudgetRule,
+} from '../../src/apps/unverified-budget.ts'
 import { createCounters, type Counters } from '../../src/store/counters.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { connectTo, startRedis, until } from '../helpers/redis.ts'
@@ -34,17 +35,16 @@ t.test('the budget of a country depends on its verified traffic', async t => {
 })
 
 t.test('when the budget is used up', async t => {
-  t.equal(exceededPeriod(traffic(3, 0, 3, 0, 0), rule), null)
-  t.equal(exceededPeriod(traffic(4, 0, 4, 0, 0), rule), 'hour')
-  t.equal(exceededPeriod(traffic(2, 2, 30, 10, 0), rule), 'day')
-  t.equal(exceededPeriod(traffic(100, 90, 1000, 900, 1000), rule), null)
-  t.equal(exceededPeriod(traffic(1000, 0, 1900, 900, 1000), rule), 'day', 'an attack on top of usual traffic')
-  t.equal(exceededPeriod(traffic(1, 0, 1, 0, 0), { share: 0, leastPerDay: 0 }), 'day')
+  const share = (seen: Traffic, of: BudgetRule = rule): number => Math.round(1000 * usedShare(seen, of)) / 1000
+  t.equal(share(traffic(3, 0, 3, 0, 0)), 0.9, 'of the hour')
+  t.equal(share(traffic(4, 0, 4, 0, 0)), 1.2)
+  t.equal(share(traffic(2, 2, 30, 10, 0)), 1, 'of the day')
+  t.equal(share(traffic(100, 90, 1000, 900, 1000)), 0.5)
+  t.equal(share(traffic(1000, 0, 1900, 900, 1000)), 30, 'an attack on top of usual traffic')
+  t.equal(share(traffic(0, 0, 0, 0, 0), { share: 0, leastPerDay: 0 }), Infinity, 'no budget at all')
+  t.equal(share(traffic(0, 5, 0, 5, 0)), 0, 'those of an earlier hour are verified')
+  t.equal(share(traffic(83, 0, 83, 0, 0), defaultRule), 0.996, 'by default 500 a day, 83.3 an hour')
 })
-
-const app = (unverifiedBudget: NonNullable<App['unverifiedBudget']>, id = 'shop'): App => (
-  { id, name: id, keys: [], unverifiedBudget }
-)
 
 /** Processes with shared counters in Redis. The test moves the clock and the timers. */
 async function start (t: Test) {
@@ -62,17 +62,20 @@ async function start (t: Test) {
   }
   // Redis expires by its own clock, so the one of the test must not be behind.
   let time = Date.now() - Date.now() % day + 30 * day
-  const open = () => {
+  const open = (rules: Record<string, BudgetRule>) => {
     const budget = createUnverifiedBudget({
-      counters: counted, now: () => time, onError: error => { throw error },
+      counters: counted, now: () => time, onError: error => { throw error }, ruleOf: appId => rules[appId] ?? null,
     })
     t.teardown(() => budget.close())
     return {
       close: budget.close,
+      ready: () => budget.ready('shop', 'GB'),
       count (what: 'created' | 'verified', times: number, country = 'GB'): void {
         for (let n = 0; n < times; n += 1) budget.count('shop', country, what, time)
       },
-      exceeded: (asked: App, country = 'GB') => budget.exceeded(asked, country, time),
+      takeBack: () => budget.count('shop', 'GB', 'created', time, -1),
+      used: (country = 'GB', appId = 'shop') => budget.usedShare(appId, country, time),
+      highest: () => budget.highestShare(time),
     }
   }
   /** Waits for `count` syncs, of all processes together. */
@@ -86,62 +89,80 @@ async function start (t: Test) {
 
 t.test('a budget is per app and country, over all processes', async t => {
   const { open, synced, pass } = await start(t)
-  const [one, other] = [open(), open()]
-  const strict = app({ mode: 'enforce', share: 0.2, leastPerDay: 60 })
-  await synced(1, () => t.equal(one.exceeded(strict), null, 'before the first sync'))
+  const strict = { share: 0.2, leastPerDay: 60 }
+  const [one, other] = [open({ shop: strict, bank: strict }), open({ shop: strict })]
+  t.equal(one.highest(), 0)
+  await synced(1, () => t.equal(one.used(), null, 'not known before the first sync'))
   one.count('created', 9)
-  t.equal(one.exceeded(strict), null)
+  t.equal(one.used(), 0.9)
   one.count('created', 1)
-  t.match(one.exceeded(strict), { retryAfterMs: hour })
-  t.equal(one.exceeded(strict, 'FR'), null, 'another country')
-  t.equal(one.exceeded({ ...strict, id: 'bank' }), null, 'another app')
-  await synced(3)
-  await synced(1, () => t.equal(other.exceeded(strict), null, 'before the first sync of the other process'))
+  t.equal(one.used(), 1)
+  one.takeBack()
+  t.equal(one.used(), 0.9, 'what was not sent is taken back')
+  one.count('created', 1)
+  await synced(2, () => { one.used('FR'); one.used('GB', 'bank') })
+  t.equal(one.used('FR'), 0, 'another country')
+  t.equal(one.used('GB', 'bank'), 0, 'another app')
+  t.equal(one.used('GB', 'else'), null, 'an app without a budget')
+  t.equal(one.highest(), 1)
+  await synced(4)
+  await synced(1, () => t.equal(other.used(), null))
   pass(90_000)
-  t.match(other.exceeded(strict), { retryAfterMs: hour - 90_000 })
-  t.not(other.exceeded(app({ mode: 'enforce' })), null, 'by default 50 a day, 8.3 an hour')
-  t.equal(other.exceeded(app({ mode: 'enforce', leastPerDay: 66 })), null)
+  t.equal(other.used(), 1, 'the other process knows')
   other.count('verified', 100)
-  t.equal(other.exceeded(strict), null, 'verified ones increase the budget')
-  t.not(one.exceeded(strict), null)
+  t.equal(other.used(), 0, 'verified ones increase the budget')
+  t.equal(one.used(), 1)
   await synced(4)
   await synced(4)
-  t.equal(one.exceeded(strict), null, 'in all processes')
+  t.equal(one.used(), 0, 'in all processes')
+})
+
+t.test('a process that knows nothing yet waits for the counts of the others', async t => {
+  const { open, synced } = await start(t)
+  const [one, other] = [open({ shop: defaultRule }), open({ shop: defaultRule })]
+  one.count('created', 90)
+  await one.close()
+  await synced(1, () => { void other.ready() })
+  await other.ready()
+  t.ok(Number(other.used()) > 1)
 })
 
 t.test('the best of the last days carries a budget, for two weeks', async t => {
   const { open, synced, pass } = await start(t)
-  const first = open()
+  const first = open({})
   first.count('verified', 100)
   await first.close()
   pass(day)
-  const next = open()
-  next.count('created', 10)
+  const half = open({ shop: { share: 0.5, leastPerDay: 0 } })
+  half.count('created', 10)
   await synced(1)
-  t.not(next.exceeded(app({ mode: 'enforce', share: 0.5, leastPerDay: 0 })), null, '50 a day, 8.3 an hour')
-  t.equal(next.exceeded(app({ mode: 'enforce', share: 1, leastPerDay: 0 })), null, '100 a day, 16.7 an hour')
-  await next.close()
+  t.equal(half.used(), 1.2, '50 a day, 8.3 an hour')
+  await half.close()
+  const whole = open({ shop: { share: 1, leastPerDay: 0 } })
+  await synced(1, () => whole.used())
+  t.equal(whole.used(), 0.6, '100 a day, 16.7 an hour')
+  await whole.close()
   pass(15 * day)
-  const last = open()
+  const last = open({ shop: { share: 1, leastPerDay: 1 } })
   last.count('created', 1)
   await synced(1)
-  t.not(last.exceeded(app({ mode: 'enforce', share: 1, leastPerDay: 1 })), null)
+  t.ok(Number(last.used()) >= 1)
 })
 
 t.test('close shares the last counts, and a table that is not used is dropped', async t => {
   const { open, synced, pass, syncs } = await start(t)
-  const strict = app({ mode: 'enforce', share: 0, leastPerDay: 1 })
-  const one = open()
+  const strict = { shop: { share: 0, leastPerDay: 1 } }
+  const one = open(strict)
   await synced(1, () => one.count('created', 1, 'FR'))
   one.count('created', 2)
   await one.close()
-  const other = open()
-  await synced(1, () => other.exceeded(strict))
-  t.not(other.exceeded(strict), null)
+  const other = open(strict)
+  await synced(1, () => other.used())
+  t.ok(Number(other.used()) >= 1)
   pass(2 * hour + 1)
   const before = syncs()
   mock.timers.tick(10 * syncEveryMs)
-  await synced(1, () => other.exceeded(strict, 'FR'))
+  await synced(1, () => other.used('FR'))
   t.equal(syncs(), before + 1, 'only the table in use syncs')
 })
 
@@ -159,16 +180,17 @@ t.test('while Redis is down nothing is exceeded, and no count is lost', async t 
         return { ...sums }
       },
     },
-    now: () => 10 * hour, onError: error => { errors.push(error) },
+    ruleOf: () => ({ share: 0, leastPerDay: 1 }), now: () => 10 * hour, onError: error => { errors.push(error) },
   })
   t.teardown(() => budget.close())
-  const strict = app({ mode: 'enforce', share: 0, leastPerDay: 0 })
   for (let n = 0; n < 5; n += 1) budget.count('shop', 'GB', 'created', 10 * hour)
-  await until(() => errors.length > 0, 'the first sync fails')
-  t.equal(budget.exceeded(strict, 'GB', 10 * hour), null)
+  await budget.ready('shop', 'GB')
+  t.ok(errors.length > 0, 'the first sync fails')
+  t.equal(budget.usedShare('shop', 'GB', 10 * hour), null)
+  t.equal(budget.highestShare(10 * hour), 0)
   isDown = false
   mock.timers.tick(syncEveryMs)
-  await until(() => budget.exceeded(strict, 'GB', 10 * hour) !== null, 'the next sync succeeds')
+  await until(() => budget.usedShare('shop', 'GB', 10 * hour) !== null, 'the next sync succeeds')
   mock.timers.tick(syncEveryMs)
   await budget.close()
   t.strictSame(sums, { c10: 5 }, 'each count is shared exactly once')

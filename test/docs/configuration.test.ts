@@ -70,7 +70,7 @@ t.test('every field of the apps file is described', async t => {
   const budget = Object.fromEntries(rowsOf(sectionOf(text, '### Unverified budget')).map(([name = '', , value = '']) =>
     [plain(name), plain(value)]))
   t.strictSame(
-    budget, { mode: 'monitor', share: String(defaultRule.share), leastPerDay: String(defaultRule.leastPerDay) },
+    budget, { mode: 'enforce', share: String(defaultRule.share), leastPerDay: String(defaultRule.leastPerDay) },
   )
 })
 

@@ -10,11 +10,14 @@ import { freePort, startRedis, until } from '../helpers/redis.ts'
 t.jobs = 3
 t.setTimeout(90_000)
 
+/** What an empty variable or an absent setting means. */
+const defaults = { MESSAGES_PER_NUMBER_PER_HOUR: '', MESSAGES_PER_NUMBER_PER_DAY: '' }
+
 /** Two processes of one gateway, with the shop's limits in both. */
-async function startTwo (t: Test, shop: Partial<App>) {
+async function startTwo (t: Test, shop: Partial<App>, more: Record<string, string> = {}) {
   const redis = await startRedis(t)
   const apps = testApps.map(app => app.id === 'shop' ? { ...app, ...shop } : app)
-  const { environment, url } = await testEnvironment(t, { redisUrl: redis.url, apps })
+  const { environment, url } = await testEnvironment(t, { redisUrl: redis.url, apps, environment: more })
   const port = String(await freePort())
   const processes = await Promise.all(
     [startListening(t, environment), startListening(t, { ...environment, PORT: port })],
@@ -171,13 +174,16 @@ t.test('incorrect codes of a number, across its verifications', { buffered: true
     await clients[0].create({ phoneNumber, workflow: ['otpless.otp'] }),
     { status: 429, body: { code: 'rate_limited' } }, 'a new code does not reset the count',
   )
+  const silent = await clients[0].create({ phoneNumber, workflow: ['truid.phone_check', 'otpless.otp'] })
+  t.equal(silent.status, 201, 'a method that takes no typed code is allowed')
   t.match(
-    await clients[0].create({ phoneNumber, workflow: ['truid.phone_check', 'otpless.otp'] }), { status: 429 },
-    'also behind a method that takes no typed code',
-  )
-  t.equal(
-    (await clients[0].create({ phoneNumber, workflow: ['truid.phone_check'] })).status, 201,
-    'a method that takes no typed code is allowed',
+    await clients[0].call('POST', `/verifications/${silent.body['id']}/next`, { reason: 'not_on_cellular' }),
+    {
+      body: {
+        status: 'failed', reason: 'not_on_cellular',
+        attempts: [{}, { status: 'skipped', reason: 'code_attempts_exhausted' }],
+      },
+    }, 'behind it, too, no code is sent',
   )
   t.equal((await bank.create({ phoneNumber, workflow: ['otpless.otp'] })).status, 201)
   const watcher = new Redis(redis.url)
@@ -277,6 +283,69 @@ t.test('countries, and the budget for those that remain unverified', { buffered:
     ), { cause: /APPS_FILE\/0\/limits/ },
   )
   t.equal((await clients[0].call('GET', '/verifications?reference=r')).status, 200)
+})
+
+t.test('messages to a number, over all apps, and silent methods beside them', { buffered: true }, async t => {
+  const { clients, bank, lines, metric } = await startTwo(t, {}, defaults)
+  const phoneNumber = '+14155550118'
+  const create = (client: Client, workflow = ['otpless.otp']) => client.create({ phoneNumber, workflow })
+  const cancel = (client: Client, { body }: Answer) => client.call('POST', `/verifications/${body['id']}/cancel`)
+  for (let n = 0; n < 11; n += 1) {
+    const silent = await create(clients[n % 2] ?? clients[0], ['truid.phone_check', 'otpless.otp'])
+    t.equal(silent.status, 201, 'a silent create')
+    await cancel(clients[0], silent)
+  }
+  for (let n = 0; n < 6; n += 1) {
+    const client = n % 2 === 0 ? bank : clients[0]
+    const sent = await create(client)
+    t.equal(sent.status, 201, `message ${n + 1}`)
+    await cancel(client, sent)
+  }
+  const refused = await create(clients[1])
+  t.match(refused, { status: 429, body: { code: 'rate_limited', detail: 'Too many messages to this number.' } })
+  t.ok(hourly(refused), `Retry-After ${refused.headers['retry-after']}`)
+  t.equal((await create(bank)).status, 429)
+  const push = await create(bank, ['truecaller.push', 'truid.phone_check'])
+  t.match(push.body['attempts'], [{ status: 'skipped', reason: null }, { status: 'pending' }], 'a push is a message')
+  t.equal((await create(clients[0], ['truid.phone_check'])).status, 201, 'a silent method')
+  t.equal((await clients[0].create({ phoneNumber: '+14155550120', workflow: ['otpless.otp'] })).status, 201)
+  t.equal(await metric('verigate_refused_requests_total{cause="message_limit"}'), 3)
+  const audited = lines().filter(({ cause }) => cause === 'message_limit')
+  t.strictSame(
+    audited.map(({ audit, app }) => `${audit} ${app}`).sort(), ['refused bank', 'refused bank', 'refused shop'],
+  )
+  t.equal(new Set(audited.map(({ numberTag }) => numberTag)).size, 1)
+  t.ok(audited.some(({ verificationId }) => verificationId === push.body['id']), 'also of a method that was skipped')
+})
+
+t.test('599 messages to one country: refused, and reported before that', { buffered: true }, async t => {
+  const { unverifiedBudget: _, limits: __, ...shop } = testApps[0] ?? { id: 'shop', name: 'Shop', keys: [] }
+  const redis = await startRedis(t)
+  const { environment, url, simulators } = await testEnvironment(
+    t, { redisUrl: redis.url, apps: [shop], environment: defaults },
+  )
+  const { logs } = await startListening(t, environment)
+  const client = clientOf(url, keys.shop)
+  const phoneNumber = (n: number): string => `+4915${100 + n}${10_000 + 2 * n}`
+  const first = { phoneNumber: phoneNumber(0), workflow: ['otpless.otp'] }
+  const answers = await Promise.all(
+    Array.from({ length: 599 }, (_, n) => client.create({ ...first, phoneNumber: phoneNumber(n) })),
+  )
+  t.strictSame(
+    [201, 429].map(status => countStatus(answers, status)), [84, 515], 'a sixth of 500, however many at once',
+  )
+  t.equal(
+    simulators.requests.filter(({ path }) => path === '/auth/v1/initiate/otp').length, 84, 'nothing more was sent',
+  )
+  const { text } = (await client.call('GET', '/metrics')).body
+  t.match(text, /^verigate_unverified_budget_used_ratio 1\.008/m)
+  t.match(text, /^verigate_refused_requests_total\{cause="unverified_budget"\} 515$/m)
+  const read = logs.map(readLine)
+  const half = read.findIndex(({ msg }) => msg === 'half of the unverified budget is used')
+  t.match(read[half], { app: 'shop', country: 'DE', level: 40 })
+  t.ok(half < read.findIndex(({ cause }) => cause === 'unverified_budget'), 'before the first refusal')
+  const silent = { phoneNumber: phoneNumber(600), workflow: ['truid.phone_check'] }
+  t.equal((await client.create(silent)).status, 201, 'a silent method')
 })
 
 t.test('without Redis: no create passes uncounted, and each process keeps the limit by itself', {

@@ -31,21 +31,26 @@ const hash = (key: string): string => createHash('sha256').update(key).digest('h
 
 /** Tests use the same few numbers repeatedly. */
 const noLimits = {
-  createsPerNumberPerHour: null, wrongCodesPerNumberPerHour: null, createsPerPrefixPerHour: null,
-  createsPerMinute: null, requestsPerMinute: null,
+  createsPerNumberPerHour: null, wrongCodesPerNumberPerHour: null, wrongCodesPerNumberPerDay: null,
+  createsPerPrefixPerHour: null, createsPerMinute: null, requestsPerMinute: null,
 }
+const noBudget = { mode: 'off' } as const
+const manyMessages = { MESSAGES_PER_NUMBER_PER_HOUR: '999999', MESSAGES_PER_NUMBER_PER_DAY: '999999' }
 
 /** Two apps that cannot see each other's verifications, and a key with read access only. */
 export const testApps: App[] = [
   {
-    id: 'shop', name: 'Shop', limits: noLimits, includeProfile: true, allowedOrigins: [
+    id: 'shop', name: 'Shop', limits: noLimits, unverifiedBudget: noBudget, includeProfile: true, allowedOrigins: [
       'https://shop.example',
     ], allowedReturnUrls: ['https://shop.example/verified', 'https://shop.example/app/', 'com.example.app:/verify'],
     keys: [
       { sha256: hash(keys.shop), scopes: [...scopes] }, { sha256: hash(keys.reader), scopes: ['verifications:read'] },
     ],
   },
-  { id: 'bank', name: 'Bank', limits: noLimits, keys: [{ sha256: hash(keys.bank), scopes: [...scopes] }] },
+  {
+    id: 'bank', name: 'Bank', limits: noLimits, unverifiedBudget: noBudget,
+    keys: [{ sha256: hash(keys.bank), scopes: [...scopes] }],
+  },
 ]
 
 export const webhookSecret = `whsec_${Buffer.alloc(32, 'of the shop').toString('base64')}`
@@ -117,7 +122,7 @@ export async function testEnvironment (
       PORT: String(port), HOST: '127.0.0.1', PUBLIC_URL: url, REDIS_URL: redisUrl ?? (
         await startRedis(t)
       ).url, APPS_FILE: appsFile,
-      SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`, ...simulators.settings, ...environment,
+      SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`, ...simulators.settings, ...manyMessages, ...environment,
     },
   }
 }

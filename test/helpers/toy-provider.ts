@@ -17,7 +17,9 @@ const methods = {
   silent: method({
     defaultRank: 1, isRepeatable: true, evidence: ['code', 'none'], nextActions: ['openUrlOnCellular'],
   }),
-  push: method({ sendsMessage: true, evidence: [], nextActions: ['approveOnDevice'], oncePerNumberMs: 300_000 }),
+  push: method({
+    sendsMessage: true, evidence: [], nextActions: ['approveOnDevice'], oncePerNumberMs: 300_000, maxPerNumberPerDay: 3,
+  }),
   web: method({
     needsPhoneNumber: false, startsLocally: true, defaultRank: 4, evidence: [], nextActions: ['openDeepLink'],
   }),

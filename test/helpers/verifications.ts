@@ -3,6 +3,7 @@ import { collectMethods, createRoutingContext, guardAdapter } from '../../src/ad
 import { createApps, type App } from '../../src/apps/apps.ts'
 import { createCountryPolicy } from '../../src/apps/country-policy.ts'
 import { createLimits } from '../../src/apps/limits.ts'
+import { createMessagePolicy } from '../../src/apps/message-policy.ts'
 import { ApiError } from '../../src/core/errors.ts'
 import type { Verification } from '../../src/core/verification.ts'
 import { createInlineExecutor } from '../../src/jobs/inline-executor.ts'
@@ -22,6 +23,7 @@ import { createErase } from '../../src/verifications/erase.ts'
 import { createProviderCalls } from '../../src/verifications/provider-calls.ts'
 import { decodeRecord, encodeRecord } from '../../src/verifications/record-codec.ts'
 import { createResolve, type Resolve } from '../../src/verifications/resolve.ts'
+import { createRoutedWriter } from '../../src/verifications/routed-writer.ts'
 import { createSingleUse } from '../../src/verifications/single-use.ts'
 import { createStart } from '../../src/verifications/start.ts'
 import { createTransitions, type TransitionsParts } from '../../src/verifications/transitions.ts'
@@ -50,6 +52,8 @@ export type SetUpOptions = {
   /** What the use cases see of the queues. */
   queues?: Pick<Queues, 'resolve'>
   retentionMs?: number
+  /** Messages to a number over all apps; by default more than any test sends. */
+  messagesPerNumber?: { perHour: number, perDay: number }
 }
 
 export const phoneNumber = '+14155550100'
@@ -74,7 +78,9 @@ type Shared = { redis: RedisClient, subscriber: RedisClient, queues: Queues, n: 
  */
 function setUp (
   { redis, subscriber, queues, n }: Shared,
-  { shop, maxInFlight, wrapStore = store => store, queues: seen = queues, retentionMs = day }: SetUpOptions,
+  {
+    shop, maxInFlight, wrapStore = store => store, queues: seen = queues, retentionMs = day, messagesPerNumber,
+  }: SetUpOptions,
 ) {
   let time = Date.now()
   const now = () => time
@@ -107,14 +113,21 @@ function setUp (
   })
 
   const budgeted: string[] = []
+  const usedShares: Record<string, number> = {}
   const budget = {
-    count (appId: string, country: string, what: string) { budgeted.push(`${appId} ${country} ${what}`) },
-    exceeded: () => null,
+    count (appId: string, country: string, what: string, _at: number, times = 1) {
+      budgeted.push(`${appId} ${country} ${what}${times === 1 ? '' : ' taken back'}`)
+    },
+    ready: async () => {},
+    usedShare: (_appId: string, country: string) => usedShares[country] ?? 0,
   }
-  const limits = createLimits({ sealer })
+  const limits = createLimits({
+    sealer, apps, messagesPerNumber: { perHour: 1_000, perDay: 1_000, exemptApp: null, ...messagesPerNumber },
+  })
+  const messages = createMessagePolicy({ apps, budget, sealer, metrics, log })
   const gateway = createVerifications({
     storage: { store, sealer, ids, changeFeed, retentionMs }, providers: { adapters, methods, publicUrl },
-    apps: { apps, limits, country: createCountryPolicy({ budget, sealer, metrics, log }), budget },
+    apps: { limits, budget, messages, country: createCountryPolicy({ sealer, metrics, log }) },
     work: { queues: seen, executor, deliveries }, telemetry: { metrics, log, tracing: noTracing }, now,
   })
 
@@ -124,15 +137,14 @@ function setUp (
   const write = createWriter({
     store, limits, deliveries,
     context: {
-      names: sealer.names, methods, retentionMs, singleUseOf: createSingleUse({ adapters, providerCalls }),
-      codeCounters: (appId, name, event, at) =>
-        event === 'incorrect' ? limits.forWrongCode(name, at) : limits.forCode(apps.byId(appId), name, at),
+      names: sealer.names, methods, retentionMs, limits, singleUseOf: createSingleUse({ adapters, providerCalls }),
     },
     observe: (before, after) => { observed.push([before?.status ?? null, after.status]) },
   })
-  const transitionsParts: TransitionsParts = {
-    store, write, routing: createRoutingContext(adapters, methods), providerCalls, retentionMs, now,
-  }
+  const routedWrite = createRoutedWriter({
+    write, routing: createRoutingContext(adapters, methods), providerCalls, messages, recordSkipped () {},
+  })
+  const transitionsParts: TransitionsParts = { store, write: routedWrite, providerCalls, retentionMs, now }
   const transitions = createTransitions(transitionsParts)
   const dispatch = createDispatch({
     transitions, queues: seen, executor, sealer, log,
@@ -144,7 +156,7 @@ function setUp (
   return {
     app, apps, redis, namespace, sealer, ids, changeFeed, store: plainStore, toy, other, adapters, methods, metrics,
     executor, deliveries, deliveryStore, limits, gateway, providerCalls, transitionsParts, transitions, dispatch, start,
-    resolve, erase: createErase({ store, names: sealer.names }), log, lines, observed, budgeted, now,
+    resolve, erase: createErase({ store, names: sealer.names }), log, lines, observed, budgeted, usedShares, now,
     pass: (ms: number) => { time += ms },
     create: (request: CreateRequest = {}, idempotencyKey: string | null = null) =>
       gateway.create(app, { phoneNumber, workflow: ['toy.code', 'other.code'], ...request }, idempotencyKey),

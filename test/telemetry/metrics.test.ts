@@ -169,7 +169,7 @@ t.test('every series exists at zero from the start, and no event adds one', asyn
   }
   for (const reason of ['app_canceled', 'superseded', 'blocked'] as const) run(metrics, [{ type: 'canceled', reason }])
   for (
-    const reason of [null, 'provider_unavailable', 'recently_tried'] as const
+    const reason of [null, 'provider_unavailable', 'recently_tried', 'code_attempts_exhausted'] as const
   ) run(metrics, [{ type: 'attemptSkipped', attempt: 0, reason }])
   for (
     const reason of [

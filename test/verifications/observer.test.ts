@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Verification } from '../../src/core/verification.ts'
 import { createSealer, numberTag } from '../../src/store/sealing.ts'
 import { createObserver } from '../../src/verifications/observer.ts'
-import { apply, applyAll, asked, created, events, states } from '../core/fixtures.ts'
+import { apply, applyAll, asked, created, events, states, step } from '../core/fixtures.ts'
 
 const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
 
@@ -13,7 +13,9 @@ function observe (...changes: [before: Verification | null, after: Verification]
   const budgeted: string[] = []
   const lines: [object, string | undefined][] = []
   const observer = createObserver({
-    sealer, budget: { count: (app, country, what) => { budgeted.push([app, country, what].join(' ')) } },
+    sealer, methods: new Map([['otpless.otp', { sendsMessage: true }]]), budget: {
+      count: (app, country, what) => { budgeted.push([app, country, what].join(' ')) },
+    },
     metrics: { countChange: (before, after) => { counted.push(`${before?.status ?? null} ${after.status}`) } },
     log: { info: (fields: unknown, message?: unknown) => { lines.push([Object(fields), String(message)]) } },
   })
@@ -24,14 +26,13 @@ function observe (...changes: [before: Verification | null, after: Verification]
 t.test('a new verification', async t => {
   const { counted, budgeted, lines } = observe([null, created({ country: 'US' })])
   t.strictSame(counted, ['null pending'])
-  t.strictSame(budgeted, ['shop US created'])
+  t.strictSame(budgeted, [], 'what its messages use of the budget was counted before')
   t.strictSame(lines, [[
     { verificationId: 'ver_x', app: 'shop', numberTag: numberTag(sealer, asked), method: 'truid.phone_check' },
     'verification created',
   ]])
   t.notMatch(JSON.stringify(lines), asked.slice(3), 'the log has a tag of the number only')
   const numberless = observe([null, created({ phoneNumber: null })])
-  t.strictSame(numberless.budgeted, [], 'no country, no budget')
   t.match(numberless.lines, [[{ numberTag: null }]])
 })
 
@@ -40,9 +41,12 @@ t.test('the end of a verification', async t => {
   const verified = applyAll(before, events.evidenceApp, events.numberProven)
   const proven = observe([before, verified])
   t.strictSame(proven.counted, ['pending verified'])
-  t.strictSame(proven.budgeted, ['shop US verified'])
+  t.strictSame(proven.budgeted, [], 'it has sent no message')
   t.match(proven.lines, [[{ status: 'verified', reason: null, method: 'truid.phone_check' }, 'verification ended']])
-  const canceled = observe([before, apply(before, events.canceled)])
+  const sent = apply(created({ country: 'US', workflow: [step('otpless.otp')] }), events.attemptStarted)
+  const verifiedByMessage = applyAll(sent, events.evidenceApp, events.numberProven)
+  t.strictSame(observe([sent, verifiedByMessage]).budgeted, ['shop US verified'])
+  const canceled = observe([sent, apply(sent, events.canceled)])
   t.strictSame(canceled.budgeted, [], 'only verified ones count against unverified ones')
   t.match(canceled.lines, [[{ status: 'canceled', reason: 'app_canceled' }]])
 })
@@ -57,6 +61,6 @@ t.test('a change in between is counted, not logged', async t => {
 t.test('a verification that ends in the write that creates it is logged twice and counted once', async t => {
   const { counted, budgeted, lines } = observe([null, apply(created({ country: 'US' }), events.canceled)])
   t.strictSame(counted, ['null canceled'])
-  t.strictSame(budgeted, ['shop US created'])
+  t.strictSame(budgeted, [])
   t.strictSame(lines.map(([, message]) => message), ['verification created', 'verification ended'])
 })

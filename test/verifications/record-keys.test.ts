@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
+import { createApps } from '../../src/apps/apps.ts'
 import { createLimits } from '../../src/apps/limits.ts'
 import { decide } from '../../src/core/decide.ts'
 import type { Event } from '../../src/core/events.ts'
@@ -9,24 +10,27 @@ import { createSealer } from '../../src/store/sealing.ts'
 import {
   deadlinesOf, erasureOf, idempotencyReleases, isPastRetention, numberKeys, writesOf, type Change, type WriteContext,
 } from '../../src/verifications/record-keys.ts'
-import { claimOwner } from '../../src/verifications/single-use.ts'
+import { appOwner, isOwnedBy } from '../../src/verifications/single-use.ts'
 import { apply, applyAll, asked, created, events, start, states, step } from '../core/fixtures.ts'
 
 const [hour, day] = [3_600_000, 86_400_000]
 const keys = ['k1', 'k2'].map(id => `${id}:${randomBytes(32).toString('base64')}`)
 const one = createSealer(keys[0] ?? '')
 const both = createSealer(keys.join())
-const limits = createLimits({ sealer: one })
+const limits = createLimits({
+  sealer: one, apps: createApps([]), messagesPerNumber: { perHour: 6, perDay: 15, exemptApp: null },
+})
 
 /** Evidence with a token is good for one attempt; `truid.phone_check` may start once per number in 5 minutes. */
 const contextOf = (sealer = one): WriteContext => ({
-  names: sealer.names, retentionMs: day, methods: new Map([['truid.phone_check', { oncePerNumberMs: 300_000 }]]),
+  names: sealer.names, retentionMs: day, limits,
+  methods: new Map<string, object>([
+    ['truid.phone_check', { oncePerNumberMs: 300_000 }], ['otpless.otp', { sendsMessage: true, codeAttempts: 5 }],
+  ]),
   singleUseOf: (_verification, event) => {
     const token = event.type === 'evidenceReceived' ? Object(event.evidence.value).token : undefined
     return token === undefined ? null : { provider: 'truid', kind: 'evidence', text: token, owner: 'attempt 0' }
   },
-  codeCounters: (_appId, name, event, at) =>
-    event === 'incorrect' ? limits.forWrongCode(name, at) : limits.forCode(null, name, at),
 })
 const numberName = one.keyedHash('number', `shop ${asked}`)
 const liveKey = (sealer = one) => ({ ...numberKeys(sealer.names, 'shop', asked)[0], value: 'ver_x' })
@@ -76,7 +80,9 @@ t.test('a new verification claims its number and its Idempotency-Key', async t =
 t.test('a start that is allowed once per number', async t => {
   const claims = writesOfNew(created(), { effect: 'start' }).claims.filter(({ type }) => type === 'once')
   t.strictSame(claims, [{
-    type: 'once', name: one.keyedHash('once', `truid.phone_check ${asked}`), value: claimOwner({ id: 'ver_x' }, 0),
+    type: 'once', name: one.keyedHash(
+      'once', `truid.phone_check ${asked}`,
+    ), value: appOwner({ id: 'ver_x', appId: 'shop' }, 0),
     partition: one.names('place', asked)[0]?.partition, expiresAt: start + 300_000,
   }])
   t.strictSame(writesOfNew(created({ phoneNumber: null }), { effect: 'start' }).claims, [])
@@ -84,7 +90,44 @@ t.test('a start that is allowed once per number', async t => {
   t.strictSame(writesAfter(states.waiting, events.attemptFailed).claims, [], 'the next method has no such rule')
   const workflow = [step('otpless.otp'), step('truid.phone_check')]
   const first = apply(created({ workflow }), events.attemptStarted)
-  t.match(writesAfter(first, events.attemptFailed).claims, [{ type: 'once', value: claimOwner({ id: 'ver_x' }, 1) }])
+  t.match(
+    writesAfter(first, events.attemptFailed).claims,
+    [{ type: 'once', value: appOwner({ id: 'ver_x', appId: 'shop' }, 1) }],
+  )
+})
+
+/** The kinds of the counters of a write, without those that are only read. */
+const counted = ({ counters }: Pick<ReturnType<typeof writesOf>, 'counters'>): string =>
+  counters.filter(({ add }) => add > 0).map(({ name }) => name.split('.')[0]).join()
+
+t.test('a message is counted by the write that begins it, a verification by its first message', async t => {
+  const both = [step('otpless.otp'), step('otpless.otp')]
+  const first = created({ workflow: both, country: 'US' })
+  t.equal(counted(writesOfNew(first, { effect: 'start' })), 'creates,prefix,messages,dayMessages')
+  t.equal(counted(writesOfNew(created(), { effect: 'start' })), '', 'a silent method')
+  const waiting = apply(first, events.attemptStarted)
+  t.equal(counted(writesAfter(waiting, events.nextRequested)), 'messages,dayMessages', 'the second message')
+  t.equal(counted(writesAfter(waiting, events.resendRequested)), 'messages,dayMessages', 'sent again')
+  t.equal(counted(writesAfter(waiting, events.canceled)), '')
+  const silent = apply(created(), events.attemptStarted)
+  t.equal(counted(writesAfter(silent, events.nextRequested)), 'creates,prefix,messages,dayMessages', 'the fallback')
+  const skipped = apply(first, { ...events.attemptSkipped, reason: null })
+  t.equal(
+    counted(writesOfNew(skipped, { effect: 'start' })), 'creates,prefix,messages,dayMessages',
+    'a skipped method has sent nothing',
+  )
+  const unclaimed = writesOf(
+    { before: first, event: events.timeElapsed, after: first, effect: 'start', at: start }, contextOf(),
+  )
+  t.equal(counted(unclaimed), '', 'a start that is repeated was counted')
+})
+
+t.test('a claim tells its own app from others', async t => {
+  const value = appOwner({ id: 'ver_x', appId: 'shop' }, 0)
+  t.ok(isOwnedBy('shop', value))
+  t.notOk(isOwnedBy('bank', value))
+  t.notMatch(value, /shop|ver_x/)
+  t.notOk(isOwnedBy('shop', ''))
 })
 
 t.test('evidence is claimed by the attempt that presents it', async t => {
@@ -130,9 +173,19 @@ t.test('a final verification frees its number, under every key', async t => {
 })
 
 t.test('codes are counted by app and number', async t => {
-  const counter = { name: `codes.${numberName}`, expiresAt: start + hour }
-  t.strictSame(writesAfter(states.waiting, events.evidenceApp).counters, [{ ...counter, add: 0, below: 15 }])
-  t.strictSame(writesAfter(states.resolvingApp, events.codeIncorrect).counters, [{ ...counter, add: 1, below: null }])
+  const counters = [
+    { name: `codes.${numberName}`, expiresAt: start + hour }, {
+      name: `dayCodes.${numberName}`, expiresAt: start + day,
+    },
+  ]
+  t.strictSame(
+    writesAfter(states.waiting, events.evidenceApp).counters,
+    counters.map((counter, n) => ({ ...counter, add: 0, below: [15, 50][n] })),
+  )
+  t.strictSame(
+    writesAfter(states.resolvingApp, events.codeIncorrect).counters,
+    counters.map(counter => ({ ...counter, add: 1, below: null })),
+  )
   t.strictSame(writesAfter(states.waiting, events.evidenceProvider).counters, [])
   t.strictSame(writesAfter(states.waiting, events.evidencePoll).counters, [])
   t.strictSame(writesAfter(states.resolvingApp, events.numberProven).counters, [])

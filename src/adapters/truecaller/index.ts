@@ -83,6 +83,7 @@ const push: Method = {
   defaultRank: 2,
   // The documentation demands five minutes between two requests for a user.
   oncePerNumberMs: 300_000,
+  maxPerNumberPerDay: 5,
   // The callback has our `state` if Truecaller returns it, and the id of the request in any case.
   isFoundByProviderId: true,
 }

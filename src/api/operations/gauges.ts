@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Gauge, type Registry } from 'prom-client'
+import type { UnverifiedBudget } from '../../apps/unverified-budget.ts'
 import type { DeliveryLog } from '../../webhooks/log.ts'
 import type { Queues, QueueState } from '../../jobs/queues.ts'
 import type { Store } from '../../store/record-store.ts'
@@ -13,6 +14,7 @@ export type GaugesParts = {
   deliveries: Pick<DeliveryLog, 'pendingSince'>
   /** Nothing that a simulator proves needs protection. */
   sandbox: boolean
+  budget: Pick<UnverifiedBudget, 'highestShare'>
   now: () => number
 }
 
@@ -31,7 +33,7 @@ const breakerStates = ['closed', 'open', 'halfOpen'] as const
  * aggregate them with `max`. A scrape costs a constant number of Redis commands, and works without Redis.
  */
 export function registerGauges (registry: Registry, parts: GaugesParts): void {
-  const { adapters, queues, store, deliveries, sandbox, now } = parts
+  const { adapters, queues, store, deliveries, budget, sandbox, now } = parts
   const secondsSince = (time: number | null): number => time === null ? 0 : Math.max(0, (now() - time) / 1000)
   const read = async (): Promise<Snapshot> => {
     const [states, dueSince, pendingSince] = await Promise.all(
@@ -84,6 +86,11 @@ export function registerGauges (registry: Registry, parts: GaugesParts): void {
     async () => [...adapters.values()].filter(({ receive }) => receive !== undefined).map(
       ({ provider, acceptsAnySender = false }) => [{ provider }, acceptsAnySender && !sandbox ? 1 : 0],
     ),
+  )
+  gauge(
+    'unverified_budget_used_ratio',
+    'Highest share of an unverified budget of this hour or day that an app has used for a country', [],
+    async () => [[{}, budget.highestShare(now())]],
   )
   gauge(
     'redis_up', 'Whether Redis answered the queries of this scrape in time', [],

@@ -36,7 +36,7 @@ function createGauges ({ breaker = () => 'closed', sandbox = false, acceptsAnySe
     return answer()
   }
   registerGauges(registry, {
-    adapters, sandbox, now: () => now,
+    adapters, sandbox, now: () => now, budget: { highestShare: () => 0.75 },
     queues: { stats: count('stats', stats) }, store: { firstDue: count('firstDue', firstDue) }, deliveries: {
       pendingSince: count('pendingSince', pendingSince),
     },
@@ -54,6 +54,7 @@ t.test('the values of a scrape', async t => {
   t.equal(sumOf(series, 'verigate_queue_oldest_job_seconds', { queue: 'notify' }), 0, 'no waiting job')
   t.equal(sumOf(series, 'verigate_sweep_lag_seconds'), 2.5)
   t.equal(sumOf(series, 'verigate_webhook_oldest_undelivered_seconds'), 90)
+  t.equal(sumOf(series, 'verigate_unverified_budget_used_ratio'), 0.75)
 })
 
 t.test('a provider whose callbacks anybody can send is reported, except in the sandbox', async t => {

@@ -1,0 +1,163 @@
+import t from 'tap'
+import { StoreUnavailable } from '../../src/store/record-store.ts'
+import { errorCode, openTestbed, phoneNumber, type SetUpOptions } from '../helpers/verifications.ts'
+
+const { setUp, redis } = await openTestbed(t)
+const refused = (work: Promise<unknown>): Promise<any> => work.then(() => null, error => error)
+const causeOf = async (work: Promise<unknown>): Promise<string> => (await refused(work)).extra.refusal.cause
+
+/** A room in which each number may get so many messages an hour. */
+const limited = (perHour: number, options: SetUpOptions = {}) =>
+  setUp({ messagesPerNumber: { perHour, perDay: 15 }, ...options })
+
+t.test('a create of which limits let nothing start is refused, and writes nothing', async t => {
+  const { create, gateway, toy, other, lines, pass, count } = limited(1)
+  await gateway.cancel((await create()).id)
+  pass(600_000)
+  const error = await refused(create({}, 'key-1'))
+  t.match(error, { apiCode: 'rate_limited', extra: { refusal: { cause: 'message_limit' } } })
+  t.ok(error.extra.retryAfterSeconds > 2_990 && error.extra.retryAfterSeconds <= 3_600, 'the rest of the hour')
+  t.strictSame([toy.called('start'), other.called('start')], [['toy.code'], []])
+  t.strictSame(lines.filter(({ audit }) => audit === 'refused'), [], 'the error handler logs a refusal')
+  t.equal(await count('verigate_refused_requests_total'), 0)
+  t.equal((await create({ phoneNumber: '+14155550102' }, 'key-1').catch(error => error)).apiCode, undefined)
+})
+
+t.test('messages are counted over all apps, and whatever sends them', async t => {
+  const { create, gateway, apps, app, pass } = limited(3)
+  const bank = apps.byId('bank') ?? app
+  const first = await create({ workflow: ['toy.code', 'other.code'] })
+  pass(30_000)
+  await gateway.next(first.id, 'abandoned')
+  pass(30_000)
+  await gateway.resend(first.id)
+  pass(30_000)
+  t.match(
+    await refused(gateway.resend(first.id)), { apiCode: 'rate_limited', message: 'Too many messages to this number.' },
+  )
+  t.match((await gateway.get(first.id)), { status: 'pending', attempts: [{}, { resend: { left: 1 } }] })
+  t.equal(await causeOf(gateway.create(bank, { phoneNumber, workflow: ['toy.code'] }, null)), 'message_limit')
+  t.equal(await errorCode(gateway.create(bank, { phoneNumber, workflow: ['toy.silent'] }, null)), 'none')
+})
+
+t.test('messages of a day', async t => {
+  const { create, gateway } = setUp({ messagesPerNumber: { perHour: 10, perDay: 2 } })
+  for (const _ of [1, 2]) await gateway.cancel((await create()).id)
+  const error = await refused(create())
+  t.match(error, { extra: { refusal: { cause: 'message_limit' } } })
+  t.ok(error.extra.retryAfterSeconds > 86_000)
+})
+
+t.test('a silent method starts although the number may get no message', async t => {
+  const { create, gateway, lines, count } = limited(1)
+  await gateway.cancel((await create()).id)
+  const silent = await create({ workflow: ['toy.code', 'other.code', 'toy.silent'] })
+  t.match(silent.attempts, [
+    { status: 'skipped', reason: null }, { status: 'skipped', reason: null }, {
+      method: 'toy.silent', phase: 'waiting',
+    },
+  ])
+  t.match(lines.filter(({ audit }) => audit === 'refused'), [
+    { msg: 'audit', cause: 'message_limit', app: 'shop', verificationId: silent.id, numberTag: String },
+  ])
+  t.equal(await count('verigate_refused_requests_total', { cause: 'message_limit' }), 1)
+})
+
+t.test('ten silent creates close nothing', async t => {
+  const { create, gateway } = setUp({ shop: { limits: { createsPerNumberPerHour: 10, createsPerPrefixPerHour: 10 } } })
+  for (let n = 0; n < 11; n += 1) await gateway.cancel((await create({ workflow: ['toy.silent', 'toy.code'] })).id)
+  t.match((await create()).attempts, [{ method: 'toy.code', phase: 'waiting' }])
+})
+
+t.test('a fallback that may not be sent ends the verification with the reason of what was started', async t => {
+  const { create, gateway } = limited(1)
+  await gateway.cancel((await create()).id)
+  const { id } = await create({ workflow: ['toy.silent', 'toy.code'] })
+  t.match(await gateway.next(id, 'not_on_cellular'), {
+    status: 'failed', reason: 'not_on_cellular', attempts: [{}, { status: 'skipped', reason: null }],
+  })
+})
+
+t.test('wrong codes close methods that take codes, and leave the others', async t => {
+  const { create, gateway } = setUp({ shop: { limits: { wrongCodesPerNumberPerDay: 1 } } })
+  const { id } = await create()
+  t.equal(await errorCode(gateway.check(id, { code: '000000' })), 'code_incorrect')
+  t.equal(await causeOf(gateway.check(id, { code: '000001' })), 'code_limit')
+  await gateway.cancel(id)
+  t.equal(await causeOf(create()), 'code_limit')
+  t.match((await create({ workflow: ['toy.code', 'toy.push'] })).attempts, [
+    { status: 'skipped', reason: 'code_attempts_exhausted' }, { method: 'toy.push', phase: 'waiting' },
+  ])
+})
+
+t.test('pushes: once in five minutes for everybody, and a few a day for each app', async t => {
+  const { create, gateway, apps, app, claimKeys, toy, methods } = setUp()
+  const bank = apps.byId('bank') ?? app
+  const push = (as = app) => gateway.create(as, { phoneNumber, workflow: ['toy.push', 'toy.silent'] }, null)
+  const methodOf = async (work: ReturnType<typeof push>) => {
+    const { id, attempts } = await work
+    await gateway.cancel(id)
+    return attempts.map(({ method, ...attempt }) => 'reason' in attempt ? `${method} ${attempt.reason}` : method)
+  }
+  t.strictSame(await methodOf(push()), ['toy.push'])
+  t.strictSame(await methodOf(push()), ['toy.push recently_tried', 'toy.silent'])
+  t.strictSame(
+    await methodOf(push(bank)), ['toy.push provider_unavailable', 'toy.silent'], 'what another app did is not shown',
+  )
+  /** Redis expires claims by its own clock. */
+  const passFiveMinutes = async () => redis.del(...await claimKeys())
+  const { maxPerNumberPerDay = 0 } = methods.get('toy.push') ?? {}
+  for (let n = 1; n < maxPerNumberPerDay; n += 1) {
+    await passFiveMinutes()
+    t.strictSame(await methodOf(push()), ['toy.push'])
+  }
+  await passFiveMinutes()
+  t.strictSame(await methodOf(push()), ['toy.push recently_tried', 'toy.silent'], 'the cap of the day')
+  t.strictSame(await methodOf(push(bank)), ['toy.push'], 'another app has its own')
+  t.equal(toy.called('start').filter(method => method === 'toy.push').length, maxPerNumberPerDay + 1)
+  await passFiveMinutes()
+  t.equal(await causeOf(create({ workflow: ['toy.push'] })), 'number_limit')
+})
+
+t.test('the unverified budget: a create is refused, a fallback is skipped, nothing silent is touched', async t => {
+  const { create, gateway, budgeted, usedShares } = setUp()
+  const begun = await create({ workflow: ['toy.silent', 'toy.code'] })
+  usedShares['US'] = 1
+  t.equal(await causeOf(create({ phoneNumber: '+14155550102' })), 'unverified_budget')
+  t.match(await gateway.next(begun.id, 'abandoned'), { status: 'failed', reason: 'abandoned' })
+  t.strictSame(budgeted, [])
+  t.equal(await errorCode(create({ workflow: ['toy.silent'] })), 'none')
+  t.equal(await errorCode(create({ phoneNumber: '+33612345678' })), 'none', 'another country')
+  t.strictSame(budgeted, ['shop FR created'])
+})
+
+t.test('a verification counts against its budget once, with its first message', async t => {
+  const { create, gateway, budgeted, pass } = setUp()
+  const { id } = await create()
+  t.strictSame(budgeted, ['shop US created'])
+  t.equal(await errorCode(create()), 'verification_in_progress')
+  t.strictSame(budgeted.splice(1), ['shop US created', 'shop US created taken back'])
+  pass(30_000)
+  await gateway.resend(id)
+  pass(30_000)
+  await gateway.next(id, 'abandoned')
+  t.strictSame(budgeted, ['shop US created'])
+  t.match(await gateway.check(id, { code: '123456' }), { verification: { status: 'verified' } })
+  t.strictSame(budgeted, ['shop US created', 'shop US verified'])
+})
+
+t.test('while it is unknown whether the message is sent, it counts', async t => {
+  const { create, budgeted } = setUp({
+    wrapStore: store => ({ ...store, insert: async () => { throw new StoreUnavailable('TIMEOUT') } }),
+  })
+  await t.rejects(create(), StoreUnavailable)
+  t.strictSame(budgeted, ['shop US created'])
+})
+
+t.test('a repeated request is not refused', async t => {
+  const { create, usedShares } = setUp()
+  const first = await create({}, 'key-1')
+  usedShares['US'] = 1
+  t.equal((await create({}, 'key-1')).id, first.id)
+  t.equal(await causeOf(create({}, 'key-2')), 'unverified_budget')
+})
