@@ -179,7 +179,9 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
   const vendor = await openVendor(t, promised.vendor)
   const normally = vendor.answer
   const attempt = anAttempt({ method, ...promised.attempt })
-  const patient = openIo(t, { randomBytes: size => Buffer.alloc(size, 1) })
+  const at = Date.now()
+  const now = (): number => at
+  const patient = openIo(t, { now, randomBytes: size => Buffer.alloc(size, 1) })
   /** A new one has no cached token that would save a call. */
   const open = (io = patient) => openAdapter(provider, promised.settings(vendor), io)
   const adapter = open()
@@ -217,7 +219,7 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
     t.same(started.poll, promised.poll)
     t.ok(adapter.methods[method]?.nextActions.includes(started.action.type))
     t.strictSame(JSON.parse(JSON.stringify(started.state)), started.state)
-    const other = await open(openIo(t, { randomBytes: size => Buffer.alloc(size, 2) })).start(attempt)
+    const other = await open(openIo(t, { now, randomBytes: size => Buffer.alloc(size, 2) })).start(attempt)
     t.equal(!isDeepStrictEqual(other, started), promised.usesRandomness === true, 'it depends on the random source')
   })
 

@@ -1,20 +1,16 @@
 import { IsIPv4, IsIPv6 } from 'typebox/format'
 import { ProviderError } from '../../core/errors.ts'
-import type { Reason } from '../../core/reasons.ts'
 import type { CallbackRefusal } from '../../core/vocabulary.ts'
 import { refusal, type AttemptContext, type Http, type ProviderAnswer, type ProviderRequest } from '../adapter.ts'
 import { createCached } from '../cached.ts'
 import { findKey, readKeys, type Key } from './signature.ts'
 import {
-  judgeCheck, readCheckRefusal, readCreated, readCreateRefusal, readExchangeRefusal, readToken, readTokenRefusal,
-  type Check,
+  judgeExchange, judgeQuery, readCreated, readToken, type Check, type CreatedCheck, type Verdict, type Version,
 } from './wire.ts'
 
 /** Requests to tru.ID. All of them throw `ProviderError`. */
 
 export const provider = 'truid'
-export const versions = ['v0.2', 'v0.1'] as const
-export type Version = typeof versions[number]
 
 /** A token is renewed this long before it expires. */
 const renewalSeconds = 60
@@ -23,10 +19,8 @@ const keysMs = 600_000
 /** A callback can name a key that does not exist, and anybody can send one: the keys are not fetched more often. */
 const keysCoolDownMs = 30_000
 
-type Verdict = 'match' | 'pending' | Reason
-
 export type Api = {
-  createCheck (attempt: AttemptContext, version: Version): Promise<{ checkId: string, self: string, checkUrl: string }>
+  createCheck (attempt: AttemptContext, version: Version): Promise<CreatedCheck>
   readCheck (check: Check): Promise<Verdict>
   exchangeCode (check: Check, code: string): Promise<Verdict>
   /** The signing key of this id, or why there is none. */
@@ -56,15 +50,14 @@ export function createApi ({ origin, clientId, clientSecret, http, now }: ApiPar
           ...version === 'v0.2' && redirectUrl !== null ? { redirect_url: redirectUrl } : {},
         }),
       })
-      if (status >= 400) throw refusal(provider, call, readCreateRefusal(status, body), status)
-      const check = readCreated(body, origin)
-      if (check === null) throw refusal(provider, call, 'provider_bad_response', status)
+      const check = readCreated(status, body, origin)
+      if (typeof check === 'string') throw refusal(provider, call, check, status)
       return check
     },
 
     async readCheck ({ checkId, self }) {
       const { status, body } = await ask({ method: 'GET', url: self, call: 'read check' })
-      return status < 300 ? judgeCheck(body, checkId) : readCheckRefusal(status, body)
+      return judgeQuery(status, body, checkId)
     },
 
     /**
@@ -79,7 +72,7 @@ export function createApi ({ origin, clientId, clientSecret, http, now }: ApiPar
         headers: { 'content-type': 'application/json-patch+json' },
         body: JSON.stringify([{ op: 'add', path: '/code', value: code }]),
       })
-      return status < 300 ? judgeCheck(body, checkId) : readExchangeRefusal(status, body)
+      return judgeExchange(status, body, checkId)
     },
 
     getKey: createKeyRing({ origin, http, now }),
@@ -100,9 +93,8 @@ function createAuthorizedHttp ({ origin, clientId, clientSecret, http, now }: Ap
       headers: { authorization: credentials, 'content-type': 'application/x-www-form-urlencoded' },
       body: 'grant_type=client_credentials&scope=phone_check',
     })
-    if (status >= 400) throw refusal(provider, call, readTokenRefusal(status, body), status)
-    const read = readToken(body)
-    if (read === null) throw refusal(provider, call, 'provider_bad_response', status)
+    const read = readToken(status, body)
+    if (typeof read === 'string') throw refusal(provider, call, read, status)
     return { value: read.token, ttlMs: (read.expiresIn - renewalSeconds) * 1000 }
   }
 

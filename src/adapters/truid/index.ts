@@ -1,13 +1,14 @@
 import { Type } from 'typebox'
 import type { Assurance } from '../../core/assurance.ts'
-import type { Reason } from '../../core/reasons.ts'
 import {
   deny, type Adapter, type AdapterIo, type AttemptContext, type Method, type Outcome, type Provider, type Settings,
 } from '../adapter.ts'
 import { credential, readCredential, readOrigin, setting } from '../settings.ts'
-import { createApi, provider, versions, type Version } from './api.ts'
+import { createApi, provider } from './api.ts'
 import { isSignedBy, readSignature } from './signature.ts'
-import { isCallback, readCode, readReturnError, readState, type Check } from './wire.ts'
+import {
+  isCallback, readCode, readReturnError, readState, versions, type Check, type Verdict, type Version,
+} from './wire.ts'
 
 // https://developer.tru.id/docs/phone-check/integration (v0.2), …/integration-v0_1
 const residencies = ['eu', 'in', 'us']
@@ -20,7 +21,10 @@ const settings = Type.Object({
   TRUID_CLIENT_SECRET: credential('Client secret of the tru.ID project.'),
   TRUID_API_URL: setting('Origin of the tru.ID API (from TRUID_DATA_RESIDENCY).'),
   TRUID_DATA_RESIDENCY: setting('`eu` (default), `in` or `us`.'),
-  TRUID_API_VERSION: setting('PhoneCheck version: `v0.2` (default, with a one-time code) or `v0.1`.'),
+  TRUID_API_VERSION: setting(
+    'PhoneCheck version: `v0.2` (default, with a one-time code), `v0.1`, or both, separated by a comma: '
+      + 'the first is the default, the other one can be chosen by the option `version`.',
+  ),
 })
 
 /** In v0.1 anybody who opens the URL completes the check; the code of v0.2 shows that it was this user's phone. */
@@ -29,20 +33,32 @@ const assurances: Record<Version, Assurance> = {
   'v0.1': { possession: 'sim', binding: 'none', restricted: false },
 }
 
-const createPhoneCheck = (defaultVersion: Version): Method => ({
+const createPhoneCheck = (offered: Offered): Method => ({
   needsPhoneNumber: true,
   evidence: ['code', 'none'],
   nextActions: ['openUrlOnCellular'],
-  assurance: options => assurances[readVersion(options, defaultVersion)],
+  assurance: options => assurances[readVersion(options, offered)],
   timeoutMs: 60_000,
-  options: Type.Object({ version: Type.Optional(Type.Enum(versions)) }, { additionalProperties: false }),
+  options: Type.Object({ version: Type.Optional(Type.Enum(offered)) }, { additionalProperties: false }),
   isRepeatable: true,
   sendsMessage: false,
   defaultRank: 1,
 })
 
-const readVersion = ({ version }: AttemptContext['options'], defaultVersion: Version): Version =>
-  versions.find(known => known === version) ?? defaultVersion
+/** The versions that the operator lists, the default first. */
+type Offered = [Version, ...Version[]]
+
+function readOffered (text: string): Offered {
+  const names = text.split(',').map(name => name.trim())
+  const [first, ...others] = names.flatMap(name => versions.find(known => known === name) ?? [])
+  if (first === undefined || new Set([first, ...others]).size < names.length) {
+    throw new Error('TRUID_API_VERSION must be v0.2, v0.1, or both, separated by a comma')
+  }
+  return [first, ...others]
+}
+
+const readVersion = ({ version }: AttemptContext['options'], offered: Offered): Version =>
+  offered.find(known => known === version) ?? offered[0]
 
 export const truid: Provider<typeof settings> = { provider, settings, open }
 
@@ -53,21 +69,22 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
   const residency = env.TRUID_DATA_RESIDENCY || 'eu'
   if (!residencies.includes(residency)) throw new Error('TRUID_DATA_RESIDENCY must be eu, in or us')
   const origin = readOrigin('TRUID_API_URL', env.TRUID_API_URL || `https://${residency}.api.tru.id`, io.allowInsecure)
-  const defaultVersion = versions.find(version => version === (env.TRUID_API_VERSION || 'v0.2'))
-  if (defaultVersion === undefined) throw new Error('TRUID_API_VERSION must be v0.2 or v0.1')
+  const offered = readOffered(env.TRUID_API_VERSION || 'v0.2')
   const http = io.openHttp(provider, [new URL(origin).host])
   const api = createApi({ origin, clientId, clientSecret, http, now: io.now })
 
   return {
     provider,
-    methods: { 'truid.phone_check': createPhoneCheck(defaultVersion) },
+    methods: { 'truid.phone_check': createPhoneCheck(offered) },
 
     async start (attempt) {
-      const version = readVersion(attempt.options, defaultVersion)
-      const { checkId, self, checkUrl } = await api.createCheck(attempt, version)
+      const version = readVersion(attempt.options, offered)
+      const { checkId, self, checkUrl, ttlSeconds, cost, balance } = await api.createCheck(attempt, version)
       const finish = version === 'v0.2' ? 'code' : 'none'
       return {
         id: checkId, state: { checkId, self, version }, action: { type: 'openUrlOnCellular', url: checkUrl, finish },
+        ...ttlSeconds === null || ttlSeconds <= 0 ? {} : { expiresAt: io.now() + ttlSeconds * 1000 },
+        ...cost === null ? {} : { cost }, ...balance === null ? {} : { balance },
       }
     },
 
@@ -111,7 +128,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
 }
 
 function conclude (
-  { phoneNumber }: AttemptContext, { version }: Check, verdict: 'match' | 'pending' | Reason, call: string,
+  { phoneNumber }: AttemptContext, { version }: Check, verdict: Verdict, call: string,
 ): Outcome {
   if (verdict === 'pending') return { verdict: 'pending', retryAfterMs: pendingMs }
   if (verdict !== 'match') return deny(provider, call, verdict)

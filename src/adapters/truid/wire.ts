@@ -1,38 +1,19 @@
-import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import type { Reason } from '../../core/reasons.ts'
+import type { Money } from '../../core/vocabulary.ts'
+import { membersOf, readBoolean, readNumber, readString, readText } from '../message.ts'
 
 // https://developer.tru.id/docs/phone-check/integration and github.com/tru-ID/api-definitions
 
-const href = Type.Object({ href: Type.String({ minLength: 1, maxLength: 2048 }) })
-const checkId = Type.String({ minLength: 1, maxLength: 128 })
-// Visible characters only: tru.ID may ignore white space, and a used code with a blank more must not count as another.
-const code = Type.String({ maxLength: 256, pattern: '^[\\x21-\\x7e]+$' })
-const identifier = Type.String({ maxLength: 128 })
-
-const tokenAnswer = Compile(Type.Object({
-  access_token: Type.String({ minLength: 1, maxLength: 8192, pattern: '^[A-Za-z0-9._~+/=-]+$' }),
-  expires_in: Type.Number({ minimum: 0 }),
-}))
-const tokenError = Compile(
-  Type.Object({ error: Type.Enum(['invalid_client', 'unauthorized_client', 'invalid_scope']) }),
-)
-const created = Compile(Type.Object({ check_id: checkId, _links: Type.Object({ self: href, check_url: href }) }))
-const check = Compile(Type.Object({
-  check_id: checkId,
-  status: identifier,
-  match: Type.Optional(Type.Boolean()),
-  error_code: Type.Optional(identifier),
-}))
-const problem = Compile(Type.Object({ type: Type.String({ maxLength: 512 }) }))
-const callback = Compile(Type.Object({ check_id: checkId, status: identifier }))
-const stateOfCheck = Type.Object({ checkId, self: Type.String(), version: Type.Enum(['v0.1', 'v0.2']) })
-const state = Compile(stateOfCheck)
-const codeEvidence = Compile(Type.Object({ code }))
-const anyCode = Compile(Type.Object({ code: Type.Unknown() }))
+export const versions = ['v0.2', 'v0.1'] as const
+export type Version = typeof versions[number]
 
 /** What the state of an attempt says about its check. */
-export type Check = Type.Static<typeof stateOfCheck>
+export type Check = { checkId: string, self: string, version: Version }
+/** A new check: what the device opens, how long it lives, and what it costs. */
+export type CreatedCheck = Omit<Check, 'version'> & {
+  checkUrl: string, ttlSeconds: number | null, cost: Money | null, balance: Money | null,
+}
+export type Verdict = 'match' | 'pending' | Reason
 
 /** Problem types (the fragment of `type`), and the `error_code` of a check in `ERROR`. */
 const reasonOf = new Map<string, Reason>([
@@ -49,51 +30,82 @@ const reasonOf = new Map<string, Reason>([
   ['mno_response_error', 'provider_error'],
   ['mno_server_error', 'provider_error'],
   ['forbidden', 'provider_misconfigured'],
+  ['too_many_requests', 'rate_limited_by_provider'],
 ])
 
-/** The bearer token and its life in seconds. */
-export function readToken (body: unknown): { token: string, expiresIn: number } | null {
-  return tokenAnswer.Check(body) ? { token: body.access_token, expiresIn: body.expires_in } : null
-}
+/** How long a token is used whose life is not stated. */
+const defaultTokenSeconds = 300
 
-/** Why there is no token. Only success is documented; the error codes are those of RFC 6749. */
-export function readTokenRefusal (status: number, body: unknown): Reason {
-  return status === 401 || status === 403 || tokenError.Check(body) ? 'provider_misconfigured' : 'provider_bad_response'
+/** The bearer token and its life in seconds; or, also in a 200, why there is none. The error codes are RFC 6749's. */
+export function readToken (status: number, body: unknown): { token: string, expiresIn: number } | Reason {
+  const { access_token, expires_in, error } = membersOf(body)
+  const token = readString(access_token, 8192)
+  if (['invalid_client', 'unauthorized_client', 'invalid_scope'].includes(readString(error) ?? '')) {
+    return 'provider_misconfigured'
+  }
+  if (status === 401 || status === 403) return 'provider_misconfigured'
+  const isUsable = status < 300 && token !== null && /^[A-Za-z0-9._~+/=-]+$/.test(token)
+  if (!isUsable || readString(error) !== null) return 'provider_bad_response'
+  return { token, expiresIn: Math.max(0, readNumber(expires_in) ?? defaultTokenSeconds) }
 }
 
 /**
- * Links are used as returned, and must be on the API's own origin: one receives the access token, the user opens the
- * other.
+ * A new check, or why there is none. Links are used as returned, and must be on the API's own origin: one receives the
+ * access token, the user opens the other.
  */
-export function readCreated (body: unknown, origin: string): {
-  checkId: string, self: string, checkUrl: string,
-} | null {
-  if (!created.Check(body)) return null
-  const { self: { href: self }, check_url: { href: checkUrl } } = body._links
-  return isOnOrigin(self, origin) && isOnOrigin(checkUrl, origin) ? { checkId: body.check_id, self, checkUrl } : null
+export function readCreated (status: number, body: unknown, origin: string): CreatedCheck | Reason {
+  if (status >= 300 || isProblem(body)) return readCreateRefusal(status, body)
+  const error = readCheckError(body)
+  if (error !== null) return error
+  const { check_id, _links, ttl, charge_amount, charge_currency, snapshot_balance } = membersOf(body)
+  const links = membersOf(_links)
+  const checkId = readText(check_id, 128)
+  const [self, checkUrl] = [links.self, links.check_url].map(link => readString(membersOf(link).href, 2048))
+  const isUsable = checkId !== null && isOnOrigin(self, origin) && isOnOrigin(checkUrl, origin)
+  if (!isUsable) return 'provider_bad_response'
+  return {
+    checkId, self, checkUrl, ttlSeconds: readNumber(ttl),
+    cost: readMoney(charge_amount, charge_currency), balance: readMoney(snapshot_balance, charge_currency),
+  }
 }
 
-function isOnOrigin (link: string, origin: string): boolean {
-  return link.startsWith(`${origin}/`) && !link.includes('#') && URL.parse(link)?.href === link
+function readMoney (value: unknown, unit: unknown): Money | null {
+  const [amount, currency] = [readNumber(value), readString(unit)]
+  return amount !== null && currency !== null && /^[A-Z]{3}$/.test(currency) ? { amount, currency } : null
+}
+
+function isOnOrigin (link: string | null | undefined, origin: string): link is string {
+  const isExact = typeof link === 'string' && URL.parse(link)?.href === link
+  return isExact && link.startsWith(`${origin}/`) && !link.includes('#')
 }
 
 export function readState (value: unknown): Check | null {
-  return state.Check(value) ? value : null
+  const { checkId, self, version: name } = membersOf(value)
+  const version = versions.find(known => known === name)
+  return typeof checkId === 'string' && typeof self === 'string' && version !== undefined
+    ? { checkId, self, version }
+    : null
 }
 
-/** The code of the evidence `{ code }`; undefined when it has no code, null when the code is unusable. */
+/**
+ * The code of the evidence `{ code }`; undefined when it has no code, null when the code is unusable. Visible characters
+ * only: tru.ID may ignore white space, and a used code with a blank more must not count as another.
+ */
 export function readCode (evidence: unknown): string | null | undefined {
-  if (codeEvidence.Check(evidence)) return evidence.code
-  return anyCode.Check(evidence) ? null : undefined
+  const { code } = membersOf(evidence)
+  if (code === undefined) return undefined
+  const text = readString(code)
+  return text !== null && /^[\x21-\x7e]+$/.test(text) ? text : null
 }
 
 /** Whether it names a check and a status. It only says when to query tru.ID; its content proves nothing. */
 export function isCallback (body: unknown): boolean {
-  return callback.Check(body)
+  const { check_id, status } = membersOf(body)
+  return readText(check_id, 128) !== null && readString(status) !== null
 }
 
 /** Why a check was not created. A 400 without a type means that the country is not supported. */
-export function readCreateRefusal (status: number, body: unknown): Reason {
+function readCreateRefusal (status: number, body: unknown): Reason {
   const type = readProblemType(body)
   const reason = reasonOf.get(type)
   if (reason !== undefined) return reason
@@ -106,14 +118,19 @@ export function readCreateRefusal (status: number, body: unknown): Reason {
   }
 }
 
-/** Why a code was not exchanged. Only 404 is documented (URL not opened yet); a wrong or used code is some 4xx. */
-export function readExchangeRefusal (status: number, body: unknown): Reason {
+/**
+ * What the answer to a code says. Only 404 is documented as a refusal (URL not opened yet); a wrong or used code is some
+ * other 4xx.
+ */
+export function judgeExchange (status: number, body: unknown, id: string): Verdict {
+  if (status < 300 && !isProblem(body)) return judgeCheck(body, id)
   if (status === 402 || status === 403) return 'provider_misconfigured'
   return reasonOf.get(readProblemType(body)) ?? 'evidence_invalid'
 }
 
-/** Why a check that we created could not be read. */
-export function readCheckRefusal (status: number, body: unknown): Reason {
+/** What the answer to the query of a check that we created says. */
+export function judgeQuery (status: number, body: unknown, id: string): Verdict {
+  if (status < 300 && !isProblem(body)) return judgeCheck(body, id)
   if (status === 402 || status === 403) return 'provider_misconfigured'
   return reasonOf.get(readProblemType(body)) ?? 'provider_bad_response'
 }
@@ -123,23 +140,35 @@ export function readReturnError (error: string): Reason {
   return reasonOf.get(error) ?? 'provider_error'
 }
 
-/**
- * The result of a check. An absent `match` is neither true nor false; in the status `ERROR`, `match` is meaningless.
- */
-export function judgeCheck (body: unknown, id: string): 'match' | 'pending' | Reason {
-  if (!check.Check(body) || body.check_id !== id) return 'provider_bad_response'
-  switch (body.status) {
+/** An absent `match` is neither true nor false; beside an error, `match` is meaningless. */
+function judgeCheck (body: unknown, id: string): Verdict {
+  const { check_id, status, match } = membersOf(body)
+  if (readText(check_id, 128) !== id) return 'provider_bad_response'
+  const error = readCheckError(body)
+  if (error !== null) return error
+  switch (status) {
     case 'ACCEPTED': case 'PENDING': return 'pending'
     case 'EXPIRED': return 'evidence_expired'
-    case 'ERROR': return reasonOf.get(body.error_code ?? '') ?? 'provider_error'
-    case 'COMPLETED':
-      if (body.match === undefined) return 'provider_bad_response'
-      return body.match ? 'match' : 'number_mismatch'
+    case 'COMPLETED': switch (readBoolean(match)) {
+      case true: return 'match'
+      case false: return 'number_mismatch'
+      default: return 'provider_bad_response'
+    }
     default: return 'provider_bad_response'
   }
 }
 
+/** Why a check failed, by its error code, whatever its status; null when it has not. */
+function readCheckError (body: unknown): Reason | null {
+  const { status, error_code } = membersOf(body)
+  const code = readString(error_code)
+  return status === 'ERROR' || code !== null ? reasonOf.get(code ?? '') ?? 'provider_error' : null
+}
+
+/** A problem document, whatever the HTTP status: its type is a URL with the name of the problem as fragment. */
+const isProblem = (body: unknown): boolean => readString(membersOf(body).type, 512)?.includes('#') === true
+
 function readProblemType (body: unknown): string {
-  if (!problem.Check(body)) return ''
-  return body.type.slice(body.type.lastIndexOf('#') + 1)
+  const type = readString(membersOf(body).type, 512) ?? ''
+  return type.slice(type.lastIndexOf('#') + 1)
 }

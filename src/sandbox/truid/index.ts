@@ -59,7 +59,9 @@ export function createTruid (
   return {
     provider,
 
-    settings: url => ({ TRUID_CLIENT_ID: clientId, TRUID_CLIENT_SECRET: clientSecret, TRUID_API_URL: url }),
+    settings: url => ({
+      TRUID_CLIENT_ID: clientId, TRUID_CLIENT_SECRET: clientSecret, TRUID_API_URL: url, TRUID_API_VERSION: 'v0.2,v0.1',
+    }),
 
     async routes (app, { context }) {
       const signer = createCallbackSigner({ now: context.now, form: signatureForm })

@@ -156,7 +156,7 @@ t.test('truid.phone_check v0.1', async t => {
   await contract(t, {
     provider: truid,
     method: 'truid.phone_check',
-    settings,
+    settings: vendor => ({ ...settings(vendor), TRUID_API_VERSION: 'v0.2,v0.1' }),
     secrets,
     attempt: { phoneNumber, options: { version: 'v0.1' } },
     vendor: answerWell,
@@ -175,14 +175,48 @@ t.test('truid.phone_check v0.1', async t => {
     callbacks,
     isSigned: true,
   })
+})
+
+t.test('the versions that the operator lists', async t => {
   const vendor = await openVendor(t, answerWell)
-  const adapter = openAdapter(truid, { ...settings(vendor), TRUID_API_VERSION: 'v0.1' }, openIo(t))
-  t.match(await adapter.start(attempt), { state: { version: 'v0.1' }, action: { finish: 'none' } }, 'by configuration')
+  for (const [listed, byDefault, offered] of [
+    ['', 'v0.2', ['v0.2']], ['v0.1', 'v0.1', ['v0.1']], ['v0.2,v0.1', 'v0.2', ['v0.2', 'v0.1']],
+    ['v0.1, v0.2', 'v0.1', ['v0.1', 'v0.2']],
+  ] as const) {
+    const adapter = openAdapter(truid, { ...settings(vendor), TRUID_API_VERSION: listed }, openIo(t))
+    const { options } = adapter.methods['truid.phone_check'] ?? {}
+    t.match(options?.properties['version'], { enum: [...offered] }, listed)
+    t.match(await adapter.start(attempt), { state: { version: byDefault } }, listed)
+    for (const version of ['v0.1', 'v0.2'] as const) {
+      const used = offered.some(one => one === version) ? version : byDefault
+      const started = await adapter.start({ ...attempt, options: { version } })
+      t.match(started, { state: { version: used }, action: { finish: used === 'v0.2' ? 'code' : 'none' } })
+    }
+  }
+})
+
+t.test('what a check costs, and when it ends', async t => {
+  const now = 1_000_000
+  let more: object = {}
+  const vendor = await openVendor(t, (self, call) => {
+    const answer = answerWell(self, call)
+    return isCreate(call) && answer !== 'hang' ? { status: 201, body: { ...answer.body as object, ...more } } : answer
+  })
+  const adapter = openAdapter(truid, settings(vendor), openIo(t, { now: () => now }))
+  more = { charge_amount: '1.5', charge_currency: 'EUR', snapshot_balance: 98.5, ttl: '120' }
+  t.match(await adapter.start(attempt), {
+    cost: { amount: 1.5, currency: 'EUR' }, balance: { amount: 98.5, currency: 'EUR' }, expiresAt: now + 120_000,
+  })
+  for (const ttl of [null, 0, -1, 'soon', undefined]) {
+    more = { charge_amount: null, charge_currency: null, snapshot_balance: null, ttl }
+    const started = await adapter.start(attempt)
+    for (const name of ['cost', 'balance', 'expiresAt']) t.notOk(name in started, `${name} with ttl ${ttl}`)
+  }
 })
 
 t.test('what tru.ID is asked', async t => {
   const vendor = await openVendor(t, answerWell)
-  const adapter = openAdapter(truid, settings(vendor), openIo(t))
+  const adapter = openAdapter(truid, { ...settings(vendor), TRUID_API_VERSION: 'v0.2,v0.1' }, openIo(t))
   const redirectUrl = 'https://verify.example/callbacks/truid/return'
   const { state } = await adapter.start({ ...attempt, redirectUrl, device: { ip: '2001:db8::1' } })
   await adapter.start({ ...attempt, redirectUrl, device: { ip: 'nonsense' }, options: { version: 'v0.1' } })
@@ -366,7 +400,9 @@ t.test('settings that cannot be used are named, and their values are not', async
     ['TRUID_API_URL', { ...both, TRUID_API_URL: 'http://evil.example' }],
     ['TRUID_API_URL', { ...both, TRUID_API_URL: 'https://evil.example/v1' }],
     ['TRUID_DATA_RESIDENCY', { ...both, TRUID_DATA_RESIDENCY: 'evil.example/' }],
-    ['TRUID_API_VERSION', { ...both, TRUID_API_VERSION: 'evil' }],
+    ...['evil', 'v0.2,evil', 'v0.2,v0.2', 'v0.2,', ','].map(
+      (value): [string, Record<string, string>] => ['TRUID_API_VERSION', { ...both, TRUID_API_VERSION: value }],
+    ),
   ]
   for (const [name, env] of unusable) {
     const error = t.throws(() => truid.open(env, io, 'truid'), { message: new RegExp(`^${name} `) }, name)
