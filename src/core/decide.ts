@@ -92,11 +92,10 @@ function decideStarting (current: Current<Starting>, event: StartEvent): Decisio
       if (attempt.isClaimed) return null
       return updateSilently(verification, { ...attempt, isClaimed: true, leaseUntil: now + leaseMs.start })
     case 'attemptStarted': {
-      const { state, action, attemptsRemaining, resend, pollEveryMs } = event
+      const { state, action, attemptsRemaining, resend, pollEveryMs, cost, expiresAt = Infinity } = event
       const waiting: Waiting = {
-        ...startedFrom(attempt), state, action, attemptsRemaining, resend, ...pollEveryMs === undefined
-          ? {}
-          : { pollEveryMs },
+        ...startedFrom(attempt), expiresAt: Math.min(attempt.expiresAt, expiresAt), state, action, attemptsRemaining,
+        resend, ...pollEveryMs === undefined ? {} : { pollEveryMs }, ...cost === undefined ? {} : { cost },
       }
       if (attempt.evidence !== null) return resolve(verification, waiting, attempt.evidence, now)
       return updateVisibly(verification, waitOrPoll(waiting, now), now)

@@ -16,10 +16,11 @@ export function endAttempt (
   if (last?.status !== 'pending') return verification
   const { method, startedAt } = last
   const receipt = 'delivery' in last && last.delivery !== undefined ? { delivery: last.delivery } : {}
+  const price = 'cost' in last && last.cost !== undefined ? { cost: last.cost } : {}
   const isJudged = last.phase === 'resolving' && (status === 'verified' || status === 'failed')
     && (reason === null || !reasons[reason].isProviderFault)
   const judged = isJudged && last.evidence.hash !== undefined ? { evidenceHash: last.evidence.hash } : {}
-  const ended = { status, reason, method, startedAt, endedAt: now, ...receipt, ...judged }
+  const ended = { status, reason, method, startedAt, endedAt: now, ...receipt, ...price, ...judged }
   return { ...verification, attempts: verification.attempts.with(-1, ended) }
 }
 

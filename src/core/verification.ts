@@ -1,5 +1,5 @@
 import type { Assurance, AssuranceLevel } from './assurance.ts'
-import type { Action, DeliveryReceipt, Json, Profile, WebhookEventType } from './vocabulary.ts'
+import type { Action, DeliveryReceipt, Json, Money, Profile, WebhookEventType } from './vocabulary.ts'
 import type { Reason } from './reasons.ts'
 
 /**
@@ -79,6 +79,8 @@ export type Waiting = {
   pollEveryMs?: number
   /** The provider's last delivery receipt; absent before the first one. */
   delivery?: DeliveryReceipt
+  /** What the provider charges, if it said so. */
+  cost?: Money
 }
 export type Resolving = Omit<Waiting, 'phase'> & {
   phase: 'resolving'
@@ -98,6 +100,7 @@ export type EndedAttempt = {
   /** Null when verified, and when skipped because the method cannot serve this verification. */
   reason: Reason | null
   delivery?: DeliveryReceipt
+  cost?: Money
   /** `Evidence.hash` of the app's evidence that ended the attempt; absent when something else did. */
   evidenceHash?: string
 }

@@ -32,7 +32,7 @@ function createFactories (registry: Registry) {
   }
 }
 
-const createVerificationInstruments = ({ counter, histogram }: Factories) => ({
+const createVerificationInstruments = ({ counter, gauge, histogram }: Factories) => ({
   created: counter('verifications_created_total', 'Verifications accepted'),
   ended: counter(
     'verifications_ended_total', 'Verifications that reached a final status, by the method of their last attempt',
@@ -59,6 +59,11 @@ const createVerificationInstruments = ({ counter, histogram }: Factories) => ({
   ),
   providerSeconds: histogram(
     'provider_call_seconds', 'Duration of calls to providers', callSeconds, ['provider', 'call'],
+  ),
+  // Without a series at zero: 0 would be an empty account.
+  providerBalance: gauge(
+    'provider_balance', 'What the account at the provider held when this process last learned it',
+    ['provider', 'currency'],
   ),
   callbacks: counter('callbacks_total', 'Callbacks of providers', ['provider', 'result']),
 })

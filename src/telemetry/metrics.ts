@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { RefusalCause } from '../core/errors.ts'
 import { providerOf, type Attempt, type EndedAttempt, type Verification } from '../core/verification.ts'
-import { noCountry, type CallbackResult, type ProviderCall } from '../core/vocabulary.ts'
+import { noCountry, type CallbackResult, type Money, type ProviderCall } from '../core/vocabulary.ts'
 import { createInstruments, type Instruments } from './instruments.ts'
 import { countryStatuses, initializeSeries, statusClasses, type LabelSets, type WebhookResult } from './label-sets.ts'
 
@@ -14,6 +14,8 @@ export type Metrics = {
   countChange (before: Verification | null, after: Verification): void
   countCall (call: Omit<ProviderCall, 'verificationId'>): void
   countCallback (provider: string, result: CallbackResult): void
+  /** A provider reported what its account holds. */
+  recordBalance (provider: string, balance: Money): void
   /** Creates the series of a route, by its pattern. */
   registerRoute (method: string, route: string): void
   /** `route` is the pattern, null when none matched. */
@@ -37,7 +39,7 @@ export type Metrics = {
   countReload (result: 'ok' | 'invalid'): void
 }
 
-type VerificationRecorder = Pick<Metrics, 'countChange' | 'countCall' | 'countCallback'>
+type VerificationRecorder = Pick<Metrics, 'countChange' | 'countCall' | 'countCallback' | 'recordBalance'>
 type RequestRecorder = Pick<Metrics, 'registerRoute' | 'countRequest' | 'countRefused' | 'countMonitored'>
 type BackgroundRecorder = Omit<Metrics, 'registry' | keyof VerificationRecorder | keyof RequestRecorder>
 
@@ -58,7 +60,9 @@ export function createMetrics (labelSets: LabelSets): Metrics {
 }
 
 function createVerificationRecorder (
-  { created, ended, byCountry, seconds, attempts, fallbacks, providerCalls, providerSeconds, callbacks }: Instruments,
+  {
+    created, ended, byCountry, seconds, attempts, fallbacks, providerCalls, providerSeconds, providerBalance, callbacks,
+  }: Instruments,
 ): VerificationRecorder {
   const countryOf = createCountryLabels(byCountry)
 
@@ -91,6 +95,7 @@ function createVerificationRecorder (
       providerSeconds.observe({ provider, call }, durationMs / 1000)
     },
     countCallback: (provider, result) => callbacks.inc({ provider, result }),
+    recordBalance: (provider, { amount, currency }) => providerBalance.set({ provider, currency }, amount),
   }
 }
 

@@ -6,6 +6,7 @@ import type { Event } from '../core/events.ts'
 import { currentAttempt, providerOf, type Evidence, type Verification } from '../core/verification.ts'
 import type { Action } from '../core/vocabulary.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { Ids } from '../store/ids.ts'
 
 /** The public URL at which a provider's server reaches this gateway. */
@@ -33,6 +34,7 @@ export type ProviderCallsParts = {
   adapters: AdapterMap
   ids: Pick<Ids, 'attemptId' | 'callbackKey'>
   publicUrl: string
+  metrics: Pick<Metrics, 'recordBalance'>
   log: Pick<Logger, 'warn'>
   now: () => number
 }
@@ -71,7 +73,8 @@ function createContextOf ({ adapters, ids, publicUrl }: ContextParts): ProviderC
   }
 }
 
-export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: ProviderCallsParts): ProviderCalls {
+export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
+  const { adapters, ids, publicUrl, metrics, log, now } = parts
   const contextOf = createContextOf({ adapters, ids, publicUrl })
 
   function find (verification: Verification, index: number): Found {
@@ -108,7 +111,9 @@ export function createProviderCalls ({ adapters, ids, publicUrl, log, now }: Pro
     async start (verification, index) {
       try {
         const { adapter, method, context } = find(verification, index)
-        return startedEvent(await adapter.start(context, verification), index, method)
+        const started = await adapter.start(context, verification)
+        if (started.balance !== undefined) metrics.recordBalance(adapter.provider, started.balance)
+        return startedEvent(started, index, method)
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error
         // The breaker is open: nothing was started.

@@ -37,6 +37,11 @@ const packer = createPacker([
   [...ended, 'evidenceHash'],
   ['possession', 'binding', 'restricted'],
   ['method', 'timeoutMs', 'options', 'isRepeatable', 'continueWhenRejected', 'sendsMessage'],
+  [...waiting, 'cost'],
+  [...waiting, 'cost', 'evidence', 'leaseUntil', 'wasQueried'],
+  [...ended, 'cost'],
+  [...ended, 'cost', 'evidenceHash'],
+  ['amount', 'currency'],
 ])
 
 /** The id is the name that the record is sealed under, so it is not stored again. */

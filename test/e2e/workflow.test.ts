@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
-import { startGateway, type Answer, type TestGateway } from '../helpers/gateway.ts'
+import { clientOf, startGateway, type Answer, type TestGateway } from '../helpers/gateway.ts'
+import { scrape } from '../helpers/metrics.ts'
 import { act, codeFor, numberEnding, walk } from './end-user.ts'
 
 const outlineOf = ({ attempts }: Answer['body']): string[] =>
@@ -250,3 +251,32 @@ async function testPlans (t: Test, { shop }: TestGateway) {
     await shop.create({ phoneNumber: '+14155550100', expiresInSeconds }), invalid,
   )
 }
+
+t.test('a version of tru.ID that the operator does not list', async t => {
+  const { shop } = await startGateway(t, { environment: { TRUID_API_VERSION: 'v0.2' } })
+  const create = (version: string) => shop.create({
+    phoneNumber: numberEnding('02'), workflow: [{ method: 'truid.phone_check', options: { version } }],
+  })
+  for (const version of ['v0.1', 'v0.3']) t.match(await create(version), {
+    status: 400, body: { code: 'invalid_request', errors: [{ field: 'workflow/0/options/version' }] },
+  }, version)
+  t.equal((await create('v0.2')).status, 201)
+})
+
+t.test('what a check of tru.ID costs, and how long it lives', async t => {
+  const { url, shop } = await startGateway(t)
+  const workflow = [{ method: 'truid.phone_check', timeoutSeconds: 600 }]
+  const { body: created } = await shop.create({ phoneNumber: numberEnding('02'), workflow })
+  const cost = { amount: 1, currency: 'API' }
+  t.match(created, { attempts: [{ cost }] })
+  const endsAfterMs = Date.parse(created['nextAction'].expiresAt) - Date.parse(created['createdAt'])
+  t.ok(endsAfterMs >= 120_000 && endsAfterMs < 130_000, 'the attempt ends with the check')
+  const frontEnd = clientOf(url, created['clientSecret'])
+  const code = (await walk(created['nextAction'].url))?.body['code']
+  t.match(await frontEnd.call('POST', `/verifications/${created['id']}/check`, { code }), {
+    status: 200, body: { status: 'verified', attempts: [{ cost: null }] },
+  })
+  t.match(await shop.call('GET', `/verifications/${created['id']}`), { body: { attempts: [{ cost }] } })
+  const series = await scrape(url)
+  t.ok(series.some(({ name, labels }) => name === 'verigate_provider_balance' && labels['currency'] === 'API'))
+})

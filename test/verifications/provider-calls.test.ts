@@ -52,7 +52,7 @@ t.test('callbackUrl', async t => {
 })
 
 t.test('a start', async t => {
-  const { providerCalls, starting, toy, now } = prepare()
+  const { providerCalls, starting, toy, metrics, now } = prepare()
   t.strictSame(await providerCalls.start(starting, 0), {
     type: 'attemptStarted', attempt: 0, state: { sent: 1 },
     action: { type: 'submitCode', length: 6, channels: ['SMS'] }, attemptsRemaining: 3,
@@ -60,6 +60,14 @@ t.test('a start', async t => {
   })
   toy.answers.start = async () => ({ state: 1, action: { type: 'answerCall' }, id: 'one', poll: { afterMs: 700 } })
   t.match(await providerCalls.start(starting, 0), { providerId: 'one', pollEveryMs: 700 })
+  toy.answers.start = async () => ({
+    state: 1, action: { type: 'answerCall' }, id: 'one', isIdOptional: true, expiresAt: 5,
+    cost: { amount: 1, currency: 'API' }, balance: { amount: 99, currency: 'API' },
+  })
+  t.match(await providerCalls.start(starting, 0), {
+    providerId: 'one', isIdOptional: true, expiresAt: 5, cost: { amount: 1, currency: 'API' },
+  })
+  t.match(await metrics.registry.metrics(), 'verigate_provider_balance{provider="toy",currency="API"} 99')
   const silent = prepare('toy.silent')
   t.match(await silent.providerCalls.start(silent.starting, 0), { attemptsRemaining: null, resend: null })
 })

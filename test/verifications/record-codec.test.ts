@@ -60,9 +60,17 @@ t.test('the usual records are stored without field names and without their id', 
   const resolving = applyAll(waiting, events.evidenceApp)
   const verified = applyAll(resolving, events.numberProven)
   const canceled = applyAll(waiting, events.canceled)
-  for (const verification of [created(usual), created(), waiting, resolving, verified, canceled]) {
+  const paid = applyAll(created(usual), { ...events.attemptStarted, cost: { amount: 1, currency: 'API' } })
+  const paying = applyAll(paid, events.evidenceApp)
+  const settled = applyAll(paying, events.numberProven)
+  for (
+    const verification of [
+      created(usual), created(), waiting, resolving, verified, canceled, paid, paying, settled,
+      applyAll(paid, events.canceled),
+    ]
+  ) {
     const bytes = encodeRecord(verification).toString('latin1')
-    for (const name of ['workflow', 'idempotency', 'timeoutMs', 'leaseUntil', 'attemptsRemaining', 'ver_x']) {
+    for (const name of ['workflow', 'idempotency', 'timeoutMs', 'leaseUntil', 'attemptsRemaining', 'amount', 'ver_x']) {
       t.notOk(bytes.includes(name), `${verification.status}: ${name}`)
     }
   }

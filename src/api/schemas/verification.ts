@@ -88,6 +88,12 @@ const Attempt = Type.Object({
   }),
   startedAt: time('When the attempt started.'),
   endedAt: nullable(time('When the attempt ended.')),
+  cost: nullable(Type.Object({
+    amount: Type.Number({ description: 'In the unit `currency`.', examples: [1] }),
+    currency: Type.String({ description: 'ISO 4217, or a unit of the provider.', examples: ['API'] }),
+  }), {
+    description: 'What the provider announced to charge; null if it announced nothing, and for a client secret.',
+  }),
 }, { title: 'Attempt', description: 'One attempt with one method.' })
 
 const Address = Type.Object({

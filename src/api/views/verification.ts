@@ -6,7 +6,7 @@ import type { NextAction, VerificationView } from '../schemas/verification.ts'
 export type ViewOptions = {
   /** The public id of attempt number `index`. */
   attemptId: (id: string, index: number) => string
-  /** The view for a client secret: number masked; no metadata, profile or signals. */
+  /** The view for a client secret: number masked; no metadata, profile, signals or cost. */
   masked?: boolean
 }
 
@@ -32,7 +32,7 @@ export function viewVerification (
     ),
     workflow: workflow.map(({ method, timeoutMs }) => ({ method, timeoutSeconds: timeoutMs / 1000 })),
     attempts: attempts.map((attempt, index) =>
-      viewAttempt(attempt, attemptIds[index] ?? '', progress.providers[index] ?? '')),
+      viewAttempt(attempt, attemptIds[index] ?? '', progress.providers[index] ?? '', masked)),
     result: verification.status === 'verified' ? viewResult(verification.result, show, masked) : null,
     revision,
     createdAt: viewTime(verification.createdAt),
@@ -50,7 +50,9 @@ function viewNextAction ({ status, expiresAt }: Verification, { attempt, action 
     : { ...action, expiresAt: until }
 }
 
-function viewAttempt (attempt: Attempt, id: string, provider: string): VerificationView['attempts'][number] {
+function viewAttempt (
+  attempt: Attempt, id: string, provider: string, masked: boolean,
+): VerificationView['attempts'][number] {
   const { method, status } = attempt
   return {
     id,
@@ -60,6 +62,7 @@ function viewAttempt (attempt: Attempt, id: string, provider: string): Verificat
     reason: attempt.status === 'pending' ? null : attempt.reason,
     startedAt: viewTime(attempt.startedAt),
     endedAt: attempt.status === 'pending' ? null : viewTime(attempt.endedAt),
+    cost: !masked && 'cost' in attempt && attempt.cost !== undefined ? attempt.cost : null,
   }
 }
 

@@ -31,7 +31,7 @@ const after = (verification: Verification, ...events: Event[]): Verification => 
   if (decision === null) throw new Error(`${event.type} does not apply`)
   return decision.next
 }, verification)
-const started = (action: Action, attemptsRemaining: number | null = null): Event =>
+const started = (action: Action, attemptsRemaining: number | null = null): Event & { type: 'attemptStarted' } =>
   ({
     type: 'attemptStarted', attempt: 0, state: 'opaque', action, attemptsRemaining, resend: {
       left: 2, availableAt: now + 30_000, afterMs: 30_000,
@@ -56,7 +56,7 @@ t.test('a new verification waits', async t => {
     workflow: [{ method: 'otpless.otp', timeoutSeconds: 60 }, { method: 'truid.phone_check', timeoutSeconds: 60 }],
     attempts: [{
       id: 'att_ver_1_0', method: 'otpless.otp', provider: 'otpless', status: 'pending', reason: null, startedAt: at,
-      endedAt: null,
+      endedAt: null, cost: null,
     }],
     result: null, revision: 1, createdAt: at, updatedAt: at, expiresAt: '2026-03-01T12:10:00.000Z',
   })
@@ -112,6 +112,15 @@ t.test('a verified verification has a result', async t => {
     { type: 'numberProven', attempt: 0, phoneNumber: '+14155550100', profile: null, signals: null, assurance },
   )
   t.match(view(withoutProfile), { result: { profile: null, signals: null } })
+})
+
+t.test('the cost of an attempt is for the app, not for its front end', async t => {
+  const cost = { amount: 0.05, currency: 'EUR' }
+  const paid = after(created, { ...started({ type: 'answerCall' }), cost })
+  for (const verification of [paid, after(paid, { type: 'canceled', reason: 'app_canceled' })]) {
+    t.match(view(verification).attempts, [{ cost }])
+    t.match(view(verification, { masked: true }).attempts, [{ cost: null }])
+  }
 })
 
 t.test('the other final states have a reason', async t => {
