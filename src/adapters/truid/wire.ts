@@ -88,8 +88,8 @@ export function readState (value: unknown): Check | null {
 }
 
 /**
- * The code of the evidence `{ code }`; undefined when it has no code, null when the code is unusable. Visible characters
- * only: tru.ID may ignore white space, and a used code with a blank more must not count as another.
+ * The code of the evidence `{ code }`; undefined when it has no code, null when the code is unusable. It has visible
+ * characters only: tru.ID may ignore white space, and a used code with a blank more must not count as another.
  */
 export function readCode (evidence: unknown): string | null | undefined {
   const { code } = membersOf(evidence)
@@ -119,8 +119,8 @@ function readCreateRefusal (status: number, body: unknown): Reason {
 }
 
 /**
- * What the answer to a code says. Only 404 is documented as a refusal (URL not opened yet); a wrong or used code is some
- * other 4xx.
+ * What the answer to a code says. Only 404 is documented as a refusal (URL not opened yet); a wrong or used code is
+ * some 4xx.
  */
 export function judgeExchange (status: number, body: unknown, id: string): Verdict {
   if (status < 300 && !isProblem(body)) return judgeCheck(body, id)

@@ -224,7 +224,8 @@ t.test('evidence, state and callbacks', async t => {
   t.ok(isCallback({ check_id: 5, reference_id: null, status: 'COMPLETED', match: null, error_code: null }))
   for (
     const other of [
-      null, 'x', {}, { check_id: id }, { check_id: null, status: 'COMPLETED' }, { check_id: 'x'.repeat(129), status: 'a' },
+      null, 'x', {}, { check_id: id }, { check_id: null, status: 'COMPLETED' },
+      { check_id: 'x'.repeat(129), status: 'a' },
     ]
   ) {
     t.notOk(isCallback(other))
