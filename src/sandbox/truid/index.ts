@@ -6,7 +6,7 @@ import {
   type Check, type CheckSettings, type Checks, type Version, createChecks, networkOf, provider, scenarioIn,
 } from './checks.ts'
 import { type Problem, sendProblem } from './problems.ts'
-import { createCallbackSigner, type SignatureForm } from './signature.ts'
+import { createCallbackSigner, type SignatureForm, signatureFormNames } from './signature.ts'
 import { accessTokenSeconds, truidToken } from './token.ts'
 import type { Scenario } from '../scenarios.ts'
 import type { Simulator, SimulatorContext } from '../simulator.ts'
@@ -32,6 +32,7 @@ const CodePatch = Type.Array(Type.Object({
 const CheckParams = Type.Object({ id: Type.String() })
 const WalkParams = Type.Object({ id: Type.String(), walk: Type.String() })
 
+const FormBody = Type.Object({ form: Type.Enum(signatureFormNames) }, { additionalProperties: false })
 const BalanceBody = Type.Object({ balance: Type.Number() }, { additionalProperties: false })
 
 const errorDescriptions = {
@@ -84,6 +85,11 @@ export function createTruid (
         signer.rotate()
         return reply.code(204).send()
       })
+      /** Signatures have another legal form from now on. */
+      app.post('/control/truid/signature-form', { schema: { body: FormBody } }, async ({ body }, reply) => {
+        signer.use(body.form)
+        return reply.code(204).send()
+      })
       /** What the workspace has left. */
       app.post('/control/truid/balance', { schema: { body: BalanceBody } }, async ({ body }, reply) => {
         parts.checks.setBalance(body.balance)
@@ -115,9 +121,11 @@ function createRateHeaders (now: () => number): Hook {
   }
 }
 
-/** Documented for every answer of v0.1, and for none of v0.2. */
-async function allowEveryOrigin (request: FastifyRequest, reply: FastifyReply): Promise<undefined> {
-  if (request.url.startsWith('/phone_check/v0.1/')) reply.header('access-control-allow-origin', '*')
+/** Documented for the checks of v0.1, not for the URL that the phone opens, and for nothing of v0.2. */
+async function allowEveryOrigin ({ url }: FastifyRequest, reply: FastifyReply): Promise<undefined> {
+  if (url.startsWith('/phone_check/v0.1/') && !url.includes('/redirect')) {
+    reply.header('access-control-allow-origin', '*')
+  }
 }
 
 function createAuthorize (tokens: ExpiringMap<string[]>): Hook {

@@ -52,6 +52,7 @@ export const signatureForms = {
 } as const satisfies Record<string, Form>
 
 export type SignatureForm = keyof typeof signatureForms
+export const signatureFormNames = Object.keys(signatureForms) as SignatureForm[]
 
 export type CallbackSigner = ReturnType<typeof createCallbackSigner>
 
@@ -60,7 +61,7 @@ export type CallbackSigner = ReturnType<typeof createCallbackSigner>
  * body.
  */
 export function createCallbackSigner ({ now, form: name }: { now: () => number, form: SignatureForm }) {
-  const form: Form = signatureForms[name]
+  let form: Form = signatureForms[name]
   const generate = () => promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
   const keys: { kid: string, pair: ReturnType<typeof generate> }[] = []
   function addKey () {
@@ -78,6 +79,11 @@ export function createCallbackSigner ({ now, form: name }: { now: () => number, 
         keys: await Promise.all(published.map(async ({ kid, pair }) =>
           ({ ...(await pair).publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256' }))),
       }
+    },
+
+    /** Signatures have this form from now on. */
+    use (name: SignatureForm): void {
+      form = signatureForms[name]
     },
 
     /** Another key signs from now on. */

@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, verify } from 'node:crypto'
 import t from 'tap'
-import { createCallbackSigner, type SignatureForm, signatureForms } from '../../../src/sandbox/truid/signature.ts'
+import { createCallbackSigner, signatureFormNames } from '../../../src/sandbox/truid/signature.ts'
 
 const url = new URL('https://gateway.example:8443/callbacks/truid?k=1')
 
@@ -38,11 +38,11 @@ digest: SHA-256=LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=`
 
 t.test('every form is legal: a reader of the RFCs finds the same signature and digest', async t => {
   const body = '{"status":"COMPLETED"}'
-  const names = Object.keys(signatureForms) as SignatureForm[]
+  const now = Date.UTC(2020, 5, 1, 16, 43, 30)
+  const signer = createCallbackSigner({ now: () => now, form: 'documented' })
   const seen = new Set<string>()
-  for (const form of names) {
-    const now = Date.UTC(2020, 5, 1, 16, 43, 30)
-    const signer = createCallbackSigner({ now: () => now, form })
+  for (const form of signatureFormNames) {
+    signer.use(form)
     const headers = await signer.headers(body, url)
     const { scheme, parameters } = readAuthorization(headers['authorization'] ?? '')
     t.equal(scheme, 'signature', form)
@@ -73,8 +73,8 @@ t.test('every form is legal: a reader of the RFCs finds the same signature and d
     if (parameters['created'] !== undefined) t.equal(Number(parameters['created']), now / 1000, 'in seconds')
     seen.add(`${headers['authorization']?.replace(/[\w+/]{100,}=*/, '')} ${headers['digest']}`)
   }
-  t.equal(seen.size, names.length, 'each is another one')
-  t.ok(names.length > 10)
+  t.equal(seen.size, signatureFormNames.length, 'each is another one')
+  t.ok(signatureFormNames.length > 10)
 })
 
 t.test('the digest can be hex, as the documentation also says', async t => {
