@@ -13,6 +13,7 @@ import { createHttp } from '../src/adapters/http.ts'
 import { digitsOf, parsePhoneNumber } from '../src/phone.ts'
 import { reasons } from '../src/core/reasons.ts'
 import type { Action, EvidenceKind, Json } from '../src/core/vocabulary.ts'
+import { readsAlike } from './tolerance.ts'
 
 type Test = Pick<typeof tap, 'test' | 'teardown' | 'ok' | 'same'>
 type Owner = { teardown (run: () => unknown): void }
@@ -47,8 +48,8 @@ export type Contract = {
     call: (call: Call) => boolean, phase: 'start' | 'resolve', ends: (status: number) => Partial<Ending> | null,
   }[]
   callbacks?: { callback: Partial<Callback>, received: Received | Refused | null }[]
-  /** Callbacks carry a signature over the body: an altered one is refused. */
-  isSigned?: boolean
+  /** Callbacks carry a signature over the body: an altered one is refused. This signs a body as the vendor does. */
+  sign?: (body: unknown) => Partial<Callback>
   /** The part of the good evidence that is valid once; null where the provider binds it to the attempt. */
   singleUse: string | null
   /** Queries of a browser redirect, what they bring, and, where the redirect URL is fixed, the key found in them. */
@@ -173,6 +174,13 @@ export async function endingOf (
   }
 }
 
+/** What an ending says, without what a provider sent along. */
+function summaryOf (ending: Ending): Partial<Ending> {
+  if (!('verdict' in ending) || ending.verdict !== 'proven') return ending
+  const { verdict, phoneNumber, assurance } = ending
+  return { verdict, phoneNumber, ...assurance === undefined ? {} : { assurance } }
+}
+
 /** Checks that one method of an adapter does what every adapter promises. */
 export async function contract (t: Test, { provider, method, ...promised }: Contract): Promise<void> {
   const errors: ProviderError[] = []
@@ -277,6 +285,32 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
     t.ok(known, 'with a known reason')
   })
 
+  await t.test('other writings of an answer say the same', async t => {
+    const good = { evidence: promised.good.evidence, repeated: false, vendor: undefined }
+    const scenes = [
+      { name: 'start', phase: 'start' as const, ...good }, { name: 'good', phase: 'resolve' as const, ...good },
+      ...promised.bad.map(bad => ({ ...good, ...bad, phase: 'resolve' as const })),
+    ]
+    for (const { name, phase, evidence, repeated, vendor: special } of scenes) {
+      const answers: Exclude<Answer, 'hang'>[] = []
+      /** The ending when one of the answers is another one. */
+      const endsWith = async (at: number, other: Answer): Promise<Partial<Ending>> => {
+        answers.length = 0
+        vendor.answer = call => {
+          const given = special?.(call) ?? normally(call)
+          if (given !== 'hang') answers.push(given)
+          return answers.length - 1 === at ? other : given
+        }
+        return summaryOf(await run(phase, { evidence, repeated, by: open() }))
+      }
+      await endsWith(-1, 'hang')
+      for (const [at, given] of [...answers.entries()]) {
+        await readsAlike(t, `${name}, answer ${at}`, given.body, body => endsWith(at, { ...given, body }))
+      }
+    }
+    vendor.answer = normally
+  })
+
   await t.test('evidence of any other form proves nothing', async () => {
     const kinds = ['code', 'token', 'accessToken', 'endpoint', 'callback', 'requestId']
     const evidences = fc.oneof(fc.jsonValue(), fc.dictionary(fc.constantFrom(...kinds), fc.jsonValue()))
@@ -351,6 +385,13 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
       t.ok(adapter.methods[method]?.nextActions.includes(received.action.type), 'a step of the method')
       t.strictSame(JSON.parse(JSON.stringify(received.state)), received.state)
     }
+    for (const { callback, received } of promised.callbacks ?? []) {
+      if (received === null || received.type === 'refused') continue
+      await readsAlike(t, 'callback', callback.body, async body => {
+        const sent = JSON.parse(JSON.stringify(body))
+        return adapter.receive?.({ ...none, ...callback, body: sent, ...promised.sign?.(sent) })
+      })
+    }
     const words = [
       'requestId', 'state', 'status', 'accessToken', 'endpoint', 'check_id', 'data', 'eventType', '__proto__',
     ]
@@ -370,7 +411,7 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
     }
   })
 
-  if (promised.isSigned === true) {
+  if (promised.sign !== undefined) {
     await t.test('an altered callback is refused', async t => {
       const accepted: unknown[] = []
       let tried = 0

@@ -66,7 +66,7 @@ function judgeIdentity (identity: Members, issuedAt: number | null, asked: Asked
   const methods = readList(identity.methods, 16).flatMap(method => readText(method, 64) ?? [])
   const evidence = { channel, methods, verifiedAt: verifiedAt === null ? null : new Date(verifiedAt).toISOString() }
   return {
-    phoneNumber, evidence, profile: readProfile(identity), assurance: assuranceOfIdentity(identity),
+    phoneNumber, evidence, profile: readProfile(identity), assurance: assuranceOfIdentity(evidence),
     verified: judgeVerified(readBoolean(identity.verified), phoneNumber, [issuedAt, verifiedAt], asked),
   }
 }

@@ -113,7 +113,7 @@ t.test('otpless.token', async t => {
     assurance: { possession: 'account', binding: 'session', restricted: false },
     singleUse: 'TOKEN_VALUE',
     callbacks,
-    isSigned: true,
+    sign: webhook,
     bad: [
       { name: 'invalid', vendor: refuse(400, '7114'), ends: denied('evidence_invalid') },
       { name: 'expired', vendor: refuse(401, '7301'), ends: denied('evidence_expired') },
@@ -172,7 +172,7 @@ t.test('otpless.otp', async t => {
     assurance: { possession: 'message', binding: 'session', restricted: true },
     singleUse: null,
     callbacks,
-    isSigned: true,
+    sign: webhook,
     bad: [
       { name: 'wrong', vendor: refuse(400, '7118'), ends: { verdict: 'incorrect' } },
       { name: 'wrong, in a 200', vendor: () => ({ body: { isOTPVerified: false } }), ends: { verdict: 'incorrect' } },

@@ -121,6 +121,8 @@ t.test('other members and items change nothing', async t => {
   })
   const methods = [null, 'SMS', {}, 'x'.repeat(65)]
   t.strictSame(judge(answer({ ...mobile, methods })), proven, 'nor methods that are not texts')
+  const whatsApp = { ...assurance, restricted: false }
+  t.match(judge(answer({ ...mobile, methods: [null, 'WHATSAPP'] })), { assurance: whatsApp }, 'nor lower the assurance')
   t.equal(judge(answer(...Array.from({ length: 64 }, () => email), mobile)), 'evidence_invalid', 'a list without end')
 })
 

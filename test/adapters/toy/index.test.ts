@@ -15,12 +15,12 @@ const misconfigured = { failed: 'provider_misconfigured', retryable: false }
 const refusals = (code: number) => code === 401 ? misconfigured : null
 
 /** A webhook as the provider signs it. */
-function webhook (event: string, secret = 'secret-1'): Pick<Callback, 'headers' | 'rawBody' | 'body'> {
-  const body = { id: 'c1', event, at: 1_000 }
+function sign (body: unknown, secret = 'secret-1'): Pick<Callback, 'headers' | 'rawBody' | 'body'> {
   const rawBody = Buffer.from(JSON.stringify(body))
   const signature = createHmac('sha256', secret).update(rawBody).digest('base64url')
   return { headers: { 'x-toy-signature': signature }, rawBody, body }
 }
+const webhook = (event: string, secret?: string) => sign({ id: 'c1', event, at: 1_000 }, secret)
 const callbacks: Contract['callbacks'] = [
   { callback: webhook('proven'), received: { providerId: 'c1', type: 'evidence', evidence: {} } },
   { callback: webhook('refused'), received: { providerId: 'c1', type: 'denied', reason: 'user_rejected' } },
@@ -35,7 +35,8 @@ const callbacks: Contract['callbacks'] = [
   { callback: { ...webhook('proven'), headers: {} }, received: { type: 'refused', cause: 'signature_missing' } },
 ]
 const common = {
-  provider: toy, settings, secrets: ['key-1', 'secret-1'], attempt: { phoneNumber }, isSigned: true, singleUse: null,
+  provider: toy, settings, secrets: ['key-1', 'secret-1'], attempt: { phoneNumber }, singleUse: null,
+  sign: (body: unknown) => sign(body),
   cancel: ({ method, path }: Call) => method === 'DELETE' && path === '/toy/checks/c1',
 }
 
@@ -92,7 +93,7 @@ t.test('toy.login', t => {
   const redirectKey = callbackKey.toLowerCase()
   const verifier = Buffer.alloc(32, 1).toString('base64url')
   const challenge = hash('sha256', verifier, 'base64url')
-  const { cancel: _cancel, isSigned: _isSigned, ...rest } = common
+  const { cancel: _cancel, sign: _sign, ...rest } = common
   return contract(t, {
     ...rest,
     method: 'toy.login',

@@ -148,7 +148,7 @@ t.test('truid.phone_check v0.2', async t => {
       { call: isCheck, phase: 'resolve', ends: status => configured(status) ?? denied('evidence_invalid') },
     ],
     callbacks,
-    isSigned: true,
+    sign: signer.sign,
   })
 })
 
@@ -173,7 +173,7 @@ t.test('truid.phone_check v0.1', async t => {
     ],
     refusals: [...refusals, { call: isCheck, phase: 'resolve', ends: configured }],
     callbacks,
-    isSigned: true,
+    sign: signer.sign,
   })
 })
 

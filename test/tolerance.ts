@@ -1,0 +1,63 @@
+import { isDeepStrictEqual } from 'node:util'
+import type tap from 'tap'
+
+/** Other writings of a provider's message, and the promise that an adapter reads them alike. */
+
+type Test = Pick<typeof tap, 'same'>
+type Path = (string | number)[]
+type Members = { [key: string]: unknown }
+
+const isObject = (value: unknown): value is Members =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The message, with every value in it changed, the innermost first. */
+function map (value: unknown, change: (value: unknown) => unknown): unknown {
+  if (Array.isArray(value)) return change(value.map(item => map(item, change)))
+  if (!isObject(value)) return change(value)
+  return change(Object.fromEntries(Object.entries(value).map(([name, member]) => [name, map(member, change)])))
+}
+
+/** The paths of all members, of an object before those in it. */
+function pathsIn (value: unknown): Path[] {
+  const entries: [string | number, unknown][] = Array.isArray(value) ? [...value.entries()]
+    : isObject(value) ? Object.entries(value) : []
+  return entries.flatMap(([key, member]) => {
+    const inner = pathsIn(member).map(path => [key, ...path])
+    return typeof key === 'string' ? [[key], ...inner] : inner
+  })
+}
+
+/** `undefined` leaves the member out. */
+function replace (value: unknown, [key, ...rest]: Path, by: unknown): unknown {
+  if (key === undefined) return by
+  if (Array.isArray(value)) return value.map((item, at) => at === key ? replace(item, rest, by) : item)
+  return isObject(value) ? { ...value, [key]: replace(value[key], rest, by) } : value
+}
+
+/** Messages that say the same: with members and items that nobody knows, and numbers as texts or the reverse. */
+const writings: [name: string, write: (value: unknown) => unknown][] = [
+  ['unknown members', value => isObject(value) ? { unknown: { more: [1] }, ...value, another: null } : value],
+  ['null in its lists', value => Array.isArray(value) ? [null, ...value] : value],
+  ['texts for numbers', value => typeof value === 'number' ? String(value) : value],
+  ['numbers for texts', value => typeof value === 'string' && String(Number(value)) === value ? Number(value) : value],
+]
+
+/**
+ * Checks that `read` (what an adapter makes of the message) is the same for every writing of it, that it takes null
+ * for absent, and that all members that may be absent may be null at once.
+ */
+export async function readsAlike (
+  t: Test, name: string, message: unknown, read: (message: unknown) => Promise<unknown>,
+): Promise<void> {
+  if (!isObject(message)) return
+  const said = await read(message)
+  for (const [writing, write] of writings) t.same(await read(map(message, write)), said, `${name}, with ${writing}`)
+  let emptied: unknown = message
+  for (const path of pathsIn(message)) {
+    const absent = await read(replace(message, path, undefined))
+    t.same(await read(replace(message, path, null)), absent, `${name}, ${path.join('/')} is null`)
+    const more = replace(emptied, path, null)
+    if (isDeepStrictEqual(await read(more), said)) emptied = more
+  }
+  t.same(await read(emptied), said, `${name}, all optional members are null: ${JSON.stringify(emptied)}`)
+}
