@@ -3,6 +3,7 @@ import type { AdapterMap, GuardedAdapter } from '../adapters/guard.ts'
 import { assuranceOf, type Assurance } from '../core/assurance.ts'
 import { ProviderError } from '../core/errors.ts'
 import type { Event } from '../core/events.ts'
+import { cleanProfile } from '../core/profile.ts'
 import { currentAttempt, providerOf, type Evidence, type Verification } from '../core/verification.ts'
 import type { Action } from '../core/vocabulary.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -175,7 +176,8 @@ function eventOf (
   switch (outcome.verdict) {
     case 'proven': {
       const { phoneNumber, profile = null, signals = null, assurance = promised } = outcome
-      return { type: 'numberProven', attempt, phoneNumber, profile, signals, assurance }
+      const cleaned = profile === null ? null : cleanProfile(profile)
+      return { type: 'numberProven', attempt, phoneNumber, profile: cleaned, signals, assurance }
     }
     case 'denied': return { type: 'attemptFailed', attempt, reason: outcome.reason }
     case 'incorrect': return { type: 'codeIncorrect', attempt }
