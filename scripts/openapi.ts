@@ -30,7 +30,9 @@ export async function buildOpenapi (): Promise<string> {
       metrics: { registry: new Registry(), registerRoute: () => {}, countRequest: unused, countRefused: unused },
       log: pino({ level: 'silent' }), tracing: noTracing,
     },
-    access: { apps: { byKey: unused, all: unused }, ids, windowCounters: { increment: unused }, now: unused },
+    access: {
+      apps: { byKey: unused, all: unused }, ids, windowCounters: { increment: unused }, now: unused, addressTag: unused,
+    },
     gateway, deliveries: { list: unused, replay: unused, test: unused },
   })
   await server.ready()

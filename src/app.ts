@@ -28,7 +28,7 @@ import { assertMode, assertRedisConfig } from './store/preflight.ts'
 import { createStore, unavailableCodes } from './store/record-store.ts'
 import { connectRedis, untilReady, type RedisClient, type RedisKind } from './store/redis.ts'
 import { createReplicas } from './store/replication.ts'
-import { createSealer } from './store/sealing.ts'
+import { addressTag, createSealer } from './store/sealing.ts'
 import { createWindowCounters } from './store/window-counters.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { byProvider, createMetrics, type Metrics } from './telemetry/metrics.ts'
@@ -232,7 +232,9 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
   const health = createHealth({ store, workers, isSlow: () => server.isUnderPressure(), now })
   const parts: ServerParts = {
     config, health, telemetry: { metrics, log, tracing }, gateway, deliveries: deliveryLog, live,
-    access: { apps, ids, windowCounters: createWindowCounters({ sync: infrastructure.counters.increment, now }), now },
+    access: { apps, ids, windowCounters: createWindowCounters({ sync: infrastructure.counters.increment, now }), now,
+      addressTag: network => addressTag(infrastructure.sealer, network),
+    },
     queues: config.queuesPage ? queues : undefined,
   }
   const server = await buildServer(parts)

@@ -108,6 +108,7 @@ t.test('every error is documented where it can occur, with advice and headers', 
       expect('retry-after' in headers || !isDelayed, `${call} ${status} retry-after`)
       for (const [name, isExpected] of [
         ['x-request-id', true], ['www-authenticate', status === '401'],
+        ['ratelimit', isLimited], ['ratelimit-policy', isLimited],
         ['ratelimit-limit', isLimited], ['ratelimit-remaining', isLimited], ['ratelimit-reset', isLimited],
       ] as const) expect(name in headers === isExpected, `${call} ${status} ${name}`)
     }

@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify'
 import manifest from '../../package.json' with { type: 'json' }
@@ -13,7 +11,7 @@ import type { Ids } from '../store/ids.ts'
 import type { Queues } from '../jobs/queues.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { createAuth, type Auth } from './plugins/auth.ts'
-import { trustProxies, warnOfUndeclaredProxy } from './plugins/client-address.ts'
+import { tagAddresses, trustProxies, warnOfUndeclaredProxy } from './plugins/client-address.ts'
 import { createCors, type AllowOrigin } from './plugins/cors.ts'
 import { sendClientError, registerErrorHandlers, sendProblem } from './plugins/error-handler.ts'
 import { createRequestLimits, type RequestLimits } from './plugins/rate-limit.ts'
@@ -22,6 +20,7 @@ import { describeApi, describeOther, serveDocs } from './openapi/plugin.ts'
 import { boundIdleConnections } from './plugins/idle-connections.ts'
 import { shedLoad, type Admit } from './plugins/load-shedding.ts'
 import { registerQueueDashboard } from './operations/queue-dashboard.ts'
+import { readRequestId } from './plugins/request-id.ts'
 import { traceRequests } from './plugins/request-tracing.ts'
 import { compileValidator } from './plugins/validation.ts'
 import { callbackRoutes } from './routes/callbacks.ts'
@@ -60,7 +59,11 @@ export type ServerParts = {
     log: FastifyBaseLogger
     tracing: Tracing
   }
-  access: { apps: Pick<Apps, 'byKey' | 'all'>, ids: Ids, windowCounters: WindowCounters, now: () => number }
+  access: {
+    apps: Pick<Apps, 'byKey' | 'all'>, ids: Ids, windowCounters: WindowCounters, now: () => number
+    /** The keyed hash of an address, for the audit log. */
+    addressTag: (network: string) => string
+  }
   gateway: Gateway
   deliveries: Pick<DeliveryLog, 'list' | 'replay' | 'test'>
   /** For `/admin/queues`; without them the page does not exist. */
@@ -75,7 +78,9 @@ export type Server = ReturnType<typeof createServer>
 const refuseToCompile = (): never => { throw new Error('unexpected use of Fastify\'s own schema compilers') }
 
 /** A Fastify instance with the limits, validation and error handling of all servers. */
-function createServer ({ config, telemetry: { metrics, log } }: Pick<ServerParts, 'config' | 'telemetry'>) {
+function createServer (
+  { config, telemetry: { metrics, log }, access }: Pick<ServerParts, 'config' | 'telemetry' | 'access'>,
+) {
   const isTrusted = trustProxies(config.trustedProxies)
   const server = Fastify({
     loggerInstance: log,
@@ -105,6 +110,7 @@ function createServer ({ config, telemetry: { metrics, log } }: Pick<ServerParts
   server.removeAllContentTypeParsers()
   server.decorateRequest('caller', null)
   server.decorateRequest('verificationId', null)
+  tagAddresses(server, access.addressTag)
   registerErrorHandlers(server, { metrics })
   return server
 }
@@ -156,7 +162,7 @@ export async function buildServer (parts: ServerParts) {
   // A worker serves only health and metrics.
   if (config.role !== 'worker') {
     const live = createLive(server, gateway, parts.live)
-    await server.register(verificationRoutes, { gateway, live, ids, auth, limits })
+    await server.register(verificationRoutes, { gateway, live, ids, auth, limits, publicUrl: config.publicUrl })
     await server.register(eventRoutes, { live, ids, auth })
     await server.register(webhookRoutes, { deliveries: parts.deliveries, auth })
     await server.register(callbackRoutes, { gateway, limits })
@@ -206,8 +212,3 @@ function recordRequest (request: FastifyRequest, reply: FastifyReply, metrics: P
   metrics.countRequest({ method, route, statusCode, durationMs })
 }
 
-/** The caller's `x-request-id` if it is valid (at most 128 visible ASCII characters), otherwise a new one. */
-function readRequestId ({ headers }: IncomingMessage): string {
-  const given = headers['x-request-id']
-  return typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID()
-}

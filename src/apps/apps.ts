@@ -80,8 +80,8 @@ export const App = Type.Object({
 export type App = Static<typeof App>
 
 export type Apps = {
-  /** The app of an API key, and the scopes of the key; null for an unknown key. */
-  byKey (key: string): { app: App, scopes: ReadonlySet<string> } | null
+  /** The app of an API key, and the id and the scopes of the key; null for an unknown key. */
+  byKey (key: string): { app: App, keyId: string, scopes: ReadonlySet<string> } | null
   byId (id: string): App | null
   all (): Iterable<App>
   /** Replaces all apps. */
@@ -111,13 +111,16 @@ export const hashKey = (key: string): string => hash('sha256', key, 'hex')
 
 /** Looks keys up by the first digits of their hash, and compares in constant time, so that timing reveals no key. */
 export function createApps (initial: App[]): Apps {
-  type Key = { hash: Buffer, app: App, scopes: ReadonlySet<string> }
+  type Key = { hash: Buffer, app: App, keyId: string, scopes: ReadonlySet<string> }
   let keys = new Map<string, Key[]>()
   let ids = new Map<string, App>()
   const replace = (apps: App[]): void => {
     ids = new Map(apps.map(app => [app.id, app]))
     const all = apps.flatMap(app => app.keys.map(
-      ({ sha256, scopes }): Key => ({ hash: Buffer.from(sha256, 'hex'), app, scopes: new Set<string>(scopes) }),
+      ({ sha256, scopes }): Key => {
+        const hash = Buffer.from(sha256, 'hex')
+        return { hash, app, keyId: prefixOf(hash.toString('hex')), scopes: new Set<string>(scopes) }
+      },
     ))
     keys = Map.groupBy(all, ({ hash }) => prefixOf(hash.toString('hex')))
   }

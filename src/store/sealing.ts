@@ -62,6 +62,10 @@ export const versionOf = (sealed: Buffer): Buffer => {
 export const numberTag = (sealer: Pick<Sealer, 'keyedHash'>, phoneNumber: string): string =>
   sealer.keyedHash('place', phoneNumber)
 
+/** Stands for an address in the audit log. */
+export const addressTag = (sealer: Pick<Sealer, 'keyedHash'>, network: string): string =>
+  sealer.keyedHash('address', network)
+
 type RootKey = { id: string, secret: Buffer, opensOnly: boolean }
 
 const entryPattern = /^([A-Za-z0-9_-]{1,32}):([A-Za-z0-9+/_-]+={0,2})(:open)?$/

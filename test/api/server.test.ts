@@ -24,13 +24,14 @@ const head = (line: string, ...headers: string[]): string => [
 
 t.test('request ids are returned, or replaced if invalid', async t => {
   const { server, lines } = await buildTestServer(t)
-  for (const given of ['abc', 'a'.repeat(128), '!~"{}']) {
+  for (const given of ['abc', 'a'.repeat(128), 'req_1.2:3=4-5']) {
     t.equal(
       (await server.inject({ url: '/nothing', headers: { 'x-request-id': given } })).headers['x-request-id'], given,
     )
   }
   t.equal(JSON.parse(lines[0] ?? '').requestId, 'abc')
-  for (const given of ['', 'a b', 'a'.repeat(129), 'ключ', 'a\tb', 'a, b']) {
+  const invalid = ['!~"{}', '+14155550100', 'user-4155550100']
+  for (const given of [...invalid, '', 'a b', 'a'.repeat(129), 'ключ', 'a\tb', 'a, b']) {
     t.match((await server.inject({
       url: '/nothing', headers: { 'x-request-id': given },
     })).headers['x-request-id'], /^[0-9a-f-]{36}$/, `"${given.slice(0, 9)}" is replaced`)

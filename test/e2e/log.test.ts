@@ -49,4 +49,8 @@ t.test('a tag needs a number and the keys, and knows older keys', async t => {
   t.throws(() => tagsOf(number, {}), /SEAL_KEYS is required/)
   t.throws(() => tagsOf(number.slice(1), { SEAL_KEYS: old }), /E\.164/)
   t.equal(tagsOf(number, { SANDBOX: 'true' }).length, 1)
+  const address = tagsOf('203.0.113.7', { SEAL_KEYS: old })
+  t.strictSame(tagsOf('::ffff:203.0.113.7', { SEAL_KEYS: old }), address, 'an address in another spelling')
+  t.strictSame(tagsOf('2001:db8::1', { SEAL_KEYS: old }), tagsOf('2001:db8::2', { SEAL_KEYS: old }), 'a network')
+  t.notSame(tagsOf('203.0.113.8', { SEAL_KEYS: old }), address)
 })

@@ -8,7 +8,7 @@ import { createHealth } from '../../src/api/operations/health.ts'
 import { createIds, type Ids } from '../../src/store/ids.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
-import { createSealer } from '../../src/store/sealing.ts'
+import { addressTag, createSealer } from '../../src/store/sealing.ts'
 import { buildOperationsServer, buildServer, type Server, type ServerParts } from '../../src/api/server.ts'
 import type { LiveOptions } from '../../src/api/live/live.ts'
 import type { Listener } from '../../src/store/change-feed.ts'
@@ -240,7 +240,10 @@ export async function buildTestServer (t: Teardown, options: TestServerOptions =
       privateIpRequestsPerMinute, idleConnectionsPerIp,
     },
     telemetry: { metrics, tracing, log: createLogger('debug', { write: line => { lines.push(line) } }) },
-    access: { apps, ids, windowCounters: createWindowCounters({ sync, now }), now },
+    access: {
+      apps, ids, windowCounters: createWindowCounters({ sync, now }), now,
+      addressTag: network => addressTag(sealer, network),
+    },
     gateway, deliveries: noDeliveries, queues, live,
     // Tests of other things must pass on a busy machine as well.
     maxEventLoopDelayMs: options.maxEventLoopDelayMs ?? Infinity,

@@ -33,19 +33,37 @@ export function finishDocument<Document extends object> (document: Document): Do
 const whenLimited = 'On every response to a caller with a limit.'
 const headers = {
   RequestId: {
-    description: 'Id of the request in the log of the gateway: the caller\'s own `x-request-id`, if it sent one.',
+    description: 'Id of the request in the log of the gateway: the caller\'s own `x-request-id`, if it sent one that '
+      + 'looks like an id.',
     schema: { type: 'string' },
   },
   RetryAfter: { description: 'Seconds to wait before the next try.', schema: { type: 'integer', minimum: 0 } },
   Authenticate: { description: 'How to authenticate: `Bearer`.', schema: { type: 'string' } },
-  RateLimitLimit: {
-    description: `Maximum number of requests in a window. ${whenLimited}`, schema: { type: 'integer' },
+  RateLimit: {
+    description: `Requests left (\`r\`) of each limit, and the seconds until its next window (\`t\`). ${whenLimited} `
+      + 'A structured field of draft-ietf-httpapi-ratelimit-headers-10.',
+    schema: { type: 'string', examples: ['"app";r=5999;t=20'] },
   },
-  RateLimitRemaining: { description: `Requests left in the window. ${whenLimited}`, schema: { type: 'integer' } },
-  RateLimitReset: { description: `Seconds until the next window. ${whenLimited}`, schema: { type: 'integer' } },
+  RateLimitPolicy: {
+    description: `Requests (\`q\`) that each limit allows in a window of \`w\` seconds. ${whenLimited}`,
+    schema: { type: 'string', examples: ['"app";q=6000;w=60'] },
+  },
+  RateLimitLimit: {
+    description: `Use \`ratelimit-policy\`: this header will be removed. ${whenLimited}`, deprecated: true,
+    schema: { type: 'integer' },
+  },
+  RateLimitRemaining: {
+    description: `Use \`ratelimit\`: this header will be removed. ${whenLimited}`, deprecated: true,
+    schema: { type: 'integer' },
+  },
+  RateLimitReset: {
+    description: `Use \`ratelimit\`: this header will be removed. ${whenLimited}`, deprecated: true,
+    schema: { type: 'integer' },
+  },
 }
 const header = (name: keyof typeof headers) => ({ $ref: `#/components/headers/${name}` })
 const limitHeaders = {
+  ratelimit: header('RateLimit'), 'ratelimit-policy': header('RateLimitPolicy'),
   'ratelimit-limit': header('RateLimitLimit'), 'ratelimit-remaining': header('RateLimitRemaining'),
   'ratelimit-reset': header('RateLimitReset'),
 }

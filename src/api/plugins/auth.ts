@@ -4,8 +4,8 @@ import { ApiError } from '../../core/errors.ts'
 import type { Ids } from '../../store/ids.ts'
 import type { RequestLimits } from './rate-limit.ts'
 
-/** An app with its API key, or the front end of one verification with its client secret. */
-export type Caller = { app: App } | { clientOf: string }
+/** An app with the id of its API key, or the front end of one verification with its client secret. */
+export type Caller = { app: App, keyId: string } | { clientOf: string }
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -59,7 +59,7 @@ export function createAuth ({ apps, ids, limits }: AuthParts): Auth {
     // API keys are not accepted in a URL.
     const known = inQuery === null ? apps.byKey(credential) : null
     if (known !== null) {
-      request.caller = { app: known.app }
+      request.caller = { app: known.app, keyId: known.keyId }
       if (!known.scopes.has(scope)) return new ApiError('forbidden', `The key lacks the scope \`${scope}\`.`)
       if (id !== null && !ids.checkId(id, known.app.id)) return notFound()
     } else {
@@ -95,9 +95,16 @@ export const isMasked = ({ caller }: FastifyRequest): boolean => caller === null
 export function auditAction (
   request: FastifyRequest, action: 'verification_erased' | 'webhook_replayed' | 'webhook_tested' | 'queues_opened',
 ): void {
-  const { verificationId } = request
-  const about = verificationId === null ? {} : { verificationId }
-  request.log.info({ audit: 'operator_action', action, app: callingApp(request).id, ...about }, 'audit')
+  request.log.info({ audit: 'operator_action', action, ...describeCaller(request) }, 'audit')
+}
+
+/** Who called, for the audit log: the address appears as a tag, by which it can be found (`npm run tag`). */
+export function describeCaller (request: FastifyRequest) {
+  const { caller, verificationId } = request
+  const { app, keyId } = caller !== null && 'app' in caller
+    ? { app: caller.app.id, keyId: caller.keyId }
+    : { app: null, keyId: null }
+  return { app, keyId, addressTag: request.addressTag(), ...verificationId === null ? {} : { verificationId } }
 }
 
 const notFound = (): ApiError => new ApiError('not_found', 'This verification does not exist.')

@@ -1,6 +1,13 @@
 import { isIP } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { isPrivateAddress, listAddresses, readAddress } from '../../net.ts'
+import { isPrivateAddress, listAddresses, networkOf, readAddress } from '../../net.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Stands for the client's address in the audit log, and does not reveal it. An IPv6 network has one tag. */
+    addressTag (): string
+  }
+}
 
 /** Whether an address, as a socket or a header names it, is one of our own proxies. */
 export type IsTrusted = (address: string | undefined) => boolean
@@ -27,6 +34,13 @@ export function trustProxies (networks: readonly string[]): IsTrusted {
 export function clientAddress ({ ip, socket: { remoteAddress = '' } }: FastifyRequest): string {
   const [peer = ''] = remoteAddress.split('%', 1)
   return readAddress(ip) ?? readAddress(peer) ?? ''
+}
+
+/** `tagOf`: a keyed hash. */
+export function tagAddresses (server: FastifyInstance, tagOf: (network: string) => string): void {
+  server.decorateRequest('addressTag', function (this: FastifyRequest) {
+    return tagOf(networkOf(clientAddress(this)))
+  })
 }
 
 /** Warns once when requests seem to come through a proxy that is not declared: limits would count it as one client. */

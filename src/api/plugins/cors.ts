@@ -10,8 +10,10 @@ declare module 'fastify' {
   }
 }
 
-const requestHeaders = 'authorization, content-type, last-event-id, x-request-id'
-const responseHeaders = 'x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset'
+/** `traceparent`, `tracestate` and `baggage`: tracing libraries of pages add them to every request. */
+const requestHeaders = 'authorization, content-type, last-event-id, x-request-id, traceparent, tracestate, baggage'
+const responseHeaders = 'x-request-id, retry-after, ratelimit, ratelimit-policy, ratelimit-limit, ratelimit-remaining, '
+  + 'ratelimit-reset'
 const preflightSeconds = 600
 
 /** Sets the CORS headers of a response. Run it before anything refuses the request: pages must read refusals, too. */

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { ApiError, apiErrors, refusalCauses, type ApiErrorCode, type RefusalCause } from '../../core/errors.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import { describeCaller } from './auth.ts'
 import type { Problem } from '../schemas/responses.ts'
 import { StoreUnavailable } from '../../store/record-store.ts'
 
@@ -57,13 +58,9 @@ export function recordRefusal (error: unknown, request: FastifyRequest, metrics:
   if (cause === undefined) return
   metrics.countRefused(cause)
   if (refusal === undefined && !concernsCredentials(cause)) return
-  const { caller, verificationId, routeOptions: { url: route = null } } = request
-  const app = caller !== null && 'app' in caller ? caller.app.id : null
-  const about = {
-    ...(verificationId === null ? {} : { verificationId }),
-    ...(refusal?.numberTag === undefined ? {} : { numberTag: refusal.numberTag }),
-  }
-  request.log.warn({ audit: 'refused', cause, app, route, ...about }, 'audit')
+  const { routeOptions: { url: route = null } } = request
+  const about = refusal?.numberTag === undefined ? {} : { numberTag: refusal.numberTag }
+  request.log.warn({ audit: 'refused', cause, route, ...describeCaller(request), ...about }, 'audit')
 }
 
 const concernsCredentials = (cause: RefusalCause): boolean => cause === 'unauthenticated' || cause === 'forbidden'

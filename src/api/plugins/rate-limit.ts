@@ -43,21 +43,41 @@ export type RequestLimitsParts = {
 }
 
 const minuteMs = 60_000
+const minuteSeconds = minuteMs / 1000
 /** The part of a limit that a process counts locally before it synchronises. */
 const localShare = 0.05
 
-const details = {
-  rate_limited_app: 'This app sends too many requests.',
-  rate_limited_creates: 'This app creates too many verifications.',
-  rate_limited_client: 'Too many requests for this verification.',
-  rate_limited_ip: 'Too many requests from this address.',
-} as const satisfies { [Cause in RefusalCause]?: string }
-type Cause = keyof typeof details
+/** `policy`: the name of the limit in the headers. */
+const limited = {
+  rate_limited_app: { policy: 'app', detail: 'This app sends too many requests.' },
+  rate_limited_creates: { policy: 'creates', detail: 'This app creates too many verifications.' },
+  rate_limited_client: { policy: 'client', detail: 'Too many requests for this verification.' },
+  rate_limited_ip: { policy: 'address', detail: 'Too many requests from this address.' },
+} as const satisfies { [Cause in RefusalCause]?: { policy: string, detail: string } }
+type Cause = keyof typeof limited
+
+/** What is left of one limit. */
+type Left = { max: number, remaining: number, ttlInSeconds: number }
 
 /**
- * Limits per app, client secret and IP address. The `RateLimit` headers
- * (draft-ietf-httpapi-ratelimit-headers-06) describe the one with the fewest requests left.
+ * Describes a limit in the structured fields `RateLimit-Policy` and `RateLimit`
+ * (draft-ietf-httpapi-ratelimit-headers-10), which list all limits of the request. The fields of draft 06, which are
+ * kept for one release, describe the limit with the fewest requests left.
  */
+function describeLimit (reply: FastifyReply, policy: string, { max, remaining, ttlInSeconds }: Left): void {
+  const append = (name: string, item: string): void => {
+    const before = reply.getHeader(name)
+    reply.header(name, before === undefined ? item : `${String(before)}, ${item}`)
+  }
+  append('ratelimit-policy', `"${policy}";q=${max};w=${minuteSeconds}`)
+  append('ratelimit', `"${policy}";r=${remaining};t=${ttlInSeconds}`)
+  const shown = reply.getHeader('ratelimit-remaining')
+  if (shown === undefined || remaining < Number(shown)) {
+    reply.headers({ 'ratelimit-limit': max, 'ratelimit-remaining': remaining, 'ratelimit-reset': ttlInSeconds })
+  }
+}
+
+/** Limits per app, client secret and IP address. */
 export async function createRequestLimits (
   server: FastifyInstance, { windowCounters, config, now }: RequestLimitsParts,
 ): Promise<RequestLimits> {
@@ -71,14 +91,11 @@ export async function createRequestLimits (
     request.quota = quota
     const state = await count(request)
     if (state.isAllowed) return
-    const { max, remaining, ttlInSeconds, isExceeded } = state
-    const shown = reply.getHeader('ratelimit-remaining')
-    if (shown === undefined || remaining < Number(shown)) {
-      reply.headers({ 'ratelimit-limit': max, 'ratelimit-remaining': remaining, 'ratelimit-reset': ttlInSeconds })
-    }
-    if (!isExceeded) return
-    const retryAfterSeconds = Math.max(1, ttlInSeconds)
-    throw new ApiError('rate_limited', details[cause], { retryAfterSeconds, refusal: { cause } })
+    const { policy, detail } = limited[cause]
+    describeLimit(reply, policy, state)
+    if (!state.isExceeded) return
+    const retryAfterSeconds = Math.max(1, state.ttlInSeconds)
+    throw new ApiError('rate_limited', detail, { retryAfterSeconds, refusal: { cause } })
   }
 
   const quotas = new WeakMap<App, ReturnType<typeof quotasOf>>()

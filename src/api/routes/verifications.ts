@@ -18,12 +18,14 @@ import { viewVerification } from '../views/verification.ts'
 const defaultLimit = 20
 
 type VerificationRoutesParts = {
-  gateway: Gateway, live: Live, ids: Ids, auth: Auth, limits: Pick<RequestLimits, 'byCreate'>,
+  gateway: Gateway, live: Live, ids: Ids, auth: Auth, limits: Pick<RequestLimits, 'byCreate'>, publicUrl: string,
 }
 
 export const verificationRoutes: FastifyPluginAsyncTypebox<VerificationRoutesParts> = async (
-  server, { gateway, live, ids, auth, limits },
+  server, { gateway, live, ids, auth, limits, publicUrl },
 ) => {
+  // A proxy may serve the gateway below a path.
+  const basePath = new URL(publicUrl).pathname.replace(/\/$/, '')
   acceptJson(server)
   const view = (verification: Verification, request: FastifyRequest): VerificationView =>
     viewVerification(verification, { attemptId: ids.attemptId, masked: isMasked(request) })
@@ -40,7 +42,7 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<VerificationRoutesPar
     const { id } = verification
     request.verificationId = id
     const created = viewVerification(verification, { attemptId: ids.attemptId })
-    return reply.code(201).header('location', `/verifications/${id}`).send({
+    return reply.code(201).header('location', `${basePath}/verifications/${id}`).send({
       ...created, clientSecret: ids.clientSecret(id),
     })
   })

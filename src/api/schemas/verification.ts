@@ -107,16 +107,17 @@ const Profile = Type.Object({
   }, { description: 'Name of the user.' })),
   email: text('E-mail address, not verified by this gateway.', 'ada@example.com'),
   gender: text('In the spelling of the provider.', 'F'),
-  avatarUrl: text('Picture of the user.', 'https://www.example.com/avatars/3'),
+  avatarUrl: text('Picture of the user: an https URL.', 'https://www.example.com/avatars/3'),
   company: text('Employer of the user.', 'Example Ltd'),
   jobTitle: text('Job title of the user.', 'Engineer'),
   about: text('The user\'s own description.', 'Likes mountains.'),
-  url: text('Home page of the user.', 'https://www.example.com'),
+  url: text('Home page of the user: an https URL.', 'https://www.example.com'),
   addresses: Type.Optional(Type.Array(Address, { description: 'Postal addresses.' })),
   badges: Type.Optional(
     Type.Array(Type.String(), { description: 'Badges of the provider.', examples: [['verified']] }),
   ),
-}, { title: 'Profile', description: 'The user\'s profile from the provider. An absent member is unknown.' })
+}, { title: 'Profile', description: 'The user\'s profile from the provider, without control '
+  + 'characters. An absent member is unknown.' })
 
 const Result = Type.Object({
   phoneNumber: Type.String({
@@ -148,7 +149,9 @@ const verificationProperties = {
   phoneNumber: nullable(Type.String({ examples: [phoneNumberExample] }), {
     description: 'E.164. Null until a discovery method returns the number; masked for a client secret.',
   }),
-  reference: nullable(Type.String({ examples: ['signup-8842'] }), { description: 'The app\'s own id.' }),
+  reference: nullable(Type.String({ examples: ['signup-8842'] }), {
+    description: 'The app\'s own id; null for a client secret.',
+  }),
   metadata: Type.Record(Type.String(), Type.String(), {
     description: 'Returned unchanged; empty for a client secret.', examples: [{ plan: 'pro' }],
   }),

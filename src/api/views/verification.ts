@@ -1,4 +1,5 @@
 import { rate } from '../../core/assurance.ts'
+import type { Reason } from '../../core/reasons.ts'
 import { progressOf, providerOf, type Attempt, type Progress, type Verification } from '../../core/verification.ts'
 import { maskPhoneNumber } from '../../phone.ts'
 import type { NextAction, VerificationView } from '../schemas/verification.ts'
@@ -6,7 +7,7 @@ import type { NextAction, VerificationView } from '../schemas/verification.ts'
 export type ViewOptions = {
   /** The public id of attempt number `index`. */
   attemptId: (id: string, index: number) => string
-  /** The view for a client secret: number masked; no metadata, profile, signals or cost. */
+  /** The view for a client secret: number masked; no reference, metadata, profile, signals or cost. */
   masked?: boolean
 }
 
@@ -22,9 +23,9 @@ export function viewVerification (
     id,
     status,
     verified: status === 'verified',
-    reason: 'reason' in verification ? verification.reason : null,
+    reason: 'reason' in verification ? showReason(verification.reason, masked, 'provider_unavailable') : null,
     phoneNumber: phoneNumber === null ? null : show(phoneNumber),
-    reference,
+    reference: masked ? null : reference,
     metadata: masked ? {} : metadata,
     nextAction: viewNextAction(verification, progress),
     availableActions: progress.availableActions.map(
@@ -32,7 +33,7 @@ export function viewVerification (
     ),
     workflow: workflow.map(({ method, timeoutMs }) => ({ method, timeoutSeconds: timeoutMs / 1000 })),
     attempts: attempts.map((attempt, index) =>
-      viewAttempt(attempt, attemptIds[index] ?? '', progress.providers[index] ?? '', masked)),
+      viewAttempt(attempt, { id: attemptIds[index] ?? '', provider: progress.providers[index] ?? '', masked })),
     result: verification.status === 'verified' ? viewResult(verification.result, show, masked) : null,
     revision,
     createdAt: viewTime(verification.createdAt),
@@ -50,8 +51,16 @@ function viewNextAction ({ status, expiresAt }: Verification, { attempt, action 
     : { ...action, expiresAt: until }
 }
 
+/**
+ * That a number has no account with a provider is not for strangers. They see what they would see if the provider had
+ * failed, so that the two cannot be told apart.
+ */
+function showReason (reason: Reason | null, masked: boolean, outage: Reason): Reason | null {
+  return masked && reason === 'number_not_registered' ? outage : reason
+}
+
 function viewAttempt (
-  attempt: Attempt, id: string, provider: string, masked: boolean,
+  attempt: Attempt, { id, provider, masked }: { id: string, provider: string, masked: boolean },
 ): VerificationView['attempts'][number] {
   const { method, status } = attempt
   return {
@@ -59,7 +68,7 @@ function viewAttempt (
     method,
     provider,
     status,
-    reason: attempt.status === 'pending' ? null : attempt.reason,
+    reason: attempt.status === 'pending' ? null : showReason(attempt.reason, masked, 'provider_error'),
     startedAt: viewTime(attempt.startedAt),
     endedAt: attempt.status === 'pending' ? null : viewTime(attempt.endedAt),
     cost: !masked && 'cost' in attempt && attempt.cost !== undefined ? attempt.cost : null,

@@ -3,6 +3,7 @@ import { connect, createServer, Socket } from 'node:net'
 import Fastify, { type FastifyBaseLogger } from 'fastify'
 import { setImmediate as nextIteration } from 'node:timers/promises'
 import t from 'tap'
+import { tagAddresses } from '../../../src/api/plugins/client-address.ts'
 import { Compile } from 'typebox/compile'
 import { ApiError, apiErrors, type ApiErrorCode } from '../../../src/core/errors.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
@@ -22,6 +23,7 @@ const build = (t: { teardown (run: () => unknown): void }) => {
   server.decorateRequest('verificationId', null)
   const refused: string[] = []
   registerErrorHandlers(server, { metrics: { countRefused: cause => { refused.push(cause) } } })
+  tagAddresses(server, network => `tag of ${network}`)
   server.get('/', async () => { throw thrown })
   t.teardown(() => server.close())
   return { lines, refused, ask: async (error: unknown) => { thrown = error; return server.inject('/') } }

@@ -41,6 +41,32 @@ t.test('an app has limits of requests and of creates per minute', async t => {
   t.notOk('ratelimit-limit' in (await ask('vgk_reader')).headers, 'no limit, no headers')
 })
 
+t.test('the structured fields list every limit of the request', async t => {
+  const { server, apps, create } = await buildTestServer(t, { now, ipRequestsPerMinute: 3 })
+  apps.replace([...apps.all()].map(
+    app => app.id === 'sandbox' ? { ...app, limits: { requestsPerMinute: 10, createsPerMinute: 2 } } : app,
+  ))
+  const fields = ({ headers }: { headers: object }) => [
+    Object(headers)['ratelimit-policy'], Object(headers).ratelimit,
+  ]
+  const { id, clientSecret } = await create()
+  t.strictSame(fields(await server.inject({ url: `/verifications/${id}`, headers: authorization })), [
+    '"app";q=10;w=60', '"app";r=8;t=20',
+  ])
+  const post = () => server.inject({ method: 'POST', url: '/verifications', headers: authorization, payload: {} })
+  t.strictSame(fields(await post()), ['"app";q=10;w=60, "creates";q=2;w=60', '"app";r=7;t=20, "creates";r=0;t=20'])
+  const refused = await post()
+  t.equal(refused.statusCode, 429)
+  t.strictSame(fields(refused), ['"app";q=10;w=60, "creates";q=2;w=60', '"app";r=6;t=20, "creates";r=0;t=20'])
+  const ask = (remoteAddress: string) => server.inject({
+    url: `/verifications/${id}`, headers: { authorization: `Bearer ${clientSecret}` }, remoteAddress,
+  })
+  t.strictSame(fields(await ask('203.0.113.7')), [
+    '"address";q=3;w=60, "client";q=120;w=60', '"address";r=2;t=20, "client";r=119;t=20',
+  ])
+  t.strictSame(fields(await server.inject('/livez')), [undefined, undefined], 'no limit, no fields')
+})
+
 t.test('creates have their own limit', async t => {
   const { server, apps, lines, refused } = await buildTestServer(t, { now })
   apps.replace([...apps.all()].map(app => app.id === 'sandbox' ? { ...app, limits: { createsPerMinute: 1 } } : app))

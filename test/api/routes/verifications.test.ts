@@ -281,3 +281,13 @@ t.test('errors of the gateway become problems', async t => {
     )
   }
 })
+
+t.test('the location of a new verification starts with the path of the public URL', async t => {
+  for (const [publicUrl, base] of [
+    ['https://verify.example', ''], ['https://example.com/verify', '/verify'], ['https://example.com/a/b', '/a/b'],
+  ] as const) {
+    const { server } = await buildTestServer(t, { publicUrl })
+    const created = await server.inject({ method: 'POST', url: '/verifications', headers: authorization, payload: {} })
+    t.equal(created.headers.location, `${base}/verifications/${created.json().id}`)
+  }
+})

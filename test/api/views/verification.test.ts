@@ -134,14 +134,33 @@ t.test('the other final states have a reason', async t => {
   t.equal(second.reason, null, 'the attempt\'s reason is not the verification\'s')
 })
 
-t.test('the masked view has no number, metadata, profile or signals', async t => {
+t.test('the masked view shows an outage in place of a number without an account', async t => {
+  const failed = (reason: 'number_not_registered' | 'provider_error'): Verification =>
+    after(created, { type: 'startFailed', attempt: 0, reason }, { type: 'startFailed', attempt: 1, reason })
+  const [unknown, outage] = [failed('number_not_registered'), failed('provider_error')]
+  t.match(view(unknown), {
+    reason: 'number_not_registered', attempts: [
+      { reason: 'number_not_registered' }, { reason: 'number_not_registered' },
+    ],
+  }, 'the app sees it')
+  t.strictSame(view(unknown, { masked: true }), view(outage, { masked: true }), 'a stranger cannot tell them apart')
+  t.match(view(outage, { masked: true }), { reason: 'provider_unavailable', attempts: [{ reason: 'provider_error' }] })
+  const pending = after(created, { type: 'startFailed', attempt: 0, reason: 'number_not_registered' })
+  t.match(
+    view(pending, { masked: true }), { status: 'pending', reason: null, attempts: [{ reason: 'provider_error' }, {}] },
+  )
+  const mismatch = after(checking, { type: 'attemptFailed', attempt: 0, reason: 'number_mismatch' })
+  t.match(view(mismatch, { masked: true }), { reason: 'number_mismatch' }, 'other reasons stay')
+})
+
+t.test('the masked view has no number, reference, metadata, profile or signals', async t => {
   const shown = view(verified, { masked: true })
   t.match(shown, {
-    phoneNumber: '+1********00', metadata: {}, reference: 'signup-1',
+    phoneNumber: '+1********00', metadata: {}, reference: null,
     result: { phoneNumber: '+1********00', profile: null, signals: null, assurance: { level: 2 } },
   })
   const text = JSON.stringify(shown)
-  for (const secret of ['4155550100', 'pro"', 'Ada', 'carrier']) t.notOk(text.includes(secret), secret)
+  for (const secret of ['4155550100', 'signup-1', 'pro"', 'Ada', 'carrier']) t.notOk(text.includes(secret), secret)
   t.equal(view({ ...created, phoneNumber: null }, { masked: true }).phoneNumber, null)
 })
 
