@@ -147,8 +147,9 @@ export function judgeOtp (
   return isVerified ? 'correct' : 'incorrect'
 }
 
-/** The `errorCode` of an answer, wherever OTPLESS puts it; null when there is none. */
+/** The `errorCode` of an answer, wherever OTPLESS puts it; null: none. A value that is not a code is `unknown`. */
 export function readErrorCode (body: unknown): string | null {
   const { errorCode, error } = membersOf(body)
-  return readText(errorCode) ?? readText(membersOf(error).errorCode)
+  const code = errorCode ?? membersOf(error).errorCode ?? ''
+  return code === '' ? null : readText(code) ?? 'unknown'
 }

@@ -62,7 +62,7 @@ t.test('every documented error code has a reason', async t => {
     t.equal(readError(401, other), 'provider_misconfigured')
     t.equal(readStarted(401, other), 'provider_misconfigured')
   }
-  for (const errorCode of ['constructor', 7999, 'InvalidRequest']) {
+  for (const errorCode of ['constructor', 7999, 'InvalidRequest', {}, true, ['7118'], 'x'.repeat(300)]) {
     for (const status of [200, 400, 401]) t.equal(readError(status, { errorCode }), 'provider_bad_response')
   }
   t.equal(
