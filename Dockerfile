@@ -1,11 +1,12 @@
-FROM node:24-slim AS dependencies
+# The digest is the one that public repositories pin for this tag; renew both together.
+FROM node:24.19.0-bookworm-slim@sha256:a9f5f7c91a432850b2a8a7797adf5eadb6c733ceed61167806cee7ea7fbc29df AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 # npm installs TypeScript as an optional peer of valibot. Nothing loads it, and it is a fifth of what is installed.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && rm -rf node_modules/typescript node_modules/@typescript node_modules/.bin/tsc
 
-FROM node:24-slim
+FROM node:24.19.0-bookworm-slim@sha256:a9f5f7c91a432850b2a8a7797adf5eadb6c733ceed61167806cee7ea7fbc29df
 LABEL org.opencontainers.image.title="Verigate" \
   org.opencontainers.image.description="Self-hosted, provider-neutral phone-verification gateway" \
   org.opencontainers.image.licenses="MIT"

@@ -62,7 +62,7 @@ export async function start (program: string): Promise<number> {
     const [name, value] of [['PORT', port], ['SANDBOX_PORT', sandboxPort]] as const
   ) await refuseTakenPort(name, value)
 
-  const redis = process.env['REDIS_URL']
+  const redis = process.env['REDIS_URL'] || process.env['REDIS_URL_FILE']
     ? null
     : await launchRedis({ binary: await findRedis(), dir: join('.data', 'redis'), persistent: true })
   try {

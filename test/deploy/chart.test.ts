@@ -46,7 +46,7 @@ t.test('it sets and names only variables that exist', async t => {
     text => [...text.matchAll(/\{ name: ([A-Z][A-Z_]+),|\b([A-Z]{3,}(?:_[A-Z]+)+)\b/g)],
   ).map(([, set, mentioned]) => set ?? mentioned ?? '')
   t.ok(named.includes('ROLE') && named.includes('SEAL_KEYS'))
-  t.strictSame(named.filter(name => !(name in variables)), [])
+  t.strictSame(named.filter(name => !(name in variables) && !(name.replace(/_FILE$/, '') in variables)), [])
 })
 
 t.test('probes ask routes that there are, and the world reaches none of them', async t => {
@@ -59,6 +59,15 @@ t.test('probes ask routes that there are, and the world reaches none of them', a
     t.ok(routes.some(route => route === path || route.startsWith(`${path}/`)), path)
     t.notOk([...asked, '/metrics'].some(route => route.startsWith(path)), path)
   }
+})
+
+t.test('Truecaller needs a callback key, from wherever it comes', async t => {
+  const secrets = { TRUECALLER_APP_KEY: 'x' }
+  t.notOk(schema.Check({ secrets }))
+  t.ok(schema.Check({ secrets: { ...secrets, TRUECALLER_CALLBACK_KEY: 'x' } }))
+  t.ok(schema.Check({ secrets, env: { TRUECALLER_CALLBACK_KEY_FILE: '/run/secrets/key' } }))
+  t.ok(schema.Check({ secrets, env: { TRUECALLER_ALLOW_UNKEYED_CALLBACKS: 'true' } }))
+  t.ok(schema.Check({ secrets: { TRUID_CLIENT_ID: 'x' } }))
 })
 
 t.test('a pod that is removed has the time to drain', async t => {

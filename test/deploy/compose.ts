@@ -17,10 +17,15 @@ export type Service = {
   env_file?: { path: string, required: boolean }[]
   environment?: Record<string, string>
   ports?: string[]
+  networks?: string[]
   volumes?: string[]
+  tmpfs?: string[]
+  depends_on?: Record<string, unknown> | string[]
   healthcheck?: { test: string[] }
 }
-export type Compose = { services: Record<string, Service>, volumes: Record<string, unknown> }
+export type Compose = {
+  services: Record<string, Service>, volumes: Record<string, unknown>, networks: Record<string, { internal?: boolean }>
+}
 
 export const root = resolve(import.meta.dirname, '../..')
 
@@ -32,17 +37,20 @@ export function readCompose (dotenv: Record<string, string> = {}): Compose {
   return parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), fill, { merge: true })
 }
 
+/** Variables may be nested; `$$` is a dollar for the shell. */
 function fillIn (text: string, dotenv: Record<string, string>): string {
-  const filled = text.replaceAll(/\$\{(\w+)(?:(:[-+])([^}]*))?\}/g, (_, name: string, operator?: string, word = '') => {
+  const variable = /\$\{(\w+)(?:(:[-+])([^${}]*))?\}/
+  let filled = text.replaceAll('$$', '\0')
+  for (let found = variable.exec(filled); found !== null; found = variable.exec(filled)) {
+    const [whole, name = '', operator, word = ''] = found
     const value = dotenv[name] ?? ''
-    if (operator === ':+') return value === '' ? '' : word
-    return value === '' ? word : value
-  })
+    filled = filled.replace(whole, () => operator === ':+' ? (value === '' ? '' : word) : value === '' ? word : value)
+  }
   if (filled.includes('$')) throw new Error(`the test does not understand the $ in ${text}`)
-  return filled
+  return filled.replaceAll('\0', '$')
 }
 
-/** The services that `docker compose up` starts with this `.env`. */
+/** The services that `docker compose up` starts with this `.env`. A service without a profile is always started. */
 export function startedServices (compose: Compose, { COMPOSE_PROFILES = '' }: Record<string, string>): string[] {
   const on = COMPOSE_PROFILES.split(',')
   return Object.keys(compose.services).filter(

@@ -39,7 +39,8 @@ export async function buildImage (context: string, folder: string, runs: NodeJS.
     const within = (path: string): string => join(image.root, resolve('/', image.workdir, path))
     switch (name) {
       case 'FROM': {
-        const stage = /^node:24-slim(?: AS (?<stage>\w+))?$/.exec(words)?.groups ?? refuse(name, words)
+        const from = /^node:24[\w.-]+@sha256:[0-9a-f]{64}(?: AS (?<stage>\w+))?$/
+        const stage = from.exec(words)?.groups ?? refuse(name, words)
         image = newImage(join(folder, stage['stage'] ?? 'image'))
         roots.set(stage['stage'] ?? '', image.root)
         break

@@ -48,8 +48,9 @@ t.test('helm refuses what cannot work, and says why', here, async t => {
   const minimal = valuesFile('minimal')
   const cases: [says: RegExp, args: string[]][] = [
     [/publicUrl is required/, [...minimal, '--set', 'publicUrl=']],
-    [/secrets.SEAL_KEYS is required/, ['--set', 'publicUrl=https://verify.example.com']],
-    [/secrets.REDIS_URL is required/, ['--set', 'publicUrl=https://verify.example.com,secrets.SEAL_KEYS=k1:x']],
+    [/trustedProxies is required/, [...minimal, '--set', 'trustedProxies=']],
+    [/secrets.SEAL_KEYS is required/, [...minimal, '--set', 'secrets.SEAL_KEYS=null']],
+    [/secrets.REDIS_URL is required/, [...minimal, '--set', 'secrets.REDIS_URL=null']],
     [/terminationGracePeriodSeconds must be more/, [...minimal, '--set', 'preStopSeconds=20']],
   ]
   for (const [says, args] of cases) t.match(await runHelm('template', args), { ok: false, stderr: says })
@@ -125,7 +126,10 @@ for (const name of valueFiles.keys()) {
         ),
       )
       t.ok(selects(deployment.spec?.selector.matchLabels, deployment.spec?.template.metadata?.labels))
-      t.strictSame(container?.env?.map(({ name }) => name).filter(name => !(name in variables)), [])
+      const unknown = container?.env?.filter(
+        ({ name }) => !(name.replace(/_FILE$/, '') in variables || name in variables),
+      )
+      t.strictSame(unknown, [])
       const named = [container?.envFrom?.[0]?.secretRef?.name, pod.volumes?.[0]?.secret?.secretName]
       if (name === 'minimal' || name === 'everything') t.strictSame(named, secrets)
       else t.strictSame(
@@ -178,7 +182,8 @@ t.test('everything: the world reaches the callbacks and the verifications, monit
     {
       policyTypes: ['Ingress', 'Egress'],
       ingress: [
-        { ports: [{ port: 'http' }, { port: 'operations' }], from: [{ namespaceSelector: {} }, { podSelector: {} }] },
+        { ports: [{ port: 'http' }], from: [{ namespaceSelector: {} }, { podSelector: {} }] },
+        { ports: [{ port: 'operations' }], from: [{ namespaceSelector: {} }] },
       ],
     },
   )
@@ -195,7 +200,11 @@ t.test('everything: the world reaches the callbacks and the verifications, monit
   const [deployment] = deploymentsOf(manifests)
   t.match(
     deployment?.spec?.template.spec?.containers[0],
-    { ports: [{ name: 'http', containerPort: 3000 }, { name: 'operations', containerPort: 9464 }] },
+    {
+      ports: [{ name: 'http', containerPort: 3000 }, { name: 'operations', containerPort: 9464 }],
+      image: /^registry\.example\.com\/verigate@sha256:[0-9a-f]{64}$/,
+      volumeMounts: [{ name: 'apps' }, { name: 'tmp' }, { name: 'files', mountPath: '/run/secrets/verigate' }],
+    },
   )
   t.match(
     deployment?.spec?.template.spec?.containers[0]?.env?.find(({ name }) => name === 'OPERATIONS_PORT'),
@@ -219,6 +228,25 @@ t.test('everything: the world reaches the callbacks and the verifications, monit
   const [environment, appsSecret] = all<'Secret', Secret>(manifests, 'Secret')
   t.strictSame(environment?.stringData, values, 'nothing is lost between values and Secret')
   t.strictSame(JSON.parse(appsSecret?.stringData?.['apps.json'] ?? ''), apps)
+})
+
+t.test('by default the metrics have a port of their own, and the pods a network policy', here, async t => {
+  const manifests = await render(...valuesFile('minimal'))
+  const [policy] = all<'NetworkPolicy', NetworkPolicy>(manifests, 'NetworkPolicy')
+  t.strictSame(policy?.spec?.ingress, [
+    { ports: [{ port: 'http', protocol: 'TCP' }] },
+    { ports: [{ port: 'operations', protocol: 'TCP' }], from: [{ namespaceSelector: {} }] },
+  ])
+  for (const deployment of deploymentsOf(manifests)) {
+    const [container] = podOf(deployment).containers
+    const given = Object.fromEntries(container?.env?.map(({ name, value }) => [name, value]) ?? [])
+    t.match(given, { OPERATIONS_PORT: '9464', TRUSTED_PROXIES: '10.0.0.0/8' })
+  }
+  const without = deploymentsOf(await render(...valuesFile('existing-secrets')))
+  t.notOk(JSON.stringify(without).includes('TRUSTED_PROXIES'), 'none')
+  const args = ['--set', 'secrets.SEAL_KEYS=null,env.SEAL_KEYS_FILE=/run/secrets/keys']
+  const [secret] = all<'Secret', Secret>(await render(...valuesFile('minimal'), ...args), 'Secret')
+  t.strictSame(Object.keys(secret?.stringData ?? {}), ['REDIS_URL'], 'what is in a file is in no variable')
 })
 
 t.test('pods restart when their environment changes, and not when the apps do', here, async t => {
@@ -262,7 +290,7 @@ t.test('the processes start with what their pods are given', here, async t => {
     const mountPath = volumeMounts.find(({ name }) => name === 'apps')?.mountPath
     t.equal(given['APPS_FILE'], `${mountPath}/${podOf(deployment).volumes?.[0]?.secret?.items?.[0]?.path}`)
     const started = await startListening(
-      t, { ...given, HOST: '127.0.0.1', PORT: String(await freePort()), APPS_FILE: appsFile },
+      t, { ...given, HOST: '127.0.0.1', PORT: String(await freePort()), OPERATIONS_PORT: '0', APPS_FILE: appsFile },
     )
     const url = await started.listening
     t.equal((await request(`${url}/readyz`)).statusCode, 200)
