@@ -13,7 +13,7 @@ import { variables } from '../../src/config.ts'
 import { startSimulators } from '../../src/sandbox/simulators.ts'
 import { clientOf, keys, testApps } from '../helpers/gateway.ts'
 import { readLine, startListening, type GatewayProcess } from '../helpers/process.ts'
-import { freePort, startRedis, type TestRedis } from '../helpers/redis.ts'
+import { freePort, startRedis, until, type TestRedis } from '../helpers/redis.ts'
 import { readCompose, root, startedServices, type Service } from './compose.ts'
 
 
@@ -236,7 +236,11 @@ async function startComposed (
   }
   const started: GatewayProcess = await startListening(t, own)
   const address = await started.listening
-  t.equal((await request(`${address}/readyz`)).statusCode, 200, `${name} is ready`)
+  await until(async () => {
+    const { statusCode, body } = await request(`${address}/readyz`)
+    await body.dump()
+    return statusCode === 200
+  }, `${name} is ready`)
   const said = started.logs.map(readLine)
   t.strictSame(said.filter(({ level }) => Number(level) >= 40), [], 'and has nothing to complain about')
   t.match(
