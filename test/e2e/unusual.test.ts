@@ -1,0 +1,25 @@
+import t from 'tap'
+import { startGateway } from '../helpers/gateway.ts'
+import { act, codeFor } from './end-user.ts'
+
+const methods: Record<string, object> = {
+  'truecaller.push': {}, 'truecaller.web': {}, 'truid.phone_check': { version: 'v0.2' },
+  'truid.phone_check of v0.1': { version: 'v0.1' }, 'otpless.otp': {}, 'otpless.token': {},
+}
+
+t.test('answers with null members, other types and other spellings verify the number', async t => {
+  const { shop, simulators } = await startGateway(t)
+  await Promise.all(Object.entries(methods).map(async ([name, options], place) => {
+    const phoneNumber = `+1415${20 + place}81098`
+    const { body } = await shop.create({ phoneNumber, workflow: [{ method: name.split(' ')[0], options }] })
+    if (name === 'otpless.otp') {
+      const wrong = await shop.call('POST', `/verifications/${body['id']}/check`, { code: '000000' })
+      const expected = { status: 422, body: { code: 'code_incorrect', attemptsRemaining: 4 } }
+      t.hasStrict(wrong, expected, 'an error inside a 200')
+      t.not(codeFor(phoneNumber), '000000')
+    }
+    await act(shop, simulators, body, phoneNumber)
+    const ended = await shop.waitFor(body['id'])
+    t.hasStrict(ended, { status: 'verified', phoneNumber, result: { phoneNumber } }, name)
+  }))
+})
