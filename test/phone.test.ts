@@ -125,6 +125,21 @@ t.test('every spelling of a number is that number', async () => {
       && readPhoneNumber(Number(digitsOf(number)), number) === number), { numRuns: 1_000 })
 })
 
+t.test('every number of a former plan is that of today', async () => {
+  const former: [RegExp, string][] = [
+    [/^\+22901(\d{8})$/, '+229$1'], [/^\+52(\d{10})$/, '+521$1'], [/^\+55(\d\d)9([689]\d{7})$/, '+55$1$2'],
+  ]
+  let compared = 0
+  fc.assert(fc.property(anyNumber, number => {
+    const [pattern, spelling] = former.find(([pattern]) => pattern.test(number)) ?? []
+    if (pattern === undefined || spelling === undefined) return true
+    compared += 1
+    const old = number.replace(pattern, spelling)
+    return readPhoneNumber(old, number) === number && readPhoneNumber(old, null) === number
+  }), { numRuns: 1_000 })
+  if (compared < 100) throw new Error(`only ${compared} numbers with a former spelling`)
+})
+
 t.test('two valid numbers are never the same', async () => {
   // Neighbours: a digit more, less or another, as in the former plans.
   const anyNeighbour = fc.tuple(anyNumber, fc.nat(14), fc.stringMatching(/^\d{0,3}$/), fc.nat(3))
