@@ -4,7 +4,9 @@ export type { Logger }
 
 /**
  * Writes one JSON line per event. Callers pass only ids, closed words, counts and durations, and nothing that came from
- * a person or a provider; redaction is only a second line of defence. `traceId`: the trace of the current span, if any.
+ * a person or a provider; redaction is only a second line of defence. Of an error it writes the name, the message and
+ * the stack: its causes and other members, such as the command of a Redis error, can have what was sent. `traceId`: the
+ * trace of the current span, if any.
  */
 export function createLogger (
   level: string,
@@ -15,6 +17,7 @@ export function createLogger (
     level,
     base: null,
     timestamp: stdTimeFunctions.isoTime,
+    serializers: { err: describeError },
     redact: {
       paths: [
         'req', 'res', 'headers', 'body', 'query', 'url', 'phoneNumber', 'clientSecret', 'token', 'code',
@@ -29,4 +32,10 @@ export function createLogger (
       },
     }),
   }, destination)
+}
+
+function describeError (error: unknown): object {
+  if (!(error instanceof Error)) return { type: typeof error }
+  const { name, message, stack } = error
+  return { type: name, message, stack }
 }
