@@ -1,7 +1,7 @@
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { sandboxKey } from '../../apps/apps.ts'
 import { describeWebhooks, webhookRules } from './webhook-events.ts'
 import { finishDocument } from './document.ts'
@@ -125,7 +125,16 @@ export async function describeOther (
  * in the sandbox: elsewhere the page would store API keys and send messages to people.
  */
 export async function serveDocs (server: FastifyInstance, { sandbox }: { sandbox: boolean }): Promise<void> {
+  // Rendered once, because strangers may ask for it again and again. Routes do not change while the server listens.
+  let rendered: string | null = null
+  const sendDocument = async (_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    rendered ??= JSON.stringify(server.swagger())
+    return reply.header('content-type', 'application/json; charset=utf-8').send(rendered)
+  }
   await server.register(async pages => {
+    // The copy of the document that the page loads.
+    pages.addHook('onRequest', async (request, reply) =>
+      request.routeOptions.url === '/docs/json' ? sendDocument(request, reply) : undefined)
     await pages.register(helmet, { contentSecurityPolicy: false, strictTransportSecurity: false })
     await pages.register(swaggerUi, {
       routePrefix: '/docs', staticCSP: docsPolicy, theme: {
@@ -138,5 +147,5 @@ export async function serveDocs (server: FastifyInstance, { sandbox }: { sandbox
       },
     })
   })
-  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger())
+  server.get('/openapi.json', { schema: { hide: true } }, sendDocument)
 }

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Gateway } from '../../verifications/gateway.ts'
+import { atMostEvery } from './at-most-every.ts'
 import type { Health } from './health.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Auth } from '../plugins/auth.ts'
@@ -12,6 +13,7 @@ const tags = ['Operations']
 /** Probes and scrapes are answered under load, too, and only their failures are logged. */
 const quiet = { isUrgent: true }
 const { 503: overloaded, ...otherErrors } = publicErrors()
+const renderEveryMs = 1_000
 /** The 503 of a probe, besides the one of every call. */
 const orOverloaded = <Answer extends { content: object }>(own: Answer) => (
   { ...own, content: { ...own.content, ...overloaded?.content } }
@@ -71,11 +73,14 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{
 export const metricsRoutes: FastifyPluginAsyncTypebox<{
   metrics: Pick<Metrics, 'registry'>,
 }> = async (server, { metrics }) => {
+  // Strangers may reach this route, and a rendering takes milliseconds.
+  const render = atMostEvery(renderEveryMs, async () => metrics.registry.metrics())
   server.get('/metrics', {
     config: quiet, logLevel: 'warn',
     schema: {
       tags, operationId: 'readMetrics', summary: 'Prometheus metrics',
-      description: 'For scraping. Contains no phone numbers, ids or secrets.',
+      description: 'For scraping, at most once a second: a scrape that comes sooner waits for its time. Contains no '
+        + 'phone numbers, ids or secrets.',
       response: {
         200: {
           description: 'Text exposition format.',
@@ -95,8 +100,5 @@ export const metricsRoutes: FastifyPluginAsyncTypebox<{
         ...publicErrors(),
       },
     },
-  }, async (_request, reply) => {
-    const { registry } = metrics
-    return reply.header('content-type', registry.contentType).send(await registry.metrics())
-  })
+  }, async (_request, reply) => reply.header('content-type', metrics.registry.contentType).send(await render()))
 }

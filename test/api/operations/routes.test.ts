@@ -1,6 +1,9 @@
+import Fastify from 'fastify'
+import { Gauge, Registry } from 'prom-client'
 import t from 'tap'
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { metricsRoutes } from '../../../src/api/operations/routes.ts'
 import { Liveness, ProviderList, Readiness } from '../../../src/api/schemas/responses.ts'
 import { authorization, buildTestServer } from '../../helpers/server.ts'
 
@@ -55,6 +58,45 @@ t.test('metrics are in the Prometheus format', async t => {
   const answer = await server.inject('/metrics')
   t.match(answer, { statusCode: 200, headers: { 'content-type': /^text\/plain; version=/ } })
   t.match(answer.body, /^verigate_verifications_created_total 0$/m)
+})
+
+t.test('metrics are rendered at most once a second, however many scrapes there are', async t => {
+  const registry = new Registry()
+  const renderedAt: number[] = []
+  registry.registerMetric(new Gauge({
+    name: 'rendered', help: 'Renderings', registers: [],
+    collect () { this.set(renderedAt.push(performance.now())) },
+  }))
+  const server = Fastify()
+  t.teardown(() => server.close())
+  server.setSerializerCompiler(() => value => JSON.stringify(value))
+  await server.register(metricsRoutes, { metrics: { registry } })
+  const scrape = async () => /^rendered (\d+)$/m.exec((await server.inject('/metrics')).body)?.[1]
+  t.strictSame(new Set(await Promise.all(Array.from({ length: 50 }, scrape))), new Set(['1']))
+  t.strictSame(new Set(await Promise.all(Array.from({ length: 50 }, scrape))), new Set(['2']), 'fresh values')
+  const [first = 0, second = 0] = renderedAt
+  t.equal(renderedAt.length, 2)
+  t.ok(second - first >= 998, 'a second apart')
+})
+
+t.test('the API document is rendered once', async t => {
+  const { server } = await buildTestServer(t)
+  await server.ready()
+  const document = { ...server.swagger() }
+  let renderings = 0
+  Object.assign(server.swagger(), {
+    toJSON () {
+      renderings += 1
+      return document
+    },
+  })
+  const answers = await Promise.all(['/openapi.json', '/docs/json', '/openapi.json'].map(url => server.inject(url)))
+  t.equal(renderings, 1)
+  t.equal(new Set(answers.map(({ body }) => body)).size, 1)
+  for (const { headers, body } of answers) {
+    t.equal(headers['content-type'], 'application/json; charset=utf-8')
+    t.strictSame(JSON.parse(body), JSON.parse(JSON.stringify(document)))
+  }
 })
 
 t.test('providers match the schema', async t => {
