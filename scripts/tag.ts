@@ -8,14 +8,16 @@ import { createSealer } from '../src/store/sealing.ts'
  * `SEAL_KEYS` first; older keys wrote older lines. Throws an `Error` that shows neither the text nor a key.
  */
 export function tagsOf (
-  text: string, { SEAL_KEYS, SANDBOX }: Readonly<Record<string, string | undefined>>,
+  text: string, { SEAL_KEYS, SEAL_KEYS_FILE, SANDBOX }: Readonly<Record<string, string | undefined>>,
 ): string[] {
   const number = parsePhoneNumber(text)?.number
   const address = readAddress(text)
   if (number === undefined && address === null) {
     throw new Error('Give one number in E.164 form, or an IP address: npm run tag -- +14155550100')
   }
-  const { sealKeys } = readConfig({ SEAL_KEYS, SANDBOX, PUBLIC_URL: 'http://localhost', APPS_FILE: 'none' })
+  const { sealKeys } = readConfig({
+    SEAL_KEYS, SEAL_KEYS_FILE, SANDBOX, PUBLIC_URL: 'http://localhost', APPS_FILE: 'none',
+  })
   const { keyedHashes } = createSealer(sealKeys)
   return number === undefined ? keyedHashes('address', networkOf(text)) : keyedHashes('place', number)
 }

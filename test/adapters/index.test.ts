@@ -33,6 +33,24 @@ t.test('a provider imports the interface, the core, numbers and cryptography, an
   }
 })
 
+t.test('in production every provider that calls back must prove that it is the sender', async t => {
+  const http = createHttp()
+  t.teardown(http.close)
+  const io: AdapterIo = { openHttp: http.openHttp, now: () => 0, randomBytes: Buffer.alloc, allowInsecure: false }
+  const own = { TRUECALLER_CALLBACK_KEY: 'e'.repeat(22) }
+  const env = Object.assign(own, ...simulators.map(({ settings }) => settings('https://provider.example')))
+  const adapters = openAdapters(providers, env, io).filter(({ receive }) => receive !== undefined)
+  t.ok(adapters.length >= 3)
+  for (const { provider, acceptsAnySender = false, receive } of adapters) {
+    t.notOk(acceptsAnySender, provider)
+    const rawBody = Buffer.from('{}')
+    for (const key of [null, 'k'.repeat(48)]) {
+      const received = await receive?.({ key, url: 'https://verify.example', headers: {}, rawBody, body: {} })
+      t.match(received, { type: 'refused' }, `${provider} refuses a callback without proof`)
+    }
+  }
+})
+
 t.test('providers, methods and variables have distinct names', async t => {
   const http = createHttp()
   t.teardown(http.close)
