@@ -50,6 +50,8 @@ export type Contract = {
   callbacks?: { callback: Partial<Callback>, received: Received | Refused | null }[]
   /** Callbacks carry a signature over the body: an altered one is refused. This signs a body as the vendor does. */
   sign?: (body: unknown) => Partial<Callback>
+  /** What of a header may be altered without a meaning, such as the name of a parameter that may be absent. */
+  unsigned?: RegExp
   /** The part of the good evidence that is valid once; null where the provider binds it to the attempt. */
   singleUse: string | null
   /** Queries of a browser redirect, what they bring, and, where the redirect URL is fixed, the key found in them. */
@@ -98,7 +100,7 @@ export async function openVendor (t: Owner, answer: (vendor: Vendor, call: Call)
  * The same callback with one thing about it changed: a byte of the body, a character of a header, or one header gone or
  * twice.
  */
-function * tamper (callback: Callback): Generator<Callback> {
+function * tamper (callback: Callback, unsigned: RegExp = /$^/g): Generator<Callback> {
   const { rawBody, headers } = callback
   const bodies = [Buffer.concat(
     [rawBody, Buffer.from(' ')],
@@ -112,9 +114,12 @@ function * tamper (callback: Callback): Generator<Callback> {
   for (const [name, value] of Object.entries(headers)) {
     if (typeof value !== 'string') continue
     const { [name]: _gone, ...others } = headers
-    const altered = [...value].map(
-      (letter, at) => `${value.slice(0, at)}${letter === 'x' ? 'y' : 'x'}${value.slice(at + 1)}`,
+    const meaningless = new Set(
+      [...value.matchAll(unsigned)].flatMap(({ index, 0: text }) => [...text].map((_, at) => index + at)),
     )
+    const altered = [...value].flatMap((letter, at) => meaningless.has(at)
+      ? []
+      : [`${value.slice(0, at)}${letter === 'x' ? 'y' : 'x'}${value.slice(at + 1)}`])
     yield { ...callback, headers: others }
     for (
       const other of ['', [value, value], `${value}, ${value}`, `${value} `, ...altered]
@@ -417,7 +422,7 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
       let tried = 0
       for (const { callback } of promised.callbacks ?? []) {
         if (!await isBelieved({ ...none, ...callback })) continue
-        for (const forged of tamper({ ...none, ...callback })) {
+        for (const forged of tamper({ ...none, ...callback }, promised.unsigned)) {
           tried += 1
           if (await isBelieved(forged)) accepted.push(forged)
         }

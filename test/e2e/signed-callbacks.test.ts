@@ -43,7 +43,7 @@ t.test('what tru.ID did not sign', async t => {
     ['signature_invalid', without('date')],
     ['signature_invalid', without('x-tru-callback')],
     ['signature_invalid', altered('x-tru-callback', 'phone', 'other')],
-    ['signature_invalid', altered('authorization', 'rsa-sha256', 'hs2019')],
+    ['signature_invalid', altered('authorization', 'rsa-sha256', 'hmac-sha256')],
     ['signature_invalid', altered('authorization', ' digest', '')],
     ['signature_invalid', altered('authorization', 'signature="', 'signature="AAAA')],
     ['date_skewed', { ...callback, headers: { ...headers, date: new Date(Date.now() - 301_000).toUTCString() } }],

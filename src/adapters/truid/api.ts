@@ -3,7 +3,7 @@ import { ProviderError } from '../../core/errors.ts'
 import type { CallbackRefusal } from '../../core/vocabulary.ts'
 import { refusal, type AttemptContext, type Http, type ProviderAnswer, type ProviderRequest } from '../adapter.ts'
 import { createCached } from '../cached.ts'
-import { findKey, readKeys, type Key } from './signature.ts'
+import { findKeys, readKeys, type Key, type Signed } from './signature.ts'
 import {
   judgeExchange, judgeQuery, readCreated, readToken, type Check, type CreatedCheck, type Verdict, type Version,
 } from './wire.ts'
@@ -23,8 +23,8 @@ export type Api = {
   createCheck (attempt: AttemptContext, version: Version): Promise<CreatedCheck>
   readCheck (check: Check): Promise<Verdict>
   exchangeCode (check: Check, code: string): Promise<Verdict>
-  /** The signing key of this id, or why there is none. */
-  getKey (keyId: string): Promise<Key | CallbackRefusal>
+  /** The signing key that a signature names, for each algorithm that it may use; or why there is none. */
+  getKeys (signed: Pick<Signed, 'keyId' | 'algorithms'>): Promise<Key[] | CallbackRefusal>
 }
 
 export type ApiParts = { origin: string, clientId: string, clientSecret: string, http: Http, now: () => number }
@@ -75,7 +75,7 @@ export function createApi ({ origin, clientId, clientSecret, http, now }: ApiPar
       return judgeExchange(status, body, checkId)
     },
 
-    getKey: createKeyRing({ origin, http, now }),
+    getKeys: createKeyRing({ origin, http, now }),
   }
 }
 
@@ -113,7 +113,7 @@ function createAuthorizedHttp ({ origin, clientId, clientSecret, http, now }: Ap
 }
 
 /** The keys that sign callbacks, always from the configured origin. Old keys stay when a refresh fails. */
-function createKeyRing ({ origin, http, now }: Pick<ApiParts, 'origin' | 'http' | 'now'>): Api['getKey'] {
+function createKeyRing ({ origin, http, now }: Pick<ApiParts, 'origin' | 'http' | 'now'>): Api['getKeys'] {
   const call = 'signing keys'
   const keys = createCached({
     async fetch () {
@@ -136,11 +136,12 @@ function createKeyRing ({ origin, http, now }: Pick<ApiParts, 'origin' | 'http' 
     }
   }
 
-  return async keyId => {
+  return async signed => {
     const cached = keys.peek()
-    const known = cached?.isFresh === true ? await findKey(cached.value, keyId) : null
-    if (known !== null) return known
+    const known = cached?.isFresh === true ? await findKeys(cached.value, signed) : []
+    if (known.length > 0) return known
     const otherwise = await refresh()
-    return await findKey(keys.peek()?.value, keyId) ?? otherwise
+    const found = await findKeys(keys.peek()?.value, signed)
+    return found.length > 0 ? found : otherwise
   }
 }

@@ -91,9 +91,9 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
     async receive (callback) {
       const signed = readSignature(callback, io.now())
       if (typeof signed === 'string') return { type: 'refused', cause: signed }
-      const signer = await api.getKey(signed.keyId)
-      if (typeof signer === 'string') return { type: 'refused', cause: signer }
-      if (!await isSignedBy(signer, signed)) return { type: 'refused', cause: 'signature_invalid' }
+      const keys = await api.getKeys(signed)
+      if (typeof keys === 'string') return { type: 'refused', cause: keys }
+      if (!await isSignedBy(keys, signed)) return { type: 'refused', cause: 'signature_invalid' }
       const { key, body } = callback
       if (key === null || !/^[\w-]{48}$/.test(key) || !isCallback(body)) return null
       return { key, type: 'evidence', evidence: { callback: true } }
