@@ -40,7 +40,7 @@ export async function gatewayEnvironment (
     unverifiedBudget: { mode: 'enforce', leastPerDay: huge },
     ...webhookUrl === undefined
       ? {}
-      : { webhook: { url: webhookUrl, secrets: [webhookSecret], events: ['verified'] } },
+      : { webhook: { url: webhookUrl, secrets: [webhookSecret], events: ['verification.verified'] } },
   }
   await mkdir(dir, { recursive: true })
   const appsFile = join(dir, `apps-${chosen}.json`)

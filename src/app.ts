@@ -10,7 +10,8 @@ import { registerGauges } from './api/operations/gauges.ts'
 import { createHealth } from './api/operations/health.ts'
 import { buildOperationsServer, buildServer, type Server, type ServerParts } from './api/server.ts'
 import { viewVerification } from './api/views/verification.ts'
-import { createApps, readAppsFile, sandboxApp, sandboxAppId, type Apps } from './apps/apps.ts'
+import { createApps, sandboxApp, sandboxAppId, type Apps } from './apps/apps.ts'
+import { readAppsFile } from './apps/apps-file.ts'
 import { createCountryPolicy } from './apps/country-policy.ts'
 import { createLimits } from './apps/limits.ts'
 import { createMessagePolicy } from './apps/message-policy.ts'
@@ -35,6 +36,7 @@ import { byProvider, createMetrics, type Metrics } from './telemetry/metrics.ts'
 import { noTracing, type Tracing } from './telemetry/tracing.ts'
 import type { Gateway } from './verifications/gateway.ts'
 import { decodeRecord, encodeRecord } from './verifications/record-codec.ts'
+import { createAppsFileChecks } from './verifications/apps-file-checks.ts'
 import { createVerifications } from './verifications/verifications.ts'
 import { createDeliveries } from './webhooks/deliveries.ts'
 import { decodeDelivery, encodeDelivery } from './webhooks/delivery.ts'
@@ -215,13 +217,13 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
   for (const warning of config.warnings) log.warn(warning)
   const infrastructure = await createInfrastructure(config, log, options.now)
   const { now, ids } = infrastructure
-  const loadApps = () => [
-    ...config.appsFile === null ? [] : readAppsFile(config.appsFile),
-    ...config.sandbox ? [sandboxApp(config.publicUrl)] : [],
-  ]
-  const apps = createApps(loadApps())
   const opened = openProviders(config, { log, tracing, now, providers })
   const { metrics, http } = opened
+  const loadApps = () => [
+    ...config.appsFile === null ? [] : readAppsFile(config.appsFile, createAppsFileChecks(opened.methods)),
+    ...config.sandbox ? [sandboxApp(config.publicUrl)] : [],
+  ]
+  const apps = createApps(loadApps(), now)
   metrics.recordAppsLoaded(now())
   const domain = createDomain({ config, infrastructure, providers: opened, apps, log, tracing, webhooks })
   const { store, queues, executor, sender, deliveryLog, budget, gateway } = domain

@@ -2,6 +2,8 @@ import { getCountries, getCountryCallingCode, parsePhoneNumberFromString } from 
 import metadata from 'libphonenumber-js/min/metadata'
 
 const globalCallingCodes = ['800', '808', '870', '878', '881', '882', '883', '888', '979']
+/** ISO 3166-1 alpha-2 of every country that has numbers. */
+export const countries: ReadonlySet<string> = new Set(getCountries(metadata))
 const callingCodes = new Set<string>(
   [...getCountries(metadata).map(country => getCountryCallingCode(country, metadata)), ...globalCallingCodes],
 )

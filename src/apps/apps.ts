@@ -1,10 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { Type, type Static } from 'typebox'
-import Value from 'typebox/value'
 import { assuranceLevels } from '../core/assurance.ts'
-import { webhookEventTypes } from '../core/vocabulary.ts'
-import { readSecret, readWebhookUrl } from './endpoint.ts'
+import { webhookEventNames } from '../core/vocabulary.ts'
 
 export const scopes = [
   'verifications:read', 'verifications:write', 'webhooks:read', 'webhooks:write', 'providers:read', 'operations:read',
@@ -51,8 +48,12 @@ export const App = Type.Object({
   id: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }),
   name: Type.String({ minLength: 1, maxLength: 200 }),
   keys: Type.Array(Type.Object({
+    /** Names the key in the audit log. */
+    id: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' })),
     sha256: Type.String({ pattern: '^[0-9a-fA-F]{64}$' }),
     scopes: Type.Array(Type.Enum(scopes)),
+    /** RFC 3339. From then on the key opens nothing. */
+    expiresAt: Type.Optional(Type.String({ maxLength: 64 })),
   }, closed)),
   workflow: Type.Optional(Type.Array(WorkflowItem, { minItems: 1, maxItems: 10 })),
   allowedCountries: Type.Optional(Type.Array(Country)),
@@ -70,7 +71,7 @@ export const App = Type.Object({
   webhook: Type.Optional(Type.Object({
     url: Type.String({ maxLength: 2048 }),
     secrets: Type.Array(Type.String(), { minItems: 1, maxItems: 5 }),
-    events: Type.Optional(Type.Array(Type.Enum([...webhookEventTypes]))),
+    events: Type.Optional(Type.Array(Type.Enum(webhookEventNames))),
   }, closed)),
   limits: Type.Optional(Limits),
   includeProfile: Type.Optional(Type.Boolean()),
@@ -79,9 +80,12 @@ export const App = Type.Object({
 }, closed)
 export type App = Static<typeof App>
 
+/** `keyId` names the key in the audit log: its `id`, else the first digits of its hash. */
+export type KeyAccess = { app: App, keyId: string, scopes: ReadonlySet<string> }
+
 export type Apps = {
-  /** The app of an API key, and the id and the scopes of the key; null for an unknown key. */
-  byKey (key: string): { app: App, keyId: string, scopes: ReadonlySet<string> } | null
+  /** The app of an API key, and the id and the scopes of the key; null for a key that is unknown or has expired. */
+  byKey (key: string): KeyAccess | null
   byId (id: string): App | null
   all (): Iterable<App>
   /** Replaces all apps. */
@@ -110,25 +114,27 @@ export function sandboxApp (publicUrl: string): App {
 export const hashKey = (key: string): string => hash('sha256', key, 'hex')
 
 /** Looks keys up by the first digits of their hash, and compares in constant time, so that timing reveals no key. */
-export function createApps (initial: App[]): Apps {
-  type Key = { hash: Buffer, app: App, keyId: string, scopes: ReadonlySet<string> }
+export function createApps (initial: App[], now: () => number = Date.now): Apps {
+  type Key = { hash: Buffer, expiresAt: number, access: KeyAccess }
   let keys = new Map<string, Key[]>()
   let ids = new Map<string, App>()
   const replace = (apps: App[]): void => {
     ids = new Map(apps.map(app => [app.id, app]))
-    const all = apps.flatMap(app => app.keys.map(
-      ({ sha256, scopes }): Key => {
-        const hash = Buffer.from(sha256, 'hex')
-        return { hash, app, keyId: prefixOf(hash.toString('hex')), scopes: new Set<string>(scopes) }
-      },
-    ))
+    const all = apps.flatMap(app => app.keys.map(({ id, sha256, scopes, expiresAt }): Key => {
+      const hash = Buffer.from(sha256, 'hex')
+      return {
+        hash, expiresAt: expiresAt === undefined ? Infinity : Date.parse(expiresAt),
+        access: { app, keyId: id ?? prefixOf(hash.toString('hex')), scopes: new Set<string>(scopes) },
+      }
+    }))
     keys = Map.groupBy(all, ({ hash }) => prefixOf(hash.toString('hex')))
   }
   replace(initial)
   return {
-    byKey: key => {
+    byKey (key) {
       const wanted = hashKey(key)
-      return keys.get(prefixOf(wanted))?.find(({ hash }) => timingSafeEqual(hash, Buffer.from(wanted, 'hex'))) ?? null
+      const found = keys.get(prefixOf(wanted))?.find(({ hash }) => timingSafeEqual(hash, Buffer.from(wanted, 'hex')))
+      return found !== undefined && now() < found.expiresAt ? found.access : null
     },
     byId: id => ids.get(id) ?? null,
     all: () => ids.values(),
@@ -137,35 +143,3 @@ export function createApps (initial: App[]): Apps {
 }
 
 const prefixOf = (hash: string): string => hash.slice(0, 8)
-
-/** Reads `APPS_FILE`. Throws an `Error` that names the variable and the path in the file, and shows no value. */
-export function readAppsFile (path: string): App[] {
-  const parsed = parseFile(path)
-  const [problem] = Value.Errors(Type.Array(App), parsed)
-  if (problem !== undefined) throw new Error(`APPS_FILE${problem.instancePath} ${problem.message}`)
-  const apps = Value.Parse(Type.Array(App), parsed)
-  for (const [index, { webhook }] of apps.entries()) {
-    if (webhook !== undefined) assertWebhook(webhook, `APPS_FILE/${index}/webhook`)
-  }
-  if (new Set(apps.map(app => app.id)).size < apps.length) throw new Error('APPS_FILE has two apps with the same id')
-  const hashes = apps.flatMap(app => app.keys.map(key => key.sha256.toLowerCase()))
-  if (new Set(hashes).size < hashes.length) throw new Error('APPS_FILE has the same key twice')
-  return apps
-}
-
-function parseFile (path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'))
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    throw new Error(`APPS_FILE cannot be read: ${error instanceof SyntaxError ? 'it is not JSON' : code}`)
-  }
-}
-
-function assertWebhook ({ url, secrets }: NonNullable<App['webhook']>, path: string): void {
-  if (readWebhookUrl(url) === null) {
-    throw new Error(`${path}/url must be an https URL (http only to private addresses) without user info`)
-  }
-  const invalid = secrets.findIndex(secret => readSecret(secret) === null)
-  if (invalid >= 0) throw new Error(`${path}/secrets/${invalid} must be whsec_ and the base64 of 24 to 64 bytes`)
-}

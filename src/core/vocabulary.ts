@@ -71,6 +71,8 @@ export type ProviderCall = {
 /** The types of webhook events, without the prefix `verification.`. */
 export const webhookEventTypes = ['created', 'action_required', 'verified', 'failed', 'expired', 'canceled'] as const
 export type WebhookEventType = typeof webhookEventTypes[number]
+/** The same, as apps see them. */
+export const webhookEventNames = webhookEventTypes.map(type => `verification.${type}` as const)
 
 /** The events that an app receives unless its configuration chooses others: the outcome. */
 export const defaultEventTypes: readonly WebhookEventType[] = ['verified', 'failed', 'expired', 'canceled']

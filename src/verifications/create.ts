@@ -6,7 +6,7 @@ import { allowsReturnUrl } from '../apps/return-urls.ts'
 import type { Methods } from '../adapters/guard.ts'
 import { ApiError } from '../core/errors.ts'
 import type { Step, Verification, NewVerification } from '../core/verification.ts'
-import { defaultEventTypes, noCountry } from '../core/vocabulary.ts'
+import { defaultEventTypes, noCountry, webhookEventTypes, type WebhookEventType } from '../core/vocabulary.ts'
 import { readAddress } from '../net.ts'
 import { parsePhoneNumber } from '../phone.ts'
 import type { Ids } from '../store/ids.ts'
@@ -94,7 +94,7 @@ export function createCreate (parts: CreateParts): Create {
       id: claim.id, appId: app.id, phoneNumber: asked?.number ?? null, reference: request.reference ?? null,
       metadata: request.metadata ?? {}, locale: request.locale ?? null, device: request.device ?? {},
       returnUrl: request.returnUrl ?? null, includeProfile: app.includeProfile === true, minAssurance, workflow,
-      webhookEvents: app.webhook === undefined ? [] : [...app.webhook.events ?? defaultEventTypes],
+      webhookEvents: eventsOf(app),
       expiresAt: at + (request.expiresInSeconds ?? defaultExpirySeconds) * 1000,
       idempotency: key === noIdempotencyKey ? null : holdKey(key, claim),
       ...country === null ? {} : { country },
@@ -135,6 +135,14 @@ export function createCreate (parts: CreateParts): Create {
       return earlier
     }
   }
+}
+
+function eventsOf ({ webhook }: App): WebhookEventType[] {
+  if (webhook === undefined) return []
+  const { events } = webhook
+  return events === undefined
+    ? [...defaultEventTypes]
+    : webhookEventTypes.filter(type => events.includes(`verification.${type}`))
 }
 
 const countryOf = (asked: Number | null): string | null => asked === null ? null : asked.country ?? noCountry

@@ -1,11 +1,11 @@
 import type { TSchema } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import type { Methods } from '../adapters/guard.ts'
-import { ApiError } from '../core/errors.ts'
+import { ApiError, type FieldError } from '../core/errors.ts'
 import { canServe, type Known } from '../core/routing.ts'
 import type { Step } from '../core/verification.ts'
 import type { Json } from '../core/vocabulary.ts'
-import type { WorkflowItem } from '../apps/apps.ts'
+import type { App, WorkflowItem } from '../apps/apps.ts'
 
 export type WorkflowRequest = readonly WorkflowItem[]
 
@@ -22,9 +22,7 @@ const rejectionOption = 'continueWhenRejected'
  */
 export function planWorkflow (items: WorkflowRequest | undefined, known: Known, methods: Methods): Step[] {
   const chosen = items ?? defaultWorkflow(known, methods)
-  const steps = chosen.map(
-    (item, index) => planStep(typeof item === 'string' ? { method: item } : item, index, methods),
-  )
+  const steps = chosen.map((item, index) => planStep(readItem(item), index, methods))
   const serving = steps.filter(step => canServe(step, known, methods))
   if (serving.length > 0) return items === undefined ? serving : steps
   if (steps.some(step => canServe(step, { ...known, minAssurance: 1 }, methods))) {
@@ -37,6 +35,21 @@ export function planWorkflow (items: WorkflowRequest | undefined, known: Known, 
     ? 'No method of the workflow works without a phone number.'
     : 'No configured method can verify this number.')
 }
+
+/** What is wrong with the workflow that an app has of its own; null when its methods and options exist. */
+export function findWorkflowProblem ({ workflow = [] }: Pick<App, 'workflow'>, methods: Methods): FieldError | null {
+  try {
+    for (const [index, item] of workflow.entries()) planStep(readItem(item), index, methods)
+    return null
+  } catch (error) {
+    const [problem] = error instanceof ApiError ? error.extra.errors ?? [] : []
+    if (problem === undefined) throw error
+    return problem
+  }
+}
+
+const readItem = (item: WorkflowItem): Exclude<WorkflowItem, string> =>
+  typeof item === 'string' ? { method: item } : item
 
 function defaultWorkflow ({ phoneNumber }: Pick<Known, 'phoneNumber'>, methods: Methods): string[] {
   return [...methods]

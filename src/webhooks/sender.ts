@@ -2,8 +2,8 @@ import { lookup as systemLookup, type LookupAddress } from 'node:dns'
 import type { EventEmitter } from 'node:events'
 import { isIP, type LookupFunction } from 'node:net'
 import { Agent, errors, type Dispatcher } from 'undici'
-import { readWebhookUrl } from '../apps/endpoint.ts'
-import { withDeadline, isPrivateAddress, listAddresses, readRetryAfter } from '../net.ts'
+import { allowsAddress, readWebhookUrl } from '../apps/endpoint.ts'
+import { withDeadline, readRetryAfter } from '../net.ts'
 import { signWebhook } from './signature.ts'
 
 /** Why no response came. A closed vocabulary, because error messages contain addresses. */
@@ -49,24 +49,6 @@ export type Lookup = (
 
 const maxBodyBytes = 4096
 const connectionsPerOrigin = 50
-/**
- * Link-local addresses, also in their NAT64 (RFC 6052) and IPv4-compatible forms, and the other metadata addresses of
- * clouds. `BlockList` recognizes IPv4-mapped forms by itself.
- */
-const neverAllowed = listAddresses([
-  ['169.254.0.0', 16], ['64:ff9b::a9fe:0', 112], ['::a9fe:0', 112], ['fe80::', 10],
-  ['100.100.100.200', 32], ['64:ff9b::6464:64c8', 128], ['192.0.0.192', 32], ['fd00:ec2::254', 128],
-  ['fd20:ce::254', 128],
-])
-/** Whether a webhook may go to this address: never to link-local ones, without TLS only to loopback or private ones. */
-export function allowsAddress (protocol: string, address: string): boolean {
-  const [bare = ''] = address.split('%')
-  const version = isIP(bare)
-  if (version === 0) return false
-  const family = version === 6 ? 'ipv6' : 'ipv4'
-  return !neverAllowed.check(bare, family) && (protocol === 'https:' || isPrivateAddress(bare))
-}
-
 const notAllowed = (): Error => Object.assign(new Error('address not allowed'), { code: 'ADDRESS_NOT_ALLOWED' })
 
 /**

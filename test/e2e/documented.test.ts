@@ -4,7 +4,7 @@ import { clientOf, keys, startGateway, withWebhook, type Answer, type Client } f
 import { until } from '../helpers/redis.ts'
 import { startReceiver } from '../sandbox/receiver.ts'
 import { act, codeFor, numberEnding, openDeepLink } from './end-user.ts'
-import { webhookEventTypes } from '../../src/core/vocabulary.ts'
+import { webhookEventNames } from '../../src/core/vocabulary.ts'
 
 const document = await readDocument()
 const patterns = operationsOf(document).map(
@@ -13,7 +13,7 @@ const patterns = operationsOf(document).map(
 
 t.test('responses and webhooks match the document', async t => {
   const receiver = await startReceiver(t, () => 204)
-  const gateway = await startGateway(t, { apps: withWebhook(receiver.url, [...webhookEventTypes]) })
+  const gateway = await startGateway(t, { apps: withWebhook(receiver.url, [...webhookEventNames]) })
   const { url, simulators, bank } = gateway
   const seen = new Set<string>()
 

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
+import { webhookEventNames } from '../../src/core/vocabulary.ts'
 import { startWire } from '../faults/wire.ts'
 import { clientOf, startGateway, withWebhook } from '../helpers/gateway.ts'
 import { startRedis, until } from '../helpers/redis.ts'
@@ -20,7 +21,7 @@ async function runMany (t: Test) {
   let passed = 0
   const gateway = await startGateway(t, {
     redisUrl, apps: withWebhook(
-      receiver.url, ['created', 'action_required', 'verified', 'failed', 'expired', 'canceled'],
+      receiver.url, [...webhookEventNames],
     ),
     now: () => Date.now() + passed, environment: { RETENTION_SECONDS: '7200' },
   })
@@ -156,7 +157,7 @@ t.test('a webhook that waits for a slot is not sent once its verification is era
   const held = Promise.withResolvers<number>()
   const receiver = await startReceiver(t, () => held.promise)
   const { shop } = await startGateway(
-    t, { apps: withWebhook(receiver.url, ['created']), webhooks: { timeoutMs: 60_000 } },
+    t, { apps: withWebhook(receiver.url, ['verification.created']), webhooks: { timeoutMs: 60_000 } },
   )
   const made = await Promise.all(
     Array.from({ length: 26 }, () => shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })),

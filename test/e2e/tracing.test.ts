@@ -28,7 +28,7 @@ t.test('one trace, from the call of the app over callback and jobs to its webhoo
   const hooks = await startReceiver(t)
   const redis = await startRedis(t)
   const { environment, url, simulators } = await testEnvironment(
-    t, { redisUrl: redis.url, apps: withWebhook(hooks.url, ['verified', 'canceled']) },
+    t, { redisUrl: redis.url, apps: withWebhook(hooks.url, ['verification.verified', 'verification.canceled']) },
   )
   const wire = await startProxy(t, simulators.url)
   const traced = {

@@ -6,7 +6,7 @@ import { startGateway, webhookSecret, withWebhook, type TestGateway } from '../h
 import { startRedis, until } from '../helpers/redis.ts'
 import { startReceiver, type Received } from '../sandbox/receiver.ts'
 import { codeFor, numberEnding, readMetric } from './end-user.ts'
-import { webhookEventTypes } from '../../src/core/vocabulary.ts'
+import { webhookEventNames } from '../../src/core/vocabulary.ts'
 
 /** As a receiver does it: throws unless the signature is valid. */
 const open = ({ headers, text }: Received): Record<string, any> =>
@@ -81,7 +81,7 @@ t.test('an app that chooses no events receives the outcome, once', async t => {
 
 t.test('an app that chooses all events can order them by revision', async t => {
   const receiver = await startReceiver(t)
-  const gateway = await startGateway(t, { apps: withWebhook(receiver.url, [...webhookEventTypes]) })
+  const gateway = await startGateway(t, { apps: withWebhook(receiver.url, [...webhookEventNames]) })
   const { shop } = gateway
   const { body: { id } } = await shop.create(
     { phoneNumber: numberEnding('02'), workflow: ['truid.phone_check', 'otpless.otp'] },
@@ -109,7 +109,7 @@ t.test('an app that chooses all events can order them by revision', async t => {
 
 t.test('an app that chooses one type receives only that', async t => {
   const receiver = await startReceiver(t)
-  const gateway = await startGateway(t, { apps: withWebhook(receiver.url, ['failed']) })
+  const gateway = await startGateway(t, { apps: withWebhook(receiver.url, ['verification.failed']) })
   await verify(gateway)
   const { body: { id } } = await gateway.shop.create(
     { phoneNumber: numberEnding('02'), workflow: ['truid.phone_check'] },
@@ -187,7 +187,7 @@ t.test('a receiver that fails twice, hangs once, and then succeeds', async t => 
 t.test('erasing a verification erases its pending deliveries', async t => {
   const receiver = await startReceiver(t, () => 500)
   const { url: redisUrl } = await startRedis(t)
-  const gateway = await startGateway(t, { redisUrl, apps: withWebhook(receiver.url, [...webhookEventTypes]) })
+  const gateway = await startGateway(t, { redisUrl, apps: withWebhook(receiver.url, [...webhookEventNames]) })
   const id = await verify(gateway)
   await until(
     async () => (await deliveriesOf(gateway)).filter(({ tries }) => tries.length === 1).length === 2,

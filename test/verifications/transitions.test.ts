@@ -206,7 +206,12 @@ t.test('the change is announced with its revision', async t => {
 })
 
 t.test('webhook events are written with the change', async t => {
-  const shop = { webhook: { url: 'https://x.example', secrets: [], events: ['created' as const, 'canceled' as const] } }
+  const shop = {
+    webhook: {
+      url: 'https://x.example', secrets: [],
+      events: ['verification.created' as const, 'verification.canceled' as const],
+    },
+  }
   const { create, transitions, read, deliveryStore, ids } = setUp({ shop })
   const { id } = await create()
   const { stored: { record } } = await transitions.apply(await read(id), canceled)

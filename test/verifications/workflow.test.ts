@@ -4,7 +4,7 @@ import type { Method } from '../../src/adapters/adapter.ts'
 import type { Assurance } from '../../src/core/assurance.ts'
 import { ApiError } from '../../src/core/errors.ts'
 import type { Known } from '../../src/core/routing.ts'
-import { planWorkflow, type WorkflowRequest } from '../../src/verifications/workflow.ts'
+import { findWorkflowProblem, planWorkflow, type WorkflowRequest } from '../../src/verifications/workflow.ts'
 import type { Methods } from '../../src/adapters/guard.ts'
 
 const method = (more: Partial<Method> = {}): Method => ({
@@ -44,6 +44,15 @@ t.test('the requested steps, in their order', async t => {
       continueWhenRejected: true,
     },
   ])
+})
+
+t.test('the workflow of an app', async t => {
+  const problem = (workflow: WorkflowRequest) => findWorkflowProblem({ workflow: [...workflow] }, methods)
+  t.equal(findWorkflowProblem({}, methods), null)
+  t.equal(problem(['loud.otp', 'finder.web']), null)
+  t.match(problem(['loud.otp', 'absent.otp']), { field: 'workflow/1', message: 'is not available' })
+  t.match(problem([{ method: 'loud.otp', options: { codeLength: 5 } }]), { field: 'workflow/0/options/codeLength' })
+  t.match(problem([{ method: 'loud.otp', options: { colour: 1 } }]), { field: 'workflow/0/options/*' })
 })
 
 t.test('a workflow that is refused', async t => {

@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { Type } from 'typebox'
+import Value from 'typebox/value'
+import type { FieldError } from '../core/errors.ts'
+import { noCountry } from '../core/vocabulary.ts'
+import { App } from './apps.ts'
+import { allowsAddress, readSecret, readWebhookUrl } from './endpoint.ts'
+import { allowsReturnUrl } from './return-urls.ts'
+
+/** What a value must be besides its shape: facts that other rooms know. */
+export type AppsFileChecks = {
+  /** ISO 3166-1 alpha-2. */
+  countries?: ReadonlySet<string>
+  /** What is wrong with the workflow of an app: a method or an option that does not exist. */
+  findWorkflowProblem?: (app: App) => FieldError | null
+}
+
+type Problem = { path: string, message: string }
+
+const Apps = Type.Array(App)
+
+/**
+ * Reads `APPS_FILE`, and refuses values that can never work. Throws an `Error` that names the variable and the path in
+ * the file, and shows no value.
+ */
+export function readAppsFile (path: string, checks: AppsFileChecks = {}): App[] {
+  const parsed = parseFile(path)
+  const [misshapen] = Value.Errors(Apps, parsed)
+  if (misshapen !== undefined) throw new Error(`APPS_FILE${misshapen.instancePath} ${misshapen.message}`)
+  const apps = Value.Parse(Apps, parsed)
+  for (const [index, app] of apps.entries()) {
+    const [problem] = problemsOf(app, checks)
+    if (problem !== undefined) throw new Error(`APPS_FILE/${index}/${problem.path} ${problem.message}`)
+  }
+  if (hasRepeated(apps.map(app => app.id))) throw new Error('APPS_FILE has two apps with the same id')
+  if (hasRepeated(apps.flatMap(app => app.keys.map(key => key.sha256.toLowerCase())))) {
+    throw new Error('APPS_FILE has the same key twice')
+  }
+  return apps
+}
+
+const hasRepeated = (texts: readonly string[]): boolean => new Set(texts).size < texts.length
+
+function parseFile (path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    throw new Error(`APPS_FILE cannot be read: ${error instanceof SyntaxError ? 'it is not JSON' : code}`)
+  }
+}
+
+/** Everything in an app that has the right shape and still can never work. */
+function problemsOf (app: App, { countries, findWorkflowProblem }: AppsFileChecks): Problem[] {
+  const { keys, webhook, allowedOrigins, allowedReturnUrls, allowedCountries, deniedCountries } = app
+  const isCountry = (code: string): boolean => code === noCountry || countries?.has(code) !== false
+  const country = 'must be a country code of ISO 3166-1 (GB, not UK), or 001'
+  const wrongStep = app.workflow === undefined ? null : findWorkflowProblem?.(app) ?? null
+  return [
+    ...refused('keys', keys, ({ expiresAt }) => expiresAt === undefined || isTime(expiresAt), [
+      '/expiresAt', 'must be an RFC 3339 time that exists, for example 2030-01-31T00:00:00Z',
+    ]),
+    ...hasRepeated(keys.flatMap(({ id }) => id ?? [])) ? [{ path: 'keys', message: 'must have different ids' }] : [],
+    ...refused('allowedOrigins', allowedOrigins, isOrigin, [
+      '', 'must be an origin as browsers send it, for example https://shop.example: no path, no /, no *',
+    ]),
+    ...refused('allowedReturnUrls', allowedReturnUrls, text => isReturnUrl(app, text), [
+      '', 'must be a URL in its canonical spelling, without user info, fragment and *',
+    ]),
+    ...refused('allowedCountries', allowedCountries, isCountry, ['', country]),
+    ...refused('deniedCountries', deniedCountries, isCountry, ['', country]),
+    ...webhook === undefined ? [] : problemsOfWebhook(webhook),
+    ...wrongStep === null ? [] : [{ path: wrongStep.field, message: wrongStep.message }],
+  ]
+}
+
+/** The items that do not pass, each with its path. */
+const refused = <Item>(
+  list: string, items: readonly Item[] | undefined, passes: (item: Item) => boolean,
+  [member, message]: [member: string, message: string],
+): Problem[] =>
+  (items ?? []).flatMap((item, index) => passes(item) ? [] : [{ path: `${list}/${index}${member}`, message }])
+
+function problemsOfWebhook ({ url, secrets }: NonNullable<App['webhook']>): Problem[] {
+  const address = readWebhookUrl(url)
+  const host = address?.hostname.replace(/^\[|\]$/g, '') ?? ''
+  const isReachable = address !== null && (isIP(host) === 0 || allowsAddress(address.protocol, host))
+  const message = 'must be an https URL (http only to private addresses) without user info, not to a link-local address'
+  return [
+    ...isReachable ? [] : [{ path: 'webhook/url', message }],
+    ...refused('webhook/secrets', secrets, secret => readSecret(secret) !== null, [
+      '', 'must be whsec_ and the base64 of 24 to 64 bytes',
+    ]),
+  ]
+}
+
+/** Whether a browser can send this text as `Origin`; apps on devices have their own schemes. */
+function isOrigin (text: string): boolean {
+  const url = URL.parse(text)
+  return url !== null && url.host !== '' && !text.includes('*') && text === `${url.protocol}//${url.host}`
+}
+
+/** An entry that does not allow itself allows nothing. */
+const isReturnUrl = (app: App, text: string): boolean =>
+  !text.includes('*') && allowsReturnUrl({ ...app, allowedReturnUrls: [text] }, text)
+
+const timePattern = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i
+
+/** RFC 3339; JavaScript alone would read February 30 as a day in March. */
+function isTime (text: string): boolean {
+  const [, date = ''] = timePattern.exec(text) ?? []
+  const midnight = new Date(`${date}T00:00:00Z`)
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(date)
+    && !Number.isNaN(Date.parse(text))
+}
