@@ -4,7 +4,7 @@ import {
   deny, refusal, type Adapter, type AdapterIo, type AttemptContext, type Method, type Outcome, type Provider,
   type ProviderRequest, type Received, type Settings, type Started,
 } from '../../../src/adapters/adapter.ts'
-import { readOrigin, setting } from '../../../src/adapters/settings.ts'
+import { credential, readOrigin, setting } from '../../../src/adapters/settings.ts'
 import type { Assurance } from '../../../src/core/assurance.ts'
 import type { Action, Json } from '../../../src/core/vocabulary.ts'
 import {
@@ -18,8 +18,8 @@ const pollMs = 100
 const length = 6
 
 const settings = Type.Object({
-  TOY_KEY: setting('API key. Turns the provider on.'),
-  TOY_SECRET: setting('Secret with which the provider signs its webhooks.'),
+  TOY_KEY: credential('API key. Turns the provider on.'),
+  TOY_SECRET: credential('Secret with which the provider signs its webhooks.'),
   TOY_URL: setting('Origin of the API (https://api.toy.example).'),
 })
 
