@@ -1,7 +1,7 @@
 import { levelOf } from './assurance.ts'
 import type { DecideOptions, Decision, Event } from './events.ts'
 import { reasons, type Reason } from './reasons.ts'
-import { bumpRevision, end, endAttempt, updateSilently, updateVisibly } from './updates.ts'
+import { bumpRevision, end, endAttempt, updateSilently, updateVisibly, withFindableId } from './updates.ts'
 import { isBeingChecked, leaseMs, nextAvailableAt } from './verification.ts'
 import type {
   Attempt, Ended, EndedAttempt, Evidence, NewVerification, Pending, PendingAttempt, Resolving, Starting, Verification,
@@ -57,9 +57,11 @@ function decidePending (current: Current, event: Event): Decision | null {
       const app = attempt.method.slice(0, attempt.method.indexOf('.'))
       return updateVisibly(verification, { ...attempt, action: { type: 'approveOnDevice', app } }, now)
     }
-    case 'stepChanged': case 'resent':
+    case 'stepChanged': case 'resent': {
       if (attempt.phase === 'starting') return null
-      return updateVisibly(verification, { ...attempt, state: event.state, action: event.action }, now)
+      const found = event.type === 'resent' ? withFindableId(attempt, event) : attempt
+      return updateVisibly(verification, { ...found, state: event.state, action: event.action }, now)
+    }
     case 'deliveryReported':
       return attempt.phase === 'starting'
         ? null
@@ -93,10 +95,10 @@ function decideStarting (current: Current<Starting>, event: StartEvent): Decisio
       return updateSilently(verification, { ...attempt, isClaimed: true, leaseUntil: now + leaseMs.start })
     case 'attemptStarted': {
       const { state, action, attemptsRemaining, resend, pollEveryMs, cost, expiresAt = Infinity } = event
-      const waiting: Waiting = {
+      const waiting = withFindableId<Waiting>({
         ...startedFrom(attempt), expiresAt: Math.min(attempt.expiresAt, expiresAt), state, action, attemptsRemaining,
         resend, ...pollEveryMs === undefined ? {} : { pollEveryMs }, ...cost === undefined ? {} : { cost },
-      }
+      }, event)
       if (attempt.evidence !== null) return resolve(verification, waiting, attempt.evidence, now)
       return updateVisibly(verification, waitOrPoll(waiting, now), now)
     }

@@ -9,6 +9,8 @@ export type Event =
   | {
     type: 'attemptStarted', attempt: number, state: Json, action: Action, attemptsRemaining: number | null
     resend: Resend | null, providerId?: string, isIdOptional?: boolean, pollEveryMs?: number
+    /** Callbacks are found by `providerId`. */
+    isFindable?: boolean
     /** When the provider's side of the attempt ends, if it said so. */
     expiresAt?: number
     cost?: Money
@@ -43,7 +45,7 @@ export type Event =
     endsCheck?: boolean
   }
   | { type: 'resendRequested', attempt: number }
-  | { type: 'resent', attempt: number, state: Json, action: Action, providerId?: string }
+  | { type: 'resent', attempt: number, state: Json, action: Action, providerId?: string, isFindable?: boolean }
   | { type: 'canceled', reason: 'app_canceled' | 'superseded' | 'blocked' }
   | { type: 'timeElapsed' }
 

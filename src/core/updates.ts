@@ -17,11 +17,20 @@ export function endAttempt (
   const { method, startedAt } = last
   const receipt = 'delivery' in last && last.delivery !== undefined ? { delivery: last.delivery } : {}
   const price = 'cost' in last && last.cost !== undefined ? { cost: last.cost } : {}
+  const ids = 'findableIds' in last && last.findableIds !== undefined ? { findableIds: last.findableIds } : {}
   const isJudged = last.phase === 'resolving' && (status === 'verified' || status === 'failed')
     && (reason === null || !reasons[reason].isProviderFault)
   const judged = isJudged && last.evidence.hash !== undefined ? { evidenceHash: last.evidence.hash } : {}
-  const ended = { status, reason, method, startedAt, endedAt: now, ...receipt, ...price, ...judged }
+  const ended = { status, reason, method, startedAt, endedAt: now, ...receipt, ...price, ...ids, ...judged }
   return { ...verification, attempts: verification.attempts.with(-1, ended) }
+}
+
+/** The attempt with one more id by which callbacks find it, if the event brings one. */
+export function withFindableId<A extends { findableIds?: string[] }> (
+  attempt: A, { providerId, isFindable }: { providerId?: string, isFindable?: boolean },
+): A {
+  if (providerId === undefined || isFindable !== true) return attempt
+  return { ...attempt, findableIds: [...attempt.findableIds ?? [], providerId] }
 }
 
 /** Replaces the pending attempt where no outside observer can see the difference. */

@@ -79,6 +79,8 @@ export type Waiting = {
   pollEveryMs?: number
   /** The provider's last delivery receipt; absent before the first one. */
   delivery?: DeliveryReceipt
+  /** The provider's ids by which callbacks find the attempt; absent where there are none. */
+  findableIds?: string[]
   /** What the provider charges, if it said so. */
   cost?: Money
 }
@@ -101,6 +103,7 @@ export type EndedAttempt = {
   reason: Reason | null
   delivery?: DeliveryReceipt
   cost?: Money
+  findableIds?: string[]
   /** `Evidence.hash` of the app's evidence that ended the attempt; absent when something else did. */
   evidenceHash?: string
 }

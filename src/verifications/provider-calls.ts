@@ -92,7 +92,7 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
 
   function startedEvent (
     { state, action, id, isIdOptional, poll, expiresAt, cost }: Started, attempt: number,
-    { resend, codeAttempts }: Method,
+    { resend, codeAttempts, isFoundByProviderId: isFindable }: Method,
   ): Event {
     return {
       type: 'attemptStarted', attempt, state, action, attemptsRemaining: codeAttempts ?? null,
@@ -101,6 +101,7 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
         : { left: resend.times, availableAt: now() + resend.afterMs, afterMs: resend.afterMs },
       ...id === undefined ? {} : { providerId: id },
       ...isIdOptional === undefined ? {} : { isIdOptional },
+      ...isFindable === undefined ? {} : { isFindable },
       ...expiresAt === undefined ? {} : { expiresAt },
       ...cost === undefined ? {} : { cost },
       ...poll === undefined ? {} : { pollEveryMs: poll.afterMs },
@@ -137,10 +138,13 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
       }
     },
     async resend (verification, index) {
-      const { adapter, context } = find(verification, index)
+      const { adapter, method: { isFoundByProviderId: isFindable }, context } = find(verification, index)
       if (adapter.resend === undefined) throw new ProviderError(adapter.provider, 'resend', 'provider_misconfigured')
       const { state, action, id } = await adapter.resend(context, verification)
-      return { type: 'resent', attempt: index, state, action, ...id === undefined ? {} : { providerId: id } }
+      return {
+        type: 'resent', attempt: index, state, action, ...id === undefined ? {} : { providerId: id },
+        ...isFindable === undefined ? {} : { isFindable },
+      }
     },
     async cancel (verification, index) {
       const adapter = adapters.get(providerOf(verification.workflow[index]?.method ?? '.'))

@@ -2,11 +2,11 @@ import type { Method } from '../adapters/adapter.ts'
 import type { Limits } from '../apps/limits.ts'
 import type { Event, Effect } from '../core/events.ts'
 import { hasSentMessage } from '../core/routing.ts'
-import { dueAt, type Verification } from '../core/verification.ts'
+import { dueAt, providerOf, type Verification } from '../core/verification.ts'
 import { partitionOfHash } from '../store/keys.ts'
 import type { Claim, ClaimRelease, Counter, IndexEntry } from '../store/record-store.ts'
 import type { KeyName, Sealer } from '../store/sealing.ts'
-import { appOwner, singleUseMs, singleUseText, type SingleUseOf } from './single-use.ts'
+import { appOwner, findableOwner, singleUseMs, singleUseText, type SingleUseOf } from './single-use.ts'
 
 /**
  * Under which keys a verification is stored, and for how long. All names are keyed hashes, so Redis shows no number and
@@ -108,7 +108,10 @@ export function erasureOf (
   verification: Verification, names: Sealer['names'],
 ): { releases: ClaimRelease[], indexes: string[] } {
   return {
-    releases: [...numberReleases(verification, names), ...idempotencyReleases(verification)],
+    releases: [
+      ...numberReleases(verification, names), ...idempotencyReleases(verification),
+      ...idReleases(verification, names),
+    ],
     indexes: indexTexts(verification).flatMap(([purpose, text]) => names(purpose, text).map(({ name }) => name)),
   }
 }
@@ -205,6 +208,17 @@ function releasesOf (change: Change, number: readonly KeyName[], context: WriteC
 
 function numberReleases ({ id, appId, phoneNumber }: Verification, names: Sealer['names']): ClaimRelease[] {
   return phoneNumber === null ? [] : numberKeys(names, appId, phoneNumber).map(key => ({ ...key, value: id }))
+}
+
+/** The claims of provider ids that name an attempt. */
+function idReleases (verification: Verification, names: Sealer['names']): ClaimRelease[] {
+  return verification.attempts.flatMap((attempt, index) => {
+    const ids = 'findableIds' in attempt ? attempt.findableIds ?? [] : []
+    const value = findableOwner(verification, index)
+    const provider = providerOf(attempt.method)
+    return ids.flatMap(text => names('evidence', singleUseText({ provider, kind: 'id', text })))
+      .map(key => ({ ...key, value }))
+  })
 }
 
 type IndexText = [purpose: 'number' | 'reference', text: string]

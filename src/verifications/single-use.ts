@@ -43,7 +43,7 @@ export function isOwnedBy (appId: string, value: string): boolean {
 const appMark = (owner: string, appId: string): string => hash('sha256', `app ${owner} ${appId}`, 'base64url')
 
 /** The value of the claim of a provider id by which callbacks are found: it names the attempt. */
-const findableOwner = ({ id }: Pick<Verification, 'id'>, index: number): string => `${id} ${index}`
+export const findableOwner = ({ id }: Pick<Verification, 'id'>, index: number): string => `${id} ${index}`
 
 /** The attempt that such a claim names; null for the value of another claim. */
 export function readOwner (owner: string): { id: string, attemptIndex: number } | null {
@@ -64,8 +64,7 @@ export function createSingleUse (
     const adapter = adapters.get(provider)
     if (event.type !== 'evidenceReceived') {
       if (event.providerId === undefined) return null
-      const isFindable = adapter?.methods[method]?.isFoundByProviderId === true
-      const owner = isFindable ? findableOwner(verification, index) : claimOwner(verification, index)
+      const owner = event.isFindable === true ? findableOwner(verification, index) : claimOwner(verification, index)
       return { provider, kind: 'id', text: event.providerId, owner }
     }
     const context = providerCalls.contextOf(verification, event.attempt)

@@ -62,9 +62,9 @@ async function runMany (t: Test) {
   return { ...gateway, redis, ids: made.map(({ id }) => id), named, pass: (ms: number) => { passed += ms } }
 }
 
-/** What is left of them: counts, marks of what was used, and BullMQ's own book-keeping. */
+/** What is left of them: counts, marks of what was used, the mode of the processes, and BullMQ's own book-keeping. */
 const leftOver = async (redis: Redis): Promise<string[]> => (await redis.keys('*'))
-  .filter(key => !/^vg:\{q[0-9a-f]\}:n:/.test(key) && !/^\{vg\}:(resolve|notify|sweep):/.test(key)).sort()
+  .filter(key => !/^vg:(\{q[0-9a-f]\}:n:|mode$)/.test(key) && !/^\{vg\}:(resolve|notify|sweep):/.test(key)).sort()
 
 t.test('what is erased leaves nothing but counters', async t => {
   const { shop, ids, named, redis } = await runMany(t)

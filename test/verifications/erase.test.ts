@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createKeys } from '../../src/store/keys.ts'
-import { errorCode, goodCode, openTestbed } from '../helpers/verifications.ts'
+import { errorCode, goodCode, openTestbed, phoneNumber } from '../helpers/verifications.ts'
 
 const { setUp, redis } = await openTestbed(t)
 
@@ -20,6 +20,22 @@ t.test('nothing of it is left, in any state', async t => {
     t.strictSame(await redis.keys(`${namespace}:*:[cri]:*`), [], `${status}: records, claims and indexes`)
     t.strictSame(await redis.zrange(createKeys(namespace).due(ids.partitionOf(id) ?? -1), '0', '-1'), [])
   }
+})
+
+t.test('the provider\'s ids by which callbacks found it are released', async t => {
+  const { gateway, app, toy, claimKeys } = setUp()
+  let sent = 0
+  toy.answers.start = async () => ({
+    state: null, id: `id-${sent += 1}`, action: {
+      type: 'openUrlOnCellular', url: 'https://toy.example/', finish: 'code',
+    },
+  })
+  const request = { phoneNumber, returnUrl: 'https://shop.example/', workflow: ['toy.operator', 'toy.operator'] }
+  const { id } = await gateway.create({ ...app, allowedReturnUrls: [request.returnUrl] }, request, null)
+  await gateway.next(id, 'abandoned')
+  t.equal((await claimKeys()).length, 3, 'the number, and the ids of both attempts')
+  await gateway.erase(id)
+  t.strictSame(await claimKeys(), [])
 })
 
 t.test('other verifications stay', async t => {

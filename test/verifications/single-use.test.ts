@@ -33,7 +33,7 @@ t.test('a provider\'s own id of an attempt is for one attempt', async t => {
 
 t.test('where callbacks have the provider\'s id only, its claim names the attempt', async t => {
   const starting = created({ id, workflow: [step('toy.operator')] })
-  const owner = singleUseOf(starting, { ...events.attemptStarted, providerId: 'abc' })?.owner ?? ''
+  const owner = singleUseOf(starting, { ...events.attemptStarted, providerId: 'abc', isFindable: true })?.owner ?? ''
   t.strictSame(readOwner(owner), { id, attemptIndex: 0 })
   t.equal(readOwner(claimOwner({ id }, 0)), null, 'another claim')
   for (const text of ['', id, `${id} x`, `x ${id} 0`]) t.equal(readOwner(text), null, text)
