@@ -54,3 +54,10 @@ t.test('a tag needs a number and the keys, and knows older keys', async t => {
   t.strictSame(tagsOf('2001:db8::1', { SEAL_KEYS: old }), tagsOf('2001:db8::2', { SEAL_KEYS: old }), 'a network')
   t.notSame(tagsOf('203.0.113.8', { SEAL_KEYS: old }), address)
 })
+
+t.test('what the operator should know about the configuration is a warning at the start', async t => {
+  const { logs } = await startGateway(t, { environment: { PUBLIC_URL: 'http://verify.example' } })
+  const warnings = logs.map(line => JSON.parse(line)).filter(({ level }) => level === 40).map(({ msg }) => msg)
+  t.ok(warnings.some(msg => msg.startsWith('PUBLIC_URL is http')), 'http')
+  t.ok(warnings.some(msg => msg.startsWith('ALLOW_INSECURE_PROVIDERS is true')), 'insecure providers')
+})
