@@ -83,6 +83,7 @@ t.test('each method, from create to verified', async t => {
     const check = (code: string) => shop.call('POST', `/verifications/${created.body.id}/check`, { code })
     t.match(await check('000000'), { status: 422, body: { code: 'code_incorrect', attemptsRemaining: 4 } })
     t.match(await check('550108'), { status: 200, body: { status: 'verified' } })
-    t.match(await check('550108'), { status: 409, body: { code: 'invalid_state', verificationStatus: 'verified' } })
+    t.match(await check('550108'), { status: 200, body: { status: 'verified' } }, 'again')
+    t.match(await check('000000'), { status: 409, body: { code: 'invalid_state', verificationStatus: 'verified' } })
   })
 })

@@ -87,12 +87,13 @@ t.test('ends and calls of every suffix are counted by method, and no series has 
     new Set(
       [
         'verigate_verifications_by_country_total US',
+        'verigate_provider_balance {"provider":"truid","currency":"API"}',
         ...[
           'requests_total', 'request_seconds_bucket', 'request_seconds_sum', 'request_seconds_count',
         ].map(name => `verigate_http_${name} none`),
       ],
     ),
-    'only the country, and what matches no route',
+    'only the country, a balance in the provider\'s currency, and what matches no route',
   )
   // Of values any digits may come by chance.
   const text = series.map(identify).join('\n')
