@@ -19,7 +19,9 @@ const keyAlgorithms: ReadonlyMap<string, readonly string[]> = new Map([
   ['rsa-sha256', ['RS256']], ['rsa-sha512', ['RS512']], ['hs2019', ['RS256', 'RS512', 'PS512', 'PS256']],
 ])
 
-const keySet = Compile(Type.Object({ keys: Type.Array(Type.Object({ kty: Type.String() }), { maxItems: 64 }) }))
+const keySet = Compile(Type.Object({
+  keys: Type.Array(Type.Object({ kty: Type.String(), alg: Type.Optional(Type.String()) }), { maxItems: 64 }),
+}))
 export type KeySet = LocalJWKSet
 export type Key = Awaited<ReturnType<KeySet>>
 
@@ -120,16 +122,27 @@ function writeText (components: readonly string[], { url, headers }: Request, pa
   return lines.includes(null) ? null : lines.join('\n')
 }
 
-/** The keys of `/.well-known/jwks.json`; null when the body is not a key set. */
+/**
+ * The keys of `/.well-known/jwks.json`; null when the body is not a key set. A key for RSA signatures is good for each
+ * of their algorithms, whichever the key set names.
+ */
 export function readKeys (body: unknown): KeySet | null {
+  if (!keySet.Check(body)) return null
   try {
-    return keySet.Check(body) ? createLocalJWKSet(body) : null
+    return createLocalJWKSet({
+      keys: body.keys.map(({ alg, ...key }) =>
+        alg === undefined || /^[RP]S(256|384|512)$/.test(alg) ? key : { ...key, alg }),
+    })
   } catch {
     return null
   }
 }
 
-/** The RSA signing key with this id, for each algorithm that it permits; empty when it is not exactly one key. */
+/** RFC 7518 section 3.3. */
+const minModulusLength = 2048
+const rsaOf = (key: Key) => key.algorithm as webcrypto.RsaHashedKeyAlgorithm
+
+/** The RSA signing key with this id, for each of the algorithms; empty when there is not exactly one that is usable. */
 export async function findKeys (
   keys: KeySet | undefined, { keyId, algorithms }: Pick<Signed, 'keyId' | 'algorithms'>,
 ): Promise<Key[]> {
@@ -140,12 +153,12 @@ export async function findKeys (
       return undefined
     }
   }))
-  return found.filter(key => key !== undefined)
+  return found.filter(key => key !== undefined).filter(key => rsaOf(key).modulusLength >= minModulusLength)
 }
 
 export async function isSignedBy (keys: readonly Key[], { text, signature }: Signed): Promise<boolean> {
   for (const key of keys) {
-    const { name, hash } = key.algorithm as webcrypto.RsaHashedKeyAlgorithm
+    const { name, hash } = rsaOf(key)
     // Of PSS only: as long as the hash.
     const saltLength = Number(hash.name.slice('SHA-'.length)) / 8
     const isGood = await subtle.verify({ name, saltLength }, key, signature, Buffer.from(text))
