@@ -5,6 +5,7 @@ import { collectMethods, guardAdapter } from './adapters/guard.ts'
 import { createHttp } from './adapters/http.ts'
 import { providers as allProviders } from './adapters/index.ts'
 import { openAdapters } from './adapters/instances.ts'
+import { createProviderHealth } from './adapters/provider-health.ts'
 import type { LiveOptions } from './api/live/live.ts'
 import { registerGauges } from './api/operations/gauges.ts'
 import { createHealth } from './api/operations/health.ts'
@@ -20,6 +21,7 @@ import type { Config } from './config.ts'
 import { createInlineExecutor } from './jobs/inline-executor.ts'
 import { createQueues, queueNames } from './jobs/queues.ts'
 import { startWorkers } from './jobs/workers.ts'
+import { createBroadcast } from './store/broadcast.ts'
 import { createChangeFeed } from './store/change-feed.ts'
 import { startClock } from './store/clock.ts'
 import { createCounters } from './store/counters.ts'
@@ -103,6 +105,7 @@ async function createInfrastructure (config: Config, log: Logger, givenNow?: () 
   const sealer = createSealer(config.sealKeys)
   return {
     redis, connect, onError, changeFeed, sealer, now: clock.now,
+    healthChannel: createBroadcast(redis, { changeFeed, channel: keys.channel, topic: 'providers' }),
     ids: createIds(sealer, { partitions, randomBytes }),
     counters: createCounters({ redis, sealer }),
     replicas: waiting === null
@@ -121,7 +124,8 @@ type Infrastructure = Awaited<ReturnType<typeof createInfrastructure>>
 
 /** The adapters of the configured providers, and the metrics that name their methods. */
 function openProviders (
-  config: Config, { log, tracing, now, providers }: Required<Pick<AppOptions, 'log' | 'tracing' | 'now' | 'providers'>>,
+  config: Config, { healthChannel }: Infrastructure,
+  { log, tracing, now, providers }: Required<Pick<AppOptions, 'log' | 'tracing' | 'now' | 'providers'>>,
 ) {
   const http = createHttp({ allowInsecure: config.allowInsecureProviders, now })
   const io = { openHttp: http.openHttp, now, randomBytes, allowInsecure: config.allowInsecureProviders }
@@ -130,11 +134,12 @@ function openProviders (
   const metrics = createMetrics({
     providers: byProvider(methods.keys()), queues: Object.values(queueNames), storeErrorCodes: unavailableCodes,
   })
+  const health = createProviderHealth({ now, channel: healthChannel, id: randomBytes(12).toString('base64url') })
   const adapters = new Map(
-    opened.map(adapter => [adapter.provider, guardAdapter(adapter, { now, tracing, metrics, log })]),
+    opened.map(adapter => [adapter.provider, guardAdapter(adapter, { now, tracing, metrics, log, health })]),
   )
   if (adapters.size === 0) log.warn('no provider is configured')
-  return { http, methods, metrics, adapters }
+  return { http, methods, metrics, adapters, health }
 }
 
 type DomainParts = Required<Pick<AppOptions, 'log' | 'tracing' | 'webhooks'>> & {
@@ -217,7 +222,7 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
   for (const warning of config.warnings) log.warn(warning)
   const infrastructure = await createInfrastructure(config, log, options.now)
   const { now, ids } = infrastructure
-  const opened = openProviders(config, { log, tracing, now, providers })
+  const opened = openProviders(config, infrastructure, { log, tracing, now, providers })
   const { metrics, http } = opened
   const loadApps = () => [
     ...config.appsFile === null ? [] : readAppsFile(config.appsFile, createAppsFileChecks(opened.methods)),
@@ -248,6 +253,7 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
     async close (delayMs = 0) {
       health.drain()
       if (delayMs > 0) await delay(delayMs)
+      opened.health.close()
       infrastructure.stop()
       // In parallel: together they must take less than the time that a supervisor grants.
       await Promise.all(

@@ -240,13 +240,28 @@ export type Provider<Schema extends TObject = TObject> = {
   open (settings: Settings, io: AdapterIo, id: string): Adapter | null
 }
 
-/** The error for a provider's refusal. Only the rate limit is worth a retry with the same request. */
-export function refusal (provider: string, call: string, reason: Reason, status: number | null = null): ProviderError {
-  return new ProviderError(provider, call, reason, { status, retryable: reason === 'rate_limited_by_provider' })
+/**
+ * The status to report of an answer. Null: it cannot be read, although the provider had the request. Then the provider
+ * is at fault, and not the evidence of a user.
+ */
+export const reportedStatus = ({ status, body }: Pick<ProviderAnswer, 'status' | 'body'>): number | null =>
+  status < 300 && body === undefined ? null : status
+
+/**
+ * The error for a provider's refusal. Only the rate limit is worth a retry with the same request. `status`: see
+ * `reportedStatus`.
+ */
+export function refusal (
+  provider: string, call: string, reason: Reason, status: number | null = null, isCarrierFault = false,
+): ProviderError {
+  const retryable = reason === 'rate_limited_by_provider'
+  return new ProviderError(provider, call, reason, { status, retryable, isCarrierFault })
 }
 
 /** The outcome of a refusal. A reason that is the provider's fault says nothing about the number, so it is thrown. */
-export function deny (provider: string, call: string, reason: Reason, status: number | null = null): Outcome {
-  if (reasons[reason].isProviderFault) throw refusal(provider, call, reason, status)
+export function deny (
+  provider: string, call: string, reason: Reason, status: number | null = null, isCarrierFault = false,
+): Outcome {
+  if (reasons[reason].isProviderFault) throw refusal(provider, call, reason, status, isCarrierFault)
   return { verdict: 'denied', reason }
 }

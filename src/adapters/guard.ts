@@ -1,5 +1,7 @@
-import { BrokenCircuitError, circuitBreaker, CircuitState, handleAll, type IBreaker } from 'cockatiel'
 import type { Adapter, AttemptContext, Method, Outcome, Started } from './adapter.ts'
+import type { BreakerState, CallHealth, HealthSummary, Sign } from './call-health.ts'
+import { signOfAnswer, signOfError } from './call-sign.ts'
+import { createProviderHealth, type ProviderHealth } from './provider-health.ts'
 import { withDeadline } from '../net.ts'
 import { ProviderError } from '../core/errors.ts'
 import { blameOf, reasons, type Blame, type Reason } from '../core/reasons.ts'
@@ -8,17 +10,23 @@ import type { Attributes, Tracing } from '../telemetry/tracing.ts'
 import type { Verification } from '../core/verification.ts'
 import type { Json, ProviderCall } from '../core/vocabulary.ts'
 
-/** How well a provider has answered lately, as this process saw it. Times are ms since the epoch. */
+/** How well a provider has answered lately, as all processes saw it. Times are ms since the epoch. */
 export type Health = {
-  breaker: 'closed' | 'open' | 'halfOpen'
-  /** Failed ÷ all calls of the last 30 seconds; 0 when there were none. */
+  /** Of the kind of call that is worst. */
+  breaker: BreakerState
+  /** Failed ÷ all verifications of the last 30 seconds; 0 when there were none. */
   errorRate: number
   lastSuccessAt: number | null
   lastFailure: { at: number, reason: Reason } | null
+  /** The breaker of each kind of call. */
+  breakers: { call: ProviderCall['call'], breaker: BreakerState }[]
 }
 
 /** The verification that a call is for: it goes into the report and the span, and to no adapter. */
-export type Subject = Pick<Verification, 'id' | 'traceparent'>
+export type Subject = Pick<Verification, 'id' | 'traceparent'> & {
+  /** The same was asked before, and not answered. */
+  isRetry?: boolean
+}
 
 /** An adapter whose calls name the verification that they are for. */
 export type GuardedAdapter = Omit<Adapter, 'start' | 'resend' | 'resolve' | 'cancel'> & {
@@ -27,7 +35,7 @@ export type GuardedAdapter = Omit<Adapter, 'start' | 'resend' | 'resolve' | 'can
   resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }, subject: Subject): Promise<Outcome>
   cancel?: (attempt: AttemptContext, subject: Subject) => Promise<void>
   health (): Health
-  /** The breaker stops calls for now: no attempt should start with this provider. */
+  /** The breaker stops calls that start an attempt, for now. */
   isOpen (): boolean
 }
 
@@ -44,14 +52,13 @@ export function createRoutingContext (adapters: AdapterMap, methods: Methods): R
   const providers = new Map(
     [...adapters.values()].flatMap(adapter => Object.keys(adapter.methods).map(method => [method, adapter])),
   )
-  return { methods, isOpen: method => providers.get(method)?.isOpen() ?? true }
+  return {
+    methods,
+    // A start that sends no request does not depend on the provider.
+    isOpen: method => methods.get(method)?.startsLocally !== true && (providers.get(method)?.isOpen() ?? true),
+  }
 }
 
-const windowMs = 30_000
-const bucketMs = 5_000
-const halfOpenAfterMs = 5_000
-/** With fewer calls in the window, a failure rate means nothing. */
-const minCalls = 10
 /**
  * Deadline of a whole call, however many requests the adapter makes in it. Shorter than the lease of the process that
  * makes the call.
@@ -64,71 +71,61 @@ export type GuardParts = {
   tracing: Pick<Tracing, 'trace'>
   metrics: { countCall (call: ProviderCall): void }
   log: { info (fields: object, message: string): void }
+  /** Default: this process is alone. */
+  health?: Pick<ProviderHealth, 'of'>
 }
 
 type Call = Pick<ProviderCall, 'method' | 'call'> & { subject: Subject }
 type CallOutcome = Pick<ProviderCall, 'result' | 'reason'> & { blame: Blame }
-/** A refusal is an error that is not the provider's fault: the answer of a healthy provider. */
-type Answer<T> = { value: T } | { refusal: ProviderError }
 
 const succeeded: CallOutcome = { result: 'ok', reason: null, blame: 'none' }
 
 /**
- * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker, and a report and a span of
- * every call. The breaker opens when half of at least ten calls failed within 30 s, and at once on bad credentials;
- * after 5 s one call probes.
+ * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker for each kind of call
+ * (`call-health.ts`), and a report and a span of every call.
  */
-export function guardAdapter (adapter: Adapter, { now, tracing, metrics, log }: GuardParts): GuardedAdapter {
+export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapter {
+  const { now, tracing, metrics, log, health = createProviderHealth({ now }) } = parts
   const { provider, methods, resend, cancel } = adapter
-  const breaker = createBreaker(now)
+  const healths = callsOf(adapter).map(call => ({ call, health: health.of(provider, call) }))
 
   async function guard<T> (
     { call, method, subject }: Call, work: () => Promise<T>, outcomeOf: (value: T) => CallOutcome = () => succeeded,
   ): Promise<T> {
+    const calls = health.of(provider, call)
+    const { id, traceparent, isRetry = false } = subject
+    const admission = calls.admit({ verificationId: id, isRetry })
+    if (admission === null) throw new ProviderError(provider, call, 'provider_unavailable', { retryable: true })
     const startedAt = performance.now()
     const late = (): Error => new ProviderError(provider, call, 'provider_timeout', { retryable: true })
 
-    async function run (setAttributes: (attributes: Attributes) => void): Promise<Answer<T>> {
-      const record = (outcome: CallOutcome, isHealthy: boolean): void => {
-        const endedAt = now()
+    async function run (setAttributes: (attributes: Attributes) => void): Promise<T> {
+      const record = (outcome: CallOutcome, sign: Sign): void => {
         const { result, reason } = outcome
         setAttributes({ 'verigate.result': result, ...reason === null ? {} : { 'verigate.reason': reason } })
-        const report = {
-          provider, method, call, verificationId: subject.id, ...outcome, durationMs: Math.round(
-            performance.now() - startedAt,
-          ),
-        }
+        const durationMs = Math.round(performance.now() - startedAt)
+        const report = { provider, method, call, verificationId: id, ...outcome, durationMs }
         metrics.countCall(report)
         log.info(report, 'provider call')
-        breaker.record(endedAt, isHealthy ? null : reason)
+        const failure = reason !== null && reasons[reason].isProviderFault ? reason : null
+        calls.record({
+          verificationId: id, isRetry, sign, reason: failure, isProbe: admission === 'probe', at: now(),
+        })
       }
       let value: T
       try {
         value = await withDeadline(callDeadlineMs[call], late, work)
       } catch (error) {
-        const { reason, blame } = readError(error)
-        const isRefusal = error instanceof ProviderError && !reasons[reason].isProviderFault
-        record({ result: 'error', reason, blame }, isRefusal)
-        if (isRefusal) return { refusal: error }
+        record({ result: 'error', ...readError(error) }, signOfError(error, call))
         throw error
       }
-      record(outcomeOf(value), true)
-      return { value }
+      const outcome = outcomeOf(value)
+      record(outcome, signOfAnswer(outcome))
+      return value
     }
 
-    try {
-      const { id, traceparent } = subject
-      const attributes = {
-        'verigate.verification.id': id, 'verigate.provider': provider, 'verigate.method': method,
-      }
-      const span = { kind: 'client', traceparent, attributes } as const
-      const answer = await breaker.execute(() => tracing.trace(`${provider} ${call}`, span, run))
-      if ('refusal' in answer) throw answer.refusal
-      return answer.value
-    } catch (error) {
-      if (!(error instanceof BrokenCircuitError)) throw error
-      throw new ProviderError(provider, call, 'provider_unavailable', { retryable: true })
-    }
+    const attributes = { 'verigate.verification.id': id, 'verigate.provider': provider, 'verigate.method': method }
+    return tracing.trace(`${provider} ${call}`, { kind: 'client', traceparent, attributes }, run)
   }
 
   return {
@@ -151,85 +148,38 @@ export function guardAdapter (adapter: Adapter, { now, tracing, metrics, log }: 
         ? { result: 'denied', reason: outcome.reason, blame: blameOf(outcome.reason) }
         : succeeded,
     ),
-    health: breaker.health,
-    isOpen: breaker.isOpen,
+    health: () => summarize(healths.map(({ call, health }) => ({ call, health, at: now() }))),
+    isOpen: health.of(provider, 'start').isOpen,
   }
 }
+
+function callsOf ({ resend, cancel }: Adapter): ProviderCall['call'][] {
+  const calls: ProviderCall['call'][] = ['start', 'resolve']
+  if (resend !== undefined) calls.push('resend')
+  if (cancel !== undefined) calls.push('cancel')
+  return calls
+}
+
+function summarize (calls: { call: ProviderCall['call'], health: CallHealth, at: number }[]): Health {
+  const totals = calls.map(({ health, at }) => health.total(at))
+  const breakers = calls.map(({ call, health, at }) => ({ call, breaker: health.breaker(at) }))
+  const [ok, failed] = [sumOf(totals, 'ok'), sumOf(totals, 'failed')]
+  const lastFailures = totals.flatMap(({ lastFailure }) => lastFailure ?? []).toSorted((a, b) => b.at - a.at)
+  const worst = (['open', 'halfOpen'] as const).find(state => breakers.some(({ breaker }) => breaker === state))
+  return {
+    breaker: worst ?? 'closed',
+    errorRate: failed === 0 ? 0 : failed / (ok + failed),
+    lastSuccessAt: Math.max(0, ...totals.map(({ lastSuccessAt }) => lastSuccessAt ?? 0)) || null,
+    lastFailure: lastFailures[0] ?? null,
+    breakers,
+  }
+}
+
+const sumOf = (totals: HealthSummary[], field: 'ok' | 'failed'): number =>
+  totals.reduce((sum, total) => sum + total[field], 0)
 
 function readError (error: unknown): { reason: Reason, blame: Blame } {
   return error instanceof ProviderError
     ? { reason: error.reason, blame: blameOf(error.reason) }
     : { reason: 'provider_error', blame: 'internal' }
-}
-
-type Breaker = Pick<GuardedAdapter, 'health' | 'isOpen'> & {
-  /** Throws `BrokenCircuitError` while it is open. */
-  execute<T> (work: () => Promise<T>): Promise<T>
-  /** Notes how the call that is about to settle ended. `failure` is null for the answer of a healthy provider. */
-  record (endedAt: number, failure: Reason | null): void
-}
-
-function createBreaker (now: () => number): Breaker {
-  const sample = createSample()
-  let endedAt = -Infinity
-  let openedAt = -Infinity
-  let lastSuccessAt: number | null = null
-  let lastFailure: Health['lastFailure'] = null
-  const policy: IBreaker = {
-    state: undefined,
-    success: () => sample.count(true, endedAt),
-    failure: () => {
-      sample.count(false, endedAt)
-      const { calls, errorRate } = sample.read(endedAt)
-      return lastFailure?.reason === 'provider_misconfigured' || (calls >= minCalls && errorRate >= 0.5)
-    },
-  }
-  const circuit = circuitBreaker(handleAll, { halfOpenAfter: halfOpenAfterMs, breaker: policy })
-  circuit.onBreak(() => { openedAt = endedAt })
-
-  const isOpen = (): boolean => circuit.state === CircuitState.Open && now() < openedAt + halfOpenAfterMs
-  return {
-    execute: work => circuit.execute(work),
-    record (at, failure) {
-      endedAt = at
-      if (failure === null) lastSuccessAt = at
-      else lastFailure = { at, reason: failure }
-    },
-    health: () => ({
-      // The circuit itself becomes half-open only with the call that probes.
-      breaker: circuit.state === CircuitState.Closed ? 'closed' : isOpen() ? 'open' : 'halfOpen',
-      errorRate: sample.read(now()).errorRate, lastSuccessAt, lastFailure,
-    }),
-    isOpen,
-  }
-}
-
-type Sample = {
-  count (isSuccess: boolean, at: number): void, read (at: number): { calls: number, errorRate: number },
-}
-
-/** Successes and failures of the last 30 seconds, in buckets of five. */
-function createSample (): Sample {
-  let buckets: { at: number, calls: number, failures: number }[] = []
-  return {
-    count (isSuccess, at) {
-      const start = at - at % bucketMs
-      let bucket = buckets.at(-1)
-      if (bucket?.at !== start) {
-        buckets = buckets.filter(old => old.at > at - windowMs)
-        buckets.push(bucket = { at: start, calls: 0, failures: 0 })
-      }
-      bucket.calls += 1
-      if (!isSuccess) bucket.failures += 1
-    },
-    read (at) {
-      let [calls, failures] = [0, 0]
-      for (const bucket of buckets) {
-        if (bucket.at <= at - windowMs) continue
-        calls += bucket.calls
-        failures += bucket.failures
-      }
-      return { calls, errorRate: calls === 0 ? 0 : failures / calls }
-    },
-  }
 }

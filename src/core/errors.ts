@@ -170,7 +170,13 @@ export const isGone = (error: unknown): boolean => error instanceof ApiError && 
 export const isCodeIncorrect = (error: unknown): boolean =>
   error instanceof ApiError && error.apiCode === 'code_incorrect'
 
-type ProviderErrorDetails = { retryable?: boolean, status?: number | null, retryAfterMs?: number | null }
+type ProviderErrorDetails = {
+  retryable?: boolean
+  status?: number | null
+  retryAfterMs?: number | null
+  /** The provider works; the network of one carrier does not. */
+  isCarrierFault?: boolean
+}
 
 /**
  * The provider gave no usable answer: an outage, a timeout, a response that breaks its contract, bad credentials. A
@@ -182,8 +188,9 @@ export class ProviderError extends Error {
   readonly retryable: boolean
   readonly status: number | null
   readonly retryAfterMs: number | null
+  readonly isCarrierFault: boolean
   constructor (provider: string, call: string, reason: Reason, details: ProviderErrorDetails = {}) {
-    const { retryable = false, status = null, retryAfterMs = null } = details
+    const { retryable = false, status = null, retryAfterMs = null, isCarrierFault = false } = details
     super(`${provider} ${call}: ${reason}${status === null ? '' : ` (status ${status})`}`)
     this.name = 'ProviderError'
     this.provider = provider
@@ -191,5 +198,6 @@ export class ProviderError extends Error {
     this.retryable = retryable
     this.status = status
     this.retryAfterMs = retryAfterMs
+    this.isCarrierFault = isCarrierFault
   }
 }

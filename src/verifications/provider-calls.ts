@@ -1,5 +1,5 @@
 import type { AttemptContext, Method, Outcome, Started } from '../adapters/adapter.ts'
-import type { AdapterMap, GuardedAdapter } from '../adapters/guard.ts'
+import type { AdapterMap, GuardedAdapter, Subject } from '../adapters/guard.ts'
 import { assuranceOf, type Assurance } from '../core/assurance.ts'
 import { ProviderError } from '../core/errors.ts'
 import type { Event } from '../core/events.ts'
@@ -128,7 +128,7 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
     async resolve (verification, index, evidence, repeated) {
       try {
         const { adapter, method, context } = find(verification, index)
-        const outcome = await adapter.resolve(context, evidence.value, { repeated }, verification)
+        const outcome = await adapter.resolve(context, evidence.value, { repeated }, subjectOf(verification))
         return eventOf(outcome, index, { assurance: assuranceOf(method.assurance, context.options), evidence, now })
       } catch (error) {
         if (error instanceof ProviderError && !error.retryable) {
@@ -158,6 +158,13 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
       }
     },
   }
+}
+
+function subjectOf (verification: Verification): Subject {
+  const { id, traceparent } = verification
+  const attempt = currentAttempt(verification)?.attempt
+  const isRetry = attempt?.phase === 'resolving' && attempt.isUnanswered === true
+  return { id, isRetry, ...traceparent === undefined ? {} : { traceparent } }
 }
 
 /**

@@ -10,6 +10,9 @@ import { anAttempt } from '../contract.ts'
 
 const attempt = anAttempt({ method: 'acme.otp', phoneNumber: '+14155550100' })
 const subject = { id: 'ver_1' }
+/** Another verification with each call. */
+let serial = 1
+const someone = () => ({ id: `ver_${serial += 1}` })
 const started: Started = { state: null, action: { type: 'answerCall' } }
 
 /** An adapter whose answers the test sets, a clock that the test sets, and what was counted, logged and traced. */
@@ -79,6 +82,7 @@ t.test('every call is counted, logged and traced, with the verification that it 
     },
   })))
   t.match(guarded.health(), { breaker: 'closed', errorRate: 0, lastFailure: null, lastSuccessAt: clock.now })
+  t.strictSame(guarded.health().breakers.map(({ call }) => call), ['start', 'resolve', 'resend', 'cancel'])
   t.notOk(guarded.isOpen())
 })
 
@@ -117,50 +121,90 @@ t.test('only what the adapter can do is there', async t => {
   t.strictSame([guarded.resend, guarded.cancel], [undefined, undefined])
 })
 
-t.test('it opens when half of at least ten calls failed', async t => {
+t.test('it opens when half of at least ten verifications failed, for this kind of call', async t => {
   const { guarded, calls, answers } = setUp()
-  for (let n = 0; n < 5; n += 1) await guarded.start(attempt, subject)
+  for (let n = 0; n < 5; n += 1) await guarded.start(attempt, someone())
   answers.start = failing('provider_error')
   for (let n = 0; n < 5; n += 1) {
     t.equal(guarded.isOpen(), false)
-    await t.rejects(guarded.start(attempt, subject), /: provider_error$/)
+    await t.rejects(guarded.start(attempt, someone()), /: provider_error$/)
   }
   t.ok(guarded.isOpen())
-  t.match(guarded.health(), { breaker: 'open', errorRate: 0.5, lastFailure: { reason: 'provider_error' } })
+  t.match(guarded.health(), {
+    breaker: 'open', errorRate: 0.5, lastFailure: { reason: 'provider_error' },
+    breakers: [{ call: 'start', breaker: 'open' }, { call: 'resolve', breaker: 'closed' }],
+  })
   const before = calls.length
-  await t.rejects(guarded.start(attempt, subject), /: provider_unavailable$/)
+  await t.rejects(guarded.start(attempt, someone()), /: provider_unavailable$/)
   t.equal(calls.length, before, 'nothing was called')
+  await guarded.resolve(attempt, {}, { repeated: false }, someone())
+  t.equal(calls.length, before + 1, 'other calls are made')
+})
+
+t.test('one verification does not open it, however often it is tried', async t => {
+  const { guarded, calls, answers } = setUp()
+  answers.resolve = failing('provider_error')
+  for (let n = 0; n < 50; n += 1) {
+    await t.rejects(guarded.resolve(attempt, {}, { repeated: false }, { id: 'ver_1', isRetry: n > 0 }), /_error$/)
+  }
+  t.equal(calls.length, 50)
+  t.match(guarded.health(), { breaker: 'closed', errorRate: 1 })
+})
+
+t.test('what one user or carrier causes counts neither way', async t => {
+  const { guarded, answers } = setUp()
+  const cases = [
+    new ProviderError('acme', 'profile', 'provider_bad_response', { status: 404 }),
+    new ProviderError('acme', 'profile', 'provider_bad_response', { status: 200 }),
+    new ProviderError('acme', 'exchange', 'provider_misconfigured', { status: 403 }),
+    new ProviderError('acme', 'check', 'provider_timeout', { isCarrierFault: true }),
+    new TypeError('a fault of this program'),
+  ]
+  for (const error of cases) {
+    answers.resolve = async () => { throw error }
+    for (let n = 0; n < 12; n += 1) {
+      await t.rejects(guarded.resolve(attempt, {}, { repeated: false }, someone()), { message: error.message })
+    }
+  }
+  answers.resolve = async () => ({ verdict: 'denied', reason: 'evidence_invalid' })
+  await guarded.resolve(attempt, {}, { repeated: false }, someone())
+  t.match(guarded.health(), { breaker: 'closed', errorRate: 0, lastSuccessAt: null })
 })
 
 t.test('a documented refusal is the answer of a healthy provider', async t => {
   const { guarded, calls, answers } = setUp()
   answers.start = failing('number_not_registered')
-  for (let n = 0; n < 30; n += 1) await t.rejects(guarded.start(attempt, subject), /: number_not_registered$/)
+  for (let n = 0; n < 30; n += 1) await t.rejects(guarded.start(attempt, someone()), /: number_not_registered$/)
   t.match(guarded.health(), { breaker: 'closed', errorRate: 0 })
   t.match(calls[0], { result: 'error', reason: 'number_not_registered' })
 })
 
-t.test('bad credentials open it at once; later one call probes', async t => {
+t.test('bad credentials open it after two verifications; later one call probes', async t => {
   const { guarded, clock, answers } = setUp()
   answers.start = failing('provider_misconfigured')
-  await t.rejects(guarded.start(attempt, subject), /: provider_misconfigured$/)
+  for (const id of ['ver_1', 'ver_1', 'ver_2']) {
+    t.notOk(guarded.isOpen())
+    await t.rejects(guarded.start(attempt, { id }), /: provider_misconfigured$/)
+  }
   t.ok(guarded.isOpen())
   t.equal(guarded.health().breaker, 'open')
   clock.now += 5_000
   t.notOk(guarded.isOpen(), 'a start is let through to probe')
-  t.match(
-    guarded.health(),
-    {
-      breaker: 'halfOpen', lastSuccessAt: null,
-      lastFailure: { at: clock.now - 5_000, reason: 'provider_misconfigured' },
-    },
-  )
+  t.match(guarded.health(), {
+    breaker: 'halfOpen', lastSuccessAt: null,
+    lastFailure: { at: clock.now - 5_000, reason: 'provider_misconfigured' },
+  })
+  answers.start = async () => started
+  const probe = guarded.start(attempt, someone())
+  t.ok(guarded.isOpen(), 'one at a time')
+  await probe
+  t.match(guarded.health(), { breaker: 'closed', errorRate: 0, lastSuccessAt: clock.now })
 })
 
 t.test('old failures are forgotten', async t => {
   const { guarded, clock, answers } = setUp()
   answers.start = failing('provider_error')
-  for (let n = 0; n < 9; n += 1) await t.rejects(guarded.start(attempt, subject))
+  for (let n = 0; n < 9; n += 1) await t.rejects(guarded.start(attempt, someone()))
   t.equal(guarded.health().errorRate, 1)
   clock.now += 36_000
   t.equal(guarded.health().errorRate, 0)

@@ -102,7 +102,8 @@ const readJson = (sent: string): Record<string, unknown> => {
     return {}
   }
 }
-const notPassed = ['connection', 'transfer-encoding', 'content-length', 'keep-alive', 'date', 'host']
+/** The simulators compress on demand, which this wire does not undo. */
+const notPassed = ['accept-encoding', 'connection', 'transfer-encoding', 'content-length', 'keep-alive', 'date', 'host']
 const passable = (headers: Headers): Headers =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => !notPassed.includes(name)))
 

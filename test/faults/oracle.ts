@@ -7,7 +7,7 @@ import type { Received, Receiver } from '../sandbox/receiver.ts'
 
 /** How a verification may end: `verified`, or status and reason. */
 export type End = 'verified' | 'canceled/app_canceled' | 'failed/number_mismatch'
-  | 'failed/provider_unavailable' | 'expired/attempt_timeout' | 'expired/deadline'
+  | 'failed/provider_unavailable' | 'failed/evidence_invalid' | 'expired/attempt_timeout' | 'expired/deadline'
 
 export type Settled = { id: string, end: string, verification: Record<string, any> }
 

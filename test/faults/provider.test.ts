@@ -163,7 +163,9 @@ t.test('each fault of a profile fetch', { buffered: true }, async t => {
   })
   const broken = { ...nonsense, ...redirects(`${inside.url}/v1/default`) }
   await forEach(both, 'truecaller.push', broken, async (name, fault) => {
-    const phoneNumber = await live(fault, 100, 'failed/provider_unavailable')
+    // That is how a profile host says that it does not accept the token.
+    const end = name.startsWith('status 4') ? 'failed/evidence_invalid' : 'failed/provider_unavailable'
+    const phoneNumber = await live(fault, 100, end)
     await until(() => spoiled(paths.profile, phoneNumber) > 0, `${name}: it came of a fetch`)
   })
   const another: Fault = response =>

@@ -73,16 +73,17 @@ t.test('a start', async t => {
 })
 
 t.test('a start that fails is an event', async t => {
-  const { providerCalls, starting, toy } = prepare()
+  const { providerCalls, starting, toy, ids } = prepare()
   for (const reason of ['provider_error', 'carrier_unsupported', 'provider_misconfigured'] as const) {
     toy.answers.start = fail(reason)
     t.strictSame(await providerCalls.start(starting, 0), { type: 'startFailed', attempt: 0, reason })
   }
+  await providerCalls.start({ ...starting, id: ids.newId('shop', 2) }, 0)
   t.strictSame(
     await providerCalls.start(starting, 0), { type: 'attemptSkipped', attempt: 0, reason: 'provider_unavailable' },
     'the breaker is open: nothing was started',
   )
-  t.equal(toy.calls.length, 3)
+  t.equal(toy.calls.length, 4)
   const faulty = prepare()
   faulty.toy.answers.start = async () => { throw new RangeError('a fault of the adapter') }
   await t.rejects(faulty.providerCalls.start(faulty.starting, 0), RangeError)

@@ -22,7 +22,10 @@ t.test('each configured provider with its methods', async t => {
 t.test('their health, with times as text', async t => {
   const { create, toy, other, gateway, now } = setUp()
   toy.answers.start = async () => { throw new ProviderError('toy', 'start', 'provider_misconfigured') }
+  // One verification says nothing: the cause may be its user.
   await create()
+  t.match(gateway.providers(), [{ health: { breaker: 'closed', errorRate: 1 } }, {}])
+  await create({ phoneNumber: '+14155550102' })
   const at = new Date(now()).toISOString()
   t.match(gateway.providers(), [
     {
@@ -32,5 +35,5 @@ t.test('their health, with times as text', async t => {
     },
     { provider: 'other', health: { breaker: 'closed', errorRate: 0, lastSuccessAt: at, lastFailure: null } },
   ])
-  t.strictSame(other.called('start'), ['other.code'])
+  t.strictSame(other.called('start'), ['other.code', 'other.code'])
 })

@@ -23,7 +23,9 @@ async function wasQueried ({ read }: SetUp, id: string): Promise<boolean> {
   return attempt.phase === 'resolving' && attempt.wasQueried
 }
 const failWith = (
-  room: SetUp, reason: 'provider_error' | 'provider_timeout' | 'rate_limited_by_provider', status: number | null,
+  room: SetUp,
+  reason: 'provider_error' | 'provider_timeout' | 'rate_limited_by_provider' | 'provider_misconfigured',
+  status: number | null,
 ) => {
   room.toy.answers.resolve = async () => {
     throw new ProviderError('toy', 'resolve', reason, { retryable: true, status })
@@ -80,11 +82,16 @@ t.test('only an explicit refusal of a first query says that it was not looked at
 
 t.test('an open breaker: the provider was not queried', async t => {
   const room = await receive()
-  room.toy.answers.start = async () => { throw new ProviderError('toy', 'start', 'provider_misconfigured') }
-  await room.create({ phoneNumber: '+14155550102' })
+  const judge = room.toy.answers.resolve
+  failWith(room, 'provider_misconfigured', 401)
+  for (const phoneNumber of ['+14155550102', '+14155550104']) {
+    await room.gateway.check((await room.create({ phoneNumber })).id, { code: goodCode })
+  }
+  room.toy.answers.resolve = judge
   t.match(await room.resolve(room.stored, isFirst).catch(error => error), { reason: 'provider_unavailable' })
-  t.strictSame(room.toy.called('resolve'), [])
+  t.equal(room.toy.called('resolve').length, 2, 'those that opened it')
   t.notOk(await room.wasQueried())
+  t.equal(room.other.called('resolve').length, 0)
 })
 
 t.test('the last try ends the attempt with the reason, and starts the next one', async t => {

@@ -46,14 +46,15 @@ t.test('the next attempts, while they fail', async t => {
 })
 
 t.test('a breaker that opens in between: the start is skipped, not failed', async t => {
-  const { start, inserted, toy, other } = await insert()
+  const { start, inserted, toy, other, create } = await insert()
   toy.answers.start = fail('provider_misconfigured')
   other.answers.start = fail()
+  await create({ phoneNumber: '+14155550102', workflow: ['toy.token'] })
   t.match((await start(inserted)).record.attempts, [
     { status: 'failed', reason: 'provider_misconfigured' }, { status: 'failed' },
     { status: 'skipped', reason: 'provider_unavailable' },
   ])
-  t.strictSame(toy.called('start'), ['toy.code'])
+  t.strictSame(toy.called('start'), ['toy.token', 'toy.code'])
 })
 
 t.test('the time budget of a request: a job starts the rest', async t => {

@@ -1,6 +1,6 @@
 import type { Json } from '../../core/vocabulary.ts'
 import {
-  deny, refusal, type AttemptContext, type Http, type Outcome, type ProviderAnswer, type Started,
+  deny, refusal, reportedStatus, type AttemptContext, type Http, type Outcome, type ProviderAnswer, type Started,
 } from '../adapter.ts'
 import { judgeToken } from './token.ts'
 import { judgeOtp, readCode, readRequestId, readStarted, readToken, writeMetadata } from './wire.ts'
@@ -54,20 +54,22 @@ export function createApi ({ authUrl, userAuthUrl, clientId, clientSecret, http,
       if (requestId === null || code === null) return { verdict: 'denied', reason: 'evidence_invalid' }
       if (!/^\d{1,10}$/.test(code)) return { verdict: 'incorrect' }
       const call = 'verify otp'
-      const { status, body } = await post(call, `${authUrl}/auth/v1/verify/otp`, { requestId, otp: code })
+      const answer = await post(call, `${authUrl}/auth/v1/verify/otp`, { requestId, otp: code })
       // The answer names no number: the code proves the number that it was sent to.
-      const verdict = judgeOtp(status, body, requestId, repeated)
+      const verdict = judgeOtp(answer.status, answer.body, requestId, repeated)
       if (verdict === 'correct') return { verdict: 'proven', phoneNumber }
-      return verdict === 'incorrect' ? { verdict: 'incorrect' } : deny(provider, call, verdict, status)
+      return verdict === 'incorrect' ? { verdict: 'incorrect' } : deny(provider, call, verdict, reportedStatus(answer))
     },
 
     async exchangeToken ({ phoneNumber, startedAt }, evidence) {
       const token = readToken(evidence)
       if (token === null) return { verdict: 'denied', reason: 'evidence_invalid' }
       const call = 'validate token'
-      const { status, body } = await post(call, `${userAuthUrl}/auth/v1/validate/token`, { token })
-      const judged = judgeToken(status, body, { phoneNumber, startedAt, now: now() })
-      return typeof judged === 'string' ? deny(provider, call, judged, status) : { verdict: 'proven', ...judged }
+      const answer = await post(call, `${userAuthUrl}/auth/v1/validate/token`, { token })
+      const judged = judgeToken(answer.status, answer.body, { phoneNumber, startedAt, now: now() })
+      return typeof judged === 'string'
+        ? deny(provider, call, judged, reportedStatus(answer))
+        : { verdict: 'proven', ...judged }
     },
   }
 }

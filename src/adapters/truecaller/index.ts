@@ -1,8 +1,8 @@
 import { Type } from 'typebox'
 import { digitsOf } from '../../phone.ts'
 import {
-  refusal, type Adapter, type AdapterIo, type AttemptContext, type Http, type Method, type Outcome, type Provider,
-  type Received, type Settings, type Started,
+  refusal, reportedStatus, type Adapter, type AdapterIo, type AttemptContext, type Http, type Method, type Outcome,
+  type Provider, type Received, type Settings, type Started,
 } from '../adapter.ts'
 import { credential, flag, readCredential, readOrigin, secret, setting } from '../settings.ts'
 import { ProviderError } from '../../core/errors.ts'
@@ -195,7 +195,7 @@ function createProfile ({ profileUrl, profileHosts }: Options, http: Http, allow
     if (meant === 429) throw refusal(provider, call, 'rate_limited_by_provider', status)
     if (meant >= 500) throw new ProviderError(provider, call, 'provider_error', { retryable: true, status })
     const profile = meant < 300 ? readProfile(body, phoneNumber) : null
-    if (profile === null) throw refusal(provider, call, 'provider_bad_response', status)
+    if (profile === null) throw refusal(provider, call, 'provider_bad_response', reportedStatus({ status, body }))
     return { verdict: 'proven', ...profile }
   }
 }

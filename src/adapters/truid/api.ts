@@ -1,11 +1,14 @@
 import { IsIPv4, IsIPv6 } from 'typebox/format'
 import { ProviderError } from '../../core/errors.ts'
 import type { CallbackRefusal } from '../../core/vocabulary.ts'
-import { refusal, type AttemptContext, type Http, type ProviderAnswer, type ProviderRequest } from '../adapter.ts'
+import {
+  refusal, reportedStatus, type AttemptContext, type Http, type ProviderAnswer, type ProviderRequest,
+} from '../adapter.ts'
 import { createCached } from '../cached.ts'
 import { findKeys, readKeys, type Key, type Signed } from './signature.ts'
 import {
-  judgeExchange, judgeQuery, readCreated, readToken, type Check, type CreatedCheck, type Verdict, type Version,
+  isOfCarrier, judgeExchange, judgeQuery, readCreated, readToken, type Check, type CreatedCheck, type Verdict,
+  type Version,
 } from './wire.ts'
 
 /** Requests to tru.ID. All of them throw `ProviderError`. */
@@ -19,10 +22,16 @@ const keysMs = 600_000
 /** A callback can name a key that does not exist, and anybody can send one: the keys are not fetched more often. */
 const keysCoolDownMs = 30_000
 
+/** What an answer about a check says, and what it was. */
+export type Judged = { verdict: Verdict, status: number | null, isCarrierFault: boolean }
+
+const judged = (verdict: Verdict, answer: ProviderAnswer): Judged =>
+  ({ verdict, status: reportedStatus(answer), isCarrierFault: isOfCarrier(answer.body) })
+
 export type Api = {
   createCheck (attempt: AttemptContext, version: Version): Promise<CreatedCheck>
-  readCheck (check: Check): Promise<Verdict>
-  exchangeCode (check: Check, code: string): Promise<Verdict>
+  readCheck (check: Check): Promise<Judged>
+  exchangeCode (check: Check, code: string): Promise<Judged>
   /** The signing key that a signature names, for each algorithm that it may use; or why there is none. */
   getKeys (signed: Pick<Signed, 'keyId' | 'algorithms'>): Promise<Key[] | CallbackRefusal>
 }
@@ -51,13 +60,13 @@ export function createApi ({ origin, clientId, clientSecret, http, now }: ApiPar
         }),
       })
       const check = readCreated(status, body, origin)
-      if (typeof check === 'string') throw refusal(provider, call, check, status)
+      if (typeof check === 'string') throw refusal(provider, call, check, status, isOfCarrier(body))
       return check
     },
 
     async readCheck ({ checkId, self }) {
-      const { status, body } = await ask({ method: 'GET', url: self, call: 'read check' })
-      return judgeQuery(status, body, checkId)
+      const answer = await ask({ method: 'GET', url: self, call: 'read check' })
+      return judged(judgeQuery(answer.status, answer.body, checkId), answer)
     },
 
     /**
@@ -65,14 +74,14 @@ export function createApi ({ origin, clientId, clientSecret, http, now }: ApiPar
      * opened its URL completes it, also without the code. So the proof is lost, and the next method has to bring one.
      */
     async exchangeCode ({ checkId, self }, code) {
-      const { status, body } = await ask({
+      const answer = await ask({
         method: 'PATCH',
         url: self,
         call: 'exchange code',
         headers: { 'content-type': 'application/json-patch+json' },
         body: JSON.stringify([{ op: 'add', path: '/code', value: code }]),
       })
-      return judgeExchange(status, body, checkId)
+      return judged(judgeExchange(answer.status, answer.body, checkId), answer)
     },
 
     getKeys: createKeyRing({ origin, http, now }),

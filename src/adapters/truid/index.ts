@@ -4,10 +4,10 @@ import {
   deny, type Adapter, type AdapterIo, type AttemptContext, type Method, type Outcome, type Provider, type Settings,
 } from '../adapter.ts'
 import { credential, readCredential, readOrigin, setting } from '../settings.ts'
-import { createApi, provider } from './api.ts'
+import { createApi, provider, type Judged } from './api.ts'
 import { isSignedBy, readSignature } from './signature.ts'
 import {
-  isCallback, readCode, readReturnError, readState, versions, type Check, type Verdict, type Version,
+  isCallback, readCode, readReturnError, readState, versions, type Check, type Version,
 } from './wire.ts'
 
 // https://developer.tru.id/docs/phone-check/integration (v0.2), …/integration-v0_1
@@ -119,19 +119,20 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
       if (code !== undefined && check.version === 'v0.2') {
         return conclude(attempt, check, await api.exchangeCode(check, code), 'exchange code')
       }
-      const verdict = await api.readCheck(check)
+      const judged = await api.readCheck(check)
       // In v0.2 anybody who opens the URL completes the check; only the code shows that it was this user's phone.
-      if (verdict === 'match' && check.version === 'v0.2') return { verdict: 'pending', retryAfterMs: awaitingCodeMs }
-      return conclude(attempt, check, verdict, 'read check')
+      const awaitsCode = judged.verdict === 'match' && check.version === 'v0.2'
+      if (awaitsCode) return { verdict: 'pending', retryAfterMs: awaitingCodeMs }
+      return conclude(attempt, check, judged, 'read check')
     },
   }
 }
 
 function conclude (
-  { phoneNumber }: AttemptContext, { version }: Check, verdict: Verdict, call: string,
+  { phoneNumber }: AttemptContext, { version }: Check, { verdict, status, isCarrierFault }: Judged, call: string,
 ): Outcome {
   if (verdict === 'pending') return { verdict: 'pending', retryAfterMs: pendingMs }
-  if (verdict !== 'match') return deny(provider, call, verdict)
+  if (verdict !== 'match') return deny(provider, call, verdict, status, isCarrierFault)
   if (phoneNumber === null) throw new Error('truid.phone_check needs a phone number')
   return { verdict: 'proven', phoneNumber, assurance: assurances[version] }
 }

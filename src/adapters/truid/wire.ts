@@ -135,6 +135,11 @@ export function judgeQuery (status: number, body: unknown, id: string): Verdict 
   return reasonOf.get(readProblemType(body)) ?? 'provider_bad_response'
 }
 
+/** Whether the error is that of one carrier's network: `mno_…`, as the code of a check or the type of a problem. */
+export function isOfCarrier (body: unknown): boolean {
+  return [readString(membersOf(body).error_code) ?? '', readProblemType(body)].some(code => code.startsWith('mno_'))
+}
+
 /** The reason for the `error` at the end of a redirect chain. */
 export function readReturnError (error: string): Reason {
   return reasonOf.get(error) ?? 'provider_error'

@@ -71,15 +71,14 @@ export function registerGauges (registry: Registry, parts: GaugesParts): void {
       return snapshot === null ? null : seriesOf(snapshot)
     })
 
-  gauge('breaker_state', 'State of the circuit breaker of this process: 1 for the current state', [
-    'provider', 'state',
-  ], async () =>
-    [...adapters.values()].flatMap(({ provider, health }) => {
-      const { breaker } = health()
-      return breakerStates.map(
-        (state): [{ provider: string, state: string }, number] => [{ provider, state }, state === breaker ? 1 : 0],
-      )
-    }))
+  gauge(
+    'breaker_state', 'State of the circuit breaker of a kind of call: 1 for the current state',
+    ['provider', 'call', 'state'],
+    async () => [...adapters.values()].flatMap(({ provider, health }) =>
+      health().breakers.flatMap(({ call, breaker }) =>
+        breakerStates.map((state): [{ provider: string, call: string, state: string }, number] =>
+          [{ provider, call, state }, state === breaker ? 1 : 0]))),
+  )
   gauge(
     'unauthenticated_callbacks',
     'Whether callbacks of the provider are accepted without proof of the sender; 0 in the sandbox', ['provider'],

@@ -66,15 +66,18 @@ const ProviderMethod = Type.Object({
 })
 const ProviderHealth = Type.Object({
   breaker: stringEnum(['closed', 'open', 'halfOpen'], {
-    description: 'State of the circuit breaker. `open`: attempts with this provider are skipped; `halfOpen`: one call '
+    description: 'State of the worst circuit breaker: each kind of call (start, resend, resolve, cancel) has its own. '
+      + '`open`: such calls are not made, and while it is that of start, attempts are skipped; `halfOpen`: one call '
       + 'probes the provider.',
   }),
-  errorRate: Type.Number({ description: 'Fraction of the recent calls that failed, 0 to 1.', examples: [0] }),
+  errorRate: Type.Number({
+    description: 'Fraction of the recent verifications for which the provider failed, 0 to 1.', examples: [0],
+  }),
   lastSuccessAt: nullable(time('The last successful call.')),
   lastFailure: nullable(Type.Object({ at: time('When the call failed.'), reason: Reason }), {
     description: 'The last failed call.',
   }),
-}, { description: 'Health as the responding process sees it.' })
+}, { description: 'Health as all processes see it, a few seconds late.' })
 export const ProviderItem = Type.Object({
   provider: Type.String({ description: 'Name of the provider.', examples: ['truid'] }),
   methods: Type.Array(ProviderMethod, { description: 'The methods that this gateway supports.' }),

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { truid } from '../../../src/adapters/truid/index.ts'
 import type { Received, Refused } from '../../../src/adapters/adapter.ts'
+import type { Json } from '../../../src/core/vocabulary.ts'
 import {
   anAttempt, callbackKey, contract, endingOf, openAdapter, openIo, openVendor, type Answer, type Call, type Contract,
   type Vendor,
@@ -214,6 +215,30 @@ t.test('what a check costs, and when it ends', async t => {
     more = { charge_amount: null, charge_currency: null, snapshot_balance: null, ttl }
     const started = await adapter.start(attempt)
     for (const name of ['cost', 'balance', 'expiresAt']) t.notOk(name in started, `${name} with ttl ${ttl}`)
+  }
+})
+
+t.test('an error says whether it is that of a carrier, of the evidence, or of tru.ID', async t => {
+  const vendor = await openVendor(t, answerWell)
+  const adapter = openAdapter(truid, settings(vendor), openIo(t))
+  const { state } = await adapter.start(attempt)
+  const errorOf = (answer: Answer, evidence: Json = { code: '94dae426fg' }) => {
+    vendor.answer = call => isCheck(call) ? answer : answerWell(vendor, call)
+    return adapter.resolve({ ...attempt, state }, evidence, noRepeat).catch((error: unknown) => error)
+  }
+  for (const evidence of [{ code: '94dae426fg' }, { callback: true }]) {
+    for (const code of ['mno_timeout', 'mno_response_error', 'mno_server_error']) {
+      t.match(await errorOf({ body: check({ status: 'ERROR', error_code: code }) }, evidence), { isCarrierFault: true })
+      const problem = { status: 400, body: { type: `https://developer.tru.id/docs/api/errors#${code}` } }
+      t.match(await errorOf(problem, evidence), { isCarrierFault: true, status: 400 })
+    }
+    t.match(await errorOf({ body: check({ status: 'ERROR' }) }, evidence), { isCarrierFault: false })
+    t.match(await errorOf({ body: check({ match: null }) }, evidence), { reason: 'provider_bad_response', status: 200 })
+    t.match(await errorOf({ status: 403, body: {} }, evidence), { reason: 'provider_misconfigured', status: 403 })
+    t.match(
+      await errorOf({ body: '<html>' }, evidence), { reason: 'provider_bad_response', status: null },
+      'an answer that cannot be read',
+    )
   }
 })
 

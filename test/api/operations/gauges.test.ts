@@ -23,7 +23,10 @@ function createGauges ({ breaker = () => 'closed', sandbox = false, acceptsAnySe
     ],
   } = answers
   const { firstDue = async () => now - 2_500, pendingSince = async () => now - 90_000 } = answers
-  const health = (): Health => ({ breaker: breaker(), errorRate: 0, lastSuccessAt: null, lastFailure: null })
+  const health = (): Health => ({
+    breaker: breaker(), errorRate: 0, lastSuccessAt: null, lastFailure: null,
+    breakers: [{ call: 'start', breaker: 'closed' }, { call: 'resolve', breaker: breaker() }],
+  })
   const idle = (): never => { throw new Error('providers are not called') }
   const adapters: GaugesParts['adapters'] = new Map(
     [['truid', {
@@ -75,13 +78,15 @@ t.test('lags are 0 when nothing is due, and when the clock is behind', async t =
   }
 })
 
-t.test('the breaker has one state', async t => {
+t.test('the breaker of each kind of call has one state', async t => {
   let breaker: Health['breaker'] = 'closed'
   const { read } = createGauges({ breaker: () => breaker })
   for (breaker of ['closed', 'open', 'halfOpen'] as const) {
     const series = await read()
-    t.equal(sumOf(series, 'verigate_breaker_state', { provider: 'truid', state: breaker }), 1, breaker)
-    t.equal(sumOf(series, 'verigate_breaker_state'), 1)
+    const labels = { provider: 'truid', call: 'resolve' }
+    t.equal(sumOf(series, 'verigate_breaker_state', { ...labels, state: breaker }), 1, breaker)
+    t.equal(sumOf(series, 'verigate_breaker_state', labels), 1)
+    t.equal(sumOf(series, 'verigate_breaker_state', { provider: 'truid', call: 'start', state: 'closed' }), 1)
   }
 })
 
@@ -106,7 +111,7 @@ async function expectNoRedisValues (t: Test, read: () => Promise<Series[]>): Pro
   const ms = performance.now() - from
   t.ok(ms < 1_500, `${Math.round(ms)} ms`)
   t.equal(sumOf(series, 'verigate_redis_up'), 0)
-  t.equal(sumOf(series, 'verigate_breaker_state'), 1, 'the other gauges remain')
+  t.equal(sumOf(series, 'verigate_breaker_state', { call: 'start' }), 1, 'the other gauges remain')
   for (const name of names) t.equal(sumOf(series, name), null, `${name} is absent`)
 }
 

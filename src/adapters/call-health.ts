@@ -1,0 +1,175 @@
+import type { Reason } from '../core/reasons.ts'
+import { createOutcomeWindow } from './outcome-window.ts'
+
+/**
+ * What a call says about its provider. `none`: it is about one user's evidence, one carrier or this program, so it
+ * counts neither way.
+ */
+export type Sign = 'ok' | 'failed' | 'misconfigured' | 'none'
+
+export type BreakerState = 'closed' | 'open' | 'halfOpen'
+
+/** What one process tells the others about one kind of call. Times are ms since the epoch. */
+export type HealthSummary = {
+  /** When the breaker last closed: counts of before it are void. */
+  closedAt: number
+  /** When the breaker opened, or a probe failed last; null while it is closed. */
+  openedAt: number | null
+  /** Verifications of the last 30 seconds, by the sign of their last first call. */
+  ok: number
+  failed: number
+  /** Verifications for which the provider refused our credentials since its last good answer. */
+  misconfigured: number
+  lastSuccessAt: number | null
+  lastFailure: { at: number, reason: Reason } | null
+}
+
+export type CallOf = {
+  verificationId: string
+  /** The same was asked before, and not answered. A retry counts neither way, and is never the probe. */
+  isRetry: boolean
+}
+
+/**
+ * The health of one kind of call of one provider. It counts verifications, so that no user, however often they try,
+ * costs others the method.
+ */
+export type CallHealth = {
+  /** How the call may be made; null: not at all for now. */
+  admit (call: CallOf): 'call' | 'probe' | null
+  record (call: CallOf & { sign: Sign, reason: Reason | null, isProbe: boolean, at: number }): void
+  breaker (at: number): BreakerState
+  /** Whether a first call would be refused. */
+  isOpen (): boolean
+  /** What this process tells the others. */
+  summary (at: number): HealthSummary
+  /** What another process told. */
+  merge (from: string, told: HealthSummary, at: number): void
+  /** The summary of all processes. */
+  total (at: number): HealthSummary
+}
+
+/** With fewer verifications in the window, a failure rate means nothing. */
+const minVerifications = 10
+const minMisconfigured = 2
+const openMs = 5_000
+/** Without any probe for this long, nothing is known any more, and calls are made again. */
+const lapseMs = openMs + 30_000
+const misconfiguredMs = 600_000
+/** What another process told is void when it has told nothing for this long. */
+const staleMs = 10_000
+
+export type CallHealthParts = {
+  now: () => number
+  /** The breaker has opened or closed, or a probe has failed. */
+  onChange?: () => void
+}
+
+/**
+ * The breaker opens when half of at least ten verifications failed within 30 s, over all processes, or when the
+ * provider refused our credentials for two. After 5 s a first call probes: it closes the breaker, or keeps it open.
+ */
+export function createCallHealth ({ now, onChange = () => {} }: CallHealthParts): CallHealth {
+  const own = createOutcomeWindow()
+  const misconfigured = new Map<string, number>()
+  const others = new Map<string, { told: HealthSummary, at: number }>()
+  let closedAt = 0
+  let openedAt: number | null = null
+  let isProbing = false
+  let lastSuccessAt: number | null = null
+  let lastFailure: HealthSummary['lastFailure'] = null
+
+  function close (at: number): void {
+    closedAt = at
+    openedAt = null
+    isProbing = false
+    own.clear()
+    misconfigured.clear()
+    for (const [from, { told }] of others) if (told.closedAt < at) others.delete(from)
+  }
+
+  function breaker (at: number): BreakerState {
+    if (openedAt !== null && at >= openedAt + lapseMs) close(openedAt + lapseMs)
+    if (openedAt === null) return 'closed'
+    return at < openedAt + openMs ? 'open' : 'halfOpen'
+  }
+
+  function summary (at: number): HealthSummary {
+    breaker(at)
+    for (const [id, since] of misconfigured) if (since <= at - misconfiguredMs) misconfigured.delete(id)
+    return { closedAt, openedAt, ...own.count(at), misconfigured: misconfigured.size, lastSuccessAt, lastFailure }
+  }
+
+  function total (at: number): HealthSummary {
+    for (const [from, other] of others) if (other.at <= at - staleMs) others.delete(from)
+    return [...others.values()].reduce((sum, { told }) => ({
+      ...sum, ok: sum.ok + told.ok, failed: sum.failed + told.failed,
+      misconfigured: sum.misconfigured + told.misconfigured,
+      lastSuccessAt: Math.max(sum.lastSuccessAt ?? 0, told.lastSuccessAt ?? 0) || null,
+      lastFailure: (told.lastFailure?.at ?? 0) > (sum.lastFailure?.at ?? 0) ? told.lastFailure : sum.lastFailure,
+    }), summary(at))
+  }
+
+  function openIfUnhealthy (at: number): boolean {
+    if (breaker(at) !== 'closed') return false
+    const { ok, failed, misconfigured } = total(at)
+    const isFailing = ok + failed >= minVerifications && failed >= ok
+    if (!isFailing && misconfigured < minMisconfigured) return false
+    openedAt = at
+    return true
+  }
+
+  /** The result of a probe; true: the state changed. A probe without a sign leaves the question to the next one. */
+  function conclude (sign: Sign, at: number): boolean {
+    isProbing = false
+    if (sign === 'none' || openedAt === null) return false
+    if (sign === 'ok') close(at)
+    else openedAt = at
+    return true
+  }
+
+  return {
+    admit ({ verificationId, isRetry }) {
+      if (openedAt === null) return 'call'
+      switch (breaker(now())) {
+        case 'closed': return 'call'
+        case 'open': return null
+        case 'halfOpen':
+          if (isProbing || isRetry || own.hasFailed(verificationId)) return null
+          isProbing = true
+          return 'probe'
+      }
+    },
+    record ({ verificationId, isRetry, sign, reason, isProbe, at }) {
+      if (sign === 'ok') lastSuccessAt = at
+      else if (reason !== null) lastFailure = { at, reason }
+      let hasChanged = isProbe && conclude(sign, at)
+      if (sign !== 'none' && !isRetry) {
+        own.add(verificationId, sign !== 'ok', at)
+        if (sign === 'ok') misconfigured.clear()
+        if (sign === 'misconfigured') misconfigured.set(verificationId, at)
+        if (sign !== 'ok') hasChanged = openIfUnhealthy(at) || hasChanged
+      }
+      if (hasChanged) onChange()
+    },
+    breaker,
+    isOpen () {
+      if (openedAt === null) return false
+      const state = breaker(now())
+      return state === 'open' || (state === 'halfOpen' && isProbing)
+    },
+    summary,
+    merge (from, told, at) {
+      const toldOpenedAt = told.openedAt ?? 0
+      // A clock that is ahead must not keep a breaker open.
+      if (Math.max(told.closedAt, toldOpenedAt) > at + staleMs) return
+      breaker(at)
+      if (told.closedAt > closedAt) close(told.closedAt)
+      if (told.closedAt < closedAt) return void others.delete(from)
+      others.set(from, { told, at })
+      if (toldOpenedAt > (openedAt ?? 0) && at < toldOpenedAt + lapseMs) openedAt = toldOpenedAt
+      openIfUnhealthy(at)
+    },
+    total,
+  }
+}
