@@ -80,7 +80,7 @@ t.test('it logs its address, also with PORT=0, and exits on SIGTERM and SIGINT',
     t.match(address, /^http:\/\/127\.0\.0\.1:[1-9]\d*$/)
     if (port !== '0') t.equal(new URL(address).port, port)
     t.match(lineWith(gateway, '"listening"'), { msg: 'listening', address, role: 'api', sandbox: false })
-    t.equal((await clientOf(address, null).call('GET', '/readyz')).status, 200)
+    await until(async () => (await clientOf(address, null).call('GET', '/readyz')).status === 200, 'it is ready')
     gateway.signal(signal)
     t.equal((await gateway.ended).code, 0)
     t.same(gateway.complaints, [])

@@ -26,6 +26,8 @@ const all = <Kind extends Manifest['kind'], Type>(manifests: Manifest[], kind: K
 const deploymentsOf = (manifests: Manifest[]) => all<'Deployment', Deployment>(manifests, 'Deployment')
 const podOf = (deployment: Deployment | undefined): PodSpec => deployment?.spec?.template.spec ?? { containers: [] }
 const valuesFile = (name: string): string[] => ['--values', valueFiles.get(name) ?? '']
+/** What is required besides the secrets. */
+const nothingSecret = 'publicUrl=https://verify.example.com,trustedProxies=none'
 const selects = (selector: Record<string, string> = {}, labels: Record<string, string> = {}): boolean =>
   Object.entries(selector).every(([name, value]) => labels[name] === value)
 
@@ -49,8 +51,9 @@ t.test('helm refuses what cannot work, and says why', here, async t => {
   const cases: [says: RegExp, args: string[]][] = [
     [/publicUrl is required/, [...minimal, '--set', 'publicUrl=']],
     [/trustedProxies is required/, [...minimal, '--set', 'trustedProxies=']],
-    [/secrets.SEAL_KEYS is required/, [...minimal, '--set', 'secrets.SEAL_KEYS=null']],
-    [/secrets.REDIS_URL is required/, [...minimal, '--set', 'secrets.REDIS_URL=null']],
+    [/secrets.SEAL_KEYS is required/, ['--set', nothingSecret]],
+    [/secrets.REDIS_URL is required/, ['--set', `${nothingSecret},secrets.SEAL_KEYS=k1:x`]],
+    [/secrets.REDIS_URL is required/, ['--set', `${nothingSecret},env.SEAL_KEYS_FILE=/run/secrets/keys`]],
     [/terminationGracePeriodSeconds must be more/, [...minimal, '--set', 'preStopSeconds=20']],
   ]
   for (const [says, args] of cases) t.match(await runHelm('template', args), { ok: false, stderr: says })
@@ -244,8 +247,8 @@ t.test('by default the metrics have a port of their own, and the pods a network 
   }
   const without = deploymentsOf(await render(...valuesFile('existing-secrets')))
   t.notOk(JSON.stringify(without).includes('TRUSTED_PROXIES'), 'none')
-  const args = ['--set', 'secrets.SEAL_KEYS=null,env.SEAL_KEYS_FILE=/run/secrets/keys']
-  const [secret] = all<'Secret', Secret>(await render(...valuesFile('minimal'), ...args), 'Secret')
+  const files = `${nothingSecret},secrets.REDIS_URL=redis://redis:6379,env.SEAL_KEYS_FILE=/run/secrets/keys`
+  const [secret] = all<'Secret', Secret>(await render('--set', files), 'Secret')
   t.strictSame(Object.keys(secret?.stringData ?? {}), ['REDIS_URL'], 'what is in a file is in no variable')
 })
 
