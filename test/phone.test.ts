@@ -3,7 +3,10 @@ import fc from 'fast-check'
 import examples from 'libphonenumber-js/examples.mobile.json'
 import { getCountries, getExampleNumber, parsePhoneNumberFromString, type CountryCode } from 'libphonenumber-js/core'
 import max from 'libphonenumber-js/max/metadata'
-import { digitsOf, findPhoneNumber, maskPhoneNumber, parsePhoneNumber, readPhoneNumber } from '../src/phone.ts'
+import { specialNumberTypes } from '../src/core/vocabulary.ts'
+import {
+  countries, digitsOf, findPhoneNumber, maskPhoneNumber, parsePhoneNumber, readPhoneNumber, specialTypeOf,
+} from '../src/phone.ts'
 
 t.test('strict E.164 is accepted, also in ranges reserved for fiction', async t => {
   const numbers: [string, string | null][] = [
@@ -15,6 +18,31 @@ t.test('strict E.164 is accepted, also in ranges reserved for fiction', async t 
     ['+447700900000', null], ['+870123456789', null],
   ]
   for (const [number, country] of numbers) t.same(parsePhoneNumber(number), { number, country }, number)
+})
+
+t.test('numbers that cost much to call, or reach no person', async t => {
+  const numbers: [number: string, type: string | null][] = [
+    ['+19005550123', 'premium_rate'], ['+33892123456', 'premium_rate'], ['+491805123456', 'shared_cost'],
+    ['+80834567890', 'shared_cost'], ['+18005550123', 'toll_free'], ['+80012345678', 'toll_free'],
+    ['+448001111111', 'toll_free'], ['+443001234567', 'uan'], ['+447640123456', 'pager'],
+    ['+3584400123456', null], ['+881612345678', 'satellite'], ['+870773111632', 'satellite'],
+    ['+8835100012345', 'satellite'], ['+878101234567890', 'satellite'],
+    // Phones, also those of fiction and of ranges that the library does not know.
+    ['+14155550100', null], ['+447700900123', null], ['+4915112999998', null], ['+919999999999', null],
+    ['+12005550100', null], ['+6531234567', null], ['+442071234567', null],
+  ]
+  for (const [number, type] of numbers) t.equal(specialTypeOf(number), type, number)
+  for (const country of getCountries(max)) {
+    const number = getExampleNumber(country, examples, max)?.number
+    if (number !== undefined) t.equal(specialTypeOf(number), null, `a mobile number of ${country}`)
+  }
+  const known = new Set(numbers.map(([, type]) => type))
+  t.strictSame(specialNumberTypes.filter(type => !known.has(type)), ['voicemail'], 'the words of the configuration')
+})
+
+t.test('countries are those that have numbers', async t => {
+  for (const code of ['GB', 'US', 'XK', 'AX']) t.ok(countries.has(code), code)
+  for (const code of ['UK', 'EU', 'gb', '001', 'AQ']) t.notOk(countries.has(code), code)
 })
 
 t.test('everything else is rejected', async t => {

@@ -1,7 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import { Type, type Static } from 'typebox'
 import { assuranceLevels } from '../core/assurance.ts'
-import { webhookEventNames } from '../core/vocabulary.ts'
+import { specialNumberTypes, webhookEventNames } from '../core/vocabulary.ts'
 
 export const scopes = [
   'verifications:read', 'verifications:write', 'webhooks:read', 'webhooks:write', 'providers:read', 'operations:read',
@@ -58,6 +58,8 @@ export const App = Type.Object({
   workflow: Type.Optional(Type.Array(WorkflowItem, { minItems: 1, maxItems: 10 })),
   allowedCountries: Type.Optional(Type.Array(Country)),
   deniedCountries: Type.Optional(Type.Array(Country)),
+  /** Special types of numbers that get messages all the same. */
+  allowedNumberTypes: Type.Optional(Type.Array(Type.Enum([...specialNumberTypes]))),
   /** `monitor`: creates that the lists would refuse are only counted and logged. */
   countryMode: Type.Optional(Type.Enum(['enforce', 'monitor'])),
   /** Refuses messages to a country that far exceed its verified traffic; see `unverified-budget.ts`. */
@@ -75,6 +77,8 @@ export const App = Type.Object({
   }, closed)),
   limits: Type.Optional(Limits),
   includeProfile: Type.Optional(Type.Boolean()),
+  /** Codes may have fewer than six digits, and live longer than ten minutes. */
+  weakCodes: Type.Optional(Type.Boolean()),
   /** Of creates that name none. */
   minAssurance: Type.Optional(Type.Enum([...assuranceLevels])),
 }, closed)

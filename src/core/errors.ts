@@ -94,6 +94,12 @@ export const apiErrors = {
     when: 'The app\'s `allowedCountries` or `deniedCountries` exclude the country of the number.',
     advice: 'The operator decides which countries an app may verify.',
   },
+  number_type_not_allowed: {
+    status: 422, title: 'Numbers of this type get no messages',
+    when: 'The number is of a type such as premium rate or satellite, which the app\'s `allowedNumberTypes` do not '
+      + 'list, and every method that could start sends a message.',
+    advice: 'Ask for the number of a phone, or use a workflow with a silent method.',
+  },
   rate_limited: {
     status: 429, title: 'Too many requests',
     when: 'A limit was reached: of the app, of the number, or of how soon and how often the call may be repeated.',
@@ -127,8 +133,8 @@ export type ApiErrorCode = keyof typeof apiErrors
 export const refusalCauses = [
   'unauthenticated', 'forbidden', 'invalid_request', 'rate_limited_app', 'rate_limited_ip', 'rate_limited_client',
   'rate_limited_creates', 'number_limit', 'message_limit', 'app_message_limit', 'code_limit', 'ip_limit',
-  'prefix_limit', 'country_limit', 'country_not_allowed', 'unverified_budget', 'overloaded', 'store_unavailable',
-  'payload_too_large',
+  'prefix_limit', 'country_limit', 'country_not_allowed', 'number_type_not_allowed', 'unverified_budget', 'overloaded',
+  'store_unavailable', 'payload_too_large',
 ] as const
 export type RefusalCause = typeof refusalCauses[number]
 

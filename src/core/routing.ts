@@ -22,16 +22,19 @@ export const hasSentMessage = (attempts: readonly Attempt[], methods: MessageMet
   attempts.some(({ status, method }) => status !== 'skipped' && methods.get(method)?.sendsMessage === true)
 
 /** What the choice of a method depends on in a verification, or in a request for one. */
-export type Known = { phoneNumber: string | null, returnUrl: string | null, minAssurance: AssuranceLevel }
+export type Known = {
+  phoneNumber: string | null, returnUrl: string | null, minAssurance: AssuranceLevel, withoutMessages?: boolean
+}
 
 /** Whether the method is configured, proves enough, and has what it needs from the request. */
 export function canServe (
-  { method: name, options }: Pick<Step, 'method' | 'options'>, { phoneNumber, returnUrl, minAssurance }: Known,
-  methods: RoutingContext['methods'],
+  { method: name, options }: Pick<Step, 'method' | 'options'>, known: Known, methods: RoutingContext['methods'],
 ): boolean {
+  const { phoneNumber, returnUrl, minAssurance, withoutMessages } = known
   const method = methods.get(name)
   if (method === undefined || (method.needsPhoneNumber && phoneNumber === null)) return false
   if (method.needsReturnUrl === true && returnUrl === null) return false
+  if (method.sendsMessage === true && withoutMessages === true) return false
   return levelOf(assuranceOf(method.assurance, options)) >= minAssurance
 }
 

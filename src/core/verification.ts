@@ -121,6 +121,8 @@ export type Common = {
   phoneNumber: string | null
   /** Of the number to verify (ISO 3166-1 alpha-2, `001` for none); absent when no number was given. */
   country?: string
+  /** The number is of a type that gets no message; absent for all others. */
+  withoutMessages?: true
   reference: string | null
   metadata: { [name: string]: string }
   locale: string | null

@@ -77,5 +77,10 @@ export const webhookEventNames = webhookEventTypes.map(type => `verification.${t
 /** The events that an app receives unless its configuration chooses others: the outcome. */
 export const defaultEventTypes: readonly WebhookEventType[] = ['verified', 'failed', 'expired', 'canceled']
 
+/** Types of numbers that get no message unless the app allows it: messages to them cost much, or reach no person. */
+export const specialNumberTypes = [
+  'premium_rate', 'shared_cost', 'toll_free', 'uan', 'pager', 'voicemail', 'satellite',
+] as const
+
 /** Stands for a country: satellites, other global services, and ranges that belong to no country. */
 export const noCountry = '001'

@@ -8,7 +8,7 @@ import { ApiError } from '../core/errors.ts'
 import type { Step, Verification, NewVerification } from '../core/verification.ts'
 import { defaultEventTypes, noCountry, webhookEventTypes, type WebhookEventType } from '../core/vocabulary.ts'
 import { readAddress } from '../net.ts'
-import { parsePhoneNumber } from '../phone.ts'
+import { parsePhoneNumber, specialTypeOf } from '../phone.ts'
 import type { Ids } from '../store/ids.ts'
 import { partitions } from '../store/keys.ts'
 import type { KeyName, Sealer } from '../store/sealing.ts'
@@ -55,7 +55,7 @@ type Number = { number: string, country: string | null }
 /** What stays the same however often the insert is tried. */
 type Plan = {
   app: App, request: CreateRequest, asked: Number | null, workflow: Step[], minAssurance: AssuranceLevel
-  keys: KeyName[], key: IdempotencyKey
+  withoutMessages: boolean, keys: KeyName[], key: IdempotencyKey
 }
 
 /** Each try that fails is another create's success: as many can replace each other at once, and none fails. */
@@ -76,17 +76,22 @@ export function createCreate (parts: CreateParts): Create {
       throw new ApiError('invalid_request', '`returnUrl` is not one of the app\'s allowed return URLs.', { errors })
     }
     const minAssurance = request.minAssurance ?? app.minAssurance ?? 1
-    const known = { phoneNumber: asked?.number ?? null, returnUrl: request.returnUrl ?? null, minAssurance }
+    const withoutMessages = asked !== null && !getsMessages(app, asked.number)
+    const known = {
+      phoneNumber: asked?.number ?? null, returnUrl: request.returnUrl ?? null, minAssurance, withoutMessages,
+    }
     return {
-      app, request: withAddress(request), asked, minAssurance,
-      workflow: planWorkflow(request.workflow ?? app.workflow, known, methods),
+      app, request: withAddress(request), asked, minAssurance, withoutMessages,
+      workflow: planWorkflow(request.workflow ?? app.workflow, known, methods, app),
       keys: asked === null ? [] : numberKeys(sealer.names, app.id, asked.number),
       key: idempotencyKey === null ? noIdempotencyKey : readIdempotencyKey(sealer, app.id, idempotencyKey, request),
     }
   }
 
   function newVerification (
-    { app, request, asked, workflow, minAssurance, key }: Plan, claim: KeyClaim, at: number, traceparent: string | null,
+    {
+      app, request, asked, workflow, minAssurance, withoutMessages, key,
+    }: Plan, claim: KeyClaim, at: number, traceparent: string | null,
   ): NewVerification {
     const country = countryOf(asked)
     // In the order of the record's structure; see `record-codec.ts`.
@@ -97,6 +102,7 @@ export function createCreate (parts: CreateParts): Create {
       webhookEvents: eventsOf(app),
       expiresAt: at + (request.expiresInSeconds ?? defaultExpirySeconds) * 1000,
       idempotency: key === noIdempotencyKey ? null : holdKey(key, claim),
+      ...withoutMessages ? { withoutMessages: true } : {},
       ...country === null ? {} : { country },
       ...traceparent === null ? {} : { traceparent },
     }
@@ -135,6 +141,11 @@ export function createCreate (parts: CreateParts): Create {
       return earlier
     }
   }
+}
+
+function getsMessages ({ allowedNumberTypes = [] }: App, number: string): boolean {
+  const type = specialTypeOf(number)
+  return type === null || allowedNumberTypes.includes(type)
 }
 
 function eventsOf ({ webhook }: App): WebhookEventType[] {

@@ -13,6 +13,14 @@ export type WorkflowRequest = readonly WorkflowItem[]
  * The option that every method has: a user's refusal continues with the next step instead of ending the verification.
  */
 const rejectionOption = 'continueWhenRejected'
+/** The option by which a method that takes codes lets its caller choose their length. */
+const lengthOption = 'codeLength'
+/** NIST SP 800-63B section 5.1.3.2: six digits, ten minutes. */
+const minCodeLength = 6
+const maxCodeLifeMs = 600_000
+
+/** `weakCodes`: shorter codes and longer lives are permitted. */
+export type CodeRules = { weakCodes?: boolean | undefined }
 
 /**
  * The steps of a new verification: the requested ones, else the app's, else every configured method that can serve the
@@ -20,11 +28,19 @@ const rejectionOption = 'continueWhenRejected'
  * Throws `ApiError`: a method that does not exist, an option that it does not have, or no method that can serve the
  * request.
  */
-export function planWorkflow (items: WorkflowRequest | undefined, known: Known, methods: Methods): Step[] {
+export function planWorkflow (
+  items: WorkflowRequest | undefined, known: Known, methods: Methods, codes: CodeRules = {},
+): Step[] {
   const chosen = items ?? defaultWorkflow(known, methods)
-  const steps = chosen.map((item, index) => planStep(readItem(item), index, methods))
+  const steps = chosen.map((item, index) => planStep(readItem(item), index, methods, codes))
   const serving = steps.filter(step => canServe(step, known, methods))
   if (serving.length > 0) return items === undefined ? serving : steps
+  if (steps.some(step => canServe(step, { ...known, withoutMessages: false }, methods))) {
+    throw new ApiError('number_type_not_allowed', 'Numbers of this type get no messages.', {
+      errors: [{ field: 'phoneNumber', message: 'is of a type that gets no messages' }],
+      refusal: { cause: 'number_type_not_allowed' },
+    })
+  }
   if (steps.some(step => canServe(step, { ...known, minAssurance: 1 }, methods))) {
     const message = 'is above the assurance of every method that can serve the request'
     throw new ApiError('no_eligible_method', `\`minAssurance\` ${known.minAssurance} ${message}.`, {
@@ -37,9 +53,11 @@ export function planWorkflow (items: WorkflowRequest | undefined, known: Known, 
 }
 
 /** What is wrong with the workflow that an app has of its own; null when its methods and options exist. */
-export function findWorkflowProblem ({ workflow = [] }: Pick<App, 'workflow'>, methods: Methods): FieldError | null {
+export function findWorkflowProblem (
+  { workflow = [], weakCodes }: Pick<App, 'workflow' | 'weakCodes'>, methods: Methods,
+): FieldError | null {
   try {
-    for (const [index, item] of workflow.entries()) planStep(readItem(item), index, methods)
+    for (const [index, item] of workflow.entries()) planStep(readItem(item), index, methods, { weakCodes })
     return null
   } catch (error) {
     const [problem] = error instanceof ApiError ? error.extra.errors ?? [] : []
@@ -58,7 +76,9 @@ function defaultWorkflow ({ phoneNumber }: Pick<Known, 'phoneNumber'>, methods: 
     .map(([name]) => name)
 }
 
-function planStep (item: Exclude<WorkflowItem, string>, index: number, methods: Methods): Step {
+function planStep (
+  item: Exclude<WorkflowItem, string>, index: number, methods: Methods, { weakCodes = false }: CodeRules,
+): Step {
   const method = methods.get(item.method)
   const field = `workflow/${index}`
   if (method === undefined) {
@@ -77,9 +97,16 @@ function planStep (item: Exclude<WorkflowItem, string>, index: number, methods: 
     const message = isKnown ? problem.message : 'is not an option of this method'
     throw new ApiError('invalid_request', `\`${path}\` ${message}.`, { errors: [{ field: path, message }] })
   }
+  if (Number(options[lengthOption] ?? minCodeLength) < minCodeLength && !weakCodes) {
+    const path = `${field}/options/${lengthOption}`
+    const message = `must be at least ${minCodeLength}, since the app has no \`weakCodes\``
+    throw new ApiError('invalid_request', `\`${path}\` ${message}.`, { errors: [{ field: path, message }] })
+  }
+  const timeoutMs = item.timeoutSeconds === undefined ? method.timeoutMs : item.timeoutSeconds * 1000
+  const isLimited = method.codeAttempts !== undefined && !weakCodes
   return {
     method: item.method,
-    timeoutMs: item.timeoutSeconds === undefined ? method.timeoutMs : item.timeoutSeconds * 1000,
+    timeoutMs: isLimited ? Math.min(timeoutMs, maxCodeLifeMs) : timeoutMs,
     options,
     isRepeatable: method.isRepeatable,
     continueWhenRejected: continues === true,

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createVerification } from '../../src/core/decide.ts'
-import { canServe, skipIneligible, type RoutingContext } from '../../src/core/routing.ts'
+import { canServe, hasSentMessage, skipIneligible, type RoutingContext } from '../../src/core/routing.ts'
 import { asked, assurance, request, start, states, step } from './fixtures.ts'
 import type { AssuranceLevel } from '../../src/core/assurance.ts'
 import type { NewVerification, Step } from '../../src/core/verification.ts'
@@ -9,7 +9,7 @@ type RoutedMethod = RoutingContext['methods'] extends ReadonlyMap<string, infer 
 const relayed = { possession: 'sim', binding: 'none', restricted: false } as const
 const bound = { ...relayed, binding: 'session' } as const
 const methods: RoutingContext['methods'] = new Map<string, RoutedMethod>([
-  ['loud.otp', { needsPhoneNumber: true, assurance }],
+  ['loud.otp', { needsPhoneNumber: true, sendsMessage: true, assurance }],
   ['silent.check', { needsPhoneNumber: true, assurance: ({ version }) => version === 1 ? relayed : bound }],
   ['finder.web', { needsPhoneNumber: false, assurance }],
   ['operator.number', { needsPhoneNumber: true, needsReturnUrl: true, assurance: bound }],
@@ -34,6 +34,23 @@ t.test('canServe: the method proves enough, with these options', async t => {
   t.strictSame(([1, 2, 3] as const).map(level => serves('loud.otp', level)), [true, true, false])
   t.strictSame(([1, 2, 3] as const).map(level => serves('silent.check', level)), [true, true, true])
   t.strictSame(([1, 2, 3] as const).map(level => serves('silent.check', level, { version: 1 })), [true, false, false])
+})
+
+t.test('a number that gets no message is served by silent methods only', async t => {
+  const known = { phoneNumber: asked, returnUrl: null, minAssurance: 1, withoutMessages: true } as const
+  t.notOk(canServe(step('loud.otp'), known, methods))
+  t.ok(canServe(step('silent.check'), known, methods))
+  t.match(
+    route(['loud.otp', 'silent.check'], { withoutMessages: true }).attempts, [['skipped', null], ['pending', null]],
+  )
+})
+
+t.test('which attempts have sent a message', async t => {
+  const attempt = (method: string, status: 'failed' | 'skipped' = 'failed') =>
+    ({ method, status, reason: null, startedAt: start, endedAt: start })
+  t.ok(hasSentMessage([attempt('silent.check'), attempt('loud.otp')], methods))
+  t.notOk(hasSentMessage([attempt('silent.check'), attempt('loud.otp', 'skipped'), attempt('absent.otp')], methods))
+  t.notOk(hasSentMessage([], methods))
 })
 
 /** The attempts of a new verification, with the reasons of those that were skipped. */

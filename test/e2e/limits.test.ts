@@ -328,9 +328,13 @@ t.test('599 messages to one country: refused, and reported before that', { buffe
   const client = clientOf(url, keys.shop)
   const phoneNumber = (n: number): string => `+4915${100 + n}${10_000 + 2 * n}`
   const first = { phoneNumber: phoneNumber(0), workflow: ['otpless.otp'] }
-  const answers = await Promise.all(
-    Array.from({ length: 599 }, (_, n) => client.create({ ...first, phoneNumber: phoneNumber(n) })),
-  )
+  // As many at once as a gateway on a busy machine can answer in time.
+  const lanes = Array.from({ length: 40 }, (_, lane) => Array.from({ length: 15 }, (_, n) => 40 * n + lane))
+  const answers = (await Promise.all(lanes.map(async lane => {
+    const own: Answer[] = []
+    for (const n of lane) if (n < 599) own.push(await client.create({ ...first, phoneNumber: phoneNumber(n) }))
+    return own
+  }))).flat()
   t.strictSame(
     [201, 429].map(status => countStatus(answers, status)), [84, 515], 'a sixth of 500, however many at once',
   )

@@ -49,7 +49,7 @@ t.test('defaults', async t => {
     webhookEvents: ['verified', 'failed', 'expired', 'canceled'],
   })
   t.notOk('country' in minimal)
-  t.match(await create({ phoneNumber: '+881612345678' }), { country: '001' }, 'a number of no country')
+  t.match(await create({ phoneNumber: '+447700900123' }), { country: '001' }, 'a number of no country')
 })
 
 t.test('the least assurance: of the request, else of the app', async t => {
@@ -83,6 +83,29 @@ t.test('what is refused', async t => {
   t.equal(await errorCode(create({ phoneNumber: '+33612345678' })), 'country_not_allowed')
   t.match(await create({ returnUrl: 'https://a.example/' }), { returnUrl: 'https://a.example/' })
   t.throws(() => readNumber('+1'), ApiError)
+})
+
+t.test('a number of a type that gets no message', async t => {
+  const { create, gateway, app, apps, toy } = setUp()
+  const [tollFree, satellite] = ['+18005550123', '+881612345678']
+  t.equal(await errorCode(create({ phoneNumber: tollFree })), 'number_type_not_allowed')
+  const silent = await create({ phoneNumber: satellite, workflow: ['toy.code', 'toy.silent', 'other.code'] })
+  t.match(silent, {
+    withoutMessages: true, attempts: [{ status: 'skipped', reason: null }, { method: 'toy.silent', phase: 'waiting' }],
+  })
+  t.match(await gateway.next(silent.id, 'not_on_cellular'), {
+    status: 'failed', reason: 'not_on_cellular', attempts: [{}, {}, { status: 'skipped', reason: null }],
+  })
+  t.strictSame(toy.called('start'), ['toy.silent'])
+  const permissive = { ...app, allowedNumberTypes: ['toll_free' as const] }
+  apps.replace([permissive])
+  const request = { workflow: ['toy.code'] }
+  t.match(await gateway.create(permissive, { ...request, phoneNumber: tollFree }, null), { status: 'pending' })
+  t.equal(
+    await errorCode(
+      gateway.create(permissive, { ...request, phoneNumber: satellite }, null),
+    ), 'number_type_not_allowed',
+  )
 })
 
 t.test('creates of a number per hour', async t => {

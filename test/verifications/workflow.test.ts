@@ -16,7 +16,7 @@ const method = (more: Partial<Method> = {}): Method => ({
 })
 const silent: Assurance = { possession: 'sim', binding: 'session', restricted: false }
 const methods: Methods = new Map([
-  ['loud.otp', method({ defaultRank: 3 })],
+  ['loud.otp', method({ defaultRank: 3, sendsMessage: true, codeAttempts: 5 })],
   ['silent.check', method({ defaultRank: 1, isRepeatable: true, assurance: silent })],
   ['finder.web', method({ needsPhoneNumber: false, defaultRank: 4 })],
   ['finder.oauth', method({ needsPhoneNumber: false, assurance: { ...silent, binding: 'none' } })],
@@ -36,14 +36,43 @@ t.test('the default: every configured method that can serve the request, silent 
 t.test('the requested steps, in their order', async t => {
   t.strictSame(planWorkflow(
     ['loud.otp', { method: 'silent.check', timeoutSeconds: 5, options: { codeLength: 4, continueWhenRejected: true } }],
-    known, methods,
+    known, methods, { weakCodes: true },
   ), [
-    { method: 'loud.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false },
+    {
+      method: 'loud.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false,
+      sendsMessage: true,
+    },
     {
       method: 'silent.check', timeoutMs: 5_000, options: { codeLength: 4 }, isRepeatable: true,
       continueWhenRejected: true,
     },
   ])
+})
+
+t.test('weak codes', async t => {
+  const plan = (item: WorkflowRequest[number], weakCodes?: boolean) =>
+    planWorkflow([item], known, methods, { weakCodes })
+  const [short, long] = [
+    { method: 'loud.otp', options: { codeLength: 4 } }, { method: 'loud.otp', timeoutSeconds: 3_600 },
+  ]
+  t.throws(
+    () => plan(short), /^`workflow\/0\/options\/codeLength` must be at least 6, since the app has no `weakCodes`/,
+  )
+  t.match(plan(short, true), [{ options: { codeLength: 4 } }])
+  t.match(plan({ method: 'loud.otp', options: { codeLength: 6 } }), [{ options: { codeLength: 6 } }])
+  t.match(plan(long), [{ timeoutMs: 600_000 }], 'a code lives ten minutes')
+  t.match(plan(long, true), [{ timeoutMs: 3_600_000 }])
+  t.match(plan({ method: 'finder.web', timeoutSeconds: 3_600 }), [{ timeoutMs: 3_600_000 }], 'no code')
+  t.match(findWorkflowProblem({ workflow: [short] }, methods), { field: 'workflow/0/options/codeLength' })
+  t.equal(findWorkflowProblem({ workflow: [short], weakCodes: true }, methods), null)
+})
+
+t.test('a number that gets no messages', async t => {
+  const special: Known = { ...known, withoutMessages: true }
+  t.strictSame(names(undefined, special, methods), ['silent.check'])
+  t.strictSame(names(['loud.otp', 'finder.web'], special, methods), ['loud.otp', 'finder.web'], 'skipped at its start')
+  t.throws(() => planWorkflow(['loud.otp'], special, methods), /^Numbers of this type get no messages/)
+  t.throws(() => planWorkflow(['operator.number'], special, methods), /^No configured method can verify this number/)
 })
 
 t.test('the workflow of an app', async t => {

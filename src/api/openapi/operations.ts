@@ -86,6 +86,10 @@ const exampleDetails: { readonly [Code in ApiErrorCode]?: readonly [detail: stri
     'This app may not verify numbers of this country.',
     { errors: [{ field: 'phoneNumber', message: 'is of a country that is not allowed' }] },
   ],
+  number_type_not_allowed: [
+    'Numbers of this type get no messages.',
+    { errors: [{ field: 'phoneNumber', message: 'is of a type that gets no messages' }] },
+  ],
   rate_limited: ['It can be sent again in 24 s.', {}],
 }
 

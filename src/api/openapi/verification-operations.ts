@@ -41,7 +41,7 @@ export const createOperation = {
     ...apiErrorResponses(
       'verification_in_progress', 'idempotency_in_progress', 'payload_too_large', 'unsupported_media_type',
       'invalid_phone_number', 'method_unavailable', 'no_eligible_method', 'idempotency_key_reused',
-      'country_not_allowed', 'rate_limited',
+      'country_not_allowed', 'number_type_not_allowed', 'rate_limited',
     ),
   },
 }

@@ -58,8 +58,8 @@ t.test('errors with a refusal cause are counted', async t => {
   t.strictSame(
     refused.toSorted(),
     [
-      'country_not_allowed', 'forbidden', 'invalid_request', 'overloaded', 'payload_too_large', 'store_unavailable',
-      'unauthenticated',
+      'country_not_allowed', 'forbidden', 'invalid_request', 'number_type_not_allowed', 'overloaded',
+      'payload_too_large', 'store_unavailable', 'unauthenticated',
     ],
   )
   refused.length = 0
