@@ -42,6 +42,9 @@ const packer = createPacker([
   [...ended, 'cost'],
   [...ended, 'cost', 'evidenceHash'],
   ['amount', 'currency'],
+  [...waiting, 'findableIds'],
+  [...waiting, 'findableIds', 'evidence', 'leaseUntil', 'wasQueried'],
+  [...ended, 'findableIds'],
 ])
 
 /** The id is the name that the record is sealed under, so it is not stored again. */

@@ -63,14 +63,20 @@ t.test('the usual records are stored without field names and without their id', 
   const paid = applyAll(created(usual), { ...events.attemptStarted, cost: { amount: 1, currency: 'API' } })
   const paying = applyAll(paid, events.evidenceApp)
   const settled = applyAll(paying, events.numberProven)
+  const findable = applyAll(created(usual), { ...events.attemptStarted, providerId: 'r', isFindable: true })
   for (
     const verification of [
       created(usual), created(), waiting, resolving, verified, canceled, paid, paying, settled,
-      applyAll(paid, events.canceled),
+      applyAll(paid, events.canceled), findable, applyAll(findable, events.evidenceProvider),
+      applyAll(findable, events.canceled),
     ]
   ) {
     const bytes = encodeRecord(verification).toString('latin1')
-    for (const name of ['workflow', 'idempotency', 'timeoutMs', 'leaseUntil', 'attemptsRemaining', 'amount', 'ver_x']) {
+    for (
+      const name of [
+        'workflow', 'idempotency', 'timeoutMs', 'leaseUntil', 'attemptsRemaining', 'amount', 'findable', 'ver_x',
+      ]
+    ) {
       t.notOk(bytes.includes(name), `${verification.status}: ${name}`)
     }
   }

@@ -41,13 +41,14 @@ const asksForCode = (seconds: number, attempt: number): Timed => [seconds, {
   }, attemptsRemaining: 5,
   resend: { left: 2, availableAt: startedAt + (seconds + 30) * 1000, afterMs: 30_000 },
 }]
-const opensUrl = starts(
-  1, 0,
-  {
+const opensUrl: Timed = [1, {
+  type: 'attemptStarted', attempt: 0, state: null, attemptsRemaining: null, resend: null,
+  action: {
     type: 'openUrlOnCellular',
     url: 'https://eu.api.tru.id/phone_check/v0.2/checks/c69bc0e6-a429-11ea-bb37-0242ac130002/redirect', finish: 'code',
   },
-)
+  cost: { amount: 1, currency: 'API' },
+}]
 const asksHandset = starts(1, 0, { type: 'approveOnDevice', app: 'truecaller' })
 const opensLink = starts(
   0, 0,
