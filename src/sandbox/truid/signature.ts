@@ -26,8 +26,8 @@ const sha256 = (body: string) => createHash('sha256').update(body)
 const documentedComponents = ['(request-target)', 'host', 'date', 'x-tru-callback', 'digest']
 
 /**
- * The forms by name. The documentation of the digest says both "Base64 encoded" and `hex(SHA256(Body))`. `hs2019` means
- * "the algorithm of the key", which the JWKS names; only with it may `(created)` and `(expires)` be signed.
+ * The forms by name. The documentation of the digest says both "Base64 encoded" and `hex(SHA256(Body))`. `hs2019`
+ * leaves the algorithm to the key; only with it may `(created)` and `(expires)` be signed.
  */
 export const signatureForms = {
   documented: {},
@@ -72,12 +72,15 @@ export function createCallbackSigner ({ now, form: name }: { now: () => number, 
   const currentKey = () => keys.at(-1) ?? addKey()
 
   return {
-    /** The public keys in `/.well-known/jwks.json`: the one that signs, and the one before it. */
+    /**
+     * The public keys in `/.well-known/jwks.json`: the one that signs, and the one before it. They name no algorithm,
+     * because a key signs with SHA-256 or SHA-512.
+     */
     async jwks () {
       const published = [currentKey(), ...keys.slice(-2, -1)]
       return {
         keys: await Promise.all(published.map(async ({ kid, pair }) =>
-          ({ ...(await pair).publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256' }))),
+          ({ ...(await pair).publicKey.export({ format: 'jwk' }), kid, use: 'sig' }))),
       }
     },
 
