@@ -42,7 +42,8 @@ export async function startProxy (t: Teardown, target: string): Promise<Proxy> {
       const answer = await request(
         target + path, { dispatcher: agent, method: method as 'GET', headers, ...(sent === '' ? {} : { body: sent }) },
       )
-      const body = await answer.body.text()
+      // As bytes: the answer may be compressed.
+      const body = Buffer.from(await answer.body.arrayBuffer())
       entry.status = answer.statusCode
       const loss = losses.find(one => one.times > 0 && path.startsWith(one.path))
       if (loss !== undefined) {
@@ -50,8 +51,9 @@ export async function startProxy (t: Teardown, target: string): Promise<Proxy> {
         return
       }
       await proxy.gate
-      const type = String(answer.headers['content-type'] ?? 'text/plain')
-      setTimeout(() => outgoing.writeHead(answer.statusCode, { 'content-type': type }).end(body), proxy.delayMs)
+      const { 'content-type': type = 'text/plain', 'content-encoding': encoding } = answer.headers
+      const described = { 'content-type': String(type), ...encoding === undefined ? {} : { 'content-encoding': String(encoding) } }
+      setTimeout(() => outgoing.writeHead(answer.statusCode, described).end(body), proxy.delayMs)
     }
     pass().catch(() => outgoing.destroy())
   }).listen(0, '127.0.0.1')
