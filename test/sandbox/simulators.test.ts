@@ -22,7 +22,8 @@ t.test('the settings point a gateway at them', async t => {
     if (name.endsWith('_URL')) t.equal(value, url, name)
   }
   const config = readConfig({
-    ...settings, SANDBOX: 'true', PUBLIC_URL: 'http://localhost:3000', REDIS_URL: 'redis://127.0.0.1:1',
+    ...settings, PUBLIC_URL: 'http://localhost:3000', REDIS_URL: 'redis://127.0.0.1:1',
+    SEAL_KEYS: `k1:${Buffer.alloc(32, 'key').toString('base64')}`,
   })
   const adapters = openAdapters(providers, config.settings, openIo(t))
   const names = providers.map(({ provider }) => provider)
