@@ -52,7 +52,9 @@ export async function startProxy (t: Teardown, target: string): Promise<Proxy> {
       }
       await proxy.gate
       const { 'content-type': type = 'text/plain', 'content-encoding': encoding } = answer.headers
-      const described = { 'content-type': String(type), ...encoding === undefined ? {} : { 'content-encoding': String(encoding) } }
+      const described = {
+        'content-type': String(type), ...encoding === undefined ? {} : { 'content-encoding': String(encoding) },
+      }
       setTimeout(() => outgoing.writeHead(answer.statusCode, described).end(body), proxy.delayMs)
     }
     pass().catch(() => outgoing.destroy())
