@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync, inflateSync } from 'node:zlib'
@@ -23,7 +24,7 @@ t.test('the settings point a gateway at them', async t => {
   }
   const config = readConfig({
     ...settings, PUBLIC_URL: 'http://localhost:3000', REDIS_URL: 'redis://127.0.0.1:1',
-    SEAL_KEYS: `k1:${Buffer.alloc(32, 'key').toString('base64')}`,
+    SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`,
   })
   const adapters = openAdapters(providers, config.settings, openIo(t))
   const names = providers.map(({ provider }) => provider)
