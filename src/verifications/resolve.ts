@@ -48,7 +48,8 @@ export function createResolve ({ dispatch, start, providerCalls, store, now }: R
       event = await providerCalls.resolve(stored.record, index, evidence, repeated)
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error
-      if (!isLastTry) {
+      // A query that the breaker refused is not a try, so it is not the last one either.
+      if (!isLastTry || error.reason === 'provider_unavailable') {
         const wasRejected = evidence.from === 'app' && !repeated && isQueryRejected(error)
         if (wasRejected) await dispatch.apply(stored, { type: 'queryRejected', attempt: index })
         if (error.reason !== 'provider_unavailable') await recordFailure(stored, index)

@@ -118,8 +118,8 @@ export function createMemoryGateway (ids: Ids) {
         settled: true,
       }
     },
-    async next (id, reason) {
-      note('next', id, reason)
+    async next (id, reason, revision) {
+      note('next', id, reason, revision)
       return apply(id, { type: 'nextRequested', reason })
     },
     async resend (id) {

@@ -89,6 +89,8 @@ t.test('an open breaker: the provider was not queried', async t => {
   }
   room.toy.answers.resolve = judge
   t.match(await room.resolve(room.stored, isFirst).catch(error => error), { reason: 'provider_unavailable' })
+  const last = room.resolve(await room.read(room.id), { isFirst: false, isLastTry: true })
+  t.match(await last.catch(error => error), { reason: 'provider_unavailable' }, 'nor was it the last try')
   t.equal(room.toy.called('resolve').length, 2, 'those that opened it')
   t.notOk(await room.wasQueried())
   t.equal(room.other.called('resolve').length, 0)

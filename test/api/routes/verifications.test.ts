@@ -79,7 +79,9 @@ t.test('check', async t => {
 t.test('an absent body is an empty one', async t => {
   const { server, create, calls } = await buildTestServer(t)
   for (const headers of [{}, json, { 'content-type': 'application/x-www-form-urlencoded' }]) {
-    for (const [path, args] of [['check', [{}]], ['next', ['abandoned']], ['resend', []], ['cancel', []]] as const) {
+    for (const [path, args] of [
+      ['check', [{}]], ['next', ['abandoned', undefined]], ['resend', []], ['cancel', []],
+    ] as const) {
       const { id } = await create()
       const answer = await server.inject(
         { method: 'POST', url: `/verifications/${id}/${path}`, headers: { ...authorization, ...headers } },
@@ -100,7 +102,9 @@ t.test('next, resend, cancel and erase', async t => {
     (await post(first.id, 'next', { reason: 'not_on_cellular' })).json(),
     { status: 'failed', reason: 'not_on_cellular' },
   )
-  t.same(calls.at(-1), { name: 'next', args: [first.id, 'not_on_cellular'] })
+  t.same(calls.at(-1), { name: 'next', args: [first.id, 'not_on_cellular', undefined] })
+  await post((await create()).id, 'next', { revision: 2 })
+  t.same(calls.at(-1)?.args.slice(1), ['abandoned', 2])
 
   const second = await create()
   t.equal((await post(second.id, 'resend', {})).statusCode, 200)
@@ -223,6 +227,7 @@ t.test('invalid requests are 4xx, and name the field but not the value', async t
     bad(`${one}/next`, { reason: canary }, 'reason'), bad(
       `${one}/next`, { reason: 'deadline' }, 'reason',
     ), bad(`${one}/next`, { reason: null }, 'reason'),
+    bad(`${one}/next`, { revision: -1 }, 'revision'), bad(`${one}/next`, { revision: '3' }, 'revision'),
     ...[`wait=${canary}`, 'wait=31', 'wait=-1', 'wait=1.5', 'wait=', 'wait=1&wait=2', 'wait[]=1'].map((query): Case =>
       [query, 'GET', `${one}?${query}`, null, {}, 400, query.startsWith('wait[]') ? '*' : 'wait']),
     ...['revision=-1', `revision=${'9'.repeat(30)}`, 'revision=a'].map((query): Case => [
