@@ -24,7 +24,7 @@ t.test('the settings point a gateway at them', async t => {
   }
   const config = readConfig({
     ...settings, PUBLIC_URL: 'http://localhost:3000', REDIS_URL: 'redis://127.0.0.1:1',
-    SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`,
+    SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`, APPS_FILE: 'apps.json',
   })
   const adapters = openAdapters(providers, config.settings, openIo(t))
   const names = providers.map(({ provider }) => provider)
