@@ -161,3 +161,16 @@ t.test('a repeated request is not refused', async t => {
   t.equal((await create({}, 'key-1')).id, first.id)
   t.equal(await causeOf(create({}, 'key-2')), 'unverified_budget')
 })
+
+t.test('an erased verification leaves its counts, and the mark of its push', async t => {
+  const { create, gateway, apps, app } = limited(2)
+  const bank = apps.byId('bank') ?? app
+  const push = (as = app) => gateway.create(as, { phoneNumber, workflow: ['toy.push', 'toy.silent'] }, null)
+  await gateway.erase((await push()).id)
+  const again = await push()
+  t.match(again.attempts, [{ status: 'skipped', reason: 'recently_tried' }, { method: 'toy.silent' }])
+  t.match((await push(bank)).attempts, [{ status: 'skipped', reason: 'provider_unavailable' }, {}])
+  await gateway.erase(again.id)
+  await gateway.erase((await create()).id)
+  t.equal(await causeOf(create()), 'message_limit')
+})
