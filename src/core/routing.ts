@@ -35,8 +35,13 @@ export function canServe (
   if (method === undefined || (method.needsPhoneNumber && phoneNumber === null)) return false
   if (method.needsReturnUrl === true && returnUrl === null) return false
   if (method.sendsMessage === true && withoutMessages === true) return false
-  return levelOf(assuranceOf(method.assurance, options)) >= minAssurance
+  return provesEnough(method, options, minAssurance)
 }
+
+/** Whether a proof by the method reaches the level. */
+export const provesEnough = (
+  { assurance }: { assurance: MethodAssurance }, options: Step['options'], minAssurance: AssuranceLevel,
+): boolean => levelOf(assuranceOf(assurance, options)) >= minAssurance
 
 /** Skips every attempt that cannot start, until one can or none is left. */
 export function skipIneligible (

@@ -2,7 +2,7 @@ import type { TSchema } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import type { Methods } from '../adapters/guard.ts'
 import { ApiError, type FieldError } from '../core/errors.ts'
-import { canServe, type Known } from '../core/routing.ts'
+import { canServe, provesEnough, type Known } from '../core/routing.ts'
 import type { Step } from '../core/verification.ts'
 import type { Json } from '../core/vocabulary.ts'
 import type { App, WorkflowItem } from '../apps/apps.ts'
@@ -52,13 +52,19 @@ export function planWorkflow (
     : 'No configured method can verify this number.')
 }
 
-/** What is wrong with the workflow that an app has of its own; null when its methods and options exist. */
+/** What is wrong with the workflow that an app has of its own: its methods, options or assurance. Null: nothing. */
 export function findWorkflowProblem (
-  { workflow = [], weakCodes }: Pick<App, 'workflow' | 'weakCodes'>, methods: Methods,
+  { workflow = [], weakCodes, minAssurance = 1 }: Pick<App, 'workflow' | 'weakCodes' | 'minAssurance'>,
+  methods: Methods,
 ): FieldError | null {
   try {
-    for (const [index, item] of workflow.entries()) planStep(readItem(item), index, methods, { weakCodes })
-    return null
+    const steps = workflow.map((item, index) => planStep(readItem(item), index, methods, { weakCodes }))
+    const isReached = steps.some(({ method, options }) => {
+      const known = methods.get(method)
+      return known !== undefined && provesEnough(known, options, minAssurance)
+    })
+    if (steps.length === 0 || isReached) return null
+    return { field: 'minAssurance', message: 'is above the assurance of every method of the workflow' }
   } catch (error) {
     const [problem] = error instanceof ApiError ? error.extra.errors ?? [] : []
     if (problem === undefined) throw error

@@ -82,6 +82,10 @@ t.test('the workflow of an app', async t => {
   t.match(problem(['loud.otp', 'absent.otp']), { field: 'workflow/1', message: 'is not available' })
   t.match(problem([{ method: 'loud.otp', options: { codeLength: 5 } }]), { field: 'workflow/0/options/codeLength' })
   t.match(problem([{ method: 'loud.otp', options: { colour: 1 } }]), { field: 'workflow/0/options/*' })
+  const demanding = (...workflow: string[]) => findWorkflowProblem({ workflow, minAssurance: 3 }, methods)
+  t.equal(demanding('loud.otp', 'silent.check'), null, 'one method is enough')
+  t.match(demanding('loud.otp', 'finder.oauth'), { field: 'minAssurance' })
+  t.equal(findWorkflowProblem({ minAssurance: 3 }, methods), null, 'without a workflow of its own')
 })
 
 t.test('a workflow that is refused', async t => {
