@@ -179,3 +179,19 @@ t.test('the provider\'s error is reported, also when Redis is away meanwhile', a
   isAway = true
   await t.rejects(room.resolve(room.stored, isFirst), { name: 'ProviderError' })
 })
+
+t.test('a query that is repeated is not the probe of an open breaker', async t => {
+  const room = await receive()
+  const { stored: unanswered } = await room.transitions.apply(room.stored, { type: 'queryFailed', attempt: 0 })
+  const judge = room.toy.answers.resolve
+  failWith(room, 'provider_misconfigured', 401)
+  for (const phoneNumber of ['+14155550102', '+14155550104']) {
+    await room.gateway.check((await room.create({ phoneNumber })).id, { code: goodCode })
+  }
+  room.toy.answers.resolve = judge
+  room.pass(5_000)
+  t.match(await room.resolve(unanswered, later).catch(error => error), { reason: 'provider_unavailable' })
+  const { id } = await room.create({ phoneNumber: '+14155550106' })
+  t.match(await room.gateway.check(id, { code: goodCode }), { verification: { status: 'verified' } }, 'a first one is')
+  t.match(await room.resolve(unanswered, later), { event: { type: 'numberProven' } }, 'and closes it for the others')
+})
