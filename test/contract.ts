@@ -218,6 +218,8 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
       received !== null && 'providerId' in received && received.providerId === providerId) ?? false)
     t.equal(facts?.redirect === 'fixed', promised.returns?.some(({ key }) => key !== undefined) ?? false)
     t.ok(facts?.redirect !== 'fixed' || facts.needsReturnUrl, 'without a returnUrl there is no redirect URL')
+    const { sendsMessage, isRepeatable, startsLocally = false } = facts ?? {}
+    t.notOk(sendsMessage && (isRepeatable || startsLocally), 'each message is counted before a request sends it')
     t.equal(provider.open({}, openIo(t), provider.provider), null, 'off without credentials')
     for (
       const variable of Object.values(provider.settings.properties)
