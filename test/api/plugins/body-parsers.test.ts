@@ -114,9 +114,9 @@ t.test('any body of a provider is accepted with its bytes', async t => {
   )
   for (const payload of ['{"a":1,"__proto__":{"b":1}}', '{"a":1,"constructor":{"prototype":{"b":1}}}']) {
     for (const type of ['application/json', 'text/plain']) {
-      const parsed = await post(payload, type)
-      t.match(parsed, { rawBody: Buffer.from(payload), body: { a: 1 } }, payload)
-      t.notMatch(parsed, { body: { b: 1 } }, 'without the forged member')
+      const { rawBody, body } = await post(payload, type) as { rawBody: Buffer, body: object }
+      t.equal(rawBody.toString(), payload)
+      t.strictSame(Object.getOwnPropertyNames(body), ['a'], `${payload}: without the member that could forge`)
     }
   }
   t.equal(await post(undefined), undefined)
