@@ -243,6 +243,8 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
       addressTag: network => addressTag(infrastructure.sealer, network),
     },
     queues: config.queuesPage ? queues : undefined,
+    // One developer's slow machine is no load.
+    ...config.sandbox ? { maxEventLoopDelayMs: Infinity } : {},
   }
   const server = await buildServer(parts)
   const operations = config.operations === null ? null : await buildOperationsServer(server, parts)

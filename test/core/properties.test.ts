@@ -11,6 +11,8 @@ import { asked, assurance, created, events, start, step } from './fixtures.ts'
 
 const attempt = fc.integer({ min: 0, max: 3 })
 const reason = fc.constantFrom(...reasonWords)
+// Only the clock ends an attempt with `attempt_timeout`.
+const failure = fc.constantFrom(...reasonWords.filter(word => word !== 'attempt_timeout'))
 const from = fc.constantFrom('app' as const, 'provider' as const, 'poll' as const)
 const later = fc.integer({ min: 0, max: 700_000 })
 const started = fc.tuple(attempt, fc.boolean()).map(([attempt, polls]): Event =>
@@ -21,7 +23,7 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   fc.tuple(fc.constantFrom(...Object.values(events)), attempt)
     .map(([event, attempt]): Event => 'attempt' in event ? { ...event, attempt } : event),
   fc.tuple(attempt, reason).map(([attempt, reason]): Event => ({ type: 'startFailed', attempt, reason })),
-  fc.tuple(attempt, reason).map(([attempt, reason]): Event => ({ type: 'attemptFailed', attempt, reason })),
+  fc.tuple(attempt, failure).map(([attempt, reason]): Event => ({ type: 'attemptFailed', attempt, reason })),
   fc.tuple(attempt, from)
     .map(([attempt, from]): Event => ({ type: 'evidenceReceived', attempt, evidence: { from, value: { from } } })),
   fc.tuple(attempt, fc.constantFrom(asked, '+14155550101'), fc.constantFrom(...bindings))
