@@ -83,6 +83,7 @@ export type AppOptions = {
   providers?: readonly Provider[]
   live?: LiveOptions
   webhooks?: WebhookOptions
+  renderMetricsEveryMs?: number
 }
 
 /** Redis, its clock, keys and names. */
@@ -219,6 +220,7 @@ function reloadApps (
  */
 export async function startApp (config: Config, options: AppOptions): Promise<RunningApp> {
   const { log, tracing = noTracing, providers = allProviders, live = {}, webhooks = {} } = options
+  const { renderMetricsEveryMs } = options
   for (const warning of config.warnings) log.warn(warning)
   const infrastructure = await createInfrastructure(config, log, options.now)
   const { now, ids } = infrastructure
@@ -242,7 +244,7 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
     access: { apps, ids, windowCounters: createWindowCounters({ sync: infrastructure.counters.increment, now }), now,
       addressTag: network => addressTag(infrastructure.sealer, network),
     },
-    queues: config.queuesPage ? queues : undefined,
+    queues: config.queuesPage ? queues : undefined, renderMetricsEveryMs,
     // One developer's slow machine is no load.
     ...config.sandbox ? { maxEventLoopDelayMs: Infinity } : {},
   }

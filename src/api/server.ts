@@ -71,6 +71,8 @@ export type ServerParts = {
   live?: LiveOptions
   /** Above this event loop delay only urgent routes are served; default 1 s. */
   maxEventLoopDelayMs?: number
+  /** How often `/metrics` is rendered at most; default 1 s. */
+  renderMetricsEveryMs?: number | undefined
 }
 
 export type Server = ReturnType<typeof createServer>
@@ -175,7 +177,8 @@ export async function buildServer (parts: ServerParts) {
 
 /** The server of `OPERATIONS_PORT`: the routes for operators, separate from the public port, and `api`'s document. */
 export async function buildOperationsServer (
-  api: Server, parts: Pick<ServerParts, 'config' | 'access' | 'telemetry' | 'health' | 'queues'>,
+  api: Server,
+  parts: Pick<ServerParts, 'config' | 'access' | 'telemetry' | 'health' | 'queues' | 'renderMetricsEveryMs'>,
 ): Promise<Server> {
   const { config, health } = parts
   const server = createServer(parts)
@@ -195,11 +198,12 @@ async function createAccess (
 }
 
 async function serveOperations (
-  server: Server, { config, telemetry: { metrics }, queues }: Pick<ServerParts, 'config' | 'telemetry' | 'queues'>,
+  server: Server, { config, telemetry: { metrics }, queues, renderMetricsEveryMs }:
+    Pick<ServerParts, 'config' | 'telemetry' | 'queues' | 'renderMetricsEveryMs'>,
   auth: Auth,
 ): Promise<void> {
   await serveDocs(server, config)
-  await server.register(metricsRoutes, { metrics })
+  await server.register(metricsRoutes, { metrics, renderEveryMs: renderMetricsEveryMs })
   if (queues !== undefined) await registerQueueDashboard(server, { queues, auth, metrics })
 }
 

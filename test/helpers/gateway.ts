@@ -148,7 +148,8 @@ export async function startGateway (
   const logs: string[] = []
   const log = createLogger('debug', { write: line => { logs.push(line) } })
   const config = readConfig(environment)
-  const app = await startApp(config, { ...options, log })
+  // A test that compares counts scrapes often.
+  const app = await startApp(config, { renderMetricsEveryMs: 0, ...options, log })
   t.teardown(() => app.close())
   await app.server.listen({ port: config.port, host: config.host })
   return { url, app, simulators, logs, environment, shop: clientOf(url, keys.shop), bank: clientOf(url, keys.bank) }

@@ -13,7 +13,7 @@ const tags = ['Operations']
 /** Probes and scrapes are answered under load, too, and only their failures are logged. */
 const quiet = { isUrgent: true }
 const { 503: overloaded, ...otherErrors } = publicErrors()
-const renderEveryMs = 1_000
+const defaultRenderEveryMs = 1_000
 /** The 503 of a probe, besides the one of every call. */
 const orOverloaded = <Answer extends { content: object }>(own: Answer) => (
   { ...own, content: { ...own.content, ...overloaded?.content } }
@@ -71,8 +71,8 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{
 }
 
 export const metricsRoutes: FastifyPluginAsyncTypebox<{
-  metrics: Pick<Metrics, 'registry'>,
-}> = async (server, { metrics }) => {
+  metrics: Pick<Metrics, 'registry'>, renderEveryMs?: number | undefined,
+}> = async (server, { metrics, renderEveryMs = defaultRenderEveryMs }) => {
   // Strangers may reach this route, and a rendering takes milliseconds.
   const render = atMostEvery(renderEveryMs, async () => metrics.registry.metrics())
   server.get('/metrics', {
