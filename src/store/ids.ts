@@ -1,6 +1,7 @@
-import { createHmac, hash, timingSafeEqual, type KeyObject } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { partitionOf } from './keys.ts'
-import type { KeyPurpose, Sealer } from './sealing.ts'
+import type { Mac } from './mac.ts'
+import type { Sealer } from './sealing.ts'
 
 /** `callback`: the provider's server sends the key. `redirect`: the user's browser returns with it. */
 export type CallbackPurpose = 'callback' | 'redirect'
@@ -59,19 +60,20 @@ const readId = (id: string): Buffer => {
   return bytes
 }
 
-const macOf = (key: KeyObject, label: string, body: Buffer): Buffer =>
-  createHmac('sha256', key).update(body).update(label).digest()
+/** The bytes before `end` have the same length for each purpose, so the label needs no separator. */
+const messageOf = (label: string, bytes: Buffer, end: number): Buffer =>
+  Buffer.concat([bytes.subarray(0, end), Buffer.from(label)])
 
 /** Fills the bytes after `end` with the MAC of the bytes before it and of the label. */
-const sign = (key: KeyObject, label: string, bytes: Buffer, end: number): Buffer => {
-  bytes.set(macOf(key, label, bytes.subarray(0, end)).subarray(0, bytes.length - end), end)
+const sign = (mac: Mac, label: string, bytes: Buffer, end: number): Buffer => {
+  bytes.set(mac(messageOf(label, bytes, end)).subarray(0, bytes.length - end), end)
   return bytes
 }
 
-const isSigned = (keys: readonly KeyObject[], label: string, bytes: Buffer, end: number): boolean => {
-  const [body, given] = [bytes.subarray(0, end), bytes.subarray(end)]
-  return keys.reduce(
-    (found, key) => timingSafeEqual(macOf(key, label, body).subarray(0, given.length), given) || found, false,
+const isSigned = (macs: readonly Mac[], label: string, bytes: Buffer, end: number): boolean => {
+  const [message, given] = [messageOf(label, bytes, end), bytes.subarray(end)]
+  return macs.reduce(
+    (found, mac) => timingSafeEqual(mac(message).subarray(0, given.length), given) || found, false,
   )
 }
 
@@ -83,15 +85,10 @@ const readDeliveryId = (text: string): { id: string, revision: number } | null =
 
 /** Makes and reads every identifier of the API. `partitions` is at most 256. */
 export const createIds = (
-  sealer: Pick<Sealer, 'subkeys'>,
+  { macs }: Pick<Sealer, 'macs'>,
   { partitions, randomBytes }: { partitions: number, randomBytes: (size: number) => Buffer },
 ): Ids => {
-  const keysOf = (purpose: KeyPurpose): readonly [KeyObject, ...KeyObject[]] => {
-    const [first, ...others] = sealer.subkeys(purpose)
-    if (first === undefined) throw new TypeError('a sealer has at least one key')
-    return [first, ...others]
-  }
-  const [idKeys, callbackKeys, secretKeys] = [keysOf('id'), keysOf('callback'), keysOf('secret')]
+  const [idMacs, callbackMacs, secretMacs] = [macs('id'), macs('callback'), macs('secret')]
 
   return {
     newId (appId, partition) {
@@ -101,11 +98,11 @@ export const createIds = (
       const bytes = Buffer.allocUnsafe(idLength)
       bytes.set(randomBytes(randomLength))
       bytes[randomLength] = partition
-      return makeId(sign(idKeys[0], appId, bytes, bodyLength))
+      return makeId(sign(idMacs[0], appId, bytes, bodyLength))
     },
     checkId (id, appId) {
       const bytes = decode(id, idPrefix, idLength)
-      return bytes !== null && isSigned(idKeys, appId, bytes, bodyLength)
+      return bytes !== null && isSigned(idMacs, appId, bytes, bodyLength)
     },
     partitionOf: (id) => partitionOf(id, partitions),
     deliveryId (id, revision) {
@@ -123,21 +120,21 @@ export const createIds = (
       const bytes = Buffer.allocUnsafe(idLength + 1 + 13)
       bytes.set(readId(id))
       bytes[idLength] = attemptIndex
-      return sign(callbackKeys[0], purpose, bytes, idLength + 1).toString('base64url')
+      return sign(callbackMacs[0], purpose, bytes, idLength + 1).toString('base64url')
     },
     readCallbackKey (key, purpose) {
       const bytes = decode(key, '', idLength + 1 + 13)
-      if (bytes === null || !isSigned(callbackKeys, purpose, bytes, idLength + 1)) return null
+      if (bytes === null || !isSigned(callbackMacs, purpose, bytes, idLength + 1)) return null
       return { id: makeId(bytes.subarray(0, idLength)), attemptIndex: bytes.readUInt8(idLength) }
     },
     clientSecret (id) {
       const bytes = Buffer.allocUnsafe(idLength + 16)
       bytes.set(readId(id))
-      return secretPrefix + sign(secretKeys[0], '', bytes, idLength).toString('base64url')
+      return secretPrefix + sign(secretMacs[0], '', bytes, idLength).toString('base64url')
     },
     readClientSecret (secret) {
       const bytes = decode(secret, secretPrefix, idLength + 16)
-      if (bytes === null || !isSigned(secretKeys, '', bytes, idLength)) return null
+      if (bytes === null || !isSigned(secretMacs, '', bytes, idLength)) return null
       return makeId(bytes.subarray(0, idLength))
     },
     attemptId: (id, index) => `att_${hash('sha256', `${id} ${index}`, 'base64url').slice(0, 16)}`,

@@ -1,11 +1,14 @@
 import {
-  createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes as systemRandomBytes,
-  type KeyObject,
+  createCipheriv, createDecipheriv, createSecretKey, hkdfSync, randomBytes as systemRandomBytes,
 } from 'node:crypto'
 import { partitions } from './keys.ts'
+import { createMac, keyBytes, type Mac } from './mac.ts'
 
-/** What a subkey is for. Each purpose has its own, derived from every key of `SEAL_KEYS` by HKDF-SHA256 (RFC 5869). */
-export type KeyPurpose = 'seal' | 'tag' | 'id' | 'callback' | 'secret'
+/**
+ * What a MAC is for. Each purpose, like encryption, has a subkey of its own, derived from every key of `SEAL_KEYS` by
+ * HKDF-SHA256 (RFC 5869).
+ */
+export type MacPurpose = 'tag' | 'id' | 'callback' | 'secret'
 
 /**
  * A sealed value was changed, moved to another name, sealed with an unknown key, or contains no record. The message
@@ -32,24 +35,20 @@ export type Sealer = {
   seal (bytes: Uint8Array, aad: string): Buffer
   /** Opens a value that any of the keys sealed. Throws `SealError`. */
   open (sealed: Buffer, aad: string): Buffer
-  /** 128 bits of HMAC-SHA256 with the first key, base64url: the same for the same text, which it does not reveal. */
+  /** 128 bits of a MAC with the first key, base64url: the same for the same text, which it does not reveal. */
   keyedHash (purpose: string, text: string): string
   /** The hash with every key, the first key's first: finds what was written before a rotation. */
   keyedHashes (purpose: string, text: string): string[]
   /** The same hashes as names of keys. */
   names (purpose: string, text: string): readonly KeyName[]
-  /** The subkeys of a purpose, the first key's first. For what validates identifiers: without keys marked `:open`. */
-  subkeys (purpose: KeyPurpose): readonly KeyObject[]
+  /** The MACs of a purpose, the first key's first. For what validates identifiers: without keys marked `:open`. */
+  macs (purpose: MacPurpose): readonly [Mac, ...Mac[]]
 }
 
 const format = 4
 const nonceBytes = 12
 const tagBytes = 16
-const keyBytes = 32
 const hashBytes = 16
-const purposes: readonly KeyPurpose[] = ['seal', 'tag', 'id', 'callback', 'secret']
-/** What somebody else presents is validated with these. A key that leaked must not be good for them. */
-const validating: ReadonlySet<KeyPurpose> = new Set(['id', 'callback', 'secret'])
 
 /** The start of a sealed value, up to the end of its nonce. Every sealed value has its own. Throws `SealError`. */
 export const versionOf = (sealed: Buffer): Buffer => {
@@ -109,28 +108,31 @@ export const createSealer = (
   keys: string, { randomBytes = systemRandomBytes }: { randomBytes?: (size: number) => Buffer } = {},
 ): Sealer => {
   const roots = readKeys(keys)
-  const derive = (secret: Buffer, purpose: KeyPurpose) =>
-    createSecretKey(Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), `verigate ${purpose}`, keyBytes)))
-  const ring = new Map(purposes.map(purpose => {
-    const usable = validating.has(purpose) ? roots.filter(({ opensOnly }) => !opensOnly) : roots
-    return [purpose, usable.map(({ secret }) => derive(secret, purpose))]
-  }))
-  const subkeys = (purpose: KeyPurpose): readonly KeyObject[] => ring.get(purpose) ?? []
+  const derive = (secret: Buffer, purpose: MacPurpose | 'seal'): Buffer =>
+    Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), `verigate ${purpose}`, keyBytes))
+  const [first, ...others] = roots
+  const createMacs = (purpose: MacPurpose, more: readonly RootKey[]): [Mac, ...Mac[]] =>
+    [createMac(derive(first.secret, purpose)), ...more.map(({ secret }) => createMac(derive(secret, purpose)))]
+  // What somebody else presents is validated with the last three. A key that leaked must not be good for them.
+  const valid = others.filter(({ opensOnly }) => !opensOnly)
+  const macs = {
+    tag: createMacs('tag', others), id: createMacs('id', valid),
+    callback: createMacs('callback', valid), secret: createMacs('secret', valid),
+  }
 
-  const [{ id: firstId, secret: firstSecret }] = roots
-  const sealKey = derive(firstSecret, 'seal')
-  const header = Buffer.from([format, firstId.length, ...Buffer.from(firstId)])
+  const sealKey = createSecretKey(derive(first.secret, 'seal'))
+  const sealKeys = new Map(roots.map(({ id, secret }) => [id, createSecretKey(derive(secret, 'seal'))]))
+  const header = Buffer.from([format, first.id.length, ...Buffer.from(first.id)])
   const headerText = header.toString('latin1')
-  const keysById = new Map(roots.map(({ id }, index) => [id, subkeys('seal')[index]]))
 
-  const hashKeys = subkeys('tag')
   const latest = new Map<string, { text: string, names: readonly KeyName[] }>()
   /** Requests use some names twice, so the last ones of each purpose are cached. */
   function names (purpose: string, text: string): readonly KeyName[] {
     const last = latest.get(purpose)
     if (last?.text === text) return last.names
-    const made = hashKeys.map(key => {
-      const digest = createHmac('sha256', key).update(`${purpose.length}:${purpose}${text}`).digest()
+    const message = Buffer.from(`${purpose.length}:${purpose}${text}`)
+    const made = macs.tag.map(mac => {
+      const digest = mac(message)
       return { name: digest.toString('base64url', 0, hashBytes), partition: digest.readUInt8(0) % partitions }
     })
     latest.set(purpose, { text, names: made })
@@ -148,7 +150,7 @@ export const createSealer = (
     open (sealed, aad) {
       const version = versionOf(sealed)
       const header = version.toString('latin1', 0, version.length - nonceBytes)
-      const key = keysById.get(header.slice(2))
+      const key = sealKeys.get(header.slice(2))
       if (key === undefined) throw new SealError('no key of SEAL_KEYS has its id')
       const decipher = createDecipheriv('aes-256-gcm', key, version.subarray(-nonceBytes), { authTagLength: tagBytes })
         .setAAD(Buffer.from(header + aad))
@@ -164,6 +166,6 @@ export const createSealer = (
     keyedHash: (purpose, text) => names(purpose, text)[0]?.name ?? '',
     keyedHashes: (purpose, text) => names(purpose, text).map(({ name }) => name),
     names,
-    subkeys,
+    macs: purpose => macs[purpose],
   }
 }

