@@ -65,6 +65,10 @@ function canonicalV6 (address: Address6): string {
   return (address.isMapped4() ? address.to4() : address.toAddress4Nat64() ?? address).correctForm()
 }
 
+/** Whether a URL is http or https to this machine, on any port. */
+export const isLoopbackUrl = (url: URL | null): boolean => url !== null && /^https?:$/.test(url.protocol)
+  && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
+
 /** Whether a URL's host is `localhost` or a loopback or private address. Other names are not resolved. */
 export const isPrivateHost = (hostname: string): boolean =>
   /^([^.]+\.)*localhost$/.test(hostname) || isPrivateAddress(hostname.replace(/^\[(.*)\]$/, '$1'))

@@ -2,6 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import { Type, type Static } from 'typebox'
 import { assuranceLevels } from '../core/assurance.ts'
 import { specialNumberTypes, webhookEventNames } from '../core/vocabulary.ts'
+import { isLoopbackUrl } from '../net.ts'
 
 export const scopes = [
   'verifications:read', 'verifications:write', 'webhooks:read', 'webhooks:write', 'providers:read', 'operations:read',
@@ -82,7 +83,8 @@ export const App = Type.Object({
   /** Of creates that name none. */
   minAssurance: Type.Optional(Type.Enum([...assuranceLevels])),
 }, closed)
-export type App = Static<typeof App>
+/** `acceptsLoopback`: origins and return URLs on any loopback port. Not a field of `APPS_FILE`: see `sandboxApp`. */
+export type App = Static<typeof App> & { acceptsLoopback?: true }
 
 /** `keyId` names the key in the audit log: its `id`, else the first digits of its hash. */
 export type KeyAccess = { app: App, keyId: string, scopes: ReadonlySet<string> }
@@ -100,10 +102,11 @@ export type Apps = {
 export const sandboxKey = 'vgk_sandbox'
 export const sandboxAppId = 'sandbox'
 
-/** The app of the sandbox. */
+/** The app of the sandbox. A developer's pages run on this machine, on any port. */
 export function sandboxApp (publicUrl: string): App {
   return {
-    id: sandboxAppId, name: 'Sandbox', includeProfile: true, allowedReturnUrls: [`${publicUrl}/`, 'http://localhost/'],
+    id: sandboxAppId, name: 'Sandbox', includeProfile: true, allowedReturnUrls: [`${publicUrl}/`],
+    acceptsLoopback: true,
     keys: [{ sha256: hashKey(sandboxKey), scopes: [...scopes] }],
     // Developers use the same few numbers again and again.
     limits: {
@@ -112,6 +115,11 @@ export function sandboxApp (publicUrl: string): App {
     },
     unverifiedBudget: { mode: 'off' },
   }
+}
+
+/** Whether pages of this origin may call the API for the app. Origins are compared exactly. */
+export function allowsOrigin ({ allowedOrigins = [], acceptsLoopback }: App, origin: string): boolean {
+  return allowedOrigins.includes(origin) || (acceptsLoopback === true && isLoopbackUrl(URL.parse(origin)))
 }
 
 /** SHA-256 of an API key, in hex. A key has 256 random bits, so that a slow hash is not needed. */

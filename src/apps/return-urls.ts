@@ -1,3 +1,4 @@
+import { isLoopbackUrl } from '../net.ts'
 import type { App } from './apps.ts'
 
 /** Percent-encoded characters that a server may decode, once or twice, into a path outside of the folder. */
@@ -16,6 +17,7 @@ export function allowsReturnUrl (app: App, returnUrl: string): boolean {
   const requested = URL.parse(returnUrl)
   if (requested === null || !isUnambiguous(returnUrl, requested)) return false
   const { protocol, host, pathname } = requested
+  if (app.acceptsLoopback === true && isLoopbackUrl(requested)) return true
   return (app.allowedReturnUrls ?? []).some(text => {
     const allowed = URL.parse(text)
     if (allowed === null || allowed.protocol !== protocol || allowed.host !== host) return false

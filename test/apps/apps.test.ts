@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { createApps, sandboxApp, type App } from '../../src/apps/apps.ts'
+import { allowsOrigin, createApps, sandboxApp, type App } from '../../src/apps/apps.ts'
+import { allowsReturnUrl } from '../../src/apps/return-urls.ts'
 
 const hash = (key: string): string => createHash('sha256').update(key).digest('hex')
 const app = (more: Partial<App> = {}): App => (
@@ -26,8 +27,18 @@ t.test('keys are found by their hash', async t => {
   t.equal(apps.byKey('vgk_four')?.app.id, 'bank')
 })
 
-t.test('the sandbox app', async t => {
-  t.ok(createApps([sandboxApp('http://localhost:3000')]).byKey('vgk_sandbox')?.scopes.has('verifications:write'))
+t.test('the sandbox app works for pages of this machine, on any port', async t => {
+  const sandbox = sandboxApp('http://localhost:3000')
+  t.ok(createApps([sandbox]).byKey('vgk_sandbox')?.scopes.has('verifications:write'))
+  for (const origin of ['http://localhost:5173', 'http://127.0.0.1:8080', 'https://[::1]:1', 'http://localhost']) {
+    t.ok(allowsOrigin(sandbox, origin), origin)
+    t.ok(allowsReturnUrl(sandbox, `${origin}/done?step=2`), `${origin}/done`)
+    t.notOk(allowsOrigin(app({}), origin), `${origin} of another app`)
+  }
+  const others = ['https://localhost.example', 'http://127.0.0.1.example', 'null', 'ftp://localhost', 'file://']
+  for (const origin of others) t.notOk(allowsOrigin(sandbox, origin), origin)
+  t.notOk(allowsReturnUrl(sandbox, 'http://user@localhost:5173/'))
+  t.notOk(allowsReturnUrl(sandbox, 'com.example.app:/verify'))
 })
 
 t.test('a key has an id, and opens nothing once it has expired', async t => {

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Apps } from '../../apps/apps.ts'
+import { allowsOrigin, type Apps } from '../../apps/apps.ts'
 import type { Ids } from '../../store/ids.ts'
 import { memberOf } from './auth.ts'
 
@@ -27,7 +27,7 @@ export function createCors (
   server: FastifyInstance, { apps, ids }: { apps: Pick<Apps, 'all'>, ids: Pick<Ids, 'checkId'> },
 ): AllowOrigin {
   const isAllowed = (origin: string, id: string | null): boolean => id !== null
-    && [...apps.all()].some(app => app.allowedOrigins?.includes(origin) === true && ids.checkId(id, app.id))
+    && [...apps.all()].some(app => allowsOrigin(app, origin) && ids.checkId(id, app.id))
 
   server.addHook('onRoute', ({ url, method, config }) => {
     if (config?.forFrontEnds !== true || (method !== 'GET' && method !== 'POST')) return
