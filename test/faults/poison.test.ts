@@ -110,7 +110,7 @@ t.test('one per cent of poisoned verifications and a dead carrier among many', {
     healthy.add(id)
     oracle.accept(id, 'verified')
   }
-  const count = longOrShort(2_000, 400)
+  const count = longOrShort(2_000, 200)
   const inFlight = 20
   let next = 0
   await Promise.all(Array.from({ length: inFlight }, async () => {
