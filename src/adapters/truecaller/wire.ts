@@ -28,13 +28,12 @@ export function readCallback (body: unknown): CallbackMessage | null {
 /** Undocumented: `use_another_number`, `flow_cancelled`, and other words that end the user's dialog without a token. */
 const endWord = /another|reject|cancel|den(y|ied)|declin|dismiss|abort|abandon|clos|skip|fail|error|expire|time_?out/
 
-function readStatus (word: string): { kind: 'opened' | 'unknown' } | { kind: 'denied', reason: Reason } {
+function readStatus (status: string): { kind: 'opened' | 'unknown' } | { kind: 'denied', reason: Reason } {
+  const word = status.toLowerCase()
   switch (word) {
     case 'flow_invoked': return { kind: 'opened' }
     case 'user_rejected': return { kind: 'denied', reason: 'user_rejected' }
-    default: return endWord.test(word.toLowerCase())
-      ? { kind: 'denied', reason: 'abandoned' }
-      : { kind: 'unknown' }
+    default: return endWord.test(word) ? { kind: 'denied', reason: 'abandoned' } : { kind: 'unknown' }
   }
 }
 

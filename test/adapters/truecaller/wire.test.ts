@@ -167,6 +167,7 @@ t.test('words that are not documented', async t => {
   for (const status of ['use_another_number', 'flow_cancelled', 'user_dismissed', 'REQUEST_DENIED', 'flow_timeout']) {
     t.match(readCallback({ requestId: 'a', status }), { kind: 'denied', reason: 'abandoned' }, status)
   }
+  t.match(readCallback({ requestId: 'a', status: 'USER_REJECTED' }), { kind: 'denied', reason: 'user_rejected' })
   for (const status of ['flow_shown', 'pending', 'constructor', '__proto__']) {
     t.match(readCallback({ requestId: 'a', status }), { kind: 'unknown' }, String(status))
   }
