@@ -123,15 +123,19 @@ async function createInfrastructure (config: Config, log: Logger, givenNow?: () 
 }
 type Infrastructure = Awaited<ReturnType<typeof createInfrastructure>>
 
-/** The adapters of the configured providers, and the metrics that name their methods. */
-function openProviders (
-  config: Config, { healthChannel }: Infrastructure,
-  { log, tracing, now, providers }: Required<Pick<AppOptions, 'log' | 'tracing' | 'now' | 'providers'>>,
-) {
+/** The adapters of the configured providers, with their network. Throws `Error` for a setting that cannot work. */
+function openProviders (config: Config, providers: readonly Provider[], now: () => number) {
   const http = createHttp({ allowInsecure: config.allowInsecureProviders, now })
   const io = { openHttp: http.openHttp, now, randomBytes, allowInsecure: config.allowInsecureProviders }
   const opened = openAdapters(providers, config.settings, io)
-  const methods = collectMethods(opened)
+  return { http, opened, methods: collectMethods(opened) }
+}
+
+/** Their guards, with shared health, and the metrics that name their methods. */
+function guardProviders (
+  { opened, methods, http }: ReturnType<typeof openProviders>, { healthChannel, now }: Infrastructure,
+  { log, tracing }: Required<Pick<AppOptions, 'log' | 'tracing'>>,
+) {
   const metrics = createMetrics({
     providers: byProvider(methods.keys()), queues: Object.values(queueNames), storeErrorCodes: unavailableCodes,
   })
@@ -144,7 +148,7 @@ function openProviders (
 }
 
 type DomainParts = Required<Pick<AppOptions, 'log' | 'tracing' | 'webhooks'>> & {
-  config: Config, infrastructure: Infrastructure, providers: ReturnType<typeof openProviders>, apps: Apps
+  config: Config, infrastructure: Infrastructure, providers: ReturnType<typeof guardProviders>, apps: Apps
 }
 
 /** Stores, queues, webhooks and the use cases. */
@@ -222,15 +226,18 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
   const { log, tracing = noTracing, providers = allProviders, live = {}, webhooks = {} } = options
   const { renderMetricsEveryMs } = options
   for (const warning of config.warnings) log.warn(warning)
-  const infrastructure = await createInfrastructure(config, log, options.now)
-  const { now, ids } = infrastructure
-  const opened = openProviders(config, infrastructure, { log, tracing, now, providers })
-  const { metrics, http } = opened
+  // First, because a setting or an apps file that cannot work must not wait for Redis.
+  const unguarded = openProviders(config, providers, () => infrastructure.now())
   const loadApps = () => [
-    ...config.appsFile === null ? [] : readAppsFile(config.appsFile, createAppsFileChecks(opened.methods)),
+    ...config.appsFile === null ? [] : readAppsFile(config.appsFile, createAppsFileChecks(unguarded.methods)),
     ...config.sandbox ? [sandboxApp(config.publicUrl)] : [],
   ]
-  const apps = createApps(loadApps(), now)
+  const initialApps = loadApps()
+  const infrastructure = await createInfrastructure(config, log, options.now)
+  const { now, ids } = infrastructure
+  const opened = guardProviders(unguarded, infrastructure, { log, tracing })
+  const { metrics, http } = opened
+  const apps = createApps(initialApps, now)
   metrics.recordAppsLoaded(now())
   const domain = createDomain({ config, infrastructure, providers: opened, apps, log, tracing, webhooks })
   const { store, queues, executor, sender, deliveryLog, budget, gateway } = domain
