@@ -76,9 +76,10 @@ for (const { name, how, stallMs, inShort } of stalls) {
       await until(async () => await lost() > 0, 'it notices that it lost the locks of its jobs')
       t.ok(fetches(later) >= 1, 'another worker ran them, too')
     }
-    for (const { verification } of settled) t.match(
-      verification, { revision: 4, attempts: { length: 1 } }, 'and it ends once',
-    )
+    // A callback that overtakes the response to the start saves a revision.
+    for (const { verification: { revision, attempts } } of settled) {
+      t.ok(revision <= 4 && attempts.length === 1, `and it ends once, with revision ${revision}`)
+    }
     t.comment(
       `${name}: ${locked} running jobs, ${fetching} of them fetching; ${fetches(providers)} profile fetches by it, `
         + `${fetches(later)} by the other one; ${await lost()} locks lost`,
