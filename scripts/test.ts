@@ -37,7 +37,7 @@ const interrupted = new AbortController()
  * Counts the assertions of a TAP stream. A file that failed without a failed assertion (it crashed, was killed, timed
  * out) counts as one failure. A stream that is missing, empty or cut off is one failure, too.
  */
-export async function countAssertions (path: string): Promise<Counts> {
+export async function countAssertions (path: string): Promise<Counts & { failedFiles: string[] }> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
   const filesWithFailures = new Set<string>()
   const parser = new Parser()
@@ -54,10 +54,12 @@ export async function countAssertions (path: string): Promise<Counts> {
     stream.on('error', () => resolve(null)).on('data', text => parser.write(String(text))).on('end', () => parser.end())
   })
   for (const failure of results?.failures ?? []) {
-    if ('name' in failure && !filesWithFailures.has(failure.name)) counts.failed++
+    if (!('name' in failure) || filesWithFailures.has(failure.name)) continue
+    counts.failed++
+    filesWithFailures.add(failure.name)
   }
   if ((results?.ok !== true || counts.passed + counts.skipped === 0) && counts.failed === 0) counts.failed = 1
-  return counts
+  return { ...counts, failedFiles: [...filesWithFailures] }
 }
 
 const filesOf = async (form: Form): Promise<string[]> => [...new Set(
@@ -94,15 +96,36 @@ async function checkTypes (): Promise<string[]> {
   return code === 0 ? [] : [`${text.trimEnd()}\nThe type check failed (see above).`]
 }
 
+/** The most files that are run again: more do not fail by chance. */
+const maxAgain = 5
+
+type FormResult = { counts: Counts, problems: string[] }
+
+/**
+ * Runs a form. `again`: the files that fail beside others are run once more, one after the other, and only what fails
+ * then counts as failed. The machine may have had other work.
+ */
+async function runForm (form: Form, args: readonly string[], again: boolean): Promise<FormResult> {
+  const { failedFiles, ...first } = await runFiles(form, args)
+  if (!again || failedFiles.length === 0 || failedFiles.length > maxAgain) return first
+  console.log(`\nFailed beside other files, and run again one after the other: ${failedFiles.join(', ')}`)
+  const options = args.filter(arg => arg.startsWith('-'))
+  const { counts, problems } = await runFiles(form, [...options, ...failedFiles], { jobs: 1 })
+  const add = (name: 'passed' | 'skipped'): number => first.counts[name] + counts[name]
+  return { counts: { passed: add('passed'), failed: counts.failed, skipped: add('skipped') }, problems }
+}
+
 /** Runs the test files of a form, or those that `args` name; further `args` are options of `tap run`. */
-async function runForm (form: Form, args: readonly string[]): Promise<{ counts: Counts, problems: string[] }> {
+async function runFiles (
+  form: Form, args: readonly string[], { jobs = jobsPerCore[form] * availableParallelism() } = {},
+): Promise<FormResult & { failedFiles: string[] }> {
   const stream = join('.tap', `${form}.tap`)
   await rm(stream, { force: true })
   const hasFiles = args.some(arg => !arg.startsWith('-'))
   const measuresCoverage = args.includes('--show-full-coverage')
   const { code } = await run('tap', {
     args: [
-      'run', `--output-file=${stream}`, `--jobs=${jobsPerCore[form] * availableParallelism()}`,
+      'run', `--output-file=${stream}`, `--jobs=${jobs}`,
       ...process.stdout.isTTY ? [] : ['--reporter=base'],
       ...measuresCoverage ? [] : ['--disable-coverage'],
       ...args, ...hasFiles ? [] : await filesOf(form),
@@ -113,10 +136,10 @@ async function runForm (form: Form, args: readonly string[]): Promise<{ counts: 
       ...measuresCoverage ? {} : { NODE_COMPILE_CACHE: compileCache },
     },
   })
-  const counts = await countAssertions(stream)
+  const { failedFiles, ...counts } = await countAssertions(stream)
   if (form === 'long') await printVerdicts(stream)
   const isUnexplained = code !== 0 && counts.failed === 0
-  return { counts, problems: isUnexplained ? [`The test run ended with exit code ${code}.`] : [] }
+  return { counts, failedFiles, problems: isUnexplained ? [`The test run ended with exit code ${code}.`] : [] }
 }
 
 async function printVerdicts (stream: string): Promise<void> {
@@ -129,7 +152,7 @@ async function printVerdicts (stream: string): Promise<void> {
  * Checks the types and meanwhile runs the tests, one form after the other. The last line of the output counts all of
  * them. Resolves with true if nothing failed.
  */
-export async function test (forms: readonly Form[], args: readonly string[]): Promise<boolean> {
+export async function test (forms: readonly Form[], args: readonly string[], again = false): Promise<boolean> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
   const problems: string[] = []
@@ -139,7 +162,7 @@ export async function test (forms: readonly Form[], args: readonly string[]): Pr
     const types = checkTypes()
     types.catch(() => {})
     for (const form of forms) {
-      const result = await runForm(form, args)
+      const result = await runForm(form, args, again)
       for (const name of ['passed', 'failed', 'skipped'] as const) counts[name] += result.counts[name]
       problems.push(...result.problems)
     }
@@ -157,6 +180,6 @@ export async function test (forms: readonly Form[], args: readonly string[]): Pr
 if (import.meta.main) {
   const args = process.argv.slice(2)
   const forms = (['short', 'long'] as const).filter(form => args.includes(`--${form}`))
-  const rest = args.filter(arg => arg !== '--short' && arg !== '--long')
-  process.exitCode = await test(forms.length === 0 ? ['short'] : forms, rest) ? 0 : 1
+  const rest = args.filter(arg => !['--short', '--long', '--again'].includes(arg))
+  process.exitCode = await test(forms.length === 0 ? ['short'] : forms, rest, args.includes('--again')) ? 0 : 1
 }

@@ -64,6 +64,19 @@ t.test('counts every kind of failure at least once', async t => {
   t.equal(result.code, 1)
 })
 
+t.test('with --again, a file that fails is run once more, and that run counts', async t => {
+  const once = "import { existsSync, writeFileSync } from 'node:fs'\nimport t from 'tap'\n"
+    + "const isSecond = existsSync('ran')\nwriteFileSync('ran', '')\nt.ok(true)\nt.ok(isSecond)\n"
+  const files = { 'good.test.ts': good, 'once.test.ts': once }
+  const second = await runProject(t, files, '--again')
+  t.equal(second.last, '6 passed, 0 failed', second.output)
+  t.match(second.output, /run again one after the other: test\/once\.test\.ts/)
+  t.equal(second.code, 0)
+  const always = await runProject(t, { ...files, 'once.test.ts': "import t from 'tap'\nt.ok(false)\n" }, '--again')
+  t.equal(always.last, '3 passed, 1 failed', always.output)
+  t.equal(always.code, 1)
+})
+
 t.test('fails when there are no tests', async t => {
   const result = await runProject(t, { 'good.test.ts': good }, 'test/none.test.ts')
   t.match(result.last, /^0 passed, [1-9] failed$/, result.output)
@@ -72,7 +85,7 @@ t.test('fails when there are no tests', async t => {
 
 t.test('a stream that is missing or cut off is a failure', async t => {
   const folder = t.testdir({ cut: 'TAP version 14\n# Subtest: a\n    ok 1 - b\n', empty: '' })
-  t.strictSame(await countAssertions(join(folder, 'none')), { passed: 0, failed: 1, skipped: 0 })
+  t.strictSame(await countAssertions(join(folder, 'none')), { passed: 0, failed: 1, skipped: 0, failedFiles: [] })
   t.match(await countAssertions(join(folder, 'empty')), { passed: 0, failed: 1 })
   t.match(await countAssertions(join(folder, 'cut')), { passed: 1, failed: Number })
   t.not((await countAssertions(join(folder, 'cut'))).failed, 0)
