@@ -84,6 +84,8 @@ export type AppOptions = {
   live?: LiveOptions
   webhooks?: WebhookOptions
   renderMetricsEveryMs?: number
+  /** Default: that of the server; in the sandbox none, because one developer's slow machine is no load. */
+  maxEventLoopDelayMs?: number
 }
 
 /** Redis, its clock, keys and names. */
@@ -224,7 +226,7 @@ function reloadApps (
  */
 export async function startApp (config: Config, options: AppOptions): Promise<RunningApp> {
   const { log, tracing = noTracing, providers = allProviders, live = {}, webhooks = {} } = options
-  const { renderMetricsEveryMs } = options
+  const { renderMetricsEveryMs, maxEventLoopDelayMs = config.sandbox ? Infinity : undefined } = options
   for (const warning of config.warnings) log.warn(warning)
   // First, because a setting or an apps file that cannot work must not wait for Redis.
   const unguarded = openProviders(config, providers, () => infrastructure.now())
@@ -251,9 +253,7 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
     access: { apps, ids, windowCounters: createWindowCounters({ sync: infrastructure.counters.increment, now }), now,
       addressTag: network => addressTag(infrastructure.sealer, network),
     },
-    queues: config.queuesPage ? queues : undefined, renderMetricsEveryMs,
-    // One developer's slow machine is no load.
-    ...config.sandbox ? { maxEventLoopDelayMs: Infinity } : {},
+    queues: config.queuesPage ? queues : undefined, renderMetricsEveryMs, maxEventLoopDelayMs,
   }
   const server = await buildServer(parts)
   const operations = config.operations === null ? null : await buildOperationsServer(server, parts)

@@ -70,7 +70,7 @@ export type ServerParts = {
   queues?: Pick<Queues, 'opened'> | undefined
   live?: LiveOptions
   /** Above this event loop delay only urgent routes are served; default 1 s. */
-  maxEventLoopDelayMs?: number
+  maxEventLoopDelayMs?: number | undefined
   /** How often `/metrics` is rendered at most; default 1 s. */
   renderMetricsEveryMs?: number | undefined
 }

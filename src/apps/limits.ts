@@ -9,9 +9,13 @@ import { networkOf } from '../net.ts'
 /** Whose number is counted. */
 export type Target = Pick<Verification, 'appId' | 'phoneNumber' | 'country'>
 
-/** What is about to start. `isFirstMessage`: the verification has sent no message before. */
+/**
+ * What is about to start. `isFirst`: the verification has started no method before; `isFirstMessage`: it has sent no
+ * message before.
+ */
 export type StartFacts = {
-  name: string, sendsMessage?: boolean, codeAttempts?: number, maxPerNumberPerDay?: number, isFirstMessage: boolean,
+  name: string, sendsMessage?: boolean, codeAttempts?: number, maxPerNumberPerDay?: number
+  isFirst: boolean, isFirstMessage: boolean
 }
 
 /**
@@ -24,7 +28,8 @@ export type LimitRefusal = { error: ApiError, skip?: Skip }
 
 /**
  * Exact limits: the store counts in the same write that begins what is counted. What a stranger can do to a number
- * (send messages to it, submit wrong codes for it) closes methods that send messages, and never a silent one.
+ * (send messages to it, submit wrong codes for it) closes methods that send messages, and never a silent one; silent
+ * verifications, which may cost money as well, are counted apart, and close no message.
  */
 export type Limits = {
   /** The counters of every create. */
@@ -80,6 +85,7 @@ const kinds = {
     ...hour, cause: 'number_limit', skip: { ...retried, isOfEveryMessage: true },
     detail: 'Too many verifications of this number.',
   },
+  silent: { ...hour, cause: 'number_limit', skip: retried, detail: 'Too many verifications of this number.' },
   starts: { ...day, cause: 'number_limit', skip: retried, detail: 'Too many verifications of this number.' },
   codes: { ...hour, ...wrongCodes },
   dayCodes: { ...day, ...wrongCodes },
@@ -127,13 +133,18 @@ export function createLimits ({ sealer, apps, messagesPerNumber }: LimitsParts):
     ]
   }
 
+  const countOfNumber = (kind: 'creates' | 'silent', { appId, phoneNumber }: Target, at: number): Counter[] => count(
+    kind, nameOf('number', `${appId} ${phoneNumber}`), limitOf(apps.byId(appId), 'createsPerNumberPerHour'), at,
+  )
+
   /** The first message of a verification counts the verification itself. */
-  function forFirstMessage ({ appId, phoneNumber, country }: Target, at: number): Counter[] {
+  function forFirstMessage (target: Target, at: number): Counter[] {
+    const { appId, phoneNumber, country } = target
     if (phoneNumber === null) return []
     const app = apps.byId(appId)
     const prefix = phoneNumber.slice(0, -prefixDropsDigits)
     return [
-      ...count('creates', nameOf('number', `${appId} ${phoneNumber}`), limitOf(app, 'createsPerNumberPerHour'), at),
+      ...countOfNumber('creates', target, at),
       ...countShared('prefix', `${appId} ${prefix}`, limitOf(app, 'createsPerPrefixPerHour'), at),
       ...country === undefined
         ? []
@@ -154,9 +165,10 @@ export function createLimits ({ sealer, apps, messagesPerNumber }: LimitsParts):
     forCreate: (app, ip, at) => ip === null
       ? []
       : countShared('ip', `${app.id} ${networkOf(ip)}`, limitOf(app, 'createsPerIpPerHour'), at),
-    forStart (target, { name, sendsMessage, codeAttempts, maxPerNumberPerDay, isFirstMessage }, at) {
+    forStart (target, { name, sendsMessage, codeAttempts, maxPerNumberPerDay, isFirst, isFirstMessage }, at) {
       const { appId, phoneNumber } = target
-      if (sendsMessage !== true || phoneNumber === null) return []
+      if (phoneNumber === null) return []
+      if (sendsMessage !== true) return isFirst ? countOfNumber('silent', target, at) : []
       return [
         ...isFirstMessage ? forFirstMessage(target, at) : [],
         ...codeAttempts === undefined ? [] : forCode(target, at),

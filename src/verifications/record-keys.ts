@@ -162,14 +162,15 @@ function singleUseClaims ({ before, event, at }: Change, { names, singleUseOf }:
 export const beginsAttempt = ({ before, after, effect }: Pick<Change, 'before' | 'after' | 'effect'>): boolean =>
   effect === 'start' && after.attempts.length > (before?.attempts.length ?? 0)
 
-/** What an attempt that is about to start counts: its message, if it sends one. */
+/** What an attempt that is about to start counts: its message, or a silent verification. */
 function startCounters (change: Change, { methods, limits }: WriteContext): Counter[] {
   const { after, at } = change
   const name = after.attempts.at(-1)?.method ?? ''
   const method = methods.get(name)
   if (method === undefined || !beginsAttempt(change)) return []
-  const isFirstMessage = !hasSentMessage(after.attempts.slice(0, -1), methods)
-  return limits.forStart(after, { ...method, name, isFirstMessage }, at)
+  const earlier = after.attempts.slice(0, -1)
+  const isFirst = earlier.every(({ status }) => status === 'skipped')
+  return limits.forStart(after, { ...method, name, isFirst, isFirstMessage: !hasSentMessage(earlier, methods) }, at)
 }
 
 /**

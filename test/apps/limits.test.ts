@@ -8,7 +8,7 @@ const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
 const [at, hour, day] = [1_000, 3_600_000, 86_400_000]
 const app = (more: App['limits'] = {}, id = 'shop'): App => ({ id, name: 'Shop', keys: [], limits: more })
 const target: Target = { appId: 'shop', phoneNumber: '+14155550123', country: 'US' }
-const otp: StartFacts = { name: 'loud.otp', sendsMessage: true, codeAttempts: 5, isFirstMessage: true }
+const otp: StartFacts = { name: 'loud.otp', sendsMessage: true, codeAttempts: 5, isFirst: true, isFirstMessage: true }
 
 /** The limits of two apps that have these settings. */
 const limitsOf = (more: App['limits'] = {}, exemptApp: string | null = null) => createLimits({
@@ -56,7 +56,8 @@ t.test('the counters of a start', async t => {
     counted.map(({ name, below }) => [name.split('.')[0], below]),
     [['creates', 10], ['prefix', 100], ['starts', 5], ['messages', 6], ['dayMessages', 15]], 'a push takes no code',
   )
-  t.strictSame(starts({}, { sendsMessage: false }), [], 'a silent method is counted by nothing')
+  t.strictSame(starts({}, { sendsMessage: false }), [['silent', 1, 10, hour]], 'a silent verification is counted apart')
+  t.strictSame(starts({}, { sendsMessage: false, isFirst: false }), [], 'and once')
   t.strictSame(starts({}, {}, { phoneNumber: null }), [])
   const none = {
     createsPerNumberPerHour: null, createsPerPrefixPerHour: null, wrongCodesPerNumberPerHour: null,

@@ -114,7 +114,7 @@ export async function testEnvironment (
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const appsFile = join(folder, 'apps.json')
   await writeFile(appsFile, JSON.stringify(apps))
-  const simulators = await startSimulators({ gatewayUrl: url, handsetDelayMs: 20, slowMs: 1_500, ...simulatorOptions })
+  const simulators = await startSimulators({ gatewayUrl: url, handsetDelayMs: 100, slowMs: 1_500, ...simulatorOptions })
   t.teardown(() => simulators.close())
   return {
     url, simulators,
@@ -148,8 +148,8 @@ export async function startGateway (
   const logs: string[] = []
   const log = createLogger('debug', { write: line => { logs.push(line) } })
   const config = readConfig(environment)
-  // A test that compares counts scrapes often.
-  const app = await startApp(config, { renderMetricsEveryMs: 0, ...options, log })
+  // A test that compares counts scrapes often, and a busy machine is no load.
+  const app = await startApp(config, { renderMetricsEveryMs: 0, maxEventLoopDelayMs: Infinity, ...options, log })
   t.teardown(() => app.close())
   await app.server.listen({ port: config.port, host: config.host })
   return { url, app, simulators, logs, environment, shop: clientOf(url, keys.shop), bank: clientOf(url, keys.bank) }

@@ -63,10 +63,20 @@ t.test('a silent method starts although the number may get no message', async t 
   t.equal(await count('verigate_refused_requests_total', { cause: 'message_limit' }), 1)
 })
 
-t.test('ten silent creates close nothing', async t => {
-  const { create, gateway } = setUp({ shop: { limits: { createsPerNumberPerHour: 10, createsPerPrefixPerHour: 10 } } })
-  for (let n = 0; n < 11; n += 1) await gateway.cancel((await create({ workflow: ['toy.silent', 'toy.code'] })).id)
-  t.match((await create()).attempts, [{ method: 'toy.code', phase: 'waiting' }])
+t.test('silent verifications and those with messages are counted apart: neither closes the other', async t => {
+  const { create, gateway } = setUp({ shop: { limits: { createsPerNumberPerHour: 2, createsPerPrefixPerHour: 2 } } })
+  const silent = { workflow: ['toy.silent', 'toy.code'] }
+  for (let n = 0; n < 2; n += 1) await gateway.cancel((await create(silent)).id)
+  t.equal(await errorCode(create({ workflow: ['toy.silent'] })), 'rate_limited', 'a third one costs nothing')
+  for (let n = 0; n < 2; n += 1) {
+    const { id, attempts } = await create(silent)
+    t.match(attempts, [{ status: 'skipped', reason: 'recently_tried' }, { method: 'toy.code', phase: 'waiting' }])
+    await gateway.cancel(id)
+  }
+  t.equal(await errorCode(create(silent)), 'rate_limited')
+  const phoneNumber = '+14155660199'
+  for (let n = 0; n < 2; n += 1) await gateway.cancel((await create({ phoneNumber, workflow: ['toy.code'] })).id)
+  t.match((await create({ phoneNumber, ...silent })).attempts, [{ method: 'toy.silent', phase: 'waiting' }])
 })
 
 t.test('a fallback that may not be sent ends the verification with the reason of what was started', async t => {
