@@ -16,7 +16,10 @@ export type Form = 'short' | 'long'
 
 const everything = 'test/**/*.test.ts'
 /** These files run in the long form only. */
-const onlyLong = ['test/{bench,deploy,ops}/**/*.test.ts', 'test/faults/*.long.test.ts']
+const onlyLong = [
+  'test/{bench,deploy,ops}/**/*.test.ts', 'test/faults/*.long.test.ts',
+  'test/faults/{endpoint,redis-killed,redis-refuses,rolling,sentinel,storm,versions}.test.ts',
+]
 /** The long form repeats the fault tests with more load, more windows and longer outages. */
 const inLongForm = [...onlyLong, 'test/faults/*.test.ts']
 /**
