@@ -191,7 +191,7 @@ function warningsOf (publicUrl: string, allowInsecureProviders: boolean): string
   const url = URL.parse(publicUrl)
   if (isLocal(url)) return []
   return [
-    ...url?.protocol === 'http:' ? ['PUBLIC_URL is http: whoever is on the way can read and change requests'] : [],
+    ...url?.protocol === 'http:' ? ['PUBLIC_URL is http: anyone on the network path can read and change requests'] : [],
     ...allowInsecureProviders ? ['ALLOW_INSECURE_PROVIDERS is true: it is for tests only'] : [],
   ]
 }
