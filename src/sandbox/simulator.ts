@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { CallbackSender } from './callback-sender.ts'
+import type { Handset } from './handset.ts'
 import type { Timers } from './timers.ts'
 
 /** What every simulator receives. Durations in milliseconds. */
@@ -14,6 +15,8 @@ export type SimulatorContext = {
   now: () => number
   timers: Timers
   callbacks: CallbackSender
+  /** The simulated phones: every message, push and call is shown there. */
+  handset: Handset
   /** How long a simulated person takes to act. */
   handsetDelayMs: number
   /** How long "slow" is. */

@@ -1,6 +1,8 @@
 import { deflateSync, gzipSync } from 'node:zlib'
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import { createCallbackSender } from './callback-sender.ts'
+import { allowLocalPages } from './cors.ts'
+import { createHandset } from './handset.ts'
 import { otpless } from './otpless/index.ts'
 import type { Simulator, SimulatorContext } from './simulator.ts'
 import { createTimers } from './timers.ts'
@@ -60,22 +62,26 @@ export async function startSimulators (options: SimulatorOptions): Promise<Simul
   const faults = createFaults()
   const timers = createTimers()
   const callbacks = createCallbackSender({ timers, onError })
+  const { handset, routes: handsetRoutes } = createHandset(now)
+  const gatewayUrl = (): string => typeof options.gatewayUrl === 'string' ? options.gatewayUrl : options.gatewayUrl()
   let url = ''
   const context: SimulatorContext = {
     url: () => url,
     callbackUrl (provider, key) {
-      const gatewayUrl = typeof options.gatewayUrl === 'string' ? options.gatewayUrl : options.gatewayUrl()
-      return `${gatewayUrl.replace(/\/$/, '')}/callbacks/${provider}${key === undefined ? '' : `/${key}`}`
+      return `${gatewayUrl().replace(/\/$/, '')}/callbacks/${provider}${key === undefined ? '' : `/${key}`}`
     },
     settings: options.settings ?? {},
     now,
     timers,
     callbacks,
+    handset,
     handsetDelayMs: options.handsetDelayMs ?? 1000,
     slowMs: options.slowMs ?? 20_000,
     retryScale: options.retryScale ?? 1,
   }
   const app = createServer(onError)
+  allowLocalPages(app, ['/handset/'], gatewayUrl)
+  await app.register(handsetRoutes)
 
   const receive = (provider: string) => async (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.replace(/\?.*$/, '')

@@ -155,6 +155,12 @@ const otpRoutes: FastifyPluginAsyncTypebox<{ context: SimulatorContext }> = asyn
     const otp = arrives ? (phoneNumber ?? '000000').slice(-otpLength) : undefined
     otps.set(requestId, { ...startPending(context, scenario, expiry * 1000), otp })
     const [channel = ''] = channels
+    if (otp !== undefined && phoneNumber !== undefined) {
+      const kind = channel === 'VOICE_CALL' ? 'call' : 'message'
+      context.handset.show(
+        phoneNumber, { provider, kind, title: channel, text: `${otp} is your code.`, code: otp, choices: [] },
+      )
+    }
     // This event has no channel for voice calls.
     if (arrives && channel !== 'VOICE_CALL') void reportDelivery(
       context, scenario, { requestId, channel, identity: phoneNumber ?? email ?? '', metaData: metadata },

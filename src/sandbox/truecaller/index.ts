@@ -4,6 +4,7 @@ import type { FastifyError } from 'fastify'
 import { Type } from 'typebox'
 import { readDeepLink } from './deep-link.ts'
 import { createExpiringMap } from '../expiring-map.ts'
+import type { HandsetItem } from '../handset.ts'
 import { type Scenario, provenDigits, scenarioOf } from '../scenarios.ts'
 import { pushProfile, unusualProfile, webProfile } from './profile.ts'
 import type { Simulator, SimulatorContext } from '../simulator.ts'
@@ -101,6 +102,12 @@ function handOver (requestId: string, scenario: Scenario, handover: Handover): o
 /** What a user who does not agree makes the app say. `flow_cancelled` is not documented: integrations have seen it. */
 const refusals: Partial<Record<Scenario, string>> = { rejected: 'user_rejected', dismissed: 'flow_cancelled' }
 
+/** This API has no event for a user who does not agree. */
+const pushPrompt: HandsetItem = {
+  provider, kind: 'prompt', title: 'Truecaller', text: 'Sandbox wants to verify your number with your profile.',
+  choices: [{ id: 'approve', label: 'Approve' }, { id: 'reject', label: 'Reject' }],
+}
+
 /** The person with the phone, whose decisions become callbacks. */
 function createHandset (context: SimulatorContext, grants: Grants) {
   const { timers, handsetDelayMs, slowMs, retryScale } = context
@@ -119,9 +126,17 @@ function createHandset (context: SimulatorContext, grants: Grants) {
     async answerPush (
       requestId: string, phoneNumber: number, state: string | undefined, scenario: Scenario,
     ): Promise<void> {
+      const approve = async (): Promise<void> => {
+        const accessToken = grants.issue(phoneNumber, pushProfile)
+        await post(handOver(requestId, scenario, { accessToken, state }), scenario)
+      }
+      const isManual = context.handset.isManual(String(phoneNumber))
+      context.handset.show(String(phoneNumber), pushPrompt, async choice => {
+        if (isManual && choice === 'approve') await approve()
+      })
+      if (isManual) return
       await timers.sleep(scenario === 'slow' ? slowMs : handsetDelayMs)
-      const accessToken = grants.issue(phoneNumber, pushProfile)
-      await post(handOver(requestId, scenario, { accessToken, state }), scenario)
+      await approve()
     },
 
     async answerDialog (
