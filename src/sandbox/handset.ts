@@ -88,8 +88,9 @@ export function createHandset (now: () => number): { handset: Handset, routes: F
       const entry = entries.find(({ shown }) => shown.id === id)
       if (entry === undefined || !isLive(entry)) return reply.code(404).send({ message: 'No such item' })
       const { shown, onChoice } = entry
-      if (!shown.choices.some(one => one.id === choice)) {
-        return reply.code(400).send({ message: `choice must be one of: ${shown.choices.map(one => one.id).join(', ')}` })
+      const choices = shown.choices.map(one => one.id)
+      if (!choices.includes(choice)) {
+        return reply.code(400).send({ message: `choice must be one of: ${choices.join(', ')}` })
       }
       if (shown.chosen !== null) return reply.code(409).send({ message: `Already chosen: ${shown.chosen}` })
       shown.chosen = choice
