@@ -22,6 +22,7 @@ import { shedLoad, type Admit } from './plugins/load-shedding.ts'
 import { registerQueueDashboard } from './operations/queue-dashboard.ts'
 import { readRequestId } from './plugins/request-id.ts'
 import { traceRequests } from './plugins/request-tracing.ts'
+import { createLogOnce } from '../telemetry/log-once.ts'
 import { compileValidator } from './plugins/validation.ts'
 import { callbackRoutes } from './routes/callbacks.ts'
 import { eventRoutes } from './routes/event-stream.ts'
@@ -84,6 +85,9 @@ function createServer (
   { config, telemetry: { metrics, log }, access }: Pick<ServerParts, 'config' | 'telemetry' | 'access'>,
 ) {
   const isTrusted = trustProxies(config.trustedProxies)
+  // A developer reads the responses of the sandbox.
+  const renderJson = (value: unknown): string =>
+    config.sandbox ? `${JSON.stringify(value, null, 2)}\n` : JSON.stringify(value)
   const server = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -108,12 +112,13 @@ function createServer (
   if (config.trustedProxies.length === 0) warnOfUndeclaredProxy(server)
   server.setValidatorCompiler(compileValidator)
   // Views are already exact; response schemas only serve the document and the tests.
-  server.setSerializerCompiler(() => value => JSON.stringify(value))
+  server.setSerializerCompiler(() => renderJson)
+  if (config.sandbox) server.setReplySerializer(renderJson)
   server.removeAllContentTypeParsers()
   server.decorateRequest('caller', null)
   server.decorateRequest('verificationId', null)
   tagAddresses(server, access.addressTag)
-  registerErrorHandlers(server, { metrics })
+  registerErrorHandlers(server, { metrics, renderJson })
   return server
 }
 
@@ -146,11 +151,11 @@ function addHooks (
 
 /** The HTTP server, ready to listen, with every plugin and every route. */
 export async function buildServer (parts: ServerParts) {
-  const { access: { apps, ids }, gateway, config, telemetry: { metrics, tracing }, health } = parts
+  const { access: { apps, ids }, gateway, config, telemetry: { metrics, log, tracing }, health } = parts
   const server = createServer(parts)
   traceRequests(server, tracing)
   addHooks(server, parts, {
-    allowOrigin: createCors(server, { apps, ids }), admit: shedLoad(
+    allowOrigin: createCors(server, { apps, ids, warnOnce: createLogOnce(log) }), admit: shedLoad(
       server, parts.maxEventLoopDelayMs ?? defaultMaxEventLoopDelayMs,
     ),
   })

@@ -12,6 +12,7 @@ import { parsePhoneNumber, specialTypeOf } from '../phone.ts'
 import type { Ids } from '../store/ids.ts'
 import { partitions } from '../store/keys.ts'
 import type { KeyName, Sealer } from '../store/sealing.ts'
+import type { LogOnce } from '../telemetry/log-once.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
 import type { ResolveConflict } from './create-conflict.ts'
 import {
@@ -48,6 +49,7 @@ export type CreateParts = {
   methods: Methods
   policies: { limits: Pick<Limits, 'forCreate'>, country: CountryPolicy }
   tracing: Pick<Tracing, 'traceparent'>
+  warnOnce: LogOnce
   now: () => number
 }
 
@@ -66,12 +68,13 @@ export function createCreate (parts: CreateParts): Create {
   const {
     transitions, start, replays, resolveConflict, names: {
       sealer, ids, randomPartition,
-    }, methods, policies, tracing, now,
+    }, methods, policies, tracing, warnOnce, now,
   } = parts
 
   function plan (app: App, request: CreateRequest, idempotencyKey: string | null): Plan {
     const asked = request.phoneNumber === undefined ? null : readNumber(request.phoneNumber)
     if (request.returnUrl !== undefined && !allowsReturnUrl(app, request.returnUrl)) {
+      warnOfReturnUrl(app, request.returnUrl)
       const errors = [{ field: 'returnUrl', message: 'is not allowed for this app' }]
       throw new ApiError('invalid_request', '`returnUrl` is not one of the app\'s allowed return URLs.', { errors })
     }
@@ -86,6 +89,17 @@ export function createCreate (parts: CreateParts): Create {
       keys: asked === null ? [] : numberKeys(sealer.names, app.id, asked.number),
       key: idempotencyKey === null ? noIdempotencyKey : readIdempotencyKey(sealer, app.id, idempotencyKey, request),
     }
+  }
+
+  /** Without the path: it is the origin that is usually missing. */
+  function warnOfReturnUrl ({ id }: App, returnUrl: string): void {
+    const url = URL.parse(returnUrl)
+    if (url === null) return
+    const origin = url.host === '' ? url.protocol : `${url.protocol}//${url.host}`
+    warnOnce(
+      `${id} ${origin}`, { app: id, origin, set: `"allowedReturnUrls": ["${origin}/"]` },
+      'returnUrl refused: if the page is yours, add its URL or folder to the app in APPS_FILE',
+    )
   }
 
   function newVerification (

@@ -21,6 +21,7 @@ import { createCancel } from './cancel.ts'
 import { createCheck } from './check.ts'
 import { createCreate, partitionOfByte } from './create.ts'
 import { createResolveConflict } from './create-conflict.ts'
+import { createLogOnce } from '../telemetry/log-once.ts'
 import { createDispatch } from './dispatch.ts'
 import { createErase } from './erase.ts'
 import { createFind } from './find.ts'
@@ -104,7 +105,7 @@ export function createVerifications (parts: VerificationsParts): Gateway {
     }),
     create: whenReplicated(createCreate({
       transitions, start, replays, resolveConflict: createResolveConflict({ dispatch, replays, store }), methods,
-      tracing, now,
+      tracing, warnOnce: createLogOnce(log), now,
       names: { sealer, ids, randomPartition: () => partitionOfByte(randomBytes(1).readUInt8()) },
       policies: { limits, country },
     }), ({ id }) => id),

@@ -47,9 +47,13 @@ export function planWorkflow (
       errors: [{ field: 'minAssurance', message }],
     })
   }
+  const usable = [...methods.keys()].filter(method => canServe({ method, options: {} }, known, methods))
+  if (usable.length === 0) {
+    throw new ApiError('no_eligible_method', 'No configured method can serve this request.')
+  }
   throw new ApiError('no_eligible_method', known.phoneNumber === null
-    ? 'No method of the workflow works without a phone number.'
-    : 'No configured method can verify this number.')
+    ? `No method of the workflow works without a phone number. Methods that do: ${usable.join(', ')}.`
+    : `No method of the workflow can verify this number. Methods that can: ${usable.join(', ')}.`)
 }
 
 /** What is wrong with the workflow that an app has of its own: its methods, options or assurance. Null: nothing. */
@@ -88,8 +92,11 @@ function planStep (
   const method = methods.get(item.method)
   const field = `workflow/${index}`
   if (method === undefined) {
+    const available = [...methods.keys()].join(', ')
     const detail = `Item ${index} of the workflow names a method that is unknown or not configured.`
-    throw new ApiError('method_unavailable', detail, { errors: [{ field, message: 'is not available' }] })
+    throw new ApiError('method_unavailable', `${detail} Available: ${available}.`, {
+      errors: [{ field, message: `is not available: use one of ${available}` }],
+    })
   }
   const { [rejectionOption]: continues = false, ...options } = (item.options ?? {}) as { [name: string]: Json }
   const problem = typeof continues === 'boolean'
@@ -100,7 +107,8 @@ function planStep (
     const isKnown = name === rejectionOption || Object.hasOwn(method.options.properties, name)
     // An unknown name may be any text, also a phone number, so it is not echoed.
     const path = `${field}/options/${isKnown ? name : '*'}`
-    const message = isKnown ? problem.message : 'is not an option of this method'
+    const known = [...Object.keys(method.options.properties), rejectionOption].join(', ')
+    const message = isKnown ? problem.message : `is not an option of ${item.method}, which has ${known}`
     throw new ApiError('invalid_request', `\`${path}\` ${message}.`, { errors: [{ field: path, message }] })
   }
   if (Number(options[lengthOption] ?? minCodeLength) < minCodeLength && !weakCodes) {
@@ -125,5 +133,8 @@ const validators = new WeakMap<TSchema, Validator>()
 function findProblem (schema: TSchema, value: unknown): { instancePath: string, message: string } | undefined {
   let validator = validators.get(schema)
   if (validator === undefined) validators.set(schema, validator = Compile(schema))
-  return validator.Check(value) ? undefined : validator.Errors(value)[0]
+  const [error] = validator.Check(value) ? [] : validator.Errors(value)
+  return error?.keyword === 'enum'
+    ? { instancePath: error.instancePath, message: `must be one of ${error.params.allowedValues.join(', ')}` }
+    : error
 }

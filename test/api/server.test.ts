@@ -40,6 +40,22 @@ t.test('request ids are returned, or replaced if invalid', async t => {
   t.not(one.headers['x-request-id'], two.headers['x-request-id'])
 })
 
+t.test('the sandbox prints its answers in lines, also errors', async t => {
+  for (const sandbox of [true, false]) {
+    const { server } = await buildTestServer(t, { sandbox })
+    for (const request of [
+      { url: '/providers', headers: authorization }, { url: '/providers' }, { url: '/nothing' }, { url: '/%zz' },
+      { url: '/livez' }, { method: 'POST' as const, url: '/callbacks/otpless', headers: json, payload: '{}' },
+      { method: 'POST' as const, url: '/verifications', headers: { ...authorization, ...json }, payload: '{' },
+    ]) {
+      const { body, headers } = await server.inject(request)
+      const value: unknown = JSON.parse(body)
+      t.equal(body, sandbox ? `${JSON.stringify(value, null, 2)}\n` : JSON.stringify(value), request.url)
+      t.match(headers['content-type'], /^application\/(problem\+)?json/)
+    }
+  }
+})
+
 t.test('one log line per request, without any value that was sent', async t => {
   const { server, lines, create } = await buildTestServer(t)
   const { id, clientSecret } = await create({ phoneNumber, reference: 'canary', metadata: { canary: 'canary' } })

@@ -73,11 +73,17 @@ t.test('a verification without a number may live in any partition', async t => {
 })
 
 t.test('what is refused', async t => {
-  const { create, app, gateway } = setUp(
+  const { create, app, gateway, lines } = setUp(
     { shop: { deniedCountries: ['FR'], allowedReturnUrls: ['https://a.example/'] } },
   )
   t.equal(await errorCode(create({ phoneNumber: '4155550100' })), 'invalid_phone_number')
-  t.equal(await errorCode(create({ returnUrl: 'https://b.example/' })), 'invalid_request')
+  for (const returnUrl of ['https://b.example/', 'https://b.example/other?token=1', 'com.example.b:/x']) {
+    t.equal(await errorCode(create({ returnUrl })), 'invalid_request')
+  }
+  t.match(lines.filter(({ msg }) => String(msg).startsWith('returnUrl refused')), [
+    { level: 40, app: 'shop', origin: 'https://b.example', set: '"allowedReturnUrls": ["https://b.example/"]' },
+    { level: 40, app: 'shop', origin: 'com.example.b:', set: '"allowedReturnUrls": ["com.example.b:/"]' },
+  ], 'once for each origin, without the path')
   t.equal(await errorCode(create({ workflow: ['absent.code'] })), 'method_unavailable')
   t.equal(await errorCode(gateway.create(app, { workflow: ['toy.code'] }, null)), 'no_eligible_method')
   t.equal(await errorCode(create({ phoneNumber: '+33612345678' })), 'country_not_allowed')
@@ -262,7 +268,7 @@ t.test('it gives up after two hundred conflicts', async t => {
   const create = createCreate({
     start, replays, resolveConflict: createResolveConflict(
       { dispatch, replays, store },
-    ), methods, now, tracing: noTracing, names: { sealer, ids, randomPartition: () => 0 },
+    ), methods, now, tracing: noTracing, warnOnce () {}, names: { sealer, ids, randomPartition: () => 0 },
     transitions: {
       ...transitions,
       insert: async () => {

@@ -30,7 +30,7 @@ t.test('the default: every configured method that can serve the request, silent 
   t.strictSame(names(undefined, known, methods), ['silent.check', 'loud.otp'])
   t.strictSame(names(undefined, nothing, methods), ['finder.web'])
   t.strictSame(names(undefined, { ...known, minAssurance: 3 }, methods), ['silent.check'], 'that proves enough')
-  t.throws(() => planWorkflow(undefined, known, new Map()), /^No configured method can verify this number/)
+  t.throws(() => planWorkflow(undefined, known, new Map()), /^No configured method can serve this request/)
 })
 
 t.test('the requested steps, in their order', async t => {
@@ -72,14 +72,20 @@ t.test('a number that gets no messages', async t => {
   t.strictSame(names(undefined, special, methods), ['silent.check'])
   t.strictSame(names(['loud.otp', 'finder.web'], special, methods), ['loud.otp', 'finder.web'], 'skipped at its start')
   t.throws(() => planWorkflow(['loud.otp'], special, methods), /^Numbers of this type get no messages/)
-  t.throws(() => planWorkflow(['operator.number'], special, methods), /^No configured method can verify this number/)
+  t.throws(() => planWorkflow(['operator.number'], special, methods), {
+    message: 'No method of the workflow can verify this number. Methods that can: silent.check, finder.web, '
+      + 'finder.oauth.',
+  })
 })
 
 t.test('the workflow of an app', async t => {
   const problem = (workflow: WorkflowRequest) => findWorkflowProblem({ workflow: [...workflow] }, methods)
   t.equal(findWorkflowProblem({}, methods), null)
   t.equal(problem(['loud.otp', 'finder.web']), null)
-  t.match(problem(['loud.otp', 'absent.otp']), { field: 'workflow/1', message: 'is not available' })
+  t.match(problem(['loud.otp', 'absent.otp']), {
+    field: 'workflow/1',
+    message: 'is not available: use one of loud.otp, silent.check, finder.web, finder.oauth, operator.number',
+  })
   t.match(problem([{ method: 'loud.otp', options: { codeLength: 5 } }]), { field: 'workflow/0/options/codeLength' })
   t.match(problem([{ method: 'loud.otp', options: { colour: 1 } }]), { field: 'workflow/0/options/*' })
   const demanding = (...workflow: string[]) => findWorkflowProblem({ workflow, minAssurance: 3 }, methods)
@@ -114,6 +120,16 @@ t.test('a workflow that is refused', async t => {
     'workflow/0/options/continueWhenRejected',
   )
   refused([{ method: 'loud.otp', options: { color: 'red' } }], known, 'invalid_request', 'workflow/0/options/*')
+  t.throws(() => planWorkflow([{ method: 'loud.otp', options: { color: 'red' } }], known, methods), {
+    message: '`workflow/0/options/*` is not an option of loud.otp, which has codeLength, continueWhenRejected.',
+  })
+  t.throws(() => planWorkflow(['absent.otp'], known, methods), {
+    message: 'Item 0 of the workflow names a method that is unknown or not configured. '
+      + 'Available: loud.otp, silent.check, finder.web, finder.oauth, operator.number.',
+  })
+  t.throws(() => planWorkflow(['loud.otp'], nothing, methods), {
+    message: 'No method of the workflow works without a phone number. Methods that do: finder.web, finder.oauth.',
+  })
   t.strictSame(
     names(['loud.otp', 'finder.oauth'], nothing, methods), ['loud.otp', 'finder.oauth'],
     'one that can serve is enough; the other is skipped when it would start',

@@ -65,8 +65,7 @@ const exampleRequestId = '6f1b2c9e-8a64-4d1b-9a57-0f3f1f0f7f11'
 /** Details and members of the example; by default the detail is the advice. */
 const exampleDetails: { readonly [Code in ApiErrorCode]?: readonly [detail: string, extra: ApiErrorExtra] } = {
   invalid_request: [
-    '`workflow/0/method` has an invalid format.',
-    { errors: [{ field: 'workflow/0/method', message: 'has an invalid format' }] },
+    '`locale` has an invalid format.', { errors: [{ field: 'locale', message: 'has an invalid format' }] },
   ],
   forbidden: ['The key lacks the scope `verifications:write`.', {}],
   invalid_state: ['The verification has already ended.', { verificationStatus: 'canceled' }],
@@ -78,8 +77,9 @@ const exampleDetails: { readonly [Code in ApiErrorCode]?: readonly [detail: stri
     { errors: [{ field: 'phoneNumber', message: 'must be E.164 with a leading +' }] },
   ],
   method_unavailable: [
-    'Item 0 of the workflow names a method that is unknown or not configured.',
-    { errors: [{ field: 'workflow/0', message: 'is not available' }] },
+    'Item 0 of the workflow names a method that is unknown or not configured. Available: truid.phone_check, '
+    + 'otpless.otp.',
+    { errors: [{ field: 'workflow/0', message: 'is not available: use one of truid.phone_check, otpless.otp' }] },
   ],
   code_incorrect: ['The code is incorrect.', { attemptsRemaining: 4 }],
   country_not_allowed: [

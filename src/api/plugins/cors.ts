@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { allowsOrigin, type Apps } from '../../apps/apps.ts'
 import type { Ids } from '../../store/ids.ts'
+import type { LogOnce } from '../../telemetry/log-once.ts'
 import { memberOf } from './auth.ts'
 
 declare module 'fastify' {
@@ -21,13 +22,24 @@ export type AllowOrigin = (request: FastifyRequest, reply: FastifyReply) => void
 
 /**
  * CORS for the routes that are `forFrontEnds`. Their `:id` names the verification; the `allowedOrigins` of its app are
- * compared exactly. There are no cookies, so there is no credentials mode.
+ * compared exactly. There are no cookies, so there is no credentials mode. An origin that is refused is logged once for
+ * each app, because the page itself learns no cause.
  */
 export function createCors (
-  server: FastifyInstance, { apps, ids }: { apps: Pick<Apps, 'all'>, ids: Pick<Ids, 'checkId'> },
+  server: FastifyInstance,
+  { apps, ids, warnOnce }: { apps: Pick<Apps, 'all'>, ids: Pick<Ids, 'checkId'>, warnOnce: LogOnce },
 ): AllowOrigin {
-  const isAllowed = (origin: string, id: string | null): boolean => id !== null
-    && [...apps.all()].some(app => allowsOrigin(app, origin) && ids.checkId(id, app.id))
+  const isAllowed = (origin: string, id: string): boolean =>
+    [...apps.all()].some(app => allowsOrigin(app, origin) && ids.checkId(id, app.id))
+
+  function warn (origin: string, id: string): void {
+    const app = [...apps.all()].find(app => ids.checkId(id, app.id))
+    if (app === undefined || URL.parse(origin)?.origin !== origin) return
+    warnOnce(
+      `${app.id} ${origin}`, { app: app.id, origin, set: `"allowedOrigins": ["${origin}"]` },
+      'origin refused: if the page is yours, add its origin to the app in APPS_FILE',
+    )
+  }
 
   server.addHook('onRoute', ({ url, method, config }) => {
     if (config?.forFrontEnds !== true || (method !== 'GET' && method !== 'POST')) return
@@ -47,7 +59,9 @@ export function createCors (
   return ({ headers: { origin }, routeOptions: { config }, params }, reply) => {
     if (origin === undefined || config.forFrontEnds !== true) return
     reply.header('vary', 'origin')
-    if (!isAllowed(origin, memberOf(params, 'id'))) return
+    const id = memberOf(params, 'id')
+    if (id === null) return
+    if (!isAllowed(origin, id)) return warn(origin, id)
     reply.headers({ 'access-control-allow-origin': origin, 'access-control-expose-headers': responseHeaders })
   }
 }

@@ -8,6 +8,13 @@ import { describeCaller } from './auth.ts'
 import type { Problem } from '../schemas/responses.ts'
 import { StoreUnavailable } from '../../store/record-store.ts'
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The JSON text of a response. */
+    renderJson: (value: unknown) => string
+  }
+}
+
 const mediaType = 'application/problem+json'
 const storeRetrySeconds = 1
 
@@ -25,8 +32,11 @@ export function buildProblem (
  * `Allow`). Refusals are counted; refused credentials and refusals by policy are also written to the audit log.
  */
 export function registerErrorHandlers (
-  server: FastifyInstance, { metrics }: { metrics: Pick<Metrics, 'countRefused'> },
+  server: FastifyInstance,
+  { metrics, renderJson = JSON.stringify }:
+    { metrics: Pick<Metrics, 'countRefused'>, renderJson?: FastifyInstance['renderJson'] },
 ): void {
+  server.decorate('renderJson', renderJson)
   server.addHook('onError', (request, _reply, error, done) => {
     recordRefusal(error, request, metrics)
     done()
@@ -83,7 +93,7 @@ export function sendProblem (error: unknown, request: FastifyRequest, reply: Fas
     .header('x-request-id', request.id)
     .header('cache-control', 'no-store')
     // As bytes: Fastify would add a charset to a string, and this media type has none.
-    .send(Buffer.from(JSON.stringify(buildProblem(apiError, request.id))))
+    .send(Buffer.from(request.server.renderJson(buildProblem(apiError, request.id))))
 }
 
 const frameworkErrors: Readonly<Record<string, { apiCode: ApiErrorCode, detail: string }>> = {

@@ -3,6 +3,7 @@ import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Settings } from 'typebox/system'
 import { ApiError, type FieldError } from '../../core/errors.ts'
+import { methodPattern } from '../schemas/fields.ts'
 
 type SchemaError = ReturnType<ReturnType<typeof Compile>['Errors']>[number]
 
@@ -83,7 +84,7 @@ function readFieldError (error: SchemaError): FieldError[] {
     case 'boolean':
       return [{ field, message: 'is not allowed here' }]
     case 'pattern':
-      return [{ field, message: 'has an invalid format' }]
+      return [{ field, message: error.params.pattern === methodPattern ? invalidMethod : 'has an invalid format' }]
     case 'type':
       return [{ field, message: `must be ${[error.params.type].flat().map(withArticle).join(' or ')}` }]
     case 'enum':
@@ -92,6 +93,8 @@ function readFieldError (error: SchemaError): FieldError[] {
       return [{ field, message: error.message }]
   }
 }
+
+const invalidMethod = 'must be the name of a method, such as otpless.otp: `GET /providers` lists them'
 
 const withArticle = (word: string): string => `${/^[aeiou]/.test(word) ? 'an' : 'a'} ${word}`
 

@@ -27,8 +27,10 @@ export const Reason = stringEnum(reasonWords, {
   description: `Why it ended. A closed vocabulary, separate from the error codes.\n\n${meanings}`,
 })
 
+export const methodPattern = '^[a-z]+(-[a-z0-9]+)?\\.[a-z_]+$'
+
 export const Method = Type.String({
-  pattern: '^[a-z]+(-[a-z0-9]+)?\\.[a-z_]+$', maxLength: 64, title: 'Method',
+  pattern: methodPattern, maxLength: 64, title: 'Method',
   description: 'Name of a method: `<provider>.<channel>`. `GET /providers` lists the available ones.',
   examples: ['truid.phone_check', 'otpless.otp'],
 })

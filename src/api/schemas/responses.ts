@@ -132,7 +132,7 @@ export const Problem = Type.Object({
   status: Type.Integer({ description: 'The HTTP status.', examples: [400] }),
   detail: Type.String({
     description: 'The cause in this request. Never contains values that were sent.',
-    examples: ['`workflow/0/method` has an invalid format.'],
+    examples: ['`locale` has an invalid format.'],
   }),
   code: stringEnum(errorCodes, { description: `Base decisions on this member.\n\n${codeMeanings}` }),
   requestId: Type.String({

@@ -50,7 +50,10 @@ t.test('errors of a union are those of the closest branch, for each item', async
     [['otpless.otp', { method: 5 }], ['workflow/1/method: must be a string']],
     [['OTP', {
       method: 'otpless.otp', timeoutSeconds: 0,
-    }], ['workflow/0: has an invalid format', 'workflow/1/timeoutSeconds: must be >= 1']],
+    }], [
+      'workflow/0: must be the name of a method, such as otpless.otp: `GET /providers` lists them',
+      'workflow/1/timeoutSeconds: must be >= 1',
+    ]],
     [[5], ['workflow/0: must be a string']],
     [[], ['workflow: must not have fewer than 1 items']],
     [[{ method: 'otpless.otp', options: { a: { b: 1 } } }], ['workflow/0/options/a: must be a string']],
