@@ -96,10 +96,8 @@ export function createCreate (parts: CreateParts): Create {
     const url = URL.parse(returnUrl)
     if (url === null) return
     const origin = url.host === '' ? url.protocol : `${url.protocol}//${url.host}`
-    warnOnce(
-      `${id} ${origin}`, { app: id, origin, set: `"allowedReturnUrls": ["${origin}/"]` },
-      'returnUrl refused: if the page is yours, add its URL or folder to the app in APPS_FILE',
-    )
+    const set = `"allowedReturnUrls": ["${origin}/"] of the app in APPS_FILE, if the page is yours`
+    warnOnce(`${id} ${origin}`, { app: id, origin, set }, 'returnUrl refused')
   }
 
   function newVerification (

@@ -81,8 +81,8 @@ t.test('what is refused', async t => {
     t.equal(await errorCode(create({ returnUrl })), 'invalid_request')
   }
   t.match(lines.filter(({ msg }) => String(msg).startsWith('returnUrl refused')), [
-    { level: 40, app: 'shop', origin: 'https://b.example', set: '"allowedReturnUrls": ["https://b.example/"]' },
-    { level: 40, app: 'shop', origin: 'com.example.b:', set: '"allowedReturnUrls": ["com.example.b:/"]' },
+    { level: 40, app: 'shop', origin: 'https://b.example', set: /^"allowedReturnUrls": \["https:\/\/b.example\/"\]/ },
+    { level: 40, app: 'shop', origin: 'com.example.b:', set: /^"allowedReturnUrls": \["com.example.b:\/"\] of / },
   ], 'once for each origin, without the path')
   t.equal(await errorCode(create({ workflow: ['absent.code'] })), 'method_unavailable')
   t.equal(await errorCode(gateway.create(app, { workflow: ['toy.code'] }, null)), 'no_eligible_method')

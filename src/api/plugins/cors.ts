@@ -35,10 +35,8 @@ export function createCors (
   function warn (origin: string, id: string): void {
     const app = [...apps.all()].find(app => ids.checkId(id, app.id))
     if (app === undefined || URL.parse(origin)?.origin !== origin) return
-    warnOnce(
-      `${app.id} ${origin}`, { app: app.id, origin, set: `"allowedOrigins": ["${origin}"]` },
-      'origin refused: if the page is yours, add its origin to the app in APPS_FILE',
-    )
+    const set = `"allowedOrigins": ["${origin}"] of the app in APPS_FILE, if the page is yours`
+    warnOnce(`${app.id} ${origin}`, { app: app.id, origin, set }, 'origin refused')
   }
 
   server.addHook('onRoute', ({ url, method, config }) => {
