@@ -1,7 +1,7 @@
 import type { TObject } from 'typebox'
 import type { Assurance, MethodAssurance } from '../core/assurance.ts'
 import { ProviderError } from '../core/errors.ts'
-import { reasons, type Reason } from '../core/reasons.ts'
+import { reasons, type EligibilityReason, type Reason } from '../core/reasons.ts'
 import type {
   Action, CallbackRefusal, DeliveryReceipt, EvidenceKind, Json, Money, Profile,
 } from '../core/vocabulary.ts'
@@ -84,6 +84,9 @@ export type AttemptContext = {
   redirectKey: string | null
 }
 
+/** `device`: what the app said about the user's device. */
+export type EligibilityQuestion = Pick<AttemptContext, 'method' | 'device'> & { phoneNumber: string }
+
 export type Started = {
   state: Json
   action: Action
@@ -154,6 +157,12 @@ export type Outcome =
 export type Adapter = {
   provider: string
   methods: Readonly<Record<string, Method>>
+  /**
+   * Whether a method could serve this number, by what is known or can be queried free of charge. Null: nothing speaks
+   * against it. A reason: it cannot, and the attempt is skipped before anything is sent or paid for. A `ProviderError`,
+   * or no answer within a second, counts as null.
+   */
+  canServe? (question: EligibilityQuestion): Promise<EligibilityReason | null>
   /**
    * Begins an attempt. Throws `ProviderError`, also for a documented "not for this number": then with its reason, not
    * retryable.

@@ -1,10 +1,10 @@
-import type { Adapter, AttemptContext, Method, Outcome, Started } from './adapter.ts'
+import type { Adapter, AttemptContext, EligibilityQuestion, Method, Outcome, Started } from './adapter.ts'
 import type { BreakerState, CallHealth, HealthSummary, Sign } from './call-health.ts'
 import { signOfAnswer, signOfError } from './call-sign.ts'
 import { createProviderHealth, type ProviderHealth } from './provider-health.ts'
 import { withDeadline } from '../net.ts'
 import { ProviderError } from '../core/errors.ts'
-import { blameOf, reasons, type Blame, type Reason } from '../core/reasons.ts'
+import { blameOf, reasons, type Blame, type EligibilityReason, type Reason } from '../core/reasons.ts'
 import type { RoutingContext } from '../core/routing.ts'
 import type { Attributes, Tracing } from '../telemetry/tracing.ts'
 import type { Verification } from '../core/verification.ts'
@@ -23,13 +23,17 @@ export type Health = {
 }
 
 /** The verification that a call is for: it goes into the report and the span, and to no adapter. */
-export type Subject = Pick<Verification, 'id' | 'traceparent'> & {
+export type Subject = Pick<Verification, 'traceparent'> & {
+  /** Null: no verification. */
+  id: string | null
   /** The same was asked before, and not answered. */
   isRetry?: boolean
 }
 
 /** An adapter whose calls name the verification that they are for. */
-export type GuardedAdapter = Omit<Adapter, 'start' | 'resend' | 'resolve' | 'cancel'> & {
+export type GuardedAdapter = Omit<Adapter, 'canServe' | 'start' | 'resend' | 'resolve' | 'cancel'> & {
+  /** Null also when it is not known. Takes at most a second, never throws, and is not part of the health. */
+  canServe?: (question: EligibilityQuestion, subject: Subject) => Promise<EligibilityReason | null>
   start (attempt: AttemptContext, subject: Subject): Promise<Started>
   resend?: (attempt: AttemptContext, subject: Subject) => Promise<Started>
   resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }, subject: Subject): Promise<Outcome>
@@ -60,10 +64,10 @@ export function createRoutingContext (adapters: AdapterMap, methods: Methods): R
 }
 
 /**
- * Deadline of a whole call, however many requests the adapter makes in it. Shorter than the lease of the process that
- * makes the call.
+ * Deadline of a whole call, however many requests the adapter makes in it. Those of a start and of the eligibility
+ * before it are together shorter than the lease of the process that makes the calls.
  */
-const callDeadlineMs = { start: 5_000, resend: 5_000, resolve: 7_000, cancel: 3_000 }
+const callDeadlineMs = { start: 5_000, resend: 5_000, resolve: 7_000, cancel: 3_000, eligibility: 1_000 }
 
 export type GuardParts = {
   /** Milliseconds since the epoch. Read once per call, at its end. */
@@ -86,7 +90,7 @@ const succeeded: CallOutcome = { result: 'ok', reason: null, blame: 'none' }
  */
 export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapter {
   const { now, tracing, metrics, log, health = createProviderHealth({ now }) } = parts
-  const { provider, methods, resend, cancel } = adapter
+  const { provider, methods, canServe, resend, cancel } = adapter
   const healths = callsOf(adapter).map(call => ({ call, health: health.of(provider, call) }))
 
   async function guard<T> (
@@ -94,7 +98,8 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
   ): Promise<T> {
     const calls = health.of(provider, call)
     const { id, traceparent, isRetry = false } = subject
-    const admission = calls.admit({ verificationId: id, isRetry })
+    const counted = { verificationId: id ?? '', isRetry: isRetry || id === null }
+    const admission = calls.admit(counted)
     if (admission === null) throw new ProviderError(provider, call, 'provider_unavailable', { retryable: true })
     const startedAt = performance.now()
     const late = (): Error => new ProviderError(provider, call, 'provider_timeout', { retryable: true })
@@ -108,9 +113,7 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
         metrics.countCall(report)
         log.info(report, 'provider call')
         const failure = reason !== null && reasons[reason].isProviderFault ? reason : null
-        calls.record({
-          verificationId: id, isRetry, sign, reason: failure, isProbe: admission === 'probe', at: now(),
-        })
+        calls.record({ ...counted, sign, reason: failure, isProbe: admission === 'probe', at: now() })
       }
       let value: T
       try {
@@ -124,12 +127,19 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
       return value
     }
 
-    const attributes = { 'verigate.verification.id': id, 'verigate.provider': provider, 'verigate.method': method }
+    const attributes = {
+      ...id === null ? {} : { 'verigate.verification.id': id },
+      'verigate.provider': provider, 'verigate.method': method,
+    }
     return tracing.trace(`${provider} ${call}`, { kind: 'client', traceparent, attributes }, run)
   }
 
   return {
     ...adapter,
+    ...canServe === undefined ? {} : {
+      canServe: (question: EligibilityQuestion, subject: Subject) =>
+        guard({ call: 'eligibility', method: question.method, subject }, () => canServe(question)).catch(() => null),
+    },
     // A start that sends no request is not a call.
     start: (attempt, subject) => methods[attempt.method]?.startsLocally === true
       ? adapter.start(attempt)
@@ -153,6 +163,7 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
   }
 }
 
+/** The calls on which a verification depends. */
 function callsOf ({ resend, cancel }: Adapter): ProviderCall['call'][] {
   const calls: ProviderCall['call'][] = ['start', 'resolve']
   if (resend !== undefined) calls.push('resend')

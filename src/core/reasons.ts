@@ -85,3 +85,12 @@ export const nextReasons = [
   'abandoned', 'app_not_installed', 'not_on_cellular', 'carrier_unsupported', 'user_rejected',
 ] as const satisfies readonly Reason[]
 export type NextReason = typeof nextReasons[number]
+
+/**
+ * Why a method cannot serve a number on a device, as far as that is known before anything is sent. None of them tells
+ * whether the number has an account with a provider.
+ */
+export const eligibilityReasons = [
+  'app_not_installed', 'not_on_cellular', 'carrier_unsupported', 'device_mismatch',
+] as const satisfies readonly Reason[]
+export type EligibilityReason = typeof eligibilityReasons[number]

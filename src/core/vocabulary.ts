@@ -56,12 +56,16 @@ export const callbackResults = [
 ] as const
 export type CallbackResult = typeof callbackResults[number]
 
+/** The kinds of calls to providers. `eligibility`: whether a method can serve a number. */
+export const providerCallKinds = ['start', 'resend', 'resolve', 'cancel', 'eligibility'] as const
+
 /** How one call to a provider ended. */
 export type ProviderCall = {
   provider: string
   method: string
-  call: 'start' | 'resend' | 'resolve' | 'cancel'
-  verificationId: string
+  call: typeof providerCallKinds[number]
+  /** Null when the call is for no verification. */
+  verificationId: string | null
   result: 'ok' | 'denied' | 'error'
   reason: Reason | null
   blame: Blame

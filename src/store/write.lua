@@ -37,7 +37,8 @@ for n = 1, counters do
   if limit ~= '' and tonumber(count or 0) >= tonumber(limit) then
     return { -claims - n, tostring(math.max(0, redis.call('PTTL', key))) }
   end
-  if add ~= '0' then table.insert(writes, count and { 'INCRBY', key, add } or { 'SET', key, add, 'PXAT', expiry }) end
+  if count and add ~= '0' then table.insert(writes, { 'INCRBY', key, add })
+  elseif tonumber(add) > 0 then table.insert(writes, { 'SET', key, add, 'PXAT', expiry }) end
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
 if ARGV[4] == '' then redis.call('ZREM', KEYS[2], ARGV[5]) else redis.call('ZADD', KEYS[2], ARGV[4], ARGV[5]) end

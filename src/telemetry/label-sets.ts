@@ -1,7 +1,7 @@
 import { refusalCauses } from '../core/errors.ts'
-import { blameOf, reasons, reasonWords, type Reason } from '../core/reasons.ts'
+import { blameOf, eligibilityReasons, reasons, reasonWords, type Reason } from '../core/reasons.ts'
 import type { EndedAttempt } from '../core/verification.ts'
-import { callbackResults, type ProviderCall } from '../core/vocabulary.ts'
+import { callbackResults, providerCallKinds, type ProviderCall } from '../core/vocabulary.ts'
 import type { Instruments } from './instruments.ts'
 
 /** The closed sets of labels, and their series at zero, so that `rate()` sees the first failure. */
@@ -19,13 +19,14 @@ export type LabelSets = {
 
 export const countryStatuses = ['created', 'verified', 'failed', 'expired', 'canceled'] as const
 export const statusClasses = ['2xx', '3xx', '4xx', '5xx']
-const calls = ['start', 'resend', 'resolve', 'cancel'] as const
 
 const except = (excluded: readonly Reason[]): Reason[] => reasonWords.filter(word => !excluded.includes(word))
 const expiryReasons: Reason[] = ['attempt_timeout', 'deadline']
 const cancelReasons: Reason[] = ['app_canceled', 'superseded', 'blocked']
 const failureReasons = except([...expiryReasons, ...cancelReasons])
-const skipReasons: Reason[] = ['provider_unavailable', 'recently_tried', 'code_attempts_exhausted']
+const skipReasons: Reason[] = [
+  'provider_unavailable', 'recently_tried', 'code_attempts_exhausted', ...eligibilityReasons,
+]
 const fallbackReasons = except([...cancelReasons, 'deadline'])
 /** What a provider's answer, or a missing answer, can mean. */
 const answerReasons = failureReasons.filter(
@@ -57,7 +58,7 @@ function initializeProvider (
   { callbacks, providerSeconds, providerCalls }: Instruments, provider: string, methods: readonly string[],
 ): void {
   for (const result of callbackResults) callbacks.inc({ provider, result }, 0)
-  for (const call of calls) {
+  for (const call of providerCallKinds) {
     providerSeconds.zero({ provider, call })
     for (const { result, reason, blame } of possibleOutcomes(call)) {
       for (const method of methods) {

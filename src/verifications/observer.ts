@@ -1,6 +1,6 @@
 import type { UnverifiedBudget } from '../apps/unverified-budget.ts'
 import { hasSentMessage, type MessageMethods } from '../core/routing.ts'
-import type { Verification } from '../core/verification.ts'
+import type { Attempt, Verification } from '../core/verification.ts'
 import { numberTag, type Sealer } from '../store/sealing.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -21,6 +21,14 @@ export function createObserver ({ metrics, budget, methods, sealer, log }: Obser
   const logFields = ({ id, appId, phoneNumber }: Verification) =>
     ({ verificationId: id, app: appId, numberTag: phoneNumber === null ? null : numberTag(sealer, phoneNumber) })
 
+  /** A first message that was counted when its attempt began, and was not sent. */
+  function takeBack (before: Verification | null, { appId, country, attempts }: Verification): void {
+    const begun = before?.attempts.at(-1)
+    if (before === null || country === undefined || !isUndone(begun, attempts[before.attempts.length - 1])) return
+    const isFirstMessage = hasSentMessage([begun], methods) && !hasSentMessage(before.attempts.slice(0, -1), methods)
+    if (isFirstMessage) budget.count(appId, country, 'created', begun.startedAt, -1)
+  }
+
   return (before, after) => {
     const { appId, country, status } = after
     const method = after.attempts.at(-1)?.method
@@ -31,7 +39,11 @@ export function createObserver ({ metrics, budget, methods, sealer, log }: Obser
       log.info({ ...logFields(after), status, reason, method }, 'verification ended')
     }
     metrics.countChange(before, after)
+    takeBack(before, after)
     if (country === undefined || !hasEnded || status !== 'verified') return
     if (hasSentMessage(after.attempts, methods)) budget.count(appId, country, 'verified', after.updatedAt)
   }
 }
+
+const isUndone = (begun: Attempt | undefined, now: Attempt | undefined): begun is Attempt =>
+  begun?.status === 'pending' && now?.status === 'skipped'

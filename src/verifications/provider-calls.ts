@@ -21,7 +21,7 @@ const providerIn = (method: string): string => method.slice(0, method.indexOf('.
 export type ProviderCalls = {
   /** What the adapter receives about an attempt. */
   contextOf (verification: Verification, index: number): AttemptContext
-  /** Never throws `ProviderError`: a start that fails is an event. */
+  /** Never throws `ProviderError`: a start that fails is an event, and so is one that cannot succeed. */
   start (verification: Verification, index: number): Promise<Event>
   /** Throws retryable `ProviderError`s: the result is not known yet. */
   resolve (verification: Verification, index: number, evidence: Evidence, repeated: boolean): Promise<Event>
@@ -113,6 +113,11 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
     async start (verification, index) {
       try {
         const { adapter, method, context } = find(verification, index)
+        const { phoneNumber, device } = context
+        const reason = phoneNumber === null || !method.needsPhoneNumber
+          ? null
+          : await adapter.canServe?.({ method: context.method, phoneNumber, device }, verification) ?? null
+        if (reason !== null) return { type: 'attemptSkipped', attempt: index, reason }
         const started = await adapter.start(context, verification)
         if (started.balance !== undefined) metrics.recordBalance(adapter.provider, started.balance)
         return startedEvent(started, index, method)

@@ -60,8 +60,10 @@ export function writesOf (change: Change, context: WriteContext): Writes {
   const isNumberUsed = isIndexed || after.status !== 'pending'
   const number = after.phoneNumber !== null && isNumberUsed ? numberKeys(names, after.appId, after.phoneNumber) : []
   return {
-    counters: [...startCounters(change, context), ...eventCounters(change, context)],
-    releases: releasesOf(change, number, context),
+    counters: [
+      ...net(startCounters(change, context), unspentCounters(change, context)), ...eventCounters(change, context),
+    ],
+    releases: [...releasesOf(change, number, context), ...unspentClaims(change, context)],
     indexes: isIndexed ? indexEntries(after, number, context) : [],
     claims: [
       ...before === null ? claimsOfNew(after, number) : [], ...startClaims(change, context),
@@ -145,9 +147,15 @@ function startClaims ({ after, effect, at }: Change, { names, methods }: WriteCo
   const everyMs = method === undefined ? undefined : methods.get(method)?.oncePerNumberMs
   if (everyMs === undefined || after.phoneNumber === null) return []
   const value = appOwner(after, after.attempts.length - 1)
-  const places = names('place', after.phoneNumber)
-  return names('once', `${method} ${after.phoneNumber}`).map(({ name }, index): TypedClaim =>
-    ({ type: 'once', name, partition: places[index]?.partition ?? 0, value, expiresAt: at + everyMs }))
+  return onceKeys(names, method ?? '', after.phoneNumber)
+    .map((key): TypedClaim => ({ type: 'once', ...key, value, expiresAt: at + everyMs }))
+}
+
+/** The claims of a method that may start once per number in some time, whatever the app. */
+export function onceKeys (names: Sealer['names'], method: string, phoneNumber: string): KeyName[] {
+  const places = names('place', phoneNumber)
+  return names('once', `${method} ${phoneNumber}`)
+    .map(({ name }, index) => ({ name, partition: places[index]?.partition ?? 0 }))
 }
 
 function singleUseClaims ({ before, event, at }: Change, { names, singleUseOf }: WriteContext): TypedClaim[] {
@@ -171,6 +179,39 @@ function startCounters (change: Change, { methods, limits }: WriteContext): Coun
   const earlier = after.attempts.slice(0, -1)
   const isFirst = earlier.every(({ status }) => status === 'skipped')
   return limits.forStart(after, { ...method, name, isFirst, isFirstMessage: !hasSentMessage(earlier, methods) }, at)
+}
+
+/**
+ * The start that the change undoes: it was begun, and skipped before the provider was called, so what it has claimed
+ * and counted is given back. Null: none.
+ */
+function undoneStart ({ before, event, at }: Change): Change | null {
+  if (before === null || event?.type !== 'attemptSkipped') return null
+  const earlier = { ...before, attempts: before.attempts.slice(0, -1) }
+  return { before: earlier, event: null, after: before, effect: 'start', at }
+}
+
+function unspentClaims (change: Change, context: WriteContext): ClaimRelease[] {
+  const start = undoneStart(change)
+  return start === null ? [] : startClaims(start, context).map(toRelease)
+}
+
+function unspentCounters (change: Change, context: WriteContext): Counter[] {
+  const start = undoneStart(change)
+  return start === null ? [] : startCounters(start, context).filter(({ add }) => add > 0)
+}
+
+/** What one write counts and gives back. Where both are the same, the count stays, and includes what is given back. */
+function net (counted: readonly Counter[], givenBack: readonly Counter[]): Counter[] {
+  const names = new Set(counted.map(({ name }) => name))
+  const unspent = new Set(givenBack.map(({ name }) => name))
+  return [
+    ...counted.map(counter => {
+      if (counter.add === 0 || !unspent.has(counter.name)) return counter
+      return { ...counter, add: 0, below: counter.below === null ? null : counter.below + 1 }
+    }),
+    ...givenBack.filter(({ name }) => !names.has(name)).map(counter => ({ ...counter, add: -1, below: null })),
+  ]
 }
 
 /**
@@ -201,11 +242,11 @@ function releasesOf (change: Change, number: readonly KeyName[], context: WriteC
   const unused = singleUseClaims(
     { ...change, event: { type: 'evidenceReceived', attempt: event.attempt, evidence: attempt.evidence } }, context,
   )
-  return [
-    ...freed,
-    ...unused.map(({ name, value, partition }) => ({ name, value, ...partition === undefined ? {} : { partition } })),
-  ]
+  return [...freed, ...unused.map(toRelease)]
 }
+
+const toRelease = ({ name, value, partition }: Claim): ClaimRelease =>
+  ({ name, value, ...partition === undefined ? {} : { partition } })
 
 function numberReleases ({ id, appId, phoneNumber }: Verification, names: Sealer['names']): ClaimRelease[] {
   return phoneNumber === null ? [] : numberKeys(names, appId, phoneNumber).map(key => ({ ...key, value: id }))

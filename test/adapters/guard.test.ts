@@ -1,9 +1,9 @@
 import { Type } from 'typebox'
 import t from 'tap'
-import type { Adapter, Outcome, Started } from '../../src/adapters/adapter.ts'
+import type { Adapter, EligibilityQuestion, Outcome, Started } from '../../src/adapters/adapter.ts'
 import { guardAdapter, type GuardedAdapter } from '../../src/adapters/guard.ts'
 import { ProviderError } from '../../src/core/errors.ts'
-import type { Reason } from '../../src/core/reasons.ts'
+import type { EligibilityReason, Reason } from '../../src/core/reasons.ts'
 import { type Attributes } from '../../src/telemetry/tracing.ts'
 import type { ProviderCall } from '../../src/core/vocabulary.ts'
 import { anAttempt } from '../contract.ts'
@@ -118,7 +118,7 @@ t.test('a local start is not a call', async t => {
 
 t.test('only what the adapter can do is there', async t => {
   const { guarded } = setUp()
-  t.strictSame([guarded.resend, guarded.cancel], [undefined, undefined])
+  t.strictSame([guarded.canServe, guarded.resend, guarded.cancel], [undefined, undefined, undefined])
 })
 
 t.test('it opens when half of at least ten verifications failed, for this kind of call', async t => {
@@ -199,6 +199,52 @@ t.test('bad credentials open it after two verifications; later one call probes',
   t.ok(guarded.isOpen(), 'one at a time')
   await probe
   t.match(guarded.health(), { breaker: 'closed', errorRate: 0, lastSuccessAt: clock.now })
+})
+
+t.test('a method can serve a number unless the provider gives a reason; no answer counts against it', async t => {
+  let answer: () => Promise<EligibilityReason | null> = async () => 'not_on_cellular'
+  const asked: EligibilityQuestion[] = []
+  const { guarded, calls, spans } = setUp({
+    canServe (question) {
+      asked.push(question)
+      return answer()
+    },
+  })
+  const question = { method: 'acme.otp', phoneNumber: '+14155550100', device: { ip: '192.0.2.7' } }
+  t.equal(await guarded.canServe?.(question, subject), 'not_on_cellular')
+  t.strictSame(asked, [question])
+  t.match(calls, [{ call: 'eligibility', result: 'ok', reason: null, blame: 'none', verificationId: 'ver_1' }])
+  answer = async () => null
+  t.equal(await guarded.canServe?.(question, { id: null }), null)
+  t.match(calls.at(-1), { verificationId: null })
+  t.strictSame(Object.keys(spans.at(-1)?.attributes ?? {}), [
+    'verigate.provider', 'verigate.method', 'verigate.result',
+  ], 'there is no verification')
+  answer = async () => { throw new TypeError('a fault of this program') }
+  t.equal(await guarded.canServe?.(question, subject), null)
+  t.match(calls.at(-1), { result: 'error', blame: 'internal' })
+  answer = () => new Promise(() => {})
+  const before = performance.now()
+  t.equal(await guarded.canServe?.(question, subject), null)
+  t.ok(performance.now() - before < 3_000, 'it waits a second')
+  t.match(calls.at(-1), { reason: 'provider_timeout', blame: 'provider' })
+  t.match(guarded.health(), { breaker: 'closed', errorRate: 0, lastSuccessAt: null, lastFailure: null })
+  t.strictSame(guarded.health().breakers.map(({ call }) => call), ['start', 'resolve'])
+})
+
+t.test('a provider that does not say what it can serve is not asked for a while', async t => {
+  const { guarded, calls, clock } = setUp({ canServe: failing('provider_error') })
+  const question = { method: 'acme.otp', phoneNumber: '+14155550100', device: {} }
+  for (let n = 0; n < 30; n += 1) await guarded.canServe?.(question, { id: null })
+  t.equal(calls.length, 30, 'only verifications count')
+  for (let n = 0; n < 30; n += 1) t.equal(await guarded.canServe?.(question, someone()), null)
+  t.equal(calls.length, 40)
+  t.notOk(guarded.isOpen(), 'starts are made')
+  clock.now += 5_000
+  await guarded.canServe?.(question, { id: null })
+  t.equal(calls.length, 40, 'the probe is for a verification')
+  await guarded.canServe?.(question, someone())
+  t.equal(calls.length, 41)
 })
 
 t.test('old failures are forgotten', async t => {

@@ -1,5 +1,8 @@
 import { Type } from 'typebox'
-import type { Adapter, AttemptContext, Method, Outcome, Received, Started } from '../../src/adapters/adapter.ts'
+import type {
+  Adapter, AttemptContext, EligibilityQuestion, Method, Outcome, Received, Started,
+} from '../../src/adapters/adapter.ts'
+import type { EligibilityReason } from '../../src/core/reasons.ts'
 import type { Json } from '../../src/core/vocabulary.ts'
 
 const options = Type.Object(
@@ -47,9 +50,12 @@ export type ToyCall = {
 export type Toy = {
   adapter: Adapter
   calls: ToyCall[]
+  /** What `canServe` was asked. */
+  questions: EligibilityQuestion[]
   /** The calls of one kind, as the methods they were for. */
   called (call: ToyCall['call']): string[]
   answers: {
+    canServe (question: EligibilityQuestion): Promise<EligibilityReason | null>
     start (attempt: AttemptContext): Promise<Started>
     resend (attempt: AttemptContext): Promise<Started>
     resolve (attempt: AttemptContext, evidence: Json): Promise<Outcome>
@@ -63,7 +69,9 @@ export const discovered = '+14155550199'
 
 export function createToyProvider (provider: string): Toy {
   const calls: ToyCall[] = []
+  const questions: EligibilityQuestion[] = []
   const answers: Toy['answers'] = {
+    canServe: async () => null,
     start: async ({ method }) => {
       const kind = method.slice(provider.length + 1) as keyof typeof methods
       const started = { state: { sent: calls.length }, action: actions[kind] }
@@ -82,6 +90,10 @@ export function createToyProvider (provider: string): Toy {
   const adapter: Adapter = {
     provider,
     methods: Object.fromEntries(Object.entries(methods).map(([name, each]) => [`${provider}.${name}`, each])),
+    canServe (question) {
+      questions.push(question)
+      return answers.canServe(question)
+    },
     start (attempt) {
       calls.push({ call: 'start', attempt })
       return answers.start(attempt)
@@ -106,7 +118,7 @@ export function createToyProvider (provider: string): Toy {
     singleUse: (_attempt, evidence) => Object(evidence).token ?? null,
   }
   return {
-    adapter, calls, answers,
+    adapter, calls, questions, answers,
     called: call => calls.filter(each => each.call === call).map(({ attempt }) => attempt.method),
   }
 }

@@ -8,7 +8,7 @@ import { reasonWords, blameOf, type Reason } from '../../src/core/reasons.ts'
 import { unavailableCodes } from '../../src/store/record-store.ts'
 import { type Verification } from '../../src/core/verification.ts'
 import { identify, readSeries, sumOf, type Series } from '../helpers/metrics.ts'
-import { callbackResults, noCountry } from '../../src/core/vocabulary.ts'
+import { callbackResults, providerCallKinds, noCountry } from '../../src/core/vocabulary.ts'
 import { createVerification, decide } from '../../src/core/decide.ts'
 import type { Event } from '../../src/core/events.ts'
 
@@ -183,7 +183,7 @@ t.test('every series exists at zero from the start, and no event adds one', asyn
   for (const [provider, names] of Object.entries(providers)) {
     for (const result of callbackResults) metrics.countCallback(provider, result)
     for (const method of names) {
-      for (const call of ['start', 'resend', 'resolve', 'cancel'] as const) {
+      for (const call of providerCallKinds) {
         metrics.countCall({ provider, method, call, result: 'ok', reason: null, blame: 'none', durationMs: 5 })
         metrics.countCall(
           { provider, method, call, result: 'error', reason: 'provider_error', blame: 'internal', durationMs: 5 },

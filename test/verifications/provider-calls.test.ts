@@ -89,6 +89,21 @@ t.test('a start that fails is an event', async t => {
   await t.rejects(faulty.providerCalls.start(faulty.starting, 0), RangeError)
 })
 
+t.test('a method that cannot serve the number is not started', async t => {
+  const { providerCalls, starting, toy } = prepare('toy.code', { device: { ip: '192.0.2.7' } })
+  toy.answers.canServe = async () => 'carrier_unsupported'
+  t.strictSame(
+    await providerCalls.start(starting, 0), { type: 'attemptSkipped', attempt: 0, reason: 'carrier_unsupported' },
+  )
+  t.strictSame(toy.questions, [{ method: 'toy.code', phoneNumber: asked, device: { ip: '192.0.2.7' } }])
+  t.strictSame(toy.calls, [])
+  toy.answers.canServe = fail('provider_error')
+  t.match(await providerCalls.start(starting, 0), { type: 'attemptStarted' }, 'not known: it is tried')
+  const discovering = prepare('toy.token')
+  t.match(await discovering.providerCalls.start(discovering.starting, 0), { type: 'attemptStarted' })
+  t.strictSame(discovering.toy.questions, [], 'it would discover the number')
+})
+
 t.test('a provider that is not configured any more', async t => {
   for (const method of ['absent.code', 'toy.absent']) {
     const { providerCalls, starting, waiting } = prepare(method)

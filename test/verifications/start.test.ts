@@ -3,7 +3,7 @@ import { ProviderError } from '../../src/core/errors.ts'
 import { StoreUnavailable } from '../../src/store/record-store.ts'
 import { retryWhileStoreIsDown } from '../../src/verifications/start.ts'
 import { created, step } from '../core/fixtures.ts'
-import { openTestbed, type SetUpOptions } from '../helpers/verifications.ts'
+import { errorCode, openTestbed, type SetUpOptions } from '../helpers/verifications.ts'
 
 const { setUp } = await openTestbed(t)
 
@@ -55,6 +55,32 @@ t.test('a breaker that opens in between: the start is skipped, not failed', asyn
     { status: 'skipped', reason: 'provider_unavailable' },
   ])
   t.strictSame(toy.called('start'), ['toy.token', 'toy.code'])
+})
+
+t.test('a method that cannot serve the number is skipped, and has claimed and spent nothing', async t => {
+  const { create, gateway, toy, other, budgeted, claimKeys } = setUp({
+    messagesPerNumber: { perHour: 1, perDay: 1 },
+    shop: { limits: { createsPerNumberPerHour: 1, createsPerPrefixPerHour: 1, createsPerCountryPerHour: 1 } },
+  })
+  toy.answers.canServe = async () => 'carrier_unsupported'
+  t.match(await create({ workflow: ['toy.push', 'toy.silent'] }), {
+    status: 'failed', reason: 'carrier_unsupported', attempts: [{ status: 'skipped' }, { status: 'skipped' }],
+  })
+  t.strictSame(await claimKeys(), [])
+  t.strictSame(budgeted, ['shop US created', 'shop US created taken back'])
+  const created = await create({ workflow: ['toy.push', 'toy.code', 'other.code'] })
+  t.match(created.attempts, [
+    {
+      status: 'skipped', reason: 'carrier_unsupported',
+    }, { status: 'skipped' }, { method: 'other.code', phase: 'waiting' },
+  ], 'what the first two had counted is left for the third one')
+  t.strictSame([toy.called('start'), other.called('start')], [[], ['other.code']])
+  await gateway.cancel(created.id)
+  toy.answers.canServe = async () => null
+  t.equal(await errorCode(create({ workflow: ['toy.code'] })), 'rate_limited', 'the third one was counted, once')
+  t.match(await create({ workflow: ['toy.silent'] }), { status: 'pending' })
+  const counts = budgeted.map(entry => entry.endsWith('back') ? -1 : 1)
+  t.equal(counts.reduce((sum, one) => sum + one, 0), 1)
 })
 
 t.test('the time budget of a request: a job starts the rest', async t => {
