@@ -25,6 +25,7 @@ import { traceRequests } from './plugins/request-tracing.ts'
 import { createLogOnce } from '../telemetry/log-once.ts'
 import { compileValidator } from './plugins/validation.ts'
 import { callbackRoutes } from './routes/callbacks.ts'
+import { eligibilityRoutes } from './routes/eligibility.ts'
 import { eventRoutes } from './routes/event-stream.ts'
 import { healthRoutes, metricsRoutes, providerRoutes } from './operations/routes.ts'
 import { verificationRoutes } from './routes/verifications.ts'
@@ -171,6 +172,7 @@ export async function buildServer (parts: ServerParts) {
     const live = createLive(server, gateway, parts.live)
     await server.register(verificationRoutes, { gateway, live, ids, auth, limits, publicUrl: config.publicUrl })
     await server.register(eventRoutes, { live, ids, auth })
+    await server.register(eligibilityRoutes, { gateway, auth })
     await server.register(webhookRoutes, { deliveries: parts.deliveries, auth })
     await server.register(callbackRoutes, { gateway, limits })
   }

@@ -9,6 +9,8 @@ import { noCountry } from '../core/vocabulary.ts'
 export type CountryPolicy = {
   /** Throws `ApiError` country_not_allowed. In monitor mode it only counts and logs. */
   assertAllowed (app: App, requested: { number: string, country: string | null }): void
+  /** Whether `assertAllowed` would throw nothing; counts and logs nothing. */
+  isAllowed (app: App, country: string | null): boolean
 }
 
 export type CountryPolicyParts = {
@@ -23,6 +25,7 @@ export const allowsCountry = ({ allowedCountries, deniedCountries }: App, countr
 
 export function createCountryPolicy ({ sealer, metrics, log }: CountryPolicyParts): CountryPolicy {
   return {
+    isAllowed: (app, country) => app.countryMode === 'monitor' || allowsCountry(app, country ?? noCountry),
     assertAllowed (app, { number, country }) {
       if (allowsCountry(app, country ?? noCountry)) return
       const refusal = { cause: 'country_not_allowed' as const, numberTag: numberTag(sealer, number) }

@@ -47,7 +47,7 @@ export type CreateParts = {
   resolveConflict: ResolveConflict
   names: { sealer: Pick<Sealer, 'names' | 'keyedHashes'>, ids: Pick<Ids, 'newId'>, randomPartition: () => number }
   methods: Methods
-  policies: { limits: Pick<Limits, 'forCreate'>, country: CountryPolicy }
+  policies: { limits: Pick<Limits, 'forCreate'>, country: Pick<CountryPolicy, 'assertAllowed'> }
   tracing: Pick<Tracing, 'traceparent'>
   warnOnce: LogOnce
   now: () => number
@@ -155,7 +155,8 @@ export function createCreate (parts: CreateParts): Create {
   }
 }
 
-function getsMessages ({ allowedNumberTypes = [] }: App, number: string): boolean {
+/** Whether the app's rules let messages be sent to a number of this type. */
+export function getsMessages ({ allowedNumberTypes = [] }: App, number: string): boolean {
   const type = specialTypeOf(number)
   return type === null || allowedNumberTypes.includes(type)
 }
@@ -179,7 +180,7 @@ export function readNumber (text: string): Number {
 }
 
 /** The request with `device.ip` in its canonical form, without a port. Throws `ApiError` invalid_request. */
-function withAddress (request: CreateRequest): CreateRequest {
+export function withAddress<Request extends Pick<CreateRequest, 'device'>> (request: Request): Request {
   if (request.device?.ip === undefined) return request
   const ip = readAddress(request.device.ip)
   if (ip !== null) return { ...request, device: { ...request.device, ip } }

@@ -5,6 +5,7 @@ import type { ReceiveCallback } from './callbacks.ts'
 import type { Cancel } from './cancel.ts'
 import type { Check } from './check.ts'
 import type { Create } from './create.ts'
+import type { JudgeEligibility } from './eligibility.ts'
 import type { Find } from './find.ts'
 import type { Next } from './next.ts'
 import type { ProviderItem } from './providers.ts'
@@ -34,4 +35,5 @@ export type Gateway = JobProcessors & {
   receive: ReceiveCallback
   readReturn: ReadReturn
   providers (): ProviderItem[]
+  eligibility: JudgeEligibility
 }

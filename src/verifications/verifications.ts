@@ -23,6 +23,7 @@ import { createCreate, partitionOfByte } from './create.ts'
 import { createResolveConflict } from './create-conflict.ts'
 import { createLogOnce } from '../telemetry/log-once.ts'
 import { createDispatch } from './dispatch.ts'
+import { createJudgeEligibility } from './eligibility.ts'
 import { createErase } from './erase.ts'
 import { createFind } from './find.ts'
 import type { Gateway } from './gateway.ts'
@@ -66,8 +67,9 @@ export function createVerifications (parts: VerificationsParts): Gateway {
     store, limits, deliveries, observe: createObserver({ metrics, budget, methods, sealer, log }),
     context: { names, methods, retentionMs, limits, singleUseOf: createSingleUse({ adapters, providerCalls }) },
   })
+  const routing = createRoutingContext(adapters, methods)
   const routedWrite = createRoutedWriter({
-    write, providerCalls, messages, routing: createRoutingContext(adapters, methods),
+    write, providerCalls, messages, routing,
     recordSkipped ({ id, appId }, refusal) {
       metrics.countRefused(refusal.cause)
       log.warn({ audit: 'refused', app: appId, verificationId: id, ...refusal }, 'audit')
@@ -123,5 +125,6 @@ export function createVerifications (parts: VerificationsParts): Gateway {
     receive: createReceiveCallback({ dispatch, store, names, ids, adapters, publicUrl, metrics, log, tracing }),
     readReturn: createReadReturn({ store, ids, adapters, providerCalls }),
     providers: () => listProviders(adapters),
+    eligibility: createJudgeEligibility({ adapters, routing, country, store, names, tracing }),
   }
 }

@@ -162,6 +162,10 @@ export function createMemoryGateway (ids: Ids) {
       ],
       health: { breaker: 'closed', errorRate: 0, lastSuccessAt: null, lastFailure: null },
     }],
+    async eligibility (app, request) {
+      note('eligibility', app, request)
+      return [{ method: 'otpless.otp', provider: 'otpless', eligible: true, reason: null }]
+    },
     async resolve () {},
     async notify () {},
     async sweep () { return 0 },

@@ -1,6 +1,6 @@
 import { phoneNumberExample as phoneNumber, verificationIdExample as id } from '../schemas/fields.ts'
-import type { CreateRequest, Evidence, NextRequest } from '../schemas/requests.ts'
-import type { DeliveryView, Liveness, ProviderList, Readiness } from '../schemas/responses.ts'
+import type { CreateRequest, EligibilityQuestion, Evidence, NextRequest } from '../schemas/requests.ts'
+import type { DeliveryView, EligibilityList, Liveness, ProviderList, Readiness } from '../schemas/responses.ts'
 import type { Examples } from './operations.ts'
 
 /** Bodies of `POST /verifications`. Each one works unchanged in the sandbox. */
@@ -139,6 +139,30 @@ export const providers: Examples<ProviderList> = {
           ],
           health: { breaker: 'closed', errorRate: 0, lastSuccessAt: '2026-03-01T11:59:59.000Z', lastFailure: null },
         },
+      ],
+      nextCursor: null,
+    },
+  },
+}
+
+/** Bodies of `POST /eligibility`. */
+export const eligibilityQuestions: Examples<EligibilityQuestion> = {
+  number: { summary: 'A number', value: { phoneNumber } },
+  device: {
+    summary: 'A number and the device of its user',
+    value: { phoneNumber, device: { ip: '203.0.113.7', platform: 'android' } },
+  },
+}
+
+/** Responses of `POST /eligibility`. */
+export const eligibility: Examples<EligibilityList> = {
+  onWifi: {
+    summary: 'The phone is on Wi-Fi, so the silent method cannot serve it',
+    value: {
+      data: [
+        { method: 'truid.phone_check', provider: 'truid', eligible: false, reason: 'not_on_cellular' },
+        { method: 'truecaller.push', provider: 'truecaller', eligible: false, reason: 'recently_tried' },
+        { method: 'otpless.otp', provider: 'otpless', eligible: true, reason: null },
       ],
       nextCursor: null,
     },

@@ -4,6 +4,7 @@ import { assuranceLevels } from '../../core/assurance.ts'
 import { nextReasons } from '../../core/reasons.ts'
 import type { SubmittedEvidence } from '../../verifications/submitted-evidence.ts'
 import type { CreateRequest as CreateVerification } from '../../verifications/create.ts'
+import type { EligibilityRequest } from '../../verifications/eligibility.ts'
 import { Method, phoneNumberExample, stringEnum, verificationIdExample, type Assignable } from './fields.ts'
 
 /** Requests are closed: an unknown property is an error that names it. Responses may grow. */
@@ -138,6 +139,12 @@ export const NextBody = Type.Object({
 export type NextRequest = Static<typeof NextBody>
 
 export const EmptyBody = Type.Object({}, { ...closed, description: 'No members; the body may be absent.' })
+
+export const EligibilityBody = Type.Object({
+  phoneNumber: line(32, { description: 'E.164 with `+`.', examples: [phoneNumberExample] }),
+  device: Type.Optional(Device),
+}, { ...closed, title: 'EligibilityQuestion', description: 'The number, and the device of its user.' })
+export type EligibilityQuestion = Assignable<Static<typeof EligibilityBody>, EligibilityRequest>
 
 export const VerificationParams = Type.Object({
   id: Type.String({ description: 'Id of the verification.', examples: [verificationIdExample] }),

@@ -2,6 +2,8 @@ import { Type, type Static } from 'typebox'
 import { deliveryStatuses, tryErrors } from '../../webhooks/delivery.ts'
 import { apiErrors, type ApiErrorCode } from '../../core/errors.ts'
 import type { EvidenceKind } from '../../core/vocabulary.ts'
+import { ineligibilityReasons } from '../../core/eligibility.ts'
+import type { EligibilityItem as JudgedMethod } from '../../verifications/eligibility.ts'
 import type { ProviderItem as ListedProvider } from '../../verifications/providers.ts'
 import {
   Assurance, bulletList, Method, nullable, Reason, stringEnum, time, verificationIdExample, type Assignable,
@@ -89,6 +91,30 @@ export const ProviderList = Type.Object({
   nextCursor: Type.Null({ description: 'The list is always complete.' }),
 }, { title: 'ProviderList', description: 'The configured providers.' })
 export type ProviderList = Static<typeof ProviderList>
+
+const EligibilityItem = Type.Object({
+  method: Method,
+  provider: Type.String({ description: 'Name of the provider.', examples: ['truid'] }),
+  eligible: Type.Boolean({ description: 'False: an attempt with this method would be skipped, or would not start.' }),
+  reason: nullable(stringEnum(ineligibilityReasons), {
+    description: `Why it is not eligible. Null when it is.\n\n${bulletList([
+      ['country_not_allowed', 'the app may not verify numbers of this country'],
+      ['number_type_not_allowed', 'numbers of this type get no messages'],
+      ['provider_unavailable', 'the provider has failed too often lately'],
+      ['recently_tried', 'the app has used the method for this number too recently'],
+      ['carrier_unsupported', 'the carrier of the number does not support the method'],
+      ['not_on_cellular', 'the device is not on mobile data'],
+      ['app_not_installed', 'the device cannot have the app that the method needs'],
+      ['device_mismatch', 'the method does not work on this device'],
+    ])}`,
+  }),
+}, { title: 'Eligibility', description: 'Whether one method can serve the number.' })
+export type EligibilityItem = Assignable<JudgedMethod, Static<typeof EligibilityItem>>
+export const EligibilityList = Type.Object({
+  data: Type.Array(EligibilityItem, { description: 'Every configured method.' }),
+  nextCursor: Type.Null({ description: 'The list is always complete.' }),
+}, { title: 'EligibilityList', description: 'Whether each configured method can serve the number.' })
+export type EligibilityList = Static<typeof EligibilityList>
 
 const workersCheck = (word: 'stuck' | 'stopped') =>
   stringEnum(['ok', word, 'none'], { description: '`none`: this process runs no jobs.' })
