@@ -36,12 +36,28 @@ export const limits = [
  */
 export const variants = [
   {
-    digits: '81', suffix: '99', scenario: 'evidenceInvalid', providers: ['truid', 'otpless'],
-    meaning: 'tru.ID v0.2 does not accept the code, OTPLESS not the token',
+    digits: '81', suffix: '99', scenario: 'evidenceInvalid', providers: ['truecaller', 'truid', 'otpless'],
+    meaning: 'tru.ID v0.2 does not accept the code, OTPLESS not the token, Truecaller not what its SDK returned',
   },
   {
     digits: '82', suffix: '99', scenario: 'evidenceExpired', providers: ['truecaller', 'truid', 'otpless'],
     meaning: 'the code or token has expired',
+  },
+  {
+    digits: '83', suffix: '99', scenario: 'unverified', providers: ['truecaller'],
+    meaning: '`truecaller.oauth`: the profile says that its number is not verified',
+  },
+  {
+    digits: '84', suffix: '99', scenario: 'noProfile', providers: ['truecaller'],
+    meaning: '`truecaller.oauth`: the token has no profile',
+  },
+  {
+    digits: '85', suffix: '99', scenario: 'operatorTimeout', providers: ['truid'],
+    meaning: 'the operator does not answer tru.ID (`mno_timeout`)',
+  },
+  {
+    digits: '86', suffix: '99', scenario: 'operatorUnclear', providers: ['truid'],
+    meaning: 'the operator\'s answer to tru.ID is invalid (`mno_response_error`)',
   },
   {
     digits: '81', suffix: '98', scenario: 'unusual', providers: ['truecaller', 'truid', 'otpless'],
@@ -49,12 +65,12 @@ export const variants = [
       + 'or spelling; the error of a wrong OTP arrives with the status 200',
   },
   {
-    digits: '81', suffix: '96', scenario: 'startLimited', providers: ['truid', 'otpless'],
-    meaning: 'the start call answers 429',
+    digits: '81', suffix: '96', scenario: 'startLimited', providers: ['truecaller', 'truid', 'otpless'],
+    meaning: 'the start call answers 429; Truecaller: the token call of `truecaller.oauth`',
   },
   {
     digits: '82', suffix: '96', scenario: 'startRefused', providers: ['truecaller', 'truid', 'otpless'],
-    meaning: 'the start call rejects the credentials',
+    meaning: 'the start call rejects the credentials; so does the number call of `truecaller.missed_call`',
   },
   {
     digits: '83', suffix: '96', scenario: 'startHangs', providers: ['truecaller', 'truid', 'otpless'],
@@ -69,8 +85,44 @@ export const variants = [
     meaning: 'the URL is opened by the phone of another number',
   },
   {
+    digits: '83', suffix: '91', scenario: 'redirectUnsupported', providers: ['truid'],
+    meaning: 'the operator does not support the redirects (`mno_redirect_unsupported`)',
+  },
+  {
+    digits: '85', suffix: '91', scenario: 'subscriberUnknown', providers: ['truid'],
+    meaning: 'the operator does not know the number (`mno_user_not_found`)',
+  },
+  {
+    digits: '86', suffix: '91', scenario: 'noData', providers: ['truid'],
+    meaning: 'the operator may not share what it knows (`mno_no_data_available`)',
+  },
+  {
+    digits: '87', suffix: '91', scenario: 'otherAddress', providers: ['truid'],
+    meaning: 'the URL is opened from another address than announced (`ip_mismatch`)',
+  },
+  {
     digits: '81', suffix: '90', scenario: 'dismissed', providers: ['truecaller'],
     meaning: 'the user closes the dialog of `truecaller.web` (`flow_cancelled`)',
+  },
+  {
+    digits: '82', suffix: '90', scenario: 'otherNumber', providers: ['truecaller'],
+    meaning: 'the user wants to use another number (`use_another_number`)',
+  },
+  {
+    digits: '81', suffix: '88', scenario: 'simChanged', providers: ['truid'],
+    meaning: 'verified, and the SIM was changed within the last day',
+  },
+  {
+    digits: '82', suffix: '88', scenario: 'simChangedOddly', providers: ['truid'],
+    meaning: 'verified, and the SIM was changed within 43201 minutes, which the vendor shows but does not list',
+  },
+  {
+    digits: '83', suffix: '88', scenario: 'simUnknown', providers: ['truid'],
+    meaning: 'verified, and the operator says nothing about the SIM',
+  },
+  {
+    digits: '84', suffix: '88', scenario: 'simFails', providers: ['truid'],
+    meaning: 'verified, and the call that asks about the SIM answers 5xx',
   },
 ] as const
 

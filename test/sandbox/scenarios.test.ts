@@ -42,7 +42,7 @@ t.test('the third-last digit limits the last two to one provider', async t => {
 
 t.test('the two digits before choose another outcome of the suffix, with the providers that have it', async t => {
   for (const { digits, suffix, scenario, providers: listed } of variants) {
-    const usual = scenarios.find(row => row.suffix === suffix)?.scenario
+    const usual = scenarios.find(row => row.suffix === suffix)?.scenario ?? 'verified'
     for (const provider of providers) {
       const expected = listed.some(one => one === provider) ? scenario : usual
       t.equal(scenarioOf(`+14155${digits}1${suffix}`, provider), expected, `${provider}, …${digits}1${suffix}`)

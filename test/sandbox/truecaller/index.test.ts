@@ -303,7 +303,7 @@ t.test('a limit to another provider leaves the number to this one', async t => {
 t.test('unknown routes and bad bodies repeat nothing that was sent', async t => {
   const started = await start(t)
   const { url } = started.simulators
-  for (const path of ['/v1/key?appKey=hunter2', '/v1/apps/requests?appKey=hunter2']) {
+  for (const path of ['/v1/keys?appKey=hunter2', '/v1/apps/requests?appKey=hunter2']) {
     const answer = await ask(`${url}${path}`, 'GET')
     t.match(answer, { status: 404, json: { code: 404, message: 'Not Found' } })
     t.notMatch(answer.text, /hunter2/)
