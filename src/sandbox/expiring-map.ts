@@ -23,6 +23,10 @@ export function createExpiringMap<V> (now: () => number, lifetimeMs: number, cap
       dropOld()
     },
 
+    delete (key: string): void {
+      entries.delete(key)
+    },
+
     size: () => entries.size,
   }
 }

@@ -21,6 +21,8 @@ export type SimulatorContext = {
   handsetDelayMs: number
   /** How long "slow" is. */
   slowMs: number
+  /** How long a page that is never answered keeps a browser waiting: then it shows that nothing arrived. */
+  silenceMs: number
   /** Factor on the pauses between tries of a callback. */
   retryScale: number
 }

@@ -25,6 +25,8 @@ export type SimulatorOptions = {
   handsetDelayMs?: number
   /** How long the suffix 93 takes, default 20 000. */
   slowMs?: number
+  /** How long a silent operator keeps a browser waiting, default 15 000. */
+  silenceMs?: number
   /** Factor on the pauses between tries of a callback, default 1. */
   retryScale?: number
   now?: () => number
@@ -77,6 +79,7 @@ export async function startSimulators (options: SimulatorOptions): Promise<Simul
     handset,
     handsetDelayMs: options.handsetDelayMs ?? 1000,
     slowMs: options.slowMs ?? 20_000,
+    silenceMs: options.silenceMs ?? 15_000,
     retryScale: options.retryScale ?? 1,
   }
   const app = createServer(onError)

@@ -95,13 +95,14 @@ export function createCallbackSigner ({ now, form: name }: { now: () => number, 
       addKey()
     },
 
-    async headers (body: string, url: URL): Promise<Record<string, string>> {
+    /** The headers of a callback about a check of this product. */
+    async headers (body: string, url: URL, product = 'phone_check'): Promise<Record<string, string>> {
       const { kid, pair } = currentKey()
       const { privateKey } = await pair
       const created = Math.floor(now() / 1000)
       const headers = {
         date: new Date(now()).toUTCString(),
-        'x-tru-callback': 'phone_check',
+        'x-tru-callback': product,
         digest: (form.digest ?? (text => `SHA-256=${sha256(text).digest('base64')}`))(body),
       }
       const values: Record<string, string> = {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyError, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { ExpiringMap } from '../expiring-map.ts'
 
@@ -12,6 +12,11 @@ const scopes = ['phone_check', 'subscriber_check', 'sim_check', 'coverage', 'oid
 const TokenForm = Type.Object({
   grant_type: Type.String(),
   scope: Type.String({ minLength: 1 }),
+}, { additionalProperties: false })
+
+const RevokeForm = Type.Object({
+  token: Type.String(),
+  token_type_hint: Type.Optional(Type.String()),
 }, { additionalProperties: false })
 
 export type TokenOptions = {
@@ -34,13 +39,13 @@ export const truidToken: FastifyPluginAsyncTypebox<TokenOptions> = async (app, {
   app.setErrorHandler<FastifyError>((error, _request, reply) =>
     reply.code(error.statusCode ?? 500).send({ error: 'invalid_request' }))
 
-  app.post('/oauth2/v1/token', {
-    schema: { body: TokenForm },
-    onRequest: async (request, reply) => {
-      if (request.headers.authorization === credentials) return
-      return reply.code(401).header('www-authenticate', 'Basic').send({ error: 'invalid_client' })
-    },
-  }, async ({ body: { grant_type, scope } }, reply) => {
+  const onRequest = async ({ headers }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> =>
+    headers.authorization === credentials
+      ? undefined
+      : reply.code(401).header('www-authenticate', 'Basic').send({ error: 'invalid_client' })
+
+  app.post('/oauth2/v1/token', { schema: { body: TokenForm }, onRequest }, async ({ body }, reply) => {
+    const { grant_type, scope } = body
     if (grant_type !== 'client_credentials') return reply.code(400).send({ error: 'unsupported_grant_type' })
     const requested = scope.split(' ')
     if (!requested.every(one => scopes.includes(one))) return reply.code(400).send({ error: 'invalid_scope' })
@@ -51,5 +56,10 @@ export const truidToken: FastifyPluginAsyncTypebox<TokenOptions> = async (app, {
     return {
       access_token: accessToken, id_token: idToken, token_type: 'bearer', expires_in: accessTokenSeconds, scope,
     }
+  })
+  /** 200 whether or not the token was valid. */
+  app.post('/oauth2/v1/revoke', { schema: { body: RevokeForm }, onRequest }, async ({ body }, reply) => {
+    tokens.delete(body.token)
+    return reply.send()
   })
 }

@@ -289,7 +289,7 @@ t.test('charge, balance and time of life', async t => {
 
 t.test('unknown routes answer as the vendor does, without the query', async t => {
   const started = await build(t)
-  const paths = ['/phone_check/v0.3/checks', '/oauth2/v1/tokens', '/coverage/v0.1/device_ip', '/sim_check/v0.1/x']
+  const paths = ['/phone_check/v0.3/checks', '/oauth2/v1/tokens', '/coverage/v0.1/devices', '/sim_check/v0.1/x']
   for (const path of paths) {
     for (const method of ['GET', 'POST', 'DELETE']) {
       const answer = await ask(`${started.simulators.url}${path}?client_secret=hunter2`, method)

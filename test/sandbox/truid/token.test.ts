@@ -48,3 +48,20 @@ t.test('the form is what RFC 6749 says', async t => {
   const json = '{"grant_type":"client_credentials","scope":"phone_check"}'
   t.equal((await token(started, json, { 'content-type': 'application/json' })).status, 415)
 })
+t.test('a token that is revoked opens nothing, and an unknown one is revoked, too', async t => {
+  const started = await start(t)
+  const { json: { access_token } } = await token(started, 'grant_type=client_credentials&scope=coverage')
+  const { url } = started.simulators
+  const read = () => ask(`${url}/coverage/v0.1/device_ip`, 'GET', { authorization: `Bearer ${access_token}` })
+  const credentials = `Basic ${Buffer.from('sandbox-truid-client:sandbox-truid-secret').toString('base64')}`
+  const revoke = (form: string, authorization = credentials) => ask(`${url}/oauth2/v1/revoke`, 'POST', {
+    authorization, 'content-type': 'application/x-www-form-urlencoded',
+  }, form)
+  t.equal((await read()).status, 200)
+  t.equal((await revoke(`token=${access_token}`, 'Basic x')).status, 401)
+  t.equal((await read()).status, 200)
+  t.equal((await revoke(`token=${access_token}&token_type_hint=access_token`)).status, 200)
+  t.equal((await read()).status, 401)
+  t.equal((await revoke('token=unknown')).status, 200)
+  t.equal((await revoke('tokens=x')).status, 400)
+})
