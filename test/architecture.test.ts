@@ -137,6 +137,16 @@ t.test('what is loaded only on demand', async t => {
   t.strictSame(readers, ['main.ts'], 'the environment is read in one place')
 })
 
+t.test('a package of packages/ imports its own files, and no package', async t => {
+  const own = globSync('packages/*/src/**/*.ts', { cwd: root })
+  t.ok(own.length > 10)
+  const importsOf = (file: string): string[] => [
+    ...readFileSync(join(root, file), 'utf8').matchAll(/\bfrom '([^']+)'|\bimport\('([^']+)'\)/g),
+  ].map(([, what, dynamic]) => what ?? dynamic ?? '')
+  const isOwn = (what: string): boolean => /^\.\/[\w-]+\.(ts|css)$/.test(what)
+  t.strictSame(own.flatMap(file => importsOf(file).filter(what => !isOwn(what)).map(what => show({ file, what }))), [])
+})
+
 t.test('scripts of the store have no business words', async t => {
   const words = /verified|pending|phone|attempt(?!s)|provider|webhook/i
   t.strictSame(
@@ -148,12 +158,12 @@ t.test('scripts of the store have no business words', async t => {
 })
 
 t.test('no file is over 300 lines, and no line over 120 columns', async t => {
-  const code = globSync('{src,test,bench,scripts}/**/*.ts', { cwd: root }).map(
+  const code = globSync('{src,test,bench,scripts,packages/*/src}/**/*.ts', { cwd: root }).map(
     file => ({ file, lines: readFileSync(join(root, file), 'utf8').split('\n') }),
   )
   t.strictSame(
     code.filter(
-      ({ file, lines }) => file.startsWith('src/') && lines.length > 301,
+      ({ file, lines }) => /^(src|packages)\//.test(file) && lines.length > 301,
     ).map(({ file, lines }) => `${file} ${lines.length - 1}`),
     [],
   )

@@ -3,7 +3,9 @@ import t from 'tap'
 import lock from '../package-lock.json' with { type: 'json' }
 import manifest from '../package.json' with { type: 'json' }
 
-type Locked = { version?: string, engines?: unknown, deprecated?: string, hasInstallScript?: boolean }
+type Locked = {
+  resolved?: string, version?: string, engines?: unknown, deprecated?: string, hasInstallScript?: boolean
+}
 
 /** The oldest release of each line on which `npm ci` prints no warning. */
 const oldestNodes = ['20.19.0', '22.12.0', '24.0.0']

@@ -1,0 +1,72 @@
+/**
+ * What a redirect or a reload must not lose, in the tab's `sessionStorage`: it ends with the tab, and no other tab and
+ * no other site can read it. Where storage is forbidden, everything works but for that.
+ */
+export type Session = {
+  secret: string
+  base: string
+  /** `actionKey` whose URL was opened: it is not opened a second time by itself, such as after the back button. */
+  opened?: string
+  /** What came back by a redirect and is not submitted yet. */
+  returned?: Returned
+}
+
+/** What the gateway adds to `returnUrl`. `error`: a reason. */
+export type Returned = { code: string } | { error: string }
+
+const prefix = 'phone-verification'
+
+export function readSession (id: string): Session | null {
+  const session = parse(storage()?.getItem(`${prefix}:${id}`) ?? null)
+  return session !== null && typeof session['secret'] === 'string' && typeof session['base'] === 'string'
+    ? session as Session
+    : null
+}
+
+/** Id of the verification that this tab works on. */
+export const readCurrent = (): string | null => storage()?.getItem(prefix) ?? null
+
+export function writeSession (id: string, session: Session): void {
+  try {
+    storage()?.setItem(prefix, id)
+    storage()?.setItem(`${prefix}:${id}`, JSON.stringify(session))
+  } catch {
+    // It is full: a reload then needs the attributes.
+  }
+}
+
+export function removeSession (id: string): void {
+  storage()?.removeItem(`${prefix}:${id}`)
+  if (readCurrent() === id) storage()?.removeItem(prefix)
+}
+
+/**
+ * Takes what a redirect has added to the address of this page, and cleans the address: neither a reload nor a bookmark
+ * nor another script shall find the code there. Null: this is no return.
+ */
+export function takeReturn (): { id: string, returned: Returned } | null {
+  const url = new URL(location.href)
+  const [id, code, error] = ['verification', 'code', 'error'].map(name => url.searchParams.get(name))
+  if (!id?.startsWith('ver_') || (!code && !error)) return null
+  // The rest of the query stays as the page wrote it.
+  url.search = url.search.slice(1).split('&').filter(pair => !/^(verification|code|error)=/.test(pair)).join('&')
+  history.replaceState(history.state, '', url)
+  return { id, returned: code ? { code } : { error: error ?? '' } }
+}
+
+function storage (): Storage | null {
+  try {
+    return sessionStorage
+  } catch {
+    return null
+  }
+}
+
+function parse (text: string | null): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text ?? 'null')
+    return typeof value === 'object' && value !== null ? { ...value } : null
+  } catch {
+    return null
+  }
+}
