@@ -2,6 +2,7 @@
 FROM node:24.19.0-bookworm-slim@sha256:a9f5f7c91a432850b2a8a7797adf5eadb6c733ceed61167806cee7ea7fbc29df AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
+COPY packages/element/package.json packages/element/
 # npm installs TypeScript as an optional peer of valibot. Nothing loads it, and it is a fifth of what is installed.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && rm -rf node_modules/typescript node_modules/@typescript node_modules/.bin/tsc
@@ -16,6 +17,7 @@ ENV NODE_ENV=production HOST=0.0.0.0 NODE_COMPILE_CACHE=node_modules/.cache NODE
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./
+COPY packages/element/dist packages/element/dist
 COPY src src
 RUN mkdir -m 1777 node_modules/.cache
 # By number, so that Kubernetes can tell that it is not root.

@@ -25,6 +25,7 @@ import { traceRequests } from './plugins/request-tracing.ts'
 import { createLogOnce } from '../telemetry/log-once.ts'
 import { compileValidator } from './plugins/validation.ts'
 import { callbackRoutes } from './routes/callbacks.ts'
+import { elementRoutes } from './routes/elements.ts'
 import { eligibilityRoutes } from './routes/eligibility.ts'
 import { eventRoutes } from './routes/event-stream.ts'
 import { healthRoutes, metricsRoutes, providerRoutes } from './operations/routes.ts'
@@ -175,6 +176,7 @@ export async function buildServer (parts: ServerParts) {
     await server.register(eligibilityRoutes, { gateway, auth })
     await server.register(webhookRoutes, { deliveries: parts.deliveries, auth })
     await server.register(callbackRoutes, { gateway, limits })
+    await server.register(elementRoutes)
   }
   await server.register(providerRoutes, { gateway, auth })
   await server.register(healthRoutes, { health })

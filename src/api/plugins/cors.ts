@@ -13,8 +13,9 @@ declare module 'fastify' {
 
 /** `traceparent`, `tracestate` and `baggage`: tracing libraries of pages add them to every request. */
 const requestHeaders = 'authorization, content-type, last-event-id, x-request-id, traceparent, tracestate, baggage'
+/** `date`: `availableAt` is compared with the gateway's clock, not with the device's. */
 const responseHeaders = 'x-request-id, retry-after, ratelimit, ratelimit-policy, ratelimit-limit, ratelimit-remaining, '
-  + 'ratelimit-reset'
+  + 'ratelimit-reset, date'
 const preflightSeconds = 600
 
 /** Sets the CORS headers of a response. Run it before anything refuses the request: pages must read refusals, too. */
