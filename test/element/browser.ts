@@ -1,0 +1,145 @@
+import { readFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
+import type { Test } from 'tap'
+import { findExecutable } from '../../scripts/install.ts'
+import type { App } from '../../src/apps/apps.ts'
+import { startGateway, testApps, type TestGateway } from '../helpers/gateway.ts'
+
+type Teardown = { teardown (run: () => unknown): void }
+
+const executablePath = await findExecutable(['chromium', 'chromium-browser', 'google-chrome'])
+/** For `skip` of a test. */
+export const withoutBrowser = executablePath === null ? 'Chromium is not on the PATH' : false
+
+const screenshots = join(import.meta.dirname, '../../.data/screenshots')
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** What a page saw: type of the event, status, reason. */
+export type Seen = { type: string, status: string | null, reason: string | null }
+
+const html = (gateway: string, attributes: Record<string, string>): string => `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Shop</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/page.css">
+<script type="module" src="/page.js"></script>
+<script type="module" src="${gateway}/elements/phone-verification.js"></script>
+<main>
+<h1>Shop</h1>
+<phone-verification${Object.entries(attributes).map(([name, value]) => ` ${name}="${value}"`).join('')}>
+</phone-verification>
+</main>
+</html>
+`
+const css = `:root { color-scheme: light dark }
+body { font: 1rem/1.5 system-ui, sans-serif; margin: 2rem; color: light-dark(#16181b, #eceef0) }
+body { background: light-dark(#fff, #14171a) }`
+
+/** Remembers the element's events, and what the page's policy has blocked, over all pages of the tab. */
+const script = `
+window.blocked = []
+document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+  blocked.push(violatedDirective + ' ' + blockedURI)
+})
+const seen = JSON.parse(sessionStorage.getItem('seen') ?? '[]')
+for (const type of ['change', 'verified', 'failed', 'unavailable', 'before-open', 'token-needed']) {
+  document.addEventListener(type, ({ detail }) => {
+    seen.push({ type, status: detail.status ?? null, reason: detail.reason ?? null })
+    sessionStorage.setItem('seen', JSON.stringify(seen))
+  })
+}
+`
+
+/** The page's own policy: nothing inline, nothing evaluated, no HTML from texts. */
+const policyOf = (gateway: string): string => [
+  'default-src \'none\'', `script-src 'self' ${gateway}`, 'style-src \'self\'', 'img-src data:',
+  `connect-src ${gateway}`, 'base-uri \'none\'', 'require-trusted-types-for \'script\'', 'trusted-types \'none\'',
+].join('; ')
+
+export type Shop = {
+  gateway: TestGateway
+  /** Origin of the pages, which is not the gateway's. */
+  origin: string
+  returnUrl: string
+  /** Opens a tab with its own storage. */
+  open (options?: BrowserContextOptions): Promise<{ context: BrowserContext, page: Page }>
+  /** The address of a page with an element for this verification. `attributes` are further ones. */
+  pageOf (created: Record<string, unknown>, attributes?: Record<string, string>): string
+  /** Creates a verification and opens its page. */
+  begin (page: Page, body: object, attributes?: Record<string, string>): Promise<Record<string, any>>
+}
+
+/** One gateway with simulators, one browser, and a shop's pages on an origin of their own. */
+export async function startShop (t: Teardown): Promise<Shop> {
+  const pages = new Map<string, Record<string, string>>()
+  let gatewayUrl = ''
+  const answer = ({ url = '' }: IncomingMessage): [type: string, body: string] => {
+    const { pathname } = new URL(url, 'http://shop')
+    if (pathname === '/page.css') return ['text/css', css]
+    if (pathname === '/page.js') return ['text/javascript', script]
+    return ['text/html', html(gatewayUrl, pages.get(pathname) ?? {})]
+  }
+  const server = createServer((request, response) => {
+    const [type, body] = answer(request)
+    response.setHeader('content-security-policy', policyOf(gatewayUrl))
+    response.setHeader('content-type', `${type}; charset=utf-8`).end(body)
+  }).listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  t.teardown(() => server.close())
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const returnUrl = `${origin}/verified`
+
+  const browser: Browser = await chromium.launch({ executablePath: executablePath ?? '', args: ['--no-sandbox'] })
+  t.teardown(() => browser.close())
+  const apps: App[] = testApps.map(app =>
+    app.id === 'shop' ? { ...app, allowedOrigins: [origin], allowedReturnUrls: [returnUrl] } : app)
+  const gateway = await startGateway(t, { apps })
+  gatewayUrl = gateway.url
+
+  const shop: Shop = {
+    gateway, origin, returnUrl,
+    async open (options = {}) {
+      const context = await browser.newContext({ locale: 'en', reducedMotion: 'reduce', ...options })
+      context.setDefaultTimeout(20_000)
+      t.teardown(() => context.close())
+      return { context, page: await context.newPage() }
+    },
+    pageOf ({ id, clientSecret }, attributes = {}) {
+      pages.set(`/buy/${id}`, { verification: String(id), 'client-secret': String(clientSecret), ...attributes })
+      return `${origin}/buy/${id}`
+    },
+    async begin (page, body, attributes) {
+      const created = await gateway.shop.create({ returnUrl, ...body })
+      if (created.status !== 201) throw new Error(`create: ${JSON.stringify(created.body)}`)
+      await page.goto(shop.pageOf(created.body, attributes), { waitUntil: 'commit' })
+      return created.body
+    },
+  }
+  return shop
+}
+
+export const eventsOf = async (page: Page): Promise<Seen[]> =>
+  JSON.parse(await page.evaluate<string>('sessionStorage.getItem("seen") ?? "[]"'))
+
+/** Fails for every rule of WCAG 2.2 A and AA that the page breaks, and for what its policy had to block. */
+export async function checkPage (t: Test, page: Page, name: string): Promise<void> {
+  await page.evaluate(axe)
+  const violations = await page.evaluate<unknown[]>(`axe.run(document, {
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+  }).then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html, any }) => html
+    + ' ' + any.map(({ message }) => message).join()).join()))`)
+  t.strictSame(violations, [], `${name}: accessible`)
+  t.strictSame(await page.evaluate('window.blocked'), [], `${name}: nothing was blocked`)
+}
+
+export async function screenshot (page: Page, name: string): Promise<void> {
+  await mkdir(screenshots, { recursive: true })
+  await page.screenshot({ path: join(screenshots, `${name}.png`) })
+}
