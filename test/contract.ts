@@ -43,9 +43,13 @@ export type Contract = {
   bad: {
     name: string, evidence?: Json, vendor?: (call: Call) => Answer | null, repeated?: boolean, ends: Partial<Ending>,
   }[]
-  /** The ending of a 4xx of the start or the result call (with `{}` as body), where it is not a bad response. */
+  /**
+   * The ending of a 4xx of the start or the result call (with `{}` as body), where it is not a bad response. `state`:
+   * that of the attempt, where an earlier `resolve` has changed it.
+   */
   refusals: {
     call: (call: Call) => boolean, phase: 'start' | 'resolve', ends: (status: number) => Partial<Ending> | null,
+    state?: Json,
   }[]
   callbacks?: { callback: Partial<Callback>, received: Received | Refused | null }[]
   /** Callbacks carry a signature over the body: an altered one is refused. This signs a body as the vendor does. */
@@ -201,9 +205,10 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
 
   const { state, id: providerId } = await adapter.start(attempt)
   const run = (
-    phase: 'start' | 'resolve', { evidence = promised.good.evidence, repeated = false, by = adapter } = {},
+    phase: 'start' | 'resolve',
+    { evidence = promised.good.evidence, repeated = false, by = adapter, known = state } = {},
   ) => endingOf(
-    phase === 'start' ? by.start(attempt) : by.resolve({ ...attempt, state }, evidence, { repeated }),
+    phase === 'start' ? by.start(attempt) : by.resolve({ ...attempt, state: known }, evidence, { repeated }),
     error => errors.push(error),
   )
   const talks = { start: false, resolve: false }
@@ -343,7 +348,7 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
     vendor.answer = normally
   })
 
-  for (const { call: isSwept, phase, ends } of promised.refusals) {
+  for (const { call: isSwept, phase, ends, state: known = state } of promised.refusals) {
     await t.test(`every status of the vendor has its meaning: ${phase}`, async t => {
       const broken: unknown[] = []
       for (let status = 100; status < 600; status++) {
@@ -352,7 +357,7 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
         const expected = status === 429
           ? { failed: 'rate_limited_by_provider', retryable: true }
           : status >= 500 ? { failed: 'provider_error', retryable: true } : refusal ?? badResponse
-        const ending = await run(phase, { by: open() })
+        const ending = await run(phase, { by: open(), known })
         if (!isDeepStrictEqual({ ...ending, ...expected }, ending)) broken.push({ status, expected, ending })
       }
       t.same(broken, [])
@@ -363,7 +368,8 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
       vendor.answer = call => isSwept(call) ? 'hang' : normally(call)
       const startedAt = performance.now()
       t.same(
-        await run(phase, { by: open(openIo(t, { timeoutMs: 100 })) }), { failed: 'provider_timeout', retryable: true },
+        await run(phase, { by: open(openIo(t, { timeoutMs: 100 })), known }),
+        { failed: 'provider_timeout', retryable: true },
       )
       t.ok(performance.now() - startedAt < 1000)
       vendor.answer = normally
