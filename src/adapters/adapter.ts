@@ -163,6 +163,8 @@ export type Adapter = {
    * or no answer within a second, counts as null.
    */
   canServe? (question: EligibilityQuestion): Promise<EligibilityReason | null>
+  /** `canServe` sends no request: it is not a call to the provider. */
+  judgesLocally?: boolean
   /**
    * Begins an attempt. Throws `ProviderError`, also for a documented "not for this number": then with its reason, not
    * retryable.

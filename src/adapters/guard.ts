@@ -90,7 +90,7 @@ const succeeded: CallOutcome = { result: 'ok', reason: null, blame: 'none' }
  */
 export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapter {
   const { now, tracing, metrics, log, health = createProviderHealth({ now }) } = parts
-  const { provider, methods, canServe, resend, cancel } = adapter
+  const { provider, methods, canServe, judgesLocally = false, resend, cancel } = adapter
   const healths = callsOf(adapter).map(call => ({ call, health: health.of(provider, call) }))
 
   async function guard<T> (
@@ -136,7 +136,7 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
 
   return {
     ...adapter,
-    ...canServe === undefined ? {} : {
+    ...canServe === undefined || judgesLocally ? {} : {
       canServe: (question: EligibilityQuestion, subject: Subject) =>
         guard({ call: 'eligibility', method: question.method, subject }, () => canServe(question)).catch(() => null),
     },

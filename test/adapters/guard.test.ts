@@ -232,6 +232,13 @@ t.test('a method can serve a number unless the provider gives a reason; no answe
   t.strictSame(guarded.health().breakers.map(({ call }) => call), ['start', 'resolve'])
 })
 
+t.test('what an adapter answers without a request is not a call', async t => {
+  const { guarded, calls, spans } = setUp({ canServe: async () => 'carrier_unsupported', judgesLocally: true })
+  const question = { method: 'acme.otp', phoneNumber: '+14155550100', device: {} }
+  t.equal(await guarded.canServe?.(question, subject), 'carrier_unsupported')
+  t.strictSame([calls, spans], [[], []])
+})
+
 t.test('a provider that does not say what it can serve is not asked for a while', async t => {
   const { guarded, calls, clock } = setUp({ canServe: failing('provider_error') })
   const question = { method: 'acme.otp', phoneNumber: '+14155550100', device: {} }
