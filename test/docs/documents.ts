@@ -4,6 +4,10 @@ import { join } from 'node:path'
 export const root = join(import.meta.dirname, '../..')
 export const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
+/** The code of a provider's folder. */
+export const sourcesOf = (provider: string): string =>
+  globSync(`src/adapters/${provider}/*.ts`, { cwd: root }).sort().map(read).join('\n')
+
 /** Every Markdown file of the repository, as a path below its root. */
 export const documents = globSync('**/*.md', {
   cwd: root, exclude: name => ['node_modules', '.git', '.tap', '.data'].includes(name),

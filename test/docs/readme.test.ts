@@ -5,7 +5,7 @@ import { NextAction } from '../../src/api/schemas/verification.ts'
 import { limits, reasonExamples, scenarios, variants } from '../../src/sandbox/scenarios.ts'
 import { findExecutable } from '../../scripts/install.ts'
 import { keys, startGateway } from '../helpers/gateway.ts'
-import { read, rowsOf, sectionOf } from './documents.ts'
+import { read, rowsOf, sectionOf, sourcesOf } from './documents.ts'
 
 const readme = read('README.md')
 
@@ -48,7 +48,7 @@ t.test('every type of next action that a method uses is described for front ends
   const shown = sectionOf(readme, '## Integrate it')
   for (const type of rows) t.ok(shown.includes(type), `README: ${type}`)
   const used = providers.flatMap(({ provider }) =>
-    [...read(`src/adapters/${provider}/index.ts`).matchAll(/nextActions: \['(\w+)'\]/g)].map(([, type = '']) => type))
+    [...sourcesOf(provider).matchAll(/nextActions: \['(\w+)'\]/g)].map(([, type = '']) => type))
   t.strictSame(rows.sort(), [...new Set(['wait', ...used])].map(type => `\`${type}\``).sort())
 })
 

@@ -1,36 +1,44 @@
 import { Type } from 'typebox'
-import { digitsOf } from '../../phone.ts'
-import {
-  refusal, reportedStatus, type Adapter, type AdapterIo, type AttemptContext, type Http, type Method, type Outcome,
-  type Provider, type Received, type Settings, type Started,
-} from '../adapter.ts'
+import type { Adapter, AdapterIo, AttemptContext, Provider, Received, Settings } from '../adapter.ts'
 import { credential, flag, readCredential, readOrigin, secret, setting } from '../settings.ts'
-import { ProviderError } from '../../core/errors.ts'
-import type { Json } from '../../core/vocabulary.ts'
 import { isOneOf, readCallbackKeys } from './callback-keys.ts'
-import {
-  isProfileUrl, readCallback, readGrant, readProfile, readPushAnswer, statusOf, type CallbackMessage,
-} from './wire.ts'
+import { provider, type Flow } from './flow.ts'
+import { createMissedCall } from './missed-call.ts'
+import { createOauth } from './oauth.ts'
+import { createPayload } from './payload.ts'
+import { createPush } from './push.ts'
+import { createWeb } from './web.ts'
+import { readCallback, type CallbackMessage } from './wire.ts'
 
-// https://docs.truecaller.com/truecaller-sdk/mobile-websites, https://github.com/truecaller/web-login (push, 2017)
-const provider = 'truecaller'
+// https://docs.truecaller.com/truecaller-sdk; each method links its own pages
 const defaultApiUrl = 'https://api4.truecaller.com'
 const defaultProfileUrl = 'https://profile4.truecaller.com'
-const defaultProfileHosts = 'profile4.truecaller.com,profile4-noneu.truecaller.com'
+const defaultProfileHosts = 'profile4.truecaller.com,profile4-noneu.truecaller.com,profile4-eu.truecaller.com'
+const defaultOauthUrl = 'https://oauth-account-noneu.truecaller.com'
+const defaultOtpUrl = 'https://sdk-otp-verification-noneu.truecaller.com'
 const defaultPartnerName = 'Verigate'
-const deepLink = 'truecallersdk://truesdk/web_verify'
-const languages = ['en', 'hi', 'mr', 'te', 'ml', 'ur', 'pa', 'ta', 'bn', 'kn', 'sw', 'ar']
 
 const settings = Type.Object({
-  TRUECALLER_APP_KEY: credential('App key of the Truecaller developer portal. Turns the provider on.'),
+  TRUECALLER_APP_KEY: credential(
+    'App key of the Truecaller developer portal. Turns on push, web, payload and missed call.',
+  ),
+  TRUECALLER_OAUTH_CLIENT_ID: credential(
+    'Client id of the OAuth SDK (public). Turns on `truecaller.oauth`, and the missed call of that SDK.',
+  ),
   TRUECALLER_PARTNER_NAME: setting(`Name that the Truecaller dialog shows (${defaultPartnerName}).`),
-  TRUECALLER_API_URL: setting(`Origin of the push API (${defaultApiUrl}).`),
+  TRUECALLER_PACKAGE_NAME: setting(
+    'Package name of the app with the legacy SDK, or several separated by commas. A payload must then have been made '
+      + 'for one of them (any app).',
+  ),
+  TRUECALLER_API_URL: setting(`Origin of the push API and of the signing keys (${defaultApiUrl}).`),
   TRUECALLER_PROFILE_URL: setting(
     `Origin from which profiles are read when a callback names none (${defaultProfileUrl}).`,
   ),
   TRUECALLER_PROFILE_HOSTS: setting(
     `Comma-separated hosts that a callback may name for the profile (${defaultProfileHosts}).`,
   ),
+  TRUECALLER_OAUTH_URL: setting(`Origin of the OAuth SDK's tokens and users (${defaultOauthUrl}).`),
+  TRUECALLER_OTP_URL: setting(`Origin that knows the tokens of missed calls (${defaultOtpUrl}).`),
   TRUECALLER_CALLBACK_KEY: secret(
     'Secret `{key}` of the registered callback URL (22 to 128 URL-safe characters), or several separated by commas '
       + 'while it is replaced. Callbacks without one of them change nothing. Required with `TRUECALLER_APP_KEY`.',
@@ -40,163 +48,73 @@ const settings = Type.Object({
   ),
 })
 
-const link = Type.String({ pattern: '^https://[^\\s]+$', maxLength: 1024 })
-const color = Type.String({ pattern: '^#[0-9a-fA-F]{6}$' })
-/** The documented appearance parameters of the deep link, in their order. */
-const look = Type.Object({
-  lang: Type.Optional(Type.Enum(languages)),
-  privacyUrl: Type.Optional(link),
-  termsUrl: Type.Optional(link),
-  loginPrefix: Type.Optional(Type.Enum([
-    'getstarted', 'continue', 'placeorder', 'completepurchase', 'checkout', 'completebooking', 'proceedwithbooking',
-    'continuewith',
-    'getdetails', 'viewmore', 'continuereading', 'proceed', 'newupdates', 'getupdates', 'subscribe',
-    'subscribeforupdates',
-  ])),
-  loginSuffix: Type.Optional(Type.Enum(['login', 'signup', 'loginsignup', 'register', 'signin', 'verifymobile'])),
-  ctaPrefix: Type.Optional(Type.Enum(['use', 'continuewith', 'proceedwith'])),
-  ctaColor: Type.Optional(color),
-  ctaTextColor: Type.Optional(color),
-  btnShape: Type.Optional(Type.Enum(['round', 'rect'])),
-  skipOption: Type.Optional(Type.Enum(['useanothernum', 'useanothermethod', 'manualdetails', 'later'])),
-  ttl: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 3_600_000, description: 'Milliseconds. Less than 8000 counts as 8000.' }),
-  ),
-}, { additionalProperties: false })
-const defaultLook = { loginPrefix: 'continue', loginSuffix: 'verifymobile', ctaPrefix: 'continuewith' }
-
-/**
- * The dialog does not say for which web page the user approves, so an attacker can have a victim approve the attacker's
- * verification.
- */
-const assurance = { possession: 'account', binding: 'none', restricted: false } as const
-
-const push: Method = {
-  needsPhoneNumber: true,
-  evidence: [],
-  nextActions: ['approveOnDevice'],
-  assurance,
-  timeoutMs: 120_000,
-  options: Type.Object({}, { additionalProperties: false }),
-  isRepeatable: false,
-  sendsMessage: true,
-  defaultRank: 2,
-  // The documentation demands five minutes between two requests for a user.
-  oncePerNumberMs: 300_000,
-  maxPerNumberPerDay: 5,
-  // The callback has our `state` if Truecaller returns it, and the id of the request in any case.
-  isFoundByProviderId: true,
-}
-const web: Method = {
-  needsPhoneNumber: false,
-  evidence: [],
-  nextActions: ['openDeepLink'],
-  assurance,
-  timeoutMs: 120_000,
-  options: look,
-  isRepeatable: true,
-  sendsMessage: false,
-  startsLocally: true,
-  defaultRank: 4,
-}
-
 export const truecaller: Provider<typeof settings> = { provider, settings, open }
 
-type Options = ReturnType<typeof readSettings>
+const readOptional = (name: string, value: string | undefined): string | null =>
+  value ? readCredential(name, value) : null
 
 function readSettings (env: Settings, { allowInsecure }: AdapterIo) {
-  const appKey = readCredential('TRUECALLER_APP_KEY', env.TRUECALLER_APP_KEY)
-  const profileUrl = readOrigin(
-    'TRUECALLER_PROFILE_URL', env.TRUECALLER_PROFILE_URL || defaultProfileUrl, allowInsecure,
-  )
+  const origin = (name: string, otherwise: string): string => readOrigin(name, env[name] || otherwise, allowInsecure)
+  const profileUrl = origin('TRUECALLER_PROFILE_URL', defaultProfileUrl)
   const hosts = env.TRUECALLER_PROFILE_HOSTS || defaultProfileHosts
   return {
-    appKey,
-    callbackKeys: readCallbackKeys(env, allowInsecure),
+    appKey: readOptional('TRUECALLER_APP_KEY', env.TRUECALLER_APP_KEY),
+    clientId: readOptional('TRUECALLER_OAUTH_CLIENT_ID', env.TRUECALLER_OAUTH_CLIENT_ID),
     partnerName: env.TRUECALLER_PARTNER_NAME || defaultPartnerName,
-    apiUrl: readOrigin('TRUECALLER_API_URL', env.TRUECALLER_API_URL || defaultApiUrl, allowInsecure),
+    packageNames: readPackageNames('TRUECALLER_PACKAGE_NAME', env.TRUECALLER_PACKAGE_NAME),
+    apiUrl: origin('TRUECALLER_API_URL', defaultApiUrl),
+    oauthUrl: origin('TRUECALLER_OAUTH_URL', defaultOauthUrl),
+    otpUrl: origin('TRUECALLER_OTP_URL', defaultOtpUrl),
     profileUrl,
     profileHosts: readHosts('TRUECALLER_PROFILE_HOSTS', hosts, allowInsecure).add(new URL(profileUrl).host),
+    allowInsecure,
   }
 }
 
 function open (env: Settings, io: AdapterIo): Adapter | null {
-  if (!env.TRUECALLER_APP_KEY) return null
+  if (!env.TRUECALLER_APP_KEY && !env.TRUECALLER_OAUTH_CLIENT_ID) return null
   const options = readSettings(env, io)
-  const http = io.openHttp(provider, [new URL(options.apiUrl).host, ...options.profileHosts])
-  const startPush = createPush(options, http)
-  const startWeb = createWeb(options)
-  const fetchProfile = createProfile(options, http, io.allowInsecure)
+  const flows = openFlows(options, io)
+  const flowOf = ({ method }: Pick<AttemptContext, 'method'>): Flow => {
+    const flow = flows.get(method)
+    if (flow === undefined) throw new Error('a method that is off')
+    return flow
+  }
   return {
     provider,
-    methods: { 'truecaller.push': push, 'truecaller.web': web },
-    start: async attempt => attempt.method === 'truecaller.push' ? startPush(attempt) : startWeb(attempt),
-    acceptsAnySender: options.callbackKeys.length === 0,
-    receive: ({ key, body }) => options.callbackKeys.length === 0 || isOneOf(key ?? '', options.callbackKeys)
-      ? receive(body)
-      : { type: 'refused', cause: 'key_missing' },
-    /** The documentation does not say whether a token is bound to this partner or to the user of the attempt. */
-    singleUse: (_attempt, evidence) => readGrant(evidence)?.accessToken ?? null,
-    resolve: fetchProfile,
+    methods: Object.fromEntries([...flows].map(([name, { method }]) => [name, method])),
+    judgesLocally: true,
+    canServe: async question => await flowOf(question).canServe?.(question) ?? null,
+    start: async attempt => flowOf(attempt).start(attempt),
+    singleUse: (attempt, evidence) => flowOf(attempt).singleUse(evidence),
+    resolve: (attempt, evidence, call) => flowOf(attempt).resolve(attempt, evidence, call),
+    // Only push and web have callbacks.
+    ...options.appKey === null ? {} : createReceiver(readCallbackKeys(env, io.allowInsecure)),
   }
 }
 
-function createPush ({ appKey, apiUrl }: Options, http: Http) {
-  return async ({ phoneNumber, callbackKey }: AttemptContext): Promise<Started> => {
-    if (phoneNumber === null) throw new Error('truecaller.push needs a phone number')
-    const call = 'push request'
-    const { status, body } = await http({
-      method: 'POST',
-      url: `${apiUrl}/v1/apps/requests`,
-      call,
-      headers: { appKey, 'content-type': 'application/json', 'cache-control': 'no-cache' },
-      body: JSON.stringify({ phoneNumber: Number(digitsOf(phoneNumber)), state: callbackKey }),
-    })
-    const answer = readPushAnswer(status, body)
-    if (typeof answer === 'string') throw refusal(provider, call, answer, status)
-    return {
-      state: null, action: { type: 'approveOnDevice', app: 'truecaller' }, id: answer.requestId, isIdOptional: true,
-    }
+/** Each credential enables the methods that work with it. The two are not interchangeable at Truecaller. */
+function openFlows (options: ReturnType<typeof readSettings>, io: AdapterIo): ReadonlyMap<string, Flow> {
+  const { appKey, clientId, apiUrl, oauthUrl, otpUrl, profileHosts } = options
+  const http = io.openHttp(provider, [...[apiUrl, oauthUrl, otpUrl].map(url => new URL(url).host), ...profileHosts])
+  const parts = { http, now: io.now }
+  const flows = new Map<string, Flow>()
+  if (appKey !== null) {
+    flows.set('truecaller.push', createPush({ ...options, appKey }, parts))
+    flows.set('truecaller.web', createWeb({ ...options, appKey }, parts))
+    flows.set('truecaller.payload', createPayload({ ...options, appKey }, parts))
   }
+  if (clientId !== null) flows.set('truecaller.oauth', createOauth({ clientId, oauthUrl }, parts))
+  flows.set('truecaller.missed_call', createMissedCall(options, parts))
+  return flows
 }
 
-function createWeb ({ appKey, partnerName }: Options) {
-  const partner = writeQuery([['partnerKey', appKey], ['partnerName', partnerName]])
-  const defaultLooks = new Map<string, string>()
-
-  return ({ callbackKey: requestNonce, locale, options }: AttemptContext): Started => {
-    const language = locale?.split(/[-_]/)[0]?.toLowerCase() ?? ''
-    const lang = languages.includes(language) ? language : 'en'
-    // Few apps set options, so the default appearance of each language is kept.
-    const isDefault = Object.keys(options).length === 0
-    const appearance = isDefault ? defaultLooks.get(lang) ?? writeLook({ lang }) : writeLook({ lang, ...options })
-    if (isDefault) defaultLooks.set(lang, appearance)
-    const url = `${deepLink}?type=btmsheet&requestNonce=${requestNonce}&${partner}&${appearance}`
-    return { state: null, action: { type: 'openDeepLink', url, platforms: ['android'], notOpenedAfterMs: 600 } }
-  }
-}
-
-/** What a profile host answers to a token that it does not accept, beside 401 for one that has expired. */
-const invalidToken = [400, 403, 404, 410, 422]
-
-function createProfile ({ profileUrl, profileHosts }: Options, http: Http, allowInsecure: boolean) {
-  return async ({ phoneNumber }: AttemptContext, evidence: Json): Promise<Outcome> => {
-    const grant = readGrant(evidence)
-    const url = grant?.endpoint ?? `${profileUrl}/v1/default`
-    if (grant === null || !isProfileUrl(url, profileHosts, allowInsecure)) {
-      return { verdict: 'denied', reason: 'evidence_invalid' }
-    }
-    const call = 'profile'
-    const headers = { authorization: `Bearer ${grant.accessToken}`, 'cache-control': 'no-cache' }
-    const { status, body } = await http({ method: 'GET', url, call, headers })
-    const meant = statusOf(status, body)
-    if (meant === 401) return { verdict: 'denied', reason: 'evidence_expired' }
-    if (invalidToken.includes(meant)) return { verdict: 'denied', reason: 'evidence_invalid' }
-    if (meant === 429) throw refusal(provider, call, 'rate_limited_by_provider', status)
-    if (meant >= 500) throw new ProviderError(provider, call, 'provider_error', { retryable: true, status })
-    const profile = meant < 300 ? readProfile(body, phoneNumber) : null
-    if (profile === null) throw refusal(provider, call, 'provider_bad_response', reportedStatus({ status, body }))
-    return { verdict: 'proven', ...profile }
+function createReceiver (callbackKeys: readonly string[]): Pick<Adapter, 'receive' | 'acceptsAnySender'> {
+  const acceptsAnySender = callbackKeys.length === 0
+  return {
+    acceptsAnySender,
+    receive: ({ key, body }) =>
+      acceptsAnySender || isOneOf(key ?? '', callbackKeys) ? receive(body) : { type: 'refused', cause: 'key_missing' },
   }
 }
 
@@ -220,16 +138,6 @@ function ownerOf ({ state, requestId }: CallbackMessage): { key: string } | { pr
   return requestId === null ? null : { providerId: requestId }
 }
 
-const writeQuery = (pairs: (readonly [name: string, value: unknown])[]): string =>
-  pairs.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join('&')
-
-function writeLook (options: Record<string, unknown>): string {
-  const chosen: Record<string, unknown> = { ...defaultLook, ...options }
-  return writeQuery(
-    Object.keys(look.properties).filter(name => chosen[name] !== undefined).map(name => [name, chosen[name]] as const),
-  )
-}
-
 function readHosts (name: string, text: string, allowInsecure: boolean): Set<string> {
   const hosts = text.split(',').map(host => host.trim())
   for (const host of hosts) {
@@ -238,4 +146,10 @@ function readHosts (name: string, text: string, allowInsecure: boolean): Set<str
     if (!isHost) throw new Error(`${name} must be host names, separated by commas`)
   }
   return new Set(hosts)
+}
+
+function readPackageNames (name: string, text: string | undefined): string[] {
+  const names = text ? text.split(',').map(packageName => packageName.trim()) : []
+  if (names.every(packageName => /^[A-Za-z][\w.-]{0,254}$/.test(packageName))) return names
+  throw new Error(`${name} must be a package name such as com.example.app, or several separated by commas`)
 }

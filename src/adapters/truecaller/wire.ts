@@ -2,6 +2,7 @@ import { findPhoneNumber } from '../../phone.ts'
 import type { Reason } from '../../core/reasons.ts'
 import type { Profile } from '../../core/vocabulary.ts'
 import { membersOf, readList, readNumber, readString, readText, type Members } from '../message.ts'
+import { toProfile } from './profile.ts'
 
 // https://docs.truecaller.com/truecaller-sdk (mobile websites), and the web sign-up API of 2017
 // (github.com/truecaller/web-login)
@@ -92,14 +93,15 @@ export function readProfile (
   const { phoneNumbers } = members
   const phoneNumber = Array.isArray(phoneNumbers) ? findPhoneNumber(phoneNumbers, expected) : null
   if (phoneNumber === null) return null
-  const profile = toProfile(members)
-  return Object.keys(profile).length === 0 ? { phoneNumber } : { phoneNumber, profile }
+  const profile = readParts(members)
+  return profile === undefined ? { phoneNumber } : { phoneNumber, profile }
 }
 
-function toProfile (from: Members): Profile {
+function readParts (from: Members): Profile | undefined {
   // Plural today, singular in 2017.
   const online = { ...membersOf(from.onlineIdentity), ...membersOf(from.onlineIdentities) }
-  const profile: Profile = readTexts({
+  return toProfile({
+    name: membersOf(from.name),
     email: online.email,
     gender: from.gender,
     avatarUrl: from.avatarUrl,
@@ -107,25 +109,7 @@ function toProfile (from: Members): Profile {
     jobTitle: from.jobTitle,
     about: from.aboutMe,
     url: online.url,
-  }, ['email', 'gender', 'avatarUrl', 'company', 'jobTitle', 'about', 'url'])
-  const name = readTexts(membersOf(from.name), ['first', 'last'])
-  const addresses = readList(from.addresses, 10)
-    .map(address => readTexts(membersOf(address), ['countryCode', 'city', 'street', 'zipcode']))
-    .filter(address => Object.keys(address).length > 0)
-  const badges = readList(from.badges, 10).map(badge => readText(badge, maxText)).filter(badge => badge !== null)
-  if (Object.keys(name).length > 0) profile.name = name
-  if (addresses.length > 0) profile.addresses = addresses
-  if (badges.length > 0) profile.badges = badges
-  return profile
-}
-
-const maxText = 1024
-
-function readTexts<Name extends string> (from: Members, names: readonly Name[]): { [name in Name]?: string } {
-  const texts: { [name in Name]?: string } = {}
-  for (const name of names) {
-    const text = readText(from[name], maxText)
-    if (text !== null) texts[name] = text
-  }
-  return texts
+    addresses: readList(from.addresses, 10).map(membersOf),
+    badges: from.badges,
+  })
 }

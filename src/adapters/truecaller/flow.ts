@@ -1,0 +1,38 @@
+import { ProviderError } from '../../core/errors.ts'
+import type { Reason } from '../../core/reasons.ts'
+import type { Json } from '../../core/vocabulary.ts'
+import {
+  deny, refusal, reportedStatus, type Adapter, type AttemptContext, type Http, type Method, type Outcome,
+  type ProviderAnswer, type Started,
+} from '../adapter.ts'
+import { statusOf } from './wire.ts'
+
+export const provider = 'truecaller'
+
+/** One method: what `Adapter` says of its attempts. */
+export type Flow = Pick<Adapter, 'canServe' | 'resolve'> & {
+  method: Method
+  start (attempt: AttemptContext): Started | Promise<Started>
+  /** See `Adapter.singleUse`. */
+  singleUse (evidence: Json): string | null
+}
+
+export type FlowParts = { http: Http, now: () => number }
+
+export const invalid: Outcome = { verdict: 'denied', reason: 'evidence_invalid' }
+
+/**
+ * The outcome of an answer that is a refusal; null when it is none. `meanings`: what the documented statuses of this
+ * call mean. Throws `ProviderError` for every other one, and where the reason is the provider's fault.
+ */
+export function readRefusal (
+  call: string, answer: ProviderAnswer, meanings: Readonly<Record<number, Reason>>,
+): Outcome | null {
+  const [meant, status] = [statusOf(answer.status, answer.body), reportedStatus(answer)]
+  const reason = meanings[meant]
+  if (reason !== undefined) return deny(provider, call, reason, status)
+  if (meant === 429) throw refusal(provider, call, 'rate_limited_by_provider', status)
+  if (meant >= 500) throw new ProviderError(provider, call, 'provider_error', { retryable: true, status })
+  if (meant >= 300) throw refusal(provider, call, 'provider_bad_response', status)
+  return null
+}

@@ -1,0 +1,78 @@
+import { Type } from 'typebox'
+import type { Json } from '../../core/vocabulary.ts'
+import { parsePhoneNumber, readPhoneNumber } from '../../phone.ts'
+import { refusal, reportedStatus, type Outcome, type ProviderAnswer } from '../adapter.ts'
+import { membersOf, readNumber, readString } from '../message.ts'
+import { invalid, provider, readRefusal, type Flow, type FlowParts } from './flow.ts'
+
+// https://docs.truecaller.com/truecaller-sdk/android/sdk-v2.8.0/server-side-response-validation
+// (for non-Truecaller users verification flow), and the page of the OAuth SDK with the same name
+
+const call = 'phone number detail'
+/** Where Truecaller offers it, ISO 3166-1 alpha-2. */
+const country = 'IN'
+const invalidToken = 1404
+
+/** A token is known only with the key of the SDK that it is of: the legacy SDK has an app key, SDK 3.x a client id. */
+export type MissedCallOptions = { appKey: string | null, clientId: string | null, otpUrl: string }
+
+export function createMissedCall ({ appKey, clientId, otpUrl }: MissedCallOptions, { http }: FlowParts): Flow {
+  const partners = [
+    ...appKey === null ? [] : [{ url: `${otpUrl}/v1/otp/installation/phoneNumberDetail`, headers: { appKey } }],
+    ...clientId === null
+      ? []
+      : [{ url: `${otpUrl}/v1/otp/client/installation/phoneNumberDetail`, headers: { clientId } }],
+  ]
+
+  return {
+    method: {
+      needsPhoneNumber: true,
+      evidence: ['token'],
+      nextActions: ['submitToken'],
+      assurance: { possession: 'message', binding: 'session', restricted: true },
+      timeoutMs: 300_000,
+      options: Type.Object({}, { additionalProperties: false }),
+      isRepeatable: true,
+      // The SDK on the phone has Truecaller call, not this gateway.
+      sendsMessage: false,
+      startsLocally: true,
+    },
+
+    canServe: async ({ phoneNumber }) =>
+      parsePhoneNumber(phoneNumber)?.country === country ? null : 'carrier_unsupported',
+
+    start: () => ({ state: null, action: { type: 'submitToken', sdk: provider, params: {} } }),
+
+    /** Nothing in the documentation says that a token is valid once only. */
+    singleUse: readToken,
+
+    async resolve ({ phoneNumber }, evidence) {
+      const token = readToken(evidence)
+      if (token === null) return invalid
+      for (const { url, headers } of partners) {
+        const answer = await http({ method: 'GET', url: `${url}/${encodeURIComponent(token)}`, call, headers })
+        const outcome = judge(answer, phoneNumber)
+        if (outcome !== null) return outcome
+      }
+      return invalid
+    },
+  }
+}
+
+/** What can stand in a path; dots alone would name another one. */
+function readToken (evidence: Json): string | null {
+  const token = readString(membersOf(evidence).token, 2048)
+  return token !== null && /^[A-Za-z0-9._~+/=-]*[A-Za-z0-9][A-Za-z0-9._~+/=-]*$/.test(token) ? token : null
+}
+
+/** Null: this partner has no such token. Both errors are a 404, and only `code` says which one it is. */
+function judge (answer: ProviderAnswer, expected: string | null): Outcome | null {
+  const { code: value, phoneNumber } = membersOf(answer.body)
+  const code = readNumber(value)
+  if (code === invalidToken) return null
+  const refused = readRefusal(call, answer, code === 404 ? { 404: 'provider_misconfigured' } : {})
+  if (refused !== null) return refused
+  const number = readPhoneNumber(phoneNumber, expected)
+  if (number === null) throw refusal(provider, call, 'provider_bad_response', reportedStatus(answer))
+  return { verdict: 'proven', phoneNumber: number }
+}
