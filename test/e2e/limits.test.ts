@@ -3,9 +3,9 @@ import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { createSealer, numberTag } from '../../src/store/sealing.ts'
 import type { App } from '../../src/apps/apps.ts'
-import { clientOf, keys, testApps, testEnvironment, type Answer, type Client } from '../helpers/gateway.ts'
-import { readLine, startListening } from '../helpers/process.ts'
-import { freePort, startRedis, until } from '../helpers/redis.ts'
+import { startBeside, startGateway, testApps, type Answer, type Client } from '../helpers/gateway.ts'
+import { readLine } from '../helpers/process.ts'
+import { startRedis, until } from '../helpers/redis.ts'
 
 t.jobs = 3
 t.setTimeout(90_000)
@@ -13,17 +13,24 @@ t.setTimeout(90_000)
 /** What an empty variable or an absent setting means. */
 const defaults = { MESSAGES_PER_NUMBER_PER_HOUR: '', MESSAGES_PER_NUMBER_PER_DAY: '' }
 
-/** Two processes of one gateway, with the shop's limits in both. */
-async function startTwo (t: Test, shop: Partial<App>, more: Record<string, string> = {}) {
+/** A clock on which a minute begins now, so the requests of a test fall into one. */
+function startMinute (): () => number {
+  const ahead = 60_000 - Date.now() % 60_000
+  return () => Date.now() + ahead
+}
+
+/** Two gateways on one Redis, as two processes are, with the shop's limits in both. */
+async function startTwo (
+  t: Test, shop: Partial<App>, { environment = {}, now = Date.now }: {
+    environment?: Record<string, string>, now?: () => number,
+  } = {},
+) {
   const redis = await startRedis(t)
   const apps = testApps.map(app => app.id === 'shop' ? { ...app, ...shop } : app)
-  const { environment, url } = await testEnvironment(t, { redisUrl: redis.url, apps, environment: more })
-  const port = String(await freePort())
-  const processes = await Promise.all(
-    [startListening(t, environment), startListening(t, { ...environment, PORT: port })],
-  )
-  const clients = [clientOf(url, keys.shop), clientOf(`http://127.0.0.1:${port}`, keys.shop)] as const
-  const lines = () => processes.flatMap(({ logs }) => logs).map(readLine)
+  const first = await startGateway(t, { redisUrl: redis.url, apps, environment, now })
+  const second = await startBeside(t, first, { now })
+  const clients = [first.shop, second.shop] as const
+  const lines = () => [first, second].flatMap(({ logs }) => logs).map(readLine)
   const metric = async (name: string): Promise<number> => (
     await Promise.all(clients.map(client => client.call('GET', '/metrics')))
   )
@@ -32,7 +39,11 @@ async function startTwo (t: Test, shop: Partial<App>, more: Record<string, strin
         sum + Number(new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (\\d+)$`, 'm').exec(body['text'])?.[1] ?? NaN),
       0,
     )
-  return { redis, environment, processes, clients, bank: clientOf(url, keys.bank), lines, metric }
+  const reload = async (apps: unknown): Promise<void> => {
+    await writeFile(first.environment['APPS_FILE'] ?? '', JSON.stringify(apps))
+    for (const { app } of [first, second]) app.reloadApps()
+  }
+  return { redis, environment: first.environment, clients, bank: first.bank, lines, metric, reload }
 }
 const alternate = <T>(
   clients: readonly [Client, Client], items: readonly T[], ask: (client: Client, item: T, n: number) => Promise<Answer>,
@@ -47,8 +58,9 @@ t.test('requests of an app per minute: too many by at most one step of the other
   buffered: true,
 }, async t => {
   const limit = 200
-  const { clients, bank, metric } = await startTwo(t, { limits: { requestsPerMinute: limit } })
-  await until(() => Date.now() % 60_000 < 40_000, 'all requests fall into one minute', 25_000)
+  const { clients, bank, metric } = await startTwo(
+    t, { limits: { requestsPerMinute: limit } }, { now: startMinute() },
+  )
   const concurrent = 5
   const passed = await Promise.all(clients.map(async client => {
     let passed = 0
@@ -193,7 +205,7 @@ t.test('incorrect codes of a number, across its verifications', { buffered: true
 })
 
 t.test('countries, and the budget for those that remain unverified', { buffered: true }, async t => {
-  const { clients, lines, metric, environment, processes } = await startTwo(t, {
+  const { clients, lines, metric, reload } = await startTwo(t, {
     deniedCountries: ['FR', '001'], unverifiedBudget: { mode: 'enforce', share: 1, leastPerDay: 24 },
     limits: { createsPerPrefixPerHour: null },
   })
@@ -256,9 +268,8 @@ t.test('countries, and the budget for those that remain unverified', { buffered:
         }
         : app,
   )
-  await writeFile(environment['APPS_FILE'] ?? '', JSON.stringify(apps))
-  for (const { signal } of processes) signal('SIGHUP')
-  await until(async () => await metric('verigate_apps_reloads_total{result="ok"}') >= 2, 'both have reloaded it')
+  await reload(apps)
+  t.equal(await metric('verigate_apps_reloads_total{result="ok"}'), 2, 'both have reloaded it')
   t.equal((await create(made))?.status, 201, 'monitored only')
   t.equal((await clients[0].create({ phoneNumber: '+33612345678', workflow: ['otpless.otp'] })).status, 201)
   t.strictSame(
@@ -274,9 +285,8 @@ t.test('countries, and the budget for those that remain unverified', { buffered:
   await until(() => lines().some(isMonitored), 'it is logged')
   t.match(lines().find(isMonitored), { app: 'shop', numberTag: String })
 
-  await writeFile(environment['APPS_FILE'] ?? '', JSON.stringify([{ ...apps[0], limits: { requestsPerHour: 1 } }]))
-  for (const { signal } of processes) signal('SIGHUP')
-  await until(async () => await metric('verigate_apps_reloads_total{result="invalid"}') >= 2, 'both have rejected it')
+  await reload([{ ...apps[0], limits: { requestsPerHour: 1 } }])
+  t.equal(await metric('verigate_apps_reloads_total{result="invalid"}'), 2, 'both have rejected it')
   t.match(
     lines().findLast(
       ({ msg }) => msg === 'APPS_FILE reload failed; keeping the previous apps',
@@ -286,7 +296,7 @@ t.test('countries, and the budget for those that remain unverified', { buffered:
 })
 
 t.test('messages to a number, over all apps, and silent methods beside them', { buffered: true }, async t => {
-  const { clients, bank, lines, metric } = await startTwo(t, {}, defaults)
+  const { clients, bank, lines, metric } = await startTwo(t, {}, { environment: defaults })
   const phoneNumber = '+14155550118'
   const create = (client: Client, workflow = ['otpless.otp']) => client.create({ phoneNumber, workflow })
   const cancel = (client: Client, { body }: Answer) => client.call('POST', `/verifications/${body['id']}/cancel`)
@@ -319,13 +329,8 @@ t.test('messages to a number, over all apps, and silent methods beside them', { 
 })
 
 t.test('599 messages to one country: refused, and reported before that', { buffered: true }, async t => {
-  const { unverifiedBudget: _, limits: __, ...shop } = testApps[0] ?? { id: 'shop', name: 'Shop', keys: [] }
-  const redis = await startRedis(t)
-  const { environment, url, simulators } = await testEnvironment(
-    t, { redisUrl: redis.url, apps: [shop], environment: defaults },
-  )
-  const { logs } = await startListening(t, environment)
-  const client = clientOf(url, keys.shop)
+  const { unverifiedBudget: _, limits: __, ...app } = testApps[0] ?? { id: 'shop', name: 'Shop', keys: [] }
+  const { logs, simulators, shop: client } = await startGateway(t, { apps: [app], environment: defaults })
   const phoneNumber = (n: number): string => `+4915${100 + n}${10_000 + 2 * n}`
   const first = { phoneNumber: phoneNumber(0), workflow: ['otpless.otp'] }
   // As many at once as a gateway on a busy machine can answer in time.
@@ -355,8 +360,9 @@ t.test('599 messages to one country: refused, and reported before that', { buffe
 t.test('without Redis: no create passes uncounted, and each process keeps the limit by itself', {
   buffered: true,
 }, async t => {
-  const { clients, redis } = await startTwo(t, { limits: { requestsPerMinute: 5, createsPerNumberPerHour: 3 } })
-  await until(() => Date.now() % 60_000 < 40_000, 'all requests fall into one minute', 25_000)
+  const { clients, redis } = await startTwo(
+    t, { limits: { requestsPerMinute: 5, createsPerNumberPerHour: 3 } }, { now: startMinute() },
+  )
   await redis.stop()
   const answers = await Promise.all(
     [1, 2, 3].map(n => clients[0].create({ phoneNumber: `+141555501${2 * n}0`, workflow: ['otpless.otp'] })),

@@ -144,13 +144,29 @@ export type TestGateway = {
 export async function startGateway (
   t: Teardown, options: Parameters<typeof testEnvironment>[1] & Omit<AppOptions, 'log'> = {},
 ): Promise<TestGateway> {
-  const { environment, url, simulators } = await testEnvironment(t, options)
+  const { environment, simulators } = await testEnvironment(t, options)
+  return { ...await startIn(t, environment, options), simulators, environment }
+}
+
+type StartOptions = Omit<AppOptions, 'log'>
+
+/** Starts a second gateway on the Redis, simulators and apps of another one. */
+export async function startBeside (
+  t: Teardown, { environment, simulators }: TestGateway, options: StartOptions = {},
+): Promise<TestGateway> {
+  const PORT = String(await freePort())
+  return { ...await startIn(t, { ...environment, PORT }, options), simulators, environment }
+}
+
+async function startIn (
+  t: Teardown, environment: Record<string, string>, options: StartOptions,
+): Promise<Omit<TestGateway, 'simulators' | 'environment'>> {
   const logs: string[] = []
   const log = createLogger('debug', { write: line => { logs.push(line) } })
   const config = readConfig(environment)
   // A test that compares counts scrapes often, and a busy machine is no load.
   const app = await startApp(config, { renderMetricsEveryMs: 0, maxEventLoopDelayMs: Infinity, ...options, log })
   t.teardown(() => app.close())
-  await app.server.listen({ port: config.port, host: config.host })
-  return { url, app, simulators, logs, environment, shop: clientOf(url, keys.shop), bank: clientOf(url, keys.bank) }
+  const url = await app.server.listen({ port: config.port, host: config.host })
+  return { url, app, logs, shop: clientOf(url, keys.shop), bank: clientOf(url, keys.bank) }
 }
