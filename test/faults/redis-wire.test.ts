@@ -96,7 +96,7 @@ t.test('a distant Redis: a request takes longer by one latency for each of its r
   await oracle.judge(`Redis ${paces.map(([what]) => what).join(', ')}`)
 })
 
-t.test('slower than the command timeout, then fast again', { buffered: true }, async t => {
+if (isLong) t.test('slower than the command timeout, then fast again', { buffered: true }, async t => {
   const { wire, wired, all, start, shop, anybody, oracle } = await startWired(t)
   const gateway = await start({ ...all, ...wired })
   const body = { phoneNumber: numberOf(0, '10'), workflow: ['truecaller.push'] }
@@ -164,7 +164,7 @@ t.test('half-open: data is dropped while connections look open', { buffered: tru
   t.notMatch(gateway.logs.join('\n'), /unexpected error/)
 })
 
-t.test('a connection that is reset repeatedly', { buffered: true }, async t => {
+if (isLong) t.test('a connection that is reset repeatedly', { buffered: true }, async t => {
   const { wire, wired, all, start, shop, oracle } = await startWired(t)
   await start({ ...all, ...wired })
   let cuts = 0
