@@ -18,7 +18,7 @@ const everything = 'test/**/*.test.ts'
 /** These files run in the long form only. */
 const onlyLong = [
   'test/{bench,deploy,ops}/**/*.test.ts', 'test/faults/*.long.test.ts',
-  'test/faults/{endpoint,redis-killed,redis-refuses,rolling,sentinel,storm,versions}.test.ts',
+  'test/faults/{endpoint,provider,redis-killed,redis-refuses,rolling,sentinel,storm,versions}.test.ts',
 ]
 /** The long form repeats the fault tests with more load, more windows and longer outages. */
 const inLongForm = [...onlyLong, 'test/faults/*.test.ts']
@@ -107,11 +107,37 @@ const maxAgain = 5
 
 type FormResult = { counts: Counts, problems: string[] }
 
-/**
- * Runs a form. `again`: the files that fail beside others are run once more, one after the other, and only what fails
- * then counts as failed. The machine may have had other work.
- */
-async function runForm (form: Form, args: readonly string[], again: boolean): Promise<FormResult> {
+/** How a run differs from that of a developer. */
+export type RunOptions = {
+  /**
+   * The files that fail beside others are run once more, one after the other, and only what fails then counts as
+   * failed: the machine may have had other work.
+   */
+  again?: boolean
+  /** When no more files of the long form are started (ms since the epoch). Those left out are named. */
+  until?: number
+}
+
+/** So many files of the long form are started together when the time for them is limited. */
+const filesAtOnce = 8
+
+/** Runs the files of the long form for which there is time. */
+async function runWhileTime (
+  args: readonly string[], { until = Infinity, ...options }: RunOptions,
+): Promise<FormResult> {
+  const sum: FormResult = { counts: { passed: 0, failed: 0, skipped: 0 }, problems: [] }
+  const files = await filesOf('long')
+  while (files.length > 0 && Date.now() < until) {
+    const { counts, problems } = await runForm('long', [...args, ...files.splice(0, filesAtOnce)], options)
+    for (const name of ['passed', 'failed', 'skipped'] as const) sum.counts[name] += counts[name]
+    sum.problems.push(...problems)
+  }
+  if (files.length > 0) console.log(`\nNot run, because the time is over: ${files.join(', ')}`)
+  return sum
+}
+
+/** Runs a form, or those of its files that `args` name. */
+async function runForm (form: Form, args: readonly string[], { again = false }: RunOptions): Promise<FormResult> {
   const { failedFiles, ...first } = await runFiles(form, args)
   if (!again || failedFiles.length === 0 || failedFiles.length > maxAgain) return first
   console.log(`\nFailed beside other files, and run again one after the other: ${failedFiles.join(', ')}`)
@@ -158,7 +184,9 @@ async function printVerdicts (stream: string): Promise<void> {
  * Checks the types and meanwhile runs the tests, one form after the other. The last line of the output counts all of
  * them. Resolves with true if nothing failed.
  */
-export async function test (forms: readonly Form[], args: readonly string[], again = false): Promise<boolean> {
+export async function test (
+  forms: readonly Form[], args: readonly string[], options: RunOptions = {},
+): Promise<boolean> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
   const problems: string[] = []
@@ -168,7 +196,8 @@ export async function test (forms: readonly Form[], args: readonly string[], aga
     const types = checkTypes()
     types.catch(() => {})
     for (const form of forms) {
-      const result = await runForm(form, args, again)
+      const isLimited = form === 'long' && options.until !== undefined
+      const result = await (isLimited ? runWhileTime(args, options) : runForm(form, args, options))
       for (const name of ['passed', 'failed', 'skipped'] as const) counts[name] += result.counts[name]
       problems.push(...result.problems)
     }
@@ -176,6 +205,7 @@ export async function test (forms: readonly Form[], args: readonly string[], aga
   } catch (error) {
     problems.push(error instanceof Error ? error.message : String(error))
   }
+  if (counts.passed + counts.failed === 0 && problems.length === 0) problems.push('No test was run.')
   for (const problem of problems) console.log(problem)
   const failed = counts.failed + problems.length
   // The reporter may leave a line unfinished.
@@ -186,6 +216,11 @@ export async function test (forms: readonly Form[], args: readonly string[], aga
 if (import.meta.main) {
   const args = process.argv.slice(2)
   const forms = (['short', 'long'] as const).filter(form => args.includes(`--${form}`))
-  const rest = args.filter(arg => !['--short', '--long', '--again'].includes(arg))
-  process.exitCode = await test(forms.length === 0 ? ['short'] : forms, rest, args.includes('--again')) ? 0 : 1
+  const minutes = args.flatMap(arg => /^--minutes=(\d+)$/.exec(arg)?.[1] ?? [])[0]
+  const rest = args.filter(arg => !['--short', '--long', '--again', `--minutes=${minutes}`].includes(arg))
+  const options = {
+    again: args.includes('--again'),
+    ...minutes === undefined ? {} : { until: Date.now() + Number(minutes) * 60_000 },
+  }
+  process.exitCode = await test(forms.length === 0 ? ['short'] : forms, rest, options) ? 0 : 1
 }

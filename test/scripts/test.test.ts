@@ -77,6 +77,14 @@ t.test('with --again, a file that fails is run once more, and that run counts', 
   t.equal(always.code, 1)
 })
 
+t.test('starts no more of the long form when its time is over, and says so', async t => {
+  const result = await runProject(
+    t, { 'good.test.ts': good, faults: { 'a.long.test.ts': good } }, '--long', '--minutes=0',
+  )
+  t.match(result.output, /Not run, because the time is over: test\/faults\/a\.long\.test\.ts/)
+  t.equal(result.last, '0 passed, 1 failed', 'nothing was run')
+})
+
 t.test('fails when there are no tests', async t => {
   const result = await runProject(t, { 'good.test.ts': good }, 'test/none.test.ts')
   t.match(result.last, /^0 passed, [1-9] failed$/, result.output)
