@@ -1,4 +1,5 @@
 import { levelOf } from './assurance.ts'
+import { reportDelivery } from './delivery.ts'
 import type { DecideOptions, Decision, Event } from './events.ts'
 import { reasons, type Reason } from './reasons.ts'
 import { bumpRevision, end, endAttempt, updateSilently, updateVisibly, withFindableId } from './updates.ts'
@@ -63,17 +64,17 @@ function decidePending (current: Current, event: Event): Decision | null {
       return updateVisibly(verification, { ...found, state: event.state, action: event.action }, now)
     }
     case 'deliveryReported':
-      return attempt.phase === 'starting'
-        ? null
-        : updateSilently(verification, { ...attempt, delivery: event.delivery })
+      return reportDelivery(verification, attempt, event.delivery, now)
     case 'nextRequested':
       return requestNext(current, event)
     case 'resendRequested': {
       if (attempt.phase !== 'waiting' || attempt.resend === null) return null
       const { left, afterMs, availableAt } = attempt.resend
       if (left < 1 || now < availableAt) return null
+      // The receipts are those of the earlier message.
+      const { receipts: _receipts, ...unreported } = attempt
       return updateVisibly(
-        verification, { ...attempt, resend: { left: left - 1, availableAt: now + afterMs, afterMs } }, now,
+        verification, { ...unreported, resend: { left: left - 1, availableAt: now + afterMs, afterMs } }, now,
       )
     }
     case 'canceled':
@@ -197,8 +198,10 @@ function failStart (current: Current<Starting>, reason: Reason): Decision {
   return resolve(verification, waiting, attempt.evidence, now)
 }
 
-const startedFrom = ({ method, startedAt, expiresAt }: Starting) =>
-  ({ status: 'pending', phase: 'waiting', method, startedAt, expiresAt }) as const
+const startedFrom = ({ method, startedAt, expiresAt, receipts }: Starting) =>
+  ({
+    status: 'pending', phase: 'waiting', method, startedAt, expiresAt, ...receipts === undefined ? {} : { receipts },
+  }) as const
 
 function verify (
   { verification, attempt, now }: Current<Resolving>, event: Event & { type: 'numberProven' },

@@ -15,13 +15,13 @@ export function endAttempt (
   const last = verification.attempts.at(-1)
   if (last?.status !== 'pending') return verification
   const { method, startedAt } = last
-  const receipt = 'delivery' in last && last.delivery !== undefined ? { delivery: last.delivery } : {}
+  const reported = last.receipts === undefined ? {} : { receipts: last.receipts }
   const price = 'cost' in last && last.cost !== undefined ? { cost: last.cost } : {}
   const ids = 'findableIds' in last && last.findableIds !== undefined ? { findableIds: last.findableIds } : {}
   const isJudged = last.phase === 'resolving' && (status === 'verified' || status === 'failed')
     && (reason === null || !reasons[reason].isProviderFault)
   const judged = isJudged && last.evidence.hash !== undefined ? { evidenceHash: last.evidence.hash } : {}
-  const ended = { status, reason, method, startedAt, endedAt: now, ...receipt, ...price, ...ids, ...judged }
+  const ended = { status, reason, method, startedAt, endedAt: now, ...reported, ...price, ...ids, ...judged }
   return { ...verification, attempts: verification.attempts.with(-1, ended) }
 }
 

@@ -64,6 +64,8 @@ export type Starting = {
   leaseUntil: number
   /** A callback that arrived before the response to our own start. */
   evidence: Evidence | null
+  /** As in `Waiting`. */
+  receipts?: DeliveryReceipt[]
 }
 export type Waiting = {
   status: 'pending'
@@ -77,8 +79,8 @@ export type Waiting = {
   resend: Resend | null
   /** The provider is queried this often without the app's request; absent for methods that do not poll. */
   pollEveryMs?: number
-  /** The provider's last delivery receipt; absent before the first one. */
-  delivery?: DeliveryReceipt
+  /** The provider's delivery receipts of the last message, one for each channel; absent before the first one. */
+  receipts?: DeliveryReceipt[]
   /** The provider's ids by which callbacks find the attempt; absent where there are none. */
   findableIds?: string[]
   /** What the provider charges, if it said so. */
@@ -101,7 +103,7 @@ export type EndedAttempt = {
   endedAt: number
   /** Null when verified, and when skipped because the method cannot serve this verification. */
   reason: Reason | null
-  delivery?: DeliveryReceipt
+  receipts?: DeliveryReceipt[]
   cost?: Money
   findableIds?: string[]
   /** `Evidence.hash` of the app's evidence that ended the attempt; absent when something else did. */

@@ -11,7 +11,8 @@ export type Action =
   | { type: 'openUrlOnCellular', url: string, finish: 'code' | 'none' }
   | { type: 'openUrl', url: string }
   | { type: 'submitToken', sdk: string, params: { [name: string]: string } }
-  | { type: 'submitCode', length: number, channels: string[] }
+  /** `autofill`: where the text of the message lets the device fill in the code. */
+  | { type: 'submitCode', length: number, channels: string[], autofill?: { webOtp: string } }
   | { type: 'openMessageLink', channels: string[] }
   | { type: 'answerCall' }
 
@@ -34,8 +35,15 @@ export type Profile = {
   badges?: string[]
 }
 
-/** How far a message has come, as the provider's receipt says. `at`: ms since the epoch. */
-export type DeliveryReceipt = { status: 'sent' | 'delivered' | 'read' | 'failed', channel: string, at: number }
+/** The channels that metrics name; others count as `other`. */
+export const deliveryChannels = ['sms', 'whatsapp', 'viber', 'voice_call', 'email'] as const
+export const deliveryReceiptStatuses = ['sent', 'delivered', 'read', 'failed'] as const
+
+/**
+ * How far a message has come, as the provider's receipt says. `channel`: lower case with underscores, such as
+ * `voice_call`. `at`: ms since the epoch.
+ */
+export type DeliveryReceipt = { status: typeof deliveryReceiptStatuses[number], channel: string, at: number }
 
 /** A price or a balance, as the provider says it. `currency`: three capital letters, ISO 4217 or the provider's own. */
 export type Money = { amount: number, currency: string }

@@ -6,13 +6,16 @@ export type Packer = { pack (value: Json): Buffer, unpack (bytes: Uint8Array): J
 
 /** msgpackr stores its own data under this name in its index of structures. A field of this name would corrupt it. */
 const reservedName = '__keys__'
+const maxStructures = 32
 
 /**
  * MessagePack with shared structures (https://github.com/kriszyp/msgpackr): an object whose field names, in order, are
  * in `structures` is written without the names; any other object is written with them. The list may only grow at its
- * end, because the bytes refer to a structure by its place in the list.
+ * end, because the bytes refer to a structure by its place in the list. Throws `RangeError` for more than 32
+ * structures: with two-byte references, msgpackr does not read back what it writes.
  */
 export function createPacker (structures: readonly (readonly string[])[]): Packer {
+  if (structures.length > maxStructures) throw new RangeError(`at most ${maxStructures} structures`)
   const packr = new Packr({
     structures: structures.map(fields => [...fields]),
     maxSharedStructures: structures.length,

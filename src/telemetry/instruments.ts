@@ -66,6 +66,10 @@ const createVerificationInstruments = ({ counter, gauge, histogram }: Factories)
     ['provider', 'currency'],
   ),
   callbacks: counter('callbacks_total', 'Callbacks of providers', ['provider', 'result']),
+  receipts: counter(
+    'delivery_receipts_total', 'Delivery receipts of providers, by the channel of the message',
+    ['provider', 'channel', 'status'],
+  ),
 })
 
 const createRequestInstruments = ({ counter, histogram }: Factories) => ({

@@ -1,7 +1,9 @@
 import { refusalCauses } from '../core/errors.ts'
 import { blameOf, eligibilityReasons, reasons, reasonWords, type Reason } from '../core/reasons.ts'
 import type { EndedAttempt } from '../core/verification.ts'
-import { callbackResults, providerCallKinds, type ProviderCall } from '../core/vocabulary.ts'
+import {
+  callbackResults, deliveryChannels, deliveryReceiptStatuses, providerCallKinds, type ProviderCall,
+} from '../core/vocabulary.ts'
 import type { Instruments } from './instruments.ts'
 
 /** The closed sets of labels, and their series at zero, so that `rate()` sees the first failure. */
@@ -55,9 +57,12 @@ export function initializeSeries (instruments: Instruments, { providers, queues,
 }
 
 function initializeProvider (
-  { callbacks, providerSeconds, providerCalls }: Instruments, provider: string, methods: readonly string[],
+  { callbacks, receipts, providerSeconds, providerCalls }: Instruments, provider: string, methods: readonly string[],
 ): void {
   for (const result of callbackResults) callbacks.inc({ provider, result }, 0)
+  for (const channel of [...deliveryChannels, 'other']) {
+    for (const status of deliveryReceiptStatuses) receipts.inc({ provider, channel, status }, 0)
+  }
   for (const call of providerCallKinds) {
     providerSeconds.zero({ provider, call })
     for (const { result, reason, blame } of possibleOutcomes(call)) {

@@ -1,7 +1,8 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { RefusalCause } from '../core/errors.ts'
 import { providerOf, type Attempt, type EndedAttempt, type Verification } from '../core/verification.ts'
-import { noCountry, type CallbackResult, type Money, type ProviderCall } from '../core/vocabulary.ts'
+import { deliveryChannels, noCountry } from '../core/vocabulary.ts'
+import type { CallbackResult, DeliveryReceipt, Money, ProviderCall } from '../core/vocabulary.ts'
 import { createInstruments, type Instruments } from './instruments.ts'
 import { countryStatuses, initializeSeries, statusClasses, type LabelSets, type WebhookResult } from './label-sets.ts'
 
@@ -14,6 +15,8 @@ export type Metrics = {
   countChange (before: Verification | null, after: Verification): void
   countCall (call: Omit<ProviderCall, 'verificationId'>): void
   countCallback (provider: string, result: CallbackResult): void
+  /** A provider reported how far a message has come. */
+  countReceipt (provider: string, receipt: DeliveryReceipt): void
   /** A provider reported what its account holds. */
   recordBalance (provider: string, balance: Money): void
   /** Creates the series of a route, by its pattern. */
@@ -39,7 +42,9 @@ export type Metrics = {
   countReload (result: 'ok' | 'invalid'): void
 }
 
-type VerificationRecorder = Pick<Metrics, 'countChange' | 'countCall' | 'countCallback' | 'recordBalance'>
+type VerificationRecorder = Pick<
+  Metrics, 'countChange' | 'countCall' | 'countCallback' | 'countReceipt' | 'recordBalance'
+>
 type RequestRecorder = Pick<Metrics, 'registerRoute' | 'countRequest' | 'countRefused' | 'countMonitored'>
 type BackgroundRecorder = Omit<Metrics, 'registry' | keyof VerificationRecorder | keyof RequestRecorder>
 
@@ -62,6 +67,7 @@ export function createMetrics (labelSets: LabelSets): Metrics {
 function createVerificationRecorder (
   {
     created, ended, byCountry, seconds, attempts, fallbacks, providerCalls, providerSeconds, providerBalance, callbacks,
+    receipts,
   }: Instruments,
 ): VerificationRecorder {
   const countryOf = createCountryLabels(byCountry)
@@ -95,6 +101,8 @@ function createVerificationRecorder (
       providerSeconds.observe({ provider, call }, durationMs / 1000)
     },
     countCallback: (provider, result) => callbacks.inc({ provider, result }),
+    countReceipt: (provider, { channel, status }) =>
+      receipts.inc({ provider, channel: deliveryChannels.find(known => known === channel) ?? 'other', status }),
     recordBalance: (provider, { amount, currency }) => providerBalance.set({ provider, currency }, amount),
   }
 }

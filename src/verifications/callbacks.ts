@@ -27,7 +27,7 @@ export type CallbacksParts = {
   ids: Pick<Ids, 'readCallbackKey'>
   adapters: AdapterMap
   publicUrl: string
-  metrics: Pick<Metrics, 'countCallback'>
+  metrics: Pick<Metrics, 'countCallback' | 'countReceipt'>
   log: Pick<Logger, 'info'>
   tracing: Tracing
 }
@@ -79,6 +79,10 @@ export function createReceiveCallback (parts: CallbacksParts): ReceiveCallback {
         await store.untilReplicated(id)
         setAttributes({ 'verigate.result': result })
         record(provider, result, id)
+        // Of a user who was faster than the receipt, the attempt has ended.
+        if (event.type === 'deliveryReported' && (result === 'accepted' || result === 'late')) {
+          metrics.countReceipt(provider, event.delivery)
+        }
       })
     } catch (error) {
       // It was erased after it was read.

@@ -45,6 +45,8 @@ const packer = createPacker([
   [...waiting, 'findableIds'],
   [...waiting, 'findableIds', 'evidence', 'leaseUntil', 'wasQueried'],
   [...ended, 'findableIds'],
+  ['status', 'channel', 'at'],
+  [...waiting, 'receipts'],
 ])
 
 /** The id is the name that the record is sealed under, so it is not stored again. */

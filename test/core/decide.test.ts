@@ -26,13 +26,15 @@ const checked = { attemptFailed: next, canceled }
 const table: Record<StateName, Partial<Record<EventName, string>>> = {
   unclaimed: {
     ...live, startClaimed: starting, userRejected: rejected, attemptStarted: waiting, attemptSkipped: next,
-    startFailed: next, evidenceProvider: starting,
+    startFailed: next, evidenceProvider: starting, deliveryReported: starting,
   },
   claimed: {
     ...live, userRejected: rejected, attemptStarted: waiting, attemptSkipped: next, startFailed: next,
-    evidenceProvider: starting,
+    evidenceProvider: starting, deliveryReported: starting,
   },
-  callbackFirst: { ...checked, attemptStarted: resolve, attemptSkipped: next, startFailed: resolve },
+  callbackFirst: {
+    ...checked, attemptStarted: resolve, attemptSkipped: next, startFailed: resolve, deliveryReported: starting,
+  },
   waiting: {
     ...live, userRejected: rejected, stepChanged: waiting, deliveryReported: waiting, evidenceApp: resolve,
     evidenceProvider: resolve, evidencePoll: resolve, resendRequested: waiting, resent: waiting,
@@ -68,7 +70,7 @@ const table: Record<StateName, Partial<Record<EventName, string>>> = {
 }
 /** Events that no outside observer can see: the revision stays. */
 const silent: EventName[] = [
-  'startClaimed', 'queryStarted', 'queryRejected', 'queryFailed', 'deliveryReported', 'evidencePoll',
+  'startClaimed', 'queryStarted', 'queryRejected', 'queryFailed', 'evidencePoll',
 ]
 
 t.test('every state × every event', async t => {
@@ -96,7 +98,7 @@ t.test('the revision counts what an outside observer can see', async t => {
     t.equal(revisionAfter(waiting, name), 1, name)
   }
   t.equal(revisionAfter(waiting, 'evidencePoll'), 0, 'a query without evidence leaves the action as it is')
-  t.equal(revisionAfter(waiting, 'deliveryReported'), 0)
+  t.equal(revisionAfter(waiting, 'deliveryReported'), 1)
   t.equal(revisionAfter(resolvingApp, 'stillPendingApp'), 0)
   t.equal(revisionAfter(resolvingProvider, 'stillPendingProvider'), 1, 'the action is visible again')
   t.equal(revisionAfter(polling, 'stillPendingPoll'), 0)

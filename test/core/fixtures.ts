@@ -48,7 +48,7 @@ export function describe (decision: Decision | null): string {
 
 export const action = { type: 'openUrlOnCellular', url: 'https://x.example/', finish: 'code' } as const
 export const nextStep = { type: 'submitCode', length: 6, channels: ['SMS'] as string[] } as const
-const receipt = { status: 'delivered', channel: 'SMS', at: start } as const
+const receipt = { status: 'delivered', channel: 'sms', at: start } as const
 const pending = { type: 'stillPending', attempt: 0, askAgainAt: start + 1_000 } as const
 
 export const events = {

@@ -72,10 +72,10 @@ t.test('the provider changes the step, or reports a delivery', async t => {
     pendingAttempt(apply(states.resolvingApp, events.stepChanged)), { evidence: { from: 'app' }, action: nextStep },
   )
   const reported = apply(states.waiting, events.deliveryReported)
-  t.match(pendingAttempt(reported), { delivery: events.deliveryReported.delivery })
+  t.match(pendingAttempt(reported), { receipts: [events.deliveryReported.delivery] })
   t.match(
-    apply(reported, events.attemptFailed).attempts[0], { status: 'failed', delivery: { status: 'delivered' } },
+    apply(reported, events.attemptFailed).attempts[0], { status: 'failed', receipts: [{ status: 'delivered' }] },
     'the receipt stays with the attempt',
   )
-  t.notOk('delivery' in (apply(states.waiting, events.attemptFailed).attempts[0] ?? {}))
+  t.notOk('receipts' in (apply(states.waiting, events.attemptFailed).attempts[0] ?? {}))
 })

@@ -86,7 +86,7 @@ t.test('the provider changes the step by callback, and reports the delivery', as
   )
   await until(async () => await counted('toy', 'accepted') === before + 2, 'the step and the delivery')
   const [attempt] = (await app.gateway.get(id)).attempts
-  t.match(attempt, { phase: 'waiting', delivery: { status: 'delivered', channel: 'SMS' } })
+  t.match(attempt, { phase: 'waiting', receipts: [{ status: 'delivered', channel: 'sms' }] })
   const checked = await shop.call('POST', `/verifications/${id}/check`, { code: phoneNumber.slice(-6) })
   t.match(checked, { status: 200, body: { status: 'verified' } })
 })

@@ -77,3 +77,11 @@ t.test('hostile JSON becomes harmless', async t => {
     t.match(read, { half: /^[\ud800\ufffd]+$/, after: 1 }, 'half a surrogate pair')
   }
 })
+
+t.test('as many structures as can be read back, and no more', async t => {
+  const many = (count: number) => Array.from({ length: count }, (_, n) => [`field${n}`, 'x'])
+  const full = createPacker(many(32))
+  const objects = Array.from({ length: 32 }, (_, n) => ({ [`field${n}`]: n, x: { later: [{ y: n }] } }))
+  t.strictSame(full.unpack(full.pack(objects)), objects)
+  t.throws(() => createPacker(many(33)), RangeError)
+})

@@ -53,15 +53,33 @@ t.test('what the other messages change', async t => {
   const action = { type: 'submitCode', length: 4, channels: ['SMS'] } as const
   t.equal(await web.send({ type: 'updated', state: { ref: 7 }, action: { ...action, channels: ['SMS'] } }), 'accepted')
   t.match((await web.current()).attempts, [{ state: { ref: 7 }, action }])
-  const delivery = { status: 'delivered', channel: 'SMS', at: 5 } as const
-  t.equal(await web.send({ type: 'delivery', delivery }), 'accepted')
-  t.match((await web.current()).attempts, [{ delivery }])
   const { revision } = await web.current()
   t.equal(await web.send({ type: 'noted' }), 'accepted')
   t.equal((await web.current()).revision, revision)
   t.equal(await web.send({ type: 'denied', reason: 'user_rejected' }), 'accepted')
   t.match(await web.current(), { status: 'failed', reason: 'user_rejected' })
   t.equal(await web.send({ type: 'denied', reason: 'user_rejected' }), 'late')
+})
+
+t.test('delivery receipts: shown, counted, and late when the attempt has ended', async t => {
+  const { send, current, gateway, id, count, keyOf } = await wait()
+  const report = (status: 'sent' | 'delivered' | 'read' | 'failed', channel: string, key = keyOf()) =>
+    send({ type: 'delivery', delivery: { status, channel, at: 5 } }, key)
+  const { revision } = await current()
+  t.equal(await report('delivered', 'whatsapp'), 'accepted')
+  t.match(await current(), { revision: revision + 1, attempts: [{ receipts: [{ status: 'delivered' }] }] })
+  t.equal(await report('sent', 'whatsapp'), 'duplicate')
+  t.equal(await report('delivered', 'whatsapp'), 'duplicate')
+  t.equal(await report('sent', '+14155550100'), 'accepted')
+  t.equal((await current()).revision, revision + 1, 'the one that is shown stays')
+  await gateway.cancel(id)
+  t.equal(await report('read', 'whatsapp'), 'late')
+  t.match((await current()).attempts, [{ receipts: [{ status: 'delivered' }, { status: 'sent' }] }])
+  const counted = (labels: Record<string, string> = {}) => count('verigate_delivery_receipts_total', labels)
+  t.equal(await counted({ provider: 'toy', channel: 'whatsapp', status: 'delivered' }), 1)
+  t.equal(await counted({ provider: 'toy', channel: 'other', status: 'sent' }), 1, 'no text of a provider is a label')
+  t.equal(await counted({ provider: 'toy', channel: 'whatsapp', status: 'read' }), 1, 'a late one is counted, too')
+  t.equal(await counted(), 3)
 })
 
 t.test('a rejection does not revoke evidence that is being checked', async t => {

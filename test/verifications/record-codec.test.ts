@@ -69,12 +69,14 @@ t.test('the usual records are stored without field names and without their id', 
       created(usual), created(), waiting, resolving, verified, canceled, paid, paying, settled,
       applyAll(paid, events.canceled), findable, applyAll(findable, events.evidenceProvider),
       applyAll(findable, events.canceled),
+      applyAll(created(usual), events.attemptStarted, events.deliveryReported),
     ]
   ) {
     const bytes = encodeRecord(verification).toString('latin1')
     for (
       const name of [
-        'workflow', 'idempotency', 'timeoutMs', 'leaseUntil', 'attemptsRemaining', 'amount', 'findable', 'ver_x',
+        'workflow', 'idempotency', 'timeoutMs', 'leaseUntil', 'attemptsRemaining', 'amount', 'findable', 'receipts',
+        'ver_x',
       ]
     ) {
       t.notOk(bytes.includes(name), `${verification.status}: ${name}`)

@@ -1,6 +1,6 @@
 import { Type, type Static, type TLiteral, type TObject, type TSchema, type TSchemaOptions } from 'typebox'
 import type { Status } from '../../core/verification.ts'
-import type { Action } from '../../core/vocabulary.ts'
+import { deliveryReceiptStatuses, type Action } from '../../core/vocabulary.ts'
 import {
   Assurance, Method, nullable, phoneNumberExample, Reason, stringEnum, time, verificationIdExample,
 } from './fields.ts'
@@ -59,6 +59,12 @@ export const NextAction = oneOfTypes([
     attemptsRemaining: Type.Optional(
       Type.Integer({ description: 'How many wrong codes are still allowed.', examples: [5] }),
     ),
+    autofill: Type.Optional(Type.Object({
+      webOtp: Type.String({
+        description: 'The last line of the message, with which WebOTP and iOS offer the code to the page of this host.',
+        examples: ['@app.example #code'],
+      }),
+    }, { description: 'Present where the text of the message lets the device fill in the code.' })),
   }, 'Ask the user for the code and submit it with `check`.'),
   action('openMessageLink', { channels }, 'The user opens the link in the message.'),
   action('answerCall', {}, 'The user approves by answering a call.'),
@@ -88,6 +94,17 @@ const Attempt = Type.Object({
   }),
   startedAt: time('When the attempt started.'),
   endedAt: nullable(time('When the attempt ended.')),
+  delivery: nullable(Type.Object({
+    status: stringEnum(deliveryReceiptStatuses, {
+      description: '`delivered`: it is on the phone; `failed`: it does not arrive. A later status replaces an earlier '
+        + 'one, and a message by another channel replaces one that failed.',
+    }),
+    channel: Type.String({ description: 'How it was sent.', examples: ['sms', 'whatsapp', 'viber', 'voice_call'] }),
+    at: time('When the provider says that it happened.'),
+  }), {
+    description: 'How far the last message of the attempt has come. Null without a receipt of the provider: many send '
+      + 'none. It proves nothing.',
+  }),
   cost: nullable(Type.Object({
     amount: Type.Number({ description: 'In the unit `currency`.', examples: [1] }),
     currency: Type.String({ description: 'ISO 4217, or a unit of the provider.', examples: ['API'] }),

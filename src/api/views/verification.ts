@@ -1,4 +1,5 @@
 import { rate } from '../../core/assurance.ts'
+import { shownReceipt } from '../../core/delivery.ts'
 import type { Reason } from '../../core/reasons.ts'
 import { progressOf, providerOf, type Attempt, type Progress, type Verification } from '../../core/verification.ts'
 import { maskPhoneNumber } from '../../phone.ts'
@@ -71,8 +72,14 @@ function viewAttempt (
     reason: attempt.status === 'pending' ? null : showReason(attempt.reason, masked, 'provider_error'),
     startedAt: viewTime(attempt.startedAt),
     endedAt: attempt.status === 'pending' ? null : viewTime(attempt.endedAt),
+    delivery: viewDelivery(attempt),
     cost: !masked && 'cost' in attempt && attempt.cost !== undefined ? attempt.cost : null,
   }
+}
+
+function viewDelivery ({ receipts }: Attempt): VerificationView['attempts'][number]['delivery'] {
+  const receipt = receipts === undefined ? null : shownReceipt(receipts)
+  return receipt === null ? null : { status: receipt.status, channel: receipt.channel, at: viewTime(receipt.at) }
 }
 
 function viewResult (

@@ -27,7 +27,7 @@ const callbacks: Contract['callbacks'] = [
   {
     callback: webhook('delivered'),
     received: {
-      providerId: 'c1', type: 'delivery', delivery: { status: 'delivered', channel: 'SMS', at: 1_000 },
+      providerId: 'c1', type: 'delivery', delivery: { status: 'delivered', channel: 'sms', at: 1_000 },
     },
   },
   { callback: webhook('other'), received: null },

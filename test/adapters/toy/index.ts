@@ -180,7 +180,7 @@ const smsStep = (id: string): { state: Json, action: Action } =>
 function receivedOf ({ id: providerId, event, at }: Webhook): Received {
   switch (event) {
     case 'sms': return { providerId, type: 'updated', ...smsStep(providerId) }
-    case 'delivered': return { providerId, type: 'delivery', delivery: { status: 'delivered', channel: 'SMS', at } }
+    case 'delivered': return { providerId, type: 'delivery', delivery: { status: 'delivered', channel: 'sms', at } }
     case 'proven': return { providerId, type: 'evidence', evidence: {} }
     case 'refused': return { providerId, type: 'denied', reason: 'user_rejected' }
     default: return event satisfies never

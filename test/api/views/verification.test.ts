@@ -56,7 +56,7 @@ t.test('a new verification waits', async t => {
     workflow: [{ method: 'otpless.otp', timeoutSeconds: 60 }, { method: 'truid.phone_check', timeoutSeconds: 60 }],
     attempts: [{
       id: 'att_ver_1_0', method: 'otpless.otp', provider: 'otpless', status: 'pending', reason: null, startedAt: at,
-      endedAt: null, cost: null,
+      endedAt: null, delivery: null, cost: null,
     }],
     result: null, revision: 1, createdAt: at, updatedAt: at, expiresAt: '2026-03-01T12:10:00.000Z',
   })
@@ -69,6 +69,7 @@ t.test('the next action is the one of the attempt, with its end', async t => {
     { type: 'openDeepLink', url: 'truecallersdk://x', platforms: ['android'], notOpenedAfterMs: 600 },
     { type: 'openUrlOnCellular', url: 'https://x.example', finish: 'code' },
     { type: 'openUrl', url: 'https://x.example' },
+    { type: 'submitCode', length: 6, channels: ['SMS'], autofill: { webOtp: '@app.example #code' } },
     { type: 'submitToken', sdk: 'otpless', params: { appId: 'a' } },
     { type: 'openMessageLink', channels: ['WHATSAPP'] },
     { type: 'answerCall' },
@@ -169,4 +170,13 @@ t.test('internal data is not shown', async t => {
   for (
     const secret of ['opaque', 'secret', '203.0.113.7', 'app.example', 'appId']
   ) t.notOk(text.includes(secret), secret)
+})
+
+t.test('the delivery of a message is shown to front ends, too', async t => {
+  const receipt = { status: 'delivered', channel: 'sms', at: now } as const
+  const delivered = after(codeWanted, { type: 'deliveryReported', attempt: 0, delivery: receipt })
+  const delivery = { status: 'delivered', channel: 'sms', at }
+  for (const masked of [false, true]) t.match(view(delivered, { masked }).attempts, [{ delivery }])
+  const ended = after(delivered, { type: 'attemptFailed', attempt: 0, reason: 'code_attempts_exhausted' })
+  t.match(view(ended).attempts, [{ status: 'failed', delivery }, { delivery: null }])
 })
