@@ -196,7 +196,10 @@ export function startRun (access: Access, session: Session, host: Host) {
         } else if (openingOf(action, host.prefersWindow()) === 'page') openUrl()
         return
       case 'openDeepLink':
-        if (!isOn(action.platforms, navigator.userAgent)) void next('app_not_installed')
+        // The page may have another device that can open it.
+        if (!isOn(action.platforms, navigator.userAgent) && host.emit('before-open', action)) {
+          void next('app_not_installed')
+        }
         return
       case 'submitCode':
         if (action.autofill?.webOtp) void readMessage(signal).then(fillIn)
