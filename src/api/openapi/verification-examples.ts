@@ -28,6 +28,9 @@ const otp = step('otpless.otp', 300)
 const push = step('truecaller.push', 120)
 const web = step('truecaller.web', 120)
 const token = step('otpless.token', 300)
+const oauth = step('otpless.oauth', 300)
+const link = step('otpless.magic_link', 300)
+const call = step('otpless.voice_approval', 120)
 
 /** An event, this many seconds after the create. */
 type Timed = [seconds: number, event: Event]
@@ -61,6 +64,13 @@ const opensLink = starts(
   },
 )
 const asksForToken = starts(0, 0, { type: 'submitToken', sdk: 'otpless', params: { appId: 'YOUR_APP_ID' } })
+const followsUrl = starts(1, 0, { type: 'openUrl', url: 'https://otpless.com/?uri=myapp&request=4a6e1e7c' })
+const followsLink = starts(1, 0, { type: 'openMessageLink', channels: ['WHATSAPP', 'SMS'] })
+const answers = starts(1, 0, { type: 'answerCall' })
+const delivers: Timed = [4, {
+  type: 'deliveryReported', attempt: 0,
+  delivery: { status: 'delivered', channel: 'sms', at: startedAt + 3_000 },
+}]
 const submits = (seconds: number, attempt: number): Timed => [
   seconds, { type: 'evidenceReceived', attempt, evidence: { from: 'app', value: {} } },
 ]
@@ -107,6 +117,9 @@ const provenByPush: Timed[] = [asksHandset, submits(14, 0), proves(15, 0, byAppr
 /** Verifications in every state that matters to an integrator. */
 export const verifications = {
   submitCode: show('Pending: the user must type a code', otpScenario),
+  delivered: show(
+    'Pending: the code was delivered', { ...otpScenario, events: [...otpScenario.events, delivers] },
+  ),
   openUrlOnCellular: show('Pending: the phone must open a URL over mobile data', silentScenario),
   approveOnDevice: show('Pending: the user must approve on the handset', pushScenario),
   openDeepLink: show(
@@ -116,6 +129,14 @@ export const verifications = {
   submitToken: show(
     'Pending: the front end must run an SDK', { workflow: [token], discovers: true, events: [asksForToken] },
   ),
+  openUrl: show(
+    'Pending: the user must log in at another site',
+    { workflow: [oauth], discovers: true, events: [followsUrl] },
+  ),
+  openMessageLink: show(
+    'Pending: the user must open the link in a message', { workflow: [link], events: [followsLink] },
+  ),
+  answerCall: show('Pending: the user must answer a call', { workflow: [call], events: [answers] }),
   wait: show('Pending: evidence is being checked', { ...otpScenario, events: [asksForCode(1, 0), submits(20, 0)] }),
   fallback: show('Pending: the first method did not work, the next one started', fallbackScenario),
   resent: show(

@@ -1,17 +1,13 @@
 import t from 'tap'
-import { providers } from '../../../src/adapters/index.ts'
 import { created, states, verifications } from '../../../src/api/openapi/verification-examples.ts'
-import { startGateway } from '../../helpers/gateway.ts'
+import { NextAction } from '../../../src/api/schemas/verification.ts'
 
 const views = Object.values(verifications).map(({ value }) => value)
 
 t.test('there is an example of every status and of every next action', async t => {
-  const { app } = await startGateway(t)
-  const types = new Set(
-    app.gateway.providers().flatMap(({ methods }) => methods.flatMap(({ nextActions }) => nextActions)),
-  )
-  t.ok(types.size >= providers.length)
-  t.same([...types, 'wait'].filter(type => !views.some(({ nextAction }) => nextAction?.type === type)), [])
+  const types = NextAction.anyOf.map(({ properties: { type } }) => type.const)
+  t.ok(types.length > 8)
+  t.same(types.filter(type => !views.some(({ nextAction }) => nextAction?.type === type)), [])
   t.same(new Set(views.map(({ status }) => status)), new Set(['pending', 'verified', 'failed', 'expired', 'canceled']))
 })
 
