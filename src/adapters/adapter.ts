@@ -207,6 +207,8 @@ export type ProviderRequest = {
   call: string
   headers?: Record<string, string>
   body?: string
+  /** Total deadline of this request, where it is shorter than that of every request. */
+  timeoutMs?: number
 }
 
 /** 2xx or 4xx (without 429). `body` is the parsed JSON, or undefined when it is not JSON. */

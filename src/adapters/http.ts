@@ -60,7 +60,7 @@ export function createHttp (options: HttpOptions = {}): {
   function openHttp (provider: string, hosts: string[]): Http {
     const allowed = new Set(hosts)
 
-    return async function request ({ method, url: text, call, headers, body }) {
+    return async function request ({ method, url: text, call, headers, body, timeoutMs: wantedMs = timeoutMs }) {
       const url = readUrl(text, allowed, allowInsecure)
       if (url === null) throw new ProviderError(provider, call, 'provider_bad_response')
       if (closing !== null) throw new ProviderError(provider, call, 'provider_error', { retryable: true })
@@ -87,7 +87,7 @@ export function createHttp (options: HttpOptions = {}): {
       }
 
       try {
-        const answer = await withDeadline(timeoutMs, () => fail(timeout), exchange)
+        const answer = await withDeadline(Math.min(wantedMs, timeoutMs), () => fail(timeout), exchange)
         if (isAnswer(answer.status)) return {
           status: answer.status, headers: joinHeaders(answer.headers), body: parseJson(answer.text),
         }

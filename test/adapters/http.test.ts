@@ -193,6 +193,16 @@ t.test('the deadline holds for the whole call', async t => {
   }
 })
 
+t.test('a request can have a shorter deadline, not a longer one', async t => {
+  const { call } = await open(t, () => undefined, { timeoutMs: 400 })
+  for (const [timeoutMs, least, most] of [[50, 40, 350], [60_000, 350, 5_000]] as const) {
+    const startedAt = performance.now()
+    await expectFailure(t, call({ timeoutMs }), { reason: 'provider_timeout', retryable: true })
+    const took = performance.now() - startedAt
+    t.ok(took > least && took < most, `${timeoutMs}: ${Math.round(took)} ms`)
+  }
+})
+
 t.test('the deadline holds while a connection is being made', async t => {
   const host = await listen(t, createTcpServer(() => undefined))
   const { http } = openTo(t, host, { timeoutMs: 150 })
