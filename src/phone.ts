@@ -99,9 +99,15 @@ export function digitsOf (number: string): string {
   return number.replace(/^\+/, '')
 }
 
+/** The calling code of an E.164 number, without `+`; '' when it has none. */
+export function callingCodeOf (number: string): string {
+  const digits = digitsOf(number)
+  return [1, 2, 3].map(length => digits.slice(0, length)).find(start => callingCodes.has(start)) ?? ''
+}
+
 /** Keeps the calling code and the last two digits: `+1********00`. */
 export function maskPhoneNumber (number: string): string {
   const digits = digitsOf(number)
-  const code = [1, 2, 3].map(length => digits.slice(0, length)).find(start => callingCodes.has(start)) ?? ''
+  const code = callingCodeOf(number)
   return `+${code}${'*'.repeat(Math.max(0, digits.length - code.length - 2))}${digits.slice(-2)}`
 }

@@ -5,7 +5,8 @@ import { getCountries, getExampleNumber, parsePhoneNumberFromString, type Countr
 import max from 'libphonenumber-js/max/metadata'
 import { specialNumberTypes } from '../src/core/vocabulary.ts'
 import {
-  countries, digitsOf, findPhoneNumber, maskPhoneNumber, parsePhoneNumber, readPhoneNumber, specialTypeOf,
+  callingCodeOf, countries, digitsOf, findPhoneNumber, maskPhoneNumber, parsePhoneNumber, readPhoneNumber,
+  specialTypeOf,
 } from '../src/phone.ts'
 
 t.test('strict E.164 is accepted, also in ranges reserved for fiction', async t => {
@@ -194,5 +195,7 @@ t.test('a masked number keeps its calling code and its last two digits', async t
   ]
   for (const [number, mask] of masks) t.equal(maskPhoneNumber(number), mask)
   t.equal(maskPhoneNumber('+99912345678'), '+*********78', 'an unknown calling code is masked as well')
+  const codes = { '+14155550100': '1', '+447700900123': '44', '+3541234567': '354', '+99912345678': '' }
+  for (const [number, code] of Object.entries(codes)) t.equal(callingCodeOf(number), code)
   t.equal(digitsOf('+14155550100'), '14155550100')
 })

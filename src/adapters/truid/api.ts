@@ -1,60 +1,82 @@
 import { IsIPv4, IsIPv6 } from 'typebox/format'
 import { ProviderError } from '../../core/errors.ts'
 import type { CallbackRefusal } from '../../core/vocabulary.ts'
-import {
-  refusal, reportedStatus, type AttemptContext, type Http, type ProviderAnswer, type ProviderRequest,
-} from '../adapter.ts'
+import { refusal, reportedStatus, type AttemptContext, type Http, type ProviderAnswer } from '../adapter.ts'
 import { createCached } from '../cached.ts'
+import { provider, type Access, type AccessParts } from './access.ts'
 import { findKeys, readKeys, type Key, type Signed } from './signature.ts'
 import {
-  isOfCarrier, judgeExchange, judgeQuery, readCreated, readToken, type Check, type CreatedCheck, type Verdict,
-  type Version,
+  isOfCarrier, judgeExchange, judgeQuery, readCreated, readSimChange, readSimCheck, type Check, type CreatedCheck,
+  type Product, type Verdict, type Version,
 } from './wire.ts'
 
-/** Requests to tru.ID. All of them throw `ProviderError`. */
+/** Requests to tru.ID about checks and signing keys. Unless they say otherwise, they throw `ProviderError`. */
 
-export const provider = 'truid'
-
-/** A token is renewed this long before it expires. */
-const renewalSeconds = 60
 /** A signing key that tru.ID withdrew is trusted at most this long. */
 const keysMs = 600_000
 /** A callback can name a key that does not exist, and anybody can send one: the keys are not fetched more often. */
 const keysCoolDownMs = 30_000
+/** A SIMCheck that has less time is not made: it would be paid for, and its answer lost. */
+const minSimCheckMs = 500
+/** So many attempts are remembered whose SIMCheck was made. */
+const maxSimChecks = 10_000
 
-/** What an answer about a check says, and what it was. */
-export type Judged = { verdict: Verdict, status: number | null, isCarrierFault: boolean }
+/** What an answer about a check says, and which call it answered. */
+export type Judged = {
+  verdict: Verdict, call: string, status: number | null, isCarrierFault: boolean
+  /** Minutes within which the SIM was changed; null: it is not said. */
+  simChangedWithin: number | null
+}
 
-const judged = (verdict: Verdict, answer: ProviderAnswer): Judged =>
-  ({ verdict, status: reportedStatus(answer), isCarrierFault: isOfCarrier(answer.body) })
+const judged = (verdict: Verdict, call: string, answer: ProviderAnswer): Judged => ({
+  verdict, call, status: reportedStatus(answer), isCarrierFault: isOfCarrier(answer.body),
+  simChangedWithin: readSimChange(answer.body),
+})
 
 export type Api = {
-  createCheck (attempt: AttemptContext, version: Version): Promise<CreatedCheck>
-  readCheck (check: Check): Promise<Judged>
-  exchangeCode (check: Check, code: string): Promise<Judged>
+  createCheck (attempt: AttemptContext, product: Product, version: Version): Promise<CreatedCheck>
+  readCheck (check: Check, product: Product): Promise<Judged>
+  exchangeCode (check: Check, product: Product, code: string): Promise<Judged>
+  /**
+   * Minutes within which the SIM of the number was changed; null: that could not be found out within `timeoutMs`. It is
+   * charged for, so an attempt has one SIMCheck, also when it is asked for again. Never throws `ProviderError`.
+   */
+  checkSim (attempt: AttemptContext, timeoutMs: number): Promise<number | null>
   /** The signing key that a signature names, for each algorithm that it may use; or why there is none. */
   getKeys (signed: Pick<Signed, 'keyId' | 'algorithms'>): Promise<Key[] | CallbackRefusal>
 }
 
-export type ApiParts = { origin: string, clientId: string, clientSecret: string, http: Http, now: () => number }
+export type ApiParts = Pick<AccessParts, 'origin' | 'http' | 'now'> & { access: Access }
 
-export function createApi ({ origin, clientId, clientSecret, http, now }: ApiParts): Api {
-  const ask = createAuthorizedHttp({ origin, clientId, clientSecret, http, now })
+const json = { 'content-type': 'application/json' }
+
+/** What every check is asked for with. The number has no `+`, as in all samples. */
+function describe ({ id, phoneNumber, device: { ip } }: AttemptContext): Record<string, string> {
+  if (phoneNumber === null) throw new Error('a check needs a phone number')
+  return {
+    phone_number: phoneNumber.slice(1),
+    reference_id: id,
+    ...ip !== undefined && (IsIPv4(ip) || IsIPv6(ip)) ? { phone_ip: ip } : {},
+  }
+}
+
+export function createApi ({ origin, http, access, now }: ApiParts): Api {
+  const ask: Record<Product, Http> = {
+    phone_check: access('phone_check'), subscriber_check: access('subscriber_check'),
+  }
 
   return {
-    async createCheck ({ id, phoneNumber, device: { ip }, callbackUrl, redirectUrl }, version) {
-      if (phoneNumber === null) throw new Error('truid.phone_check needs a phone number')
+    async createCheck (attempt, product, version) {
+      const { callbackUrl, redirectUrl } = attempt
       const call = 'create check'
-      const { status, body } = await ask({
+      const { status, body } = await ask[product]({
         method: 'POST',
-        url: `${origin}/phone_check/${version}/checks`,
+        url: `${origin}/${product}/${version}/checks`,
         call,
-        headers: { 'content-type': 'application/json' },
+        headers: json,
         body: JSON.stringify({
-          phone_number: phoneNumber.slice(1),
-          reference_id: id,
+          ...describe(attempt),
           callback_url: callbackUrl,
-          ...ip !== undefined && (IsIPv4(ip) || IsIPv6(ip)) ? { phone_ip: ip } : {},
           // Without it the redirects end in JSON, which native SDKs need.
           ...version === 'v0.2' && redirectUrl !== null ? { redirect_url: redirectUrl } : {},
         }),
@@ -64,59 +86,57 @@ export function createApi ({ origin, clientId, clientSecret, http, now }: ApiPar
       return check
     },
 
-    async readCheck ({ checkId, self }) {
-      const answer = await ask({ method: 'GET', url: self, call: 'read check' })
-      return judged(judgeQuery(answer.status, answer.body, checkId), answer)
+    async readCheck ({ checkId, self }, product) {
+      const call = 'read check'
+      const answer = await ask[product]({ method: 'GET', url: self, call })
+      return judged(judgeQuery(answer.status, answer.body, checkId), call, answer)
     },
 
     /**
      * A refused code may have been used up by a try whose answer was lost. The check itself cannot tell: anybody who
      * opened its URL completes it, also without the code. So the proof is lost, and the next method has to bring one.
      */
-    async exchangeCode ({ checkId, self }, code) {
-      const answer = await ask({
+    async exchangeCode ({ checkId, self }, product, code) {
+      const call = 'exchange code'
+      const answer = await ask[product]({
         method: 'PATCH',
         url: self,
-        call: 'exchange code',
+        call,
         headers: { 'content-type': 'application/json-patch+json' },
         body: JSON.stringify([{ op: 'add', path: '/code', value: code }]),
       })
-      return judged(judgeExchange(answer.status, answer.body, checkId), answer)
+      return judged(judgeExchange(answer.status, answer.body, checkId), call, answer)
     },
 
+    checkSim: createSimChecks(origin, access('sim_check')),
     getKeys: createKeyRing({ origin, http, now }),
   }
 }
 
-/** Adds the access token. A token that the API refuses is dropped, and the call repeated once with a new one. */
-function createAuthorizedHttp ({ origin, clientId, clientSecret, http, now }: ApiParts): Http {
-  const credentials = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`
-  const tokens = createCached({ fetch: fetchToken, now })
+function createSimChecks (origin: string, ask: Http): Api['checkSim'] {
+  const made = new Map<string, Promise<number | null>>()
 
-  async function fetchToken (): Promise<{ value: string, ttlMs: number }> {
-    const call = 'access token'
-    const { status, body } = await http({
-      method: 'POST',
-      url: `${origin}/oauth2/v1/token`,
-      call,
-      headers: { authorization: credentials, 'content-type': 'application/x-www-form-urlencoded' },
-      body: 'grant_type=client_credentials&scope=phone_check',
-    })
-    const read = readToken(status, body)
-    if (typeof read === 'string') throw refusal(provider, call, read, status)
-    return { value: read.token, ttlMs: (read.expiresIn - renewalSeconds) * 1000 }
+  async function check (attempt: AttemptContext, timeoutMs: number): Promise<number | null> {
+    try {
+      const { status, body } = await ask({
+        method: 'POST', url: `${origin}/sim_check/v0.1/checks`, call: 'sim check', headers: json,
+        body: JSON.stringify(describe(attempt)), timeoutMs,
+      })
+      return readSimCheck(status, body)
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error
+      return null
+    }
   }
 
-  async function send (request: ProviderRequest, token: string): Promise<ProviderAnswer> {
-    const answer = await http({ ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } })
-    if (answer.status === 401) tokens.forget(token)
-    return answer
-  }
-
-  return async request => {
-    const first = await send(request, await tokens.get())
-    const answer = first.status === 401 ? await send(request, await tokens.get()) : first
-    if (answer.status === 401) throw refusal(provider, request.call, 'provider_misconfigured', 401)
+  return async (attempt, timeoutMs) => {
+    const earlier = made.get(attempt.id)
+    if (earlier !== undefined) return earlier
+    if (timeoutMs < minSimCheckMs) return null
+    const [oldest] = made.keys()
+    if (made.size >= maxSimChecks && oldest !== undefined) made.delete(oldest)
+    const answer = check(attempt, timeoutMs)
+    made.set(attempt.id, answer)
     return answer
   }
 }

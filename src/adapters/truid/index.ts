@@ -1,20 +1,25 @@
 import { Type } from 'typebox'
 import type { Assurance } from '../../core/assurance.ts'
 import {
-  deny, type Adapter, type AdapterIo, type AttemptContext, type Method, type Outcome, type Provider, type Settings,
+  deny, type Adapter, type AdapterIo, type AttemptContext, type Method, type Provider, type Settings,
 } from '../adapter.ts'
 import { credential, readCredential, readOrigin, setting } from '../settings.ts'
-import { createApi, provider, type Judged } from './api.ts'
+import { createAccess, provider } from './access.ts'
+import { createApi } from './api.ts'
+import { createCoverage } from './coverage.ts'
 import { isSignedBy, readSignature } from './signature.ts'
 import {
-  isCallback, readCode, readReturnError, readState, versions, type Check, type Version,
+  isCallback, products, readCode, readReturnError, readState, versions, type Product, type Version,
 } from './wire.ts'
 
 // https://developer.tru.id/docs/phone-check/integration (v0.2), …/integration-v0_1
+// https://developer.tru.id/docs/subscriber-check/integration
 const residencies = ['eu', 'in', 'us']
 const pendingMs = 1000
 /** A completed v0.2 check waits for the user's code, so a query does not bring the result sooner. */
 const awaitingCodeMs = 5000
+/** When the verdict is there, a SIMCheck may use what is left of this time: the guard gives a call seven seconds. */
+const maxResolveMs = 5500
 
 const settings = Type.Object({
   TRUID_CLIENT_ID: credential('Client id of the tru.ID project. Turns the provider on.'),
@@ -22,8 +27,8 @@ const settings = Type.Object({
   TRUID_API_URL: setting('Origin of the tru.ID API (from TRUID_DATA_RESIDENCY).'),
   TRUID_DATA_RESIDENCY: setting('`eu` (default), `in` or `us`.'),
   TRUID_API_VERSION: setting(
-    'PhoneCheck version: `v0.2` (default, with a one-time code), `v0.1`, or both, separated by a comma: '
-      + 'the first is the default, the other one can be chosen by the option `version`.',
+    'Version of PhoneCheck and SubscriberCheck: `v0.2` (default, with a one-time code), `v0.1`, or both, separated by '
+      + 'a comma: the first is the default, the other one can be chosen by the option `version`.',
   ),
 })
 
@@ -33,17 +38,37 @@ const assurances: Record<Version, Assurance> = {
   'v0.1': { possession: 'sim', binding: 'none', restricted: false },
 }
 
-const createPhoneCheck = (offered: Offered): Method => ({
-  needsPhoneNumber: true,
-  evidence: ['code', 'none'],
-  nextActions: ['openUrlOnCellular'],
-  assurance: options => assurances[readVersion(options, offered)],
-  timeoutMs: 60_000,
-  options: Type.Object({ version: Type.Optional(Type.Enum(offered)) }, { additionalProperties: false }),
-  isRepeatable: true,
-  sendsMessage: false,
-  defaultRank: 1,
-})
+/** What a check is asked about the SIM besides: `simChange` is one SIMCheck, which tru.ID charges for by itself. */
+const signals = Type.Array(Type.Enum(['simChange']), { uniqueItems: true })
+const wantsSimChange = ({ signals }: AttemptContext['options']): boolean =>
+  Array.isArray(signals) && signals.includes('simChange')
+
+function createMethods (offered: Offered): Record<`truid.${Product}`, Method> {
+  const version = Type.Optional(Type.Enum(offered))
+  const check: Omit<Method, 'options'> = {
+    needsPhoneNumber: true,
+    evidence: ['code', 'none'],
+    nextActions: ['openUrlOnCellular'],
+    assurance: options => assurances[readVersion(options, offered)],
+    timeoutMs: 60_000,
+    isRepeatable: true,
+    sendsMessage: false,
+  }
+  return {
+    'truid.phone_check': {
+      ...check,
+      options: Type.Object({ version, signals: Type.Optional(signals) }, { additionalProperties: false }),
+      defaultRank: 1,
+    },
+    'truid.subscriber_check': { ...check, options: Type.Object({ version }, { additionalProperties: false }) },
+  }
+}
+
+function productOf (method: string): Product {
+  const product = products.find(name => method === `truid.${name}`)
+  if (product === undefined) throw new Error(`${method} is not a method of tru.ID`)
+  return product
+}
 
 /** The versions that the operator lists, the default first. */
 type Offered = [Version, ...Version[]]
@@ -71,15 +96,20 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
   const origin = readOrigin('TRUID_API_URL', env.TRUID_API_URL || `https://${residency}.api.tru.id`, io.allowInsecure)
   const offered = readOffered(env.TRUID_API_VERSION || 'v0.2')
   const http = io.openHttp(provider, [new URL(origin).host])
-  const api = createApi({ origin, clientId, clientSecret, http, now: io.now })
+  const access = createAccess({ origin, clientId, clientSecret, http, now: io.now })
+  const api = createApi({ origin, http, access, now: io.now })
+  const coverage = createCoverage({ origin, http: access('coverage'), now: io.now })
 
   return {
     provider,
-    methods: { 'truid.phone_check': createPhoneCheck(offered) },
+    methods: createMethods(offered),
+
+    canServe: ({ method, phoneNumber, device }) => coverage.canServe(productOf(method), phoneNumber, device.ip),
 
     async start (attempt) {
       const version = readVersion(attempt.options, offered)
-      const { checkId, self, checkUrl, ttlSeconds, cost, balance } = await api.createCheck(attempt, version)
+      const { checkId, self, checkUrl, ttlSeconds, cost, balance } =
+        await api.createCheck(attempt, productOf(attempt.method), version)
       const finish = version === 'v0.2' ? 'code' : 'none'
       return {
         id: checkId, state: { checkId, self, version }, action: { type: 'openUrlOnCellular', url: checkUrl, finish },
@@ -111,28 +141,29 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
     singleUse: ({ state }, evidence) => readState(state)?.version === 'v0.2' ? readCode(evidence) ?? null : null,
 
     async resolve (attempt, evidence) {
+      const startedAt = io.now()
+      const { phoneNumber, options } = attempt
+      if (phoneNumber === null) throw new Error('a check needs a phone number')
       const check = readState(attempt.state)
       // The callback can arrive before the answer to the create call.
       if (check === null) return { verdict: 'pending', retryAfterMs: pendingMs }
+      const product = productOf(attempt.method)
       const code = readCode(evidence)
       if (code === null) return { verdict: 'denied', reason: 'evidence_invalid' }
-      if (code !== undefined && check.version === 'v0.2') {
-        return conclude(attempt, check, await api.exchangeCode(check, code), 'exchange code')
-      }
-      const judged = await api.readCheck(check)
+      const hasCode = code !== undefined && check.version === 'v0.2'
+      const judged = hasCode ? await api.exchangeCode(check, product, code) : await api.readCheck(check, product)
+      const { verdict, simChangedWithin } = judged
+      if (verdict === 'pending') return { verdict: 'pending', retryAfterMs: pendingMs }
+      if (verdict !== 'match') return deny(provider, judged.call, verdict, judged.status, judged.isCarrierFault)
       // In v0.2 anybody who opens the URL completes the check; only the code shows that it was this user's phone.
-      const awaitsCode = judged.verdict === 'match' && check.version === 'v0.2'
-      if (awaitsCode) return { verdict: 'pending', retryAfterMs: awaitingCodeMs }
-      return conclude(attempt, check, judged, 'read check')
+      if (check.version === 'v0.2' && !hasCode) return { verdict: 'pending', retryAfterMs: awaitingCodeMs }
+      const within = simChangedWithin === null && wantsSimChange(options)
+        ? await api.checkSim(attempt, startedAt + maxResolveMs - io.now())
+        : simChangedWithin
+      return {
+        verdict: 'proven', phoneNumber, assurance: assurances[check.version],
+        ...within === null ? {} : { signals: { simChangedWithin: within } },
+      }
     },
   }
-}
-
-function conclude (
-  { phoneNumber }: AttemptContext, { version }: Check, { verdict, status, isCarrierFault }: Judged, call: string,
-): Outcome {
-  if (verdict === 'pending') return { verdict: 'pending', retryAfterMs: pendingMs }
-  if (verdict !== 'match') return deny(provider, call, verdict, status, isCarrierFault)
-  if (phoneNumber === null) throw new Error('truid.phone_check needs a phone number')
-  return { verdict: 'proven', phoneNumber, assurance: assurances[version] }
 }

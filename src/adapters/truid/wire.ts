@@ -4,6 +4,13 @@ import { membersOf, readBoolean, readNumber, readString, readText } from '../mes
 
 // https://developer.tru.id/docs/phone-check/integration and github.com/tru-ID/api-definitions
 
+/**
+ * The products that compare a number with the SIM that opens a URL. The name is that of the product's path, of the
+ * scope of its tokens, and of the method.
+ */
+export const products = ['phone_check', 'subscriber_check'] as const
+export type Product = typeof products[number]
+
 export const versions = ['v0.2', 'v0.1'] as const
 export type Version = typeof versions[number]
 
@@ -135,6 +142,31 @@ export function judgeQuery (status: number, body: unknown, id: string): Verdict 
   return reasonOf.get(readProblemType(body)) ?? 'provider_bad_response'
 }
 
+/** Without another wish, `no_sim_change` is about seven days. */
+const defaultSimPeriodMinutes = 10_080
+
+/**
+ * Minutes within which the SIM of the number was changed, as a SubscriberCheck or a SIMCheck says. Not every operator
+ * says since when; `no_sim_change: false` alone means within the period. Null: it is not said.
+ */
+export function readSimChange (body: unknown): number | null {
+  const { sim_change_within, no_sim_change, no_sim_change_period } = membersOf(body)
+  const within = readMinutes(sim_change_within)
+  if (within !== null || readBoolean(no_sim_change) !== false) return within
+  return readMinutes(no_sim_change_period) ?? defaultSimPeriodMinutes
+}
+
+function readMinutes (value: unknown): number | null {
+  const minutes = readNumber(value)
+  return minutes !== null && minutes >= 0 ? minutes : null
+}
+
+/** What the answer to a SIMCheck says of the SIM; null where it says nothing, whatever the cause. */
+export function readSimCheck (status: number, body: unknown): number | null {
+  const isAnswer = status < 300 && !isProblem(body) && readCheckError(body) === null
+  return isAnswer && membersOf(body).status === 'COMPLETED' ? readSimChange(body) : null
+}
+
 /** Whether the error is that of one carrier's network: `mno_…`, as the code of a check or the type of a problem. */
 export function isOfCarrier (body: unknown): boolean {
   return [readString(membersOf(body).error_code) ?? '', readProblemType(body)].some(code => code.startsWith('mno_'))
@@ -171,9 +203,9 @@ function readCheckError (body: unknown): Reason | null {
 }
 
 /** A problem document, whatever the HTTP status: its type is a URL with the name of the problem as fragment. */
-const isProblem = (body: unknown): boolean => readString(membersOf(body).type, 512)?.includes('#') === true
+export const isProblem = (body: unknown): boolean => readString(membersOf(body).type, 512)?.includes('#') === true
 
-function readProblemType (body: unknown): string {
+export function readProblemType (body: unknown): string {
   const type = readString(membersOf(body).type, 512) ?? ''
   return type.slice(type.lastIndexOf('#') + 1)
 }

@@ -3,45 +3,13 @@ import { truid } from '../../../src/adapters/truid/index.ts'
 import type { Received, Refused } from '../../../src/adapters/adapter.ts'
 import type { Json } from '../../../src/core/vocabulary.ts'
 import {
-  anAttempt, callbackKey, contract, endingOf, openAdapter, openIo, openVendor, type Answer, type Call, type Contract,
-  type Vendor,
+  callbackKey, contract, endingOf, openAdapter, openIo, openVendor, type Answer, type Call, type Contract,
 } from '../../contract.ts'
 import { createSigner } from './signer.ts'
-
-const id = 'c69bc0e6-a429-11ea-bb37-0242ac130002'
-const token = '2YotnFZFEjr1zCsicMWpAA'
-const secrets = ['client-1', 'secret-1', token, Buffer.from('client-1:secret-1').toString('base64'), '94dae426fg']
-const phoneNumber = '+447700900000'
-const attempt = anAttempt({ method: 'truid.phone_check', phoneNumber })
-const noRepeat = { repeated: false }
-
-const isToken = ({ path }: Call) => path === '/oauth2/v1/token'
-const isKeys = ({ path }: Call) => path === '/.well-known/jwks.json'
-const isCreate = ({ method, path }: Call) => method === 'POST' && path.startsWith('/phone_check/')
-const isCheck = ({ path }: Call) => path.endsWith(`/checks/${id}`)
-const settings = ({ origin }: Vendor) => (
-  { TRUID_CLIENT_ID: 'client-1', TRUID_CLIENT_SECRET: 'secret-1', TRUID_API_URL: origin }
-)
-const selfAt = ({ origin }: Vendor, version: string) => `${origin}/phone_check/${version}/checks/${id}`
-
-const check = (more: object) => (
-  { check_id: id, status: 'COMPLETED', charge_amount: 1, charge_currency: 'API', ttl: 60, ...more }
-)
-const signer = createSigner('key-1')
-function answerWell (vendor: Vendor, call: Call): Answer {
-  if (isKeys(call)) return { body: { keys: [signer.jwk] } }
-  if (isToken(call)) return {
-    body: { access_token: token, token_type: 'bearer', expires_in: 3600, scope: 'phone_check' },
-  }
-  if (!isCreate(call)) return { body: check({ match: true }) }
-  const self = selfAt(vendor, call.path.split('/')[2] ?? '')
-  return {
-    status: 201,
-    body: check({ status: 'ACCEPTED', _links: { self: { href: self }, check_url: { href: `${self}/redirect` } } }),
-  }
-}
-const say = (more: object) => (call: Call): Answer | null => isCheck(call) ? { body: check(more) } : null
-const denied = (reason: string) => ({ verdict: 'denied', reason }) as Contract['bad'][number]['ends']
+import {
+  answerWell, attempt, check, code, denied, id, isCheck, isCreate, isKeys, isToken, noRepeat, phoneNumber,
+  problem, say, secrets, selfAt, settings, signer, token,
+} from './vendor.ts'
 
 const refusals: Contract['refusals'] = [
   {
@@ -89,6 +57,7 @@ const said = check({ match: true })
 const callbacks: Contract['callbacks'] = [
   { callback: signer.sign(said), received: evidence },
   { callback: signer.sign(said, { encoding: 'hex' }), received: evidence },
+  { callback: signer.sign(said, { headers: { 'x-tru-callback': 'subscriber_check' } }), received: evidence },
   { callback: { ...signer.sign(said), key: null }, received: null },
   { callback: { ...signer.sign(said), key: 'short' }, received: null },
   { callback: signer.sign({ check_id: id }), received: null },
@@ -111,10 +80,7 @@ t.test('truid.phone_check v0.2', async t => {
     ? (call.method === 'PATCH' ? patch : get)
     : null
   const matched = { body: check({ match: true }) }
-  const notFound = {
-    status: 404,
-    body: { type: 'https://developer.tru.id/docs/reference/api-errors#check_not_found', title: 'Not Found' },
-  }
+  const notFound = problem(404, 'check_not_found')
   await contract(t, {
     provider: truid,
     method: 'truid.phone_check',
@@ -123,9 +89,9 @@ t.test('truid.phone_check v0.2', async t => {
     attempt: { phoneNumber },
     vendor: answerWell,
     action: vendor => ({ type: 'openUrlOnCellular', url: `${selfAt(vendor, 'v0.2')}/redirect`, finish: 'code' }),
-    good: { evidence: { code: '94dae426fg' }, proven: { phoneNumber } },
+    good: { evidence: { code }, proven: { phoneNumber } },
     assurance: { possession: 'sim', binding: 'session', restricted: false },
-    singleUse: '94dae426fg',
+    singleUse: code,
     bad: [
       ...judged,
       { name: 'wrong code', vendor: bySecond(notFound, matched), ends: denied('evidence_invalid') },
@@ -155,16 +121,16 @@ t.test('truid.phone_check v0.2', async t => {
   })
 })
 
-t.test('truid.phone_check v0.1', async t => {
+t.test('truid.phone_check v0.1, with the option signals', async t => {
   await contract(t, {
     provider: truid,
     method: 'truid.phone_check',
     settings: vendor => ({ ...settings(vendor), TRUID_API_VERSION: 'v0.2,v0.1' }),
     secrets,
-    attempt: { phoneNumber, options: { version: 'v0.1' } },
+    attempt: { phoneNumber, options: { version: 'v0.1', signals: ['simChange'] } },
     vendor: answerWell,
     action: vendor => ({ type: 'openUrlOnCellular', url: `${selfAt(vendor, 'v0.1')}/redirect`, finish: 'none' }),
-    good: { evidence: {}, proven: { phoneNumber } },
+    good: { evidence: {}, proven: { phoneNumber, signals: { simChangedWithin: 43201 } } },
     assurance: { possession: 'sim', binding: 'none', restricted: false },
     singleUse: null,
     bad: [
@@ -181,6 +147,32 @@ t.test('truid.phone_check v0.1', async t => {
   })
 })
 
+t.test('truid.subscriber_check', async t => {
+  await contract(t, {
+    provider: truid,
+    method: 'truid.subscriber_check',
+    settings,
+    secrets,
+    attempt: { phoneNumber },
+    vendor: answerWell,
+    action: vendor => ({
+      type: 'openUrlOnCellular', url: `${selfAt(vendor, 'v0.2', 'subscriber_check')}/redirect`, finish: 'code',
+    }),
+    good: { evidence: { code }, proven: { phoneNumber, signals: { simChangedWithin: 525601 } } },
+    assurance: { possession: 'sim', binding: 'session', restricted: false },
+    singleUse: code,
+    bad: [
+      ...judged,
+      { name: 'no code', evidence: {}, ends: { verdict: 'pending' } },
+      { name: 'callback', evidence: { callback: true }, ends: { verdict: 'pending' } },
+    ],
+    refusals: [
+      ...refusals,
+      { call: isCheck, phase: 'resolve', ends: status => configured(status) ?? denied('evidence_invalid') },
+    ],
+  })
+})
+
 t.test('the versions that the operator lists', async t => {
   const vendor = await openVendor(t, answerWell)
   for (const [listed, byDefault, offered] of [
@@ -188,8 +180,9 @@ t.test('the versions that the operator lists', async t => {
     ['v0.1, v0.2', 'v0.1', ['v0.1', 'v0.2']],
   ] as const) {
     const adapter = openAdapter(truid, { ...settings(vendor), TRUID_API_VERSION: listed }, openIo(t))
-    const { options } = adapter.methods['truid.phone_check'] ?? {}
-    t.match(options?.properties['version'], { enum: [...offered] }, listed)
+    for (const { options } of Object.values(adapter.methods)) {
+      t.match(options.properties['version'], { enum: [...offered] }, listed)
+    }
     t.match(await adapter.start(attempt), { state: { version: byDefault } }, listed)
     for (const version of ['v0.1', 'v0.2'] as const) {
       const used = offered.some(one => one === version) ? version : byDefault
@@ -207,14 +200,16 @@ t.test('what a check costs, and when it ends', async t => {
     return isCreate(call) && answer !== 'hang' ? { status: 201, body: { ...answer.body as object, ...more } } : answer
   })
   const adapter = openAdapter(truid, settings(vendor), openIo(t, { now: () => now }))
-  more = { charge_amount: '1.5', charge_currency: 'EUR', snapshot_balance: 98.5, ttl: '120' }
-  t.match(await adapter.start(attempt), {
-    cost: { amount: 1.5, currency: 'EUR' }, balance: { amount: 98.5, currency: 'EUR' }, expiresAt: now + 120_000,
-  })
-  for (const ttl of [null, 0, -1, 'soon', undefined]) {
-    more = { charge_amount: null, charge_currency: null, snapshot_balance: null, ttl }
-    const started = await adapter.start(attempt)
-    for (const name of ['cost', 'balance', 'expiresAt']) t.notOk(name in started, `${name} with ttl ${ttl}`)
+  for (const method of Object.keys(adapter.methods)) {
+    more = { charge_amount: '1.5', charge_currency: 'EUR', snapshot_balance: 98.5, ttl: '120' }
+    t.match(await adapter.start({ ...attempt, method }), {
+      cost: { amount: 1.5, currency: 'EUR' }, balance: { amount: 98.5, currency: 'EUR' }, expiresAt: now + 120_000,
+    }, method)
+    for (const ttl of [null, 0, -1, 'soon', undefined]) {
+      more = { charge_amount: null, charge_currency: null, snapshot_balance: null, ttl }
+      const started = await adapter.start({ ...attempt, method })
+      for (const name of ['cost', 'balance', 'expiresAt']) t.notOk(name in started, `${name} with ttl ${ttl}`)
+    }
   }
 })
 
@@ -222,11 +217,11 @@ t.test('an error says whether it is that of a carrier, of the evidence, or of tr
   const vendor = await openVendor(t, answerWell)
   const adapter = openAdapter(truid, settings(vendor), openIo(t))
   const { state } = await adapter.start(attempt)
-  const errorOf = (answer: Answer, evidence: Json = { code: '94dae426fg' }) => {
+  const errorOf = (answer: Answer, evidence: Json = { code }) => {
     vendor.answer = call => isCheck(call) ? answer : answerWell(vendor, call)
     return adapter.resolve({ ...attempt, state }, evidence, noRepeat).catch((error: unknown) => error)
   }
-  for (const evidence of [{ code: '94dae426fg' }, { callback: true }]) {
+  for (const evidence of [{ code }, { callback: true }]) {
     for (const code of ['mno_timeout', 'mno_response_error', 'mno_server_error']) {
       t.match(await errorOf({ body: check({ status: 'ERROR', error_code: code }) }, evidence), { isCarrierFault: true })
       const problem = { status: 400, body: { type: `https://developer.tru.id/docs/api/errors#${code}` } }
@@ -249,7 +244,7 @@ t.test('what tru.ID is asked', async t => {
   const { state } = await adapter.start({ ...attempt, redirectUrl, device: { ip: '2001:db8::1' } })
   await adapter.start({ ...attempt, redirectUrl, device: { ip: 'nonsense' }, options: { version: 'v0.1' } })
   await adapter.start(attempt)
-  await adapter.resolve({ ...attempt, state }, { code: '94dae426fg' }, noRepeat)
+  await adapter.resolve({ ...attempt, state }, { code }, noRepeat)
   const sent = { phone_number: '447700900000', reference_id: 'att_1', callback_url: attempt.callbackUrl }
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
   t.match(vendor.calls[0], {
@@ -262,7 +257,7 @@ t.test('what tru.ID is asked', async t => {
   t.strictSame(vendor.calls[3]?.body, sent, 'without a redirect the chain ends in JSON')
   const asPatch = { 'content-type': 'application/json-patch+json' }
   t.match(vendor.calls[4], { method: 'PATCH', path: `/phone_check/v0.2/checks/${id}`, headers: asPatch })
-  t.strictSame(vendor.calls[4]?.body, [{ op: 'add', path: '/code', value: '94dae426fg' }])
+  t.strictSame(vendor.calls[4]?.body, [{ op: 'add', path: '/code', value: code }])
   t.equal(vendor.calls.length, 5, 'with one token')
   const early = await adapter.resolve(attempt, { callback: true }, noRepeat)
   t.match(early, { verdict: 'pending' }, 'a callback that is faster than the create answer waits')
@@ -274,6 +269,31 @@ t.test('what tru.ID is asked', async t => {
   t.match(
     await endingOf(adapter.start(attempt)), { failed: 'provider_bad_response' }, 'links elsewhere are not followed',
   )
+})
+
+t.test('each product has its own path and its own token', async t => {
+  const vendor = await openVendor(t, (self, call) => isToken(call)
+    ? { body: { access_token: `for-${new URLSearchParams(call.text).get('scope')}`, expires_in: 3600 } }
+    : answerWell(self, call))
+  const adapter = openAdapter(truid, { ...settings(vendor), TRUID_API_VERSION: 'v0.2,v0.1' }, openIo(t))
+  const methods = ['truid.phone_check', 'truid.subscriber_check']
+  t.strictSame(Object.keys(adapter.methods), methods)
+  for (const method of methods) {
+    const product = method.slice('truid.'.length)
+    for (const version of ['v0.1', 'v0.2']) {
+      vendor.calls.length = 0
+      const given = { ...attempt, method, options: { version } }
+      const { state } = await adapter.start(given)
+      for (const evidence of [{}, { code }]) await adapter.resolve({ ...given, state }, evidence, noRepeat)
+      const asked = vendor.calls.filter(call => !isToken(call))
+      t.match(asked.map(call => `${call.method} ${call.path}`), [
+        `POST /${product}/${version}/checks`, `GET /${product}/${version}/checks/${id}`,
+        `${version === 'v0.2' ? 'PATCH' : 'GET'} /${product}/${version}/checks/${id}`,
+      ])
+      for (const { headers } of asked) t.equal(headers.authorization, `Bearer for-${product}`)
+    }
+  }
+  await t.rejects(async () => adapter.start({ ...attempt, method: 'truid.sim_check' }), /not a method/)
 })
 
 t.test('one token serves all, until a minute before its end', async t => {
@@ -406,7 +426,7 @@ t.test('a browser that comes back is read for its own check only', async t => {
   const adapter = openAdapter(truid, settings(vendor), openIo(t))
   const started = { ...attempt, state: (await adapter.start(attempt)).state }
   const read = (query: Record<string, string>, of = started) => adapter.readReturn?.(of, query)
-  t.same(read({ check_id: id, code: '94dae426fg', reference_id: 'att_1' }), { code: '94dae426fg' })
+  t.same(read({ check_id: id, code, reference_id: 'att_1' }), { code })
   const failed = { check_id: id, error: 'mno_redirect_unsupported', error_description: 'MNO redirect unsupported' }
   t.same(read(failed), { error: 'carrier_unsupported' })
   t.same(read({ check_id: id, error: 'not_mobile_ip' }), { error: 'not_on_cellular' })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import {
-  isCallback, judgeExchange, judgeQuery, readCode, readCreated, readReturnError, readState, readToken,
+  isCallback, judgeExchange, judgeQuery, readCode, readCreated, readReturnError, readSimChange, readSimCheck,
+  readState, readToken,
 } from '../../../src/adapters/truid/wire.ts'
 
 // The documented samples, word for word; `{data_residency}` is filled in.
@@ -211,6 +212,36 @@ t.test('every documented problem has a reason, by its type and never by its text
   t.equal(readCreated(404, problem('constructor'), origin), 'provider_bad_response')
   t.equal(readReturnError('mno_redirect_unsupported'), 'carrier_unsupported')
   t.equal(readReturnError('__proto__'), 'provider_error')
+})
+
+t.test('when the SIM was changed', async t => {
+  const said: [unknown, number | null][] = [
+    [{ no_sim_change: false, sim_change_within: 43201, no_sim_change_period: 10080 }, 43201],
+    [{ no_sim_change: true, sim_change_within: 525601 }, 525601], [{ sim_change_within: '60' }, 60],
+    [{ sim_change_within: 0 }, 0], [{ sim_change_within: 7, no_sim_change: null }, 7],
+    [{ no_sim_change: false, no_sim_change_period: 60 }, 60],
+    [{ no_sim_change: false, sim_change_within: null }, 10080],
+    [{ no_sim_change: false, no_sim_change_period: 'a week' }, 10080], [{ no_sim_change: true }, null],
+    [{ no_sim_change: 'false' }, null], [{ no_sim_change_period: 10080 }, null], [{ sim_change_within: -1 }, null],
+    [{ sim_change_within: 'soon' }, null], [{ sim_change_within: [60] }, null], [{}, null], [null, null],
+    [undefined, null], ['x', null],
+  ]
+  for (const [body, minutes] of said) t.equal(readSimChange(body), minutes, JSON.stringify(body))
+})
+
+t.test('the documented SIMCheck', async t => {
+  const sample = JSON.parse(`{ "check_id": "c69bc0e6-a429-11ea-bb37-0242ac130002", "status": "COMPLETED",
+    "no_sim_change": false, "sim_change_within": 43201, "no_sim_change_period": 10080, "charge_amount": 1,
+    "charge_currency": "API", "created_at": "2020-06-01T16:43:30+00:00", "network_id": "23599",
+    "_links": { "self": { "href": "https://eu.api.tru.id/sim_check/v0.1/checks/c69bc0e6" } } }`)
+  t.equal(readSimCheck(201, sample), 43201)
+  t.equal(readSimCheck(201, { ...sample, error_code: null, type: null, snapshot_balance: null }), 43201)
+  const nothing: [number, unknown][] = [
+    [201, { ...sample, status: 'ERROR' }], [201, { ...sample, status: null }], [201, { ...sample, status: 'ACCEPTED' }],
+    [201, { ...sample, error_code: 'mno_timeout' }], [201, { ...sample, ...problem('mno_not_supported') }],
+    [400, sample], [404, problem('check_not_found')], [201, undefined], [201, null], [201, {}],
+  ]
+  for (const [status, body] of nothing) t.equal(readSimCheck(status, body), null, `${status} ${JSON.stringify(body)}`)
 })
 
 t.test('evidence, state and callbacks', async t => {

@@ -1,0 +1,54 @@
+import { refusal, type Http, type ProviderAnswer, type ProviderRequest } from '../adapter.ts'
+import { createCached } from '../cached.ts'
+import { readToken, type Product } from './wire.ts'
+
+/** Access tokens of tru.ID. A token opens one product only: each scope has its own. */
+
+export const provider = 'truid'
+
+export type Scope = Product | 'sim_check' | 'coverage'
+
+/** A token is renewed this long before it expires. */
+const renewalSeconds = 60
+/** For what is useful, but not necessary, nobody waits long. */
+const tokenTimeoutMs: Partial<Record<Scope, number>> = { sim_check: 1_000, coverage: 1_000 }
+
+export type AccessParts = { origin: string, clientId: string, clientSecret: string, http: Http, now: () => number }
+
+/** The network with a token of this scope. Each call makes a cache of its own. */
+export type Access = (scope: Scope) => Http
+
+/** A token that the API refuses is dropped, and the request repeated once with a new one. */
+export const createAccess = ({ origin, clientId, clientSecret, http, now }: AccessParts): Access => scope => {
+  const credentials = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`
+  const timeoutMs = tokenTimeoutMs[scope]
+  const tokens = createCached({ fetch: fetchToken, now })
+
+  async function fetchToken (): Promise<{ value: string, ttlMs: number }> {
+    const call = 'access token'
+    const { status, body } = await http({
+      method: 'POST',
+      url: `${origin}/oauth2/v1/token`,
+      call,
+      headers: { authorization: credentials, 'content-type': 'application/x-www-form-urlencoded' },
+      body: `grant_type=client_credentials&scope=${scope}`,
+      ...timeoutMs === undefined ? {} : { timeoutMs },
+    })
+    const read = readToken(status, body)
+    if (typeof read === 'string') throw refusal(provider, call, read, status)
+    return { value: read.token, ttlMs: (read.expiresIn - renewalSeconds) * 1000 }
+  }
+
+  async function send (request: ProviderRequest, token: string): Promise<ProviderAnswer> {
+    const answer = await http({ ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } })
+    if (answer.status === 401) tokens.forget(token)
+    return answer
+  }
+
+  return async request => {
+    const first = await send(request, await tokens.get())
+    const answer = first.status === 401 ? await send(request, await tokens.get()) : first
+    if (answer.status === 401) throw refusal(provider, request.call, 'provider_misconfigured', 401)
+    return answer
+  }
+}

@@ -1,0 +1,161 @@
+import { Address4, Address6 } from 'ip-address'
+import { IsIPv4, IsIPv6 } from 'typebox/format'
+import { ProviderError } from '../../core/errors.ts'
+import type { EligibilityReason } from '../../core/reasons.ts'
+import { callingCodeOf, parsePhoneNumber } from '../../phone.ts'
+import type { Http, ProviderAnswer } from '../adapter.ts'
+import { createCached, type Cached } from '../cached.ts'
+import { membersOf, readList, readString } from '../message.ts'
+import { isProblem, readProblemType, type Product } from './wire.ts'
+
+// https://github.com/tru-ID/api-definitions, specs/utils.yaml: the Coverage API, which is free of charge
+
+/** What is known of a country is used this long. */
+const knownMs = 3_600_000
+/** A country whose answer says nothing, and a route that an account does not have, are not asked for this long. */
+const unknownMs = 600_000
+/** A route that failed is not asked for this long. */
+const failedMs = 60_000
+/** A start waits for these answers. */
+const timeoutMs = 1_000
+/** The country of the vendor's examples. */
+const sampleCountry = 'GB'
+const maxProducts = 64
+
+/** `product_id` of the products. */
+const productIds: Record<Product, string> = { phone_check: 'pck', subscriber_check: 'suk' }
+
+/** Ids of the products that can be used, in lower case; null: it is not known. */
+export type Served = ReadonlySet<string> | null
+const none: Served = new Set()
+
+export type Coverage = {
+  /**
+   * Why the product cannot serve this number on a device with this address; null: nothing speaks against it. Throws
+   * `ProviderError` when a route fails, and returns null while that route rests.
+   */
+  canServe (product: Product, phoneNumber: string, ip: string | undefined): Promise<EligibilityReason | null>
+}
+
+export type CoverageParts = { origin: string, http: Http, now: () => number }
+
+export function createCoverage (parts: CoverageParts): Coverage {
+  const countries = createCountries(parts)
+  const devices = createRoute({ ...parts, call: 'coverage of an address', path: 'device_ips' })
+
+  async function canServeCountry (id: string, phoneNumber: string): Promise<EligibilityReason | null> {
+    const country = parsePhoneNumber(phoneNumber)?.country ?? callingCodeOf(phoneNumber)
+    return country === '' || includes(await countries(country), id) ? null : 'carrier_unsupported'
+  }
+
+  async function canServeDevice (id: string, ip: string | undefined): Promise<EligibilityReason | null> {
+    if (ip === undefined || !isGlobal(ip)) return null
+    const answer = await devices.ask(ip)
+    if (answer === null) return null
+    // Not documented: the route does not exist.
+    if (answer.status === 404) devices.rest(unknownMs)
+    const read = readReachability(answer.status, answer.body)
+    return typeof read === 'string' ? read : includes(read, id) ? null : 'carrier_unsupported'
+  }
+
+  return {
+    async canServe (product, phoneNumber, ip) {
+      const id = productIds[product]
+      const answers = await Promise.allSettled([canServeCountry(id, phoneNumber), canServeDevice(id, ip)])
+      const reason = answers.map(answer => answer.status === 'fulfilled' ? answer.value : null).find(value => value)
+      if (reason) return reason
+      for (const answer of answers) if (answer.status === 'rejected') throw answer.reason
+      return null
+    },
+  }
+}
+
+const includes = (served: Served, id: string): boolean => served === null || served.has(id)
+
+/** An address of a private network, or one that is reserved, is not that of a phone on mobile data. */
+function isGlobal (ip: string): boolean {
+  if (IsIPv4(ip)) return new Address4(ip).isGlobal()
+  return IsIPv6(ip) && new Address6(ip).isGlobal()
+}
+
+type Route = {
+  /** Null while the route rests. Throws `ProviderError`. */
+  ask (name: string): Promise<ProviderAnswer | null>
+  rest (forMs: number): void
+}
+
+/** One route. When it fails, it rests for a while, so that it does not delay every start. */
+function createRoute ({ origin, http, now, call, path }: CoverageParts & { call: string, path: string }): Route {
+  let restsUntil = 0
+  const rest = (forMs: number): void => { restsUntil = now() + forMs }
+
+  return {
+    rest,
+    async ask (name) {
+      if (now() < restsUntil) return null
+      try {
+        const answer = await http({ method: 'GET', url: `${origin}/coverage/v0.1/${path}/${name}`, call, timeoutMs })
+        if (answer.status !== 403) return answer
+      } catch (error) {
+        if (!(error instanceof ProviderError)) throw error
+        if (error.reason !== 'provider_misconfigured') {
+          rest(error.retryAfterMs ?? failedMs)
+          throw error
+        }
+      }
+      // The account has no access to the Coverage API.
+      rest(unknownMs)
+      return null
+    },
+  }
+}
+
+/** The products in a country, by ISO 3166-1 alpha-2 or calling code. Each is asked about once. */
+function createCountries (parts: CoverageParts): (country: string) => Promise<Served> {
+  const route = createRoute({ ...parts, call: 'coverage of a country', path: 'countries' })
+  const known = new Map<string, Cached<Served>>()
+
+  async function fetch (country: string): Promise<{ value: Served, ttlMs: number }> {
+    const answer = await route.ask(country)
+    if (answer === null) return { value: null, ttlMs: 0 }
+    if (answer.status === 404) {
+      // Where the route does not exist, the country of the examples is unknown as well.
+      if (country === sampleCountry || await find(sampleCountry) === null) {
+        route.rest(unknownMs)
+        return { value: null, ttlMs: 0 }
+      }
+      // "No Reach". Several countries can share a calling code.
+      return /^[A-Z]{2}$/.test(country) ? { value: none, ttlMs: knownMs } : { value: null, ttlMs: unknownMs }
+    }
+    const value = answer.status < 300 ? readProducts(answer.body) : null
+    return { value, ttlMs: value === null ? unknownMs : knownMs }
+  }
+
+  function find (country: string): Promise<Served> {
+    const cached = known.get(country) ?? createCached({ fetch: () => fetch(country), now: parts.now })
+    known.set(country, cached)
+    return cached.get()
+  }
+  return find
+}
+
+/** The products that an answer lists; null when it does not say. What is only announced cannot be used. */
+export function readProducts (body: unknown): Served {
+  const { products } = membersOf(body)
+  if (!Array.isArray(products) || isProblem(body)) return null
+  const listed = readList(products, maxProducts).map(membersOf)
+    .map(({ product_id, coverage }) => [readString(product_id)?.toLowerCase(), readString(coverage)?.toUpperCase()])
+  const served = listed.filter(([, coverage]) => coverage !== 'COMING_SOON').flatMap(([id]) => id ?? [])
+  // A list of things that cannot be read is not a list without this product.
+  return products.length > 0 && listed.every(([id]) => id === undefined) ? null : new Set(served)
+}
+
+/** What tru.ID says of a device's address: the products that can be used, or why none can. */
+export function readReachability (status: number, body: unknown): Served | EligibilityReason {
+  switch (readProblemType(body)) {
+    case 'mno_not_supported': return 'carrier_unsupported'
+    case 'not_mobile_ip': return 'not_on_cellular'
+  }
+  if (status === 412) return 'not_on_cellular'
+  return status < 300 ? readProducts(body) : null
+}
