@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { ExpiringMap } from '../expiring-map.ts'
+import { acceptForms } from '../forms.ts'
 
 /** The lifetime of an access token in seconds. */
 export const accessTokenSeconds = 3600
@@ -31,10 +32,7 @@ export const truidToken: FastifyPluginAsyncTypebox<TokenOptions> = async (app, {
   const credentials = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`
 
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async (
-    _request: FastifyRequest, body: string,
-  ) =>
-    Object.fromEntries(new URLSearchParams(body)))
+  acceptForms(app)
 
   app.setErrorHandler<FastifyError>((error, _request, reply) =>
     reply.code(error.statusCode ?? 500).send({ error: 'invalid_request' }))
