@@ -77,12 +77,16 @@ export const variants = [
     meaning: 'the start call is never answered',
   },
   {
-    digits: '81', suffix: '91', scenario: 'notCellular', providers: ['truid'],
-    meaning: 'the phone is not on mobile data',
+    digits: '81', suffix: '92', scenario: 'undelivered', providers: ['otpless'],
+    meaning: 'the message is not delivered by its first channel; the next one of the list brings it, if there is one',
   },
   {
-    digits: '82', suffix: '91', scenario: 'otherDevice', providers: ['truid'],
-    meaning: 'the URL is opened by the phone of another number',
+    digits: '81', suffix: '91', scenario: 'notCellular', providers: ['truid', 'otpless'],
+    meaning: 'the phone is not on mobile data (OTPLESS: `otpless.sna` only)',
+  },
+  {
+    digits: '82', suffix: '91', scenario: 'otherDevice', providers: ['truid', 'otpless'],
+    meaning: 'the URL is opened by the phone of another number (OTPLESS: `otpless.sna` only)',
   },
   {
     digits: '83', suffix: '91', scenario: 'redirectUnsupported', providers: ['truid'],

@@ -111,7 +111,8 @@ t.test('OTPLESS webhooks prove nothing, and only OTPLESS can send them', async t
   const caught = await startCapturing(t)
   const { shop, simulators, deliver, counted, capture, revisionOf } = caught
   const { body } = await shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })
-  const webhook = await capture(({ path }) => path === '/callbacks/otpless')
+  const webhook = await capture(({ path, body: { eventType } }) =>
+    path === '/callbacks/otpless' && eventType === 'DLR')
   const secret = simulators.settings['OTPLESS_WEBHOOK_SECRET'] ?? ''
   const sign = (message: unknown) => {
     const text = JSON.stringify(message)
@@ -148,9 +149,10 @@ t.test('OTPLESS webhooks prove nothing, and only OTPLESS can send them', async t
 t.test('without OTPLESS_WEBHOOK_SECRET they are counted', async t => {
   const { url, shop } = await startGateway(t, { environment: { OTPLESS_WEBHOOK_SECRET: '' } })
   const counted = () => readMetric(url, 'verigate_callbacks_total{provider="otpless",result="secret_not_set"}')
-  await shop.create({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })
-  await until(async () => await counted() === 1, 'the webhook comes')
+  const workflow = [{ method: 'otpless.otp', options: { channels: ['SMS'] } }]
+  await shop.create({ phoneNumber: numberEnding('02'), workflow })
+  await until(async () => await counted() === 2, 'the webhooks about the start and the delivery come')
   const signature = createHmac('sha256', '').update('{}').digest('base64')
   t.strictSame(await post(`${url}/callbacks/otpless`, {}, { 'x-signature': signature }), { status: 200, body: {} })
-  t.equal(await counted(), 2)
+  t.equal(await counted(), 3)
 })

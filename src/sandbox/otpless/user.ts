@@ -1,49 +1,68 @@
-/**
- * A user of the front-end SDK as validate/token describes it; all other members are those of the documented sample.
- * `at`: when the user signed in; `numberAt`: when the number was verified (ms since the epoch).
- */
-export type OtplessUser = {
-  digits: string | undefined, email: string | undefined, verified: boolean, at: number, numberAt: number,
+/** What a person has proven. `value`: digits without `+`, or an e-mail address; `at`: when, ms since the epoch. */
+export type Identity = {
+  type: 'MOBILE' | 'EMAIL', value: string, channel: string, method: string, verified: boolean, at: number,
 }
 
 function timestamp (at: number): string {
   return `${new Date(at).toISOString().slice(0, 19)}Z`
 }
 
-function identity (
-  identityType: string, identityValue: string | undefined, method: string, verified: boolean, at: number,
-): object[] {
-  if (identityValue === undefined) return []
+/** As validate/token describes it: ISO 8601. */
+function describeInIso ({ type, value, channel, method, verified, at }: Identity): object {
   const verifiedAt = verified ? timestamp(at) : undefined
-  return [{ identityType, identityValue, channel: 'OAUTH', methods: [method], verified, verifiedAt }]
+  return { identityType: type, identityValue: value, channel, methods: [method], verified, verifiedAt }
 }
 
-/** The identities, e-mail first: the order means nothing, and an adapter that takes the first one fails. */
-export function identitiesOf ({ digits, email, verified, at, numberAt }: OtplessUser): object[] {
-  return [
-    ...identity('EMAIL', email, 'GOOGLE', verified, at),
-    ...identity('MOBILE', digits, 'TRUE_CALLER', verified, numberAt),
-  ]
+/** As verify/code and status describe it: milliseconds since the epoch. */
+export function describeInMs ({ type, value, channel, method, verified, at }: Identity): object {
+  const verifiedTimestamp = verified ? at : undefined
+  return { identityType: type, identityValue: value, channel, methods: [method], verified, verifiedTimestamp }
+}
+
+/** The identities of an unusual answer: a null, and the number as a JSON number, with every optional member null. */
+export function describeUnusually (identities: readonly Identity[], time: (at: number) => object): object[] {
+  return [null, ...identities.filter(({ type }) => type === 'MOBILE').map(({ value, at }) => ({
+    identityType: 'MOBILE', identityValue: Number(value), channel: null, methods: null, verified: true, ...time(at),
+    name: null, picture: null,
+  }))] as object[]
 }
 
 /** The successful answer of validate/token at `now` (ms since the epoch). */
-export function describeUser (token: string, user: OtplessUser, now: number): object {
-  const identities = identitiesOf(user)
+export function describeUser (token: string, identities: readonly Identity[], now: number): object {
   return {
-    token, status: 'SUCCESS', userId: 'MO-sandbox', timestamp: timestamp(now), identities, network, deviceInfo,
-    secureInfo,
+    token, status: 'SUCCESS', userId: 'MO-sandbox', timestamp: timestamp(now),
+    identities: identities.map(describeInIso), network, deviceInfo, secureInfo,
   }
 }
 
 /** The same with every optional member null, and the number as a JSON number. */
-export function describeUnusually (token: string, user: OtplessUser, now: number): object {
-  const { digits, numberAt } = user
-  const mobile = {
-    identityType: 'MOBILE', identityValue: Number(digits), channel: null, methods: null, verified: true,
-    verifiedAt: timestamp(numberAt), name: null, picture: null,
-  }
+export function describeUserUnusually (token: string, identities: readonly Identity[], now: number): object {
   const nothing = { userId: null, network: null, deviceInfo: null, secureInfo: null, errorCode: null, message: null }
-  return { token, status: 'SUCCESS', timestamp: timestamp(now), identities: [null, mobile], ...nothing }
+  return {
+    token, status: 'SUCCESS', timestamp: timestamp(now),
+    identities: describeUnusually(identities, at => ({ verifiedAt: timestamp(at) })), ...nothing,
+  }
+}
+
+/** `userDetails` of verify/code. */
+export function describeCodeUser (token: string, identities: readonly Identity[], completedAt: number): object {
+  return {
+    token, status: 'SUCCESS', completedAt, identities: identities.map(describeInMs), network: { ip: network.ip },
+    deviceInfo: codeDeviceInfo,
+  }
+}
+
+const codeDeviceInfo = {
+  userAgent: 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) '
+    + 'Chrome/127.0.0.0 Safari/537.36',
+  platform: 'MacIntel',
+  vendor: 'Google Inc.',
+  language: 'en-GB',
+  cookieEnabled: true,
+  screenWidth: 1512,
+  screenHeight: 982,
+  screenColorDepth: 30,
+  devicePixelRatio: 2,
 }
 
 const network = {
