@@ -28,6 +28,7 @@ import { callbackRoutes } from './routes/callbacks.ts'
 import { elementRoutes } from './routes/elements.ts'
 import { eligibilityRoutes } from './routes/eligibility.ts'
 import { eventRoutes } from './routes/event-stream.ts'
+import { pageRoutes } from './routes/pages.ts'
 import { healthRoutes, metricsRoutes, providerRoutes } from './operations/routes.ts'
 import { verificationRoutes } from './routes/verifications.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
@@ -106,7 +107,7 @@ function createServer (
       sendProblem(error, request, reply)
       recordRequest(request, reply, metrics)
     },
-    clientErrorHandler: sendClientError,
+    clientErrorHandler: (error, socket) => sendClientError(error, socket, config.publicUrl),
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   server.server.maxConnections = maxConnections
@@ -120,7 +121,7 @@ function createServer (
   server.decorateRequest('caller', null)
   server.decorateRequest('verificationId', null)
   tagAddresses(server, access.addressTag)
-  registerErrorHandlers(server, { metrics, renderJson })
+  registerErrorHandlers(server, { metrics, renderJson, publicUrl: config.publicUrl })
   return server
 }
 
@@ -177,6 +178,7 @@ export async function buildServer (parts: ServerParts) {
     await server.register(webhookRoutes, { deliveries: parts.deliveries, auth })
     await server.register(callbackRoutes, { gateway, limits })
     await server.register(elementRoutes)
+    await server.register(pageRoutes, { limits, config })
   }
   await server.register(providerRoutes, { gateway, auth })
   await server.register(healthRoutes, { health })

@@ -4,7 +4,7 @@ import type { Scope } from '../../apps/apps.ts'
 import { ApiError, apiErrors, type ApiErrorCode, type ApiErrorExtra } from '../../core/errors.ts'
 import { verificationIdExample } from '../schemas/fields.ts'
 import { Problem } from '../schemas/responses.ts'
-import { buildProblem } from '../plugins/error-handler.ts'
+import { buildProblem, problemsUrlOf } from '../plugins/error-handler.ts'
 
 /** The credentials that a route accepts: `security` of its schema. */
 export const byAppKey = (scope: Scope) => [{ apiKey: [scope] }]
@@ -93,7 +93,12 @@ const exampleDetails: { readonly [Code in ApiErrorCode]?: readonly [detail: stri
   rate_limited: ['It can be sent again in 24 s.', {}],
 }
 
-function exampleOf (code: ApiErrorCode) {
+const exampleProblemsUrl = problemsUrlOf('https://verify.example.com')
+
+/** A problem with this code. */
+export function exampleProblem (code: ApiErrorCode, problemsUrl = exampleProblemsUrl): Problem {
   const [detail, extra] = exampleDetails[code] ?? [apiErrors[code].advice, {}]
-  return { summary: apiErrors[code].title, value: buildProblem(new ApiError(code, detail, extra), exampleRequestId) }
+  return buildProblem(new ApiError(code, detail, extra), { problemsUrl, requestId: exampleRequestId })
 }
+
+const exampleOf = (code: ApiErrorCode) => ({ summary: apiErrors[code].title, value: exampleProblem(code) })

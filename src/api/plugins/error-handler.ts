@@ -12,19 +12,30 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The JSON text of a response. */
     renderJson: (value: unknown) => string
+    /** Where the pages of the error codes are, without the code. */
+    problemsUrl: string
   }
 }
 
 const mediaType = 'application/problem+json'
 const storeRetrySeconds = 1
 
-/** The RFC 9457 body of an error. Give `status` where HTTP has a more specific one than the error (408, 431). */
+/** The URL of the pages that explain the error codes, without the code. */
+export const problemsUrlOf = (publicUrl: string): string => `${publicUrl}/problems`
+
+type ProblemContext = {
+  problemsUrl: string, requestId: string
+  /** Where HTTP has a more specific status than the error (408, 431). */
+  status?: number
+}
+
+/** The RFC 9457 body of an error; its `type` is the page that explains the code. */
 export function buildProblem (
-  { apiCode: code, message: detail, extra }: ApiError, requestId: string, status?: number,
+  { apiCode: code, message: detail, extra }: ApiError, { problemsUrl, requestId, status }: ProblemContext,
 ): Problem {
   const { retryAfterSeconds: _retryAfterSeconds, refusal: _refusal, ...members } = extra
   const { title, status: ownStatus } = apiErrors[code]
-  return { type: `urn:verigate:error:${code}`, title, status: status ?? ownStatus, detail, code, requestId, ...members }
+  return { type: `${problemsUrl}/${code}`, title, status: status ?? ownStatus, detail, code, requestId, ...members }
 }
 
 /**
@@ -33,10 +44,11 @@ export function buildProblem (
  */
 export function registerErrorHandlers (
   server: FastifyInstance,
-  { metrics, renderJson = JSON.stringify }:
-    { metrics: Pick<Metrics, 'countRefused'>, renderJson?: FastifyInstance['renderJson'] },
+  { metrics, publicUrl, renderJson = JSON.stringify }:
+    { metrics: Pick<Metrics, 'countRefused'>, publicUrl: string, renderJson?: FastifyInstance['renderJson'] },
 ): void {
   server.decorate('renderJson', renderJson)
+  server.decorate('problemsUrl', problemsUrlOf(publicUrl))
   server.addHook('onError', (request, _reply, error, done) => {
     recordRefusal(error, request, metrics)
     done()
@@ -77,6 +89,7 @@ const concernsCredentials = (cause: RefusalCause): boolean => cause === 'unauthe
 
 /** Sends a problem. An unexpected error is logged with its stack; the response reveals nothing of it. */
 export function sendProblem (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { problemsUrl, renderJson } = request.server
   const apiError = readError(error)
   if (apiError.apiCode === 'internal_error') {
     const { name, message, stack } = error instanceof Error ? error : new Error('the thrown value is not an Error')
@@ -93,7 +106,7 @@ export function sendProblem (error: unknown, request: FastifyRequest, reply: Fas
     .header('x-request-id', request.id)
     .header('cache-control', 'no-store')
     // As bytes: Fastify would add a charset to a string, and this media type has none.
-    .send(Buffer.from(request.server.renderJson(buildProblem(apiError, request.id))))
+    .send(Buffer.from(renderJson(buildProblem(apiError, { problemsUrl, requestId: request.id }))))
 }
 
 const frameworkErrors: Readonly<Record<string, { apiCode: ApiErrorCode, detail: string }>> = {
@@ -136,13 +149,15 @@ const clientErrors: Readonly<Record<string, { status: number, detail: string }>>
 }
 
 /** For `clientErrorHandler`: answers a message that is not valid HTTP with a problem, and closes the socket. */
-export function sendClientError (error: Error & { code?: string }, socket: Socket): void {
+export function sendClientError (error: Error & { code?: string }, socket: Socket, publicUrl: string): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   const { status, detail } = clientErrors[error.code ?? ''] ?? {
     status: 400, detail: 'The message is not valid HTTP.',
   }
   const requestId = randomUUID()
-  const body = JSON.stringify(buildProblem(new ApiError('invalid_request', detail), requestId, status))
+  const body = JSON.stringify(buildProblem(
+    new ApiError('invalid_request', detail), { problemsUrl: problemsUrlOf(publicUrl), requestId, status },
+  ))
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, `Content-Type: ${mediaType}`,
     `Content-Length: ${Buffer.byteLength(body)}`,

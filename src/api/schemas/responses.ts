@@ -153,7 +153,10 @@ const FieldError = Type.Object({
   message: Type.String({ description: 'What is wrong with the field.', examples: ['has an invalid format'] }),
 })
 export const Problem = Type.Object({
-  type: Type.String({ description: 'The code as a URN.', examples: ['urn:verigate:error:invalid_request'] }),
+  type: Type.String({
+    description: 'URL of a page about the code, for people: when it occurs, and what to do.',
+    examples: ['https://verify.example.com/problems/invalid_request'],
+  }),
   title: Type.String({ description: 'Meaning of the code.', examples: ['The request is not valid'] }),
   status: Type.Integer({ description: 'The HTTP status.', examples: [400] }),
   detail: Type.String({

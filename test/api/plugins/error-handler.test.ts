@@ -13,6 +13,7 @@ import { StoreUnavailable } from '../../../src/store/record-store.ts'
 import { buildTestServer } from '../../helpers/server.ts'
 
 const schema = Compile(Problem)
+const publicUrl = 'https://verify.example.com'
 
 const build = (t: { teardown (run: () => unknown): void }) => {
   const lines: string[] = []
@@ -22,7 +23,7 @@ const build = (t: { teardown (run: () => unknown): void }) => {
   server.decorateRequest('caller', null)
   server.decorateRequest('verificationId', null)
   const refused: string[] = []
-  registerErrorHandlers(server, { metrics: { countRefused: cause => { refused.push(cause) } } })
+  registerErrorHandlers(server, { metrics: { countRefused: cause => { refused.push(cause) } }, publicUrl })
   tagAddresses(server, network => `tag of ${network}`)
   server.get('/', async () => { throw thrown })
   t.teardown(() => server.close())
@@ -42,7 +43,7 @@ t.test('every error of the table is a problem', async t => {
     t.equal(answer.headers['content-type'], 'application/problem+json')
     t.same(schema.Errors(problem), [])
     t.match(problem, {
-      type: `urn:verigate:error:${code}`, title: apiErrors[code].title, status: apiErrors[code].status,
+      type: `${publicUrl}/problems/${code}`, title: apiErrors[code].title, status: apiErrors[code].status,
       detail: 'What happened.', code,
     })
     t.equal(answer.headers['x-request-id'], answer.json().requestId)
@@ -132,7 +133,7 @@ t.test('an internal error reveals nothing, and is logged once with its stack', a
 t.test('unknown paths and unsupported methods', async t => {
   const { server } = shared
   for (const url of [
-    '/', '/canary', '/verifications/a/b', '/callbacks', '/callbacks/a/b/c', '/openapi', '//',
+    '/canary', '/verifications/a/b', '/callbacks', '/callbacks/a/b/c', '/openapi', '//',
     `/callbacks/${'a'.repeat(600)}`,
   ]) {
     for (const method of ['GET', 'POST'] as const) {
@@ -164,7 +165,7 @@ t.test('unknown paths and unsupported methods', async t => {
 
 t.test('a message that is not HTTP is answered on the socket', async t => {
   const respondTo = async (error: Error & { code?: string }): Promise<string> => {
-    const server = createServer(socket => sendClientError(error, socket)).listen(0, '127.0.0.1')
+    const server = createServer(socket => sendClientError(error, socket, publicUrl)).listen(0, '127.0.0.1')
     t.teardown(() => server.close())
     await once(server, 'listening')
     const address = server.address()
@@ -185,13 +186,13 @@ t.test('a message that is not HTTP is answered on the socket', async t => {
   t.match(await respondTo(new Error('without a code')), /^HTTP\/1.1 400 /)
   const gone = new Socket()
   gone.destroy()
-  sendClientError(new Error('too late'), gone)
-  sendClientError(Object.assign(new Error('reset'), { code: 'ECONNRESET' }), new Socket())
+  sendClientError(new Error('too late'), gone, publicUrl)
+  sendClientError(Object.assign(new Error('reset'), { code: 'ECONNRESET' }), new Socket(), publicUrl)
 })
 
 t.test('a problem may have a more specific HTTP status than its code', async t => {
   t.match(
-    buildProblem(new ApiError('invalid_request', 'Late.'), 'r', 408),
+    buildProblem(new ApiError('invalid_request', 'Late.'), { problemsUrl: 'p', requestId: 'r', status: 408 }),
     { status: 408, code: 'invalid_request', requestId: 'r' },
   )
 })
