@@ -55,6 +55,9 @@ t.test(method, async t => {
       { name: 'no user', vendor: says({}), ends: badResponse },
       { name: 'no user but a number', vendor: says({ phone_number: user.phone_number }), ends: badResponse },
       { name: 'an error in a 200', vendor: says({ ...user, code: 401 }), ends: tooLate },
+      {
+        name: 'an outage, in a 200', vendor: says({ ...user, code: 500 }), ends: { verdict: 'pending', state: kept },
+      },
       { name: 'no token', vendor: call => isExchange(call) ? { body: {} } : null, ends: badResponse },
       {
         name: 'a token that is no header', ends: badResponse,

@@ -13,6 +13,7 @@ t.test('RSA keys are read, and others are ignored', async t => {
   const spkiWith = (pair: { publicKey: Parameters<typeof spkiOf>[0] }) => spkiOf(pair.publicKey)
   const others = [
     { keyType: 'RSA', key: spkiWith(generateKeyPairSync('rsa', { modulusLength: 512 })) },
+    { keyType: 'RSA', key: spkiWith(generateKeyPairSync('rsa-pss', { modulusLength: 1024 })) },
     { keyType: 'RSA', key: spkiWith(generateKeyPairSync('ed25519')) },
     { keyType: 'EC', key: one.key.key }, { keyType: 'RSA' }, { keyType: 'RSA', key: 'x' }, { keyType: 'RSA', key: '' },
     { keyType: 'RSA', key: 1 }, null, 'x', [], one.key.key,
