@@ -1,4 +1,5 @@
 import { ApiError } from '../core/errors.ts'
+import { foldCode } from '../core/typed-code.ts'
 import type { EvidenceKind } from '../core/vocabulary.ts'
 import { canonicalJson } from './idempotency.ts'
 
@@ -31,8 +32,6 @@ function kindOf (evidence: SubmittedEvidence): EvidenceKind {
   return 'payload' in evidence ? 'payload' : 'none'
 }
 
-/** White space, dashes, and invisible characters such as direction marks. */
-const separators = /[\p{White_Space}\p{Pd}\p{Cf}\u2212]/gu
 const maxTypedLength = 64
 
 /**
@@ -50,17 +49,6 @@ export function readTypedCode ({ value }: Submitted): { code: string } {
 export function identityOf ({ value }: Submitted): string {
   const { code } = value
   return canonicalJson(code === undefined ? value : { code: foldCode(code) })
-}
-
-const foldCode = (text: string): string =>
-  text.replace(separators, '').replace(/\p{Nd}/gu, digit => String(valueOf(digit)))
-
-/** The decimal digits of every script are runs of ten, from 0 to 9 (Unicode Standard, section 4.6). */
-function valueOf (digit: string): number {
-  const codePoint = digit.codePointAt(0) ?? 0
-  let offset = 0
-  while (/\p{Nd}/u.test(String.fromCodePoint(codePoint - offset - 1))) offset += 1
-  return offset % 10
 }
 
 function invalidMember (field: string, message: string): ApiError {
