@@ -60,6 +60,8 @@ export type Contract = {
   singleUse: string | null
   /** Queries of a browser redirect, what they bring, and, where the redirect URL is fixed, the key found in them. */
   returns?: { query: Record<string, string>, returned: Returned | null, key?: string | null }[]
+  /** A redirect brings nothing but a code: only our key in its path names the attempt. */
+  isBoundByPath?: boolean
   /** The request by which `cancel` ends the attempt. */
   cancel?: (call: Call) => boolean
   /** `start` needs random bytes. */
@@ -416,7 +418,11 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
     await fc.assert(fc.asyncProperty(junk, fc.option(fc.string()), headers, async (body, key, headers) =>
       !await concernsAttempt({ ...none, key, headers, body })))
     const queries = fc.dictionary(fc.constantFrom('check_id', 'code', 'error', 'state', '__proto__'), fc.string())
-    fc.assert(fc.property(queries, query => (adapter.readReturn?.({ ...attempt, state }, query) ?? null) === null))
+    fc.assert(fc.property(queries, query => {
+      const returned = adapter.readReturn?.({ ...attempt, state }, query) ?? null
+      return returned === null
+        || (promised.isBoundByPath === true && 'code' in returned && returned.code === query['code'])
+    }))
     fc.assert(fc.property(queries, query => (adapter.findKey?.(query) ?? null) === null))
     for (const { query, returned, key } of promised.returns ?? []) {
       t.same(adapter.readReturn?.({ ...attempt, state }, query) ?? null, returned, JSON.stringify(query))

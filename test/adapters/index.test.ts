@@ -11,7 +11,7 @@ import { simulators } from '../../src/sandbox/simulators.ts'
 import { openIo } from '../contract.ts'
 
 const folder = join(import.meta.dirname, '../../src/adapters')
-const allowed = /^(\.\/[\w-]+|\.\.\/(adapter|settings|cached|message)|\.\.\/\.\.\/core\/\w+|\.\.\/\.\.\/phone)\.ts$/
+const allowed = /^(\.\/[\w-]+|\.\.\/(adapter|settings|cached|message)|\.\.\/\.\.\/core\/[\w-]+|\.\.\/\.\.\/phone)\.ts$/
 const packages = /^(typebox(\/\w+)?|node:crypto|jose(\/[\w/]+)?)$/
 const importLine = /^(?:import|export)\s[^'"]*?\sfrom '(?<from>[^']+)'/gm
 

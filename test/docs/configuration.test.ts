@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { providers } from '../../src/adapters/index.ts'
-import { createHttp } from '../../src/adapters/http.ts'
-import { openAdapters } from '../../src/adapters/instances.ts'
 import { App, Limits, scopes } from '../../src/apps/apps.ts'
 import { defaultLimits } from '../../src/apps/limits.ts'
 import { defaultRule } from '../../src/apps/unverified-budget.ts'
 import { readConfig, variables } from '../../src/config.ts'
 import { headingsOf, mentions, plain, present, read, rowsOf, sectionOf, sourcesOf } from './documents.ts'
+import { readMethods } from './methods.ts'
 
 const text = read('docs/configuration.md')
 const rows = rowsOf(sectionOf(text, '## Environment variables'))
@@ -75,26 +74,21 @@ t.test('every field of the apps file is described', async t => {
 })
 
 t.test('every method is described with its timeout and its options', async t => {
-  const http = createHttp()
-  t.teardown(http.close)
-  const io = { openHttp: http.openHttp, now: () => 0, randomBytes: () => Buffer.alloc(0), allowInsecure: false }
-  const names = ['TRUECALLER_APP_KEY', 'TRUECALLER_OAUTH_CLIENT_ID', 'OTPLESS_APP_ID', ...['TRUID', 'OTPLESS'].flatMap(
-    name => [`${name}_CLIENT_ID`, `${name}_CLIENT_SECRET`],
-  )]
-  const env = { ...Object.fromEntries(names.map(name => [name, 'a'])), TRUECALLER_CALLBACK_KEY: 'a'.repeat(22) }
-  const methods = openAdapters(providers, env, io).flatMap(adapter => Object.entries(adapter.methods))
-    .sort(([nameA, { defaultRank: a = 99 }], [nameB, { defaultRank: b = 99 }]) => a - b || (nameA < nameB ? -1 : 1))
-  const described = rowsOf(sectionOf(text, '## Workflows and method options'))
-  t.strictSame(
-    described.map(([order = '', method = '', timeout = '']) => [order, plain(method), timeout]),
-    methods.map(([name, { defaultRank, timeoutMs }]) => [String(defaultRank ?? '–'), name, `${timeoutMs / 1000} s`]),
+  const methods = await readMethods()
+  const byName = new Map(
+    rowsOf(sectionOf(text, '## Workflows and method options')).map(row => [plain(row[1] ?? ''), row]),
   )
+  t.strictSame([...byName.keys()].sort(), methods.map(([name]) => name).sort())
+  for (const [name, { defaultRank, timeoutMs }] of methods) {
+    const [order, , timeout] = byName.get(name) ?? []
+    t.strictSame([order, timeout], [String(defaultRank ?? '–'), `${timeoutMs / 1000} s`], name)
+  }
   const look = rowsOf(sectionOf(read('docs/providers/truecaller.md'), '## Options of `truecaller.web`'))
     .flatMap(([names = '']) => names.split(', ').map(plain))
-  for (const [index, [name, { options }]] of methods.entries()) {
+  for (const [name, { options }] of methods) {
     const known = Object.keys(options.properties)
     if (name === 'truecaller.web') t.strictSame(look.sort(), known.sort(), name)
-    else for (const option of known) t.match(described[index]?.[3], `\`${option}\`:`, `${name} ${option}`)
+    else for (const option of known) t.match(byName.get(name)?.[3], `\`${option}\`:`, `${name} ${option}`)
   }
 })
 

@@ -1,57 +1,106 @@
+import type { Assurance } from '../../core/assurance.ts'
+import type { Reason } from '../../core/reasons.ts'
 import type { Json } from '../../core/vocabulary.ts'
 import {
   deny, refusal, reportedStatus, type AttemptContext, type Http, type Outcome, type ProviderAnswer, type Started,
 } from '../adapter.ts'
-import { judgeToken } from './token.ts'
-import { judgeOtp, readCode, readRequestId, readStarted, readToken, writeMetadata } from './wire.ts'
+import { membersOf } from '../message.ts'
+import { assuranceOfIdentity } from './assurance.ts'
+import { alreadyVerified, isOfCarrier, provider, readErrorCode } from './errors.ts'
+import { isIdToken, type IdTokens } from './id-token.ts'
+import type { Asked, Proof } from './identities.ts'
+import type { Flow } from './methods.ts'
+import {
+  isOwnLink, judgeCode, judgeOtp, judgeStatus, judgeToken, readInitiated, readRequestIds, readToken,
+} from './wire.ts'
 
 /** Requests to OTPLESS. All of them throw `ProviderError`. */
 
-export const provider = 'otpless'
 const minExpirySeconds = 30
 const maxExpirySeconds = 86_400
+/** The vendor's pages: every 2 to 3 seconds. */
+export const pollMs = 3000
 
-export type OtpOptions = { channels: string[], codeLength: number }
+type Call = { repeated: boolean }
 
 export type Api = {
-  sendOtp (attempt: AttemptContext, options: OtpOptions): Promise<Started>
-  /** `repeated`: the same code may have been submitted before. */
-  checkOtp (attempt: AttemptContext, evidence: Json, repeated: boolean): Promise<Outcome>
-  exchangeToken (attempt: AttemptContext, evidence: Json): Promise<Outcome>
+  /** A first request of an attempt, or another one that sends the message again. */
+  initiate (flow: Flow, attempt: AttemptContext): Promise<Started>
+  checkOtp (attempt: AttemptContext, code: string, call: Call): Promise<Outcome>
+  exchangeCode (attempt: AttemptContext, code: string, call: Call): Promise<Outcome>
+  readStatus (attempt: AttemptContext): Promise<Outcome>
+  /** `token`: the reference token of the SDK, or an id token that contains one. */
+  exchangeToken (attempt: AttemptContext, token: string): Promise<Outcome>
 }
 
 export type ApiParts = {
-  authUrl: string, userAuthUrl: string, clientId: string, clientSecret: string, http: Http, now: () => number
+  authUrl: string, userAuthUrl: string, clientId: string, clientSecret: string
+  /** Null without an app id, which id tokens name. */
+  idTokens: IdTokens | null
+  http: Http, now: () => number, allowInsecure: boolean
 }
 
-export function createApi ({ authUrl, userAuthUrl, clientId, clientSecret, http, now }: ApiParts): Api {
+const denied = (reason: Reason): Outcome => ({ verdict: 'denied', reason })
+
+export function createApi (parts: ApiParts): Api {
+  const { authUrl, userAuthUrl, clientId, clientSecret, idTokens, http, now, allowInsecure } = parts
+
   function post (call: string, url: string, body: Json): Promise<ProviderAnswer> {
     const headers = { clientId, clientSecret, 'content-type': 'application/json' }
     return http({ method: 'POST', url, call, headers, body: JSON.stringify(body) })
   }
 
+  const askedOf = ({ phoneNumber, startedAt }: AttemptContext): Asked => ({ phoneNumber, startedAt, now: now() })
+
+  async function conclude (
+    call: string, answer: ProviderAnswer, judged: Proof | Reason, assurance?: Assurance,
+  ): Promise<Outcome> {
+    if (typeof judged === 'string') {
+      return deny(provider, call, judged, reportedStatus(answer), isOfCarrier(answer.body))
+    }
+    const { phoneNumber, signals, profile } = judged
+    const { idToken, userDetails } = membersOf(answer.body)
+    if (await idTokens?.contradicts(idToken ?? membersOf(userDetails).idToken, phoneNumber) === true) {
+      throw refusal(provider, call, 'provider_bad_response', answer.status)
+    }
+    return {
+      verdict: 'proven', phoneNumber, signals,
+      ...profile === undefined ? {} : { profile }, ...assurance === undefined ? {} : { assurance },
+    }
+  }
+
+  async function readStatus (attempt: AttemptContext): Promise<Outcome> {
+    const [requestId] = readRequestIds(attempt.state) ?? []
+    if (requestId === undefined) return denied('evidence_invalid')
+    const call = 'status'
+    const answer = await post(call, `${authUrl}/auth/v1/status`, { requestId })
+    const judged = judgeStatus(answer.status, answer.body, requestId, askedOf(attempt))
+    return judged === 'pending' ? { verdict: 'pending', retryAfterMs: pollMs } : conclude(call, answer, judged)
+  }
+
   return {
-    async sendOtp ({ phoneNumber, expiresAt, callbackKey }, { channels, codeLength }) {
-      if (phoneNumber === null) throw new Error('otpless.otp needs a phone number')
-      const call = 'initiate otp'
-      const secondsLeft = Math.floor((expiresAt - now()) / 1000)
-      const { status, body } = await post(call, `${authUrl}/auth/v1/initiate/otp`, {
-        phoneNumber,
-        channels,
-        otpLength: codeLength,
-        expiry: Math.min(Math.max(secondsLeft, minExpirySeconds), maxExpirySeconds),
-        metadata: writeMetadata(callbackKey),
-      })
-      const started = readStarted(status, body)
-      if (typeof started === 'string') throw refusal(provider, call, started, status)
-      return { id: started.requestId, state: started, action: { type: 'submitCode', length: codeLength, channels } }
+    async initiate ({ path, request, action, hasLink = false, isPolled }, attempt) {
+      const call = `initiate ${path.replace('_', ' ')}`
+      const secondsLeft = Math.floor((attempt.expiresAt - now()) / 1000)
+      const expiry = Math.min(Math.max(secondsLeft, minExpirySeconds), maxExpirySeconds)
+      const { status, body } = await post(call, `${authUrl}/auth/v1/initiate/${path}`, request(attempt, expiry))
+      const initiated = readInitiated(status, body)
+      if (typeof initiated === 'string') throw refusal(provider, call, initiated, status, isOfCarrier(body))
+      const { requestId, link } = initiated
+      const url = link !== null && isOwnLink(link, [authUrl, userAuthUrl], allowInsecure) ? link : ''
+      if (hasLink && url === '') throw refusal(provider, call, 'provider_bad_response', status)
+      return {
+        id: requestId,
+        state: { requestIds: [requestId, ...readRequestIds(attempt.state) ?? []] },
+        action: action(attempt.options, url),
+        ...isPolled?.(attempt.options) === true ? { poll: { afterMs: pollMs } } : {},
+      }
     },
 
-    async checkOtp ({ phoneNumber, state }, evidence, repeated) {
-      if (phoneNumber === null) throw new Error('otpless.otp needs a phone number')
-      const requestId = readRequestId(state)
-      const code = readCode(evidence)
-      if (requestId === null || code === null) return { verdict: 'denied', reason: 'evidence_invalid' }
+    async checkOtp ({ phoneNumber, state }, code, { repeated }) {
+      // Only the code of the last message is valid.
+      const [requestId] = readRequestIds(state) ?? []
+      if (requestId === undefined || phoneNumber === null) return denied('evidence_invalid')
       if (!/^\d{1,10}$/.test(code)) return { verdict: 'incorrect' }
       const call = 'verify otp'
       const answer = await post(call, `${authUrl}/auth/v1/verify/otp`, { requestId, otp: code })
@@ -61,15 +110,27 @@ export function createApi ({ authUrl, userAuthUrl, clientId, clientSecret, http,
       return verdict === 'incorrect' ? { verdict: 'incorrect' } : deny(provider, call, verdict, reportedStatus(answer))
     },
 
-    async exchangeToken ({ phoneNumber, startedAt }, evidence) {
-      const token = readToken(evidence)
-      if (token === null) return { verdict: 'denied', reason: 'evidence_invalid' }
+    async exchangeCode (attempt, code, { repeated }) {
+      const requestIds = readRequestIds(attempt.state)
+      if (requestIds === null) return denied('evidence_invalid')
+      const call = 'verify code'
+      const answer = await post(call, `${authUrl}/auth/v1/verify/code`, { code })
+      // The answer to our first try was lost. What it said is the status of the request.
+      if (repeated && readErrorCode(answer.body) === alreadyVerified) return readStatus(attempt)
+      return conclude(call, answer, judgeCode(answer.status, answer.body, requestIds, askedOf(attempt)))
+    },
+
+    readStatus,
+
+    async exchangeToken (attempt, token) {
+      const claims = isIdToken(token) ? await idTokens?.read(token) ?? 'evidence_invalid' : { token }
+      if (typeof claims === 'string') return denied(claims)
+      const reference = readToken(claims)
+      if (reference === null) return denied('evidence_invalid')
       const call = 'validate token'
-      const answer = await post(call, `${userAuthUrl}/auth/v1/validate/token`, { token })
-      const judged = judgeToken(answer.status, answer.body, { phoneNumber, startedAt, now: now() })
-      return typeof judged === 'string'
-        ? deny(provider, call, judged, reportedStatus(answer))
-        : { verdict: 'proven', ...judged }
+      const answer = await post(call, `${userAuthUrl}/auth/v1/validate/token`, { token: reference })
+      const judged = judgeToken(answer.status, answer.body, askedOf(attempt))
+      return conclude(call, answer, judged, assuranceOfIdentity(judged))
     },
   }
 }

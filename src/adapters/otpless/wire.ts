@@ -1,143 +1,72 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Reason } from '../../core/reasons.ts'
-import { membersOf, readBoolean, readText } from '../message.ts'
+import { membersOf, readBoolean, readString, readText } from '../message.ts'
+import { alreadyVerified, isWrongOtp, notStarted, readError, readErrorCode, readEvidenceError } from './errors.ts'
+import { judgeIdentities, type Asked, type Proof } from './identities.ts'
 
-// https://otpless.com/docs/api-reference: initiate and verify OTP, error codes, webhooks
+// https://otpless.com/docs/api-reference: initiate, verify OTP, verify code, status
 
-const stateOfOtp = Compile(Type.Object({ requestId: Type.String({ minLength: 1, maxLength: 256 }) }))
-const codeEvidence = Compile(Type.Object({ code: Type.String({ maxLength: 64 }) }))
+const requestsState = Compile(Type.Object({
+  requestIds: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { minItems: 1, maxItems: 16 }),
+}))
+const codeEvidence = Compile(Type.Object({ code: Type.String({ maxLength: 256 }) }))
 // Visible characters only: OTPLESS may ignore white space, and a used token with a blank more must not count as
 // another.
-const tokenEvidence = Compile(Type.Object({ token: Type.String({ maxLength: 4096, pattern: '^[\\x21-\\x7e]+$' }) }))
+const visible = '^[\\x21-\\x7e]+$'
+const linkCode = Compile(Type.Object({ code: Type.String({ maxLength: 256, pattern: visible }) }))
+const noEvidence = Compile(Type.Object({}, { additionalProperties: false }))
+const tokenEvidence = Compile(Type.Object({ token: Type.String({ maxLength: 4096, pattern: visible }) }))
 
-/** https://otpless.com/docs/knowledge-base/error-codes, by HTTP status. The text of an error is not used. */
-const codes = new Map<string, Reason>([
-  // 401
-  ['7002', 'provider_misconfigured'], // invalid credentials
-  ['7011', 'provider_misconfigured'], // our IP is not on the allow-list
-  ['7012', 'provider_misconfigured'], // credentials empty
-  ['7019', 'provider_misconfigured'], // merchant blocked
-  ['7025', 'carrier_unsupported'], // SMS not enabled for the country
-  ['7035', 'carrier_unsupported'], // country unsupported
-  ['7038', 'evidence_invalid'], // authentication failed
-  ['7042', 'user_rejected'], // single sign-on rejected by the user
-  ['7301', 'evidence_expired'], // token expired
-  ['7415', 'evidence_invalid'], // session not active
-  // 429 is recognised by its status; these codes count when they come with another status
-  ['7020', 'rate_limited_by_provider'],
-  ['7022', 'rate_limited_by_provider'], // identity
-  ['7023', 'rate_limited_by_provider'], // IP
-  ['7024', 'rate_limited_by_provider'], // app
-  ['7036', 'rate_limited_by_provider'],
-  ['7037', 'rate_limited_by_provider'],
-  ['7040', 'rate_limited_by_provider'],
-  ['7041', 'rate_limited_by_provider'],
-  ['7417', 'rate_limited_by_provider'],
-  // 400
-  ['7101', 'provider_bad_response'], // parameters: ours follow the documentation
-  ['7102', 'carrier_unsupported'], // phone number
-  ['7103', 'carrier_unsupported'], // channel cannot serve the phone number
-  ['7104', 'provider_bad_response'], // e-mail
-  ['7105', 'provider_bad_response'], // e-mail channel
-  ['7106', 'provider_bad_response'], // phone or e-mail
-  ['7112', 'evidence_invalid'], // OTP empty
-  ['7113', 'provider_bad_response'], // expiry
-  ['7114', 'evidence_invalid'], // token
-  ['7115', 'evidence_invalid'], // already verified
-  ['7116', 'evidence_invalid'], // OTP length
-  ['7118', 'evidence_invalid'], // OTP incorrect
-  ['7119', 'evidence_invalid'], // request id
-  ['7121', 'provider_misconfigured'], // app hash
-  ['7123', 'provider_misconfigured'], // smart auth required
-  ['7124', 'provider_misconfigured'], // SNA is required first
-  ['7136', 'evidence_invalid'], // request id
-  ['7158', 'provider_misconfigured'], // template
-  ['7160', 'provider_error'], // silent auth could not start
-  ['7169', 'evidence_invalid'], // SNA already verified
-  ['7170', 'evidence_invalid'], // not started
-  ['7172', 'evidence_expired'], // request id expired
-  ['7302', 'evidence_expired'], // code expired
-  ['7303', 'evidence_expired'], // OTP expired
-  ['7304', 'evidence_expired'], // authentication expired
-  ['7414', 'evidence_invalid'], // session not present
-  // 404
-  ['7168', 'evidence_invalid'], // no data for the request id
-])
-/** The user typed a wrong code, of whatever length. */
-const incorrect = ['7118', '7116', '7112']
-const alreadyVerified = '7115'
+/** What `initiate` returned. `link` is what the user opens, where the method has one. */
+export type Initiated = { requestId: string, link: string | null }
 
 /**
- * Why an answer is an error; null when it is none. An error code is an error whatever the HTTP status. A 401 may mean
- * an expired token, and then has a code; the documented 401 without a code means bad credentials.
+ * A request that was accepted, or why it was not. A 200 can say that it failed. No evidence exists yet, so an error
+ * about evidence breaks the contract.
  */
-export function readError (status: number, body: unknown): Reason | null {
-  const code = readErrorCode(body)
-  if (code !== null) return codes.get(code) ?? 'provider_bad_response'
-  if (status === 401) return 'provider_misconfigured'
-  return status >= 400 ? 'provider_bad_response' : null
-}
-
-/**
- * The request id of an OTP that was sent, or why nothing was sent. No evidence exists yet, so an error about evidence
- * breaks the contract.
- */
-export function readStarted (status: number, body: unknown): { requestId: string } | Reason {
+export function readInitiated (status: number, body: unknown): Initiated | Reason {
   const error = readError(status, body)
   if (error !== null) return error.startsWith('evidence_') ? 'provider_bad_response' : error
-  const requestId = readText(membersOf(body).requestId)
-  return requestId === null ? 'provider_bad_response' : { requestId }
+  const { requestId: id, status: word, link } = membersOf(body)
+  if (word === 'FAILED') return 'provider_error'
+  const requestId = readText(id)
+  return requestId === null ? 'provider_bad_response' : { requestId, link: readString(link, 2048) }
 }
 
-export function readRequestId (state: unknown): string | null {
-  return stateOfOtp.Check(state) ? state.requestId : null
+/** The state of an attempt: the ids of its requests, the newest first. Null: none was made. */
+export function readRequestIds (state: unknown): [string, ...string[]] | null {
+  const [first, ...earlier] = requestsState.Check(state) ? state.requestIds : []
+  return first === undefined ? null : [first, ...earlier]
 }
 
-export function readCode (evidence: unknown): string | null {
-  return codeEvidence.Check(evidence) ? evidence.code : null
-}
+/** The evidence `{}`: "query the provider". */
+export const isEmpty = (evidence: unknown): boolean => noEvidence.Check(evidence)
 
-export function readToken (evidence: unknown): string | null {
-  return tokenEvidence.Check(evidence) ? evidence.token : null
-}
+/** A code as it was submitted. */
+export const readCode = (evidence: unknown): string | null =>
+  codeEvidence.Check(evidence) ? evidence.code : null
+
+/** The code that a link brought back. */
+export const readLinkCode = (evidence: unknown): string | null => linkCode.Check(evidence) ? evidence.code : null
+
+export const readToken = (evidence: unknown): string | null => tokenEvidence.Check(evidence) ? evidence.token : null
 
 /**
- * `X-Signature` is the base64 of an HMAC-SHA256 over the raw body. The page of one event documents it, for "every
- * outbound webhook request".
+ * The metadata of a request. The webhooks about it are expected to return it: they have a member `metaData`, which the
+ * documentation shows empty.
  */
-export function isSigned (rawBody: Buffer, signature: string, secret: string): boolean {
-  const [given, expected] = [
-    Buffer.from(signature), Buffer.from(createHmac('sha256', secret).update(rawBody).digest('base64')),
-  ]
-  return given.length === expected.length && timingSafeEqual(given, expected)
-}
+export const writeMetadata = (callbackKey: string): { verigate: string } => ({ verigate: callbackKey })
 
 /**
- * The metadata of a message. The webhooks about the message are expected to return it: they have a member `metaData`,
- * which the documentation shows empty.
- */
-export function writeMetadata (callbackKey: string): { verigate: string } {
-  return { verigate: callbackKey }
-}
-
-/** The callback key in a webhook's metadata, empty when it has none; null when the body is not an object. */
-export function readWebhook (body: unknown): string | null {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return null
-  const { metadata, metaData } = membersOf(membersOf(body).data)
-  return readText(membersOf(metadata ?? metaData).verigate) ?? ''
-}
-
-/**
- * A wrong code is documented as a 400, not as a 200 that says false; both are read. "Already verified" is a success
- * when the same code was sent before.
+ * What the answer to an OTP says. A wrong one is documented as a 400, not as a 200 that says false; both are read.
+ * "Already verified" is a success when the same code was sent before.
  */
 export function judgeOtp (
   status: number, body: unknown, requestId: string, repeated: boolean,
 ): 'correct' | 'incorrect' | Reason {
   const code = readErrorCode(body)
-  if (code !== null && incorrect.includes(code)) return 'incorrect'
+  if (isWrongOtp(code)) return 'incorrect'
   if (code === alreadyVerified && repeated) return 'correct'
   const error = readError(status, body)
   if (error !== null) return error
@@ -147,9 +76,60 @@ export function judgeOtp (
   return isVerified ? 'correct' : 'incorrect'
 }
 
-/** The `errorCode` of an answer, wherever OTPLESS puts it; null: none. A value that is not a code is `unknown`. */
-export function readErrorCode (body: unknown): string | null {
-  const { errorCode, error } = membersOf(body)
-  const code = errorCode ?? membersOf(error).errorCode ?? ''
-  return code === '' ? null : readText(code) ?? 'unknown'
+/** What a token of the front-end SDK proves. */
+export function judgeToken (status: number, body: unknown, asked: Asked): Proof | Reason {
+  return readEvidenceError(status, body) ?? judgeIdentities(membersOf(body), asked)
 }
+
+/**
+ * What the code of a link proves. The answer names the request that the code belongs to: any code of this OTPLESS
+ * account is accepted, so one of another request proves nothing here.
+ */
+export function judgeCode (
+  status: number, body: unknown, requestIds: readonly string[], asked: Asked,
+): Proof | Reason {
+  const error = readEvidenceError(status, body)
+  if (error !== null) return error
+  const { requestId, userDetails } = membersOf(body)
+  const ofRequest = readText(requestId)
+  if (ofRequest === null) return 'provider_bad_response'
+  return requestIds.includes(ofRequest) ? judgeIdentities(membersOf(userDetails), asked) : 'evidence_invalid'
+}
+
+/** What the status of a request says. A 200 can say that a silent check failed, and why. */
+export function judgeStatus (
+  status: number, body: unknown, id: string, asked: Asked,
+): Proof | 'pending' | Reason {
+  if (readErrorCode(body) === notStarted) return 'pending'
+  const error = readError(status, body)
+  if (error !== null) return error
+  const { requestId, status: word } = membersOf(body)
+  if ((readText(requestId) ?? id) !== id) return 'provider_bad_response'
+  switch (word) {
+    case 'INIT': case 'PENDING': return 'pending'
+    case 'SUCCESS': return judgeIdentities(membersOf(body), asked)
+    case 'DECLINE': case 'DECLINED': return 'user_rejected'
+    case 'EXPIRED': return 'evidence_expired'
+    case 'FAILED': return 'provider_error'
+    default: return 'provider_bad_response'
+  }
+}
+
+/** Domains of the links that OTPLESS issues: `sna.otpless.app`, `otpless.me`. */
+const linkDomains = ['otpless.app', 'otpless.me', 'otpless.com']
+
+/**
+ * Whether a link that the user will open leads to OTPLESS: https on one of its domains or on a configured origin. With
+ * `allowInsecure`, also http and any port of a configured host.
+ */
+export function isOwnLink (link: string, origins: readonly string[], allowInsecure: boolean): boolean {
+  const url = URL.parse(link)
+  if (url === null || url.href !== link || url.username !== '' || url.password !== '' || url.hash !== '') return false
+  if (origins.includes(url.origin)) return true
+  if (allowInsecure) return /^https?:$/.test(url.protocol) && isKnownHost(url, origins)
+  return url.protocol === 'https:' && url.port === '' && isKnownHost(url, [])
+}
+
+const isKnownHost = ({ hostname }: URL, origins: readonly string[]): boolean =>
+  origins.some(origin => new URL(origin).hostname === hostname)
+  || linkDomains.some(domain => hostname === domain || hostname.endsWith(`.${domain}`))

@@ -1,11 +1,12 @@
 import t from 'tap'
 import {
-  judgeOtp, readCode, readError, readRequestId, readStarted, readToken, readWebhook,
+  isOwnLink, judgeCode, judgeOtp, judgeStatus, readCode, readInitiated, readLinkCode, readRequestIds, readToken,
 } from '../../../src/adapters/otpless/wire.ts'
+
+const refused = (errorCode: string) => ({ message: 'Invalid Request', errorCode, description: 'Request error' })
 
 t.test('what a code comes to', async t => {
   const right = { requestId: 'r1', isOTPVerified: true, message: 'OTP verified successfully' }
-  const refused = (errorCode: string) => ({ message: 'Invalid Request', errorCode, description: 'Request error' })
   t.equal(judgeOtp(200, right, 'r1', false), 'correct')
   for (const requestId of [undefined, null, '']) {
     t.equal(judgeOtp(200, { ...right, requestId }, 'r1', false), 'correct', 'absent')
@@ -33,69 +34,126 @@ t.test('what a code comes to', async t => {
   t.equal(judgeOtp(400, blocked, 'r1', true), 'provider_bad_response')
 })
 
-t.test('every documented error code has a reason', async t => {
-  const reasons = {
-    provider_misconfigured: [7002, 7011, 7012, 7019, 7121, 7123, 7124, 7158],
-    carrier_unsupported: [7025, 7035, 7102, 7103],
-    user_rejected: [7042],
-    evidence_expired: [7301, 7172, 7302, 7303, 7304],
-    evidence_invalid: [7038, 7415, 7112, 7114, 7115, 7116, 7118, 7119, 7136, 7169, 7170, 7414, 7168],
-    rate_limited_by_provider: [7020, 7022, 7023, 7024, 7036, 7037, 7040, 7041, 7417],
-    provider_bad_response: [7101, 7104, 7105, 7106, 7113],
-    provider_error: [7160],
+const completedAt = 1724276345786
+const asked = { phoneNumber: '+15551234567', startedAt: completedAt - 30_000, now: completedAt + 30_000 }
+const identity = {
+  identityType: 'MOBILE', identityValue: '15551234567', channel: 'MAGIC_LINK', methods: ['SMS'], verified: true,
+  verifiedTimestamp: completedAt,
+}
+const userDetails = {
+  token: 'tokenvalue', status: 'SUCCESS', completedAt, identities: [identity], network: { ip: '192.168.0.1' },
+  deviceInfo: { platform: 'MacIntel' },
+}
+const proven = {
+  phoneNumber: '+15551234567', channel: 'MAGIC_LINK', methods: ['SMS'],
+  signals: {
+    network: { ip: '192.168.0.1' }, device: { platform: 'MacIntel' },
+    identity: { channel: 'MAGIC_LINK', methods: ['SMS'], verifiedAt: '2024-08-21T21:39:05.786Z' },
+  },
+}
+
+t.test('what the code of a link comes to', async t => {
+  const message = 'Code verified successfully'
+  const judge = (body: unknown, status = 200) => judgeCode(status, body, ['r2', 'r1'], asked)
+  t.strictSame(judge({ requestId: 'r2', message, userDetails }), proven, 'the documented answer')
+  t.strictSame(judge({ requestId: 'r1', message, userDetails }), proven, 'the link of the first message')
+  t.equal(judge({ requestId: 'r3', message, userDetails }), 'evidence_invalid', 'a code of another request')
+  for (const requestId of [undefined, null, '', {}]) {
+    t.equal(judge({ requestId, message, userDetails }), 'provider_bad_response', 'of nobody knows which request')
   }
-  for (const [reason, codes] of Object.entries(reasons)) {
-    for (const code of codes) {
-      const start = reason.startsWith('evidence_') ? 'provider_bad_response' : reason
-      for (const status of [200, 400, 401, 404]) {
-        t.equal(readError(status, { errorCode: String(code) }), reason, `${code} in a ${status}`)
-        t.equal(readError(status, { errorCode: code }), reason)
-        t.equal(readError(status, { error: { errorCode: code } }), reason)
-        t.equal(readStarted(status, { requestId: 'r1', errorCode: code }), start)
-      }
-    }
+  const email = { ...identity, identityType: 'EMAIL', identityValue: 'a@example.com' }
+  const judgeUser = (more: object) => judge({ requestId: 'r1', userDetails: { ...userDetails, ...more } })
+  t.equal(judgeUser({ identities: [email] }), 'evidence_invalid', 'an e-mail address is no number')
+  t.equal(judgeUser({ identities: [{ ...identity, verifiedTimestamp: completedAt - 91_000 }] }), 'evidence_expired')
+  t.equal(judgeUser({ identities: [{ ...identity, verifiedTimestamp: null }] }), 'evidence_invalid')
+  t.equal(judgeUser({ completedAt: null }), 'evidence_invalid')
+  t.equal(judgeUser({ status: 'PENDING' }), 'provider_bad_response')
+  t.equal(judge({ requestId: 'r1' }), 'provider_bad_response')
+  for (const status of [200, 400]) {
+    t.equal(judge(refused('7302'), status), 'evidence_expired')
+    t.equal(judge({ requestId: 'r1', userDetails, errorCode: '7114' }, status), 'evidence_invalid')
   }
-  const others = [undefined, null, {}, [], { message: 'token is expired' }, { errorCode: '' }, { errorCode: null }]
-  for (const other of others) {
-    t.equal(readError(200, other), null, JSON.stringify(other))
-    t.equal(readError(400, other), 'provider_bad_response')
-    t.equal(readError(401, other), 'provider_misconfigured')
-    t.equal(readStarted(401, other), 'provider_misconfigured')
-  }
-  for (const errorCode of ['constructor', 7999, 'InvalidRequest', {}, true, ['7118'], 'x'.repeat(300)]) {
-    for (const status of [200, 400, 401]) t.equal(readError(status, { errorCode }), 'provider_bad_response')
-  }
-  t.equal(
-    readError(401, { message: 'Expired', errorCode: '7301', description: 'Request error: Token is expired' }),
-    'evidence_expired',
-  )
-  t.equal(
-    readError(400, { message: 'Invalid Request', errorCode: '7114', description: 'Request error: Invalid token' }),
-    'evidence_invalid',
-  )
+  t.equal(judge({ message: 'Invalid Request' }, 400), 'evidence_invalid')
+  t.equal(judge({ message: 'Access blocked', description: 'Error Description' }, 401), 'provider_misconfigured')
 })
 
-t.test('the callback key in a webhook', async t => {
-  const metadata = { verigate: 'key' }
-  for (const data of [{ metadata }, { metaData: metadata }, { metadata: null, metaData: metadata }]) {
-    t.equal(readWebhook({ data, eventType: null }), 'key', JSON.stringify(data))
+t.test('what a status comes to', async t => {
+  const judge = (body: unknown, status = 200) => judgeStatus(status, body, 'r1', asked)
+  const success = { token: 'unique_token_for_transaction', status: 'SUCCESS', completedAt, identities: [identity] }
+  const { network: _network, device: _device, ...signals } = proven.signals
+  t.strictSame(judge(success), { ...proven, signals })
+  const silent = {
+    ...success, token: 'r1', correlationId: 'DHVL001', operator: 'JIO', phoneDetail: { isPorted: true },
+    simDetail: { mcc: 404, mnc: 10 }, networkDetail: { continue: { operator: 'JIO' }, callback: {} },
   }
-  for (const other of [{}, { data: null }, { data: {} }, { data: { metaData: { verigate: null } } }, { data: [] }]) {
-    t.equal(readWebhook(other), '', JSON.stringify(other))
+  t.strictSame(judge(silent), {
+    ...proven,
+    signals: {
+      ...signals, phone: { isPorted: true }, sim: { mcc: 404, mnc: 10 },
+      network: { continue: { operator: 'JIO' }, callback: {} },
+    },
+  })
+  t.equal(judge({ ...success, requestId: 'r2' }), 'provider_bad_response', 'of another request')
+  for (const status of ['PENDING', 'INIT']) {
+    t.equal(judge({ status, message: 'Authentication not completed, please try again later.' }), 'pending')
   }
-  for (const other of [null, undefined, 'x', [], 5]) t.equal(readWebhook(other), null)
+  t.equal(judge({ status: 'PENDING', identities: [identity], completedAt }), 'pending', 'whatever else it says')
+  const notStarted = { message: 'Invalid Request', errorCode: '7170', description: 'Auth not started yet.' }
+  for (const status of [200, 400]) t.equal(judge(notStarted, status), 'pending')
+  t.equal(judge({ status: 'DECLINE', message: 'User declined the authentication.' }), 'user_rejected')
+  t.equal(judge({ status: 'EXPIRED' }), 'evidence_expired')
+  const failed = (errorCode: string) => ({ status: 'FAILED', token: 'r1', error: { errorCode, message: 'No' } })
+  t.equal(judge(failed('SP40011')), 'number_mismatch')
+  t.equal(judge(failed('SP40005')), 'carrier_unsupported')
+  t.equal(judge({ status: 'FAILED' }), 'provider_error')
+  t.equal(judge({ ...success, error: { errorCode: 'SP40003' } }), 'provider_error', 'an error beside a success')
+  t.equal(judge(refused('7301'), 401), 'evidence_expired')
+  t.equal(judge(refused('7119'), 400), 'evidence_invalid')
+  t.equal(judge({ message: 'Invalid Request' }, 400), 'provider_bad_response', 'no evidence of a user is in question')
+  for (const body of [undefined, null, [], {}, { status: 'success' }, { status: null }, { status: 'NEW' }]) {
+    t.equal(judge(body), 'provider_bad_response', JSON.stringify(body))
+  }
 })
 
-t.test('evidence and state', async t => {
-  t.same(readStarted(200, { requestId: 'unique_request_id' }), { requestId: 'unique_request_id' })
-  t.same(readStarted(200, { requestId: 5, errorCode: null }), { requestId: '5' }, 'a number, kept as a text')
-  t.equal(readRequestId({ requestId: 'unique_request_id' }), 'unique_request_id')
+t.test('a link that the user opens leads to OTPLESS', async t => {
+  const origins = ['https://auth.example.com', 'https://user.example.com']
+  for (const link of [
+    'https://sna.otpless.app/sna/continue/txn_abc123xyz', 'https://otpless.me/e3r3', 'https://otpless.me/0EpixHJ02in',
+    'https://auth.example.com/x?y=1',
+  ]) t.ok(isOwnLink(link, origins, false), link)
+  for (const link of [
+    '', 'txn_abc', '/sna', 'http://sna.otpless.app/sna', 'https://otpless.me.evil.example/x', 'https://xotpless.me/x',
+    'https://otpless.me:8443/x', 'https://user@otpless.me/x', 'https://otpless.me@evil.example/x',
+    'https://otpless.me/#x',
+    'javascript:alert(1)', 'otpless://x', ' https://otpless.me/x', 'https://otpless.me\\@evil.example/x',
+    'https://OTPLESS.me/x', 'http://auth.example.com/x', 'https://example.com/x', 'https://auth.example.com:444/x',
+  ]) t.notOk(isOwnLink(link, origins, false), link)
+  const local = ['http://127.0.0.1:4000']
+  for (const link of ['http://127.0.0.1:4000/x', 'http://127.0.0.1:4001/x', 'https://sna.otpless.app/x']) {
+    t.ok(isOwnLink(link, local, true), link)
+  }
+  for (const link of ['http://127.0.0.2:4000/x', 'ftp://127.0.0.1/x', 'http://a:b@127.0.0.1:4001/x']) {
+    t.notOk(isOwnLink(link, local, true), link)
+  }
+})
+
+t.test('requests, evidence and state', async t => {
+  t.same(readInitiated(200, { requestId: 'unique_request_id' }), { requestId: 'unique_request_id', link: null })
+  t.same(readInitiated(200, { requestId: 5, errorCode: null, link: 'https://otpless.me/e3r3' }), {
+    requestId: '5', link: 'https://otpless.me/e3r3',
+  })
+  t.equal(readInitiated(200, { requestId: 'r1', status: 'FAILED' }), 'provider_error', 'a 200 can be a failure')
+  t.same(readInitiated(200, { requestId: 'r1', status: 'PENDING', link: null }), { requestId: 'r1', link: null })
+  t.same(readRequestIds({ requestIds: ['r2', 'r1'] }), ['r2', 'r1'])
   t.equal(readCode({ code: '' }), '')
+  t.equal(readLinkCode({ code: '1234abcd' }), '1234abcd')
   t.equal(readToken({ token: 'T' }), 'T')
   for (const other of [null, {}, { requestId: '' }, { requestId: null }, { requestId: 'x'.repeat(257) }]) {
-    t.equal(readStarted(200, other), 'provider_bad_response')
+    t.equal(readInitiated(200, other), 'provider_bad_response')
   }
-  for (const other of [null, {}, { code: 5 }, { code: 'x'.repeat(65) }, { token: '' }, { token: 'x'.repeat(4097) }]) {
-    t.same([readRequestId(other), readCode(other), readToken(other)], [null, null, null])
-  }
+  for (const other of [
+    null, {}, { code: 5 }, { code: 'x'.repeat(257) }, { token: '' }, { token: 'x'.repeat(4097) }, { requestIds: [] },
+    { requestIds: [5] }, { requestIds: 'r1' },
+  ]) t.same([readRequestIds(other), readCode(other), readLinkCode(other), readToken(other)], [null, null, null, null])
+  for (const code of ['', ' ', 'a b', 'a\n', 'é']) t.equal(readLinkCode({ code }), null)
 })

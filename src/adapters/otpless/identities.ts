@@ -1,37 +1,31 @@
-import type { Assurance } from '../../core/assurance.ts'
 import type { Reason } from '../../core/reasons.ts'
 import type { Json, Profile } from '../../core/vocabulary.ts'
 import { readPhoneNumber } from '../../phone.ts'
-import { membersOf, readBoolean, readList, readNumber, readText, type Members } from '../message.ts'
-import { assuranceOfIdentity } from './assurance.ts'
-import { readError, readErrorCode } from './wire.ts'
+import { membersOf, readBoolean, readList, readText, type Members } from '../message.ts'
+import { maxSkewMs, readTime } from './time.ts'
 
-// https://otpless.com/docs/api-reference/endpoint/verifytoken/verify-token-with-secure-data
+// The user as the calls validate token, verify code and status describe them, each with other names for the times:
+// https://otpless.com/docs/api-reference/endpoint/verifytoken/verify-token-with-secure-data, …/sign-in/magiclink/
+// verify-code, …/sign-in/call-approval/request-status, …/sign-in/sna/status
 
-const dateTime = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/i
-
-/** The clocks of OTPLESS and of this gateway may differ by this much. */
-const maxSkewMs = 60_000
 const maxIdentities = 64
 const maxSignalBytes = 8 * 1024
 const maxSignalDepth = 32
 
+/** `channel` and `methods` say how the number was verified. */
 export type Proof = {
-  phoneNumber: string, profile?: Profile, signals: { [name: string]: Json }, assurance: Assurance,
+  phoneNumber: string, profile?: Profile, signals: { [name: string]: Json }, channel: string | null, methods: string[]
 }
 
 /** The number to verify, if there is one, and the time in which a proof must have come about (ms since the epoch). */
 export type Asked = { phoneNumber: string | null, startedAt: number, now: number }
 
 /**
- * What a token proves: a MOBILE identity that was verified during the attempt, the expected one if it is among them. An
- * e-mail address, a number that OTPLESS did not verify, and one of which it does not say so or when, prove nothing.
+ * What a user's identities prove: a MOBILE identity that was verified during the attempt, the expected one if it is
+ * among them. An e-mail address, a number that OTPLESS did not verify, and one of which it does not say so or when,
+ * prove nothing.
  */
-export function judgeToken (status: number, body: unknown, asked: Asked): Proof | Reason {
-  const error = readError(status, body)
-  // The documented error of this call has a message only: a 400 means the token.
-  if (error !== null) return status === 400 && readErrorCode(body) === null ? 'evidence_invalid' : error
-  const answer = membersOf(body)
+export function judgeIdentities (answer: Members, asked: Asked): Proof | Reason {
   if (answer.status !== 'SUCCESS' || !Array.isArray(answer.identities)) return 'provider_bad_response'
   const issuedAt = readTime(answer.timestamp) ?? readTime(answer.completedAt)
   const mobiles = readList(answer.identities, maxIdentities).map(membersOf)
@@ -39,10 +33,10 @@ export function judgeToken (status: number, body: unknown, asked: Asked): Proof 
     .map(identity => judgeIdentity(identity, issuedAt, asked))
   const expected = mobiles.filter(({ phoneNumber }) => phoneNumber !== null && phoneNumber === asked.phoneNumber)
   const judged = expected.length > 0 ? expected : mobiles
-  for (const { phoneNumber, verified, evidence, profile, assurance } of judged) {
+  for (const { phoneNumber, verified, evidence, profile } of judged) {
     if (verified !== 'yes' || phoneNumber === null) continue
-    const { network, deviceInfo: device, secureInfo: secure } = answer
-    const proof = { phoneNumber, assurance, signals: readSignals({ network, device, secure, identity: evidence }) }
+    const { channel, methods } = evidence
+    const proof = { phoneNumber, channel, methods, signals: readSignals(answer, evidence) }
     return Object.keys(profile).length > 0 ? { ...proof, profile } : proof
   }
   if (judged.some(({ verified }) => verified === 'before')) return 'evidence_expired'
@@ -54,9 +48,8 @@ type Identity = {
   phoneNumber: string | null
   /** `before`: earlier than the attempt. `unknown`: neither yes nor no, or no time, or no number that can be read. */
   verified: 'yes' | 'before' | 'no' | 'unknown'
-  evidence: Json
+  evidence: { channel: string | null, methods: string[], verifiedAt: string | null }
   profile: Profile
-  assurance: Assurance
 }
 
 function judgeIdentity (identity: Members, issuedAt: number | null, asked: Asked): Identity {
@@ -64,9 +57,9 @@ function judgeIdentity (identity: Members, issuedAt: number | null, asked: Asked
   const verifiedAt = readTime(identity.verifiedAt) ?? readTime(identity.verifiedTimestamp)
   const channel = readText(identity.channel, 64)
   const methods = readList(identity.methods, 16).flatMap(method => readText(method, 64) ?? [])
-  const evidence = { channel, methods, verifiedAt: verifiedAt === null ? null : new Date(verifiedAt).toISOString() }
   return {
-    phoneNumber, evidence, profile: readProfile(identity), assurance: assuranceOfIdentity(evidence),
+    phoneNumber, profile: readProfile(identity),
+    evidence: { channel, methods, verifiedAt: verifiedAt === null ? null : new Date(verifiedAt).toISOString() },
     verified: judgeVerified(readBoolean(identity.verified), phoneNumber, [issuedAt, verifiedAt], asked),
   }
 }
@@ -80,21 +73,16 @@ function judgeVerified (
   return times.every(time => time !== null && time <= now + maxSkewMs) ? 'yes' : 'unknown'
 }
 
-/** Ms since the epoch. OTPLESS writes times as RFC 3339 and as seconds or milliseconds since the epoch. */
-function readTime (value: unknown): number | null {
-  const number = readNumber(value)
-  const parsed = Date.parse(typeof value === 'string' && dateTime.test(value) ? value : '')
-  const time = number === null ? parsed : number < 1e11 ? number * 1000 : number
-  return Number.isNaN(new Date(time).valueOf()) ? null : time
-}
-
 function readProfile ({ name, picture }: Members): Profile {
   // One display name, and nothing says where the first name ends.
   const [first, avatarUrl] = [readText(name), readText(picture, 1024)]
   return { ...first === null ? {} : { name: { first } }, ...avatarUrl === null ? {} : { avatarUrl } }
 }
 
-function readSignals (from: { [name: string]: unknown }): { [name: string]: Json } {
+/** What OTPLESS tells about the device, the network and the number, besides the identity itself. */
+function readSignals (answer: Members, identity: Identity['evidence']): { [name: string]: Json } {
+  const { network, networkDetail, deviceInfo: device, secureInfo: secure, phoneDetail: phone, simDetail: sim } = answer
+  const from = { network: network ?? networkDetail, device, secure, phone, sim, identity }
   const signals: { [name: string]: Json } = {}
   for (const [name, value] of Object.entries(from)) {
     if (typeof value !== 'object' || value === null || isDeeper(value, maxSignalDepth)) continue

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { judgeToken, type Asked } from '../../../src/adapters/otpless/token.ts'
+import type { Asked } from '../../../src/adapters/otpless/identities.ts'
+import { judgeToken } from '../../../src/adapters/otpless/wire.ts'
 
 // The documented sample, word for word.
 const sample = `{
@@ -41,15 +42,13 @@ const answer = (...identities: unknown[]) => ({ token: 'T', status: 'SUCCESS', t
 const identity = { channel: 'OTP', methods: ['SMS'], verifiedAt: '2024-10-15T14:07:14.000Z' }
 /** What the answer proves when `phoneNumber` is asked for. */
 const judge = (body: unknown, phoneNumber: string | null = number) => judgeToken(200, body, { ...asked, phoneNumber })
-const assurance = { possession: 'message', binding: 'session', restricted: true }
-const proven = { phoneNumber: number, assurance, signals: { identity } }
+const proven = { phoneNumber: number, channel: 'OTP', methods: ['SMS'], signals: { identity } }
 
 t.test('the documented token answer', async t => {
   const { network, deviceInfo: device, secureInfo: secure } = JSON.parse(sample)
   const identity = { channel: 'OAUTH', methods: ['TRUE_CALLER'], verifiedAt: '2024-10-15T14:07:14.000Z' }
   t.strictSame(judge(JSON.parse(sample), null), {
-    phoneNumber: number, signals: { network, device, secure, identity },
-    assurance: { possession: 'account', binding: 'session', restricted: false },
+    phoneNumber: number, signals: { network, device, secure, identity }, channel: 'OAUTH', methods: ['TRUE_CALLER'],
   })
 })
 
@@ -116,13 +115,13 @@ t.test('other members and items change nothing', async t => {
   t.strictSame(judge(answer(null, 'x', 5, [], {}, mobile, null)), proven)
   t.strictSame(judge({ ...answer({ ...mobile, isCompanyEmail: 'true', more: {} }), errorCode: null, more: 1 }), proven)
   t.strictSame(judge(answer({ ...mobile, channel: null, methods: null })), {
-    phoneNumber: number, assurance: { possession: 'account', binding: 'none', restricted: false },
+    phoneNumber: number, channel: null, methods: [],
     signals: { identity: { channel: null, methods: [], verifiedAt: identity.verifiedAt } },
   })
   const methods = [null, 'SMS', {}, 'x'.repeat(65)]
   t.strictSame(judge(answer({ ...mobile, methods })), proven, 'nor methods that are not texts')
-  const whatsApp = { ...assurance, restricted: false }
-  t.match(judge(answer({ ...mobile, methods: [null, 'WHATSAPP'] })), { assurance: whatsApp }, 'nor lower the assurance')
+  const whatsApp = answer({ ...mobile, methods: [null, 'WHATSAPP'] })
+  t.match(judge(whatsApp), { methods: ['WHATSAPP'] }, 'which could lower the assurance')
   t.equal(judge(answer(...Array.from({ length: 64 }, () => email), mobile)), 'evidence_invalid', 'a list without end')
 })
 

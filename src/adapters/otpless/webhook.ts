@@ -1,0 +1,62 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { DeliveryReceipt } from '../../core/vocabulary.ts'
+import type { Received } from '../adapter.ts'
+import { membersOf, readString, readText, type Members } from '../message.ts'
+import { readTime } from './time.ts'
+
+// https://otpless.com/docs/knowledge-base/webhook-v2 and …/api-reference/endpoint/sign-in/sna/webhook
+
+/**
+ * `X-Signature` is the base64 of an HMAC-SHA256 over the raw body. The page of one event documents it, for "every
+ * outbound webhook request".
+ */
+export function isSigned (rawBody: Buffer, signature: string, secret: string): boolean {
+  const [given, expected] = [
+    Buffer.from(signature), Buffer.from(createHmac('sha256', secret).update(rawBody).digest('base64')),
+  ]
+  return given.length === expected.length && timingSafeEqual(given, expected)
+}
+
+/** Evidence that a webhook brings: only a reason to query OTPLESS. What it says about the user proves nothing. */
+const announced = { webhook: true }
+export const isAnnouncement = (evidence: unknown): boolean => membersOf(evidence).webhook === true
+
+/** `CLICKED`: the link in the message was opened, so the message was read. */
+const deliveryStatuses: ReadonlyMap<string, DeliveryReceipt['status']> = new Map([
+  ['SENT', 'sent'], ['DELIVERED', 'delivered'], ['READ', 'read'], ['CLICKED', 'read'], ['FAILED', 'failed'],
+])
+const deliveryChannels = ['WHATSAPP', 'SMS', 'VIBER', 'VOICE_CALL', 'EMAIL']
+/** The user's part is over. `INITIATED` and `FALLBACK` (to another channel) change nothing. */
+const finalStatuses = ['SUCCESS', 'FAILED', 'DECLINE', 'DECLINED', 'EXPIRED']
+
+/**
+ * What a webhook says, and the attempt it is for: by our key in its metadata, else by the id of the request. Null when
+ * the body is not an object.
+ */
+export function readWebhook (body: unknown, now: number): Received | null {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return null
+  const { data, eventType, timestamp } = membersOf(body)
+  const event = membersOf(data)
+  const attempt = readAttempt(event)
+  const status = readString(event.status) ?? ''
+  const isFinal = (eventType === 'AUTH' || eventType === 'SNA') && finalStatuses.includes(status)
+  if (isFinal) return { ...attempt, type: 'evidence', evidence: announced }
+  const delivery = eventType === 'DLR' ? readDelivery(event, readTime(timestamp) ?? now) : null
+  return delivery === null ? { ...attempt, type: 'noted' } : { ...attempt, type: 'delivery', delivery }
+}
+
+/** An empty key names no attempt. */
+function readAttempt ({ metadata, metaData, requestId, authenticationDetails }: Members) {
+  const key = readText(membersOf(metadata ?? metaData).verigate)
+  if (key !== null) return { key }
+  const { phone, email } = membersOf(authenticationDetails)
+  const providerId = [requestId, membersOf(phone).requestId, membersOf(email).requestId]
+    .map(id => readText(id)).find(id => id !== null)
+  return providerId === undefined ? { key: '' } : { providerId }
+}
+
+function readDelivery ({ status: word, channel }: Members, at: number): DeliveryReceipt | null {
+  const status = deliveryStatuses.get(readString(word) ?? '')
+  const name = deliveryChannels.find(known => known === channel)
+  return status === undefined || name === undefined ? null : { status, channel: name.toLowerCase(), at }
+}
