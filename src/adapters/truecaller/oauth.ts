@@ -111,14 +111,14 @@ function readAuthorization (evidence: Json): Authorization | null {
 const readAccessToken = (from: unknown): string | null => readString(membersOf(from).access_token, 4096)
 
 /**
- * The number counts only where Truecaller says that it verified it. The front end chooses the scopes, so an answer
- * about a user without the number is the front end's doing. Null: it is no answer about a user.
+ * The number counts only where Truecaller says that it verified it. Without that it proves nothing: the front end
+ * chooses the scopes, and may have left out the number. Null: it is no answer about a user, or about no number.
  */
 function judgeUser (body: unknown, expected: string | null): Outcome | null {
   const user = membersOf(body)
-  const isVerified = user.phone_number_verified === true
-  const phoneNumber = isVerified ? readPhoneNumber(user.phone_number, expected) : null
-  if (phoneNumber === null) return readText(user.sub) === null ? null : invalid
+  if (user.phone_number_verified !== true) return readText(user.sub) === null ? null : invalid
+  const phoneNumber = readPhoneNumber(user.phone_number, expected)
+  if (phoneNumber === null) return null
   const address = membersOf(user.address)
   const profile = toProfile({
     name: { first: user.given_name, last: user.family_name },
