@@ -1,12 +1,12 @@
 import type { FastifyError } from 'fastify'
-import { appKey, notFound, provider, serverError } from './answers.ts'
+import { appKey, clientId, notFound, provider, serverError } from './answers.ts'
 import { createCallTokens, missedCallRoutes } from './missed-call.ts'
 import { createCodes, oauthRoutes } from './oauth.ts'
 import { createPhone } from './phone.ts'
 import { createGrants, profileRoutes } from './profiles.ts'
 import { pushRoutes } from './push.ts'
 import { sdkRoutes } from './sdk.ts'
-import { createProfileSigner, keyRoutes } from './signed-profile.ts'
+import { createProfileSigner, keyRoutes, packageName } from './signed-profile.ts'
 import type { Simulator } from '../simulator.ts'
 
 /**
@@ -19,10 +19,14 @@ export const truecaller: Simulator = {
 
   settings: url => ({
     TRUECALLER_APP_KEY: appKey,
+    TRUECALLER_OAUTH_CLIENT_ID: clientId,
     TRUECALLER_PARTNER_NAME: 'Sandbox',
+    TRUECALLER_PACKAGE_NAME: packageName,
     TRUECALLER_API_URL: url,
     TRUECALLER_PROFILE_URL: url,
     TRUECALLER_PROFILE_HOSTS: new URL(url).host,
+    TRUECALLER_OAUTH_URL: url,
+    TRUECALLER_OTP_URL: url,
   }),
 
   async routes (app, { context }) {

@@ -63,13 +63,14 @@ function readForm (body: unknown): Record<string, string> | undefined {
 function claimsOf ({ digits, scenario, scopes }: Grant): Record<string, unknown> {
   const has = (scope: string): boolean => scopes.includes(scope)
   const isUnusual = scenario === 'unusual'
+  if (scenario === 'malformed') return { user: digits }
   return {
     sub: '13627101294235520',
     ...has('profile') && {
       given_name: 'Ada', family_name: 'Example', picture: isUnusual ? null : 'https://www.example.com/avatars/3',
       gender: isUnusual ? null : 'female',
     },
-    ...has('phone') && scenario !== 'malformed' && {
+    ...has('phone') && {
       phone_number: isUnusual ? Number(digits) : digits, phone_number_country_code: countryOf(digits),
       phone_number_verified: scenario !== 'unverified',
     },

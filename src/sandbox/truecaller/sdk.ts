@@ -17,11 +17,12 @@ const OpenQuery = Type.Object({
   status: Type.Optional(Type.String()),
 }, { additionalProperties: false })
 const Scope = Type.Enum(oauthScopes)
+const words = oauthScopes.join('|')
 const OauthBody = Type.Object({
   phoneNumber: PhoneNumber,
   clientId: Type.String(),
   state: Type.String({ minLength: 1 }),
-  scopes: Type.Array(Scope, { minItems: 1 }),
+  scopes: Type.Union([Type.Array(Scope, { minItems: 1 }), Type.String({ pattern: `^(${words})( (${words}))*$` })]),
   // PKCE with S256: 32 bytes in base64url.
   codeChallenge: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
 }, { additionalProperties: false })
@@ -85,9 +86,10 @@ export const sdkRoutes: FastifyPluginAsyncTypebox<Parts> = async (
     return reply.code(202).send({ requestId: link.requestNonce })
   })
 
-  /** The OAuth SDK 3.x, with a PKCE challenge of the app. */
+  /** The OAuth SDK 3.x, with a PKCE challenge of the app. The scopes are a list, or words of one string. */
   app.post('/handset/truecaller/oauth', { schema: { body: OauthBody } }, async ({ body }, reply) => {
-    const { phoneNumber, state, scopes, codeChallenge } = body
+    const { phoneNumber, state, codeChallenge } = body
+    const scopes = typeof body.scopes === 'string' ? body.scopes.split(' ') : body.scopes
     if (body.clientId !== clientId) return reply.code(400).send(badPartner)
     const refusal = await refuse(reply, phoneNumber)
     return refusal ?? { authorizationCode: codes.issue(phoneNumber, scopes, codeChallenge), state }
