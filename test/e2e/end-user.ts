@@ -2,6 +2,10 @@ import { request } from 'undici'
 import { scenarioOf } from '../../src/sandbox/scenarios.ts'
 import type { Simulators } from '../../src/sandbox/simulators.ts'
 import type { Answer, Client, TestGateway } from '../helpers/gateway.ts'
+import { post, readObject } from './post.ts'
+import { useSdk } from './truecaller-sdk.ts'
+
+export { post } from './post.ts'
 
 /** How opening a URL over mobile data ended: in JSON, or in a redirect that leaves the operator. */
 export type Arrival = { body: Record<string, unknown>, location: string | null }
@@ -70,6 +74,12 @@ export async function act (
       return
     }
     case 'submitToken': {
+      if (nextAction.sdk === 'truecaller') {
+        const result = await useSdk(simulators, phoneNumber, nextAction.params)
+        if (result !== null && 'evidence' in result) await check(result.evidence)
+        else if (result !== null) await client.call('POST', `/verifications/${id}/next`, { reason: result.next })
+        return
+      }
       const token = await signIn(simulators, { phoneNumber })
       if (token !== null) await check({ token })
       return
@@ -104,28 +114,8 @@ export async function begin (
   }
 }
 
-/** Posts JSON, or a text as it is, with no credentials: what providers and strangers do. */
-export async function post (
-  url: string, body: unknown, headers: Record<string, string> = {},
-): Promise<{ status: number, body: Record<string, unknown> }> {
-  const answer = await request(url, {
-    method: 'POST', headers: { 'content-type': 'application/json', ...headers },
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-  })
-  return { status: answer.statusCode, body: readObject(await answer.body.text()) }
-}
-
 /** One number of `/metrics`; 0 for a series that is not there. */
 export async function readMetric (url: string, series: string): Promise<number> {
   const text = await (await request(`${url}/metrics`)).body.text()
   return Number(text.split('\n').find(line => line.startsWith(`${series} `))?.slice(series.length) ?? 0)
-}
-
-function readObject (text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? { ...value } : {}
-  } catch {
-    return {}
-  }
 }

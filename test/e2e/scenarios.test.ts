@@ -9,7 +9,9 @@ type Suffix = (typeof scenarios)[number]['suffix']
  * the provider has not judged what the user brought.
  */
 type End = 'verified' | 'silence' | 'outage' | { status: string, reason: string, attempt?: string }
-type Journey = { method: string, options?: Record<string, unknown>, discovers?: true, ends: Record<Suffix, End> }
+type Journey = {
+  method: string, options?: Record<string, unknown>, discovers?: true, isIndian?: true, ends: Record<Suffix, End>
+}
 
 /** An outage needs the time in which the user does their part, however busy the machine is. */
 const secondsOf = { silence: 2, outage: 6 }
@@ -47,6 +49,26 @@ const journeys: Record<string, Journey> = {
       ...good, 99: 'outage', 98: badAnswer, 91: failed('app_not_installed'), 90: failed('user_rejected'),
       odd: 'verified',
     },
+  },
+  // The code is exchanged when the user has agreed, so with 99 the provider never judges it.
+  'truecaller.oauth': {
+    method: 'truecaller.oauth',
+    ends: {
+      ...good, 99: 'outage', 98: badAnswer, 91: failed('app_not_installed'), 90: failed('user_rejected'),
+      odd: failed('number_mismatch'),
+    },
+  },
+  // With 99 the SDK fails by itself. No request follows, so nothing is malformed but the evidence.
+  'truecaller.payload': {
+    method: 'truecaller.payload',
+    ends: {
+      ...good, 99: 'silence', 98: failed('evidence_invalid'), 91: failed('app_not_installed'),
+      90: failed('user_rejected'), odd: failed('number_mismatch'),
+    },
+  },
+  'truecaller.missed_call': {
+    method: 'truecaller.missed_call', isIndian: true,
+    ends: { ...good, 99: 'outage', 98: badAnswer, 91: 'silence', 90: 'silence', odd: failed('number_mismatch') },
   },
   'truid.phone_check v0.2': { method: 'truid.phone_check', options: { version: 'v0.2' }, ends: phoneCheck },
   'truid.phone_check v0.1': { method: 'truid.phone_check', options: { version: 'v0.1' }, ends: phoneCheck },
@@ -88,7 +110,8 @@ t.test('each method ends as the number\'s suffix says', async t => {
     ),
   )
   const rows = Object.entries(journeys).flatMap(([name, journey], place) => scenarios.map(({ suffix, meaning }) => {
-    const number = `+141555${place}01${suffix === 'odd' || suffix === 'even' ? digitsOf[suffix] : suffix}`
+    const ending = `1${suffix === 'odd' || suffix === 'even' ? digitsOf[suffix] : suffix}`
+    const number = journey.isIndian ? `+9198765${50 + place}${ending}` : `+14155${50 + place}0${ending}`
     const end = journey.ends[suffix]
     return {
       name: `${name}, ${suffix}: ${meaning}`, journey, suffix, number, end, running: run(journey, suffix, number, end),

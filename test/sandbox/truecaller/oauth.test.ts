@@ -141,7 +141,10 @@ t.test('what the SDK answers instead of a code', async t => {
   t.match(await approve(started, body('919876543191')), { status: 404, json: { code: 5 } })
   const good = body('919876543200')
   t.match(await approve(started, { ...good, clientId: 'other' }), { status: 400, json: { code: 12 } })
-  for (const bad of [{ state: '' }, { scopes: [] }, { scopes: ['admin'] }, { scopes: 'openid  phone' }, { codeChallenge: 'short' }, { extra: 1 }]) {
+  for (const bad of [
+    { state: '' }, { scopes: [] }, { scopes: ['admin'] }, { scopes: 'openid  phone' }, { codeChallenge: 'short' },
+    { extra: 1 },
+  ]) {
     t.equal((await approve(started, { ...good, ...bad })).status, 400, JSON.stringify(bad))
   }
   const phoneNumber = '+919876543190'
