@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 
-/** An optional environment variable of a provider. */
+/** An optional environment variable of a provider. A description may end with the default in parentheses. */
 export const setting = (description: string) => Type.Optional(Type.String({ description }))
 
 /** One that contains a secret: it can also be given as `NAME_FILE`, the path of a file. */

@@ -5,8 +5,8 @@ import { App, Limits, scopes } from '../../src/apps/apps.ts'
 import { defaultLimits } from '../../src/apps/limits.ts'
 import { defaultRule } from '../../src/apps/unverified-budget.ts'
 import { readConfig, variables } from '../../src/config.ts'
+import { everyMethod } from '../../scripts/provider-docs.ts'
 import { headingsOf, mentions, plain, present, read, rowsOf, sectionOf, sourcesOf } from './documents.ts'
-import { readMethods } from './methods.ts'
 
 const text = read('docs/configuration.md')
 const rows = rowsOf(sectionOf(text, '## Environment variables'))
@@ -74,7 +74,7 @@ t.test('every field of the apps file is described', async t => {
 })
 
 t.test('every method is described with its timeout and its options', async t => {
-  const methods = await readMethods()
+  const methods = everyMethod()
   const byName = new Map(
     rowsOf(sectionOf(text, '## Workflows and method options')).map(row => [plain(row[1] ?? ''), row]),
   )

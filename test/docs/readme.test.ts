@@ -4,9 +4,9 @@ import { providers } from '../../src/adapters/index.ts'
 import { NextAction } from '../../src/api/schemas/verification.ts'
 import { limits, reasonExamples, scenarios, variants } from '../../src/sandbox/scenarios.ts'
 import { findExecutable } from '../../scripts/install.ts'
+import { everyMethod } from '../../scripts/provider-docs.ts'
 import { keys, startGateway } from '../helpers/gateway.ts'
 import { read, rowsOf, sectionOf } from './documents.ts'
-import { readMethods } from './methods.ts'
 
 const readme = read('README.md')
 
@@ -48,7 +48,7 @@ t.test('every type of next action that a method uses is described for front ends
   for (const type of rows) t.ok(known.includes(type), type)
   const shown = sectionOf(readme, '## Integrate it')
   for (const type of rows) t.ok(shown.includes(type), `README: ${type}`)
-  const used = (await readMethods()).flatMap(([, { nextActions }]) => nextActions)
+  const used = everyMethod().flatMap(([, { nextActions }]) => nextActions)
   t.strictSame(rows.sort(), [...new Set(['wait', ...used])].map(type => `\`${type}\``).sort())
 })
 
