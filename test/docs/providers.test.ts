@@ -21,3 +21,29 @@ t.test('every method and every setting is in the page of its provider', async t 
 t.test('a document without the comments is not overwritten', async t => {
   t.throws(() => renewDocuments(path => read(path).replace('<!-- /methods -->', '')), /"methods" are missing/)
 })
+
+/** What these pages use of https://mermaid.js.org/syntax/sequenceDiagram.html. */
+const statement = new RegExp([
+  '^(participant|actor) \\w+ as .+$', '^(alt|else|opt|loop|par|and|break) .+$', '^end$',
+  '^[Nn]ote (over|left of|right of) [\\w,]+: .+$',
+].join('|'))
+  /^(participant|actor) \w+ as .+$|^(alt|else|opt|loop|par|and|break) .+$|^end$|^note (over|left of|right of) [\w,]+: .+$/i
+const message = /^(\w+)-?-(?:>>|[x)])[+-]?(\w+): .+$/
+
+t.test('every method has a drawing, in a section that is named after it', async t => {
+  for (const [method] of everyMethod()) {
+    const page = read(`docs/providers/${method.split('.')[0]}.md`)
+    const heading = page.split('\n').find(line => line.startsWith('## ') && line.includes(`\`${method}\``))
+    const drawing = /```mermaid\nsequenceDiagram\n(.*?)```/s.exec(
+      sectionOf(page, heading ?? `## \`${method}\``),
+    )?.[1] ?? ''
+    const lines = drawing.split('\n').map(line => line.trim()).filter(line => line !== '')
+    t.ok(lines.length > 3, method)
+    const drawn = lines.flatMap(line => /^(?:participant|actor) (\w+)/.exec(line)?.[1] ?? [])
+    for (const line of lines) {
+      const [, from, to] = message.exec(line) ?? []
+      const isKnown = from !== undefined && to !== undefined && drawn.includes(from) && drawn.includes(to)
+      t.ok(isKnown || statement.test(line), `${method}: ${line}`)
+    }
+  }
+})

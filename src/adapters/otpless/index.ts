@@ -17,7 +17,7 @@ const defaultJwksUrl = 'https://otpless.com'
 const tokenMethod = 'otpless.token'
 
 const settings = Type.Object({
-  OTPLESS_CLIENT_ID: credential('Client id of the OTPLESS dashboard. Turns the provider on.'),
+  OTPLESS_CLIENT_ID: credential('Client id of the OTPLESS dashboard. Enables the provider together with the secret.'),
   OTPLESS_CLIENT_SECRET: credential('Client secret of the OTPLESS dashboard.'),
   OTPLESS_APP_ID: credential('App id of the OTPLESS front-end SDK (public). Without it there is no `otpless.token`.'),
   OTPLESS_AUTH_URL: setting(`Origin of the initiate, verify and status APIs (${defaultAuthUrl}).`),

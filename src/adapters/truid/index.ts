@@ -22,13 +22,14 @@ const awaitingCodeMs = 5000
 const maxResolveMs = 5500
 
 const settings = Type.Object({
-  TRUID_CLIENT_ID: credential('Client id of the tru.ID project. Turns the provider on.'),
+  TRUID_CLIENT_ID: credential('Client id of the tru.ID project. Enables the provider together with the secret.'),
   TRUID_CLIENT_SECRET: credential('Client secret of the tru.ID project.'),
-  TRUID_API_URL: setting('Origin of the tru.ID API (from TRUID_DATA_RESIDENCY).'),
-  TRUID_DATA_RESIDENCY: setting('`eu` (default), `in` or `us`.'),
+  TRUID_API_URL: setting('Origin of the tru.ID API (https://<residency>.api.tru.id).'),
+  TRUID_DATA_RESIDENCY: setting('Where the project is: `eu`, `in` or `us` (eu).'),
   TRUID_API_VERSION: setting(
-    'Version of PhoneCheck and SubscriberCheck: `v0.2` (default, with a one-time code), `v0.1`, or both, separated by '
-      + 'a comma: the first is the default, the other one can be chosen by the option `version`.',
+    'Version of PhoneCheck and SubscriberCheck: `v0.2` (with a one-time code), `v0.1`, or both, separated by a comma. '
+      + 'The first is the default, the other one can be chosen by the option `version`; one that is not listed is '
+      + 'refused with 400 (v0.2).',
   ),
 })
 
