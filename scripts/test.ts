@@ -94,7 +94,7 @@ async function run (command: string, { args, env = {}, output = 'shown' }: Runna
 /** Problems found; none when the types are right. */
 async function checkTypes (): Promise<string[]> {
   // Code for browsers has other global names than code for Node.js.
-  const projects = ['.', ...await Array.fromAsync(glob('packages/*/tsconfig.json'))]
+  const projects = ['.', ...await Array.fromAsync(glob('{packages/*,src/sandbox/page}/tsconfig.json'))]
   const results = await Promise.all(projects.map((project, at) => run('tsc', {
     args: ['-p', project, '--incremental', '--tsBuildInfoFile', join('.tap', `${at}.tsbuildinfo`)], output: 'returned',
   })))

@@ -82,6 +82,8 @@ export type AppOptions = {
   /** Default: the registry. */
   providers?: readonly Provider[]
   live?: LiveOptions
+  /** What `SANDBOX` brings: the endpoint of its app, and the page at `/`. */
+  sandbox?: { webhook: { url: string, secret: string }, page: NonNullable<ServerParts['page']> }
   webhooks?: WebhookOptions
   renderMetricsEveryMs?: number
   /** Default: that of the server; in the sandbox none, because one developer's slow machine is no load. */
@@ -232,7 +234,7 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
   const unguarded = openProviders(config, providers, () => infrastructure.now())
   const loadApps = () => [
     ...config.appsFile === null ? [] : readAppsFile(config.appsFile, createAppsFileChecks(unguarded.methods)),
-    ...config.sandbox ? [sandboxApp(config.publicUrl)] : [],
+    ...config.sandbox ? [sandboxApp(config.publicUrl, options.sandbox?.webhook)] : [],
   ]
   const initialApps = loadApps()
   const infrastructure = await createInfrastructure(config, log, options.now)
@@ -253,7 +255,8 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
     access: { apps, ids, windowCounters: createWindowCounters({ sync: infrastructure.counters.increment, now }), now,
       addressTag: network => addressTag(infrastructure.sealer, network),
     },
-    queues: config.queuesPage ? queues : undefined, renderMetricsEveryMs, maxEventLoopDelayMs,
+    page: options.sandbox?.page, queues: config.queuesPage ? queues : undefined,
+    renderMetricsEveryMs, maxEventLoopDelayMs,
   }
   const server = await buildServer(parts)
   const operations = config.operations === null ? null : await buildOperationsServer(server, parts)

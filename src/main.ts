@@ -32,7 +32,7 @@ async function main (): Promise<void> {
     await tracing.close()
     await simulators?.close()
   })
-  app = await startApp(config, { log, tracing })
+  app = await startApp(config, { log, tracing, ...simulators === null ? {} : { sandbox: simulators } })
   const address = await app.server.listen({ port: config.port, host: config.host })
   const operations = config.operations === null ? null : await app.operations?.listen({ ...config.operations })
   const fields = {

@@ -1,5 +1,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify'
+import Fastify, {
+  LogController, type FastifyBaseLogger, type FastifyPluginAsync, type FastifyReply, type FastifyRequest,
+} from 'fastify'
 import manifest from '../../package.json' with { type: 'json' }
 import type { Apps } from '../apps/apps.ts'
 import type { Config } from '../config.ts'
@@ -70,6 +72,8 @@ export type ServerParts = {
   }
   gateway: Gateway
   deliveries: Pick<DeliveryLog, 'list' | 'replay' | 'test'>
+  /** The page at `/`; only the sandbox has one. */
+  page?: FastifyPluginAsync | undefined
   /** For `/admin/queues`; without them the page does not exist. */
   queues?: Pick<Queues, 'opened'> | undefined
   live?: LiveOptions
@@ -179,6 +183,7 @@ export async function buildServer (parts: ServerParts) {
     await server.register(callbackRoutes, { gateway, limits })
     await server.register(elementRoutes)
     await server.register(pageRoutes, { limits, config })
+    if (parts.page !== undefined) await server.register(parts.page)
   }
   await server.register(providerRoutes, { gateway, auth })
   await server.register(healthRoutes, { health })

@@ -102,11 +102,14 @@ export type Apps = {
 export const sandboxKey = 'vgk_sandbox'
 export const sandboxAppId = 'sandbox'
 
-/** The app of the sandbox. A developer's pages run on this machine, on any port. */
-export function sandboxApp (publicUrl: string): App {
+/** The app of the sandbox, with every event for `webhook`. A developer's pages run on this machine, on any port. */
+export function sandboxApp (publicUrl: string, webhook?: { url: string, secret: string }): App {
   return {
     id: sandboxAppId, name: 'Sandbox', includeProfile: true, allowedReturnUrls: [`${publicUrl}/`],
     acceptsLoopback: true,
+    ...webhook === undefined
+      ? {}
+      : { webhook: { url: webhook.url, secrets: [webhook.secret], events: [...webhookEventNames] } },
     keys: [{ sha256: hashKey(sandboxKey), scopes: [...scopes] }],
     // Developers use the same few numbers again and again.
     limits: {

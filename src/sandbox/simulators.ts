@@ -1,13 +1,16 @@
 import { deflateSync, gzipSync } from 'node:zlib'
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import { createCallbackSender } from './callback-sender.ts'
+import { createCellular } from './cellular.ts'
 import { allowLocalPages } from './cors.ts'
 import { createHandset } from './handset.ts'
+import { createPage } from './page.ts'
 import { otpless } from './otpless/index.ts'
 import type { Simulator, SimulatorContext } from './simulator.ts'
 import { createTimers } from './timers.ts'
 import { truecaller } from './truecaller/index.ts'
 import { truid } from './truid/index.ts'
+import { createWebhookSink, sinkPath, sinkSecret } from './webhook-sink.ts'
 
 /** Every simulator. A line here adds one to the sandbox. */
 export const simulators: readonly Simulator[] = [truecaller, truid, otpless]
@@ -52,6 +55,10 @@ export type Simulators = {
   /** The latest requests, oldest first; at most 10 000 are kept. */
   requests: ProviderRequest[]
   fail: (fault: Fault) => void
+  /** An endpoint that receives webhooks, and shows them at the same URL. */
+  webhook: { url: string, secret: string }
+  /** The page of the sandbox, for a server of the gateway. */
+  page: ReturnType<typeof createPage>
   close: () => Promise<void>
 }
 
@@ -83,8 +90,10 @@ export async function startSimulators (options: SimulatorOptions): Promise<Simul
     retryScale: options.retryScale ?? 1,
   }
   const app = createServer(onError)
-  allowLocalPages(app, ['/handset/'], gatewayUrl)
+  allowLocalPages(app, ['/handset/', sinkPath], gatewayUrl)
   await app.register(handsetRoutes)
+  await app.register(createWebhookSink(now))
+  await app.register(createCellular({ simulatorsUrl: () => url, gatewayUrl }))
 
   const receive = (provider: string) => async (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.replace(/\?.*$/, '')
@@ -118,7 +127,8 @@ export async function startSimulators (options: SimulatorOptions): Promise<Simul
   const settings = Object.assign(
     { ALLOW_INSECURE_PROVIDERS: 'true' }, ...chosen.map(simulator => simulator.settings(url)),
   )
-  return { url, settings, requests, fail: faults.add, close }
+  const webhook = { url: `${url}${sinkPath}`, secret: sinkSecret }
+  return { url, settings, requests, fail: faults.add, webhook, page: createPage({ url, webhook }), close }
 }
 
 function createServer (onError: (message: string) => void) {

@@ -76,6 +76,13 @@ export type Shop = {
   begin (page: Page, body: object, attributes?: Record<string, string>): Promise<Record<string, any>>
 }
 
+/** A browser that ends with the test. */
+export async function launchBrowser (t: Teardown): Promise<Browser> {
+  const browser = await chromium.launch({ executablePath: executablePath ?? '', args: ['--no-sandbox'] })
+  t.teardown(() => browser.close())
+  return browser
+}
+
 /** One gateway with simulators, one browser, and a shop's pages on an origin of their own. */
 export async function startShop (t: Teardown): Promise<Shop> {
   const pages = new Map<string, Record<string, string>>()
@@ -96,8 +103,7 @@ export async function startShop (t: Teardown): Promise<Shop> {
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const returnUrl = `${origin}/verified`
 
-  const browser: Browser = await chromium.launch({ executablePath: executablePath ?? '', args: ['--no-sandbox'] })
-  t.teardown(() => browser.close())
+  const browser = await launchBrowser(t)
   const apps: App[] = testApps.map(app =>
     app.id === 'shop' ? { ...app, allowedOrigins: [origin], allowedReturnUrls: [returnUrl] } : app)
   const gateway = await startGateway(t, { apps })
@@ -139,7 +145,7 @@ export async function checkPage (t: Test, page: Page, name: string): Promise<voi
   t.strictSame(await page.evaluate('window.blocked'), [], `${name}: nothing was blocked`)
 }
 
-export async function screenshot (page: Page, name: string): Promise<void> {
+export async function screenshot (page: Page, name: string, options: { fullPage?: boolean } = {}): Promise<void> {
   await mkdir(screenshots, { recursive: true })
-  await page.screenshot({ path: join(screenshots, `${name}.png`) })
+  await page.screenshot({ path: join(screenshots, `${name}.png`), ...options })
 }

@@ -1,0 +1,37 @@
+import { byId, create, show } from './dom.ts'
+import type { Current } from './session.ts'
+
+const module = '/elements/phone-verification.js'
+
+/** What the page uses of `<phone-verification>`: docs/front-end.md. */
+type PhoneVerification = HTMLElement & {
+  verification: string | null
+  clientSecret: string | null
+  submit (evidence: object): Promise<void>
+  next (reason?: string): Promise<void>
+}
+
+/**
+ * The app on the phone: a page with `<phone-verification>`. URLs and SDKs are left to the simulated phone, which asks
+ * the person what to do.
+ */
+export async function createFrontEnd () {
+  await import(module)
+  const app = byId('app')
+  let element: PhoneVerification | null = null
+  show(app, create('p', { class: 'quiet' }, 'Your app shows the verification here.'))
+
+  return {
+    start ({ id, clientSecret }: Current): void {
+      element = document.createElement('phone-verification') as PhoneVerification
+      element.verification = id
+      element.clientSecret = clientSecret
+      element.setAttribute('locale', 'en')
+      for (const event of ['before-open', 'token-needed']) element.addEventListener(event, one => one.preventDefault())
+      show(app, create('p', { class: 'app-name' }, 'Example Shop'), element)
+    },
+    submit: async (evidence: object): Promise<void> => element?.submit(evidence),
+    next: async (reason?: string): Promise<void> => element?.next(reason),
+  }
+}
+export type FrontEnd = Awaited<ReturnType<typeof createFrontEnd>>

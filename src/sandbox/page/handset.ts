@@ -1,0 +1,137 @@
+import { call, describeProblem, member, type NextAction, type Settings, type Verification } from './api.ts'
+import { byId } from './dom.ts'
+import type { FrontEnd } from './front-end.ts'
+import { createNotifications, type Item } from './notifications.ts'
+import { nameOf } from './numbers.ts'
+import { completeSdk } from './sdk.ts'
+import type { Current } from './session.ts'
+
+type Parts = { settings: Settings, frontEnd: FrontEnd, announce: (text: string) => void }
+
+/** Items that come from `nextAction`, not from a provider: what the phone asks before it opens something. */
+const ownItems: Readonly<Record<string, (action: NextAction) => Omit<Item, 'id' | 'chosen'>>> = {
+  openUrlOnCellular: () => ({
+    kind: 'link', title: 'Your app',
+    text: 'Opens a link of the mobile network. Only over mobile data does it identify the SIM.',
+    choices: [{ id: 'open', label: 'Open over mobile data' }, { id: 'not_on_cellular', label: 'Stay on Wi-Fi' }],
+  }),
+  openDeepLink: () => ({
+    kind: 'link', title: 'Your app', text: 'Opens the Truecaller app by a deep link.',
+    choices: [
+      { id: 'open', label: 'Open Truecaller' }, { id: 'app_not_installed', label: 'Truecaller is not installed' },
+    ],
+  }),
+  openUrl: ({ url = '' }) => (
+    { kind: 'link', title: 'Your app', text: 'Opens a page of the provider.', url, choices: [] }
+  ),
+  submitToken: ({ sdk = '' }) => ({
+    kind: 'prompt', title: 'Your app', text: `Shows the ${sdk} SDK.`,
+    choices: [{ id: 'open', label: 'Complete it' }, { id: 'abandoned', label: 'Close it' }],
+  }),
+}
+
+/** The simulated phone: what reaches it, and what the person does with it. */
+export function createHandset ({ settings: { simulatorsUrl }, frontEnd, announce }: Parts) {
+  let current: Current | null = null
+  let own: { item: Item, action: NextAction } | null = null
+  const notifications = createNotifications({
+    onChoice: (item, choice) => void choose(item, choice),
+    onCode: code => void frontEnd.submit({ code }),
+    onNew: ({ title, text }) => announce(`On the phone, ${title}: ${text}`),
+  })
+
+  async function choose (item: Item, choice: string): Promise<void> {
+    if (own?.item.id !== item.id) {
+      await call('POST', `${simulatorsUrl}/handset/items/${item.id}`, { body: { choice } })
+      return readItems()
+    }
+    const { action } = own
+    own.item = { ...item, chosen: choice }
+    notifications.show(own.item)
+    await (choice === 'open' ? open(action) : frontEnd.next(choice === 'abandoned' ? undefined : choice))
+  }
+
+  /** Does what the phone of a person would do with the action. */
+  async function open (action: NextAction): Promise<void> {
+    const { phoneNumber = '' } = current ?? {}
+    const { url = '', finish, type } = action
+    if (type === 'submitToken') {
+      const evidence = await completeSdk(action, phoneNumber, simulatorsUrl)
+      if (evidence) return frontEnd.submit(evidence)
+      return announce(evidence === null ? 'The SDK returned nothing.' : 'The simulators do not have this SDK.')
+    }
+    const path = type === 'openDeepLink' ? 'open' : 'cellular'
+    const body = type === 'openDeepLink' ? { url, phoneNumber } : { url }
+    const answer = await call('POST', `${simulatorsUrl}/handset/${path}`, { body })
+    if (type === 'openDeepLink') {
+      if (answer.status === 404) await frontEnd.next('app_not_installed')
+      else if (answer.status >= 400) announce(describeProblem(answer))
+      return
+    }
+    const code = finish === 'code' ? readCode(answer.body) : null
+    await frontEnd.submit(code === null ? {} : { code })
+  }
+
+  /** Calls `show` for everything that the simulators have shown to this number. */
+  async function readItems (): Promise<void> {
+    if (current === null) return
+    const { phoneNumber, startedAt } = current
+    const url = `${simulatorsUrl}/handset/items?phoneNumber=${encodeURIComponent(phoneNumber)}`
+    const answer = await call('GET', url).catch(() => null)
+    const data = member(answer?.body, 'data')
+    if (!Array.isArray(data) || current?.phoneNumber !== phoneNumber) return
+    for (const item of data as (Item & { provider: string, at: string })[]) {
+      // Not the messages of an earlier verification of the number.
+      if (Date.parse(item.at) < startedAt) continue
+      notifications.show({ ...item, title: item.title || nameOf(item.provider) })
+    }
+  }
+
+  return {
+    readItems,
+
+    /** The person decides by hand, or the number does. Before the verification is created. */
+    async setMode (phoneNumber: string, manual: boolean): Promise<void> {
+      await call('PUT', `${simulatorsUrl}/handset/mode`, { body: { phoneNumber, manual } }).catch(() => null)
+    },
+
+    start (next: Current): void {
+      current = next
+      own = null
+      notifications.clear()
+      byId('phone-number').textContent = next.phoneNumber
+      frontEnd.start(next)
+    },
+
+    onState ({ nextAction, attempts, id }: Verification): void {
+      const { classList } = byId('notifications')
+      classList.toggle('without-code', nextAction?.type !== 'submitCode')
+      classList.toggle('over', nextAction === null)
+      const key = `${id} ${attempts.length} ${nextAction?.type}`
+      if (own?.item.id === key) return
+      if (own !== null && own.item.chosen === null) notifications.remove(own.item.id)
+      own = null
+      const make = ownItems[nextAction?.type ?? '']
+      if (nextAction === null || make === undefined) return
+      own = { action: nextAction, item: { ...make(nextAction), id: key, chosen: null } }
+      notifications.show(own.item)
+    },
+
+    /** By itself the phone opens whatever it is asked to. */
+    async answer (): Promise<void> {
+      if (own !== null && own.item.chosen === null) await choose(own.item, 'open')
+    },
+  }
+}
+
+/** The code at the end of the redirects: in a JSON body, or in the query of the place that they lead to. */
+function readCode (arrival: unknown): string | null {
+  const location = member(arrival, 'location')
+  if (typeof location === 'string') return new URL(location).searchParams.get('code')
+  try {
+    const code = member(JSON.parse(String(member(arrival, 'body'))), 'code')
+    return typeof code === 'string' ? code : null
+  } catch {
+    return null
+  }
+}
