@@ -58,7 +58,9 @@ export const until = async (
 const spawnServer = async (args: string[], tries = 5): Promise<{ child: ChildProcess, port: number }> => {
   const port = await freePort()
   const child = spawn(
-    await findRedis(), [...args, '--port', String(port), '--bind', '127.0.0.1'], { stdio: ['ignore', 'pipe', 'ignore'] },
+    await findRedis(), [
+      ...args, '--port', String(port), '--bind', '127.0.0.1',
+    ], { stdio: ['ignore', 'pipe', 'ignore'] },
   )
   const isReady = await new Promise<boolean>((resolve, reject) => {
     child.once('error', reject)
