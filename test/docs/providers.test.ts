@@ -27,7 +27,6 @@ const statement = new RegExp([
   '^(participant|actor) \\w+ as .+$', '^(alt|else|opt|loop|par|and|break) .+$', '^end$',
   '^[Nn]ote (over|left of|right of) [\\w,]+: .+$',
 ].join('|'))
-  /^(participant|actor) \w+ as .+$|^(alt|else|opt|loop|par|and|break) .+$|^end$|^note (over|left of|right of) [\w,]+: .+$/i
 const message = /^(\w+)-?-(?:>>|[x)])[+-]?(\w+): .+$/
 
 t.test('every method has a drawing, in a section that is named after it', async t => {
