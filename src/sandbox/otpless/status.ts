@@ -29,7 +29,8 @@ export const statusRoutes: FastifyPluginAsyncTypebox<Parts> = async (app, { requ
     if (isExpired || request.scenario === 'evidenceExpired') {
       return sendError(reply, request.method === 'SILENT_AUTH' ? 7301 : 7172)
     }
-    if (request.failuresLeft-- > 0) return reply.code(500).send(serverError)
+    const isBroken = request.scenario === 'error' && request.method !== 'SILENT_AUTH'
+    if (isBroken || request.failuresLeft-- > 0) return reply.code(500).send(serverError)
     return reply.send(request.method === 'SILENT_AUTH' ? describeSna(request) : describe(request))
   }
 
@@ -50,6 +51,7 @@ function describe (request: AuthRequest): object {
   const { status, token, completedAt, identities, scenario } = request
   if (scenario === 'unusual') return describeUnusualStatus(request)
   if (status !== 'SUCCESS') return { status, message: messages[status] }
+  if (scenario === 'malformed') return { token, status }
   return { token, status, completedAt, identities: identities.map(describeInMs) }
 }
 

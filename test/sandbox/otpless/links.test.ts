@@ -141,6 +141,12 @@ t.test('OAuth: the person says which account it is', async t => {
   t.match((await statusOf(started, caller.requestId)).json, {
     status: 'SUCCESS', identities: [{ channel: 'OAUTH', methods: ['TRUE_CALLER'] }],
   })
+  for (const [phoneNumber, status] of [['+919999999999', 500], ['+919999999998', 200]] as const) {
+    const { requestId, url: broken } = await link({ channel: 'TRUE_CALLER' })
+    await press(broken, { phoneNumber })
+    const answer = await statusOf(started, requestId)
+    t.strictSame([answer.status, 'identities' in answer.json], [status, false], phoneNumber)
+  }
   for (const fields of [{ phoneNumber: '+919999999990' }, { choice: 'decline' }]) {
     const refusing = await link()
     t.equal((await press(refusing.url, fields)).headers.get('location'), null)
