@@ -6,7 +6,7 @@ import type { AttemptContext, Outcome } from '../adapter.ts'
 import { membersOf, readNumber, readString, type Members } from '../message.ts'
 import { invalid, provider, type Flow, type FlowParts } from './flow.ts'
 import { toProfile } from './profile.ts'
-import { createSigningKeys, renewalMs, type Signed } from './signing-keys.ts'
+import { createSigningKeys, type Signed } from './signing-keys.ts'
 
 // https://docs.truecaller.com/truecaller-sdk/android/sdk-v2.8.0/server-side-response-validation, …/ios/…, and
 // https://github.com/truecaller/backend-sdk-validation
@@ -16,6 +16,7 @@ const algorithm = 'SHA512withRSA'
 const maxPayload = 16_384
 /** The clocks of Truecaller and of this gateway may differ by this much. */
 const maxSkewMs = 60_000
+const pendingMs = 2_000
 
 /** `packageNames`: of the apps that a payload must have been made for; empty: of any app. */
 export type PayloadOptions = { appKey: string, apiUrl: string, packageNames: readonly string[] }
@@ -53,7 +54,7 @@ export function createPayload ({ appKey, apiUrl, packageNames }: PayloadOptions,
       if (objection !== null) return objection
       const since = readNumber(membersOf(attempt.state).since) ?? now()
       const isGood = await isSigned(signed, since)
-      if (isGood === null) return { verdict: 'pending', retryAfterMs: renewalMs, state: { since } }
+      if (isGood === null) return { verdict: 'pending', retryAfterMs: pendingMs, state: { since } }
       return isGood ? toProof(payload, attempt.phoneNumber) : invalid
     },
   }

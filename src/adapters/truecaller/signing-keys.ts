@@ -9,8 +9,9 @@ import { provider, readRefusal, type FlowParts } from './flow.ts'
 
 /** A key that Truecaller withdrew is trusted at most this long. */
 const keysMs = 3_600_000
-/** Anybody can submit a bad signature: because of them the keys are fetched once in this time. */
-export const renewalMs = 2_000
+/** Anybody can submit a bad signature: because of them the keys are fetched at most this often in this time. */
+const maxRenewals = 3
+const renewalsMs = 10_000
 const maxKeys = 16
 /** The key of the documentation has 1024 bits. */
 const minModulusLength = 1024
@@ -22,13 +23,13 @@ type Keys = { keys: KeyObject[], fetchedAt: number }
 
 /**
  * Checks signatures with the keys of `/v1/key`. Null: not good by the keys that are known, which are older than `since`
- * and may not be fetched again for `renewalMs`. Throws `ProviderError`.
+ * and may not be fetched again now. Throws `ProviderError`.
  */
 export type IsSigned = (signed: Signed, since: number) => Promise<boolean | null>
 
 export function createSigningKeys ({ apiUrl, http, now }: FlowParts & { apiUrl: string }): IsSigned {
   const cached = createCached({ fetch: fetchKeys, now })
-  let renewableAt = 0
+  let renewedAt: number[] = []
 
   async function fetchKeys (): Promise<{ value: Keys, ttlMs: number }> {
     const call = 'signing keys'
@@ -45,8 +46,9 @@ export function createSigningKeys ({ apiUrl, http, now }: FlowParts & { apiUrl: 
     if (isSignedBy(known, signed)) return true
     // What was signed before these keys were fetched has one of them.
     if (known.fetchedAt >= since) return false
-    if (now() < renewableAt) return null
-    renewableAt = now() + renewalMs
+    renewedAt = renewedAt.filter(at => at > now() - renewalsMs)
+    if (renewedAt.length >= maxRenewals) return null
+    renewedAt.push(now())
     return isSignedBy(await cached.refresh(), signed)
   }
 }
