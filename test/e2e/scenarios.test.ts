@@ -72,6 +72,12 @@ const journeys: Record<string, Journey> = {
   },
   'truid.phone_check v0.2': { method: 'truid.phone_check', options: { version: 'v0.2' }, ends: phoneCheck },
   'truid.phone_check v0.1': { method: 'truid.phone_check', options: { version: 'v0.1' }, ends: phoneCheck },
+  'truid.subscriber_check v0.2': {
+    method: 'truid.subscriber_check', options: { version: 'v0.2' }, ends: phoneCheck,
+  },
+  'truid.subscriber_check v0.1': {
+    method: 'truid.subscriber_check', options: { version: 'v0.1' }, ends: phoneCheck,
+  },
   'otpless.token': {
     method: 'otpless.token',
     ends: { ...good, 99: 'outage', 98: badAnswer, 91: 'silence', 90: 'silence', odd: failed('number_mismatch') },
