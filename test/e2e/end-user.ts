@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { request } from 'undici'
 import { scenarioOf } from '../../src/sandbox/scenarios.ts'
 import type { Simulators } from '../../src/sandbox/simulators.ts'
@@ -73,6 +74,17 @@ export async function act (
       if (typeof code === 'string') await check({ code })
       return
     }
+    case 'openMessageLink': {
+      const link = await linkFor(simulators, phoneNumber, signal)
+      const returned = link === null ? null : await pressAt(link)
+      if (returned !== null) await check({ code: returned.code })
+      return
+    }
+    case 'openUrl': {
+      const returned = await pressAt(nextAction.url, { phoneNumber })
+      if (returned !== null) await check({ code: returned.code })
+      return
+    }
     case 'submitToken': {
       if (nextAction.sdk === 'truecaller') {
         const result = await useSdk(simulators, phoneNumber, nextAction.params)
@@ -91,6 +103,35 @@ export async function act (
       ).body['attemptsRemaining'] ?? 0
     }
   }
+}
+
+/** The link in the message to this number, once it has arrived; null when `signal` ended the waiting. */
+async function linkFor (simulators: Simulators, phoneNumber: string, signal?: AbortSignal): Promise<string | null> {
+  const url = `${simulators.url}/handset/items?phoneNumber=${encodeURIComponent(phoneNumber)}`
+  while (signal?.aborted !== true) {
+    const { data } = await (await request(url)).body.json() as { data: { url?: string }[] }
+    const link = data.findLast(item => item.url !== undefined)?.url
+    if (link !== undefined) return link
+    await delay(50)
+  }
+  return null
+}
+
+/** Presses the button of the page behind a link of OTPLESS: what the browser then brings to the app's page. */
+export async function pressAt (
+  link: string, form: Record<string, string> = {},
+): Promise<{ code: string, verification: string } | null> {
+  const pressed = await request(link, {
+    method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams(form).toString(),
+  })
+  await pressed.body.dump()
+  const { location } = pressed.headers
+  if (typeof location !== 'string') return null
+  const returned = await request(new URL(location, link))
+  await returned.body.dump()
+  const { searchParams } = new URL(String(returned.headers.location))
+  return { code: searchParams.get('code') ?? '', verification: searchParams.get('verification') ?? '' }
 }
 
 /** A verification of its own by this method, and a way to bring evidence to it. */

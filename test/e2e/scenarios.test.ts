@@ -10,7 +10,8 @@ type Suffix = (typeof scenarios)[number]['suffix']
  */
 type End = 'verified' | 'silence' | 'outage' | { status: string, reason: string, attempt?: string }
 type Journey = {
-  method: string, options?: Record<string, unknown>, discovers?: true, isIndian?: true, ends: Record<Suffix, End>
+  method: string, options?: Record<string, unknown>, discovers?: true, isIndian?: true, returnUrl?: string
+  ends: Record<Suffix, End>
 }
 
 /** An outage needs the time in which the user does their part, however busy the machine is. */
@@ -26,6 +27,11 @@ const phoneCheck: Journey['ends'] = {
   ...good, 99: noAnswer, 98: badAnswer, 96: noAnswer, 91: failed(
     'carrier_unsupported',
   ), 90: 'silence', odd: failed('number_mismatch'),
+}
+const returnUrl = 'https://shop.example/verified'
+const link: Journey['ends'] = {
+  ...good, 99: noAnswer, 98: badAnswer, 96: noAnswer, 91: failed('carrier_unsupported'), 90: 'silence',
+  odd: failed('number_mismatch'),
 }
 const journeys: Record<string, Journey> = {
   'truecaller.push': {
@@ -89,17 +95,33 @@ const journeys: Record<string, Journey> = {
       odd: failed('code_attempts_exhausted'),
     },
   },
+  'otpless.magic_link': { method: 'otpless.magic_link', returnUrl, ends: link },
+  'otpless.otp_link': { method: 'otpless.otp_link', returnUrl, ends: link },
+  // Its start knows no number. With 91 the account has an e-mail address only.
+  'otpless.oauth': {
+    method: 'otpless.oauth', discovers: true, returnUrl,
+    ends: { ...good, 99: 'outage', 98: badAnswer, 91: failed('evidence_invalid'), 90: 'silence', odd: 'verified' },
+  },
+  'otpless.voice_approval': {
+    method: 'otpless.voice_approval', ends: { ...link, 90: failed('user_rejected') },
+  },
+  'otpless.sna': { method: 'otpless.sna', ends: link },
 }
 
 t.test('each method ends as the number\'s suffix says', async t => {
   const { shop, simulators } = await startGateway(t)
   const digitsOf = { odd: '01', even: '02' } as const
 
-  async function run ({ method, options = {}, discovers }: Journey, suffix: Suffix, number: string, end: End) {
+  async function run (
+    { method, options = {}, discovers, returnUrl }: Journey, suffix: Suffix, number: string, end: End,
+  ) {
     const isByClock = end === 'silence' || end === 'outage'
     const item = { method, options, ...(isByClock ? { timeoutSeconds: secondsOf[end] } : {}) }
     const created = await shop.create(
-      { workflow: [item], ...(discovers ? {} : { phoneNumber: number }), metadata: { suffix } },
+      {
+        workflow: [item], metadata: { suffix },
+        ...discovers ? {} : { phoneNumber: number }, ...returnUrl === undefined ? {} : { returnUrl },
+      },
     )
     const controller = new AbortController()
     const acting = act(shop, simulators, created.body, number, { signal: controller.signal })
