@@ -13,7 +13,7 @@ type Axios = { interceptors: { request: { use (change: (config: { url?: string }
 
 const name = 'otpless-node-js-auth-sdk'
 /** Where a folder `node_modules` with the package is; it is not a dependency of Verigate. */
-const folder = process.env['OTPLESS_SDK_DIR'] ?? join(import.meta.dirname, '../../..')
+const folder = process.env['VENDOR_SDK_DIR'] ?? join(import.meta.dirname, '../../..')
 
 function findSdk (): string | null {
   try {
@@ -24,7 +24,7 @@ function findSdk (): string | null {
 }
 
 const path = findSdk()
-const skip = path === null && `${name} is not installed; OTPLESS_SDK_DIR can name a folder that has it`
+const skip = path === null && `${name} is not installed; VENDOR_SDK_DIR can name a folder that has it`
 
 t.test('the official Node SDK runs against the simulator', { skip }, async t => {
   if (path === null) return
