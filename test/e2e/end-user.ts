@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { request } from 'undici'
 import { scenarioOf } from '../../src/sandbox/scenarios.ts'
 import type { Simulators } from '../../src/sandbox/simulators.ts'
@@ -75,8 +74,8 @@ export async function act (
       return
     }
     case 'openMessageLink': {
-      const link = await linkFor(simulators, phoneNumber, signal)
-      const returned = link === null ? null : await pressAt(link)
+      const link = (await itemsOf(simulators, phoneNumber)).findLast(({ url }) => url !== undefined)?.url
+      const returned = link === undefined ? null : await pressAt(link)
       if (returned !== null) await check({ code: returned.code })
       return
     }
@@ -105,16 +104,13 @@ export async function act (
   }
 }
 
-/** The link in the message to this number, once it has arrived; null when `signal` ended the waiting. */
-async function linkFor (simulators: Simulators, phoneNumber: string, signal?: AbortSignal): Promise<string | null> {
-  const url = `${simulators.url}/handset/items?phoneNumber=${encodeURIComponent(phoneNumber)}`
-  while (signal?.aborted !== true) {
-    const { data } = await (await request(url)).body.json() as { data: { url?: string }[] }
-    const link = data.findLast(item => item.url !== undefined)?.url
-    if (link !== undefined) return link
-    await delay(50)
-  }
-  return null
+/** What the phone with this number shows, oldest first. */
+export async function itemsOf (
+  simulators: Simulators, phoneNumber: string,
+): Promise<{ id: string, url?: string, code?: string }[]> {
+  const answer = await request(`${simulators.url}/handset/items?phoneNumber=${encodeURIComponent(phoneNumber)}`)
+  const { data } = readObject(await answer.body.text())
+  return data as { id: string, url?: string, code?: string }[]
 }
 
 /** Presses the button of the page behind a link of OTPLESS: what the browser then brings to the app's page. */

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { until } from '../helpers/redis.ts'
 import { startGateway, type TestGateway } from '../helpers/gateway.ts'
-import { numberEnding, pressAt, walk } from './end-user.ts'
+import { act, numberEnding, post, pressAt, walk } from './end-user.ts'
 
 /** The methods of OTPLESS in which a person does something outside of the front end. */
 
@@ -42,6 +42,10 @@ t.test('a person signs in with OTPLESS', async t => {
   await t.test('with WhatsApp or Truecaller', t => testOauth(t, gateway))
   await t.test('by approving a call', t => testCall(t, gateway))
   await t.test('silently', t => testSilent(t, gateway))
+  await t.test('by the code of another request, not', t => testOtherCode(t, gateway))
+  await t.test('by the first of two links', t => testResend(t))
+  await t.test('by an ID token, once', t => testIdToken(t, gateway))
+  await t.test('by the next method, where this one is not possible', t => testFallback(t, gateway))
 })
 
 async function testMagicLink (t: Test, gateway: TestGateway) {
@@ -142,5 +146,66 @@ async function testSilent (t: Test, { shop }: TestGateway) {
     t.match(body['nextAction'], { type: 'openUrlOnCellular', finish: 'none' })
     await walk(body['nextAction'].url)
     t.match(await shop.waitFor(body['id']), outcome, suffix)
+  }
+}
+
+async function testOtherCode (t: Test, gateway: TestGateway) {
+  const { shop } = gateway
+  const [own, other] = await Promise.all([numberEnding('16'), numberEnding('18')].map(async phoneNumber => {
+    const { body } = await shop.create({ phoneNumber, workflow: ['otpless.magic_link'], returnUrl })
+    const [message] = await itemsOn(gateway, phoneNumber)
+    return { id: body['id'], link: message?.url ?? '' }
+  }))
+  const code = (await pressAt(other?.link ?? ''))?.code
+  t.match(code, /^\w{8,}$/)
+  await pressAt(own?.link ?? '')
+  t.match((await shop.call('POST', `/verifications/${own?.id}/check`, { code })).body, {
+    verified: false, attempts: [{ status: 'failed', reason: 'evidence_invalid' }],
+  })
+}
+
+async function testResend (t: Test) {
+  let aheadMs = 0
+  const gateway = await startGateway(t, { now: () => Date.now() + aheadMs })
+  const { shop } = gateway
+  const phoneNumber = numberEnding('02')
+  const { body: { id } } = await shop.create({ phoneNumber, workflow: ['otpless.magic_link'], returnUrl })
+  aheadMs += 30_000
+  t.equal((await shop.call('POST', `/verifications/${id}/resend`)).status, 200)
+  const messages = await itemsOn(gateway, phoneNumber)
+  t.equal(messages.length, 2)
+  const returned = await pressAt(messages[0]?.url ?? '')
+  t.equal(returned?.verification, id)
+  t.match((await shop.call('POST', `/verifications/${id}/check`, { code: returned?.code })).body, { verified: true })
+}
+
+async function testIdToken (t: Test, { shop, simulators }: TestGateway) {
+  const phoneNumber = numberEnding('02')
+  const { body: { token, idToken } } = await post(`${simulators.url}/handset/otpless/token`, { phoneNumber })
+  const start = async () => {
+    const { body: { id } } = await shop.create({ phoneNumber, workflow: ['otpless.token'] })
+    return (evidence: unknown) => shop.call('POST', `/verifications/${id}/check`, { token: evidence })
+  }
+  const first = await start()
+  t.match((await first(idToken)).body, { status: 'verified', result: { method: 'otpless.token', phoneNumber } })
+  const second = await start()
+  for (const used of [idToken, token]) {
+    t.match(await second(used), { status: 409, body: { verificationStatus: 'pending' } })
+  }
+}
+
+async function testFallback (t: Test, { shop, simulators }: TestGateway) {
+  for (const [first, phoneNumber, reason] of [
+    ['otpless.sna', '+14155550491', 'carrier_unsupported'],
+    ['otpless.magic_link', '+14155551491', 'carrier_unsupported'],
+    ['otpless.voice_approval', '+14155552491', 'carrier_unsupported'],
+    ['otpless.sna', '+14155581491', 'not_on_cellular'], ['otpless.sna', '+14155582491', 'not_on_cellular'],
+  ] as const) {
+    const { status, body } = await shop.create({ phoneNumber, workflow: [first, 'truecaller.push'], returnUrl })
+    t.equal(status, 201)
+    if (body['attempts'].length === 1) await act(shop, simulators, body, phoneNumber)
+    t.match(await shop.waitFor(body['id']), {
+      status: 'verified', attempts: [{ method: first, status: 'failed', reason }, { method: 'truecaller.push' }],
+    }, `${first} ${phoneNumber}`)
   }
 }

@@ -102,6 +102,13 @@ const journeys: Record<string, Journey> = {
     method: 'otpless.oauth', discovers: true, returnUrl,
     ends: { ...good, 99: 'outage', 98: badAnswer, 91: failed('evidence_invalid'), 90: 'silence', odd: 'verified' },
   },
+  'otpless.oauth, Truecaller': {
+    method: 'otpless.oauth', returnUrl, options: { channel: 'TRUE_CALLER' },
+    ends: {
+      ...good, 99: 'outage', 98: badAnswer, 91: failed('evidence_invalid'), 90: failed('user_rejected'),
+      odd: failed('number_mismatch'),
+    },
+  },
   'otpless.voice_approval': {
     method: 'otpless.voice_approval', ends: { ...link, 90: failed('user_rejected') },
   },

@@ -36,6 +36,7 @@ export const otpless: Simulator = {
     OTPLESS_WEBHOOK_SECRET: webhookSecret,
     OTPLESS_AUTH_URL: url,
     OTPLESS_USER_AUTH_URL: url,
+    OTPLESS_JWKS_URL: url,
   }),
 
   async routes (app, { context }) {
