@@ -19,12 +19,13 @@ export function describeSandbox (address: string): string {
   const body = '{"phoneNumber":"+14155550100","workflow":["otpless.otp"]}'
   const readId = `ID=$(echo "$ANSWER" | sed -nE 's/.*"id": *"(ver_[^"]+)".*/\\1/p')`
   return `
-Verigate runs in its sandbox: ${url.origin}
-API documentation:           ${url.origin}/docs
-API key:                     vgk_sandbox
+Open ${url.origin} to verify a number on a simulated phone.
+
+API documentation: ${url.origin}/docs
+API key:           vgk_sandbox
 No provider is called: the number's last two digits choose what happens, its last six are the code.
 
-Create a verification, submit the code, read the result:
+The same with curl: create a verification, submit the code, read the result:
 
 ANSWER=$(curl -s ${url.origin}/verifications ${auth} ${json} -d '${body}'); ${readId}; echo "$ANSWER"
 

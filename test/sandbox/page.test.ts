@@ -42,6 +42,15 @@ async function visit (t: Test, run: (page: Page) => Promise<void>, options: Brow
 const choose = (page: Page, preset: string): Promise<void> => page.click(`[data-preset=${preset}]`)
 const press = (page: Page, label: string): Promise<void> => page.click(`.phone button:text-is("${label}")`)
 const useCode = (page: Page): Promise<void> => page.click('.phone button:text-matches("^Use \\\\d{6}$")')
+/** Starts a verification by this method alone. */
+async function workWith (page: Page, method: string): Promise<void> {
+  await page.evaluate('document.querySelector("#own").open = true')
+  const first = page.locator('#form .steps button').first()
+  while (await first.count() > 0) await first.click()
+  await page.locator('#form fieldset select').selectOption(method)
+  await page.locator('#form .pair select').first().selectOption({ label: 'verified' })
+  await page.click('#form button[type=submit]')
+}
 /** Waits until this state is lit in the drawing. */
 const reach = (page: Page, status: string) => page.waitForSelector(`#drawing .${status}.lit`)
 const attempts = async (page: Page): Promise<string[]> =>
@@ -134,6 +143,37 @@ t.test('Truecaller: the user agrees, says no, or does nothing', { skip }, t => v
   await useCode(page)
   await reach(page, 'verified')
   t.match((await attempts(page))[0], 'failed: app_not_installed')
+}))
+
+t.test('a link in a message opens a tab, whose code reaches the first one', { skip }, t => visit(t, async page => {
+  await workWith(page, 'otpless.magic_link')
+  const [tab] = await Promise.all([page.waitForEvent('popup'), page.click('.phone a:text-is("Open the link")')])
+  await tab.click('button')
+  await tab.waitForSelector('phone-verification')
+  await reach(page, 'verified')
+  t.strictSame(await attempts(page), ['OTPLESS otpless.magic_link verified'])
+}))
+
+t.test('SDKs end with evidence, or with a refusal', { skip }, t => visit(t, async page => {
+  for (const method of ['truecaller.oauth', 'truecaller.payload', 'truecaller.missed_call', 'otpless.token']) {
+    await workWith(page, method)
+    await press(page, 'Agree')
+    await reach(page, 'verified')
+    t.match(await attempts(page), [new RegExp(`${method} verified$`)])
+  }
+  await workWith(page, 'truecaller.oauth')
+  await press(page, 'Refuse')
+  await reach(page, 'failed')
+  t.match(await attempts(page), [/truecaller\.oauth failed: user_rejected$/])
+}))
+
+t.test('a call is approved, and a number is checked silently', { skip }, t => visit(t, async page => {
+  await workWith(page, 'otpless.voice_approval')
+  await page.click('.notification.call button')
+  await reach(page, 'verified')
+  await workWith(page, 'otpless.sna')
+  await press(page, 'Open over mobile data')
+  await reach(page, 'verified')
 }))
 
 t.test('a provider that is down', { skip }, t => visit(t, async page => {

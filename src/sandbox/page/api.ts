@@ -32,7 +32,9 @@ export type Verification = {
   createdAt: string
   updatedAt: string
 }
-export type Provider = { provider: string, methods: { method: string, needsPhoneNumber: boolean }[] }
+export type Provider = {
+  provider: string, methods: { method: string, needsPhoneNumber: boolean, nextActions: string[] }[],
+}
 export type Settings = { simulatorsUrl: string, webhook: { url: string, secret: string } }
 
 /** A request that changed something, for the panel with its code. */

@@ -1,12 +1,11 @@
 import type { Provider } from './api.ts'
 import { button, byId, create, show } from './dom.ts'
-import { concerned, describeNumber, numberFor, outcomeOf, outcomes, withOtherArea } from './numbers.ts'
-import { presets, type Plan } from './presets.ts'
+import { concerned, describeNumber, inIndia, numberFor, outcomeOf, outcomes, withOtherArea } from './numbers.ts'
+import { methodOf, presets, type Plan } from './presets.ts'
 import { reasonExamples } from '../scenarios.ts'
 
 type Start = (plan: Plan, withoutNumber: boolean) => Promise<string | null>
 
-const methodOf = (item: Plan['workflow'][number]): string => typeof item === 'string' ? item : item.method
 const input = <E extends HTMLElement> (label: string, element: E): HTMLLabelElement =>
   create('label', { class: 'field' }, create('span', {}, label), element)
 const option = (value: string, text: string): HTMLOptionElement => create('option', { value }, text)
@@ -67,7 +66,9 @@ export function createForm (providers: readonly Provider[], start: Start): void 
     draw({ ...plan, phoneNumber: number.value })
   }
   function addMethod (): void {
-    if (adding.value !== '') draw({ ...plan, workflow: [...plan.workflow, adding.value] })
+    if (adding.value === '') return
+    const phoneNumber = adding.value === 'truecaller.missed_call' ? inIndia(plan.phoneNumber) : plan.phoneNumber
+    draw({ ...plan, phoneNumber, workflow: [...plan.workflow, adding.value] })
   }
   function drawSteps (): void {
     show(steps, ...plan.workflow.map((item, index) => create('li', {},

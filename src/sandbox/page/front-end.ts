@@ -19,7 +19,11 @@ export async function createFrontEnd () {
   await import(module)
   const app = byId('app')
   let element: PhoneVerification | null = null
-  show(app, create('p', { class: 'quiet' }, 'Your app shows the verification here.'))
+  // The tab of a link that was opened from a message: the element hands the code to the tab that waits for it.
+  const isReturn = new URLSearchParams(location.search).has('verification')
+  show(app, isReturn
+    ? document.createElement('phone-verification')
+    : create('p', { class: 'quiet' }, 'Your app shows the verification here.'))
 
   return {
     start ({ id, clientSecret }: Current): void {

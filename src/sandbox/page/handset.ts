@@ -25,8 +25,10 @@ const ownItems: Readonly<Record<string, (action: NextAction) => Omit<Item, 'id' 
     { kind: 'link', title: 'Your app', text: 'Opens a page of the provider.', url, choices: [] }
   ),
   submitToken: ({ sdk = '' }) => ({
-    kind: 'prompt', title: 'Your app', text: `Shows the ${sdk} SDK.`,
-    choices: [{ id: 'open', label: 'Complete it' }, { id: 'abandoned', label: 'Close it' }],
+    kind: 'prompt', title: 'Your app', text: `Shows the SDK of ${nameOf(sdk)}.`,
+    choices: [
+      { id: 'open', label: 'Agree' }, { id: 'user_rejected', label: 'Refuse' }, { id: 'abandoned', label: 'Close it' },
+    ],
   }),
 }
 
@@ -56,9 +58,9 @@ export function createHandset ({ settings: { simulatorsUrl }, frontEnd, announce
     const { phoneNumber = '' } = current ?? {}
     const { url = '', finish, type } = action
     if (type === 'submitToken') {
-      const evidence = await completeSdk(action, phoneNumber, simulatorsUrl)
-      if (evidence) return frontEnd.submit(evidence)
-      return announce(evidence === null ? 'The SDK returned nothing.' : 'The simulators do not have this SDK.')
+      const result = await completeSdk(action, phoneNumber, simulatorsUrl)
+      if (result === null) return announce('The SDK returned nothing.')
+      return 'reason' in result ? frontEnd.next(result.reason) : frontEnd.submit(result.evidence)
     }
     const path = type === 'openDeepLink' ? 'open' : 'cellular'
     const body = type === 'openDeepLink' ? { url, phoneNumber } : { url }

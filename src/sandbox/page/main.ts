@@ -6,6 +6,7 @@ import { button, byId, show } from './dom.ts'
 import { createForm } from './form.ts'
 import { createFrontEnd } from './front-end.ts'
 import { createHandset } from './handset.ts'
+import { methodOf, type Plan } from './presets.ts'
 import { createSession } from './session.ts'
 import { drawStates } from './state-drawing.ts'
 import { changesBetween, drawEntry } from './timeline.ts'
@@ -71,12 +72,18 @@ function drawActions ({ status }: Verification): void {
     status === 'pending' && button('Cancel', () => void session.cancel(), { class: 'small' }))
 }
 
+/** Whether a method of the workflow leads the browser away, and back to this page. */
+const comesBack = (workflow: Plan['workflow']): boolean => providers.flatMap(({ methods }) => methods)
+  .some(({ method, nextActions }) => workflow.some(item => methodOf(item) === method)
+    && nextActions.some(action => action === 'openUrl' || action === 'openMessageLink'))
+
 createForm(providers, async (plan, withoutNumber) => {
   await handset.setMode(plan.phoneNumber, !automatic.checked)
   const { phoneNumber, workflow, expiresInSeconds } = plan
   return session.create({
     ...withoutNumber ? {} : { phoneNumber }, workflow, onConflict: 'replace',
     ...expiresInSeconds === undefined ? {} : { expiresInSeconds },
+    ...comesBack(workflow) ? { returnUrl: `${location.origin}/` } : {},
   }, phoneNumber)
 })
 

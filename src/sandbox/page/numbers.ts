@@ -18,6 +18,9 @@ export function numberFor (
 /** The number of an example, with another area code. */
 export const withOtherArea = (phoneNumber: string): string => `+1${pick(areas)}${phoneNumber.slice(5)}`
 
+/** The number of an Indian mobile with the same last digits. */
+export const inIndia = (phoneNumber: string): string => `+9198765${phoneNumber.slice(-5)}`
+
 const names: Readonly<Record<string, string>> = { truecaller: 'Truecaller', truid: 'tru.ID', otpless: 'OTPLESS' }
 /** A provider's name for people. */
 export const nameOf = (provider: string): string =>

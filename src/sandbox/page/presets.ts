@@ -5,6 +5,8 @@ export type Plan = {
   phoneNumber: string, workflow: (string | { method: string, timeoutSeconds: number })[], hint: string
   expiresInSeconds?: number
 }
+export const methodOf = (item: Plan['workflow'][number]): string => typeof item === 'string' ? item : item.method
+
 export type Preset = { id: string, title: string, text: string, plan: () => Plan }
 
 const open = 'Open the link over mobile data on the phone.'

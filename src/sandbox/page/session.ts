@@ -7,6 +7,7 @@ export type Current = { id: string, clientSecret: string, phoneNumber: string, s
 /** What the server of an app sends to create a verification. */
 export type CreateRequest = {
   phoneNumber?: string, workflow: (string | object)[], expiresInSeconds?: number, onConflict: 'replace'
+  returnUrl?: string
 }
 
 export type Listeners = {
