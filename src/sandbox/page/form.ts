@@ -29,6 +29,11 @@ function planFor (example: typeof reasonExamples[number]): Plan {
   }
 }
 
+/** Truecaller calls numbers of India only. */
+const fit = (plan: Plan): Plan => plan.workflow.map(methodOf).includes('truecaller.missed_call')
+  ? { ...plan, phoneNumber: inIndia(plan.phoneNumber) }
+  : plan
+
 /** The examples, and the form in which everything can be chosen. `start` resolves with what is wrong, or null. */
 export function createForm (providers: readonly Provider[], start: Start): void {
   const all = providers.flatMap(({ methods }) => methods)
@@ -58,17 +63,14 @@ export function createForm (providers: readonly Provider[], start: Start): void 
   function chooseNumber (): void {
     const chosen = outcomes[Number(outcome.value)]
     if (chosen === undefined) return
-    const phoneNumber = numberFor({ ...chosen, limit: limit.value })
     reason.value = ''
-    draw({ phoneNumber, workflow: plan.workflow, hint: '' })
+    draw(fit({ phoneNumber: numberFor({ ...chosen, limit: limit.value }), workflow: plan.workflow, hint: '' }))
   }
   function readNumber (): void {
     draw({ ...plan, phoneNumber: number.value })
   }
   function addMethod (): void {
-    if (adding.value === '') return
-    const phoneNumber = adding.value === 'truecaller.missed_call' ? inIndia(plan.phoneNumber) : plan.phoneNumber
-    draw({ ...plan, phoneNumber, workflow: [...plan.workflow, adding.value] })
+    if (adding.value !== '') draw(fit({ ...plan, workflow: [...plan.workflow, adding.value] }))
   }
   function drawSteps (): void {
     show(steps, ...plan.workflow.map((item, index) => create('li', {},
