@@ -47,15 +47,17 @@ export function createReceiveCallback (parts: CallbacksParts): ReceiveCallback {
     const found = 'key' in received
       ? ids.readCallbackKey(received.key, 'callback')
       : await findByProviderId(provider, received.providerId)
-    const stored = found === null ? null : await store.load(found.id)
-    if (found === null || stored === null) return record(provider, 'unknown')
+    if (found === null) return record(provider, 'unknown')
     const { attemptIndex: attempt, id: verificationId } = found
+    const event = eventOf(received, attempt)
+    // What changes nothing need not be read.
+    if (event === null) return record(provider, 'accepted', verificationId)
+    const stored = await store.load(verificationId)
+    if (stored === null) return record(provider, 'unknown')
     const method = stored.record.workflow[attempt]?.method
     if (
       method === undefined || providerOf(method) !== provider
     ) return record(provider, 'wrong_provider', verificationId)
-    const event = eventOf(received, attempt)
-    if (event === null) return record(provider, 'accepted', verificationId)
     await apply(provider, stored, event, attempt)
   }
 
