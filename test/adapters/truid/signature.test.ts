@@ -1,4 +1,8 @@
 import { createHash, generateKeyPairSync } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { request } from 'node:http'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import t from 'tap'
 import { findKeys, isSignedBy, readKeys, readSignature, type Signed } from '../../../src/adapters/truid/signature.ts'
 import { createCallbackSigner, signatureFormNames } from '../../../src/sandbox/truid/signature.ts'
@@ -81,6 +85,35 @@ t.test('every form in which the simulator can sign', async t => {
     const callback = { ...sign(), headers: { 'content-type': 'application/json', ...headers } }
     const length = String(callback.rawBody.length)
     t.ok(await isGood({ ...callback, headers: { ...callback.headers, 'content-length': length } }, keys), form)
+  }
+})
+
+const devServer = process.env['VENDOR_SERVER_DIR'] ?? ''
+t.test('what the library of tru.ID\'s own server signs', {
+  skip: existsSync(join(devServer, 'node_modules/http-signature'))
+    ? false
+    : 'VENDOR_SERVER_DIR has no http-signature',
+}, async t => {
+  const { signRequest } = createRequire(join(devServer, 'index.js'))('http-signature')
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const keys = readKeys({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'key-1', use: 'sig' }] }) ?? undefined
+  const rawBody = Buffer.from(JSON.stringify(body))
+  const headers = {
+    host: 'verify.example', date: new Date(now).toUTCString(), 'x-tru-callback': 'subscriber_check',
+    digest: `SHA-256=${createHash('sha256').update(rawBody).digest('base64')}`,
+  }
+  const names = ['(request-target)', ...Object.keys(headers)]
+  for (const options of [{}, { algorithm: 'rsa-sha256' }, { algorithm: 'rsa-sha512' }]) {
+    const message = request({ method: 'POST', path: '/callbacks/truid/key', headers, agent: false })
+    message.on('error', () => {})
+    const key = privateKey.export({ format: 'pem', type: 'pkcs8' })
+    signRequest(message, { key, keyId: 'key-1', headers: names, ...options })
+    const authorization = String(message.getHeader('authorization'))
+    message.destroy()
+    const callback = { ...sign(), url: 'https://verify.example/callbacks/truid/key', rawBody }
+    const later = { ...headers, date: new Date(now + 1_000).toUTCString() }
+    t.ok(await isGood({ ...callback, headers: { ...headers, authorization } }, keys), authorization.slice(0, 60))
+    t.notOk(await isGood({ ...callback, headers: { ...later, authorization } }, keys), 'with another date')
   }
 })
 
