@@ -52,7 +52,9 @@ t.test('what webhooks about a message do', async t => {
 
 /** A verification by one method, and what the phone shows. */
 async function begin (
-  { shop, simulators }: Pick<TestGateway, 'shop' | 'simulators'>, item: string | object, phoneNumber: string = numberEnding('02'),
+  {
+    shop, simulators,
+  }: Pick<TestGateway, 'shop' | 'simulators'>, item: string | object, phoneNumber: string = numberEnding('02'),
 ) {
   const { status, body } = await shop.create({ phoneNumber, workflow: [item], returnUrl })
   if (status !== 201) throw new Error(`create answered ${status}: ${JSON.stringify(body)}`)

@@ -28,7 +28,8 @@ export type Api = {
   initiate (flow: Flow, attempt: AttemptContext): Promise<Started>
   checkOtp (attempt: AttemptContext, code: string, call: Call): Promise<Outcome>
   exchangeCode (attempt: AttemptContext, code: string, call: Call): Promise<Outcome>
-  readStatus (attempt: AttemptContext): Promise<Outcome>
+  /** `announcedId`: the request that a webhook named, in case that the answer to our own request was lost. */
+  readStatus (attempt: AttemptContext, announcedId?: string): Promise<Outcome>
   /** `token`: the reference token of the SDK, or an id token that contains one. */
   exchangeToken (attempt: AttemptContext, token: string): Promise<Outcome>
 }
@@ -69,9 +70,9 @@ export function createApi (parts: ApiParts): Api {
     }
   }
 
-  async function readStatus (attempt: AttemptContext): Promise<Outcome> {
-    const [requestId] = readRequestIds(attempt.state) ?? []
-    if (requestId === undefined) return denied('evidence_invalid')
+  async function readStatus (attempt: AttemptContext, announcedId = ''): Promise<Outcome> {
+    const [requestId = announcedId] = readRequestIds(attempt.state) ?? []
+    if (requestId === '') return denied('evidence_invalid')
     const call = 'status'
     const answer = await post(call, `${authUrl}/auth/v1/status`, { requestId })
     const judged = judgeStatus(answer.status, answer.body, requestId, askedOf(attempt))

@@ -7,7 +7,7 @@ import { createApi, pollMs } from './api.ts'
 import { provider } from './errors.ts'
 import { createIdTokens, referenceOf } from './id-token.ts'
 import { flows, token, type Flow } from './methods.ts'
-import { isAnnouncement, isSigned, readWebhook } from './webhook.ts'
+import { isSigned, readAnnouncement, readWebhook } from './webhook.ts'
 import { isEmpty, readCode, readLinkCode, readRequestIds, readToken } from './wire.ts'
 
 // https://otpless.com/docs/api-reference
@@ -92,9 +92,10 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
       if (isTyped(flow, evidence)) return api.checkOtp(attempt, foldCode(readCode(evidence) ?? ''), call)
       const code = flow.takesCode === true ? readLinkCode(evidence) : null
       if (code !== null) return api.exchangeCode(attempt, code, call)
-      if (flow.isPolled?.(attempt.options) === true) return api.readStatus(attempt)
+      const announced = readAnnouncement(evidence)
+      if (flow.isPolled?.(attempt.options) === true) return api.readStatus(attempt, announced?.requestId)
       // Whoever opened the link, only the code shows that it was the user of this front end.
-      const awaitsCode = (isAnnouncement(evidence) || isEmpty(evidence)) && readRequestIds(attempt.state) !== null
+      const awaitsCode = (announced !== null || isEmpty(evidence)) && readRequestIds(attempt.state) !== null
       return awaitsCode
         ? { verdict: 'pending', retryAfterMs: pollMs }
         : { verdict: 'denied', reason: 'evidence_invalid' }

@@ -1,4 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { Type } from 'typebox'
+import { Compile } from 'typebox/compile'
 import type { DeliveryReceipt } from '../../core/vocabulary.ts'
 import type { Received } from '../adapter.ts'
 import { membersOf, readString, readText, type Members } from '../message.ts'
@@ -17,9 +19,14 @@ export function isSigned (rawBody: Buffer, signature: string, secret: string): b
   return given.length === expected.length && timingSafeEqual(given, expected)
 }
 
-/** Evidence that a webhook brings: only a reason to query OTPLESS. What it says about the user proves nothing. */
-const announced = { webhook: true }
-export const isAnnouncement = (evidence: unknown): boolean => membersOf(evidence).webhook === true
+/**
+ * Evidence that a webhook brings: only a reason to query OTPLESS. What it says about the user proves nothing.
+ * `requestId`: the request that it is about; '' when it does not say so.
+ */
+type Announcement = { webhook: true, requestId: string }
+const announcement = Compile(Type.Object({ webhook: Type.Literal(true), requestId: Type.String() }))
+export const readAnnouncement = (evidence: unknown): Announcement | null =>
+  announcement.Check(evidence) ? evidence : null
 
 /** `CLICKED`: the link in the message was opened, so the message was read. */
 const deliveryStatuses: ReadonlyMap<string, DeliveryReceipt['status']> = new Map([
@@ -37,22 +44,26 @@ export function readWebhook (body: unknown, now: number): Received | null {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return null
   const { data, eventType, timestamp } = membersOf(body)
   const event = membersOf(data)
-  const attempt = readAttempt(event)
+  const requestId = readRequestId(event)
+  const attempt = readAttempt(event, requestId)
   const status = readString(event.status) ?? ''
   const isFinal = (eventType === 'AUTH' || eventType === 'SNA') && finalStatuses.includes(status)
-  if (isFinal) return { ...attempt, type: 'evidence', evidence: announced }
+  if (isFinal) return { ...attempt, type: 'evidence', evidence: { webhook: true, requestId: requestId ?? '' } }
   const delivery = eventType === 'DLR' ? readDelivery(event, readTime(timestamp) ?? now) : null
   return delivery === null ? { ...attempt, type: 'noted' } : { ...attempt, type: 'delivery', delivery }
 }
 
 /** An empty key names no attempt. */
-function readAttempt ({ metadata, metaData, requestId, authenticationDetails }: Members) {
+function readAttempt ({ metadata, metaData }: Members, requestId: string | null) {
   const key = readText(membersOf(metadata ?? metaData).verigate)
   if (key !== null) return { key }
+  return requestId === null ? { key: '' } : { providerId: requestId }
+}
+
+function readRequestId ({ requestId, authenticationDetails }: Members): string | null {
   const { phone, email } = membersOf(authenticationDetails)
-  const providerId = [requestId, membersOf(phone).requestId, membersOf(email).requestId]
-    .map(id => readText(id)).find(id => id !== null)
-  return providerId === undefined ? { key: '' } : { providerId }
+  const ids = [requestId, membersOf(phone).requestId, membersOf(email).requestId].map(id => readText(id))
+  return ids.find(id => id !== null) ?? null
 }
 
 function readDelivery ({ status: word, channel }: Members, at: number): DeliveryReceipt | null {

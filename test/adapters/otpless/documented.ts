@@ -92,7 +92,7 @@ export const signedIn = {
 export const noted = (key: string) => ({ key, type: 'noted' }) as const
 export const at = 1734513816000
 export const receipt = { type: 'delivery', delivery: { status: 'delivered', channel: 'sms', at } } as const
-export const asked = { type: 'evidence', evidence: { webhook: true } } as const
+export const asked = { type: 'evidence', evidence: { webhook: true, requestId: 'unique_request_id' } } as const
 export const byId = { providerId: 'unique_request_id' }
 export const refused = (cause: CallbackRefusal) => ({ type: 'refused', cause }) as const
 export const callbacks: NonNullable<Contract['callbacks']> = [

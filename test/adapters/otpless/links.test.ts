@@ -74,7 +74,7 @@ const badCodes: Contract['bad'] = [
     ends: denied('evidence_expired'),
   },
   { name: 'without a time', vendor: user({ completedAt: null }), ends: denied('evidence_invalid') },
-  { name: 'a webhook', evidence: { webhook: true }, ends: { verdict: 'pending' } },
+  { name: 'a webhook', evidence: { webhook: true, requestId: 'r1' }, ends: { verdict: 'pending' } },
   { name: 'a token', evidence: { token: 'x' }, ends: denied('evidence_invalid') },
 ]
 

@@ -41,7 +41,7 @@ t.test('otpless.otp', async t => {
         ends: { failed: 'rate_limited_by_provider', retryable: true },
       },
       { name: 'a token', evidence: { token: '123456' }, ends: denied('evidence_invalid') },
-      { name: 'a webhook', evidence: { webhook: true }, ends: { verdict: 'pending' } },
+      { name: 'a webhook', evidence: { webhook: true, requestId: 'r1' }, ends: { verdict: 'pending' } },
     ],
     refusals: [
       { call: isInitiate, phase: 'start', ends: status => status === 401 ? misconfigured : null },

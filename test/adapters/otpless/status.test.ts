@@ -2,6 +2,7 @@ import t from 'tap'
 import type { AttemptContext } from '../../../src/adapters/adapter.ts'
 import { otpless } from '../../../src/adapters/otpless/index.ts'
 import type { ProviderError } from '../../../src/core/errors.ts'
+import type { Json } from '../../../src/core/vocabulary.ts'
 import {
   anAttempt, contract, endingOf, openAdapter, openIo, openVendor, type Answer, type Call, type Contract,
 } from '../../contract.ts'
@@ -73,7 +74,7 @@ t.test('otpless.voice_approval', t => contract(t, {
   vendor: answerWell,
   action: () => ({ type: 'answerCall' }),
   good: {
-    evidence: { webhook: true },
+    evidence: { webhook: true, requestId: 'r1' },
     proven: { phoneNumber, signals: { identity: { channel: 'VOICE_APPROVAL', methods: ['VOICE_CALL'], verifiedAt } } },
   },
   assurance: { possession: 'message', binding: 'none', restricted: true },
@@ -140,6 +141,19 @@ t.test('otpless.sna', async t => {
     const ending = await start({ ...started, link: other })
     t.same(ending, { failed: 'provider_bad_response', retryable: false }, `link ${other}`)
   }
+})
+
+t.test('a webhook that is faster than the answer to our request says which request it is about', async t => {
+  const body = { status: 'FAILED', error: { errorCode: 'SP40005', message: 'Operator not supported' } }
+  const vendor = await openVendor(t, () => ({ body }))
+  const adapter = openAdapter(otpless, settings(vendor), openIo(t))
+  const attempt = anAttempt({ method: 'otpless.sna', phoneNumber })
+  const resolve = (requestId: string, state: Json = null) =>
+    adapter.resolve({ ...attempt, state }, { webhook: true, requestId }, { repeated: false })
+  t.same(await resolve('r1'), denied('carrier_unsupported'))
+  t.same(await resolve(''), denied('evidence_invalid'), 'nothing to ask about')
+  await resolve('r1', { requestIds: ['r2'] })
+  t.strictSame(vendor.calls.map(({ body }) => body), [{ requestId: 'r1' }, { requestId: 'r2' }], 'else it is our own')
 })
 
 t.test('each request is the documented one', async t => {

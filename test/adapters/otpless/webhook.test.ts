@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isAnnouncement, readWebhook } from '../../../src/adapters/otpless/webhook.ts'
+import { readAnnouncement, readWebhook } from '../../../src/adapters/otpless/webhook.ts'
 
 const now = 1_000_000_000_000
 const at = 1_734_513_816_000
@@ -44,7 +44,7 @@ t.test('a delivery receipt', async t => {
 })
 
 t.test('the end of a sign-in is only a reason to ask', async t => {
-  const ask = { ...byId, type: 'evidence', evidence: { webhook: true } }
+  const ask = { ...byId, type: 'evidence', evidence: { webhook: true, requestId: 'unique_request_id' } }
   for (const status of ['SUCCESS', 'FAILED', 'DECLINE', 'DECLINED', 'EXPIRED']) {
     t.strictSame(readWebhook(auth(status), now), ask, status)
     t.strictSame(readWebhook({ ...auth(status), eventType: 'SNA' }, now), ask)
@@ -52,8 +52,13 @@ t.test('the end of a sign-in is only a reason to ask', async t => {
   for (const status of ['INITIATED', 'FALLBACK', 'NEW']) {
     t.strictSame(readWebhook(auth(status), now), { ...byId, type: 'noted' }, status)
   }
-  t.ok(isAnnouncement({ webhook: true }))
-  for (const other of [null, {}, { webhook: 'true' }, { code: '1' }, true]) t.notOk(isAnnouncement(other))
+  t.match(readWebhook({ ...auth('SUCCESS'), data: { status: 'SUCCESS', metaData: { verigate: 'key' } } }, now), {
+    key: 'key', evidence: { webhook: true, requestId: '' },
+  }, 'it need not name the request')
+  t.same(readAnnouncement({ webhook: true, requestId: 'r1' }), { webhook: true, requestId: 'r1' })
+  for (const other of [null, {}, { webhook: 'true', requestId: 'r1' }, { webhook: true }, { code: '1' }, true]) {
+    t.equal(readAnnouncement(other), null)
+  }
 })
 
 t.test('the attempt is found by our key, or by the request', async t => {
