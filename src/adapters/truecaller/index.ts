@@ -28,7 +28,7 @@ const settings = Type.Object({
   TRUECALLER_PARTNER_NAME: setting(`Name that the Truecaller dialog shows (${defaultPartnerName}).`),
   TRUECALLER_PACKAGE_NAME: setting(
     'Package name of the Android app with the legacy SDK 2.8, or several separated by commas. A payload must then have '
-      + 'been made for one of them, and its level is 2 instead of 1 (any app).',
+      + 'been made for one of them (any app).',
   ),
   TRUECALLER_API_URL: setting(`Origin of the push API and of the signing keys (${defaultApiUrl}).`),
   TRUECALLER_PROFILE_URL: setting(

