@@ -2,7 +2,7 @@ import { textsFor } from './languages.ts'
 import { passOn, startRun, type EventName, type Run, type State } from './run.ts'
 import { choicesOf, clock, screenOf } from './screen.ts'
 import { readCurrent, readSession, takeReturn, type Returned } from './session.ts'
-import { directionOf, fill, type Language, type Texts } from './texts.ts'
+import { directionOf, english, fill, type Texts } from './texts.ts'
 import { after } from './timing.ts'
 import type { Evidence, Verification } from './verification.ts'
 import { createView, type Notice } from './view.ts'
@@ -147,15 +147,16 @@ export class PhoneVerification extends HTMLElement {
   #draw (without: 'wait' | 'elsewhere' = 'wait'): void {
     this.#ticking.abort()
     if (this.#state === null && without === 'wait') return
-    const { locale } = this
-    const texts = { ...textsFor(locale), ...this.#texts }
-    const language = { texts, locale }
+    const own = textsFor(this.locale)
+    const texts = { ...english, ...own, ...this.#texts }
+    // Without texts of its own a language is shown in English, and must not be read out as another one.
+    const lang = own === null && Object.keys(this.#texts).length === 0 ? 'en' : this.locale
     const { verification = null, isLost = false, notice = null, isSubmitting = false } = this.#state ?? {}
     this.#view.draw({
-      screen: screenOf(isLost ? null : verification, language, isLost ? 'unavailable' : without),
+      screen: screenOf(isLost ? null : verification, texts, isLost ? 'unavailable' : without),
       choices: isLost || verification === null ? [] : choicesOf(verification, texts, this.#now()),
-      notice: notice === null ? null : noticeOf(notice, language), isSubmitting,
-      labels: { continue: texts.continue, submit: texts.submit }, lang: locale, dir: directionOf(locale),
+      notice: notice === null ? null : noticeOf(notice, texts), isSubmitting,
+      labels: { continue: texts.continue, submit: texts.submit }, lang, dir: directionOf(lang),
     })
     if (verification !== null) this.#tick(verification, texts)
   }
@@ -176,7 +177,7 @@ export class PhoneVerification extends HTMLElement {
   }
 }
 
-function noticeOf (notice: NonNullable<State['notice']>, { texts }: Language): Notice {
+function noticeOf (notice: NonNullable<State['notice']>, texts: Texts): Notice {
   switch (notice.type) {
     case 'incorrect': {
       const remaining = notice.remaining === null ? '' : ` ${fill(texts.remaining, { count: notice.remaining })}`

@@ -1,4 +1,4 @@
-import { channelList, fill, type Language, type TextKey, type Texts } from './texts.ts'
+import { channelList, fill, type TextKey, type Texts } from './texts.ts'
 import { actionKey, isFinal, type Verification } from './verification.ts'
 
 /** What is shown, without how: `view.ts` draws it. */
@@ -32,11 +32,10 @@ const isolate = (text: string): string => `\u2066${text}\u2069`
 
 /** The screen of a verification; `without` names the screen when there is none. */
 export function screenOf (
-  verification: Verification | null, language: Language, without: 'wait' | 'unavailable' | 'elsewhere' = 'wait',
+  verification: Verification | null, texts: Texts, without: 'wait' | 'unavailable' | 'elsewhere' = 'wait',
 ): Screen {
-  const { texts } = language
   const make = (name: ScreenName, key: string, text: string): Screen => ({
-    name, key, text, title: fill(texts[name], valuesOf(verification, language)), codeLabel: null,
+    name, key, text, title: fill(texts[name], valuesOf(verification, texts)), codeLabel: null,
     hasContinue: withContinue.includes(name), isBusy: busy.includes(name),
   })
   if (verification === null) return make(without, without, '')
@@ -46,7 +45,7 @@ export function screenOf (
   const name = screensOfActions[nextAction?.type ?? ''] ?? 'wait'
   const text = textOf(name, texts)
   const screen = make(
-    name, actionKey(verification), join(pastText(verification, texts), fill(text, valuesOf(verification, language))),
+    name, actionKey(verification), join(pastText(verification, texts), fill(text, valuesOf(verification, texts))),
   )
   return name !== 'code'
     ? screen
@@ -54,12 +53,12 @@ export function screenOf (
 }
 
 /** What may be named in a text. */
-function valuesOf (verification: Verification | null, language: Language): Record<string, string> {
+function valuesOf (verification: Verification | null, texts: Texts): Record<string, string> {
   const { nextAction = null, attempts = [], phoneNumber = null } = verification ?? {}
   const app = nextAction?.app ?? attempts.at(-1)?.provider ?? ''
   return {
     app: app.charAt(0).toUpperCase() + app.slice(1), phoneNumber: isolate(phoneNumber ?? ''),
-    channels: channelList(nextAction?.channels ?? [], language),
+    channels: channelList(nextAction?.channels ?? [], texts),
   }
 }
 

@@ -43,9 +43,6 @@ export const english = {
 export type TextKey = keyof typeof english
 export type Texts = Readonly<Record<TextKey, string>>
 
-/** The language of a screen; `locale`: BCP 47. */
-export type Language = { texts: Texts, locale: string }
-
 export const fill = (text: string, values: Readonly<Record<string, string | number>>): string =>
   text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
 
@@ -60,11 +57,11 @@ const channelNames: Readonly<Record<string, string>> = {
   sms: 'SMS', whatsapp: 'WhatsApp', viber: 'Viber', telegram: 'Telegram', email: 'e-mail', rcs: 'RCS',
 }
 
-/** The channels of a message as a person calls them, for example "SMS or WhatsApp". */
-export function channelList (channels: readonly string[], { texts, locale }: Language): string {
+/** The channels of a message as a person calls them, for example "SMS / WhatsApp". */
+export function channelList (channels: readonly string[], texts: Texts): string {
   const names = channels.map(channel => {
     const name = channel.toLowerCase()
     return /voice|call/.test(name) ? texts.voice : channelNames[name] ?? channel
   })
-  return new Intl.ListFormat(locale, { type: 'disjunction' }).format(new Set(names))
+  return [...new Set(names)].join(' / ')
 }

@@ -44,9 +44,9 @@ export function createView (host: HTMLElement, handlers: Handlers) {
   const buttons = { resend: choiceButton('resend'), next: choiceButton('next') }
   const actions = element('div', 'actions', {}, buttons.resend, buttons.next)
   const status = element('div', 'status', { role: 'status' })
+  const head = element('div', 'head', {}, spinner, title)
   const root = element(
-    'div', 'root', { role: 'group', 'aria-labelledby': 'title', hidden: '' }, spinner, title, text, notice, form,
-    forward, actions,
+    'div', 'root', { role: 'group', 'aria-labelledby': 'title', hidden: '' }, head, text, notice, form, forward, actions,
   )
   // The live region is never hidden: otherwise its first text would not be read.
   shadow.append(root, status)
