@@ -26,6 +26,8 @@ export type Wanted = {
   /** The services that its packages would start. */
   services: readonly string[]
   searchPath: string
+  /** After this time an installation is given up. */
+  timeoutMs?: number
 }
 
 /** The path of the first of these programs that is executable; null when there is none. */
@@ -43,7 +45,7 @@ export async function findExecutable (
  * Installs a program with the system's package manager, where that needs no answer, and says so. Null: there is no such
  * package manager. `path` null: the installation failed, and `failure` is the last line of its output.
  */
-export async function install ({ programs, packages, services, searchPath }: Wanted): Promise<{
+export async function install ({ programs, packages, services, searchPath, timeoutMs }: Wanted): Promise<{
   manager: string, path: string | null, failure: string,
 } | null> {
   const isRoot = process.getuid?.() === 0
@@ -52,7 +54,7 @@ export async function install ({ programs, packages, services, searchPath }: Wan
     const command = await findExecutable([manager.name], searchPath)
     if (command === null || names.length === 0 || manager.asRoot !== isRoot) continue
     process.stderr.write(`${programs.join(' or ')} is not on the PATH: installing it with ${manager.name}.\n`)
-    const work = (): Promise<string | null> => installFirst(command, manager, names)
+    const work = (): Promise<string | null> => installFirst(command, manager, names, timeoutMs)
     const failure = manager.startsServices ? await withoutServices(services, searchPath, work) : await work()
     return {
       manager: manager.name, path: await findExecutable(programs, searchPath),
@@ -64,21 +66,21 @@ export async function install ({ programs, packages, services, searchPath }: Wan
 
 /** The last line of the last failure, or null. */
 async function installFirst (
-  command: string, manager: PackageManager, names: readonly string[],
+  command: string, manager: PackageManager, names: readonly string[], timeoutMs: number | undefined,
 ): Promise<string | null> {
-  if (manager.update !== null) await runQuietly(command, manager.update)
+  if (manager.update !== null) await runQuietly(command, manager.update, timeoutMs)
   let failure: string | null = null
   for (const name of names) {
-    failure = await runQuietly(command, [...manager.install, name])
+    failure = await runQuietly(command, [...manager.install, name], timeoutMs)
     if (failure === null) return null
   }
   return failure
 }
 
 /** Runs a program without a terminal. Null, or the last line of its output when it failed. */
-export async function runQuietly (command: string, args: readonly string[]): Promise<string | null> {
+export async function runQuietly (command: string, args: readonly string[], timeoutMs = 0): Promise<string | null> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', NONINTERACTIVE: '1', HOMEBREW_NO_AUTO_UPDATE: '1' }
-  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs })
   const lines: string[] = []
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on(
     'data', (text: string) => lines.push(...text.split('\n').filter(line => line.trim() !== '')),
@@ -105,4 +107,20 @@ async function withoutServices<T> (services: readonly string[], searchPath: stri
     const systemctl = existsSync('/run/systemd/system') ? await findExecutable(['systemctl'], searchPath) : null
     if (systemctl !== null) for (const name of services) await runQuietly(systemctl, ['disable', '--now', name])
   }
+}
+
+/**
+ * The path of a program that some tests need. If it is missing, it is installed where that needs no answer. Null if
+ * that fails: a line on stderr says so, with what is not done `without` it.
+ */
+export async function findOptional (
+  { from, without, ...wanted }: Wanted & { from: string, without: string },
+): Promise<string | null> {
+  const found = await findExecutable(wanted.programs, wanted.searchPath)
+  if (found !== null) return found
+  const installed = await install(wanted)
+  if (installed !== null && installed.path !== null) return installed.path
+  const why = installed === null ? `it comes with ${from}` : `${installed.manager}: ${installed.failure}`
+  process.stderr.write(`${wanted.programs[0]} is not on the PATH (${why}): ${without}.\n`)
+  return null
 }

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Parser } from 'tap-parser'
 import type { FinalResults, Result } from 'tap-parser'
+import { findChromium } from './chromium.ts'
 import { findPromtool } from './promtool.ts'
 import { findRedis } from './redis.ts'
 
@@ -193,6 +194,8 @@ export async function test (
   try {
     await findRedis()
     if (forms.includes('long')) await findPromtool()
+    // Nobody gets a browser installed by running the tests; CI does.
+    if (process.env['CI'] !== undefined) await findChromium()
     const types = checkTypes()
     types.catch(() => {})
     for (const form of forms) {
