@@ -4,15 +4,21 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createRequire } from 'node:module'
-import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
+import {
+  chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Locator, type Page,
+} from 'playwright-core'
 import type { Test } from 'tap'
+import { request } from 'undici'
+import { chromiumNames } from '../../scripts/chromium.ts'
 import { findExecutable } from '../../scripts/install.ts'
 import type { App } from '../../src/apps/apps.ts'
+import type { Simulators } from '../../src/sandbox/simulators.ts'
+import { post } from '../e2e/end-user.ts'
 import { startGateway, testApps, type TestGateway } from '../helpers/gateway.ts'
 
 type Teardown = { teardown (run: () => unknown): void }
 
-const executablePath = await findExecutable(['chromium', 'chromium-browser', 'google-chrome'])
+const executablePath = await findExecutable(chromiumNames)
 /** For `skip` of a test. */
 export const withoutBrowser = executablePath === null ? 'Chromium is not on the PATH' : false
 
@@ -68,10 +74,15 @@ export type Shop = {
   /** Origin of the pages, which is not the gateway's. */
   origin: string
   returnUrl: string
+  phone: ReturnType<typeof createPhone>
+  /** How far the clock of gateway and providers is ahead. */
+  clock: { aheadMs: number }
   /** Opens a tab with its own storage. */
   open (options?: BrowserContextOptions): Promise<{ context: BrowserContext, page: Page }>
   /** The address of a page with an element for this verification. `attributes` are further ones. */
   pageOf (created: Record<string, unknown>, attributes?: Record<string, string>): string
+  /** The gateway seems to say that there is this to do, as long as `isMeant`. */
+  pretend (page: Page, action: object, isMeant?: (attempts: unknown[]) => boolean): Promise<void>
   /** Creates a verification and opens its page. */
   begin (page: Page, body: object, attributes?: Record<string, string>): Promise<Record<string, any>>
 }
@@ -106,11 +117,13 @@ export async function startShop (t: Teardown): Promise<Shop> {
   const browser = await launchBrowser(t)
   const apps: App[] = testApps.map(app =>
     app.id === 'shop' ? { ...app, allowedOrigins: [origin], allowedReturnUrls: [returnUrl] } : app)
-  const gateway = await startGateway(t, { apps })
+  const clock = { aheadMs: 0 }
+  const now = (): number => Date.now() + clock.aheadMs
+  const gateway = await startGateway(t, { apps, now, simulatorOptions: { now } })
   gatewayUrl = gateway.url
 
   const shop: Shop = {
-    gateway, origin, returnUrl,
+    gateway, origin, returnUrl, clock, phone: createPhone(gateway.simulators),
     async open (options = {}) {
       const context = await browser.newContext({ locale: 'en', reducedMotion: 'reduce', ...options })
       context.setDefaultTimeout(20_000)
@@ -120,6 +133,18 @@ export async function startShop (t: Teardown): Promise<Shop> {
     pageOf ({ id, clientSecret }, attributes = {}) {
       pages.set(`/buy/${id}`, { verification: String(id), 'client-secret': String(clientSecret), ...attributes })
       return `${origin}/buy/${id}`
+    },
+    async pretend (page, action, isMeant = () => true) {
+      await page.unrouteAll()
+      await page.route('**/events', route => route.abort())
+      // Polls for a change are not answered.
+      await page.route(/\/verifications\/[^/]+\?wait=/, () => {})
+      await page.route(/\/verifications\/[^/?]+$/, async route => {
+        const response = await route.fetch()
+        const json = await response.json()
+        if (json.nextAction === null || !isMeant(json.attempts)) return route.fulfill({ response })
+        return route.fulfill({ response, json: { ...json, nextAction: { expiresAt: json.expiresAt, ...action } } })
+      })
     },
     async begin (page, body, attributes) {
       const created = await gateway.shop.create({ returnUrl, ...body })
@@ -131,18 +156,65 @@ export async function startShop (t: Teardown): Promise<Shop> {
   return shop
 }
 
+/** The simulated phones. */
+function createPhone ({ url }: Simulators) {
+  const itemOf = async (phoneNumber: string): Promise<Record<string, unknown>> => {
+    const answer = await request(`${url}/handset/items?phoneNumber=${encodeURIComponent(phoneNumber)}`)
+    const { data } = await answer.body.json() as { data: Record<string, unknown>[] }
+    return data.at(-1) ?? {}
+  }
+  return {
+    /** The person decides, not the suffix of the number. */
+    decideByHand: (phoneNumber: string): Promise<unknown> => request(`${url}/handset/mode`, {
+      method: 'PUT', headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ phoneNumber, manual: true }),
+    }),
+    choose: async (phoneNumber: string, choice: string): Promise<unknown> =>
+      post(`${url}/handset/items/${String((await itemOf(phoneNumber))['id'])}`, { choice }),
+    link: async (phoneNumber: string): Promise<string> => String((await itemOf(phoneNumber))['url']),
+  }
+}
+
+/** The element's events on all pages of the tab so far. */
 export const eventsOf = async (page: Page): Promise<Seen[]> =>
   JSON.parse(await page.evaluate<string>('sessionStorage.getItem("seen") ?? "[]"'))
 
+export const part = (page: Page, name: string): Locator => page.locator(`phone-verification [part~="${name}"]:visible`)
+export const button = (page: Page, name: string | RegExp): Locator => page.getByRole('button', { name })
+
+/** Waits until the element shows this title. */
+export const untilTitle = (page: Page, text: string): Promise<void> =>
+  part(page, 'title').filter({ hasText: text }).waitFor()
+
+/** Waits for the end, and checks that it was told once. */
+export async function untilEnd (t: Test, page: Page, type: 'verified' | 'failed', reason: string | null = null) {
+  await untilTitle(page, type === 'verified' ? 'Your number is verified' : 'Your number could not be verified')
+  const ends = (await eventsOf(page)).filter(seen => ['verified', 'failed', 'unavailable'].includes(seen.type))
+  t.match(ends, [{ type, reason }], `it ends once: ${type}`)
+  t.equal(ends.length, 1)
+}
+
+export async function typeCode (page: Page, code: string): Promise<void> {
+  await page.getByRole('textbox').fill(code)
+  await page.keyboard.press('Enter')
+}
+
+async function violationsOf (page: Page, rules: string): Promise<unknown> {
+  if (await page.evaluate('!window.axe')) await page.evaluate(axe)
+  return page.evaluate(`axe.run(document, { runOnly: ${rules} }).then(({ violations }) => violations.map(
+    ({ id, nodes }) => [id, ...nodes.map(({ html, any }) => html + ' ' + any.map(({ message }) => message))].join()))`)
+}
+
 /** Fails for every rule of WCAG 2.2 A and AA that the page breaks, and for what its policy had to block. */
 export async function checkPage (t: Test, page: Page, name: string): Promise<void> {
-  await page.evaluate(axe)
-  const violations = await page.evaluate<unknown[]>(`axe.run(document, {
-    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-  }).then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html, any }) => html
-    + ' ' + any.map(({ message }) => message).join()).join()))`)
-  t.strictSame(violations, [], `${name}: accessible`)
+  const rules = '["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]'
+  t.strictSame(await violationsOf(page, rules), [], `${name}: accessible`)
   t.strictSame(await page.evaluate('window.blocked'), [], `${name}: nothing was blocked`)
+}
+
+export async function checkContrast (t: Test, page: Page, name: string): Promise<void> {
+  const rules = '{ type: "rule", values: ["color-contrast"] }'
+  t.strictSame(await violationsOf(page, rules), [], `${name}: enough contrast`)
 }
 
 export async function screenshot (page: Page, name: string, options: { fullPage?: boolean } = {}): Promise<void> {
