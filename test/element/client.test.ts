@@ -18,7 +18,7 @@ t.test('what is no verification is skipped', async t => {
   const seen: number[] = []
   const read = createEventReader(({ revision }) => { seen.push(revision) })
   read('data: null\n\ndata: 5\n\ndata: {}\n\nevent: other\n\n')
-  read('data: {"revision":1,\ndata: "attempts":[]}\n\n')
+  read('data: {"revision":1,"attempts":[]}\n\n')
   read('data: {"revision":2,"attempts":[]}')
   t.strictSame(seen, [1], 'the last one has not ended')
 })

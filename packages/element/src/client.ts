@@ -30,8 +30,7 @@ export function createClient ({ base, id, secret }: Access) {
 
   async function request (path: string, signal: AbortSignal, init: RequestInit = {}): Promise<Response> {
     const response = await fetch(url + path, {
-      cache: 'no-store', credentials: 'omit', referrerPolicy: 'no-referrer', signal, ...init,
-      headers: { authorization: `Bearer ${secret}`, ...init.headers },
+      credentials: 'omit', signal, ...init, headers: { authorization: `Bearer ${secret}`, ...init.headers },
     })
     const date = Date.parse(response.headers.get('date') ?? '')
     if (date > 0) clockAheadMs = date - Date.now()
@@ -108,8 +107,8 @@ export function createEventReader (onState: (state: Verification) => void): (tex
     const events = (rest + text).split(/\r?\n\r?\n/)
     rest = events.pop() ?? ''
     for (const event of events) {
-      const data = event.split(/\r?\n/).filter(line => line.startsWith('data:')).map(line => line.slice(5)).join('\n')
-      const state: unknown = data === '' ? null : JSON.parse(data)
+      // The gateway sends a verification in one line.
+      const state: unknown = JSON.parse(/^data:(.*)$/m.exec(event)?.[1] ?? 'null')
       if (isVerification(state)) onState(state)
     }
   }

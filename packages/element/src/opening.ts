@@ -37,7 +37,6 @@ export function openApp (url: string, ms: number, signal: AbortSignal, onMissing
   let hasLeft = false
   const leave = (): void => { hasLeft = true }
   addEventListener('blur', leave, { signal })
-  addEventListener('pagehide', leave, { signal })
   document.addEventListener('visibilitychange', leave, { signal })
   location.assign(url)
   after(ms, signal, () => { if (!hasLeft && document.hasFocus()) onMissing() })
@@ -53,6 +52,6 @@ export function isOn (platforms: readonly string[] | undefined, userAgent: strin
 export async function readMessage (signal: AbortSignal): Promise<string | null> {
   if (!('OTPCredential' in window)) return null
   const options = { otp: { transport: ['sms'] }, signal }
-  const credential: unknown = await navigator.credentials.get(options as CredentialRequestOptions).catch(() => null)
-  return typeof credential === 'object' && credential !== null && 'code' in credential ? String(credential.code) : null
+  const found = await navigator.credentials.get(options as CredentialRequestOptions).catch(() => null)
+  return (found as { code?: string } | null)?.code ?? null
 }

@@ -17,10 +17,12 @@ export type Returned = { code: string } | { error: string }
 const prefix = 'phone-verification'
 
 export function readSession (id: string): Session | null {
-  const session = parse(storage()?.getItem(`${prefix}:${id}`) ?? null)
-  return session !== null && typeof session['secret'] === 'string' && typeof session['base'] === 'string'
-    ? session as Session
-    : null
+  try {
+    // Only this module writes under this name.
+    return JSON.parse(storage()?.getItem(`${prefix}:${id}`) ?? 'null') as Session | null
+  } catch {
+    return null
+  }
 }
 
 /** Id of the verification that this tab works on. */
@@ -57,15 +59,6 @@ export function takeReturn (): { id: string, returned: Returned } | null {
 function storage (): Storage | null {
   try {
     return sessionStorage
-  } catch {
-    return null
-  }
-}
-
-function parse (text: string | null): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text ?? 'null')
-    return typeof value === 'object' && value !== null ? { ...value } : null
   } catch {
     return null
   }

@@ -46,15 +46,13 @@ export type Texts = Readonly<Record<TextKey, string>>
 export const fill = (text: string, values: Readonly<Record<string, string | number>>): string =>
   text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
 
-/** The languages that are written from right to left; only one of them has texts, the others may be given. */
-const rightToLeft = ['ar', 'fa', 'he', 'ur']
 
 export const languageOf = (locale: string): string => locale.toLowerCase().split(/[-_]/)[0] ?? ''
-export const directionOf = (locale: string): 'ltr' | 'rtl' =>
-  rightToLeft.includes(languageOf(locale)) ? 'rtl' : 'ltr'
+/** Only one of the languages written from right to left has texts; for the others they may be given. */
+export const directionOf = (locale: string): 'ltr' | 'rtl' => /^(ar|fa|he|ur)$/.test(languageOf(locale)) ? 'rtl' : 'ltr'
 
 const channelNames: Readonly<Record<string, string>> = {
-  sms: 'SMS', whatsapp: 'WhatsApp', viber: 'Viber', telegram: 'Telegram', email: 'e-mail', rcs: 'RCS',
+  sms: 'SMS', whatsapp: 'WhatsApp', viber: 'Viber', telegram: 'Telegram',
 }
 
 /** The channels of a message as a person calls them, for example "SMS / WhatsApp". */

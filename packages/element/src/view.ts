@@ -46,7 +46,8 @@ export function createView (host: HTMLElement, handlers: Handlers) {
   const status = element('div', 'status', { role: 'status' })
   const head = element('div', 'head', {}, spinner, title)
   const root = element(
-    'div', 'root', { role: 'group', 'aria-labelledby': 'title', hidden: '' }, head, text, notice, form, forward, actions,
+    'div', 'root', { role: 'group', 'aria-labelledby': 'title', hidden: '' },
+    head, text, notice, form, forward, actions,
   )
   // The live region is never hidden: otherwise its first text would not be read.
   shadow.append(root, status)
