@@ -9,16 +9,15 @@ import { startReceiver } from '../sandbox/receiver.ts'
 import { act, codeFor, post } from './end-user.ts'
 
 const methods: [method: string, options?: Record<string, unknown>][] = [
-  ['truecaller.push'], ['truecaller.web'], [
-    'truid.phone_check', { version: 'v0.2' },
-  ], ['truid.phone_check', { version: 'v0.1' }],
-  ['otpless.token'], ['otpless.otp'],
+  ['truecaller.push'], ['truecaller.web'], ['truid.phone_check', { version: 'v0.2', signals: ['simChange'] }],
+  ['truid.phone_check', { version: 'v0.1' }], ['otpless.token'], ['otpless.otp'],
+  ['truecaller.oauth'], ['truecaller.payload'], ['truid.subscriber_check'],
 ]
 /** What the simulators' profiles say, in spellings that chance does not produce. */
 const personal = [
   'ada@example.com', 'ada_example', '"Ada"', 'Ada Example', '"Example"', 'Exampleville', 'Example Street',
   'Example Ltd', 'Just an example',
-  '105056625245', '655574719',
+  '105056625245', '655574719', '13627101294235520',
   'example.com/avatars', 'DEVICE_ID', '192.0.2.146',
 ]
 /** What the app itself entrusts to us. */
@@ -117,7 +116,7 @@ async function runAll (
     if (status >= 400) bodies.push(JSON.stringify(body))
   }
   const runs = methods.flatMap(([method, options = {}], place) => scenarios.map(async ({ suffix }) => {
-    const phoneNumber = `+1415${place}55${place + 3}0${suffix === 'odd' ? '71' : suffix === 'even' ? '72' : suffix}`
+    const phoneNumber = `+1415${place}55${(place + 3) % 10}0${suffix === 'odd' ? '71' : suffix === 'even' ? '72' : suffix}`
     numbers.push(phoneNumber, `+${provenDigits(phoneNumber, method.split('.')[0] ?? '')}`)
     const key = `idempotency-of-${method}-${place}-${suffix}`
     secrets.add(key)

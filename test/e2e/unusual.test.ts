@@ -3,14 +3,16 @@ import { startGateway } from '../helpers/gateway.ts'
 import { act, codeFor } from './end-user.ts'
 
 const methods: Record<string, object> = {
-  'truecaller.push': {}, 'truecaller.web': {}, 'truid.phone_check': { version: 'v0.2' },
+  'truecaller.push': {}, 'truecaller.web': {}, 'truecaller.oauth': {}, 'truecaller.payload': {},
+  'truecaller.missed_call': {}, 'truid.subscriber_check': {}, 'truid.phone_check': { version: 'v0.2' },
   'truid.phone_check of v0.1': { version: 'v0.1' }, 'otpless.otp': {}, 'otpless.token': {},
 }
 
 t.test('answers with null members, other types and other spellings verify the number', async t => {
   const { shop, simulators } = await startGateway(t)
   await Promise.all(Object.entries(methods).map(async ([name, options], place) => {
-    const phoneNumber = `+1415${20 + place}81098`
+    // Missed calls are for India.
+    const phoneNumber = `${name === 'truecaller.missed_call' ? '+91987' : '+1415'}${20 + place}81098`
     const { body } = await shop.create({ phoneNumber, workflow: [{ method: name.split(' ')[0], options }] })
     if (name === 'otpless.otp') {
       const wrong = await shop.call('POST', `/verifications/${body['id']}/check`, { code: '000000' })

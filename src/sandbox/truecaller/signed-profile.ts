@@ -32,9 +32,9 @@ export function createProfileSigner (now: () => number) {
   }
 
   return {
-    /** The older key comes first, so a client that reads only the first one accepts nothing. */
+    /** The key that signs, which is the only one that the vendor's own sample reads, and the one before it. */
     async published () {
-      const pairs = await Promise.all(current().slice(-2))
+      const pairs = await Promise.all(current().slice(-2).toReversed())
       return pairs.map(({ publicKey }) =>
         ({ keyType: 'RSA', key: publicKey.export({ type: 'spki', format: 'der' }).toString('base64') }))
     },
