@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { DeliveryReceipt } from '../../core/vocabulary.ts'
 import type { Received } from '../adapter.ts'
-import { membersOf, readString, readText, type Members } from '../message.ts'
+import { membersOf, readList, readString, readText, type Members } from '../message.ts'
 import { readTime } from './time.ts'
 
 // https://otpless.com/docs/knowledge-base/webhook-v2 and …/api-reference/endpoint/sign-in/sna/webhook
@@ -33,6 +33,7 @@ const deliveryStatuses: ReadonlyMap<string, DeliveryReceipt['status']> = new Map
   ['SENT', 'sent'], ['DELIVERED', 'delivered'], ['READ', 'read'], ['CLICKED', 'read'], ['FAILED', 'failed'],
 ])
 const deliveryChannels = ['WHATSAPP', 'SMS', 'VIBER', 'VOICE_CALL', 'EMAIL']
+const maxChannels = 8
 /** The user's part is over. `INITIATED` and `FALLBACK` (to another channel) change nothing. */
 const finalStatuses = ['SUCCESS', 'FAILED', 'DECLINE', 'DECLINED', 'EXPIRED']
 
@@ -48,9 +49,22 @@ export function readWebhook (body: unknown, now: number): Received | null {
   const attempt = readAttempt(event, requestId)
   const status = readString(event.status) ?? ''
   const isFinal = (eventType === 'AUTH' || eventType === 'SNA') && finalStatuses.includes(status)
-  if (isFinal) return { ...attempt, type: 'evidence', evidence: { webhook: true, requestId: requestId ?? '' } }
+  if (isFinal && !bringsCode(event)) {
+    return { ...attempt, type: 'evidence', evidence: { webhook: true, requestId: requestId ?? '' } }
+  }
   const delivery = eventType === 'DLR' ? readDelivery(event, readTime(timestamp) ?? now) : null
   return delivery === null ? { ...attempt, type: 'noted' } : { ...attempt, type: 'delivery', delivery }
+}
+
+/**
+ * Whether the front end brings a code, as with all but calls, silent checks and Truecaller. Nothing is to be asked
+ * then, and what the front end shows must not change.
+ */
+function bringsCode ({ authenticationDetails }: Members): boolean {
+  const { phone, email } = membersOf(authenticationDetails)
+  return [phone, email].map(membersOf).some(({ method, channel }) => method === 'OAUTH'
+    ? !readList(channel, maxChannels).includes('TRUE_CALLER')
+    : method === 'OTP' || method === 'MAGIC_LINK' || method === 'OTP_LINK')
 }
 
 /** An empty key names no attempt. */

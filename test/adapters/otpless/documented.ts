@@ -83,7 +83,8 @@ export const signedIn = {
     metaData,
     authenticationDetails: {
       phone: {
-        requestId: 'unique_request_id', method: 'OTP', channel: ['SMS'], phoneNumber: '9999999999', countryCode: '+91',
+        requestId: 'unique_request_id', method: 'SILENT_AUTH', channel: ['SILENT_AUTH'], phoneNumber: '9999999999',
+        countryCode: '+91',
       }, email: {},
     },
   },

@@ -11,7 +11,7 @@ const receipt = (more: object, timestamp: unknown = at) => ({
   eventType: 'DLR', timestamp,
 })
 const phone = {
-  requestId: 'unique_request_id', method: 'OTP', channel: ['SMS'], phoneNumber: 'USER_NUMBER',
+  requestId: 'unique_request_id', method: 'SILENT_AUTH', channel: ['SILENT_AUTH'], phoneNumber: 'USER_NUMBER',
   countryCode: 'COUNTRY_CODE',
 }
 const auth = (status: string, more: object = {}) => ({
@@ -51,6 +51,17 @@ t.test('the end of a sign-in is only a reason to ask', async t => {
   }
   for (const status of ['INITIATED', 'FALLBACK', 'NEW']) {
     t.strictSame(readWebhook(auth(status), now), { ...byId, type: 'noted' }, status)
+  }
+  for (const [how, type] of [
+    [{ method: 'VOICE_APPROVAL', channel: ['VOICE_CALL'] }, 'evidence'],
+    [{ method: 'OAUTH', channel: ['TRUE_CALLER'] }, 'evidence'], [{ method: null, channel: null }, 'evidence'],
+    [{ method: 'OAUTH', channel: ['WHATSAPP'] }, 'noted'], [{ method: 'OAUTH', channel: null }, 'noted'],
+    [{ method: 'OTP', channel: ['SMS'] }, 'noted'], [{ method: 'MAGIC_LINK', channel: ['SMS'] }, 'noted'],
+    [{ method: 'OTP_LINK', channel: ['WHATSAPP'] }, 'noted'],
+  ] as const) {
+    for (const authenticationDetails of [{ phone: { ...phone, ...how }, email: {} }, { email: { ...phone, ...how } }]) {
+      t.match(readWebhook(auth('SUCCESS', { authenticationDetails }), now), { type }, JSON.stringify(how))
+    }
   }
   t.match(readWebhook({ ...auth('SUCCESS'), data: { status: 'SUCCESS', metaData: { verigate: 'key' } } }, now), {
     key: 'key', evidence: { webhook: true, requestId: '' },
