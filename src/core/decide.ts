@@ -2,7 +2,9 @@ import { levelOf } from './assurance.ts'
 import { reportDelivery } from './delivery.ts'
 import type { DecideOptions, Decision, Event } from './events.ts'
 import { reasons, type Reason } from './reasons.ts'
-import { bumpRevision, end, endAttempt, updateSilently, updateVisibly, withFindableId } from './updates.ts'
+import {
+  bumpRevision, end, endAttempt, updateBeside, updateSilently, updateVisibly, withFindableId,
+} from './updates.ts'
 import { isBeingChecked, leaseMs, nextAvailableAt } from './verification.ts'
 import type {
   Attempt, Ended, EndedAttempt, Evidence, NewVerification, Pending, PendingAttempt, Resolving, Starting, Verification,
@@ -61,7 +63,7 @@ function decidePending (current: Current, event: Event): Decision | null {
     case 'stepChanged': case 'resent': {
       if (attempt.phase === 'starting') return null
       const found = event.type === 'resent' ? withFindableId(attempt, event) : attempt
-      return updateVisibly(verification, { ...found, state: event.state, action: event.action }, now)
+      return updateBeside(verification, { ...found, state: event.state, action: event.action }, now)
     }
     case 'deliveryReported':
       return reportDelivery(verification, attempt, event.delivery, now)
@@ -265,7 +267,9 @@ function startNext (verification: Pending, now: number, isClaimed: boolean): Dec
 function resolve (
   verification: Pending, before: Waiting | Resolving, evidence: Evidence, now: number,
 ): Decision<Pending> {
-  const { isUnanswered: _isUnanswered, ...attempt } = { isUnanswered: undefined, ...before }
+  const { isUnanswered: _isUnanswered, effectRevision: _effectRevision, ...attempt } = {
+    isUnanswered: undefined, effectRevision: undefined, ...before,
+  }
   const next: Resolving = {
     ...attempt, phase: 'resolving', evidence, leaseUntil: now + leaseMs.resolve, wasQueried: evidence.from === 'app',
   }
@@ -278,7 +282,8 @@ function resolve (
 
 function waitAgain (
   {
-    evidence: _evidence, leaseUntil: _leaseUntil, wasQueried: _wasQueried, isUnanswered: _isUnanswered, ...attempt
+    evidence: _evidence, leaseUntil: _leaseUntil, wasQueried: _wasQueried, isUnanswered: _isUnanswered,
+    effectRevision: _effectRevision, ...attempt
   }: Resolving, now: number,
 ) {
   return waitOrPoll({ ...attempt, phase: 'waiting' }, now)

@@ -1,5 +1,5 @@
 import type { Decision } from './events.ts'
-import { updateSilently, updateVisibly } from './updates.ts'
+import { updateBeside, updateSilently } from './updates.ts'
 import type { Pending, PendingAttempt } from './verification.ts'
 import type { DeliveryReceipt } from './vocabulary.ts'
 
@@ -44,5 +44,5 @@ export function reportDelivery (
   const next = { ...attempt, receipts }
   return shownReceipt(receipts) === shownReceipt(attempt.receipts)
     ? updateSilently(verification, next)
-    : updateVisibly(verification, next, now)
+    : updateBeside(verification, next, now)
 }

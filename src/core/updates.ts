@@ -42,6 +42,12 @@ export function updateVisibly (verification: Pending, attempt: PendingAttempt, n
   return updateSilently(bumpRevision(verification, now), attempt)
 }
 
+/** A visible change beside the start or query that is under way, which goes on. */
+export function updateBeside (verification: Pending, attempt: PendingAttempt, now: number): Decision<Pending> {
+  const { effectRevision = verification.revision } = 'effectRevision' in attempt ? attempt : {}
+  return updateVisibly(verification, attempt.phase === 'waiting' ? attempt : { ...attempt, effectRevision }, now)
+}
+
 export function bumpRevision (verification: Pending, now: number): Pending {
   return { ...verification, revision: verification.revision + 1, updatedAt: now }
 }

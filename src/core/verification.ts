@@ -66,6 +66,8 @@ export type Starting = {
   evidence: Evidence | null
   /** As in `Waiting`. */
   receipts?: DeliveryReceipt[]
+  /** As in `Resolving`. */
+  effectRevision?: number
 }
 export type Waiting = {
   status: 'pending'
@@ -92,6 +94,11 @@ export type Resolving = Omit<Waiting, 'phase'> & {
   leaseUntil: number
   /** The provider may have received the app's evidence, and its answer may be lost. */
   wasQueried: boolean
+  /**
+   * The revision that the effect belongs to, where something else has changed since (a step, a delivery); absent: the
+   * present one. A job of an effect is named after it.
+   */
+  effectRevision?: number
   /** The last query failed without an answer of the provider; absent: it was answered, or not made yet. */
   isUnanswered?: true
 }

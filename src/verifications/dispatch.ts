@@ -37,7 +37,12 @@ export type DispatchParts = {
 const [retryMs, maxRetryMs] = [500, 300_000]
 
 /** Names a job: all due work of one revision is one job. */
-export const jobText = ({ id, revision }: Pick<Verification, 'id' | 'revision'>): string => `${id} ${revision}`
+export function jobText (verification: Pick<Verification, 'id' | 'revision' | 'attempts'>): string {
+  const { id, revision, attempts } = verification
+  const attempt = attempts.at(-1)
+  const { effectRevision = revision } = attempt !== undefined && 'effectRevision' in attempt ? attempt : {}
+  return `${id} ${effectRevision}`
+}
 
 export function createDispatch ({ transitions, queues, executor, resolve, sealer, log }: DispatchParts): Dispatch {
   async function enqueue (verification: Verification, delayMs = 0): Promise<void> {

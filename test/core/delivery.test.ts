@@ -92,6 +92,22 @@ t.test('a receipt that arrives before the response to the start is kept', async 
   t.match(pendingAttempt(apply(before, events.attemptStarted)), { phase: 'waiting', receipts: [receipt('sms sent 3')] })
 })
 
+t.test('a receipt leaves the effect that is under way as it is', async t => {
+  const { revision } = states.resolvingApp
+  const reported = applyAll(states.resolvingApp, report('sms sent 3'), report('sms delivered 4'))
+  t.match(reported, { revision: revision + 2, attempts: [{ phase: 'resolving', effectRevision: revision }] })
+  for (const event of [events.codeIncorrect, events.queryFailed, events.attemptFailed] as const) {
+    const { attempts } = apply(reported, event)
+    t.equal('effectRevision' in (attempts[0] ?? {}), event.type === 'queryFailed', event.type)
+  }
+  const polled = apply(states.polling, report('sms sent 3'))
+  t.notOk('effectRevision' in pendingAttempt(apply(polled, events.evidenceApp)), 'another effect')
+  t.notOk('effectRevision' in pendingAttempt(apply(states.waiting, report('sms sent 3'))))
+  const starting = apply(states.claimed, report('sms sent 3'))
+  t.match(pendingAttempt(starting), { effectRevision: states.claimed.revision })
+  t.notOk('effectRevision' in pendingAttempt(apply(starting, events.attemptStarted)))
+})
+
 t.test('a message that is sent again has no receipt yet', async t => {
   const again = applyAll(states.waiting, report('sms failed 3'), events.resendRequested)
   t.notOk('receipts' in pendingAttempt(again))

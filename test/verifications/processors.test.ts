@@ -68,11 +68,25 @@ t.test('a job resolves evidence, once', async t => {
 t.test('a job is for one revision', async t => {
   const { dispatch, stored, id, gateway, toy, sealer } = await wait()
   const { stored: { record } } = await dispatch.apply(stored, callback)
-  const jobOf = (revision: number) => sealer.keyedHash('job', jobText({ id, revision }))
+  const jobOf = (revision: number) => sealer.keyedHash('job', jobText({ id, revision, attempts: [] }))
   await gateway.resolve(id, false, jobOf(record.revision - 1))
   t.strictSame(toy.called('resolve'), [], 'a newer revision has its own job')
   await gateway.resolve(id, false, jobOf(record.revision))
   t.strictSame(toy.called('resolve'), ['toy.code'])
+})
+
+t.test('a job stays the one of its effect when a step or a delivery changes the revision', async t => {
+  const { dispatch, stored, id, gateway, toy, sealer, read } = await wait()
+  const { stored: { record } } = await dispatch.apply(stored, callback)
+  const job = sealer.keyedHash('job', jobText(record))
+  const delivery = { status: 'delivered', channel: 'sms', at: 5 } as const
+  const answers = { type: 'answerCall' } as const
+  await dispatch.apply(await read(id), { type: 'deliveryReported', attempt: 0, delivery })
+  await dispatch.apply(await read(id), { type: 'stepChanged', attempt: 0, state: null, action: answers })
+  t.equal((await read(id)).record.revision, record.revision + 2)
+  await gateway.resolve(id, false, job)
+  t.strictSame(toy.called('resolve'), ['toy.code'])
+  t.equal((await read(id)).record.status, 'verified')
 })
 
 t.test('a provider error is thrown until the last try', async t => {
