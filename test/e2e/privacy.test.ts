@@ -116,7 +116,8 @@ async function runAll (
     if (status >= 400) bodies.push(JSON.stringify(body))
   }
   const runs = methods.flatMap(([method, options = {}], place) => scenarios.map(async ({ suffix }) => {
-    const phoneNumber = `+1415${place}55${(place + 3) % 10}0${suffix === 'odd' ? '71' : suffix === 'even' ? '72' : suffix}`
+    const ending = suffix === 'odd' ? '71' : suffix === 'even' ? '72' : suffix
+    const phoneNumber = `+1415${place}55${(place + 3) % 10}0${ending}`
     numbers.push(phoneNumber, `+${provenDigits(phoneNumber, method.split('.')[0] ?? '')}`)
     const key = `idempotency-of-${method}-${place}-${suffix}`
     secrets.add(key)
