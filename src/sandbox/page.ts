@@ -27,6 +27,7 @@ export function createPage (
   const policy = [
     'default-src \'none\'', 'script-src \'self\'', 'style-src \'self\'', 'img-src \'self\'',
     `connect-src 'self' ${simulatorsUrl}`, 'base-uri \'none\'', 'form-action \'none\'', 'frame-ancestors \'none\'',
+    'require-trusted-types-for \'script\'', 'trusted-types \'none\'',
   ].join('; ')
   const send = (reply: FastifyReply, type: string, text: string): FastifyReply =>
     reply.headers({ 'content-security-policy': policy, 'content-type': type }).send(text)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import { allowsOrigin, createApps, sandboxApp, type App } from '../../src/apps/apps.ts'
+import { webhookEventNames } from '../../src/core/vocabulary.ts'
 import { allowsReturnUrl } from '../../src/apps/return-urls.ts'
 
 const hash = (key: string): string => createHash('sha256').update(key).digest('hex')
@@ -39,6 +40,12 @@ t.test('the sandbox app works for pages of this machine, on any port', async t =
   for (const origin of others) t.notOk(allowsOrigin(sandbox, origin), origin)
   t.notOk(allowsReturnUrl(sandbox, 'http://user@localhost:5173/'))
   t.notOk(allowsReturnUrl(sandbox, 'com.example.app:/verify'))
+})
+
+t.test('the sandbox app gets every event at the endpoint of the sandbox', async t => {
+  t.notOk('webhook' in sandboxApp('http://localhost:3000'))
+  const { webhook } = sandboxApp('http://localhost:3000', { url: 'http://127.0.0.1:3001/x', secret: 'whsec_x' })
+  t.strictSame(webhook, { url: 'http://127.0.0.1:3001/x', secrets: ['whsec_x'], events: [...webhookEventNames] })
 })
 
 t.test('a key has an id, and opens nothing once it has expired', async t => {

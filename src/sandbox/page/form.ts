@@ -110,7 +110,7 @@ export function createForm (providers: readonly Provider[], start: Start): void 
     input('A reason to see', reason),
     create('fieldset', {}, create('legend', {}, 'Methods, in the order in which they are tried'), steps,
       create('label', { class: 'field' }, create('span', { class: 'visually-hidden' }, 'Add a method'), adding)),
-    create('div', { class: 'pair' }, input('What happens', outcome), input('With', limit)),
+    input('What happens', outcome), input('With', limit),
     input('Phone number', number), meanings, discovery,
     create('button', { type: 'submit', class: 'primary' }, 'Verify'), problem)
   const buttons = presets.map(preset => create('button', {

@@ -6,7 +6,7 @@ import { nameOf } from './numbers.ts'
 import { completeSdk } from './sdk.ts'
 import type { Current } from './session.ts'
 
-type Parts = { settings: Settings, frontEnd: FrontEnd, announce: (text: string) => void }
+type Parts = { settings: Settings, frontEnd: FrontEnd, announce: (text: string) => void, note: (text: string) => void }
 
 /** Items that come from `nextAction`, not from a provider: what the phone asks before it opens something. */
 const ownItems: Readonly<Record<string, (action: NextAction) => Omit<Item, 'id' | 'chosen'>>> = {
@@ -33,7 +33,7 @@ const ownItems: Readonly<Record<string, (action: NextAction) => Omit<Item, 'id' 
 }
 
 /** The simulated phone: what reaches it, and what the person does with it. */
-export function createHandset ({ settings: { simulatorsUrl }, frontEnd, announce }: Parts) {
+export function createHandset ({ settings: { simulatorsUrl }, frontEnd, announce, note }: Parts) {
   let current: Current | null = null
   let own: { item: Item, action: NextAction } | null = null
   const notifications = createNotifications({
@@ -59,7 +59,7 @@ export function createHandset ({ settings: { simulatorsUrl }, frontEnd, announce
     const { url = '', finish, type } = action
     if (type === 'submitToken') {
       const result = await completeSdk(action, phoneNumber, simulatorsUrl)
-      if (result === null) return announce('The SDK returned nothing.')
+      if (result === null) return note('The SDK returned nothing.')
       return 'reason' in result ? frontEnd.next(result.reason) : frontEnd.submit(result.evidence)
     }
     const path = type === 'openDeepLink' ? 'open' : 'cellular'
@@ -67,7 +67,7 @@ export function createHandset ({ settings: { simulatorsUrl }, frontEnd, announce
     const answer = await call('POST', `${simulatorsUrl}/handset/${path}`, { body })
     if (type === 'openDeepLink') {
       if (answer.status === 404) await frontEnd.next('app_not_installed')
-      else if (answer.status >= 400) announce(describeProblem(answer))
+      else if (answer.status >= 400) note(describeProblem(answer))
       return
     }
     const code = finish === 'code' ? readCode(answer.body) : null

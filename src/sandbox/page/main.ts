@@ -21,12 +21,15 @@ recordRequests(createCodePanel())
 const draw = (): void => drawStates(byId('drawing'), seen, isNarrow.matches)
 
 const announce = (text: string): void => { byId('announcer').textContent = text }
+const note = (text: string | null): void => { byId('note').textContent = text }
 const settings = (await call('GET', '/sandbox/settings.json')).body as Settings
-const providers = member((await call('GET', '/providers', { credential: apiKey })).body, 'data') as Provider[]
+const providers = member(
+  (await call('GET', '/providers', { credential: apiKey })).body, 'data',
+) as Provider[] | undefined ?? []
 const automatic = byId('automatic') as HTMLInputElement
 
 const frontEnd = await createFrontEnd()
-const handset = createHandset({ settings, frontEnd, announce })
+const handset = createHandset({ settings, frontEnd, announce, note })
 const webhooks = createWebhooks(settings)
 
 const isNarrow = matchMedia('(max-width: 46rem)')
@@ -37,6 +40,7 @@ const session = createSession({
   onStart (current) {
     seen = null
     readUntil = Infinity
+    note(null)
     draw()
     byId('timeline').replaceChildren()
     byId('verification').replaceChildren()
@@ -57,7 +61,6 @@ const session = createSession({
     )
     if (automatic.checked) void handset.answer()
   },
-  onProblem: announce,
 })
 
 /** On a narrow window the phone is below everything that can be started. */
@@ -69,7 +72,7 @@ function bringIntoView (section: HTMLElement): void {
 
 function drawActions ({ status }: Verification): void {
   show(byId('verification-actions'),
-    status === 'pending' && button('Cancel', () => void session.cancel(), { class: 'small' }))
+    status === 'pending' && button('Cancel', () => void session.cancel().then(note), { class: 'small' }))
 }
 
 /** Whether a method of the workflow leads the browser away, and back to this page. */
@@ -96,5 +99,5 @@ async function read (): Promise<void> {
 }
 isNarrow.addEventListener('change', draw)
 draw()
-session.resume()
+await session.resume()
 void read()

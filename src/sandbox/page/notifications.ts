@@ -44,7 +44,7 @@ export function createNotifications ({ onChoice, onCode, onNew }: Handlers) {
       ...choices.map((choice, index) => button(choice.label, choose(choice.id), {
         class: index === 0 ? 'small primary' : 'small', 'data-key': choice.id,
       })),
-      button('Do nothing', choose(nothing), { class: 'small', 'data-key': nothing }))
+      button('Do nothing', choose(nothing), { class: 'plain calm', 'data-key': nothing }))
   }
 
   function draw (item: Item): HTMLLIElement {

@@ -1,4 +1,4 @@
-import { apiKey, call, describeProblem, member, type Answer, type Verification } from './api.ts'
+import { apiKey, call, describeProblem, member, type Verification } from './api.ts'
 import { follow } from './follow.ts'
 
 /** The verification that the page shows. `phoneNumber`: the simulated phone's. `startedAt`: ms since the epoch. */
@@ -13,14 +13,13 @@ export type CreateRequest = {
 export type Listeners = {
   onStart (current: Current): void
   onState (verification: Verification): void
-  onProblem (text: string): void
 }
 
 const storageName = 'verigate-sandbox'
 
 export type Session = ReturnType<typeof createSession>
 
-/** Creates a verification, follows it, and makes the calls of the app's server (API key) and front end (secret). */
+/** Creates a verification and follows it with the API key, as the server of an app does. */
 export function createSession (listeners: Listeners) {
   let current: Current | null = null
   let following = new AbortController()
@@ -32,14 +31,6 @@ export function createSession (listeners: Listeners) {
     sessionStorage.setItem(storageName, JSON.stringify(next))
     listeners.onStart(next)
     void follow(next.id, listeners.onState, following.signal)
-  }
-
-  async function send (path: string, credential: string, body: object): Promise<Answer | null> {
-    if (current === null) return null
-    const answer = await call('POST', `/verifications/${current.id}/${path}`, { body, credential }).catch(() => null)
-    if (answer === null) listeners.onProblem('The gateway does not answer.')
-    else if (answer.status >= 400) listeners.onProblem(describeProblem(answer))
-    return answer
   }
 
   return {
@@ -56,17 +47,22 @@ export function createSession (listeners: Listeners) {
       return null
     },
 
-    /** Shows the verification of before a reload again. */
-    resume (): void {
+    /** Shows the verification of before a reload again, if it still exists. */
+    async resume (): Promise<void> {
       const text = sessionStorage.getItem(storageName)
-      if (text !== null) start(JSON.parse(text) as Current)
+      if (text === null) return
+      const earlier = JSON.parse(text) as Current
+      const answer = await call('GET', `/verifications/${earlier.id}`, { credential: apiKey }).catch(() => null)
+      if (answer?.status === 200) start(earlier)
     },
 
-    /** What the front end does with the client secret. */
-    check: (evidence: object) => send('check', current?.clientSecret ?? '', evidence),
-    next: (reason?: string) => send('next', current?.clientSecret ?? '', reason === undefined ? {} : { reason }),
-    resend: () => send('resend', current?.clientSecret ?? '', {}),
-    /** Only the app's server may cancel. */
-    cancel: () => send('cancel', apiKey, {}),
+    /** Only the server of an app may cancel. Null: done. Otherwise why not. */
+    async cancel (): Promise<string | null> {
+      const answer = await call(
+        'POST', `/verifications/${current?.id}/cancel`, { credential: apiKey },
+      ).catch(() => null)
+      if (answer === null) return 'The gateway does not answer.'
+      return answer.status === 200 ? null : describeProblem(answer)
+    },
   }
 }

@@ -22,12 +22,12 @@ const wide: Layout = {
 }
 /** or below it, where the page is narrow. */
 const narrow: Layout = {
-  size: { width: 340, height: 206 }, begin: { x: 16, y: 72 }, pending: { x: 170, y: 72 },
+  size: { width: 340, height: 224 }, begin: { x: 16, y: 90 }, pending: { x: 170, y: 90 },
   box: { width: 120, height: 48 }, endBox: { width: 80, height: 32 },
   ends: {
-    verified: { x: 42, y: 188 }, failed: { x: 127, y: 188 }, expired: { x: 213, y: 188 }, canceled: { x: 298, y: 188 },
+    verified: { x: 42, y: 206 }, failed: { x: 127, y: 206 }, expired: { x: 213, y: 206 }, canceled: { x: 298, y: 206 },
   },
-  edge: ({ x }) => `M170 96C170 136 ${x} 126 ${x} 166`,
+  edge: ({ x }) => `M170 114C170 154 ${x} 144 ${x} 184`,
 }
 
 /** A rectangle around a point, with a text in its middle, and another one below. */
