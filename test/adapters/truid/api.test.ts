@@ -125,6 +125,14 @@ t.test('a SIMCheck gets what is left of the time for the verdict', async t => {
   t.equal(simChecks().length, 1, 'without time it is not made, so it costs nothing')
 })
 
+t.test('a token for the SIMCheck that is not issued costs a second', async t => {
+  const { vendor, resolve } = await open(t)
+  by(vendor, ({ text }) => text.includes('scope=sim_check'), 'hang')
+  const startedAt = performance.now()
+  t.match(await resolve(), { verdict: 'proven' })
+  t.ok(performance.now() - startedAt < 4_000)
+})
+
 t.test('a SubscriberCheck says it by itself', async t => {
   const { vendor, adapter, simChecks, start } = await open(t)
   const attempt: AttemptContext = await start({ method: 'truid.subscriber_check', options: {} })

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Compile } from 'typebox/compile'
 import { truid } from '../../../src/adapters/truid/index.ts'
 import type { Received, Refused } from '../../../src/adapters/adapter.ts'
 import type { Json } from '../../../src/core/vocabulary.ts'
@@ -189,6 +190,24 @@ t.test('the versions that the operator lists', async t => {
       const started = await adapter.start({ ...attempt, options: { version } })
       t.match(started, { state: { version: used }, action: { finish: used === 'v0.2' ? 'code' : 'none' } })
     }
+  }
+})
+
+t.test('the options of each method', async t => {
+  const vendor = await openVendor(t, answerWell)
+  const { methods } = openAdapter(truid, settings(vendor), openIo(t))
+  const [phoneCheck, subscriberCheck] = [
+    'truid.phone_check', 'truid.subscriber_check',
+  ].map(name => methods[name]?.options)
+  if (phoneCheck === undefined || subscriberCheck === undefined) throw new Error('no method')
+  for (const [options, isOfPhoneCheck, isOfSubscriberCheck] of [
+    [{}, true, true], [{ version: 'v0.2' }, true, true], [{ version: 'v0.1' }, false, false],
+    [{ signals: ['simChange'] }, true, false], [{ signals: [] }, true, false], [{ signals: ['other'] }, false, false],
+    [{ signals: ['simChange', 'simChange'] }, false, false], [{ signals: 'simChange' }, false, false],
+    [{ period: 60 }, false, false],
+  ] as const) {
+    t.equal(Compile(phoneCheck).Check(options), isOfPhoneCheck, JSON.stringify(options))
+    t.equal(Compile(subscriberCheck).Check(options), isOfSubscriberCheck, JSON.stringify(options))
   }
 })
 
