@@ -12,7 +12,10 @@ const methods: [method: string, options?: Record<string, unknown>][] = [
   ['truecaller.push'], ['truecaller.web'], ['truid.phone_check', { version: 'v0.2', signals: ['simChange'] }],
   ['truid.phone_check', { version: 'v0.1' }], ['otpless.token'], ['otpless.otp'],
   ['truecaller.oauth'], ['truecaller.payload'], ['truid.subscriber_check'],
+  ['otpless.otp_link'], ['otpless.oauth'], ['otpless.sna'],
 ]
+/** Their browser comes back, and the front end brings the code. */
+const returning = ['otpless.otp_link', 'otpless.oauth']
 /** What the simulators' profiles say, in spellings that chance does not produce. */
 const personal = [
   'ada@example.com', 'ada_example', '"Ada"', 'Ada Example', '"Example"', 'Exampleville', 'Example Street',
@@ -117,7 +120,7 @@ async function runAll (
   }
   const runs = methods.flatMap(([method, options = {}], place) => scenarios.map(async ({ suffix }) => {
     const ending = suffix === 'odd' ? '71' : suffix === 'even' ? '72' : suffix
-    const phoneNumber = `+1415${place}55${(place + 3) % 10}0${ending}`
+    const phoneNumber = `+1${place < 10 ? 415 : 212}${place % 10}55${(place + 3) % 10}0${ending}`
     numbers.push(phoneNumber, `+${provenDigits(phoneNumber, method.split('.')[0] ?? '')}`)
     const key = `idempotency-of-${method}-${place}-${suffix}`
     secrets.add(key)
@@ -125,9 +128,11 @@ async function runAll (
       phoneNumber, reference, metadata: { plan }, device: { ip, userAgent }, locale: 'en',
       workflow: [{ method, options, timeoutSeconds: 2 }],
       // Its end is a redirect, which this front end does not follow.
-      ...suffix === '95' ? { returnUrl } : {},
+      ...suffix === '95' || returning.includes(method) ? { returnUrl } : {},
     }, { 'idempotency-key': key })
     secrets.add(body['clientSecret'])
+    const { url: link } = body['nextAction'] ?? {}
+    if (typeof link === 'string') secrets.add(link)
     const browser = clientOf(url, body['clientSecret'])
     const controller = new AbortController()
     const acting = act(

@@ -5,15 +5,22 @@ import { act, codeFor } from './end-user.ts'
 const methods: Record<string, object> = {
   'truecaller.push': {}, 'truecaller.web': {}, 'truecaller.oauth': {}, 'truecaller.payload': {},
   'truecaller.missed_call': {}, 'truid.subscriber_check': {}, 'truid.phone_check': { version: 'v0.2' },
-  'truid.phone_check of v0.1': { version: 'v0.1' }, 'otpless.otp': {}, 'otpless.token': {},
+  'truid.phone_check of v0.1': { version: 'v0.1' }, 'otpless.otp': {}, 'otpless.token': {}, 'otpless.magic_link': {},
+  'otpless.otp_link': {}, 'otpless.oauth': {}, 'otpless.oauth with Truecaller': { channel: 'TRUE_CALLER' },
+  'otpless.voice_approval': {}, 'otpless.sna': {},
 }
+/** Their browser comes back, and the front end brings the code. */
+const isReturning = (name: string): boolean => /^otpless\.(magic_link|otp_link|oauth)/.test(name)
 
 t.test('answers with null members, other types and other spellings verify the number', async t => {
   const { shop, simulators } = await startGateway(t)
   await Promise.all(Object.entries(methods).map(async ([name, options], place) => {
     // Missed calls are for India.
     const phoneNumber = `${name === 'truecaller.missed_call' ? '+91987' : '+1415'}${20 + place}81098`
-    const { body } = await shop.create({ phoneNumber, workflow: [{ method: name.split(' ')[0], options }] })
+    const { body } = await shop.create({
+      phoneNumber, workflow: [{ method: name.split(' ')[0], options }],
+      ...isReturning(name) ? { returnUrl: 'https://shop.example/verified' } : {},
+    })
     if (name === 'otpless.otp') {
       const wrong = await shop.call('POST', `/verifications/${body['id']}/check`, { code: '000000' })
       const expected = { status: 422, body: { code: 'code_incorrect', attemptsRemaining: 4 } }

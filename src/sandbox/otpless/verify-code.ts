@@ -26,9 +26,10 @@ export const codeRoutes: FastifyPluginAsyncTypebox<Parts> = async (app, { contex
     const answer = { requestId: request.id, message: 'Code verified successfully' }
     if (scenario === 'malformed') return answer
     if (scenario !== 'unusual') return { ...answer, userDetails: describeCodeUser(token, identities, completedAt) }
+    // The request id and the times are not optional: they say whose code it was, and when it was given.
     return {
-      requestId: null, message: null, errorCode: null, userDetails: {
-        token: null, status: 'SUCCESS', completedAt: null, network: null, deviceInfo: null,
+      requestId: request.id, message: null, errorCode: null, userDetails: {
+        token: null, status: 'SUCCESS', completedAt: String(completedAt), network: null, deviceInfo: null,
         identities: describeUnusually(identities, at => ({ verifiedTimestamp: String(at) })),
       },
     }

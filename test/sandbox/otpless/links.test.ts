@@ -200,7 +200,7 @@ t.test('scenarios of the code', async t => {
   refused(t, await answers('+919998882199'), 400, '7302')
   const unusual = await codeOf(started, '+919998881198')
   t.match((await verifyCode(started, unusual.code)).json, {
-    requestId: null, userDetails: {
+    requestId: unusual.requestId, message: null, userDetails: {
       token: null, identities: [null, { identityValue: 919998881198, verifiedTimestamp: String }],
     },
   })
