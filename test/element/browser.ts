@@ -13,6 +13,7 @@ import { chromiumNames } from '../../scripts/chromium.ts'
 import { findExecutable } from '../../scripts/install.ts'
 import type { App } from '../../src/apps/apps.ts'
 import type { Simulators } from '../../src/sandbox/simulators.ts'
+import { read } from '../docs/documents.ts'
 import { post } from '../e2e/end-user.ts'
 import { startGateway, testApps, type TestGateway } from '../helpers/gateway.ts'
 
@@ -63,6 +64,22 @@ for (const type of ['change', 'verified', 'failed', 'unavailable', 'before-open'
 }
 `
 
+/** A page that does by hand what the documentation shows, with the least of what is left to it. */
+const [, documented = ''] = /## By hand in a web page.*?```js\n(.*?)```/s.exec(read('docs/front-end.md')) ?? []
+const byHand = (gateway: string): string => `
+const gateway = '${gateway}'
+const fromYourServer = window.created ?? null
+const [said, shown] = document.querySelectorAll('p, div')
+const put = (tag, text) => {
+  shown.replaceChildren(document.createElement(tag))
+  shown.firstChild.textContent = text
+  return shown.firstChild
+}
+const say = text => { said.textContent = text }
+const showButton = (text, onClick) => put('button', text).addEventListener('click', onClick)
+const askForCode = (length, onCode) => put('input', '').addEventListener('change', ({ target }) => onCode(target.value))
+${documented}`
+
 /** The page's own policy: nothing inline, nothing evaluated, no HTML from texts. */
 const policyOf = (gateway: string): string => [
   'default-src \'none\'', `script-src 'self' ${gateway}`, 'style-src \'self\'', 'img-src data:',
@@ -102,6 +119,10 @@ export async function startShop (t: Teardown): Promise<Shop> {
     const { pathname } = new URL(url, 'http://shop')
     if (pathname === '/page.css') return ['text/css', css]
     if (pathname === '/page.js') return ['text/javascript', script]
+    if (pathname === '/by-hand.js') return ['text/javascript', byHand(gatewayUrl)]
+    if (pathname === '/by-hand') {
+      return ['text/html', '<!doctype html><script type="module" src="/by-hand.js"></script><p></p><div></div>']
+    }
     return ['text/html', html(gatewayUrl, pages.get(pathname) ?? {})]
   }
   const server = createServer((request, response) => {
@@ -116,7 +137,7 @@ export async function startShop (t: Teardown): Promise<Shop> {
 
   const browser = await launchBrowser(t)
   const apps: App[] = testApps.map(app =>
-    app.id === 'shop' ? { ...app, allowedOrigins: [origin], allowedReturnUrls: [returnUrl] } : app)
+    app.id === 'shop' ? { ...app, allowedOrigins: [origin], allowedReturnUrls: [returnUrl, `${origin}/by-hand`] } : app)
   const clock = { aheadMs: 0 }
   const now = (): number => Date.now() + clock.aheadMs
   const gateway = await startGateway(t, { apps, now, simulatorOptions: { now } })
@@ -126,7 +147,7 @@ export async function startShop (t: Teardown): Promise<Shop> {
     gateway, origin, returnUrl, clock, phone: createPhone(gateway.simulators),
     async open (options = {}) {
       const context = await browser.newContext({ locale: 'en', reducedMotion: 'reduce', ...options })
-      context.setDefaultTimeout(20_000)
+      context.setDefaultTimeout(60_000)
       t.teardown(() => context.close())
       return { context, page: await context.newPage() }
     },

@@ -133,7 +133,7 @@ export const journeys: Record<string, (t: Test, shop: Shop) => Promise<void>> = 
     await shop.begin(page, { phoneNumber: numberEnding('02'), workflow: ['otpless.otp'] })
     const again = button(page, /^Send again/)
     await again.waitFor()
-    t.match(await again.textContent(), /^Send again in 0:(3[01]|2\d)$/)
+    t.match(await again.textContent(), /^Send again in 0:\d\d$/)
     t.equal(await again.getAttribute('aria-disabled'), 'true')
     let calls = 0
     page.on('request', request => { if (/\/resend$/.test(request.url())) calls += 1 })
@@ -195,5 +195,38 @@ export const journeys: Record<string, (t: Test, shop: Shop) => Promise<void>> = 
     await button(page, 'Los').click()
     await untilTitle(page, 'Ihre Nummer ist bestätigt')
     t.equal(await page.evaluate('removed.current.status'), 'verified')
+  },
+
+  async 'the documented way by hand works as well' (t, shop) {
+    const { page } = await shop.open()
+    const phoneNumber = numberEnding('04')
+    const returnUrl = `${shop.origin}/by-hand`
+    const { body } = await shop.gateway.shop.create({ phoneNumber, workflow: silent, returnUrl })
+    // The first page has them from its server, the one after the redirect from its storage.
+    await page.addInitScript(`if (!sessionStorage.getItem('verification')) {
+      window.created = { id: '${body['id']}', clientSecret: '${body['clientSecret']}' }
+    }`)
+    const left = page.waitForRequest(/\/redirect/)
+    await page.goto(returnUrl, { waitUntil: 'commit' })
+    await left
+    await page.getByText('verified').waitFor()
+    t.equal(page.url(), returnUrl)
+    t.hasStrict((await shop.gateway.shop.call('GET', `/verifications/${body['id']}`)).body, {
+      status: 'verified', result: { method: 'truid.phone_check' },
+    })
+  },
+
+  async 'the documented way by hand: a fallback to a code' (t, shop) {
+    const { page } = await shop.open()
+    const phoneNumber = numberEnding('02')
+    const { body } = await shop.gateway.shop.create({ phoneNumber, workflow: ['truecaller.web', 'otpless.otp'] })
+    await page.addInitScript(`window.created = { id: '${body['id']}', clientSecret: '${body['clientSecret']}' }`)
+    await page.goto(`${shop.origin}/by-hand`)
+    await page.getByRole('textbox').fill('000000')
+    await page.keyboard.press('Enter')
+    await page.getByText('Tries left: 4').waitFor()
+    t.match((await shop.gateway.shop.call('GET', `/verifications/${body['id']}`)).body['attempts'], [
+      { reason: 'app_not_installed' }, { status: 'pending' },
+    ])
   },
 }

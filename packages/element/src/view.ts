@@ -53,7 +53,7 @@ export function createView (host: HTMLElement, handlers: Handlers) {
   shadow.append(root, status)
 
   let key = ''
-  let said = ''
+  let noticed: string | undefined
 
   form.addEventListener('submit', event => {
     event.preventDefault()
@@ -97,23 +97,26 @@ export function createView (host: HTMLElement, handlers: Handlers) {
       form.hidden = screen.codeLabel === null
       submit.textContent = labels.submit
       submit.ariaDisabled = String(isSubmitting)
-      show(forward, screen.hasContinue ? labels.continue : null)
+      show(forward, screen.hasContinue && !isSubmitting ? labels.continue : null)
       drawNotice(notice)
       drawChoices(choices)
+      // Read out is what has changed, and no countdown.
       if (screen.key !== key) {
         key = screen.key
         input.value = ''
         if (hadFocus) (form.hidden ? title : input).focus()
+        status.textContent = `${screen.title} ${screen.text}`
+      } else if (notice?.text !== noticed) {
+        status.textContent = notice?.text ?? ''
       }
-      say([screen.title, screen.text, notice?.text].filter(Boolean).join(' '))
+      noticed = notice?.text
     },
 
     drawChoices,
 
     clear (): void {
       root.hidden = true
-      key = ''
-      say('')
+      key = status.textContent = ''
     },
 
     /** After a wrong code: the person can type over it. */
@@ -123,13 +126,6 @@ export function createView (host: HTMLElement, handlers: Handlers) {
     },
 
     fillCode (code: string): void { input.value = code },
-  }
-
-  /** Read by screen readers at the next pause. A countdown is not repeated here. */
-  function say (words: string): void {
-    if (words === said) return
-    said = words
-    status.textContent = words
   }
 }
 
