@@ -85,6 +85,13 @@ t.test('every reason can be chosen', { skip }, t => visit(t, async page => {
   await press(page, 'Open over mobile data')
   await reach(page, 'failed')
   t.strictSame(await attempts(page), ['tru.ID truid.phone_check failed: carrier_unsupported'])
+
+  const superseded = reasonExamples.findIndex(({ reason }) => reason === 'superseded')
+  await page.locator('#form select').first().selectOption({ index: 1 + superseded })
+  await page.click('#form button[type=submit]')
+  await page.waitForSelector('.notification.message')
+  await page.click('#form button[type=submit]')
+  await page.waitForSelector('#timeline .canceled span:text-matches("^ver_.* is canceled: superseded$")')
 }))
 
 t.test('verified without a code, with its webhooks and their signatures', { skip }, t => visit(t, async page => {
@@ -211,6 +218,8 @@ t.test('the code of what was done runs', { skip }, t => visit(t, async page => {
   t.match(curl, /-d '\{"phoneNumber":"\+1\d+","workflow":\["otpless.otp"\],"onConflict":"replace"\}'/)
   t.match(script, 'authorization: \'Bearer vgk_sandbox\'')
   t.match(python, '"onConflict": "replace"')
+  await requests.selectOption({ label: 'PUT /handset/mode (the phone): 204' })
+  t.match(await page.locator('#code pre').first().innerText(), '"manual": True')
   // As a person would: the text is pasted into a script.
   const ran = await page.evaluate<number>(
     `(async () => { ${script.replace(/console.*/, 'return response.status')} })()`,

@@ -6,6 +6,7 @@ import { button, byId, show } from './dom.ts'
 import { createForm } from './form.ts'
 import { createFrontEnd } from './front-end.ts'
 import { createHandset } from './handset.ts'
+import { nameOf } from './numbers.ts'
 import { methodOf, type Plan } from './presets.ts'
 import { createSession } from './session.ts'
 import { drawStates } from './state-drawing.ts'
@@ -60,6 +61,14 @@ const session = createSession({
       `The verification is ${verification.status}${verification.reason === null ? '' : `: ${verification.reason}`}.`,
     )
     if (automatic.checked) void handset.answer()
+    const [unasked] = verification.attempts.filter(({ status, reason }) =>
+      status === 'skipped' && reason === 'provider_unavailable')
+    if (unasked !== undefined) {
+      note(`${nameOf(unasked.provider)} was not called, because it failed too often before. It is tried again later.`)
+    }
+  },
+  onReplaced ({ id, updatedAt: at }) {
+    byId('timeline').prepend(drawEntry({ at, text: `${id} is canceled: superseded`, kind: 'canceled' }))
   },
 })
 

@@ -13,6 +13,7 @@ export type CreateRequest = {
 export type Listeners = {
   onStart (current: Current): void
   onState (verification: Verification): void
+  onReplaced (verification: Verification): void
 }
 
 const storageName = 'verigate-sandbox'
@@ -33,6 +34,12 @@ export function createSession (listeners: Listeners) {
     void follow(next.id, listeners.onState, following.signal)
   }
 
+  /** The page has turned to the new verification of the number, but how the earlier one ended is of interest, too. */
+  async function reportReplaced (id: string): Promise<void> {
+    const answer = await call('GET', `/verifications/${id}`, { credential: apiKey }).catch(() => null)
+    if (member(answer?.body, 'reason') === 'superseded') listeners.onReplaced(answer?.body as Verification)
+  }
+
   return {
     current: () => current,
 
@@ -42,8 +49,10 @@ export function createSession (listeners: Listeners) {
       const answer = await call('POST', '/verifications', { body: request, credential: apiKey }).catch(() => null)
       if (answer === null) return 'The gateway does not answer.'
       if (answer.status !== 201) return describeProblem(answer)
+      const earlier = current
       const [id, clientSecret] = [member(answer.body, 'id'), member(answer.body, 'clientSecret')].map(String)
       start({ id: id ?? '', clientSecret: clientSecret ?? '', phoneNumber, startedAt })
+      if (earlier?.phoneNumber === phoneNumber) await reportReplaced(earlier.id)
       return null
     },
 
