@@ -114,20 +114,27 @@ function createRoute ({ origin, http, now, call, path }: CoverageParts & { call:
 function createCountries (parts: CoverageParts): (country: string) => Promise<Served> {
   const route = createRoute({ ...parts, call: 'coverage of a country', path: 'countries' })
   const known = new Map<string, Cached<Served>>()
+  /** Until then the route exists: it has answered about a country. */
+  let existsUntil = 0
+
+  async function exists (but: string): Promise<boolean> {
+    if (parts.now() >= existsUntil && but !== sampleCountry) await find(sampleCountry)
+    return parts.now() < existsUntil
+  }
 
   async function fetch (country: string): Promise<{ value: Served, ttlMs: number }> {
     const answer = await route.ask(country)
     if (answer === null) return { value: null, ttlMs: 0 }
     if (answer.status === 404) {
-      // Where the route does not exist, the country of the examples is unknown as well.
-      if (country === sampleCountry || await find(sampleCountry) === null) {
-        route.rest(unknownMs)
-        return { value: null, ttlMs: 0 }
+      if (await exists(country)) {
+        // "No Reach". Several countries can share a calling code.
+        return /^[A-Z]{2}$/.test(country) ? { value: none, ttlMs: knownMs } : { value: null, ttlMs: unknownMs }
       }
-      // "No Reach". Several countries can share a calling code.
-      return /^[A-Z]{2}$/.test(country) ? { value: none, ttlMs: knownMs } : { value: null, ttlMs: unknownMs }
+      route.rest(unknownMs)
+      return { value: null, ttlMs: 0 }
     }
     const value = answer.status < 300 ? readProducts(answer.body) : null
+    if (value !== null) existsUntil = parts.now() + knownMs
     return { value, ttlMs: value === null ? unknownMs : knownMs }
   }
 

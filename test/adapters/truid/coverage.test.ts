@@ -147,6 +147,12 @@ t.test('a country that tru.ID does not reach', async t => {
   t.equal(await ask('+447700900000'), null, 'a calling code may be unknown although its countries are reached')
   t.equal(await ask('+447700900000'), null)
   t.strictSame(asked(), once('44'))
+  vendor.answer = call => isCountry(call) && !call.path.endsWith('/US') ? { status: 404 } : answerWell(vendor, call)
+  const fresh = openAdapter(truid, settings(vendor), openIo(t))
+  const askFresh = (phoneNumber: string) => fresh.canServe?.({ method: 'truid.phone_check', phoneNumber, device: {} })
+  t.equal(await askFresh('+14155550100'), null)
+  t.equal(await askFresh('+447400123456'), 'carrier_unsupported', 'any country shows that the route exists')
+  t.strictSame(asked(), once('US', 'GB'))
 })
 
 t.test('a route that fails says nothing, and rests', async t => {
