@@ -10,7 +10,8 @@ const timed = async <T>(work: Promise<T>): Promise<[T, number]> => {
 }
 
 t.test('reading verifications', async t => {
-  const gateway = await startGateway(t)
+  // Delivery receipts would be changes that this test does not cause.
+  const gateway = await startGateway(t, { environment: { OTPLESS_WEBHOOK_SECRET: '' } })
   await t.test('lists', t => testLists(t, gateway))
   await t.test('long polls', t => testLongPolls(t, gateway))
 })
