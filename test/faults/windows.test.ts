@@ -16,8 +16,7 @@ const initiate = '/auth/v1/initiate/otp'
 const verify = '/auth/v1/verify/otp'
 const push = '/v1/apps/requests'
 
-// A delivery receipt would be a revision that no window waits for.
-const deployment = await startDeployment(t, { environment: { OTPLESS_WEBHOOK_SECRET: '' } })
+const deployment = await startDeployment(t)
 const providers = await startProxy(t, deployment.simulators.url)
 const survivor = await deployment.start({ ...deployment.all, ...pointedAt(providers) })
 
