@@ -12,10 +12,10 @@ import { openIo } from '../contract.ts'
 
 const folder = join(import.meta.dirname, '../../src/adapters')
 const allowed = /^(\.\/[\w-]+|\.\.\/(adapter|settings|cached|message)|\.\.\/\.\.\/core\/[\w-]+|\.\.\/\.\.\/phone)\.ts$/
-const packages = /^(typebox(\/\w+)?|node:crypto|jose(\/[\w/]+)?)$/
+const packages = /^(typebox(\/\w+)?|node:crypto|jose(\/[\w/]+)?|ip-address)$/
 const importLine = /^(?:import|export)\s[^'"]*?\sfrom '(?<from>[^']+)'/gm
 
-t.test('a provider imports the interface, the core, numbers and cryptography, and nothing else', async t => {
+t.test('a provider imports the interface, the core, numbers, addresses and cryptography, and nothing else', async t => {
   const entries = readdirSync(folder, { withFileTypes: true })
   const names = entries.filter(entry => entry.isDirectory()).map(({ name }) => name)
   t.same(names.sort(), providers.map(({ provider }) => provider).sort(), 'every folder is in the registry')

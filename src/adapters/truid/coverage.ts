@@ -122,7 +122,7 @@ function createCountries (parts: CoverageParts): (country: string) => Promise<Se
     return parts.now() < existsUntil
   }
 
-  async function fetch (country: string): Promise<{ value: Served, ttlMs: number }> {
+  async function query (country: string): Promise<{ value: Served, ttlMs: number }> {
     const answer = await route.ask(country)
     if (answer === null) return { value: null, ttlMs: 0 }
     if (answer.status === 404) {
@@ -139,7 +139,7 @@ function createCountries (parts: CoverageParts): (country: string) => Promise<Se
   }
 
   function find (country: string): Promise<Served> {
-    const cached = known.get(country) ?? createCached({ fetch: () => fetch(country), now: parts.now })
+    const cached = known.get(country) ?? createCached({ fetch: () => query(country), now: parts.now })
     known.set(country, cached)
     return cached.get()
   }
