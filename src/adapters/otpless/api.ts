@@ -6,7 +6,7 @@ import {
 } from '../adapter.ts'
 import { membersOf } from '../message.ts'
 import { assuranceOfIdentity } from './assurance.ts'
-import { alreadyVerified, isOfCarrier, provider, readErrorCode } from './errors.ts'
+import { alreadyVerified, isOfCarrier, provider, readErrorCode, readEvidenceError } from './errors.ts'
 import { isIdToken, type IdTokens } from './id-token.ts'
 import type { Asked, Proof } from './identities.ts'
 import type { Flow } from './methods.ts'
@@ -27,7 +27,8 @@ export type Api = {
   /** A first request of an attempt, or another one that sends the message again. */
   initiate (flow: Flow, attempt: AttemptContext): Promise<Started>
   checkOtp (attempt: AttemptContext, code: string, call: Call): Promise<Outcome>
-  exchangeCode (attempt: AttemptContext, code: string, call: Call): Promise<Outcome>
+  /** `canBeTyped`: it may be a mistyped one, for which the user has more tries. */
+  exchangeCode (attempt: AttemptContext, code: string, call: Call & { canBeTyped: boolean }): Promise<Outcome>
   /** `announcedId`: the request that a webhook named, in case that the answer to our own request was lost. */
   readStatus (attempt: AttemptContext, announcedId?: string): Promise<Outcome>
   /** `token`: the reference token of the SDK, or an id token that contains one. */
@@ -46,10 +47,10 @@ const denied = (reason: Reason): Outcome => ({ verdict: 'denied', reason })
 export function createApi (parts: ApiParts): Api {
   const { authUrl, userAuthUrl, clientId, clientSecret, idTokens, http, now, allowInsecure } = parts
 
-  function post (call: string, url: string, body: Json): Promise<ProviderAnswer> {
-    const headers = { clientId, clientSecret, 'content-type': 'application/json' }
-    return http({ method: 'POST', url, call, headers, body: JSON.stringify(body) })
-  }
+  const headers = { clientId, clientSecret, 'content-type': 'application/json' }
+  const post = (call: string, url: string, body: Json): Promise<ProviderAnswer> =>
+    http({ method: 'POST', url, call, headers, body: JSON.stringify(body) })
+  const get = (call: string, url: string): Promise<ProviderAnswer> => http({ method: 'GET', url, call, headers })
 
   const askedOf = ({ phoneNumber, startedAt }: AttemptContext): Asked => ({ phoneNumber, startedAt, now: now() })
 
@@ -74,7 +75,11 @@ export function createApi (parts: ApiParts): Api {
     const [requestId = announcedId] = readRequestIds(attempt.state) ?? []
     if (requestId === '') return denied('evidence_invalid')
     const call = 'status'
-    const answer = await post(call, `${authUrl}/auth/v1/status`, { requestId })
+    const url = `${authUrl}/auth/v1/status`
+    const posted = await post(call, url, { requestId })
+    const isElsewhere = [404, 405].includes(posted.status) && readErrorCode(posted.body) === null
+    // The pages about silent checks name both verbs.
+    const answer = isElsewhere ? await get(call, `${url}?${new URLSearchParams({ requestId })}`) : posted
     const judged = judgeStatus(answer.status, answer.body, requestId, askedOf(attempt))
     return judged === 'pending' ? { verdict: 'pending', retryAfterMs: pollMs } : conclude(call, answer, judged)
   }
@@ -111,13 +116,15 @@ export function createApi (parts: ApiParts): Api {
       return verdict === 'incorrect' ? { verdict: 'incorrect' } : deny(provider, call, verdict, reportedStatus(answer))
     },
 
-    async exchangeCode (attempt, code, { repeated }) {
+    async exchangeCode (attempt, code, { repeated, canBeTyped }) {
       const requestIds = readRequestIds(attempt.state)
       if (requestIds === null) return denied('evidence_invalid')
       const call = 'verify code'
       const answer = await post(call, `${authUrl}/auth/v1/verify/code`, { code })
       // The answer to our first try was lost. What it said is the status of the request.
       if (repeated && readErrorCode(answer.body) === alreadyVerified) return readStatus(attempt)
+      const isUnknown = readEvidenceError(answer.status, answer.body) === 'evidence_invalid'
+      if (canBeTyped && isUnknown) return { verdict: 'incorrect' }
       return conclude(call, answer, judgeCode(answer.status, answer.body, requestIds, askedOf(attempt)))
     },
 

@@ -91,7 +91,8 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
       const flow = flowOf(attempt.method)
       if (isTyped(flow, evidence)) return api.checkOtp(attempt, foldCode(readCode(evidence) ?? ''), call)
       const code = flow.takesCode === true ? readLinkCode(evidence) : null
-      if (code !== null) return api.exchangeCode(attempt, code, call)
+      const canBeTyped = flow.takesOtp === true
+      if (code !== null) return api.exchangeCode(attempt, code, { ...call, canBeTyped })
       const announced = readAnnouncement(evidence)
       if (flow.isPolled?.(attempt.options) === true) return api.readStatus(attempt, announced?.requestId)
       // Whoever opened the link, only the code shows that it was the user of this front end.

@@ -103,7 +103,7 @@ export type CreateRequest = Assignable<Static<typeof CreateBody>, CreateVerifica
 export const CheckBody = Type.Union([
   Type.Object({ code: evidence(256, 'The code that the user typed, or the code of the redirect.', '550100') }, {
     ...closed, title: 'CodeEvidence',
-    description: 'For `submitCode`, and for `openUrlOnCellular` with `finish: "code"`.',
+    description: 'For `submitCode`, `openMessageLink` and `openUrl`, and `openUrlOnCellular` with `finish: "code"`.',
   }),
   Type.Object({ token: evidence(4096, 'The token of the front-end SDK.', '7f4c2a9be0d14c6f8a35b1e09d7c4f62') }, {
     ...closed, title: 'TokenEvidence', description: 'For `submitToken`.',

@@ -22,7 +22,7 @@ export const isInitiate = ({ path }: Call) => path.startsWith('/auth/v1/initiate
 export const isVerify = ({ path }: Call) => path === '/auth/v1/verify/otp'
 export const isValidate = ({ path }: Call) => path === '/auth/v1/validate/token'
 export const isCode = ({ path }: Call) => path === '/auth/v1/verify/code'
-export const isStatus = ({ path }: Call) => path === '/auth/v1/status'
+export const isStatus = ({ path }: Call) => path.split('?')[0] === '/auth/v1/status'
 export const verifiedAt = new Date().toISOString()
 export const identity = {
   identityType: 'MOBILE', identityValue: '919999999999', channel: 'OAUTH', methods: ['TRUE_CALLER'], verified: true,

@@ -8,29 +8,29 @@ import {
   settings, signedUp, userDetails, verifiedAt, verifiedCode,
 } from './documented.ts'
 
-const linkRefusals: Contract['refusals'] = [
+type End = Contract['bad'][number]['ends']
+const linkRefusals = (unknown: End): Contract['refusals'] => [
   { call: isInitiate, phase: 'start', ends: status => status === 401 ? misconfigured : null },
   {
     call: isCode, phase: 'resolve',
-    ends: status => status === 400 ? denied('evidence_invalid') : status === 401 ? misconfigured : null,
+    ends: status => status === 400 ? unknown : status === 401 ? misconfigured : null,
   },
 ]
-
-
 const returns: Contract['returns'] = [
   { query: { code: '1234abcd' }, returned: { code: '1234abcd' } },
   { query: { code: '' }, returned: null },
   { query: { code: 'a b' }, returned: null },
   { query: { error: 'denied' }, returned: null },
 ]
-
 const user = (more: object) => (call: Call): Answer | null =>
   isCode(call) ? { body: verifiedCode({ userDetails: { ...userDetails, ...more } }) } : null
 
-const badCodes: Contract['bad'] = [
+/** `unknown`: how a code ends that OTPLESS does not know. */
+const badCodes = (unknown: End): Contract['bad'] => [
   { name: 'expired', vendor: refuse(400, '7302'), ends: denied('evidence_expired') },
-  { name: 'unknown', vendor: refuse(400, '7114'), ends: denied('evidence_invalid') },
-  { name: 'used', vendor: refuse(400, '7115'), ends: denied('evidence_invalid') },
+  { name: 'unknown', vendor: refuse(400, '7114'), ends: unknown },
+  { name: 'unknown, without an error code', vendor: refuse(400), ends: unknown },
+  { name: 'used', vendor: refuse(400, '7115'), ends: unknown },
   { name: 'an error in a 200', vendor: refuse(200, '7302'), ends: denied('evidence_expired') },
   { name: 'credentials', vendor: refuse(401), ends: misconfigured },
   {
@@ -46,7 +46,7 @@ const badCodes: Contract['bad'] = [
   {
     name: 'unknown, when we ask again', repeated: true,
     vendor: call =>
-      isCode(call) ? { status: 400, body: { errorCode: '7114' } } : null, ends: denied('evidence_invalid'),
+      isCode(call) ? { status: 400, body: { errorCode: '7114' } } : null, ends: unknown,
   },
   {
     name: 'of another request', vendor: () => ({ body: verifiedCode({ requestId: 'another' }) }),
@@ -93,8 +93,11 @@ t.test('otpless.magic_link', t => contract(t, {
   assurance: { possession: 'message', binding: 'session', restricted: true },
   singleUse: '1234abcd',
   returns, isBoundByPath: true,
-  bad: [...badCodes, { name: 'digits', evidence: { code: '123456' }, ends: { verdict: 'proven', phoneNumber } }],
-  refusals: linkRefusals,
+  bad: [
+    ...badCodes(denied('evidence_invalid')),
+    { name: 'digits', evidence: { code: '123456' }, ends: { verdict: 'proven', phoneNumber } },
+  ],
+  refusals: linkRefusals(denied('evidence_invalid')),
 }))
 
 t.test('otpless.otp_link', async t => {
@@ -109,7 +112,8 @@ t.test('otpless.otp_link', async t => {
     singleUse: '1234abcd',
     returns, isBoundByPath: true,
     bad: [
-      ...badCodes,
+      // It may be mistyped.
+      ...badCodes({ verdict: 'incorrect' }),
       { name: 'the code of the message', evidence: { code: '123 456' }, ends: { verdict: 'proven', phoneNumber } },
       {
         name: 'a wrong one', evidence: { code: '123457' }, vendor: refuse(400, '7118'), ends: { verdict: 'incorrect' },
@@ -119,7 +123,7 @@ t.test('otpless.otp_link', async t => {
         ends: denied('evidence_expired'),
       },
     ],
-    refusals: linkRefusals,
+    refusals: linkRefusals({ verdict: 'incorrect' }),
   })
   const vendor = await openVendor(t, () => ({ body: { isOTPVerified: true } }))
   const adapter = openAdapter(otpless, settings(vendor), openIo(t))
@@ -146,8 +150,8 @@ t.test('otpless.oauth', t => contract(t, {
   assurance: { possession: 'account', binding: 'session', restricted: false },
   singleUse: '1234abcd',
   returns, isBoundByPath: true,
-  bad: [...badCodes, { name: 'no code yet', evidence: {}, ends: { verdict: 'pending' } }],
-  refusals: linkRefusals,
+  bad: [...badCodes(denied('evidence_invalid')), { name: 'no code yet', evidence: {}, ends: { verdict: 'pending' } }],
+  refusals: linkRefusals(denied('evidence_invalid')),
 }))
 
 t.test('a link that is sent again adds a request, and both links are valid', async t => {

@@ -156,6 +156,19 @@ t.test('a webhook that is faster than the answer to our request says which reque
   t.strictSame(vendor.calls.map(({ body }) => body), [{ requestId: 'r1' }, { requestId: 'r2' }], 'else it is our own')
 })
 
+t.test('the pages about silent checks name two verbs for the status', async t => {
+  for (const code of [404, 405]) {
+    const vendor = await openVendor(t, (_vendor, { method }) =>
+      method === 'POST' ? { status: code, body: 'No' } : { body: { status: 'DECLINE' } })
+    const adapter = openAdapter(otpless, settings(vendor), openIo(t))
+    const attempt = anAttempt({ method: 'otpless.sna', phoneNumber, state: { requestIds: ['a&b'] } })
+    t.same(await adapter.resolve(attempt, {}, { repeated: false }), denied('user_rejected'))
+    t.match(vendor.calls.map(({ method, path, headers }) => [method, path, headers['clientid']]), [
+      ['POST', '/auth/v1/status', 'client-1'], ['GET', '/auth/v1/status?requestId=a%26b', 'client-1'],
+    ])
+  }
+})
+
 t.test('each request is the documented one', async t => {
   const now = 1_000_000
   const vendor = await openVendor(t, answerWell)
