@@ -24,8 +24,14 @@ export type GatewayProcess = {
   ended: Promise<Ending>
 }
 
-/** tap adds its hooks to each child, for coverage. A gateway then takes half as long again to start. */
-const withoutHooks = process.env['TAP_DISABLE_COVERAGE'] === '1' ? ['env', '-u', 'NODE_OPTIONS'] : []
+/**
+ * tap adds its hooks to each child, for coverage. A gateway then takes half as long again to start. What the test itself
+ * wants to load stays.
+ */
+function withoutHooks (ownOptions: string | undefined): string[] {
+  if (process.env['TAP_DISABLE_COVERAGE'] !== '1') return []
+  return ['env', ...ownOptions === undefined ? ['-u', 'NODE_OPTIONS'] : [`NODE_OPTIONS=${ownOptions}`]]
+}
 const entry = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 /**
@@ -40,7 +46,7 @@ export function startProcess (
     ([name]) => !(name in variables) && name !== 'NODE_OPTIONS',
   )
   const env = { ...Object.fromEntries(inherited), ...environment }
-  const [command = '', ...args] = [...withoutHooks, process.execPath, main]
+  const [command = '', ...args] = [...withoutHooks(environment['NODE_OPTIONS']), process.execPath, main]
   const child = startChild(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const { pid, stdout, stderr, ended } = child
   if (pid === undefined || stdout === null || stderr === null) throw new Error('the process could not be started')
