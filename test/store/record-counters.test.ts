@@ -107,6 +107,27 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.equal(Number(await redis.get(keys.counter(12, elsewhere.name))), 0, 'nor in another partition')
     })
 
+    await t.test('a save takes back what another one has added', async (t) => {
+      const expiresAt = Date.now() + hour
+      const id = newId()
+      const counters = [{ name: newName(), add: 1, below: 1, expiresAt }, {
+        name: newName(), partition: 12, add: 1, below: 1, expiresAt,
+      }]
+      const countsOf = () => Promise.all(counters.map(async ({ name, partition = 3 }) =>
+        Number(await redis.get(keys.counter(partition, name)))))
+      const created = await store.insert(id, thing('one'), { ...later, counters })
+      if (!created.inserted) throw new Error('not created')
+      t.strictSame(await countsOf(), [1, 1])
+      const back = counters.map(counter => ({ ...counter, add: -1, below: null }))
+      const saved = await store.save(id, created.version, thing('two'), { ...later, counters: back, publish: '2' })
+      t.match(saved, { saved: true })
+      t.strictSame(await countsOf(), [0, 0])
+      const [unknown] = back.map(counter => ({ ...counter, name: newName() }))
+      if (!saved.saved || unknown === undefined) throw new Error('not saved')
+      await store.save(id, saved.version, thing('three'), { ...later, counters: [unknown], publish: '3' })
+      t.equal(await redis.get(keys.counter(3, unknown.name)), null, 'a counter that has expired stays away')
+    })
+
     await t.test('records that are erased together leave the indexes', async (t) => {
       const [id, other] = [newId(), newId()]
       const index = { name: newName(), score: Date.now(), keepMs: hour }
