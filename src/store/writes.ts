@@ -10,8 +10,8 @@ export type ClaimRelease = { name: string, value: string, partition?: number }
 export type Claim = ClaimRelease & { expiresAt: number }
 /**
  * A counter beside the records that stays exact under concurrent writes. `below`: the write happens only while the
- * counter is less. `add`: what the write adds; a negative number takes back what was added. The counter expires at the `expiresAt` of its first addition. Names and
- * partitions as for claims.
+ * counter is less. `add`: what the write adds; a negative number takes back what was added. The counter expires at the
+ * `expiresAt` of its first addition. Names and partitions as for claims.
  */
 export type Counter = { name: string, add: number, below: number | null, expiresAt: number, partition?: number }
 /**
