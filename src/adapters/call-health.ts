@@ -31,7 +31,7 @@ export type CallOf = {
 }
 
 /**
- * The health of one kind of call of one provider. It counts verifications, so that no user, however often they try,
+ * The health of one kind of call of one method. It counts verifications, so that no user, however often they try,
  * costs others the method.
  */
 export type CallHealth = {

@@ -12,13 +12,13 @@ import type { Json, ProviderCall } from '../core/vocabulary.ts'
 
 /** How well a provider has answered lately, as all processes saw it. Times are ms since the epoch. */
 export type Health = {
-  /** Of the kind of call that is worst. */
+  /** Of the method and the kind of call that is worst. */
   breaker: BreakerState
   /** Failed ÷ all verifications of the last 30 seconds; 0 when there were none. */
   errorRate: number
   lastSuccessAt: number | null
   lastFailure: { at: number, reason: Reason } | null
-  /** The breaker of each kind of call. */
+  /** The breaker of each kind of call, of the method where it is worst. */
   breakers: { call: ProviderCall['call'], breaker: BreakerState }[]
 }
 
@@ -39,8 +39,8 @@ export type GuardedAdapter = Omit<Adapter, 'canServe' | 'start' | 'resend' | 're
   resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }, subject: Subject): Promise<Outcome>
   cancel?: (attempt: AttemptContext, subject: Subject) => Promise<void>
   health (): Health
-  /** The breaker stops calls that start an attempt, for now. */
-  isOpen (): boolean
+  /** The breaker stops calls that start an attempt by this method, for now. */
+  isOpen (method: string): boolean
 }
 
 /** Every method of the opened adapters, by name. */
@@ -59,7 +59,7 @@ export function createRoutingContext (adapters: AdapterMap, methods: Methods): R
   return {
     methods,
     // A start that sends no request does not depend on the provider.
-    isOpen: method => methods.get(method)?.startsLocally !== true && (providers.get(method)?.isOpen() ?? true),
+    isOpen: method => methods.get(method)?.startsLocally !== true && (providers.get(method)?.isOpen(method) ?? true),
   }
 }
 
@@ -85,18 +85,20 @@ type CallOutcome = Pick<ProviderCall, 'result' | 'reason'> & { blame: Blame }
 const succeeded: CallOutcome = { result: 'ok', reason: null, blame: 'none' }
 
 /**
- * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker for each kind of call
- * (`call-health.ts`), and a report and a span of every call.
+ * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker for each method and kind of
+ * call (`call-health.ts`), and a report and a span of every call.
  */
 export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapter {
   const { now, tracing, metrics, log, health = createProviderHealth({ now }) } = parts
   const { provider, methods, canServe, judgesLocally = false, resend, cancel } = adapter
-  const healths = callsOf(adapter).map(call => ({ call, health: health.of(provider, call) }))
+  const healths = Object.keys(methods).flatMap(
+    method => callsOf(adapter).map(call => ({ call, health: health.of(method, call) })),
+  )
 
   async function guard<T> (
     { call, method, subject }: Call, work: () => Promise<T>, outcomeOf: (value: T) => CallOutcome = () => succeeded,
   ): Promise<T> {
-    const calls = health.of(provider, call)
+    const calls = health.of(method, call)
     const { id, traceparent, isRetry = false } = subject
     const counted = { verificationId: id ?? '', isRetry: isRetry || id === null }
     const admission = calls.admit(counted)
@@ -159,7 +161,7 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
         : succeeded,
     ),
     health: () => summarize(healths.map(({ call, health }) => ({ call, health, at: now() }))),
-    isOpen: health.of(provider, 'start').isOpen,
+    isOpen: method => health.of(method, 'start').isOpen(),
   }
 }
 
@@ -173,18 +175,23 @@ function callsOf ({ resend, cancel }: Adapter): ProviderCall['call'][] {
 
 function summarize (calls: { call: ProviderCall['call'], health: CallHealth, at: number }[]): Health {
   const totals = calls.map(({ health, at }) => health.total(at))
-  const breakers = calls.map(({ call, health, at }) => ({ call, breaker: health.breaker(at) }))
+  const states = calls.map(({ call, health, at }) => ({ call, breaker: health.breaker(at) }))
+  const breakers = [...Map.groupBy(states, ({ call }) => call)].map(
+    ([call, each]) => ({ call, breaker: worstOf(each) }),
+  )
   const [ok, failed] = [sumOf(totals, 'ok'), sumOf(totals, 'failed')]
   const lastFailures = totals.flatMap(({ lastFailure }) => lastFailure ?? []).toSorted((a, b) => b.at - a.at)
-  const worst = (['open', 'halfOpen'] as const).find(state => breakers.some(({ breaker }) => breaker === state))
   return {
-    breaker: worst ?? 'closed',
+    breaker: worstOf(breakers),
     errorRate: failed === 0 ? 0 : failed / (ok + failed),
     lastSuccessAt: Math.max(0, ...totals.map(({ lastSuccessAt }) => lastSuccessAt ?? 0)) || null,
     lastFailure: lastFailures[0] ?? null,
     breakers,
   }
 }
+
+const worstOf = (states: readonly { breaker: BreakerState }[]): BreakerState =>
+  (['open', 'halfOpen'] as const).find(state => states.some(({ breaker }) => breaker === state)) ?? 'closed'
 
 const sumOf = (totals: HealthSummary[], field: 'ok' | 'failed'): number =>
   totals.reduce((sum, total) => sum + total[field], 0)

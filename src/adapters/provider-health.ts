@@ -11,9 +11,12 @@ export type HealthChannel = {
   listen (listener: (text: string) => void): () => void
 }
 
-/** The health of every kind of call of every provider, shared with the other processes. */
+/**
+ * The health of every kind of call of every method, shared with the other processes. The methods of a provider have
+ * servers and permissions of their own, so the failure of one says nothing about another.
+ */
 export type ProviderHealth = {
-  of (provider: string, call: ProviderCall['call']): CallHealth
+  of (method: string, call: ProviderCall['call']): CallHealth
   close (): void
 }
 
@@ -75,8 +78,8 @@ export function createProviderHealth ({ now, channel, id = 'alone' }: ProviderHe
   const timer = channel === undefined ? undefined : setInterval(send, shareEveryMs).unref()
 
   return {
-    of (provider, call) {
-      const name = `${provider} ${call}`
+    of (method, call) {
+      const name = `${method} ${call}`
       const health = healths.get(name) ?? createCallHealth({ now, onChange: sendSoon })
       healths.set(name, health)
       return health

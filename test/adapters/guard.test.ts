@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import t from 'tap'
-import type { Adapter, EligibilityQuestion, Outcome, Started } from '../../src/adapters/adapter.ts'
+import type { Adapter, EligibilityQuestion, Method, Outcome, Started } from '../../src/adapters/adapter.ts'
 import { guardAdapter, type GuardedAdapter } from '../../src/adapters/guard.ts'
 import { ProviderError } from '../../src/core/errors.ts'
 import type { EligibilityReason, Reason } from '../../src/core/reasons.ts'
@@ -15,6 +15,11 @@ let serial = 1
 const someone = () => ({ id: `ver_${serial += 1}` })
 const started: Started = { state: null, action: { type: 'answerCall' } }
 
+const method: Method = {
+  needsPhoneNumber: true, evidence: ['code'], nextActions: ['answerCall'], timeoutMs: 60_000, options: Type.Object({}),
+  assurance: { possession: 'message', binding: 'session', restricted: true }, isRepeatable: false, sendsMessage: true,
+}
+
 /** An adapter whose answers the test sets, a clock that the test sets, and what was counted, logged and traced. */
 function setUp (more: Partial<Adapter> = {}) {
   const clock = { now: Date.now(), reads: 0 }
@@ -25,7 +30,8 @@ function setUp (more: Partial<Adapter> = {}) {
     start: async (): Promise<Started> => started, resolve: async (): Promise<Outcome> => ({ verdict: 'incorrect' }),
   }
   const adapter: Adapter = {
-    provider: 'acme', methods: {}, start: () => answers.start(), resolve: () => answers.resolve(), ...more,
+    provider: 'acme', methods: { 'acme.otp': method, 'acme.link': method },
+    start: () => answers.start(), resolve: () => answers.resolve(), ...more,
   }
   const guarded: GuardedAdapter = guardAdapter(adapter, {
     now: () => {
@@ -83,7 +89,7 @@ t.test('every call is counted, logged and traced, with the verification that it 
   })))
   t.match(guarded.health(), { breaker: 'closed', errorRate: 0, lastFailure: null, lastSuccessAt: clock.now })
   t.strictSame(guarded.health().breakers.map(({ call }) => call), ['start', 'resolve', 'resend', 'cancel'])
-  t.notOk(guarded.isOpen())
+  t.notOk(guarded.isOpen('acme.otp'))
 })
 
 t.test('a failed call is reported with who has to fix it', async t => {
@@ -126,10 +132,10 @@ t.test('it opens when half of at least ten verifications failed, for this kind o
   for (let n = 0; n < 5; n += 1) await guarded.start(attempt, someone())
   answers.start = failing('provider_error')
   for (let n = 0; n < 5; n += 1) {
-    t.equal(guarded.isOpen(), false)
+    t.equal(guarded.isOpen('acme.otp'), false)
     await t.rejects(guarded.start(attempt, someone()), /: provider_error$/)
   }
-  t.ok(guarded.isOpen())
+  t.ok(guarded.isOpen('acme.otp'))
   t.match(guarded.health(), {
     breaker: 'open', errorRate: 0.5, lastFailure: { reason: 'provider_error' },
     breakers: [{ call: 'start', breaker: 'open' }, { call: 'resolve', breaker: 'closed' }],
@@ -179,24 +185,35 @@ t.test('a documented refusal is the answer of a healthy provider', async t => {
   t.match(calls[0], { result: 'error', reason: 'number_not_registered' })
 })
 
+t.test('the failure of one method leaves the others of the provider as they are', async t => {
+  const { guarded, answers } = setUp()
+  answers.start = failing('provider_misconfigured')
+  for (let n = 0; n < 2; n += 1) await t.rejects(guarded.start(attempt, someone()), /: provider_misconfigured$/)
+  t.ok(guarded.isOpen('acme.otp'))
+  t.notOk(guarded.isOpen('acme.link'))
+  answers.start = async () => started
+  t.same(await guarded.start({ ...attempt, method: 'acme.link' }, someone()), started)
+  t.match(guarded.health(), { breaker: 'open', breakers: [{ call: 'start', breaker: 'open' }, { call: 'resolve' }] })
+})
+
 t.test('bad credentials open it after two verifications; later one call probes', async t => {
   const { guarded, clock, answers } = setUp()
   answers.start = failing('provider_misconfigured')
   for (const id of ['ver_1', 'ver_1', 'ver_2']) {
-    t.notOk(guarded.isOpen())
+    t.notOk(guarded.isOpen('acme.otp'))
     await t.rejects(guarded.start(attempt, { id }), /: provider_misconfigured$/)
   }
-  t.ok(guarded.isOpen())
+  t.ok(guarded.isOpen('acme.otp'))
   t.equal(guarded.health().breaker, 'open')
   clock.now += 5_000
-  t.notOk(guarded.isOpen(), 'a start is let through to probe')
+  t.notOk(guarded.isOpen('acme.otp'), 'a start is let through to probe')
   t.match(guarded.health(), {
     breaker: 'halfOpen', lastSuccessAt: null,
     lastFailure: { at: clock.now - 5_000, reason: 'provider_misconfigured' },
   })
   answers.start = async () => started
   const probe = guarded.start(attempt, someone())
-  t.ok(guarded.isOpen(), 'one at a time')
+  t.ok(guarded.isOpen('acme.otp'), 'one at a time')
   await probe
   t.match(guarded.health(), { breaker: 'closed', errorRate: 0, lastSuccessAt: clock.now })
 })
@@ -246,7 +263,7 @@ t.test('a provider that does not say what it can serve is not asked for a while'
   t.equal(calls.length, 30, 'only verifications count')
   for (let n = 0; n < 30; n += 1) t.equal(await guarded.canServe?.(question, someone()), null)
   t.equal(calls.length, 40)
-  t.notOk(guarded.isOpen(), 'starts are made')
+  t.notOk(guarded.isOpen('acme.otp'), 'starts are made')
   clock.now += 5_000
   await guarded.canServe?.(question, { id: null })
   t.equal(calls.length, 40, 'the probe is for a verification')
@@ -262,5 +279,5 @@ t.test('old failures are forgotten', async t => {
   clock.now += 36_000
   t.equal(guarded.health().errorRate, 0)
   await t.rejects(guarded.start(attempt, subject))
-  t.notOk(guarded.isOpen())
+  t.notOk(guarded.isOpen('acme.otp'))
 })

@@ -25,10 +25,10 @@ t.test('a breaker that opens in one process is open in the others', async t => {
   const [a, b] = ['a', 'b'].map(id => createProviderHealth({ now, channel, id }))
   if (a === undefined || b === undefined) throw new Error('two processes')
   const alone = createProviderHealth({ now })
-  const [here, there] = [a.of('truid', 'start'), b.of('truid', 'start')]
-  t.equal(a.of('truid', 'start'), here, 'one for each kind of call')
+  const [here, there] = [a.of('truid.phone_check', 'start'), b.of('truid.phone_check', 'start')]
+  t.equal(a.of('truid.phone_check', 'start'), here, 'one for each kind of call')
   for (let n = 0; n < 10; n += 1) {
-    for (const health of [here, alone.of('truid', 'start')]) health.record({
+    for (const health of [here, alone.of('truid.phone_check', 'start')]) health.record({
       verificationId: `ver_${n}`, isRetry: false, sign: 'failed', reason: 'provider_error', isProbe: false, at: now(),
     })
   }
@@ -36,7 +36,7 @@ t.test('a breaker that opens in one process is open in the others', async t => {
   t.notOk(there.isOpen())
   await turn()
   t.ok(there.isOpen())
-  t.notOk(b.of('truid', 'resolve').isOpen())
+  t.notOk(b.of('truid.phone_check', 'resolve').isOpen())
   t.match(there.total(now()), { failed: 10, lastFailure: { reason: 'provider_error' } })
   t.equal(texts.length, 1, 'one text for the changes of one turn')
   t.notMatch(texts[0], /ver_/, 'it names no verification')
@@ -49,7 +49,7 @@ t.test('texts that are not understood are ignored', async t => {
   const { channel } = createChannel()
   const health = createProviderHealth({ now, channel, id: 'a' })
   t.teardown(() => health.close())
-  const truid = health.of('truid', 'start')
+  const truid = health.of('truid.phone_check', 'start')
   const told = {
     closedAt: 0, openedAt: now(), ok: 0, failed: 0, misconfigured: 0, lastSuccessAt: null, lastFailure: null,
   }

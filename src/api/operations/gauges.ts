@@ -72,7 +72,7 @@ export function registerGauges (registry: Registry, parts: GaugesParts): void {
     })
 
   gauge(
-    'breaker_state', 'State of the circuit breaker of a kind of call: 1 for the current state',
+    'breaker_state', 'State of the circuit breaker of a kind of call, worst method: 1 for the current state',
     ['provider', 'call', 'state'],
     async () => [...adapters.values()].flatMap(({ provider, health }) =>
       health().breakers.flatMap(({ call, breaker }) =>

@@ -68,9 +68,9 @@ const ProviderMethod = Type.Object({
 })
 const ProviderHealth = Type.Object({
   breaker: stringEnum(['closed', 'open', 'halfOpen'], {
-    description: 'State of the worst circuit breaker: each kind of call (start, resend, resolve, cancel) has its own. '
-      + '`open`: such calls are not made, and while it is that of start, attempts are skipped; `halfOpen`: one call '
-      + 'probes the provider.',
+    description: 'State of the worst circuit breaker: each method has one for each kind of call (start, resend, '
+      + 'resolve, cancel). `open`: such calls are not made, and while it is that of start, attempts are skipped; '
+      + '`halfOpen`: one call probes the provider.',
   }),
   errorRate: Type.Number({
     description: 'Fraction of the recent verifications for which the provider failed, 0 to 1.', examples: [0],
