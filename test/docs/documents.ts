@@ -33,8 +33,17 @@ export function sectionOf (markdown: string, heading: string): string {
   const start = markdown.indexOf(`\n${heading}\n`)
   if (start < 0) throw new RangeError(`no heading ${heading}`)
   const rest = markdown.slice(start + heading.length + 2)
-  const end = rest.search(new RegExp(`^#{1,${level}} `, 'm'))
+  // A comment in a code block may look like a heading.
+  const masked = rest.replace(/^ *```.*?^ *```$/gms, code => code.replaceAll('#', '·'))
+  const end = masked.search(new RegExp(`^#{1,${level}} `, 'm'))
   return end < 0 ? rest : rest.slice(0, end)
+}
+
+/** The first code block of a text. */
+export function codeOf (markdown: string): string {
+  const [, code] = /^```\w+\n(.*?)^```$/ms.exec(markdown) ?? []
+  if (code === undefined) throw new RangeError('no code block')
+  return code
 }
 
 /** The cells of each row of the tables in a text, without the header rows. */
