@@ -25,8 +25,8 @@ export type GatewayProcess = {
 }
 
 /**
- * tap adds its hooks to each child, for coverage. A gateway then takes half as long again to start. What the test itself
- * wants to load stays.
+ * tap adds its hooks to each child, for coverage. A gateway then takes half as long again to start. What the test
+ * itself wants to load stays.
  */
 function withoutHooks (ownOptions: string | undefined): string[] {
   if (process.env['TAP_DISABLE_COVERAGE'] !== '1') return []
