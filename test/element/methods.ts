@@ -41,6 +41,20 @@ export const methods: Record<string, (t: Test, shop: Shop) => Promise<void>> = {
     await untilEnd(t, page, 'verified')
   },
 
+  async 'truid.phone_check: each other suffix' (t, shop) {
+    const { page } = await shop.open()
+    for (const [suffix, title] of [
+      ['93', 'Your number is verified'], ['94', 'Your number is verified'], ['95', 'Your number is verified'],
+      ['97', 'Your number is verified'], ['91', 'Enter the code'], ['96', 'Enter the code'], ['98', 'Enter the code'],
+      ['99', 'Enter the code'],
+    ] as const) {
+      // The 3 limits the suffix to tru.ID.
+      await shop.begin(page, { phoneNumber: `+141555503${suffix}`, workflow: silent })
+      await untilTitle(page, title)
+      t.pass(`${suffix}: ${title}`)
+    }
+  },
+
   async 'truid.phone_check: an operator that never answers does not hold the page' (t, shop) {
     const { page } = await shop.open()
     await shop.begin(page, {
@@ -59,6 +73,7 @@ export const methods: Record<string, (t: Test, shop: Shop) => Promise<void>> = {
     await shop.begin(page, { phoneNumber, workflow: ['truecaller.push'] })
     await untilTitle(page, 'Approve the request on your phone')
     t.equal(await part(page, 'text').textContent(), 'Open Truecaller and approve the request.')
+    t.equal(await page.evaluate('document.activeElement.tagName'), 'BODY', 'the focus is not taken')
     await shop.phone.choose(phoneNumber, 'approve')
     await untilEnd(t, page, 'verified')
   },
