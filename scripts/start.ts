@@ -125,7 +125,8 @@ function readEntry (line: string): LogEntry | null {
     ? value.err.message
     : undefined
   const cause = thrown ?? ('cause' in value ? value.cause : undefined)
-  const text = `${name}: ${String(value.msg)}${cause === undefined ? '' : `: ${String(cause)}`}`
+  const advice = 'set' in value ? `set ${String(value.set)}` : undefined
+  const text = [`${name}: ${String(value.msg)}`, cause, advice].filter(part => part !== undefined).join(': ')
   return value.msg === 'listening' && 'address' in value && typeof value.address === 'string'
     ? { level, text, address: value.address }
     : { level, text }

@@ -26,5 +26,6 @@ process.on('SIGTERM', () => {
 server.listen(Number(PORT), '127.0.0.1', () => {
   log(30, { msg: 'small talk' })
   log(40, { msg: 'look here', err: { type: 'Error', message: 'nearly full' } })
+  log(40, { msg: 'origin refused', origin: 'https://shop.example', set: '"allowedOrigins"' })
   log(30, { msg: 'listening', address: `http://127.0.0.1:${PORT}` })
 })

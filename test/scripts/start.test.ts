@@ -99,7 +99,7 @@ t.test('each signal stops all of it, in order', async t => {
 t.test('shows warnings in short, and nothing else of the log', async t => {
   const { output, ready } = await run(t)
   await ready()
-  t.equal(output.err, 'warn: look here: nearly full\n')
+  t.equal(output.err, 'warn: look here: nearly full\nwarn: origin refused: set "allowedOrigins"\n')
   t.notMatch(output.out, /small talk|"level"/)
 })
 
