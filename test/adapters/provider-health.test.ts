@@ -53,7 +53,8 @@ t.test('texts that are not understood are ignored', async t => {
   const told = {
     closedAt: 0, openedAt: now(), ok: 0, failed: 0, misconfigured: 0, lastSuccessAt: null, lastFailure: null,
   }
-  const text = (from: string, more: object) => JSON.stringify({ from, calls: { 'truid start': { ...told, ...more } } })
+  const text = (from: string, more: object) =>
+    JSON.stringify({ from, calls: { 'truid.phone_check start': { ...told, ...more } } })
   for (const each of [
     '', 'null', '{', '[]', '{"from":"b"}', text('b', { openedAt: 'x' }), text('b', { failed: -1 }), text('', {}),
     text('b', { lastFailure: { at: 1, reason: 'x' } }), text('a', {}),

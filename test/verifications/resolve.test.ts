@@ -132,12 +132,12 @@ t.test('the answer survives a short outage of the store', async t => {
 t.test('the answer survives a write of another process', async t => {
   const { resolve, stored, toy, transitions, read, id } = await receive()
   toy.answers.resolve = async () => {
-    const delivery = { status: 'read', channel: 'SMS', at: 1 } as const
+    const delivery = { status: 'read', channel: 'sms', at: 1 } as const
     await transitions.apply(await read(id), { type: 'deliveryReported', attempt: 0, delivery })
     return { verdict: 'proven', phoneNumber: '+14155550100' }
   }
   t.match((await resolve(stored, isFirst)).stored.record, {
-    status: 'verified', attempts: [{ status: 'verified', delivery: { status: 'read' } }],
+    status: 'verified', attempts: [{ status: 'verified', receipts: [{ status: 'read' }] }],
   })
 })
 
