@@ -23,7 +23,7 @@ t.test('the document describes every route', async t => {
     'get /readyz',
     'get /verifications',
     'get /verifications/{id}', 'get /verifications/{id}/events', 'get /webhooks/deliveries',
-    'post /callbacks/{provider}', 'post /callbacks/{provider}/{key}', 'post /verifications',
+    'post /callbacks/{provider}', 'post /callbacks/{provider}/{key}', 'post /eligibility', 'post /verifications',
     'post /verifications/{id}/cancel',
     'post /verifications/{id}/check', 'post /verifications/{id}/next', 'post /verifications/{id}/resend',
     'post /webhooks/deliveries/{deliveryId}/replay', 'post /webhooks/test',
