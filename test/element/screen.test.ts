@@ -8,7 +8,7 @@ const attempt = { id: 'att_1', provider: 'truecaller', status: 'pending', reason
 
 const verification = (nextAction: Action | null, rest: Partial<Verification> = {}): Verification => ({
   id: 'ver_1', status: 'pending', reason: null, phoneNumber: '+1********00', nextAction, availableActions: [],
-  workflow: [{}, {}], attempts: [attempt], revision: 1, ...rest,
+  workflow: [{}, {}], attempts: [attempt], revision: 1, updatedAt: at(0), ...rest,
 })
 
 t.test('each type of next action has its screen', async t => {
@@ -91,6 +91,9 @@ t.test('what else can be done, and when', async t => {
   t.strictSame(choices([{ ...resend, availableAt: at(now - 5_000) }]), [
     { action: 'resend', label: 'Send again', waitMs: 0 },
   ])
+  t.strictSame(choices([{ ...next, availableAt: at(now + 800) }], { updatedAt: at(now + 800) }), [
+    { action: 'next', label: 'Another way', waitMs: 0 },
+  ], 'the state is newer than the clock')
   t.strictSame(choices([next], { workflow: [{}] }), [], 'the last method: there is no other way')
   t.strictSame(choices([{ ...next, action: 'dance' }]), [], 'an action of a later version')
   t.strictSame(choices([next, resend], { status: 'verified' }), [])

@@ -88,12 +88,14 @@ export type Choice = { action: 'resend' | 'next', label: string, waitMs: number 
  * ms since the epoch.
  */
 export function choicesOf (verification: Verification, texts: Texts, now: number): Choice[] {
-  const { availableActions, attempts, workflow } = verification
+  const { availableActions, attempts, workflow, updatedAt } = verification
+  // A clock that was read from a header in whole seconds may be behind what has happened.
+  const time = Math.max(now, Date.parse(updatedAt))
   const canNext = attempts.length < workflow.length
   return (['resend', 'next'] as const).flatMap(action => {
     const found = availableActions.find(one => one.action === action)
     if (found === undefined || isFinal(verification) || (action === 'next' && !canNext)) return []
-    const waitMs = Math.max(0, Date.parse(found.availableAt) - now)
+    const waitMs = Math.max(0, Date.parse(found.availableAt) - time)
     const label = waitMs > 0 ? fill(texts.later, { action: texts[action], time: clock(waitMs) }) : texts[action]
     return [{ action, label, waitMs }]
   })

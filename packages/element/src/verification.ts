@@ -12,6 +12,7 @@ export type Verification = {
   /** The last one is the present one. */
   attempts: readonly { id: string, provider: string, status: string, reason: string | null }[]
   revision: number
+  updatedAt: string
 }
 
 export type AvailableAction = { action: string, availableAt: string, remaining?: number }
