@@ -187,13 +187,11 @@ t.test('what one route says counts, although the other fails', async t => {
   t.equal(await ask(british, mobileIp), 'not_on_cellular')
 })
 
-t.test('a start waits a second for an answer, not longer', async t => {
+t.test('a start does not wait for an answer as long as other requests do', async t => {
   for (const isMeant of [isCountry, ({ text }: Call) => text.includes('scope=coverage')]) {
-    const { by, ask } = await open(t)
+    const { by, ask } = await open(t, { timeoutMs: 600_000, ownDeadlines: true })
     by(isMeant, 'hang')
-    const startedAt = performance.now()
     t.match(await ask().catch((error: unknown) => error), { reason: 'provider_timeout' })
-    t.ok(performance.now() - startedAt < 4_000)
   }
 })
 
