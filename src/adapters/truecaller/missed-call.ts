@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { ProviderError } from '../../core/errors.ts'
 import type { Json } from '../../core/vocabulary.ts'
 import { parsePhoneNumber, readPhoneNumber } from '../../phone.ts'
 import { refusal, reportedStatus, type Outcome, type ProviderAnswer } from '../adapter.ts'
@@ -49,11 +50,19 @@ export function createMissedCall ({ appKey, clientId, otpUrl }: MissedCallOption
     async resolve ({ phoneNumber }, evidence) {
       const token = readToken(evidence)
       if (token === null) return invalid
+      let failure: ProviderError | null = null
       for (const { url, headers } of partners) {
-        const answer = await http({ method: 'GET', url: `${url}/${encodeURIComponent(token)}`, call, headers })
-        const outcome = judge(answer, phoneNumber)
-        if (outcome !== null) return outcome
+        try {
+          const answer = await http({ method: 'GET', url: `${url}/${encodeURIComponent(token)}`, call, headers })
+          const outcome = judge(answer, phoneNumber)
+          if (outcome !== null) return outcome
+        } catch (error) {
+          // The token may be of the other SDK, whose key works.
+          if (!(error instanceof ProviderError)) throw error
+          failure ??= error
+        }
       }
+      if (failure !== null) throw failure
       return invalid
     },
   }

@@ -87,6 +87,10 @@ t.test('a token of either SDK is known by its own key', async t => {
     t.match(await run(oauth(vendor)), misconfigured, 'whichever key is bad')
     vendor.answer = ({ path }) => path === bad ? { status: 500 } : { status: 404, body: badToken }
     t.match(await run(oauth(vendor)), outage, 'nothing is known while one cannot be asked')
+    for (const failed of [{ status: 404, body: badPartner }, { status: 500 }, { body: [] }]) {
+      vendor.answer = ({ path }) => path === bad ? failed : { body: detail }
+      t.match(await run(oauth(vendor)), { verdict: 'proven', phoneNumber }, 'the other key knows it')
+    }
   }
 })
 
