@@ -116,6 +116,7 @@ const readAccessToken = (from: unknown): string | null => readString(membersOf(f
  */
 function judgeUser (body: unknown, expected: string | null): Outcome | null {
   const user = membersOf(body)
+  if (user.phone_number_verified === false) return invalid
   if (user.phone_number_verified !== true) return readText(user.sub) === null ? null : invalid
   const phoneNumber = readPhoneNumber(user.phone_number, expected)
   if (phoneNumber === null) return null

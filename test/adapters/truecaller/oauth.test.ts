@@ -47,6 +47,10 @@ t.test(method, async t => {
     singleUse: evidence.authorizationCode,
     bad: [
       { name: 'not verified', vendor: says({ ...user, phone_number_verified: false }), ends: invalid },
+      {
+        name: 'not verified, and without the id of the user',
+        vendor: says({ phone_number: user.phone_number, phone_number_verified: false }), ends: invalid,
+      },
       { name: 'not said to be verified', vendor: says({ ...user, phone_number_verified: undefined }), ends: invalid },
       { name: 'verified by a text', vendor: says({ ...user, phone_number_verified: 'true' }), ends: invalid },
       { name: 'verified by a number', vendor: says({ ...user, phone_number_verified: 1 }), ends: invalid },
