@@ -22,7 +22,10 @@ const settings = Type.Object({
   OTPLESS_APP_ID: credential('App id of the OTPLESS front-end SDK (public). Without it there is no `otpless.token`.'),
   OTPLESS_AUTH_URL: setting(`Origin of the initiate, verify and status APIs (${defaultAuthUrl}).`),
   OTPLESS_USER_AUTH_URL: setting(`Origin of the token API (${defaultUserAuthUrl}).`),
-  OTPLESS_JWKS_URL: setting(`Origin of the keys that sign id tokens (${defaultJwksUrl}).`),
+  OTPLESS_JWKS_URL: setting(
+    'Origin of the keys that sign id tokens. With `ALLOW_INSECURE_PROVIDERS=true` it follows `OTPLESS_USER_AUTH_URL`, '
+      + `if that is set (${defaultJwksUrl}).`,
+  ),
   OTPLESS_WEBHOOK_SECRET: credential(
     'Secret with which OTPLESS signs its webhooks. Without it they are counted, and change nothing.',
   ),
@@ -40,7 +43,9 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
   const originOf = (name: string, otherwise: string) => readOrigin(name, env[name] || otherwise, allowInsecure)
   const authUrl = originOf('OTPLESS_AUTH_URL', defaultAuthUrl)
   const userAuthUrl = originOf('OTPLESS_USER_AUTH_URL', defaultUserAuthUrl)
-  const keysOrigin = originOf('OTPLESS_JWKS_URL', defaultJwksUrl)
+  // A test that names its own server sends nothing to OTPLESS, and that server signs the id tokens.
+  const testUrl = allowInsecure ? env.OTPLESS_USER_AUTH_URL : undefined
+  const keysOrigin = originOf('OTPLESS_JWKS_URL', testUrl || defaultJwksUrl)
   const http = io.openHttp(provider, [authUrl, userAuthUrl, keysOrigin].map(origin => new URL(origin).host))
   const idTokens = appId === null ? null : createIdTokens({ keysOrigin, appId, http, now })
   const api = createApi({ authUrl, userAuthUrl, clientId, clientSecret, idTokens, http, now, allowInsecure })

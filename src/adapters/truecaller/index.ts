@@ -38,7 +38,10 @@ const settings = Type.Object({
     `Comma-separated hosts that a callback may name for the profile (${defaultProfileHosts}).`,
   ),
   TRUECALLER_OAUTH_URL: setting(`Origin of the OAuth SDK's tokens and users (${defaultOauthUrl}).`),
-  TRUECALLER_OTP_URL: setting(`Origin that knows the tokens of missed calls (${defaultOtpUrl}).`),
+  TRUECALLER_OTP_URL: setting(
+    'Origin that knows the tokens of missed calls. With `ALLOW_INSECURE_PROVIDERS=true` it follows '
+      + `\`TRUECALLER_API_URL\` or \`TRUECALLER_OAUTH_URL\`, if one is set (${defaultOtpUrl}).`,
+  ),
   TRUECALLER_CALLBACK_KEY: secret(
     'Secret `{key}` of the registered callback URL (22 to 128 URL-safe characters), or several separated by commas '
       + 'while it is replaced. Callbacks without one of them change nothing. Required with `TRUECALLER_APP_KEY`.',
@@ -55,16 +58,20 @@ const readOptional = (name: string, value: string | undefined): string | null =>
 
 function readSettings (env: Settings, { allowInsecure }: AdapterIo) {
   const origin = (name: string, otherwise: string): string => readOrigin(name, env[name] || otherwise, allowInsecure)
+  const apiUrl = origin('TRUECALLER_API_URL', defaultApiUrl)
   const profileUrl = origin('TRUECALLER_PROFILE_URL', defaultProfileUrl)
+  const oauthUrl = origin('TRUECALLER_OAUTH_URL', defaultOauthUrl)
+  // A test that names its own server sends nothing to Truecaller.
+  const testUrl = allowInsecure ? env.TRUECALLER_API_URL || env.TRUECALLER_OAUTH_URL : undefined
   const hosts = env.TRUECALLER_PROFILE_HOSTS || defaultProfileHosts
   return {
     appKey: readOptional('TRUECALLER_APP_KEY', env.TRUECALLER_APP_KEY),
     clientId: readOptional('TRUECALLER_OAUTH_CLIENT_ID', env.TRUECALLER_OAUTH_CLIENT_ID),
     partnerName: env.TRUECALLER_PARTNER_NAME || defaultPartnerName,
     packageNames: readPackageNames('TRUECALLER_PACKAGE_NAME', env.TRUECALLER_PACKAGE_NAME),
-    apiUrl: origin('TRUECALLER_API_URL', defaultApiUrl),
-    oauthUrl: origin('TRUECALLER_OAUTH_URL', defaultOauthUrl),
-    otpUrl: origin('TRUECALLER_OTP_URL', defaultOtpUrl),
+    apiUrl,
+    oauthUrl,
+    otpUrl: origin('TRUECALLER_OTP_URL', testUrl || defaultOtpUrl),
     profileUrl,
     profileHosts: readHosts('TRUECALLER_PROFILE_HOSTS', hosts, allowInsecure).add(new URL(profileUrl).host),
     allowInsecure,

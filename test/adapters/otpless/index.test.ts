@@ -149,4 +149,10 @@ t.test('settings that cannot be used are named, and their values are not', async
   const openHttp: typeof io.openHttp = (provider, allowed) => (hosts.push(allowed), io.openHttp(provider, allowed))
   otpless.open(both, { ...io, openHttp }, 'otpless')
   t.same(hosts, [['auth.otpless.app', 'user-auth.otpless.app', 'otpless.com']])
+  const OTPLESS_USER_AUTH_URL = 'https://vendor.example'
+  for (const allowInsecure of [true, false]) {
+    otpless.open({ ...both, OTPLESS_USER_AUTH_URL }, { ...io, allowInsecure, openHttp }, 'otpless')
+    const keysHost = allowInsecure ? 'vendor.example' : 'otpless.com'
+    t.same(hosts.pop(), ['auth.otpless.app', 'vendor.example', keysHost], 'a test server signs the id tokens')
+  }
 })

@@ -79,6 +79,24 @@ t.test('settings that cannot be used are named, and their values are not', async
   t.ok(truecaller.open({ TRUECALLER_APP_KEY: 'key', ...usable }, io, 'truecaller'))
 })
 
+t.test('a test that names its own server sends no token to Truecaller', async t => {
+  const io = openIo(t)
+  const hosts: string[][] = []
+  const openHttp: typeof io.openHttp = (provider, allowed) => (hosts.push(allowed), io.openHttp(provider, allowed))
+  const own = 'https://vendor.example'
+  const env = { TRUECALLER_OAUTH_CLIENT_ID: clientId }
+  const otpHost = (more: Record<string, string>, allowInsecure: boolean) => {
+    truecaller.open({ ...env, ...more }, { ...io, openHttp, allowInsecure }, 'truecaller')
+    return hosts.pop()?.[2]
+  }
+  const vendors = 'sdk-otp-verification-noneu.truecaller.com'
+  t.equal(otpHost({ TRUECALLER_API_URL: own }, true), 'vendor.example')
+  t.equal(otpHost({ TRUECALLER_OAUTH_URL: own }, true), 'vendor.example')
+  t.equal(otpHost({ TRUECALLER_API_URL: own, TRUECALLER_OTP_URL: 'https://otp.example' }, true), 'otp.example')
+  t.equal(otpHost({}, true), vendors)
+  t.equal(otpHost({ TRUECALLER_API_URL: own, TRUECALLER_OAUTH_URL: own }, false), vendors, 'not in production')
+})
+
 t.test('without a callback key it starts only where that is permitted, and says so', async t => {
   const [io, env] = [openIo(t), { TRUECALLER_APP_KEY: 'key' }]
   const open = (allowInsecure: boolean, allow?: string) =>
