@@ -88,9 +88,9 @@ export const apiErrors = {
   },
   no_eligible_method: {
     status: 422, title: 'No method can serve this request',
-    when: 'Every method of the workflow needs a phone number and none was given, no configured method can start, '
-      + 'or none reaches `minAssurance`.',
-    advice: 'Give a phone number, a workflow with a method that can serve the request, or a lower `minAssurance`.',
+    when: 'Every method of the workflow needs a phone number or a `returnUrl` that was not given, no configured method '
+      + 'can start, or none reaches `minAssurance`.',
+    advice: 'Give what `errors` names, a workflow with a method that can serve the request, or a lower `minAssurance`.',
     retry: 'No.',
   },
   idempotency_key_reused: {

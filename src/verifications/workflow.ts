@@ -47,6 +47,10 @@ export function planWorkflow (
       errors: [{ field: 'minAssurance', message }],
     })
   }
+  if (known.returnUrl === null && steps.some(step => canServe(step, { ...known, returnUrl: '/' }, methods))) {
+    const message = 'is missing, and the methods of the workflow that can serve the request need it'
+    throw new ApiError('no_eligible_method', `\`returnUrl\` ${message}.`, { errors: [{ field: 'returnUrl', message }] })
+  }
   const usable = [...methods.keys()].filter(method => canServe({ method, options: {} }, known, methods))
   if (usable.length === 0) {
     throw new ApiError('no_eligible_method', 'No configured method can serve this request.')

@@ -72,9 +72,9 @@ t.test('a number that gets no messages', async t => {
   t.strictSame(names(undefined, special, methods), ['silent.check'])
   t.strictSame(names(['loud.otp', 'finder.web'], special, methods), ['loud.otp', 'finder.web'], 'skipped at its start')
   t.throws(() => planWorkflow(['loud.otp'], special, methods), /^Numbers of this type get no messages/)
-  t.throws(() => planWorkflow(['operator.number'], special, methods), {
-    message: 'No method of the workflow can verify this number. Methods that can: silent.check, finder.web, '
-      + 'finder.oauth.',
+  t.throws(() => planWorkflow(['operator.number'], special, methods), /^`returnUrl` is missing/)
+  t.throws(() => planWorkflow(['loud.otp'], { ...special, minAssurance: 3 }, methods), {
+    message: 'No method of the workflow can verify this number. Methods that can: silent.check.',
   })
 })
 
@@ -108,7 +108,7 @@ t.test('a workflow that is refused', async t => {
     }
   }
   refused(['loud.otp', 'absent.otp'], known, 'method_unavailable', 'workflow/1')
-  refused(['operator.number'], known, 'no_eligible_method')
+  refused(['operator.number'], known, 'no_eligible_method', 'returnUrl')
   t.strictSame(names(['operator.number'], { ...known, returnUrl: 'https://x.example' }, methods), ['operator.number'])
   refused(['loud.otp'], nothing, 'no_eligible_method')
   refused(['loud.otp', 'finder.oauth'], { ...known, minAssurance: 3 }, 'no_eligible_method', 'minAssurance')
