@@ -8,7 +8,7 @@ export type Answer = {
   status: number
   verification: Verification | null
   problem: Problem
-  /** Of `Retry-After`. */
+  /** From `Retry-After`. */
   retryMs: number | null
 }
 export type Problem = { code?: string, attemptsRemaining?: number }
@@ -18,7 +18,7 @@ export type Client = ReturnType<typeof createClient>
 /** How the reading of changes ended. `silent`: nothing arrived although the server answered, or it never did. */
 export type Ending = { kind: 'ended' } | { kind: 'silent' } | { kind: 'refused', answer: Answer }
 
-/** A stream that sends nothing for so long is held back by a proxy; later it is cut, for there is a beat each 15 s. */
+/** A proxy holds back a stream that sends nothing for this long; later the stream is lost: it has a beat each 15 s. */
 const firstByteMs = 6_000
 const nextByteMs = 40_000
 const pollSeconds = 25
@@ -79,7 +79,7 @@ export function createClient ({ base, id, secret }: Access) {
           headers: revision === null ? {} : { 'last-event-id': String(revision) },
         })
         if (!response.ok) return { kind: 'refused', answer: await read(response) }
-        // 204: it is final, and that was read before.
+        // 204: the verification is final, and its final state was read before.
         if (response.body === null) return { kind: 'ended' }
         const events = createEventReader(onState)
         const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()

@@ -1,4 +1,4 @@
-/** The bundle has a style sheet as a text. */
+/** The bundle contains the style sheet as a string. */
 declare module '*.css' {
   const text: string
   export default text

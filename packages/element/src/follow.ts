@@ -12,14 +12,14 @@ export type Follower = {
   onLost (answer: Answer): void
 }
 
-/** Between two streams, or two polls that were answered. */
-const restMs = 300
-/** One failure is not worth a word: a stream ends whenever a phone sleeps or a server restarts. */
+/** Pause between two streams, or between two polls that were answered. */
+const gapMs = 300
+/** A single failure is not shown: a stream ends whenever a phone sleeps or a server restarts. */
 const maxQuietFailures = 1
 
 /**
  * Reads every change until `signal` is aborted: by a stream, and by long polls where streams do not work (some proxies
- * hold them back or cut them). Whichever fails gives way to the other.
+ * hold them back or cut them). After a failure it uses the other one.
  */
 export async function follow (client: Client, signal: AbortSignal, follower: Follower): Promise<void> {
   let by: 'stream' | 'poll' = 'stream'
@@ -32,7 +32,7 @@ export async function follow (client: Client, signal: AbortSignal, follower: Fol
     const ending: Ending | null = await client[by](follower.revision(), signal, onState).catch(() => null)
     if (signal.aborted) return
     if (ending?.kind === 'ended') {
-      await pause(restMs, signal)
+      await pause(gapMs, signal)
       continue
     }
     by = by === 'stream' ? 'poll' : 'stream'

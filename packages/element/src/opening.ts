@@ -1,19 +1,19 @@
 import { after } from './timing.ts'
 import type { Action } from './verification.ts'
 
-/** How a URL is opened: the whole page, a window beside it, or an app. */
+/** How a URL is opened: in this page, in a new window, or in an app. */
 export type Opening = 'page' | 'window' | 'app'
 
 /**
  * Redirects of operators must be followed by the browser itself, with cookies and over http: `fetch` cannot do that.
- * With `finish: "none"` the last page does not come back, so that a window is opened for it.
+ * With `finish: "none"` the last page does not come back, so it is opened in a window.
  */
 export function openingOf ({ type, finish }: Action, prefersWindow: boolean): Opening {
   if (type === 'openDeepLink') return 'app'
   return prefersWindow || finish === 'none' ? 'window' : 'page'
 }
 
-/** The page goes to `url`. A navigation that hangs is given up when `signal` is aborted, for then it has no use. */
+/** The page goes to `url`. A navigation that hangs is stopped when `signal` is aborted. */
 export function openPage (url: string, signal: AbortSignal): void {
   const abort = (): void => stop()
   signal.addEventListener('abort', abort)
@@ -26,7 +26,7 @@ export function openPage (url: string, signal: AbortSignal): void {
 export function openWindow (url: string, signal: AbortSignal): void {
   const opened = open()
   if (opened === null) return
-  // It cannot lead this page elsewhere, and yet it has this tab's session for the way back.
+  // The window cannot navigate this page, but has a copy of this tab's session for its return.
   opened.opener = null
   opened.location.href = url
   signal.addEventListener('abort', () => opened.close())

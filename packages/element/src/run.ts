@@ -5,7 +5,7 @@ import { removeSession, writeSession, type Returned, type Session } from './sess
 import { after, backoffMs, pause } from './timing.ts'
 import { actionKey, isFinal, type Evidence, type Verification } from './verification.ts'
 
-/** What there is to show. */
+/** What the element shows. */
 export type State = {
   /** Null: none was read. */
   verification: Verification | null
@@ -30,7 +30,7 @@ export type EventName = 'change' | 'verified' | 'failed' | 'unavailable' | 'befo
 
 export type Run = ReturnType<typeof startRun>
 
-/** What `next` accepts; the others mean that the provider, not the person, could not go on. */
+/** What `next` accepts; the other reasons of a return are failures of the provider. */
 const nextReasons = ['app_not_installed', 'not_on_cellular', 'carrier_unsupported', 'user_rejected']
 const returning = ['openUrlOnCellular', 'openUrl', 'openMessageLink']
 const defaultNotOpenedMs = 1_500
@@ -100,7 +100,7 @@ export function startRun (access: Access, session: Session, host: Host) {
     host.emit('unavailable', problem)
   }
 
-  /** The answer of a call, repeated while there is none; null when it has become pointless. */
+  /** The answer of a call, repeated while there is none; null when the attempt has ended meanwhile. */
   async function call (path: 'check' | 'next', body: object): Promise<Answer | null> {
     const attempt = newest?.attempts.at(-1)?.id
     for (let failures = 1; !life.signal.aborted && newest?.attempts.at(-1)?.id === attempt; failures += 1) {
@@ -140,7 +140,7 @@ export function startRun (access: Access, session: Session, host: Host) {
     state.isSubmitting = false
     await take(answer)
     if (life.signal.aborted || newest === null) return
-    // What was held back. After a wrong code, the change back to its screen is still to come.
+    // Shows the state that was held back. After a wrong code, the state with the code's screen is still to come.
     if (answer?.verification || !isBeingChecked(newest)) show(newest)
     else draw()
   }
@@ -220,7 +220,7 @@ export function startRun (access: Access, session: Session, host: Host) {
     void submit({ code })
   }
 
-  /** Submits what has come back by a redirect. False: there is nothing, or it belongs to an earlier attempt. */
+  /** Submits what a redirect returned. False: there is nothing, or it belongs to an earlier attempt. */
   function takeReturned ({ nextAction, attempts }: Verification): boolean {
     const { returned, opened } = session
     if (returned === undefined) return false

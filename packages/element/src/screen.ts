@@ -52,7 +52,7 @@ export function screenOf (
     : { ...screen, codeLabel: fill(texts.codeLabel, { length: nextAction?.length ?? 6 }) }
 }
 
-/** What may be named in a text. */
+/** The values that a text may contain. */
 function valuesOf (verification: Verification | null, texts: Texts): Record<string, string> {
   const { nextAction = null, attempts = [], phoneNumber = null } = verification ?? {}
   const app = nextAction?.app ?? attempts.at(-1)?.provider ?? ''
@@ -74,7 +74,7 @@ function reasonText (reason: string | null, texts: Texts): string {
   return known.includes('_') && known in texts ? texts[known as TextKey] : ''
 }
 
-/** Why there is another way now; empty when nothing has ended before, or the person wanted it. */
+/** Why an earlier attempt ended; empty when none did, or when the person asked for another way. */
 function pastText ({ attempts }: Verification, texts: Texts): string {
   const before = attempts.findLast(({ status }) => status === 'failed' || status === 'expired')
   if (before === undefined || before.reason === 'abandoned') return ''

@@ -1,6 +1,6 @@
 /**
  * What a redirect or a reload must not lose, in the tab's `sessionStorage`: it ends with the tab, and no other tab and
- * no other site can read it. Where storage is forbidden, everything works but for that.
+ * no other site can read it. Without storage, only redirects and reloads lose the verification.
  */
 export type Session = {
   secret: string
@@ -33,7 +33,7 @@ export function writeSession (id: string, session: Session): void {
     storage()?.setItem(prefix, id)
     storage()?.setItem(`${prefix}:${id}`, JSON.stringify(session))
   } catch {
-    // It is full: a reload then needs the attributes.
+    // The storage is full: a reload then needs the attributes.
   }
 }
 
@@ -43,8 +43,8 @@ export function removeSession (id: string): void {
 }
 
 /**
- * Takes what a redirect has added to the address of this page, and cleans the address: neither a reload nor a bookmark
- * nor another script shall find the code there. Null: this is no return.
+ * Takes what a redirect has added to the address of this page, and cleans the address, so that no reload, bookmark or
+ * other script finds the code there. Null: the page was not opened by such a redirect.
  */
 export function takeReturn (): { id: string, returned: Returned } | null {
   const url = new URL(location.href)

@@ -46,7 +46,6 @@ export type Texts = Readonly<Record<TextKey, string>>
 export const fill = (text: string, values: Readonly<Record<string, string | number>>): string =>
   text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
 
-
 export const languageOf = (locale: string): string => locale.toLowerCase().split(/[-_]/)[0] ?? ''
 /** Only one of the languages written from right to left has texts; for the others they may be given. */
 export const directionOf = (locale: string): 'ltr' | 'rtl' => /^(ar|fa|he|ur)$/.test(languageOf(locale)) ? 'rtl' : 'ltr'

@@ -16,7 +16,7 @@ export function pause (ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
-/** How long to wait after so many failures: longer each time, and not all clients at once. */
+/** How long to wait after this many failures: longer each time, and at random, so that clients do not come together. */
 export const backoffMs = (failures: number): number =>
   Math.min(maxPauseMs, 500 * 2 ** failures) * (0.5 + Math.random() / 2)
 

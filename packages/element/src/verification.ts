@@ -41,4 +41,3 @@ export const isFinal = ({ status }: Verification): boolean => status !== 'pendin
 /** Names the thing to do: it changes with the attempt and the type, not with every revision. */
 export const actionKey = ({ attempts, nextAction }: Verification): string =>
   `${attempts.at(-1)?.id ?? ''} ${nextAction?.type ?? ''}`
-

@@ -100,7 +100,7 @@ export function createView (host: HTMLElement, handlers: Handlers) {
       show(forward, screen.hasContinue && !isSubmitting ? labels.continue : null)
       drawNotice(notice)
       drawChoices(choices)
-      // Read out is what has changed, and no countdown.
+      // Screen readers read what has changed, but no countdown.
       if (screen.key !== key) {
         key = screen.key
         input.value = ''
