@@ -26,7 +26,7 @@ export type Wanted = {
   /** The services that its packages would start. */
   services: readonly string[]
   searchPath: string
-  /** After this time an installation is given up. */
+  /** An installation is stopped after this time. */
   timeoutMs?: number
 }
 

@@ -99,7 +99,7 @@ function settingsTable (provider: typeof providers[number]): string {
   return table(['variable', 'meaning', 'default'], rows)
 }
 
-/** The text with another content between the comments of this name. */
+/** The text with new content between the two comments of this name. */
 function fill (text: string, name: string, content: string): string {
   const [begin, end] = [`<!-- ${name}: node scripts/provider-docs.ts -->`, `<!-- /${name} -->`]
   const [before, rest] = text.split(begin)

@@ -111,7 +111,7 @@ type FormResult = { counts: Counts, problems: string[] }
 /** How a run differs from that of a developer. */
 export type RunOptions = {
   /**
-   * The files that fail beside others are run once more, one after the other, and only what fails then counts as
+   * The files that fail while others run are run once more, one after the other, and only what fails then counts as
    * failed: the machine may have had other work.
    */
   again?: boolean
@@ -119,7 +119,7 @@ export type RunOptions = {
   until?: number
 }
 
-/** So many files of the long form are started together when the time for them is limited. */
+/** This many files of the long form are started together when the time for them is limited. */
 const filesAtOnce = 8
 
 /** Runs the files of the long form for which there is time. */
@@ -141,7 +141,7 @@ async function runWhileTime (
 async function runForm (form: Form, args: readonly string[], { again = false }: RunOptions): Promise<FormResult> {
   const { failedFiles, ...first } = await runFiles(form, args)
   if (!again || failedFiles.length === 0 || failedFiles.length > maxAgain) return first
-  console.log(`\nFailed beside other files, and run again one after the other: ${failedFiles.join(', ')}`)
+  console.log(`\nFailed while other files ran, and run again one after the other: ${failedFiles.join(', ')}`)
   const options = args.filter(arg => arg.startsWith('-'))
   const { counts, problems } = await runFiles(form, [...options, ...failedFiles], { jobs: 1 })
   const add = (name: 'passed' | 'skipped'): number => first.counts[name] + counts[name]
@@ -194,7 +194,7 @@ export async function test (
   try {
     await findRedis()
     if (forms.includes('long')) await findPromtool()
-    // Nobody gets a browser installed by running the tests; CI does.
+    // Only CI installs a browser: a developer's machine stays as it is.
     if (process.env['CI'] !== undefined) await findChromium()
     const types = checkTypes()
     types.catch(() => {})
