@@ -158,9 +158,9 @@ export type Adapter = {
   provider: string
   methods: Readonly<Record<string, Method>>
   /**
-   * Whether a method could serve this number, by what is known or can be queried free of charge. Null: nothing speaks
-   * against it. A reason: it cannot, and the attempt is skipped before anything is sent or paid for. A `ProviderError`,
-   * or no answer within a second, counts as null.
+   * Whether a method could serve this number, by what is known or can be queried free of charge. Null: it may. A
+   * reason: it cannot, and the attempt is skipped before anything is sent or paid for. A `ProviderError`, or no answer
+   * within a second, counts as null.
    */
   canServe? (question: EligibilityQuestion): Promise<EligibilityReason | null>
   /** `canServe` sends no request: it is not a call to the provider. */

@@ -5,14 +5,14 @@ import type { DeliveryReceipt } from './vocabulary.ts'
 
 /** A provider reports channels by words of its own, so their number is limited. */
 const maxChannels = 8
-/** Later words say more. A message that arrived was not lost, whatever was reported of it before. */
+/** A higher rank replaces a lower one. `delivered` after `failed`: the message arrived after all. */
 const ranks = { sent: 0, failed: 1, delivered: 2, read: 3 } as const satisfies Record<DeliveryReceipt['status'], number>
 /** The last time that a `Date` can have. */
 const maxTime = 8_640_000_000_000_000
 
 /**
- * The receipts with one more: of each channel the one that says most, and that earliest. The result does not depend on
- * the order in which they arrive. Null: the receipt says nothing new.
+ * Adds a receipt: each channel keeps the one with the highest rank, and of equal ones the earliest. The result does not
+ * depend on the order in which they arrive. Null: the receipt says nothing new.
  */
 export function addReceipt (
   receipts: readonly DeliveryReceipt[], reported: DeliveryReceipt,
@@ -25,8 +25,8 @@ export function addReceipt (
 }
 
 /**
- * The receipt to show: a message that was not lost before one that was, then the one of which most is known, then the
- * newest. Null without any.
+ * The receipt to show: one that is not `failed` first, then the highest rank, then the newest. Null when there is
+ * none.
  */
 export function shownReceipt (receipts: readonly DeliveryReceipt[] = []): DeliveryReceipt | null {
   return receipts.toSorted((a, b) =>

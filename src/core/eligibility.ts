@@ -20,7 +20,7 @@ export const ineligibilityReasons = [
 ] as const
 export type IneligibilityReason = typeof ineligibilityReasons[number]
 
-/** Null: nothing that is known speaks against the method. */
+/** Null: by these facts the method can serve the number. */
 export function findIneligibility (facts: EligibilityFacts): IneligibilityReason | null {
   const { needsPhoneNumber, sendsMessage, isCountryAllowed, getsMessages, isOpen, wasRecentlyTried } = facts
   if (needsPhoneNumber && !isCountryAllowed) return 'country_not_allowed'

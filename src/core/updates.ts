@@ -42,7 +42,7 @@ export function updateVisibly (verification: Pending, attempt: PendingAttempt, n
   return updateSilently(bumpRevision(verification, now), attempt)
 }
 
-/** A visible change beside the start or query that is under way, which goes on. */
+/** A visible change during a start or query, which continues under the revision that it began with. */
 export function updateBeside (verification: Pending, attempt: PendingAttempt, now: number): Decision<Pending> {
   const { effectRevision = verification.revision } = 'effectRevision' in attempt ? attempt : {}
   return updateVisibly(verification, attempt.phase === 'waiting' ? attempt : { ...attempt, effectRevision }, now)

@@ -50,7 +50,7 @@ export function createReceiveCallback (parts: CallbacksParts): ReceiveCallback {
     if (found === null) return record(provider, 'unknown')
     const { attemptIndex: attempt, id: verificationId } = found
     const event = eventOf(received, attempt)
-    // What changes nothing need not be read.
+    // A callback that changes nothing needs no record.
     if (event === null) return record(provider, 'accepted', verificationId)
     const stored = await store.load(verificationId)
     if (stored === null) return record(provider, 'unknown')
@@ -81,7 +81,7 @@ export function createReceiveCallback (parts: CallbacksParts): ReceiveCallback {
         await store.untilReplicated(id)
         setAttributes({ 'verigate.result': result })
         record(provider, result, id)
-        // Of a user who was faster than the receipt, the attempt has ended.
+        // A late receipt counts, too: the user may have completed the attempt before the receipt came.
         if (event.type === 'deliveryReported' && (result === 'accepted' || result === 'late')) {
           metrics.countReceipt(provider, event.delivery)
         }

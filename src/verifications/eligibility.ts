@@ -36,7 +36,7 @@ export type EligibilityParts = {
 export function createJudgeEligibility (
   { adapters, routing, country, store, names, tracing }: EligibilityParts,
 ): JudgeEligibility {
-  /** Says nothing of other apps: for them, the start itself is skipped with a neutral reason. */
+  /** Only this app's own starts: the answer must not show what other apps did. */
   async function wasRecentlyTried (app: App, method: string, phoneNumber: string): Promise<boolean> {
     const holders = await Promise.all(
       onceKeys(names, method, phoneNumber).map(({ name, partition }) => store.claimOf(partition, name)),

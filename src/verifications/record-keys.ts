@@ -151,7 +151,7 @@ function startClaims ({ after, effect, at }: Change, { names, methods }: WriteCo
     .map((key): TypedClaim => ({ type: 'once', ...key, value, expiresAt: at + everyMs }))
 }
 
-/** The claims of a method that may start once per number in some time, whatever the app. */
+/** The claims of a method that may start once per number in some time, over all apps. */
 export function onceKeys (names: Sealer['names'], method: string, phoneNumber: string): KeyName[] {
   const places = names('place', phoneNumber)
   return names('once', `${method} ${phoneNumber}`)
@@ -201,7 +201,7 @@ function unspentCounters (change: Change, context: WriteContext): Counter[] {
   return start === null ? [] : startCounters(start, context).filter(({ add }) => add > 0)
 }
 
-/** What one write counts and gives back. Where both are the same, the count stays, and includes what is given back. */
+/** What one write counts and gives back. A counter in both stays, and its limit includes the start given back. */
 function net (counted: readonly Counter[], givenBack: readonly Counter[]): Counter[] {
   const names = new Set(counted.map(({ name }) => name))
   const unspent = new Set(givenBack.map(({ name }) => name))

@@ -18,18 +18,18 @@ import {
 
 const minExpirySeconds = 30
 const maxExpirySeconds = 86_400
-/** The vendor's pages: every 2 to 3 seconds. */
+/** OTPLESS documents every 2 to 3 seconds. */
 export const pollMs = 3000
 
 type Call = { repeated: boolean }
 
 export type Api = {
-  /** A first request of an attempt, or another one that sends the message again. */
+  /** The first request of an attempt, or a later one that sends the message again. */
   initiate (flow: Flow, attempt: AttemptContext): Promise<Started>
   checkOtp (attempt: AttemptContext, code: string, call: Call): Promise<Outcome>
-  /** `canBeTyped`: it may be a mistyped one, for which the user has more tries. */
+  /** `canBeTyped`: the user may have mistyped the code, and can try again. */
   exchangeCode (attempt: AttemptContext, code: string, call: Call & { canBeTyped: boolean }): Promise<Outcome>
-  /** `announcedId`: the request that a webhook named, in case that the answer to our own request was lost. */
+  /** `announcedId`: the request that a webhook named, for the case that the answer to our own request was lost. */
   readStatus (attempt: AttemptContext, announcedId?: string): Promise<Outcome>
   /** `token`: the reference token of the SDK, or an id token that contains one. */
   exchangeToken (attempt: AttemptContext, token: string): Promise<Outcome>
@@ -121,7 +121,7 @@ export function createApi (parts: ApiParts): Api {
       if (requestIds === null) return denied('evidence_invalid')
       const call = 'verify code'
       const answer = await post(call, `${authUrl}/auth/v1/verify/code`, { code })
-      // The answer to our first try was lost. What it said is the status of the request.
+      // The answer to our first try was lost; the status of the request has the same content.
       if (repeated && readErrorCode(answer.body) === alreadyVerified) return readStatus(attempt)
       const isUnknown = readEvidenceError(answer.status, answer.body) === 'evidence_invalid'
       if (canBeTyped && isUnknown) return { verdict: 'incorrect' }

@@ -71,22 +71,22 @@ const codes = new Map<string, Reason>([
   ['SP40015', 'not_on_cellular'], // no data connection
   ['7128', 'provider_error'], // the operator failed
   ['7129', 'not_on_cellular'], // the operator saw another address
-  ['7130', 'provider_error'], // verification failed: could not tell
+  ['7130', 'provider_error'], // verification failed without a result
   ['5404', 'provider_error'],
 ])
-/** Every other code of a silent check: it could not tell. */
+/** Every other code of a silent check: the check has no result. */
 const silentCheck = /^SP\d+$/
 /** Silent checks that failed, or could not start, for one operator or device. `SP5…` and `SP9…` are OTPLESS's own. */
 const ofCarrier = /^(SP[34]\d+|7128|7130|7160|5404)$/
 
-/** The user typed a wrong code, of whatever length. */
+/** The user typed a wrong code, or one of a wrong length. */
 export const isWrongOtp = (code: string | null): boolean => code === '7118' || code === '7116' || code === '7112'
 export const alreadyVerified = '7115'
 /** The silent check was not started on the device yet. Documented as "keep polling". */
 export const notStarted = '7170'
 
 /**
- * Why an answer is an error; null when it is none. An error code is an error whatever the HTTP status. A 401 may mean
+ * Why an answer is an error; null when it is not. An error code is an error with any HTTP status. A 401 may mean
  * an expired token, and then has a code; the documented 401 without a code means bad credentials.
  */
 export function readError (status: number, body: unknown): Reason | null {

@@ -31,8 +31,8 @@ export type IdTokens = {
    */
   read (token: string): Promise<Members | Reason>
   /**
-   * Whether an id token beside a proof is not genuine, or names another number. Absent, or while the keys cannot be
-   * fetched, it says neither yes nor no.
+   * Whether an id token that comes with a proof is not genuine, or names another number. False also when there is no
+   * id token, and while the keys cannot be fetched.
    */
   contradicts (token: unknown, phoneNumber: string): Promise<boolean>
 }

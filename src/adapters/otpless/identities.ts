@@ -17,7 +17,7 @@ export type Proof = {
   phoneNumber: string, profile?: Profile, signals: { [name: string]: Json }, channel: string | null, methods: string[]
 }
 
-/** The number to verify, if there is one, and the time in which a proof must have come about (ms since the epoch). */
+/** The number to verify, if there is one, and when it must have been verified (ms since the epoch). */
 export type Asked = { phoneNumber: string | null, startedAt: number, now: number }
 
 /**
@@ -79,7 +79,7 @@ function readProfile ({ name, picture }: Members): Profile {
   return { ...first === null ? {} : { name: { first } }, ...avatarUrl === null ? {} : { avatarUrl } }
 }
 
-/** What OTPLESS tells about the device, the network and the number, besides the identity itself. */
+/** What OTPLESS says about the device, the network and the number, besides the identity itself. */
 function readSignals (answer: Members, identity: Identity['evidence']): { [name: string]: Json } {
   const { network, networkDetail, deviceInfo: device, secureInfo: secure, phoneDetail: phone, simDetail: sim } = answer
   const from = { network: network ?? networkDetail, device, secure, phone, sim, identity }

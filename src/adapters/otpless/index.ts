@@ -100,7 +100,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
       if (code !== null) return api.exchangeCode(attempt, code, { ...call, canBeTyped })
       const announced = readAnnouncement(evidence)
       if (flow.isPolled?.(attempt.options) === true) return api.readStatus(attempt, announced?.requestId)
-      // Whoever opened the link, only the code shows that it was the user of this front end.
+      // Anyone can open the link; only the code shows that the user of this front end did.
       const awaitsCode = (announced !== null || isEmpty(evidence)) && readRequestIds(attempt.state) !== null
       return awaitsCode
         ? { verdict: 'pending', retryAfterMs: pollMs }

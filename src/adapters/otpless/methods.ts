@@ -15,14 +15,14 @@ export type Flow = {
   path: string
   /** The body of the request. `expiry`: seconds until the attempt ends. */
   request (attempt: AttemptContext, expiry: number): { [name: string]: Json }
-  /** `link`: the one that the answer brought; '' unless the method `hasLink`. */
+  /** `link`: the one in the answer; '' unless the method `hasLink`. */
   action (options: Options, link: string): Action
   hasLink?: boolean
   /** The user may type the code of the message. */
   takesOtp?: boolean
   /** The link comes back to the front end with a code. */
   takesCode?: boolean
-  /** The user does their part elsewhere, so only the status of the request says that it is done. */
+  /** The user completes the method elsewhere, so only the status of the request shows the result. */
   isPolled? (options: Options): boolean
 }
 type Options = AttemptContext['options']
@@ -52,7 +52,7 @@ function readChannels ({ channels }: Options, known: readonly string[]): string[
 const readCodeLength = (options: Options): number =>
   options['codeLength'] === minCodeLength ? minCodeLength : codeLength
 const readAccount = (options: Options): string => accounts.find(name => name === options['channel']) ?? 'WHATSAPP'
-/** Its page demands the status API, and no code is documented. */
+/** The vendor's page requires the status API for Truecaller, and documents no code. */
 const isTruecaller = (options: Options): boolean => readAccount(options) === 'TRUE_CALLER'
 
 function numberOf ({ method, phoneNumber }: AttemptContext): string {
@@ -149,10 +149,10 @@ export const flows: Readonly<Record<string, Flow>> = {
   },
 }
 
-/** The front-end SDK does everything, and brings a token. */
+/** The front-end SDK carries out the login and returns a token. */
 export const token: Method = {
   needsPhoneNumber: false, isRepeatable: true, sendsMessage: false, startsLocally: true, timeoutMs: 300_000,
   evidence: ['token'], nextActions: ['submitToken'], defaultRank: 5, options: noOptions,
-  // That of an account; the token says what it was.
+  // The least that a token can prove; the token itself says how the number was verified.
   assurance: { possession: 'account', binding: 'session', restricted: false },
 }

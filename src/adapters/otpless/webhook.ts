@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { DeliveryReceipt } from '../../core/vocabulary.ts'
+import { deliveryChannels, type DeliveryReceipt } from '../../core/vocabulary.ts'
 import type { Received } from '../adapter.ts'
 import { membersOf, readList, readString, readText, type Members } from '../message.ts'
 import { readTime } from './time.ts'
@@ -32,9 +32,8 @@ export const readAnnouncement = (evidence: unknown): Announcement | null =>
 const deliveryStatuses: ReadonlyMap<string, DeliveryReceipt['status']> = new Map([
   ['SENT', 'sent'], ['DELIVERED', 'delivered'], ['READ', 'read'], ['CLICKED', 'read'], ['FAILED', 'failed'],
 ])
-const deliveryChannels = ['WHATSAPP', 'SMS', 'VIBER', 'VOICE_CALL', 'EMAIL']
 const maxChannels = 8
-/** The user's part is over. `INITIATED` and `FALLBACK` (to another channel) change nothing. */
+/** The user has nothing left to do. `INITIATED` and `FALLBACK` (to another channel) change nothing. */
 const finalStatuses = ['SUCCESS', 'FAILED', 'DECLINE', 'DECLINED', 'EXPIRED']
 
 /**
@@ -57,8 +56,8 @@ export function readWebhook (body: unknown, now: number): Received | null {
 }
 
 /**
- * Whether the front end brings a code, as with all but calls, silent checks and Truecaller. Nothing is to be asked
- * then, and what the front end shows must not change.
+ * Whether the front end submits a code, as with every method except calls, silent checks and Truecaller. The status is
+ * then not read, and `nextAction` stays as it is.
  */
 function bringsCode ({ authenticationDetails }: Members): boolean {
   const { phone, email } = membersOf(authenticationDetails)
@@ -82,6 +81,6 @@ function readRequestId ({ requestId, authenticationDetails }: Members): string |
 
 function readDelivery ({ status: word, channel }: Members, at: number): DeliveryReceipt | null {
   const status = deliveryStatuses.get(readString(word) ?? '')
-  const name = deliveryChannels.find(known => known === channel)
-  return status === undefined || name === undefined ? null : { status, channel: name.toLowerCase(), at }
+  const known = deliveryChannels.find(name => name.toUpperCase() === channel)
+  return status === undefined || known === undefined ? null : { status, channel: known, at }
 }

@@ -9,7 +9,7 @@ import { statusOf } from './wire.ts'
 
 export const provider = 'truecaller'
 
-/** One method: what `Adapter` says of its attempts. */
+/** One method: the part of `Adapter` that concerns its attempts. */
 export type Flow = Pick<Adapter, 'canServe' | 'resolve'> & {
   method: Method
   start (attempt: AttemptContext): Started | Promise<Started>
@@ -22,8 +22,8 @@ export type FlowParts = { http: Http, now: () => number }
 export const invalid: Outcome = { verdict: 'denied', reason: 'evidence_invalid' }
 
 /**
- * The outcome of an answer that is a refusal; null when it is none. `meanings`: what the documented statuses of this
- * call mean. Throws `ProviderError` for every other one, and where the reason is the provider's fault.
+ * The outcome of an answer that is a refusal; null for a success. `meanings`: the reasons for the documented statuses
+ * of this call. Throws `ProviderError` for every other status, and where the reason is the provider's fault.
  */
 export function readRefusal (
   call: string, answer: ProviderAnswer, meanings: Readonly<Record<number, Reason>>,

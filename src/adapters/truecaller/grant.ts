@@ -6,8 +6,8 @@ import { isProfileUrl, readGrant, readProfile } from './wire.ts'
 // https://docs.truecaller.com/truecaller-sdk/mobile-websites/fetch-user-profile
 
 /**
- * Of push and web. The dialog does not say for which web page the user approves, so an attacker can have a victim
- * approve the attacker's verification.
+ * The assurance of push and web. The dialog does not say for which web page the user approves, so an attacker can have
+ * a victim approve the attacker's verification.
  */
 export const bindingNone = { possession: 'account', binding: 'none', restricted: false } as const
 

@@ -84,7 +84,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
   const flows = openFlows(options, io)
   const flowOf = ({ method }: Pick<AttemptContext, 'method'>): Flow => {
     const flow = flows.get(method)
-    if (flow === undefined) throw new Error('a method that is off')
+    if (flow === undefined) throw new RangeError(`${method} has no flow`)
     return flow
   }
   return {

@@ -14,7 +14,7 @@ const call = 'phone number detail'
 const country = 'IN'
 const invalidToken = 1404
 
-/** A token is known only with the key of the SDK that it is of: the legacy SDK has an app key, SDK 3.x a client id. */
+/** A token is read with the key of its SDK: the legacy SDK has an app key, SDK 3.x a client id. */
 export type MissedCallOptions = { appKey: string | null, clientId: string | null, otpUrl: string }
 
 export function createMissedCall ({ appKey, clientId, otpUrl }: MissedCallOptions, { http }: FlowParts): Flow {
@@ -68,7 +68,7 @@ export function createMissedCall ({ appKey, clientId, otpUrl }: MissedCallOption
   }
 }
 
-/** What can stand in a path; dots alone would name another one. */
+/** Only what can be a part of a path; dots alone would change the path. */
 function readToken (evidence: Json): string | null {
   const token = readString(membersOf(evidence).token, 2048)
   return token !== null && /^[A-Za-z0-9._~+/=-]*[A-Za-z0-9][A-Za-z0-9._~+/=-]*$/.test(token) ? token : null

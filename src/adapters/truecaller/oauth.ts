@@ -39,7 +39,7 @@ export function createOauth ({ clientId, oauthUrl }: OauthOptions, { http, now }
       })),
     })
     const refused = readRefusal(call, answer, exchangeMeanings)
-    // The code may be used up by the request whose answer was lost, and then nobody can tell what it would have proven.
+    // The request whose answer was lost may have used up the code, so a refusal does not show what the code proves.
     if (refused !== null && repeated) throw refusal(provider, call, 'provider_timeout', reportedStatus(answer))
     if (refused !== null) return refused
     const accessToken = readAccessToken(answer.body)
@@ -107,12 +107,12 @@ function readAuthorization (evidence: Json): Authorization | null {
   return code === null || verifier === null ? null : { code, verifier }
 }
 
-/** Of the answer to the exchange, and of the attempt's state. */
+/** From the answer to the exchange, or from the attempt's state. */
 const readAccessToken = (from: unknown): string | null => readString(membersOf(from).access_token, 4096)
 
 /**
  * The number counts only where Truecaller says that it verified it. Without that it proves nothing: the front end
- * chooses the scopes, and may have left out the number. Null: it is no answer about a user, or about no number.
+ * chooses the scopes, and may have left out the number. Null: the answer names no user, or no number that can be read.
  */
 function judgeUser (body: unknown, expected: string | null): Outcome | null {
   const user = membersOf(body)

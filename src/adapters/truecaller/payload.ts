@@ -31,7 +31,7 @@ export function createPayload ({ appKey, apiUrl, packageNames }: PayloadOptions,
       needsPhoneNumber: false,
       evidence: ['payload'],
       nextActions: ['submitToken'],
-      // Our nonce is in what was signed, and the front end that received it brings it back.
+      // The signed text contains our nonce, which only the front end of this attempt received.
       assurance: { possession: 'account', binding: 'session', restricted: false },
       timeoutMs: 120_000,
       options: Type.Object({}, { additionalProperties: false }),
@@ -53,9 +53,9 @@ export function createPayload ({ appKey, apiUrl, packageNames }: PayloadOptions,
       const objection = judge(payload, attempt, { now: now(), verifiers })
       if (objection !== null) return objection
       const since = readNumber(membersOf(attempt.state).since) ?? now()
-      const isGood = await isSigned(signed, since)
-      if (isGood === null) return { verdict: 'pending', retryAfterMs: pendingMs, state: { since } }
-      return isGood ? toProof(payload, attempt.phoneNumber) : invalid
+      const isValid = await isSigned(signed, since)
+      if (isValid === null) return { verdict: 'pending', retryAfterMs: pendingMs, state: { since } }
+      return isValid ? toProof(payload, attempt.phoneNumber) : invalid
     },
   }
 }
@@ -78,7 +78,7 @@ function readPayload (base64: string): Members {
   }
 }
 
-/** What speaks against a payload, whoever signed it. Null: nothing. */
+/** Why a payload proves nothing, apart from its signature. Null: no reason was found. */
 function judge (
   { requestNonce, requestTime, verifier }: Members, { callbackKey, startedAt }: AttemptContext,
   { now, verifiers }: { now: number, verifiers: readonly Buffer[] },

@@ -5,11 +5,11 @@ import { membersOf, readList, readString } from '../message.ts'
 import { provider, readRefusal, type FlowParts } from './flow.ts'
 
 // https://docs.truecaller.com/truecaller-sdk/ios/server-side-response-validation: cache the keys, fetch them again only
-// when a signature is not good, and try each of them
+// when a signature does not verify, and try each of them
 
 /** A key that Truecaller withdrew is trusted at most this long. */
 const keysMs = 3_600_000
-/** Anybody can submit a bad signature: because of them the keys are fetched at most this often in this time. */
+/** Anyone can submit a bad signature, so it causes at most this many fetches in this time. */
 const maxRenewals = 3
 const renewalsMs = 10_000
 const maxKeys = 16
@@ -22,8 +22,8 @@ export type Signed = { texts: [string, ...string[]], signature: Buffer }
 type Keys = { keys: KeyObject[], fetchedAt: number }
 
 /**
- * Checks signatures with the keys of `/v1/key`. Null: not good by the keys that are known, which are older than `since`
- * and may not be fetched again now. Throws `ProviderError`.
+ * Checks signatures with the keys of `/v1/key`. Null: no known key verifies it, the keys are older than `since`, and
+ * they may not be fetched again now. Throws `ProviderError`.
  */
 export type IsSigned = (signed: Signed, since: number) => Promise<boolean | null>
 

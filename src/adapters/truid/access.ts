@@ -2,7 +2,7 @@ import { refusal, type Http, type ProviderAnswer, type ProviderRequest } from '.
 import { createCached } from '../cached.ts'
 import { readToken, type Product } from './wire.ts'
 
-/** Access tokens of tru.ID. A token opens one product only: each scope has its own. */
+/** Access tokens of tru.ID. A token is valid for one product only, so each scope has its own. */
 
 export const provider = 'truid'
 
@@ -10,12 +10,12 @@ export type Scope = Product | 'sim_check' | 'coverage'
 
 /** A token is renewed this long before it expires. */
 const renewalSeconds = 60
-/** For what is useful, but not necessary, nobody waits long. */
+/** Deadlines for the tokens of calls that are useful, but not necessary. */
 const tokenTimeoutMs: Partial<Record<Scope, number>> = { sim_check: 1_000, coverage: 1_000 }
 
 export type AccessParts = { origin: string, clientId: string, clientSecret: string, http: Http, now: () => number }
 
-/** The network with a token of this scope. Each call makes a cache of its own. */
+/** Sends requests with a token of this scope. Each call of this function creates a cache of its own. */
 export type Access = (scope: Scope) => Http
 
 /** A token that the API refuses is dropped, and the request repeated once with a new one. */

@@ -16,15 +16,15 @@ import {
 const keysMs = 600_000
 /** A callback can name a key that does not exist, and anybody can send one: the keys are not fetched more often. */
 const keysCoolDownMs = 30_000
-/** A SIMCheck that has less time is not made: it would be paid for, and its answer lost. */
+/** With less time left, no SIMCheck is made: it would be paid for, and its answer lost. */
 const minSimCheckMs = 500
-/** So many attempts are remembered whose SIMCheck was made. */
+/** Attempts whose SIMCheck is remembered. */
 const maxSimChecks = 10_000
 
 /** What an answer about a check says, and which call it answered. */
 export type Judged = {
   verdict: Verdict, call: string, status: number | null, isCarrierFault: boolean
-  /** Minutes within which the SIM was changed; null: it is not said. */
+  /** Minutes within which the SIM was changed; null: the answer does not say. */
   simChangedWithin: number | null
 }
 
@@ -50,7 +50,7 @@ export type ApiParts = Pick<AccessParts, 'origin' | 'http' | 'now'> & { access: 
 
 const json = { 'content-type': 'application/json' }
 
-/** What every check is asked for with. The number has no `+`, as in all samples. */
+/** The fields of every request for a check. The number has no `+`, as in the vendor's samples. */
 function describe ({ id, phoneNumber, device: { ip } }: AttemptContext): Record<string, string> {
   if (phoneNumber === null) throw new Error('a check needs a phone number')
   return {

@@ -10,11 +10,11 @@ import { isProblem, readProblemType, type Product } from './wire.ts'
 
 // https://github.com/tru-ID/api-definitions, specs/utils.yaml: the Coverage API, which is free of charge
 
-/** What is known of a country is used this long. */
+/** An answer about a country is used this long. */
 const knownMs = 3_600_000
-/** A country whose answer says nothing, and a route that an account does not have, are not asked for this long. */
+/** A country without a clear answer, and a route that the account may not use, are not queried for this long. */
 const unknownMs = 600_000
-/** A route that failed is not asked for this long. */
+/** A route that failed is not queried for this long. */
 const failedMs = 60_000
 /** A start waits for these answers. */
 const timeoutMs = 1_000
@@ -31,8 +31,8 @@ const none: Served = new Set()
 
 export type Coverage = {
   /**
-   * Why the product cannot serve this number on a device with this address; null: nothing speaks against it. Throws
-   * `ProviderError` when a route fails, and returns null while that route rests.
+   * Why the product cannot serve this number on a device with this address; null: it may. Throws `ProviderError`
+   * when a route fails, and returns null while that route is paused.
    */
   canServe (product: Product, phoneNumber: string, ip: string | undefined): Promise<EligibilityReason | null>
 }
@@ -53,7 +53,7 @@ export function createCoverage (parts: CoverageParts): Coverage {
     const answer = await devices.ask(ip)
     if (answer === null) return null
     // Not documented: the route does not exist.
-    if (answer.status === 404) devices.rest(unknownMs)
+    if (answer.status === 404) devices.pause(unknownMs)
     const read = readReachability(answer.status, answer.body)
     return typeof read === 'string' ? read : includes(read, id) ? null : 'carrier_unsupported'
   }
@@ -79,46 +79,46 @@ function isGlobal (ip: string): boolean {
 }
 
 type Route = {
-  /** Null while the route rests. Throws `ProviderError`. */
+  /** Null while the route is paused. Throws `ProviderError`. */
   ask (name: string): Promise<ProviderAnswer | null>
-  rest (forMs: number): void
+  pause (forMs: number): void
 }
 
-/** One route. When it fails, it rests for a while, so that it does not delay every start. */
+/** One route. After a failure it is paused, so that it does not delay every start. */
 function createRoute ({ origin, http, now, call, path }: CoverageParts & { call: string, path: string }): Route {
-  let restsUntil = 0
-  const rest = (forMs: number): void => { restsUntil = now() + forMs }
+  let pausedUntil = 0
+  const pause = (forMs: number): void => { pausedUntil = now() + forMs }
 
   return {
-    rest,
+    pause,
     async ask (name) {
-      if (now() < restsUntil) return null
+      if (now() < pausedUntil) return null
       try {
         const answer = await http({ method: 'GET', url: `${origin}/coverage/v0.1/${path}/${name}`, call, timeoutMs })
         if (answer.status !== 403) return answer
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error
         if (error.reason !== 'provider_misconfigured') {
-          rest(error.retryAfterMs ?? failedMs)
+          pause(error.retryAfterMs ?? failedMs)
           throw error
         }
       }
       // The account has no access to the Coverage API.
-      rest(unknownMs)
+      pause(unknownMs)
       return null
     },
   }
 }
 
-/** The products in a country, by ISO 3166-1 alpha-2 or calling code. Each is asked about once. */
+/** The products in a country, by ISO 3166-1 alpha-2 or calling code. Each is queried once. */
 function createCountries (parts: CoverageParts): (country: string) => Promise<Served> {
   const route = createRoute({ ...parts, call: 'coverage of a country', path: 'countries' })
   const known = new Map<string, Cached<Served>>()
-  /** Until then the route exists: it has answered about a country. */
+  /** An answer about a country shows that the route exists; that counts until then. */
   let existsUntil = 0
 
-  async function exists (but: string): Promise<boolean> {
-    if (parts.now() >= existsUntil && but !== sampleCountry) await find(sampleCountry)
+  async function exists (asked: string): Promise<boolean> {
+    if (parts.now() >= existsUntil && asked !== sampleCountry) await find(sampleCountry)
     return parts.now() < existsUntil
   }
 
@@ -130,7 +130,7 @@ function createCountries (parts: CoverageParts): (country: string) => Promise<Se
         // "No Reach". Several countries can share a calling code.
         return /^[A-Z]{2}$/.test(country) ? { value: none, ttlMs: knownMs } : { value: null, ttlMs: unknownMs }
       }
-      route.rest(unknownMs)
+      route.pause(unknownMs)
       return { value: null, ttlMs: 0 }
     }
     const value = answer.status < 300 ? readProducts(answer.body) : null
@@ -146,18 +146,18 @@ function createCountries (parts: CoverageParts): (country: string) => Promise<Se
   return find
 }
 
-/** The products that an answer lists; null when it does not say. What is only announced cannot be used. */
+/** The products that an answer lists; null when it does not say. A product that is only announced cannot be used. */
 export function readProducts (body: unknown): Served {
   const { products } = membersOf(body)
   if (!Array.isArray(products) || isProblem(body)) return null
   const listed = readList(products, maxProducts).map(membersOf)
     .map(({ product_id, coverage }) => [readString(product_id)?.toLowerCase(), readString(coverage)?.toUpperCase()])
   const served = listed.filter(([, coverage]) => coverage !== 'COMING_SOON').flatMap(([id]) => id ?? [])
-  // A list of things that cannot be read is not a list without this product.
+  // A list that cannot be read does not show that a product is missing.
   return products.length > 0 && listed.every(([id]) => id === undefined) ? null : new Set(served)
 }
 
-/** What tru.ID says of a device's address: the products that can be used, or why none can. */
+/** What tru.ID says about a device's address: the products that can be used, or why none can. */
 export function readReachability (status: number, body: unknown): Served | EligibilityReason {
   switch (readProblemType(body)) {
     case 'mno_not_supported': return 'carrier_unsupported'

@@ -18,7 +18,7 @@ const residencies = ['eu', 'in', 'us']
 const pendingMs = 1000
 /** A completed v0.2 check waits for the user's code, so a query does not bring the result sooner. */
 const awaitingCodeMs = 5000
-/** When the verdict is there, a SIMCheck may use what is left of this time: the guard gives a call seven seconds. */
+/** After the verdict, a SIMCheck may use what is left of this time: the guard's deadline is seven seconds. */
 const maxResolveMs = 5500
 
 const settings = Type.Object({
@@ -39,7 +39,7 @@ const assurances: Record<Version, Assurance> = {
   'v0.1': { possession: 'sim', binding: 'none', restricted: false },
 }
 
-/** What a check is asked about the SIM besides: `simChange` is one SIMCheck, which tru.ID charges for by itself. */
+/** Additional questions about the SIM: `simChange` makes a SIMCheck, which tru.ID charges for separately. */
 const signals = Type.Array(Type.Enum(['simChange']), { uniqueItems: true })
 const wantsSimChange = ({ signals }: AttemptContext['options']): boolean =>
   Array.isArray(signals) && signals.includes('simChange')

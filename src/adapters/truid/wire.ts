@@ -142,12 +142,12 @@ export function judgeQuery (status: number, body: unknown, id: string): Verdict 
   return reasonOf.get(readProblemType(body)) ?? 'provider_bad_response'
 }
 
-/** Without another wish, `no_sim_change` is about seven days. */
+/** The period of `no_sim_change` when the request names none: seven days. */
 const defaultSimPeriodMinutes = 10_080
 
 /**
  * Minutes within which the SIM of the number was changed, as a SubscriberCheck or a SIMCheck says. Not every operator
- * says since when; `no_sim_change: false` alone means within the period. Null: it is not said.
+ * says when; `no_sim_change: false` alone means within the period. Null: the answer does not say.
  */
 export function readSimChange (body: unknown): number | null {
   const { sim_change_within, no_sim_change, no_sim_change_period } = membersOf(body)
@@ -161,7 +161,7 @@ function readMinutes (value: unknown): number | null {
   return minutes !== null && minutes >= 0 ? minutes : null
 }
 
-/** What the answer to a SIMCheck says of the SIM; null where it says nothing, whatever the cause. */
+/** As `readSimChange`, for the answer to a SIMCheck: null also for an error or an unfinished check. */
 export function readSimCheck (status: number, body: unknown): number | null {
   const isAnswer = status < 300 && !isProblem(body) && readCheckError(body) === null
   return isAnswer && membersOf(body).status === 'COMPLETED' ? readSimChange(body) : null

@@ -24,7 +24,7 @@ export type AllowOrigin = (request: FastifyRequest, reply: FastifyReply) => void
 /**
  * CORS for the routes that are `forFrontEnds`. Their `:id` names the verification; the `allowedOrigins` of its app are
  * compared exactly. There are no cookies, so there is no credentials mode. An origin that is refused is logged once for
- * each app, because the page itself learns no cause.
+ * each app, because the browser does not tell the page why.
  */
 export function createCors (
   server: FastifyInstance,
