@@ -230,11 +230,13 @@ if (isLong) t.test('no access token, no provider, no name', { buffered: true }, 
   const { 'a page of HTML': page } = nonsense
   for (const fault of [error, reset, hang, page]) {
     if (fault === undefined) throw new Error('no such fault')
-    bad.spoil(paths.token, null, fault)
+    // Also of the token with which the coverage is asked before.
+    bad.spoil(paths.token, null, fault, Infinity)
     const phoneNumber = nextNumber('10')
     const { id } = await create(phoneNumber, 'truid.phone_check')
     oracle.accept(id, 'failed/provider_unavailable')
     t.equal(asked(paths.check, phoneNumber), 0, 'nothing is asked without a token')
+    bad.heal()
   }
   await beside(both, 'truid.phone_check', 3)
   await oracle.judge('OTPLESS refuses connections, Truecaller has no address, tru.ID gives no token')
