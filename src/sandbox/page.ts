@@ -17,9 +17,8 @@ const mediaTypes = new Map([
 ])
 
 /**
- * The page of the sandbox at `/`, with its scripts and styles below `/sandbox/`. The scripts are the TypeScript files
- * of
- * the folder `page` without their types.
+ * The page of the sandbox at `/`, with its scripts and styles below `/sandbox/`. The scripts are the
+ * TypeScript files of the folder `page` without their types.
  */
 export function createPage (
   { url: simulatorsUrl, webhook }: { url: string, webhook: { url: string, secret: string } },

@@ -31,7 +31,7 @@ export function createPayload ({ appKey, apiUrl, packageNames }: PayloadOptions,
       needsPhoneNumber: false,
       evidence: ['payload'],
       nextActions: ['submitToken'],
-      // The signed text contains our nonce, which only the front end of this attempt received.
+      // The signed text contains our nonce, and the front end that received the nonce submits it.
       assurance: { possession: 'account', binding: 'session', restricted: false },
       timeoutMs: 120_000,
       options: Type.Object({}, { additionalProperties: false }),

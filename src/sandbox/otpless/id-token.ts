@@ -22,7 +22,7 @@ async function createKey (): Promise<Key> {
 export type IdTokens = ReturnType<typeof createIdTokens>['idTokens']
 
 /**
- * Signs ID tokens and publishes the keys. The official Node SDK takes the first key, whatever the `kid`, so that one
+ * Signs ID tokens and publishes the keys. The official Node SDK takes the first key and ignores `kid`, so the first key
  * signs.
  * https://otpless.com/docs/api-reference/endpoint/verifytoken/id-token-validate
  */

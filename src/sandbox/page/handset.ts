@@ -119,7 +119,7 @@ export function createHandset ({ settings: { simulatorsUrl }, frontEnd, announce
       notifications.show(own.item)
     },
 
-    /** By itself the phone opens whatever it is asked to. */
+    /** When the phone answers by itself, it opens every URL. */
     async answer (): Promise<void> {
       if (own !== null && own.item.chosen === null) await choose(own.item, 'open')
     },
