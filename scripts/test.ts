@@ -105,13 +105,15 @@ async function checkTypes (): Promise<string[]> {
 
 /** The most files that are run again: more do not fail by chance. */
 const maxAgain = 5
+/** How often they are run again. */
+const maxRunsAgain = 2
 
 type FormResult = { counts: Counts, problems: string[] }
 
 /** How a run differs from that of a developer. */
 export type RunOptions = {
   /**
-   * The files that fail while others run are run once more, one after the other, and only what fails then counts as
+   * The files that fail while others run are run again, one after the other, and only what fails then counts as
    * failed: the machine may have had other work.
    */
   again?: boolean
@@ -139,13 +141,19 @@ async function runWhileTime (
 
 /** Runs a form, or those of its files that `args` name. */
 async function runForm (form: Form, args: readonly string[], { again = false }: RunOptions): Promise<FormResult> {
-  const { failedFiles, ...first } = await runFiles(form, args)
-  if (!again || failedFiles.length === 0 || failedFiles.length > maxAgain) return first
-  console.log(`\nFailed while other files ran, and run again one after the other: ${failedFiles.join(', ')}`)
   const options = args.filter(arg => arg.startsWith('-'))
-  const { counts, problems } = await runFiles(form, [...options, ...failedFiles], { jobs: 1 })
-  const add = (name: 'passed' | 'skipped'): number => first.counts[name] + counts[name]
-  return { counts: { passed: add('passed'), failed: counts.failed, skipped: add('skipped') }, problems }
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
+  let { failedFiles, ...last } = await runFiles(form, args)
+  for (let left = again ? maxRunsAgain : 0; ; left -= 1) {
+    for (const name of ['passed', 'skipped'] as const) counts[name] += last.counts[name]
+    counts.failed = last.counts.failed
+    if (left === 0 || failedFiles.length === 0 || failedFiles.length > maxAgain) break
+    console.log(`\nFailed while other files ran, and run again one after the other: ${failedFiles.join(', ')}`)
+    const next = await runFiles(form, [...options, ...failedFiles], { jobs: 1 })
+    failedFiles = next.failedFiles
+    last = next
+  }
+  return { counts, problems: last.problems }
 }
 
 /** Runs the test files of a form, or those that `args` name; further `args` are options of `tap run`. */

@@ -64,7 +64,7 @@ t.test('counts every kind of failure at least once', async t => {
   t.equal(result.code, 1)
 })
 
-t.test('with --again, a file that fails is run once more, and that run counts', async t => {
+t.test('with --again, a file that fails is run again, at most twice, and the last run counts', async t => {
   const once = "import { existsSync, writeFileSync } from 'node:fs'\nimport t from 'tap'\n"
     + "const isSecond = existsSync('ran')\nwriteFileSync('ran', '')\nt.ok(true)\nt.ok(isSecond)\n"
   const files = { 'good.test.ts': good, 'once.test.ts': once }
@@ -74,6 +74,7 @@ t.test('with --again, a file that fails is run once more, and that run counts', 
   t.equal(second.code, 0)
   const always = await runProject(t, { ...files, 'once.test.ts': "import t from 'tap'\nt.ok(false)\n" }, '--again')
   t.equal(always.last, '3 passed, 1 failed', always.output)
+  t.equal(always.output.match(/run again one after the other/g)?.length, 2, always.output)
   t.equal(always.code, 1)
 })
 
