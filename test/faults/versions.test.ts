@@ -35,7 +35,7 @@ async function buildNext (t: Test): Promise<string> {
     cp(
       join(root, 'src'), join(folder, 'src'), { recursive: true },
     ), cp(join(root, 'package.json'), join(folder, 'package.json')),
-    symlink(join(root, 'node_modules'), join(folder, 'node_modules')),
+    ...['node_modules', 'packages'].map(name => symlink(join(root, name), join(folder, name))),
   ])
   for (const { file, from, to } of changes) {
     const path = join(folder, 'src', file)
