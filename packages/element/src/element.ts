@@ -1,5 +1,5 @@
 import { textsFor } from './languages.ts'
-import { passOn, startRun, type EventName, type Run, type State } from './run.ts'
+import { passOn, Run, type EventName, type State } from './run.ts'
 import { choicesOf, clock, screenOf } from './screen.ts'
 import { readCurrent, readSession, takeReturn, type Returned } from './session.ts'
 import { directionOf, english, fill, type Texts } from './texts.ts'
@@ -58,7 +58,7 @@ export class PhoneVerification extends HTMLElement {
   }
 
   /** The state that was read last; null before. */
-  get current (): Verification | null { return this.#run?.current() ?? null }
+  get current (): Verification | null { return this.#run?.current ?? null }
 
   /** Submits evidence, for example `{ token }` after `token-needed`. Resolves when it was answered. */
   submit (evidence: Evidence): Promise<void> { return this.#run?.submit(evidence) ?? Promise.resolve() }
@@ -120,7 +120,7 @@ export class PhoneVerification extends HTMLElement {
     if (access?.id === id && access.secret === secret && access.base === base) return
     this.#stop()
     const kept = { ...session, secret, base, ...back !== null && isOurs ? { returned: back.returned } : {} }
-    this.#run = startRun({ id, secret, base }, kept, {
+    this.#run = new Run({ id, secret, base }, kept, {
       draw: state => {
         this.#state = state
         this.#draw()
@@ -130,6 +130,7 @@ export class PhoneVerification extends HTMLElement {
       emit: (type, detail) => this.#emit(type, detail),
       prefersWindow: () => this.getAttribute('open-in') === 'window',
     })
+    this.#run.start()
   }
 
   #showNothing (returned: Returned | undefined): void {

@@ -1,4 +1,4 @@
-import { createClient, isLost, type Access, type Answer } from './client.ts'
+import { createClient, isLost, type Access, type Answer, type Client } from './client.ts'
 import { follow } from './follow.ts'
 import { isOn, openApp, openingOf, openPage, openWindow, readMessage } from './opening.ts'
 import { removeSession, writeSession, type Returned, type Session } from './session.ts'
@@ -28,8 +28,6 @@ export type Host = {
 }
 export type EventName = 'change' | 'verified' | 'failed' | 'unavailable' | 'before-open' | 'token-needed'
 
-export type Run = ReturnType<typeof startRun>
-
 /** What `next` accepts; the other reasons of a return are failures of the provider. */
 const nextReasons = ['app_not_installed', 'not_on_cellular', 'carrier_unsupported', 'user_rejected']
 const returning = ['openUrlOnCellular', 'openUrl', 'openMessageLink']
@@ -38,218 +36,241 @@ const defaultRetryMs = 60_000
 const checkEveryMs = 3_000
 
 /**
- * The work on one verification, from the first reading to its final state or `stop`. All timers and requests end with
- * it.
+ * The work on one verification, from `start` to its final state or `stop`. All timers and requests end with it. In this
+ * order: its state and the screen, the calls to the gateway, and what `nextAction` asks for.
  */
-export function startRun (access: Access, session: Session, host: Host) {
-  const { id } = access
-  const client = createClient(access)
-  const life = new AbortController()
-  const state: State = { verification: null, isLost: false, isSubmitting: false, notice: null }
-  /** The newest state; while a code is being submitted, `state` keeps showing its field. */
-  let newest: Verification | null = null
-  let task = { key: '', control: new AbortController() }
-  const other = new BroadcastChannel('phone-verification')
+export class Run {
+  readonly access: Access
+  readonly #client: Client
+  readonly #session: Session
+  readonly #host: Host
+  readonly #life = new AbortController()
+  readonly #signal = this.#life.signal
+  readonly #other = new BroadcastChannel('phone-verification')
+  readonly #state: State = { verification: null, isLost: false, isSubmitting: false, notice: null }
+  /** The newest state; while a code is being submitted, `#state` keeps showing its field. */
+  #newest: Verification | null = null
+  #task = { key: '', control: new AbortController() }
 
-  const draw = (): void => { if (!life.signal.aborted || state.isLost) host.draw(state) }
-  const remember = (change: Partial<Session>): void => writeSession(id, Object.assign(session, change))
-
-  function stop (): void {
-    life.abort()
-    task.control.abort()
-    other.close()
+  constructor (access: Access, session: Session, host: Host) {
+    this.access = access
+    this.#client = createClient(access)
+    this.#session = session
+    this.#host = host
   }
 
-  function onState (verification: Verification): void {
-    if (life.signal.aborted || (newest !== null && verification.revision <= newest.revision)) return
-    newest = verification
-    host.emit('change', verification)
-    if (!state.isSubmitting || !isBeingChecked(verification)) show(verification)
+  start (): void {
+    this.#other.addEventListener('message', ({ data }: MessageEvent<{ id: string, returned: Returned }>) => {
+      if (data.id !== this.access.id || this.#state.verification === null) return
+      this.#remember({ returned: data.returned })
+      this.#takeReturned(this.#state.verification)
+    })
+    this.#remember({})
+    this.#draw()
+    void follow(this.#client, this.#signal, {
+      revision: () => this.#newest?.revision ?? null,
+      onState: verification => this.#onState(verification),
+      onLost: answer => this.#onLost(answer),
+      onConnection: isConnected => {
+        if (!isConnected) this.#setNotice({ type: 'offline' })
+        else if (this.#state.notice?.type === 'offline') this.#setNotice(null)
+      },
+    })
+  }
+
+  /** The state that was read last. */
+  get current (): Verification | null { return this.#newest }
+  now (): number { return this.#client.now() }
+
+  stop (): void {
+    this.#life.abort()
+    this.#task.control.abort()
+    this.#other.close()
+  }
+
+  #draw (): void {
+    if (!this.#signal.aborted || this.#state.isLost) this.#host.draw(this.#state)
+  }
+
+  #setNotice (notice: State['notice']): void {
+    this.#state.notice = notice
+    this.#draw()
+  }
+
+  #onState (verification: Verification): void {
+    if (this.#signal.aborted || (this.#newest !== null && verification.revision <= this.#newest.revision)) return
+    this.#newest = verification
+    this.#host.emit('change', verification)
+    if (!this.#state.isSubmitting || !this.#isBeingChecked(verification)) this.#show(verification)
   }
 
   /** The evidence of the screen is being checked: the screen stays, because a wrong code leads back to it. */
-  function isBeingChecked ({ nextAction, attempts }: Verification): boolean {
-    return nextAction?.type === 'wait' && attempts.at(-1)?.id === state.verification?.attempts.at(-1)?.id
+  #isBeingChecked ({ nextAction, attempts }: Verification): boolean {
+    return nextAction?.type === 'wait' && attempts.at(-1)?.id === this.#state.verification?.attempts.at(-1)?.id
   }
 
-  function show (verification: Verification): void {
-    state.verification = verification
+  #show (verification: Verification): void {
+    this.#state.verification = verification
     const key = actionKey(verification)
     if (isFinal(verification)) {
-      state.notice = null
-      draw()
-      removeSession(id)
-      stop()
-      host.emit(verification.status === 'verified' ? 'verified' : 'failed', verification)
-    } else if (key === task.key) {
-      draw()
+      this.#setNotice(null)
+      removeSession(this.access.id)
+      this.stop()
+      this.#host.emit(verification.status === 'verified' ? 'verified' : 'failed', verification)
+    } else if (key === this.#task.key) {
+      this.#draw()
     } else {
-      task.control.abort()
-      task = { key, control: new AbortController() }
-      state.notice = null
-      draw()
-      perform(verification)
+      this.#task.control.abort()
+      this.#task = { key, control: new AbortController() }
+      this.#setNotice(null)
+      this.#perform(verification)
     }
   }
 
-  function onLost ({ problem }: Answer): void {
-    state.isLost = true
-    removeSession(id)
-    stop()
-    draw()
-    host.emit('unavailable', problem)
+  #onLost ({ problem }: Answer): void {
+    this.#state.isLost = true
+    removeSession(this.access.id)
+    this.stop()
+    this.#draw()
+    this.#host.emit('unavailable', problem)
   }
 
   /** The answer of a call, repeated while there is none; null when the attempt has ended meanwhile. */
-  async function call (path: 'check' | 'next', body: object): Promise<Answer | null> {
-    const attempt = newest?.attempts.at(-1)?.id
-    for (let failures = 1; !life.signal.aborted && newest?.attempts.at(-1)?.id === attempt; failures += 1) {
-      const answer = await client.post(path, body, life.signal).catch(() => null)
+  async #call (path: 'check' | 'next', body: object): Promise<Answer | null> {
+    const attempt = this.#newest?.attempts.at(-1)?.id
+    for (let failures = 1; !this.#signal.aborted && this.#newest?.attempts.at(-1)?.id === attempt; failures += 1) {
+      const answer = await this.#client.post(path, body, this.#signal).catch(() => null)
       if (answer !== null && answer.status < 500) return answer
-      setNotice({ type: 'offline' })
-      await pause(answer?.retryMs ?? backoffMs(failures), life.signal)
+      this.#setNotice({ type: 'offline' })
+      await pause(answer?.retryMs ?? backoffMs(failures), this.#signal)
     }
     return null
   }
 
-  function setNotice (notice: State['notice']): void {
-    state.notice = notice
-    draw()
-  }
-
-  async function take (answer: Answer | null): Promise<void> {
-    if (answer === null || life.signal.aborted) return
-    if (state.notice?.type === 'offline') state.notice = null
+  async #take (answer: Answer | null): Promise<void> {
+    if (answer === null || this.#signal.aborted) return
+    if (this.#state.notice?.type === 'offline') this.#state.notice = null
     const { verification, status, problem, retryMs } = answer
-    if (verification !== null) return onState(verification)
-    if (isLost(answer)) return onLost(answer)
-    if (status === 429) return setNotice({ type: 'limited', ms: retryMs ?? defaultRetryMs })
+    if (verification !== null) return this.#onState(verification)
+    if (isLost(answer)) return this.#onLost(answer)
+    if (status === 429) return this.#setNotice({ type: 'limited', ms: retryMs ?? defaultRetryMs })
     if (problem.code === 'code_incorrect' || problem.code === 'invalid_request') {
-      setNotice({ type: 'incorrect', remaining: problem.attemptsRemaining ?? null })
-      if (problem.attemptsRemaining !== 0) return host.selectCode()
+      this.#setNotice({ type: 'incorrect', remaining: problem.attemptsRemaining ?? null })
+      if (problem.attemptsRemaining !== 0) return this.#host.selectCode()
     }
-    const read = await client.get(life.signal).catch(() => null)
-    if (read?.verification) onState(read.verification)
+    const read = await this.#client.get(this.#signal).catch(() => null)
+    if (read?.verification) this.#onState(read.verification)
   }
 
-  async function submit (evidence: Evidence): Promise<void> {
-    if (state.isSubmitting || life.signal.aborted) return
-    state.isSubmitting = true
-    setNotice(null)
-    const answer = await call('check', evidence)
-    state.isSubmitting = false
-    await take(answer)
-    if (life.signal.aborted || newest === null) return
+  async submit (evidence: Evidence): Promise<void> {
+    if (this.#state.isSubmitting || this.#signal.aborted) return
+    this.#state.isSubmitting = true
+    this.#setNotice(null)
+    const answer = await this.#call('check', evidence)
+    this.#state.isSubmitting = false
+    await this.#take(answer)
+    if (this.#signal.aborted || this.#newest === null) return
     // Shows the state that was held back. After a wrong code, the state with the code's screen is still to come.
-    if (answer?.verification || !isBeingChecked(newest)) show(newest)
-    else draw()
+    if (answer?.verification || !this.#isBeingChecked(this.#newest)) this.#show(this.#newest)
+    else this.#draw()
   }
 
-  async function next (reason?: string): Promise<void> {
-    if (newest === null || life.signal.aborted) return
-    const { revision } = newest
-    await take(await call('next', {
+  async next (reason?: string): Promise<void> {
+    if (this.#newest === null || this.#signal.aborted) return
+    const { revision } = this.#newest
+    await this.#take(await this.#call('next', {
       revision, ...reason !== undefined && nextReasons.includes(reason) ? { reason } : {},
     }))
-    draw()
+    this.#draw()
   }
 
   /** Not repeated: it could send two messages. */
-  async function resend (): Promise<void> {
-    const answer = await client.post('resend', {}, life.signal).catch(() => null)
-    await take(answer)
-    if (answer?.verification) setNotice({ type: 'resent' })
-    else if (answer === null && !life.signal.aborted) setNotice({ type: 'offline' })
+  async resend (): Promise<void> {
+    const answer = await this.#client.post('resend', {}, this.#signal).catch(() => null)
+    await this.#take(answer)
+    if (answer?.verification) this.#setNotice({ type: 'resent' })
+    else if (answer === null && !this.#signal.aborted) this.#setNotice({ type: 'offline' })
+  }
+
+  #remember (change: Partial<Session>): void {
+    writeSession(this.access.id, Object.assign(this.#session, change))
   }
 
   /** Opens the URL of `nextAction`, unless the page does it. */
-  function openUrl (): void {
-    const { nextAction: action = null } = state.verification ?? {}
+  openUrl (): void {
+    const { nextAction: action = null } = this.#state.verification ?? {}
     if (action?.url === undefined) return
-    const { signal } = task.control
-    remember({ opened: task.key })
-    if (!host.emit('before-open', action)) return
-    switch (openingOf(action, host.prefersWindow())) {
+    const { signal } = this.#task.control
+    this.#remember({ opened: this.#task.key })
+    if (!this.#host.emit('before-open', action)) return
+    switch (openingOf(action, this.#host.prefersWindow())) {
       case 'page': return openPage(action.url, signal)
       case 'app': return openApp(
-        action.url, action.notOpenedAfterMs ?? defaultNotOpenedMs, signal, () => void next('app_not_installed'),
+        action.url, action.notOpenedAfterMs ?? defaultNotOpenedMs, signal, () => void this.next('app_not_installed'),
       )
       case 'window':
         openWindow(action.url, signal)
-        if (action.finish === 'none') checkAgain(signal)
+        if (action.finish === 'none') this.#checkAgain(signal)
     }
   }
 
-  function checkAgain (signal: AbortSignal): void {
-    after(checkEveryMs, signal, () => void call('check', {}).then(take).then(() => checkAgain(signal)))
+  #checkAgain (signal: AbortSignal): void {
+    after(checkEveryMs, signal, async () => {
+      await this.#take(await this.#call('check', {}))
+      this.#checkAgain(signal)
+    })
   }
 
   /** Does what a new `nextAction` asks for without the person. */
-  function perform (verification: Verification): void {
+  #perform (verification: Verification): void {
     const { nextAction: action } = verification
-    const { signal } = task.control
-    if (action === null || takeReturned(verification)) return
+    const { signal } = this.#task.control
+    if (action === null || this.#takeReturned(verification)) return
     switch (action.type) {
       case 'openUrlOnCellular':
-        if (session.opened === task.key) {
-          if (action.finish === 'none') checkAgain(signal)
-        } else if (openingOf(action, host.prefersWindow()) === 'page') openUrl()
+        if (this.#session.opened === this.#task.key) {
+          if (action.finish === 'none') this.#checkAgain(signal)
+        } else if (openingOf(action, this.#host.prefersWindow()) === 'page') this.openUrl()
         return
       case 'openDeepLink':
         // The page may have another device that can open it.
-        if (!isOn(action.platforms, navigator.userAgent) && host.emit('before-open', action)) {
-          void next('app_not_installed')
+        if (!isOn(action.platforms, navigator.userAgent) && this.#host.emit('before-open', action)) {
+          void this.next('app_not_installed')
         }
         return
       case 'submitCode':
-        if (action.autofill?.webOtp) void readMessage(signal).then(fillIn)
+        if (action.autofill?.webOtp) void readMessage(signal).then(code => this.#fillIn(code))
         return
       case 'submitToken':
-        if (host.emit('token-needed', { sdk: action.sdk, params: action.params })) void next()
+        if (this.#host.emit('token-needed', { sdk: action.sdk, params: action.params })) void this.next()
         return
       case 'openUrl': case 'openMessageLink': case 'approveOnDevice': case 'answerCall': case 'wait':
         return
       default:
-        void next()
+        void this.next()
     }
   }
 
-  function fillIn (code: string | null): void {
+  #fillIn (code: string | null): void {
     if (code === null) return
-    host.fillCode(code)
-    void submit({ code })
+    this.#host.fillCode(code)
+    void this.submit({ code })
   }
 
   /** Submits what a redirect returned. False: there is nothing, or it belongs to an earlier attempt. */
-  function takeReturned ({ nextAction, attempts }: Verification): boolean {
-    const { returned, opened } = session
+  #takeReturned ({ nextAction, attempts }: Verification): boolean {
+    const { returned, opened } = this.#session
     if (returned === undefined) return false
     const isOfThis = opened === undefined || opened.startsWith(`${attempts.at(-1)?.id} `)
     const isWanted = isOfThis && returning.includes(nextAction?.type ?? '')
     const forget = (): void => {
-      delete session.returned
-      if (!life.signal.aborted) remember({})
+      delete this.#session.returned
+      if (!this.#signal.aborted) this.#remember({})
     }
-    if (isWanted) void ('code' in returned ? submit(returned) : next(returned.error)).then(forget)
+    if (isWanted) void ('code' in returned ? this.submit(returned) : this.next(returned.error)).then(forget)
     else forget()
     return isWanted
   }
-
-  other.addEventListener('message', ({ data }: MessageEvent<{ id: string, returned: Returned }>) => {
-    if (data.id !== id || state.verification === null) return
-    remember({ returned: data.returned })
-    takeReturned(state.verification)
-  })
-  remember({})
-  draw()
-  void follow(client, life.signal, {
-    revision: () => newest?.revision ?? null, onState, onLost,
-    onConnection (isConnected) {
-      if (!isConnected) setNotice({ type: 'offline' })
-      else if (state.notice?.type === 'offline') setNotice(null)
-    },
-  })
-  return { access, stop, submit, next, resend, openUrl, now: client.now, current: () => newest }
 }
 
 /** Another tab may be the one that waits for this: a link in a message opens a tab of its own. */

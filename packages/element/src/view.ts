@@ -24,24 +24,17 @@ export type View = ReturnType<typeof createView>
  * strict Content Security Policy, also with Trusted Types.
  */
 export function createView (host: HTMLElement, handlers: Handlers) {
-  const shadow = host.attachShadow({ mode: 'open' })
-  const sheet = new CSSStyleSheet()
-  sheet.replaceSync(style)
-  shadow.adoptedStyleSheets = [sheet]
-
+  const shadow = attachShadow(host)
   const spinner = element('div', 'spinner', { 'aria-hidden': 'true' })
   const title = element('p', 'title', { id: 'title', tabindex: '-1' })
   const text = element('p', 'text')
   const label = element('label', 'label', { for: 'code' })
-  const input = element('input', 'input', {
-    id: 'code', name: 'code', type: 'text', dir: 'ltr', inputmode: 'numeric', autocomplete: 'one-time-code',
-    required: '', autocapitalize: 'off', spellcheck: 'false', 'aria-describedby': 'notice',
-  })
+  const input = codeInput()
   const notice = element('p', 'notice', { id: 'notice' })
   const submit = element('button', 'button primary submit', { type: 'submit' })
-  const form = element('form', 'form', {}, element('div', 'field', {}, label, input), submit)
+  const form = codeForm(label, input, submit, handlers)
   const forward = element('button', 'button primary continue', { type: 'button' })
-  const buttons = { resend: choiceButton('resend'), next: choiceButton('next') }
+  const buttons = { resend: choiceButton('resend', handlers), next: choiceButton('next', handlers) }
   const actions = element('div', 'actions', {}, buttons.resend, buttons.next)
   const status = element('div', 'status', { role: 'status' })
   const head = element('div', 'head', {}, spinner, title)
@@ -55,36 +48,17 @@ export function createView (host: HTMLElement, handlers: Handlers) {
   let key = ''
   let noticed: string | undefined
 
-  form.addEventListener('submit', event => {
-    event.preventDefault()
-    if (submit.ariaDisabled !== 'true') handlers.onCode(input.value)
-  })
   forward.addEventListener('click', () => handlers.onContinue())
-
-  function choiceButton (action: Choice['action']): HTMLButtonElement {
-    const button = element('button', `button ${action}`, { type: 'button' })
-    // Not `disabled`, which would lose the focus of a keyboard.
-    button.addEventListener('click', () => { if (button.ariaDisabled !== 'true') handlers.onChoice(action) })
-    return button
-  }
 
   function drawChoices (choices: readonly Choice[]): void {
     for (const action of ['resend', 'next'] as const) {
-      const choice = choices.find(one => one.action === action)
-      show(buttons[action], choice?.label ?? null)
-      buttons[action].ariaDisabled = String(choice !== undefined && choice.waitMs > 0)
+      drawChoice(buttons[action], choices.find(one => one.action === action))
     }
     actions.hidden = choices.length === 0
   }
 
-  function drawNotice (given: Notice | null): void {
-    show(notice, given?.text ?? null)
-    notice.setAttribute('part', given?.isError === true ? 'notice error' : 'notice')
-    input.ariaInvalid = String(given?.isError === true)
-  }
-
   return {
-    draw ({ screen, choices, notice, labels, lang, dir, isSubmitting }: Drawing): void {
+    draw ({ screen, choices, notice: given, labels, lang, dir, isSubmitting }: Drawing): void {
       const hadFocus = shadow.activeElement !== null
       root.lang = lang
       root.dir = dir
@@ -98,7 +72,7 @@ export function createView (host: HTMLElement, handlers: Handlers) {
       submit.textContent = labels.submit
       submit.ariaDisabled = String(isSubmitting)
       show(forward, screen.hasContinue && !isSubmitting ? labels.continue : null)
-      drawNotice(notice)
+      drawNotice(notice, input, given)
       drawChoices(choices)
       // Screen readers read what has changed, but no countdown.
       if (screen.key !== key) {
@@ -106,10 +80,10 @@ export function createView (host: HTMLElement, handlers: Handlers) {
         input.value = ''
         if (hadFocus) (form.hidden ? title : input).focus()
         status.textContent = `${screen.title} ${screen.text}`
-      } else if (notice?.text !== noticed) {
-        status.textContent = notice?.text ?? ''
+      } else if (given?.text !== noticed) {
+        status.textContent = given?.text ?? ''
       }
-      noticed = notice?.text
+      noticed = given?.text
     },
 
     drawChoices,
@@ -127,6 +101,51 @@ export function createView (host: HTMLElement, handlers: Handlers) {
 
     fillCode (code: string): void { input.value = code },
   }
+}
+
+/** The shadow root, with the styles. */
+function attachShadow (host: HTMLElement): ShadowRoot {
+  const shadow = host.attachShadow({ mode: 'open' })
+  const sheet = new CSSStyleSheet()
+  sheet.replaceSync(style)
+  shadow.adoptedStyleSheets = [sheet]
+  return shadow
+}
+
+function codeInput (): HTMLInputElement {
+  return element('input', 'input', {
+    id: 'code', name: 'code', type: 'text', dir: 'ltr', inputmode: 'numeric', autocomplete: 'one-time-code',
+    required: '', autocapitalize: 'off', spellcheck: 'false', 'aria-describedby': 'notice',
+  })
+}
+
+function codeForm (
+  label: HTMLLabelElement, input: HTMLInputElement, submit: HTMLButtonElement, { onCode }: Handlers,
+): HTMLFormElement {
+  const form = element('form', 'form', {}, element('div', 'field', {}, label, input), submit)
+  form.addEventListener('submit', event => {
+    event.preventDefault()
+    if (submit.ariaDisabled !== 'true') onCode(input.value)
+  })
+  return form
+}
+
+function choiceButton (action: Choice['action'], { onChoice }: Handlers): HTMLButtonElement {
+  const button = element('button', `button ${action}`, { type: 'button' })
+  // Not `disabled`, which would lose the focus of a keyboard.
+  button.addEventListener('click', () => { if (button.ariaDisabled !== 'true') onChoice(action) })
+  return button
+}
+
+function drawChoice (button: HTMLButtonElement, choice: Choice | undefined): void {
+  show(button, choice?.label ?? null)
+  button.ariaDisabled = String(choice !== undefined && choice.waitMs > 0)
+}
+
+function drawNotice (target: HTMLElement, input: HTMLInputElement, notice: Notice | null): void {
+  show(target, notice?.text ?? null)
+  target.setAttribute('part', notice?.isError === true ? 'notice error' : 'notice')
+  input.ariaInvalid = String(notice?.isError === true)
 }
 
 /** Shows an element with this text; hides it for null. */
