@@ -183,15 +183,19 @@ export function createLimits ({ sealer, apps, messagesPerNumber }: LimitsParts):
       return (['codes', 'dayCodes'] as const).map(kind =>
         ({ name: `${kind}.${name}`, add: 1, below: null, expiresAt: at + kinds[kind].windowMs }))
     },
-    refuse ({ name, retryAfterMs }, phoneNumber) {
-      const kind = name.split('.', 1)[0] ?? ''
-      if (!isKind(kind)) throw new TypeError('not a counter of a limit')
-      const { cause, detail, skip } = kinds[kind]
-      const refusal = phoneNumber === null ? { cause } : { cause, numberTag: numberTag(sealer, phoneNumber) }
-      const error = new ApiError(
-        'rate_limited', detail, { retryAfterSeconds: Math.max(1, retryAfterMs / 1000), refusal },
-      )
-      return skip === undefined ? { error } : { error, skip }
-    },
+    refuse: (counter, phoneNumber) => refuse(sealer, counter, phoneNumber),
   }
+}
+
+function refuse (
+  sealer: LimitsParts['sealer'], { name, retryAfterMs }: CounterExceeded, phoneNumber: string | null,
+): LimitRefusal {
+  const kind = name.split('.', 1)[0] ?? ''
+  if (!isKind(kind)) throw new TypeError('not a counter of a limit')
+  const { cause, detail, skip } = kinds[kind]
+  const refusal = phoneNumber === null ? { cause } : { cause, numberTag: numberTag(sealer, phoneNumber) }
+  const error = new ApiError(
+    'rate_limited', detail, { retryAfterSeconds: Math.max(1, retryAfterMs / 1000), refusal },
+  )
+  return skip === undefined ? { error } : { error, skip }
 }

@@ -98,15 +98,7 @@ export function createStore<R> (
   async function load (id: string): Promise<Stored<R> | null> {
     const sealed = await timed(redis.getBuffer(keys.ofId(id).recordPrefix + id))
     if (sealed === null) return null
-    return { record: read(sealer.open(sealed, id), id), version: versionOf(sealed).toString('base64') }
-  }
-
-  function read (bytes: Buffer, id: string): R {
-    try {
-      return decode(bytes, id)
-    } catch {
-      throw new SealError('its content is not a record')
-    }
+    return { record: read(decode, sealer.open(sealed, id), id), version: versionOf(sealed).toString('base64') }
   }
 
   const replication = replicas === null
@@ -166,6 +158,14 @@ export function createStore<R> (
     async ping () {
       await timed(redis.eraseRecord(1, keys.claim(0, 'ping'), 0, 0, 0, '', '', ''))
     },
+  }
+}
+
+function read<R> (decode: StoreParts<R>['decode'], bytes: Buffer, id: string): R {
+  try {
+    return decode(bytes, id)
+  } catch {
+    throw new SealError('its content is not a record')
   }
 }
 

@@ -74,7 +74,7 @@ export function createCreate (parts: CreateParts): Create {
   function plan (app: App, request: CreateRequest, idempotencyKey: string | null): Plan {
     const asked = request.phoneNumber === undefined ? null : readNumber(request.phoneNumber)
     if (request.returnUrl !== undefined && !allowsReturnUrl(app, request.returnUrl)) {
-      warnOfReturnUrl(app, request.returnUrl)
+      warnOfReturnUrl(warnOnce, app, request.returnUrl)
       const errors = [{ field: 'returnUrl', message: 'is not allowed for this app' }]
       throw new ApiError('invalid_request', '`returnUrl` is not one of the app\'s allowed return URLs.', { errors })
     }
@@ -88,35 +88,6 @@ export function createCreate (parts: CreateParts): Create {
       workflow: planWorkflow(request.workflow ?? app.workflow, known, methods, app),
       keys: asked === null ? [] : numberKeys(sealer.names, app.id, asked.number),
       key: idempotencyKey === null ? noIdempotencyKey : readIdempotencyKey(sealer, app.id, idempotencyKey, request),
-    }
-  }
-
-  /** Without the path: it is the origin that is usually missing. */
-  function warnOfReturnUrl ({ id }: App, returnUrl: string): void {
-    const url = URL.parse(returnUrl)
-    if (url === null) return
-    const origin = url.host === '' ? url.protocol : `${url.protocol}//${url.host}`
-    const set = `"allowedReturnUrls": ["${origin}/"] of the app in APPS_FILE, if the page is yours`
-    warnOnce(`${id} ${origin}`, { app: id, origin, set }, 'returnUrl refused')
-  }
-
-  function newVerification (
-    {
-      app, request, asked, workflow, minAssurance, withoutMessages, key,
-    }: Plan, claim: KeyClaim, at: number, traceparent: string | null,
-  ): NewVerification {
-    const country = countryOf(asked)
-    // In the order of the record's structure; see `record-codec.ts`.
-    return {
-      id: claim.id, appId: app.id, phoneNumber: asked?.number ?? null, reference: request.reference ?? null,
-      metadata: request.metadata ?? {}, locale: request.locale ?? null, device: request.device ?? {},
-      returnUrl: request.returnUrl ?? null, includeProfile: app.includeProfile === true, minAssurance, workflow,
-      webhookEvents: eventsOf(app),
-      expiresAt: at + (request.expiresInSeconds ?? defaultExpirySeconds) * 1000,
-      idempotency: key === noIdempotencyKey ? null : holdKey(key, claim),
-      ...withoutMessages ? { withoutMessages: true } : {},
-      ...country === null ? {} : { country },
-      ...traceparent === null ? {} : { traceparent },
     }
   }
 
@@ -152,6 +123,34 @@ export function createCreate (parts: CreateParts): Create {
       if (earlier === null) throw error
       return earlier
     }
+  }
+}
+
+/** Without the path: it is the origin that is usually missing. */
+function warnOfReturnUrl (warnOnce: LogOnce, { id }: App, returnUrl: string): void {
+  const url = URL.parse(returnUrl)
+  if (url === null) return
+  const origin = url.host === '' ? url.protocol : `${url.protocol}//${url.host}`
+  const set = `"allowedReturnUrls": ["${origin}/"] of the app in APPS_FILE, if the page is yours`
+  warnOnce(`${id} ${origin}`, { app: id, origin, set }, 'returnUrl refused')
+}
+
+function newVerification (
+  { app, request, asked, workflow, minAssurance, withoutMessages, key }: Plan, claim: KeyClaim, at: number,
+  traceparent: string | null,
+): NewVerification {
+  const country = countryOf(asked)
+  // In the order of the record's structure; see `record-codec.ts`.
+  return {
+    id: claim.id, appId: app.id, phoneNumber: asked?.number ?? null, reference: request.reference ?? null,
+    metadata: request.metadata ?? {}, locale: request.locale ?? null, device: request.device ?? {},
+    returnUrl: request.returnUrl ?? null, includeProfile: app.includeProfile === true, minAssurance, workflow,
+    webhookEvents: eventsOf(app),
+    expiresAt: at + (request.expiresInSeconds ?? defaultExpirySeconds) * 1000,
+    idempotency: key === noIdempotencyKey ? null : holdKey(key, claim),
+    ...withoutMessages ? { withoutMessages: true } : {},
+    ...country === null ? {} : { country },
+    ...traceparent === null ? {} : { traceparent },
   }
 }
 

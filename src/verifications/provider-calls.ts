@@ -90,24 +90,6 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
     return { adapter, method, context }
   }
 
-  function startedEvent (
-    { state, action, id, isIdOptional, poll, expiresAt, cost }: Started, attempt: number,
-    { resend, codeAttempts, isFoundByProviderId: isFindable }: Method,
-  ): Event {
-    return {
-      type: 'attemptStarted', attempt, state, action, attemptsRemaining: codeAttempts ?? null,
-      resend: resend === undefined
-        ? null
-        : { left: resend.times, availableAt: now() + resend.afterMs, afterMs: resend.afterMs },
-      ...id === undefined ? {} : { providerId: id },
-      ...isIdOptional === undefined ? {} : { isIdOptional },
-      ...isFindable === undefined ? {} : { isFindable },
-      ...expiresAt === undefined ? {} : { expiresAt },
-      ...cost === undefined ? {} : { cost },
-      ...poll === undefined ? {} : { pollEveryMs: poll.afterMs },
-    }
-  }
-
   return {
     contextOf,
     async start (verification, index) {
@@ -120,7 +102,7 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
         if (reason !== null) return { type: 'attemptSkipped', attempt: index, reason }
         const started = await adapter.start(context, verification)
         if (started.balance !== undefined) metrics.recordBalance(adapter.provider, started.balance)
-        return startedEvent(started, index, method)
+        return startedEvent(started, index, method, now())
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error
         // The breaker is open: nothing was started.
@@ -162,6 +144,24 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
         log.warn({ verificationId: verification.id, reason }, 'attempt not canceled at the provider')
       }
     },
+  }
+}
+
+function startedEvent (
+  { state, action, id, isIdOptional, poll, expiresAt, cost }: Started, attempt: number,
+  { resend, codeAttempts, isFoundByProviderId: isFindable }: Method, at: number,
+): Event {
+  return {
+    type: 'attemptStarted', attempt, state, action, attemptsRemaining: codeAttempts ?? null,
+    resend: resend === undefined
+      ? null
+      : { left: resend.times, availableAt: at + resend.afterMs, afterMs: resend.afterMs },
+    ...id === undefined ? {} : { providerId: id },
+    ...isIdOptional === undefined ? {} : { isIdOptional },
+    ...isFindable === undefined ? {} : { isFindable },
+    ...expiresAt === undefined ? {} : { expiresAt },
+    ...cost === undefined ? {} : { cost },
+    ...poll === undefined ? {} : { pollEveryMs: poll.afterMs },
   }
 }
 

@@ -45,13 +45,8 @@ export type ApiParts = {
 const denied = (reason: Reason): Outcome => ({ verdict: 'denied', reason })
 
 export function createApi (parts: ApiParts): Api {
-  const { authUrl, userAuthUrl, clientId, clientSecret, idTokens, http, now, allowInsecure } = parts
-
-  const headers = { clientId, clientSecret, 'content-type': 'application/json' }
-  const post = (call: string, url: string, body: Json): Promise<ProviderAnswer> =>
-    http({ method: 'POST', url, call, headers, body: JSON.stringify(body) })
-  const get = (call: string, url: string): Promise<ProviderAnswer> => http({ method: 'GET', url, call, headers })
-
+  const { authUrl, userAuthUrl, idTokens, now } = parts
+  const { post, get } = createRequests(parts)
   const askedOf = ({ phoneNumber, startedAt }: AttemptContext): Asked => ({ phoneNumber, startedAt, now: now() })
 
   async function conclude (
@@ -85,23 +80,7 @@ export function createApi (parts: ApiParts): Api {
   }
 
   return {
-    async initiate ({ path, request, action, hasLink = false, isPolled }, attempt) {
-      const call = `initiate ${path.replace('_', ' ')}`
-      const secondsLeft = Math.floor((attempt.expiresAt - now()) / 1000)
-      const expiry = Math.min(Math.max(secondsLeft, minExpirySeconds), maxExpirySeconds)
-      const { status, body } = await post(call, `${authUrl}/auth/v1/initiate/${path}`, request(attempt, expiry))
-      const initiated = readInitiated(status, body)
-      if (typeof initiated === 'string') throw refusal(provider, call, initiated, status, isOfCarrier(body))
-      const { requestId, link } = initiated
-      const url = link !== null && isOwnLink(link, [authUrl, userAuthUrl], allowInsecure) ? link : ''
-      if (hasLink && url === '') throw refusal(provider, call, 'provider_bad_response', status)
-      return {
-        id: requestId,
-        state: { requestIds: [requestId, ...readRequestIds(attempt.state) ?? []] },
-        action: action(attempt.options, url),
-        ...isPolled?.(attempt.options) === true ? { poll: { afterMs: pollMs } } : {},
-      }
-    },
+    initiate: (flow, attempt) => initiate(parts, post, flow, attempt),
 
     async checkOtp ({ phoneNumber, state }, code, { repeated }) {
       // Only the code of the last message is valid.
@@ -140,5 +119,36 @@ export function createApi (parts: ApiParts): Api {
       const judged = judgeToken(answer.status, answer.body, askedOf(attempt))
       return conclude(call, answer, judged, assuranceOfIdentity(judged))
     },
+  }
+}
+
+type Requests = ReturnType<typeof createRequests>
+
+function createRequests ({ clientId, clientSecret, http }: ApiParts) {
+  const headers = { clientId, clientSecret, 'content-type': 'application/json' }
+  const post = (call: string, url: string, body: Json): Promise<ProviderAnswer> =>
+    http({ method: 'POST', url, call, headers, body: JSON.stringify(body) })
+  const get = (call: string, url: string): Promise<ProviderAnswer> => http({ method: 'GET', url, call, headers })
+  return { post, get }
+}
+
+async function initiate (
+  { authUrl, userAuthUrl, now, allowInsecure }: ApiParts, post: Requests['post'],
+  { path, request, action, hasLink = false, isPolled }: Flow, attempt: AttemptContext,
+): Promise<Started> {
+  const call = `initiate ${path.replace('_', ' ')}`
+  const secondsLeft = Math.floor((attempt.expiresAt - now()) / 1000)
+  const expiry = Math.min(Math.max(secondsLeft, minExpirySeconds), maxExpirySeconds)
+  const { status, body } = await post(call, `${authUrl}/auth/v1/initiate/${path}`, request(attempt, expiry))
+  const initiated = readInitiated(status, body)
+  if (typeof initiated === 'string') throw refusal(provider, call, initiated, status, isOfCarrier(body))
+  const { requestId, link } = initiated
+  const url = link !== null && isOwnLink(link, [authUrl, userAuthUrl], allowInsecure) ? link : ''
+  if (hasLink && url === '') throw refusal(provider, call, 'provider_bad_response', status)
+  return {
+    id: requestId,
+    state: { requestIds: [requestId, ...readRequestIds(attempt.state) ?? []] },
+    action: action(attempt.options, url),
+    ...isPolled?.(attempt.options) === true ? { poll: { afterMs: pollMs } } : {},
   }
 }

@@ -72,20 +72,10 @@ export function createForm (providers: readonly Provider[], start: Start): void 
   function addMethod (): void {
     if (adding.value !== '') draw(fit({ ...plan, workflow: [...plan.workflow, adding.value] }))
   }
-  function drawSteps (): void {
-    show(steps, ...plan.workflow.map((item, index) => create('li', {},
-      create('span', {}, methodOf(item)),
-      button('Remove', () => draw({ ...plan, workflow: plan.workflow.filter((_, other) => other !== index) }), {
-        class: 'plain', 'aria-label': `Remove ${methodOf(item)}`, 'data-key': `remove ${index}`,
-      }))))
-    const left = all.filter(({ method }) => !plan.workflow.some(item => methodOf(item) === method))
-    show(adding, option('', plan.workflow.length === 0 ? 'Add a method' : 'Then try…'),
-      ...left.map(({ method }) => option(method, method)))
-  }
   function draw (next: Plan): void {
     plan = next
     const methods = plan.workflow.map(methodOf)
-    drawSteps()
+    drawSteps(steps, adding, plan, all.map(({ method }) => method), draw)
     if (number.value !== plan.phoneNumber) number.value = plan.phoneNumber
     const { index, limit: digit } = outcomeOf(plan.phoneNumber)
     outcome.selectedIndex = index
@@ -113,14 +103,12 @@ export function createForm (providers: readonly Provider[], start: Start): void 
     input('What happens', outcome), input('With', limit),
     input('Phone number', number), meanings, discovery,
     create('button', { type: 'submit', class: 'primary' }, 'Verify'), problem)
-  const buttons = presets.map(preset => create('button', {
-    type: 'button', class: 'preset', 'data-preset': preset.id, 'aria-pressed': 'false', click: () => {
-      reason.value = ''
-      draw(preset.plan())
-      void run()
-      press(preset.id)
-    },
-  }, create('strong', {}, preset.title), create('span', {}, preset.text)))
+  const buttons = presets.map(preset => presetButton(preset, () => {
+    reason.value = ''
+    draw(preset.plan())
+    void run()
+    press(preset.id)
+  }))
   const press = (id: string | null): void => {
     for (const one of buttons) one.ariaPressed = String(one.dataset['preset'] === id)
   }
@@ -128,3 +116,21 @@ export function createForm (providers: readonly Provider[], start: Start): void 
   draw(plan)
 }
 
+/** The chosen methods, each with a button that removes it, and those that can still be added. */
+function drawSteps (
+  steps: HTMLElement, adding: HTMLElement, plan: Plan, methods: readonly string[], draw: (plan: Plan) => void,
+): void {
+  show(steps, ...plan.workflow.map((item, index) => create('li', {},
+    create('span', {}, methodOf(item)),
+    button('Remove', () => draw({ ...plan, workflow: plan.workflow.filter((_, other) => other !== index) }), {
+      class: 'plain', 'aria-label': `Remove ${methodOf(item)}`, 'data-key': `remove ${index}`,
+    }))))
+  const left = methods.filter(method => !plan.workflow.some(item => methodOf(item) === method))
+  show(adding, option('', plan.workflow.length === 0 ? 'Add a method' : 'Then try…'),
+    ...left.map(method => option(method, method)))
+}
+
+const presetButton = ({ id, title, text }: typeof presets[number], click: () => void): HTMLButtonElement => create(
+  'button', { type: 'button', class: 'preset', 'data-preset': id, 'aria-pressed': 'false', click },
+  create('strong', {}, title), create('span', {}, text),
+)

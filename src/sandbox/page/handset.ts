@@ -33,7 +33,8 @@ const ownItems: Readonly<Record<string, (action: NextAction) => Omit<Item, 'id' 
 }
 
 /** The simulated phone: what reaches it, and what the person does with it. */
-export function createHandset ({ settings: { simulatorsUrl }, frontEnd, announce, note }: Parts) {
+export function createHandset (parts: Parts) {
+  const { settings: { simulatorsUrl }, frontEnd, announce } = parts
   let current: Current | null = null
   let own: { item: Item, action: NextAction } | null = null
   const notifications = createNotifications({
@@ -50,28 +51,8 @@ export function createHandset ({ settings: { simulatorsUrl }, frontEnd, announce
     const { action } = own
     own.item = { ...item, chosen: choice }
     notifications.show(own.item)
-    await (choice === 'open' ? open(action) : frontEnd.next(choice === 'abandoned' ? undefined : choice))
-  }
-
-  /** Does what the phone of a person would do with the action. */
-  async function open (action: NextAction): Promise<void> {
-    const { phoneNumber = '' } = current ?? {}
-    const { url = '', finish, type } = action
-    if (type === 'submitToken') {
-      const result = await completeSdk(action, phoneNumber, simulatorsUrl)
-      if (result === null) return note('The SDK returned nothing.')
-      return 'reason' in result ? frontEnd.next(result.reason) : frontEnd.submit(result.evidence)
-    }
-    const path = type === 'openDeepLink' ? 'open' : 'cellular'
-    const body = type === 'openDeepLink' ? { url, phoneNumber } : { url }
-    const answer = await call('POST', `${simulatorsUrl}/handset/${path}`, { body })
-    if (type === 'openDeepLink') {
-      if (answer.status === 404) await frontEnd.next('app_not_installed')
-      else if (answer.status >= 400) note(describeProblem(answer))
-      return
-    }
-    const code = finish === 'code' ? readCode(answer.body) : null
-    await frontEnd.submit(code === null ? {} : { code })
+    if (choice === 'open') await open(action, current?.phoneNumber ?? '', parts)
+    else await frontEnd.next(choice === 'abandoned' ? undefined : choice)
   }
 
   /** Calls `show` for everything that the simulators have shown to this number. */
@@ -124,6 +105,28 @@ export function createHandset ({ settings: { simulatorsUrl }, frontEnd, announce
       if (own !== null && own.item.chosen === null) await choose(own.item, 'open')
     },
   }
+}
+
+/** Does what the phone of a person would do with the action. */
+async function open (
+  action: NextAction, phoneNumber: string, { settings: { simulatorsUrl }, frontEnd, note }: Parts,
+): Promise<void> {
+  const { url = '', finish, type } = action
+  if (type === 'submitToken') {
+    const result = await completeSdk(action, phoneNumber, simulatorsUrl)
+    if (result === null) return note('The SDK returned nothing.')
+    return 'reason' in result ? frontEnd.next(result.reason) : frontEnd.submit(result.evidence)
+  }
+  const path = type === 'openDeepLink' ? 'open' : 'cellular'
+  const body = type === 'openDeepLink' ? { url, phoneNumber } : { url }
+  const answer = await call('POST', `${simulatorsUrl}/handset/${path}`, { body })
+  if (type === 'openDeepLink') {
+    if (answer.status === 404) await frontEnd.next('app_not_installed')
+    else if (answer.status >= 400) note(describeProblem(answer))
+    return
+  }
+  const code = finish === 'code' ? readCode(answer.body) : null
+  await frontEnd.submit(code === null ? {} : { code })
 }
 
 /** The code at the end of the redirects: in a JSON body, or in the query of the place that they lead to. */
