@@ -1,5 +1,8 @@
 import { globSync, readdirSync, readFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
 import { dirname, join, relative } from 'node:path'
+import { parse } from 'acorn'
+import { full } from 'acorn-walk'
 import t from 'tap'
 
 const root = join(import.meta.dirname, '..')
@@ -170,4 +173,19 @@ t.test('no file is over 300 lines, and no line over 120 columns', async t => {
   t.strictSame(
     code.flatMap(({ file, lines }) => lines.flatMap((line, at) => line.length > 120 ? [`${file}:${at + 1}`] : [])), [],
   )
+})
+
+t.test('no function is over 80 lines', async t => {
+  const lengths = globSync('{src,packages/*/src}/**/*.ts', { cwd: root }).flatMap(file => {
+    // Types become blanks, so that every line stays where it is.
+    const code = stripTypeScriptTypes(readFileSync(join(root, file), 'utf8'))
+    const found: { file: string, lines: number }[] = []
+    full(parse(code, { ecmaVersion: 'latest', sourceType: 'module' }), ({ type, start, end }) => {
+      if (type.includes('Function')) found.push({ file, lines: code.slice(start, end).split('\n').length })
+    })
+    return found
+  })
+  t.ok(lengths.length > 1000)
+  // The breaker is one state machine: its steps share all of its state.
+  t.strictSame(lengths.filter(({ lines }) => lines > 80).map(({ file }) => file), ['src/adapters/call-health.ts'])
 })
