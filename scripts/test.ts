@@ -16,10 +16,12 @@ export type Counts = { passed: number, failed: number, skipped: number }
 export type Form = 'short' | 'long'
 
 const everything = 'test/**/*.test.ts'
-/** These files run in the long form only. */
+/** These files run in the long form only: of the faults those that need most of the time, and a browser. */
 const onlyLong = [
-  'test/{bench,deploy,ops}/**/*.test.ts', 'test/faults/*.long.test.ts',
-  'test/faults/{endpoint,provider,redis-killed,redis-refuses,rolling,sentinel,storm,versions}.test.ts',
+  'test/{bench,deploy,ops}/**/*.test.ts', 'test/faults/*.long.test.ts', 'test/scripts/test.test.ts',
+  'test/faults/{callback,callback-killed,durability,endpoint,poison,provider,redis-killed,redis-refuses}.test.ts',
+  'test/faults/{rolling,sentinel,shutdown,stalls,storm,versions}.test.ts',
+  'test/{element/element,sandbox/page,docs/web-guide}.test.ts',
 ]
 /** The long form repeats the fault tests with more load, more windows and longer outages. */
 const inLongForm = [...onlyLong, 'test/faults/*.test.ts']
@@ -27,6 +29,12 @@ const inLongForm = [...onlyLong, 'test/faults/*.test.ts']
  * Compiled sources, shared by all processes of a run: most of the time that a process needs to start is compilation.
  */
 const compileCache = join('node_modules', '.cache', 'compiled')
+
+/**
+ * tap records each file that a process loads, which is needed for coverage only, and costs every test file a third of a
+ * second. This excludes all files.
+ */
+const withoutRecords = "--import=data:text/javascript,process.env._TAPJS_PROCESSINFO_EXCLUDE_='/./'"
 
 /** Most files of the short form wait most of the time. A fault test with full load keeps a core busy. */
 const jobsPerCore = { short: 2, long: 1 }
@@ -174,7 +182,7 @@ async function runFiles (
     env: {
       ...form === 'long' ? { FAULTS: 'long' } : {},
       // V8 counts coverage less exactly in code from the cache.
-      ...measuresCoverage ? {} : { NODE_COMPILE_CACHE: compileCache },
+      ...measuresCoverage ? {} : { NODE_COMPILE_CACHE: compileCache, NODE_OPTIONS: withoutRecords },
     },
   })
   const { failedFiles, ...counts } = await countAssertions(stream)
