@@ -1,3 +1,4 @@
+import { Type } from 'typebox'
 import { ProviderError } from '../../core/errors.ts'
 import type { Reason } from '../../core/reasons.ts'
 import type { Json } from '../../core/vocabulary.ts'
@@ -16,6 +17,12 @@ export type Flow = Pick<Adapter, 'canServe' | 'resolve'> & {
   /** See `Adapter.singleUse`. */
   singleUse (evidence: Json): string | null
 }
+
+/** A method that the SDK in the app performs: the gateway sends nothing, and waits for what the app submits. */
+export const sdkMethod = {
+  nextActions: ['submitToken'], options: Type.Object({}, { additionalProperties: false }), isRepeatable: true,
+  sendsMessage: false, startsLocally: true,
+} satisfies Partial<Method>
 
 export type FlowParts = { http: Http, now: () => number }
 

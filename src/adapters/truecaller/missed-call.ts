@@ -1,10 +1,9 @@
-import { Type } from 'typebox'
 import { ProviderError } from '../../core/errors.ts'
 import type { Json } from '../../core/vocabulary.ts'
 import { parsePhoneNumber, readPhoneNumber } from '../../phone.ts'
 import { refusal, reportedStatus, type Outcome, type ProviderAnswer } from '../adapter.ts'
 import { membersOf, readNumber, readString } from '../message.ts'
-import { invalid, provider, readRefusal, type Flow, type FlowParts } from './flow.ts'
+import { invalid, provider, readRefusal, sdkMethod, type Flow, type FlowParts } from './flow.ts'
 
 // https://docs.truecaller.com/truecaller-sdk/android/sdk-v2.8.0/server-side-response-validation
 // (for non-Truecaller users verification flow), and the page of the OAuth SDK with the same name
@@ -27,16 +26,12 @@ export function createMissedCall ({ appKey, clientId, otpUrl }: MissedCallOption
 
   return {
     method: {
+      // The SDK on the phone has Truecaller call, not this gateway.
+      ...sdkMethod,
       needsPhoneNumber: true,
       evidence: ['token'],
-      nextActions: ['submitToken'],
       assurance: { possession: 'message', binding: 'session', restricted: true },
       timeoutMs: 300_000,
-      options: Type.Object({}, { additionalProperties: false }),
-      isRepeatable: true,
-      // The SDK on the phone has Truecaller call, not this gateway.
-      sendsMessage: false,
-      startsLocally: true,
     },
 
     canServe: async ({ phoneNumber }) =>

@@ -1,11 +1,10 @@
-import { Type } from 'typebox'
 import { ProviderError } from '../../core/errors.ts'
 import type { Reason } from '../../core/reasons.ts'
 import type { Json } from '../../core/vocabulary.ts'
 import { readPhoneNumber } from '../../phone.ts'
 import { refusal, reportedStatus, type Outcome } from '../adapter.ts'
 import { membersOf, readString, readText } from '../message.ts'
-import { invalid, provider, readRefusal, type Flow, type FlowParts } from './flow.ts'
+import { invalid, provider, readRefusal, sdkMethod, type Flow, type FlowParts } from './flow.ts'
 import { toProfile } from './profile.ts'
 
 // https://docs.truecaller.com/truecaller-sdk/android/oauth-sdk-3.2.1/integration-steps/integrating-with-your-backend
@@ -60,16 +59,12 @@ export function createOauth ({ clientId, oauthUrl }: OauthOptions, { http, now }
 
   return {
     method: {
+      ...sdkMethod,
       needsPhoneNumber: false,
       evidence: ['authorizationCode'],
-      nextActions: ['submitToken'],
       // PKCE: the code is worth nothing without the verifier, which the front end made and kept.
       assurance: { possession: 'account', binding: 'session', restricted: false },
       timeoutMs: 120_000,
-      options: Type.Object({}, { additionalProperties: false }),
-      isRepeatable: true,
-      sendsMessage: false,
-      startsLocally: true,
     },
 
     start: ({ callbackKey: state }) =>

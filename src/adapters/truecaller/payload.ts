@@ -1,10 +1,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { Type } from 'typebox'
 import type { Json } from '../../core/vocabulary.ts'
 import { readPhoneNumber } from '../../phone.ts'
 import type { AttemptContext, Outcome } from '../adapter.ts'
 import { membersOf, readNumber, readString, type Members } from '../message.ts'
-import { invalid, provider, type Flow, type FlowParts } from './flow.ts'
+import { invalid, provider, sdkMethod, type Flow, type FlowParts } from './flow.ts'
 import { toProfile } from './profile.ts'
 import { createSigningKeys, type Signed } from './signing-keys.ts'
 
@@ -28,16 +27,12 @@ export function createPayload ({ appKey, apiUrl, packageNames }: PayloadOptions,
 
   return {
     method: {
+      ...sdkMethod,
       needsPhoneNumber: false,
       evidence: ['payload'],
-      nextActions: ['submitToken'],
       // The signed text contains our nonce, and the front end that received the nonce submits it.
       assurance: { possession: 'account', binding: 'session', restricted: false },
       timeoutMs: 120_000,
-      options: Type.Object({}, { additionalProperties: false }),
-      isRepeatable: true,
-      sendsMessage: false,
-      startsLocally: true,
     },
 
     start: ({ callbackKey: requestNonce }) =>
