@@ -79,8 +79,11 @@ async function startUnplugged (t: Test, fsync: 'everysec' | 'always') {
 
 for (const fsync of ['everysec', 'always'] as const) {
   t.test(`power cut, appendfsync ${fsync}`, { buffered: true, skip }, async t => {
-    const figures = { acknowledged: 0, lost: 0, longestMs: 0, creates: 0, createsLost: 0 }
-    for (let round = 0; round < longOrShort(4, 1); round += 1) {
+    const figures = { acknowledged: 0, lost: 0, lostBytes: 0, longestMs: 0, creates: 0, createsLost: 0 }
+    // On a busy machine a sync may happen between the look at the trace and the cut: then nothing is lost.
+    const isShown = (): boolean => fsync === 'always' || figures.lostBytes > 0
+    const rounds = longOrShort(4, 1)
+    for (let round = 0; round < rounds || round < rounds + 3 && !isShown(); round += 1) {
       const { redis, lastSynced, cutPower } = await startUnplugged(t, fsync)
       const { shop, oracle, start, all } = await startDeployment(t, { redisUrl: redis.url })
       const gateway = await start(all)
@@ -127,7 +130,7 @@ for (const fsync of ['everysec', 'always'] as const) {
       figures.longestMs = Math.max(figures.longestMs, ...missing.map(({ at }) => Math.round(cutAt - at)))
       figures.creates += created.length
       figures.createsLost += found.filter(({ status }) => status === 410).length
-      if (fsync === 'everysec') t.ok(lostBytes > 0, `${lostBytes} bytes were not on the disk`)
+      figures.lostBytes += lostBytes
       for (const { id, status } of found) if (
         status === 200 && undecided.includes(id)
       ) oracle.accept(id, 'expired/attempt_timeout')
@@ -141,6 +144,7 @@ for (const fsync of ['everysec', 'always'] as const) {
         + `and ${createsLost} of ${creates} creates`,
       ...lost === 0 ? [] : [`the oldest acknowledged ${longestMs} ms before the cut`],
     ].join(', '))
+    t.ok(isShown(), `${figures.lostBytes} bytes were not on the disk`)
     if (fsync === 'always') t.same([lost, createsLost], [0, 0], 'nothing acknowledged is lost')
   })
 }
