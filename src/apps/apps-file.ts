@@ -12,6 +12,8 @@ import { allowsReturnUrl } from './return-urls.ts'
 export type AppsFileChecks = {
   /** ISO 3166-1 alpha-2. */
   countries?: ReadonlySet<string>
+  /** Whether a create would accept the text as a number. */
+  isPhoneNumber?: (text: string) => boolean
   /** What is wrong with the workflow of an app: a method or an option that does not exist. */
   findWorkflowProblem?: (app: App) => FieldError | null
 }
@@ -52,7 +54,7 @@ function parseFile (path: string): unknown {
 }
 
 /** Everything in an app that has the right shape and still can never work. */
-function problemsOf (app: App, { countries, findWorkflowProblem }: AppsFileChecks): Problem[] {
+function problemsOf (app: App, { countries, isPhoneNumber, findWorkflowProblem }: AppsFileChecks): Problem[] {
   const { keys, webhook, allowedOrigins, allowedReturnUrls, allowedCountries, deniedCountries } = app
   const isCountry = (code: string): boolean => code === noCountry || countries?.has(code) !== false
   const country = 'must be a country code of ISO 3166-1 (GB, not UK), or 001'
@@ -71,6 +73,7 @@ function problemsOf (app: App, { countries, findWorkflowProblem }: AppsFileCheck
     ...refused('allowedCountries', allowedCountries, isCountry, ['', country]),
     ...refused('deniedCountries', deniedCountries, isCountry, ['', country]),
     ...webhook === undefined ? [] : problemsOfWebhook(webhook),
+    ...problemsOfTestNumbers(app, isPhoneNumber),
     ...wrongStep === null ? [] : [{ path: wrongStep.field, message: wrongStep.message }],
   ]
 }
@@ -93,6 +96,28 @@ function problemsOfWebhook ({ url, secrets }: NonNullable<App['webhook']>): Prob
       '', 'must be whsec_ and the base64 of 24 to 64 bytes',
     ]),
   ]
+}
+
+const maxTestDays = 90
+const minCodeLength = 6
+
+/** The path names the number, because nothing else names the entry. */
+function problemsOfTestNumbers (
+  { testNumbers = {}, weakCodes = false }: App, isPhoneNumber: AppsFileChecks['isPhoneNumber'],
+): Problem[] {
+  const until = Date.now() + maxTestDays * 86_400_000
+  return Object.entries(testNumbers).flatMap(([number, { code, expiresAt }]) => {
+    const path = `testNumbers/${number}`
+    return [
+      ...isPhoneNumber?.(number) === false ? [{ path, message: 'must be an E.164 number with a leading +' }] : [],
+      ...code.length < minCodeLength && !weakCodes
+        ? [{ path: `${path}/code`, message: `must have at least ${minCodeLength} digits without "weakCodes": true` }]
+        : [],
+      ...isTime(expiresAt) && Date.parse(expiresAt) <= until
+        ? []
+        : [{ path: `${path}/expiresAt`, message: `must be an RFC 3339 time at most ${maxTestDays} days ahead` }],
+    ]
+  })
 }
 
 /** Whether a browser can send this text as `Origin`; apps on devices have their own schemes. */

@@ -80,6 +80,11 @@ export const App = Type.Object({
   includeProfile: Type.Optional(Type.Boolean()),
   /** Codes may have fewer than six digits, and live longer than ten minutes. */
   weakCodes: Type.Optional(Type.Boolean()),
+  /** Numbers that are verified by a fixed code and never reach a provider; `expiresAt`: RFC 3339. */
+  testNumbers: Type.Optional(Type.Record(Type.String(), Type.Object({
+    code: Type.String({ pattern: '^[0-9]{4,10}$' }),
+    expiresAt: Type.String({ maxLength: 64 }),
+  }, closed))),
   /** Of creates that name none. */
   minAssurance: Type.Optional(Type.Enum([...assuranceLevels])),
 }, closed)

@@ -18,6 +18,9 @@ export type Assurance = {
 export const possessions = ['sim', 'message', 'account'] as const
 export const bindings = ['session', 'none'] as const
 
+/** Of the fixed code of a test number, which proves nothing: the weakest of all. */
+export const testAssurance: Assurance = { possession: 'message', binding: 'none', restricted: true }
+
 export const assuranceLevels = [1, 2, 3] as const
 export type AssuranceLevel = typeof assuranceLevels[number]
 

@@ -89,7 +89,7 @@ export const apiErrors = {
   no_eligible_method: {
     status: 422, title: 'No method can serve this request',
     when: 'Every method of the workflow needs a phone number or a `returnUrl` that was not given, no configured method '
-      + 'can start, or none reaches `minAssurance`.',
+      + 'can start, none reaches `minAssurance`, or the number is a test number and none takes a typed code.',
     advice: 'Give what `errors` names, a workflow with a method that can serve the request, or a lower `minAssurance`.',
     retry: 'No.',
   },

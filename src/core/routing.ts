@@ -1,14 +1,15 @@
-import { assuranceOf, levelOf, type AssuranceLevel, type MethodAssurance } from './assurance.ts'
+import { assuranceOf, levelOf, testAssurance, type AssuranceLevel, type MethodAssurance } from './assurance.ts'
 import { decide } from './decide.ts'
 import type { Reason } from './reasons.ts'
-import type { Attempt, Step } from './verification.ts'
+import type { Attempt, Step, Verification } from './verification.ts'
 import type { DecideOptions, Decision } from './events.ts'
+import type { Action } from './vocabulary.ts'
 
 /** What the choice of a method depends on, besides the verification. */
 export type RoutingContext = {
   methods: ReadonlyMap<string, {
     needsPhoneNumber: boolean, needsReturnUrl?: boolean, startsLocally?: boolean, sendsMessage?: boolean,
-    assurance: MethodAssurance,
+    assurance: MethodAssurance, nextActions?: readonly Action['type'][],
   }>
   /** Whether the breaker of this method's provider is open. */
   isOpen (method: string): boolean
@@ -23,20 +24,27 @@ export const hasSentMessage = (attempts: readonly Attempt[], methods: MessageMet
 
 /** What the choice of a method depends on in a verification, or in a request for one. */
 export type Known = {
-  phoneNumber: string | null, returnUrl: string | null, minAssurance: AssuranceLevel, withoutMessages?: boolean
+  phoneNumber: string | null, returnUrl: string | null, minAssurance: AssuranceLevel, withoutMessages?: boolean,
+  testNumber?: object
 }
 
 /** Whether the method is configured, proves enough, and has what it needs from the request. */
 export function canServe (
   { method: name, options }: Pick<Step, 'method' | 'options'>, known: Known, methods: RoutingContext['methods'],
 ): boolean {
-  const { phoneNumber, returnUrl, minAssurance, withoutMessages } = known
+  const { phoneNumber, returnUrl, minAssurance, withoutMessages, testNumber } = known
   const method = methods.get(name)
-  if (method === undefined || (method.needsPhoneNumber && phoneNumber === null)) return false
+  if (method === undefined) return false
+  if (testNumber !== undefined) return takesTypedCode(method) && levelOf(testAssurance) >= minAssurance
+  if (method.needsPhoneNumber && phoneNumber === null) return false
   if (method.needsReturnUrl === true && returnUrl === null) return false
   if (method.sendsMessage === true && withoutMessages === true) return false
   return provesEnough(method, options, minAssurance)
 }
+
+/** Whether a person types a code: only then a test number can be verified. */
+export const takesTypedCode = ({ nextActions = [] }: { nextActions?: readonly Action['type'][] }): boolean =>
+  nextActions.includes('submitCode')
 
 /** Whether a proof by the method reaches the level. */
 export const provesEnough = (
@@ -53,9 +61,13 @@ export function skipIneligible (
     const step = next.workflow[attempt]
     if (effect !== 'start' || step === undefined) return decision
     let reason: Reason | null
-    if (!canServe(step, next, context.methods)) reason = null
-    else if (context.isOpen(step.method)) reason = 'provider_unavailable'
+    if (!canServe(step, next, context.methods) || isTested(next)) reason = null
+    else if (next.testNumber === undefined && context.isOpen(step.method)) reason = 'provider_unavailable'
     else return decision
     decision = decide(next, { type: 'attemptSkipped', attempt, reason }, now, options) ?? decision
   }
 }
+
+/** Only the first method with a typed code takes the fixed code of a test number. */
+const isTested = ({ testNumber, attempts }: Pick<Verification, 'testNumber' | 'attempts'>): boolean =>
+  testNumber !== undefined && attempts.slice(0, -1).some(({ status }) => status !== 'skipped')

@@ -124,6 +124,9 @@ export type Attempt = PendingAttempt | EndedAttempt
  */
 export type IdempotencyClaim = { names: string[], hash: string, at: number }
 
+/** What is kept of an entry of `testNumbers`. `codeHash`: a keyed hash of the fixed code. */
+export type TestNumber = { codeHash: string, codeLength: number }
+
 export type Common = {
   id: string
   appId: string
@@ -132,6 +135,8 @@ export type Common = {
   country?: string
   /** The number is of a type that gets no message; absent for all others. */
   withoutMessages?: true
+  /** The number is a test number of the app: no provider is called, and nothing is counted. Absent for all others. */
+  testNumber?: TestNumber
   reference: string | null
   metadata: { [name: string]: string }
   locale: string | null

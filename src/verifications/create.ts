@@ -20,6 +20,7 @@ import {
 } from './idempotency.ts'
 import { numberKeys } from './record-keys.ts'
 import type { Start } from './start.ts'
+import { findTestNumber, holdTestCode } from './test-numbers.ts'
 import type { Transitions } from './transitions.ts'
 import { planWorkflow, type WorkflowRequest } from './workflow.ts'
 
@@ -45,7 +46,9 @@ export type CreateParts = {
   start: Start
   replays: Pick<IdempotentReplays, 'findEarlier'>
   resolveConflict: ResolveConflict
-  names: { sealer: Pick<Sealer, 'names' | 'keyedHashes'>, ids: Pick<Ids, 'newId'>, randomPartition: () => number }
+  names: {
+    sealer: Pick<Sealer, 'names' | 'keyedHash' | 'keyedHashes'>, ids: Pick<Ids, 'newId'>, randomPartition: () => number,
+  }
   methods: Methods
   policies: { limits: Pick<Limits, 'forCreate'>, country: Pick<CountryPolicy, 'assertAllowed'> }
   tracing: Pick<Tracing, 'traceparent'>
@@ -57,7 +60,7 @@ type Number = { number: string, country: string | null }
 /** What stays the same however often the insert is tried. */
 type Plan = {
   app: App, request: CreateRequest, asked: Number | null, workflow: Step[], minAssurance: AssuranceLevel
-  withoutMessages: boolean, keys: KeyName[], key: IdempotencyKey
+  withoutMessages: boolean, testCode: { code: string } | null, keys: KeyName[], key: IdempotencyKey
 }
 
 /** Each try that fails is another create's success: as many can replace each other at once, and none fails. */
@@ -79,12 +82,14 @@ export function createCreate (parts: CreateParts): Create {
       throw new ApiError('invalid_request', '`returnUrl` is not one of the app\'s allowed return URLs.', { errors })
     }
     const minAssurance = request.minAssurance ?? app.minAssurance ?? 1
-    const withoutMessages = asked !== null && !getsMessages(app, asked.number)
+    const testCode = asked === null ? null : findTestNumber(app, asked.number, now())
+    const withoutMessages = asked !== null && testCode === null && !getsMessages(app, asked.number)
     const known = {
       phoneNumber: asked?.number ?? null, returnUrl: request.returnUrl ?? null, minAssurance, withoutMessages,
+      ...testCode === null ? {} : { testNumber: testCode },
     }
     return {
-      app, request: withAddress(request), asked, minAssurance, withoutMessages,
+      app, request: withAddress(request), asked, minAssurance, withoutMessages, testCode,
       workflow: planWorkflow(request.workflow ?? app.workflow, known, methods, app),
       keys: asked === null ? [] : numberKeys(sealer.names, app.id, asked.number),
       key: idempotencyKey === null ? noIdempotencyKey : readIdempotencyKey(sealer, app.id, idempotencyKey, request),
@@ -94,14 +99,14 @@ export function createCreate (parts: CreateParts): Create {
   async function create (planned: Plan): Promise<Verification> {
     const { app, request, asked } = planned
     const at = now()
-    if (asked !== null) policies.country.assertAllowed(app, asked)
+    if (asked !== null && planned.testCode === null) policies.country.assertAllowed(app, asked)
     const partition = planned.keys[0]?.partition ?? randomPartition()
     let claim: KeyClaim = { id: ids.newId(app.id, partition), hash: planned.key.fingerprints[0] ?? '', at }
     const traceparent = tracing.traceparent()
     for (let tries = 0; tries < maxTries; tries += 1) {
       const triedAt = tries === 0 ? at : now()
       const inserted = await transitions.insert(
-        newVerification(planned, claim, triedAt, traceparent), triedAt,
+        newVerification(planned, claim, triedAt, { traceparent, sealer }), triedAt,
         policies.limits.forCreate(app, request.device?.ip ?? null, triedAt),
       )
       if ('stored' in inserted) return (await start(inserted)).record
@@ -136,8 +141,8 @@ function warnOfReturnUrl (warnOnce: LogOnce, { id }: App, returnUrl: string): vo
 }
 
 function newVerification (
-  { app, request, asked, workflow, minAssurance, withoutMessages, key }: Plan, claim: KeyClaim, at: number,
-  traceparent: string | null,
+  { app, request, asked, workflow, minAssurance, withoutMessages, testCode, key }: Plan, claim: KeyClaim,
+  at: number, { traceparent, sealer }: { traceparent: string | null, sealer: Pick<Sealer, 'keyedHash'> },
 ): NewVerification {
   const country = countryOf(asked)
   // In the order of the record's structure; see `record-codec.ts`.
@@ -149,6 +154,7 @@ function newVerification (
     expiresAt: at + (request.expiresInSeconds ?? defaultExpirySeconds) * 1000,
     idempotency: key === noIdempotencyKey ? null : holdKey(key, claim),
     ...withoutMessages ? { withoutMessages: true } : {},
+    ...testCode === null ? {} : { testNumber: holdTestCode(sealer, claim.id, testCode) },
     ...country === null ? {} : { country },
     ...traceparent === null ? {} : { traceparent },
   }

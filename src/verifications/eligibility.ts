@@ -3,13 +3,14 @@ import type { AdapterMap, GuardedAdapter } from '../adapters/guard.ts'
 import type { App } from '../apps/apps.ts'
 import type { CountryPolicy } from '../apps/country-policy.ts'
 import { findIneligibility, type IneligibilityReason } from '../core/eligibility.ts'
-import type { RoutingContext } from '../core/routing.ts'
+import { takesTypedCode, type RoutingContext } from '../core/routing.ts'
 import type { Store } from '../store/record-store.ts'
 import type { Sealer } from '../store/sealing.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
 import { getsMessages, readNumber, withAddress } from './create.ts'
 import { onceKeys } from './record-keys.ts'
 import { isOwnedBy } from './single-use.ts'
+import { findTestNumber } from './test-numbers.ts'
 
 /** Body of `POST /eligibility`; the API validates it. */
 export type EligibilityRequest = { phoneNumber: string, device?: AttemptContext['device'] }
@@ -31,10 +32,11 @@ export type EligibilityParts = {
   store: Pick<Store<unknown>, 'claimOf'>
   names: Sealer['names']
   tracing: Pick<Tracing, 'traceparent'>
+  now: () => number
 }
 
 export function createJudgeEligibility (
-  { adapters, routing, country, store, names, tracing }: EligibilityParts,
+  { adapters, routing, country, store, names, tracing, now }: EligibilityParts,
 ): JudgeEligibility {
   /** Only this app's own starts: the answer must not show what other apps did. */
   async function wasRecentlyTried (app: App, method: string, phoneNumber: string): Promise<boolean> {
@@ -45,16 +47,18 @@ export function createJudgeEligibility (
   }
 
   async function judge (
-    app: App, method: string, { needsPhoneNumber, sendsMessage, oncePerNumberMs }: Method, adapter: GuardedAdapter,
+    app: App, method: string, declared: Method, adapter: GuardedAdapter,
     { number, country: origin, device }: ReturnType<typeof readNumber> & Pick<AttemptContext, 'device'>,
   ): Promise<IneligibilityReason | null> {
+    const { needsPhoneNumber, sendsMessage, oncePerNumberMs } = declared
+    const isTestNumber = findTestNumber(app, number, now()) !== null
     const reason = findIneligibility({
-      needsPhoneNumber, sendsMessage,
+      needsPhoneNumber, sendsMessage, isTestNumber, takesTypedCode: takesTypedCode(declared),
       isCountryAllowed: country.isAllowed(app, origin), getsMessages: getsMessages(app, number),
       isOpen: routing.isOpen(method),
       wasRecentlyTried: oncePerNumberMs !== undefined && await wasRecentlyTried(app, method, number),
     })
-    if (reason !== null || !needsPhoneNumber || adapter.canServe === undefined) return reason
+    if (reason !== null || isTestNumber || !needsPhoneNumber || adapter.canServe === undefined) return reason
     const traceparent = tracing.traceparent()
     const subject = { id: null, ...traceparent === null ? {} : { traceparent } }
     return adapter.canServe({ method, phoneNumber: number, device }, subject)

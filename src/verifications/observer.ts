@@ -38,6 +38,10 @@ export function createObserver ({ metrics, budget, methods, sealer, log }: Obser
       const reason = 'reason' in after ? after.reason : null
       log.info({ ...logFields(after), status, reason, method }, 'verification ended')
     }
+    if (after.testNumber !== undefined) {
+      if (before === null || hasEnded) log.info({ audit: 'test_number', ...logFields(after), status }, 'audit')
+      return
+    }
     metrics.countChange(before, after)
     takeBack(before, after)
     if (country === undefined || !hasEnded || status !== 'verified') return

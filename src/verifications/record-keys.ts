@@ -145,7 +145,7 @@ function claimsOfNew (after: Verification, number: readonly KeyName[]): TypedCla
 function startClaims ({ after, effect, at }: Change, { names, methods }: WriteContext): TypedClaim[] {
   const method = effect === 'start' ? after.attempts.at(-1)?.method : undefined
   const everyMs = method === undefined ? undefined : methods.get(method)?.oncePerNumberMs
-  if (everyMs === undefined || after.phoneNumber === null) return []
+  if (everyMs === undefined || after.phoneNumber === null || after.testNumber !== undefined) return []
   const value = appOwner(after, after.attempts.length - 1)
   return onceKeys(names, method ?? '', after.phoneNumber)
     .map((key): TypedClaim => ({ type: 'once', ...key, value, expiresAt: at + everyMs }))
@@ -175,7 +175,7 @@ function startCounters (change: Change, { methods, limits }: WriteContext): Coun
   const { after, at } = change
   const name = after.attempts.at(-1)?.method ?? ''
   const method = methods.get(name)
-  if (method === undefined || !beginsAttempt(change)) return []
+  if (method === undefined || after.testNumber !== undefined || !beginsAttempt(change)) return []
   const earlier = after.attempts.slice(0, -1)
   const isFirst = earlier.every(({ status }) => status === 'skipped')
   return limits.forStart(after, { ...method, name, isFirst, isFirstMessage: !hasSentMessage(earlier, methods) }, at)
@@ -220,7 +220,7 @@ function net (counted: readonly Counter[], givenBack: readonly Counter[]): Count
  */
 function eventCounters ({ before, event, at }: Change, { limits }: WriteContext): Counter[] {
   if (before === null || event === null) return []
-  if (event.type === 'resendRequested') return limits.forMessage(before, at)
+  if (event.type === 'resendRequested') return before.testNumber === undefined ? limits.forMessage(before, at) : []
   if (event.type === 'codeIncorrect') return before.phoneNumber === null ? [] : limits.forWrongCode(before, at)
   return isTypedCode(before, event) ? limits.forCode(before, at) : []
 }

@@ -37,14 +37,15 @@ export function createRoutedWriter (
     if (decision.effect !== 'start') return decision
     const { next, effect } = skipIneligible(decision, routing, at, { startsHere })
     const index = next.attempts.length - 1
-    const isLocal = routing.methods.get(next.attempts[index]?.method ?? '')?.startsLocally === true
+    const isLocal = next.testNumber !== undefined
+      || routing.methods.get(next.attempts[index]?.method ?? '')?.startsLocally === true
     if (effect !== 'start' || !startsHere || !isLocal) return { next, effect }
     const started = decide(next, await providerCalls.start(next, index), at, { startsHere })
     return started === null ? { next, effect } : settleStart(started, at, startsHere)
   }
 
   const beginsMessage = ({ stored, decision: { next, effect } }: Change): boolean =>
-    beginsAttempt({ before: stored?.record ?? null, after: next, effect })
+    next.testNumber === undefined && beginsAttempt({ before: stored?.record ?? null, after: next, effect })
     && hasSentMessage(next.attempts.slice(-1), routing.methods)
 
   async function tryWrite (change: Change): Promise<Written | WriteConflict | Skipped> {

@@ -58,7 +58,8 @@ export function createSingleUse (
     if (event.type !== 'attemptStarted' && event.type !== 'resent' && event.type !== 'evidenceReceived') return null
     const index = verification.attempts.length - 1
     const attempt = verification.attempts[index]
-    if (attempt?.status !== 'pending') return null
+    // A fixed code is used again and again.
+    if (attempt?.status !== 'pending' || verification.testNumber !== undefined) return null
     const { method } = attempt
     const provider = method.slice(0, method.indexOf('.'))
     const adapter = adapters.get(provider)

@@ -62,7 +62,7 @@ export function createVerifications (parts: VerificationsParts): Gateway {
   const { metrics, log, tracing } = telemetry
   const { names } = sealer
 
-  const providerCalls = createProviderCalls({ adapters, ids, publicUrl, metrics, log, now })
+  const providerCalls = createProviderCalls({ adapters, ids, sealer, publicUrl, metrics, log, now })
   const write = createWriter({
     store, limits, deliveries, observe: createObserver({ metrics, budget, methods, sealer, log }),
     context: { names, methods, retentionMs, limits, singleUseOf: createSingleUse({ adapters, providerCalls }) },
@@ -125,6 +125,6 @@ export function createVerifications (parts: VerificationsParts): Gateway {
     receive: createReceiveCallback({ dispatch, store, names, ids, adapters, publicUrl, metrics, log, tracing }),
     readReturn: createReadReturn({ store, ids, adapters, providerCalls }),
     providers: () => listProviders(adapters),
-    eligibility: createJudgeEligibility({ adapters, routing, country, store, names, tracing }),
+    eligibility: createJudgeEligibility({ adapters, routing, country, store, names, tracing, now }),
   }
 }

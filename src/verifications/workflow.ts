@@ -47,6 +47,12 @@ export function planWorkflow (
       errors: [{ field: 'minAssurance', message }],
     })
   }
+  if (known.testNumber !== undefined) {
+    const message = 'is a test number, and no method of the workflow takes a typed code'
+    throw new ApiError(
+      'no_eligible_method', `\`phoneNumber\` ${message}.`, { errors: [{ field: 'phoneNumber', message }] },
+    )
+  }
   if (known.returnUrl === null && steps.some(step => canServe(step, { ...known, returnUrl: '/' }, methods))) {
     const message = 'is missing, and the methods of the workflow that can serve the request need it'
     throw new ApiError('no_eligible_method', `\`returnUrl\` ${message}.`, { errors: [{ field: 'returnUrl', message }] })

@@ -161,3 +161,29 @@ t.test('ids and expiry of keys', async t => {
   )
   t.throws(() => read({ keys: [key('vgk_a', { id: 'a b' })] }), /^APPS_FILE\/1\/keys\/0\/id/)
 })
+
+t.test('test numbers', async t => {
+  const read = readerOf(t, { isPhoneNumber: text => text.startsWith('+1') })
+  const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString()
+  const number = '+14155550100'
+  const entry = (more: object = {}) => (
+    { testNumbers: { [number]: { code: '123456', expiresAt: inDays(89), ...more } } }
+  )
+  t.match(read(entry())[1]?.testNumbers, { [number]: { code: '123456' } })
+  t.match(read(entry({ expiresAt: inDays(-1) }))[1]?.testNumbers, { [number]: {} }, 'one that has expired is no error')
+  t.match(read({ ...entry({ code: '1234' }), weakCodes: true })[1]?.testNumbers, { [number]: { code: '1234' } })
+  const refused: [object, RegExp][] = [
+    [entry({ expiresAt: inDays(91) }), /^APPS_FILE\/1\/testNumbers\/\+14155550100\/expiresAt must be .* 90 days ahead/],
+    [entry({ expiresAt: 'tomorrow' }), /\/testNumbers\/\+14155550100\/expiresAt/],
+    [entry({ expiresAt: undefined }), /^APPS_FILE\/1\/testNumbers\/\+14155550100/],
+    [entry({ code: '71345' }), /\/testNumbers\/\+14155550100\/code must have at least 6 digits(?!.*71345)/],
+    [entry({ code: 'abcdef' }), /\/testNumbers\/\+14155550100\/code(?!.*abcdef)/],
+    [entry({ colour: 'red' }), /\/testNumbers\/\+14155550100/],
+    [{ testNumbers: { [number]: '123456' } }, /\/testNumbers\/\+14155550100(?!.*123456)/],
+    [
+      { testNumbers: { 4155550100: { code: '123456', expiresAt: inDays(1) } } },
+      /\/testNumbers\/4155550100 must be an E.164/,
+    ],
+  ]
+  for (const [members, message] of refused) t.throws(() => read(members), { message })
+})

@@ -3,7 +3,7 @@ import { findIneligibility, type EligibilityFacts } from '../../src/core/eligibi
 
 const facts: EligibilityFacts = {
   needsPhoneNumber: true, sendsMessage: true, isCountryAllowed: true, getsMessages: true, isOpen: false,
-  wasRecentlyTried: false,
+  wasRecentlyTried: false, isTestNumber: false, takesTypedCode: true,
 }
 const refused = { isCountryAllowed: false, getsMessages: false, isOpen: true, wasRecentlyTried: true }
 
@@ -24,4 +24,10 @@ t.test('the number does not matter to a method that discovers one', async t => {
   const discovery = { ...facts, needsPhoneNumber: false }
   t.equal(findIneligibility({ ...discovery, ...refused, isOpen: false }), null)
   t.equal(findIneligibility({ ...discovery, isOpen: true }), 'provider_unavailable')
+})
+
+t.test('a test number: only a typed code, whatever else is true', async t => {
+  t.equal(findIneligibility({ ...facts, ...refused, isTestNumber: true }), null)
+  t.equal(findIneligibility({ ...facts, isTestNumber: true, takesTypedCode: false }), 'test_number')
+  t.equal(findIneligibility({ ...facts, takesTypedCode: false }), null)
 })

@@ -1,8 +1,8 @@
 import t from 'tap'
-import { createVerification } from '../../src/core/decide.ts'
+import { createVerification, decide } from '../../src/core/decide.ts'
 import { canServe, hasSentMessage, skipIneligible, type RoutingContext } from '../../src/core/routing.ts'
 import { asked, assurance, request, start, states, step } from './fixtures.ts'
-import type { AssuranceLevel } from '../../src/core/assurance.ts'
+import { levelOf, testAssurance, type AssuranceLevel } from '../../src/core/assurance.ts'
 import type { NewVerification, Step } from '../../src/core/verification.ts'
 
 type RoutedMethod = RoutingContext['methods'] extends ReadonlyMap<string, infer Routed> ? Routed : never
@@ -93,4 +93,26 @@ t.test('a decision that starts nothing, or can start, stays as it is', async t =
   t.equal(skipIneligible(resolving, context, start), resolving)
   const able = createVerification(request({ workflow: [step('loud.otp')] }), start)
   t.equal(skipIneligible(able, { methods, isOpen: () => false }, start), able)
+})
+
+t.test('a test number is served by the first method with a typed code, which proves nothing', async t => {
+  const testNumber = { codeHash: 'x', codeLength: 6 }
+  const typed = { ...methods.get('loud.otp'), needsPhoneNumber: true, assurance, nextActions: ['submitCode' as const] }
+  const withCodes = new Map([...methods, ['loud.otp', typed], ['other.otp', typed]])
+  const known = { phoneNumber: asked, returnUrl: null, minAssurance: 1, testNumber } as const
+  t.ok(canServe(step('loud.otp'), { ...known, withoutMessages: true }, withCodes))
+  t.notOk(canServe(step('silent.check'), known, withCodes))
+  t.notOk(canServe(step('loud.otp'), { ...known, minAssurance: 2 }, withCodes))
+  t.notOk(canServe(step('absent.otp'), known, withCodes))
+  t.equal(levelOf(testAssurance), 1)
+  const workflow = ['silent.check', 'loud.otp', 'other.otp'].map(name => step(name))
+  const context = { methods: withCodes, isOpen: () => true }
+  const decision = createVerification(request({ workflow, testNumber }), start)
+  const { next } = skipIneligible(decision, context, start, { startsHere: true })
+  t.match(next.attempts, [{ status: 'skipped', reason: null }, { method: 'loud.otp', status: 'pending' }])
+  const failed = decide(next, { type: 'nextRequested', reason: 'abandoned' }, start)
+  if (failed === null) throw new Error('next applies')
+  t.match(skipIneligible(failed, context, start).next, {
+    status: 'failed', reason: 'abandoned', attempts: [{}, {}, { method: 'other.otp', status: 'skipped', reason: null }],
+  })
 })

@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 
 /** Every key and every value of a Redis, whatever its type, as Latin-1 text. */
-export async function dump (redis: Redis): Promise<{ text: string, types: Set<string>, count: number }> {
+export async function dump (redis: Redis | Cluster): Promise<{ text: string, types: Set<string>, count: number }> {
   const readers: Record<string, (key: string) => Promise<unknown>> = {
     string: key =>
       redis.getBuffer(key), hash: key => redis.callBuffer('HGETALL', key), list: key => redis.lrangeBuffer(key, 0, -1),

@@ -102,6 +102,7 @@ const EligibilityItem = Type.Object({
       ['number_type_not_allowed', 'numbers of this type get no messages'],
       ['provider_unavailable', 'the provider has failed too often lately'],
       ['recently_tried', 'the app has used the method for this number too recently'],
+      ['test_number', 'a test number of the app is verified by a typed code only'],
       ['carrier_unsupported', 'the carrier of the number does not support the method'],
       ['not_on_cellular', 'the device is not on mobile data'],
       ['app_not_installed', 'the device cannot have the app that the method needs'],
