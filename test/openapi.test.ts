@@ -85,6 +85,42 @@ t.test('everything has a description', async t => {
   t.same(offenders, [])
 })
 
+t.test('names that generated clients use stay the same', async t => {
+  t.same(operations.map(({ operation }) => operation.operationId).sort(), [
+    'cancelVerification', 'checkEligibility', 'checkVerification', 'createVerification', 'eraseVerification',
+    'followVerification', 'getLiveness', 'getMetrics', 'getReadiness', 'getVerification', 'listDeliveries',
+    'listProviders', 'listVerifications', 'receiveCallback', 'receiveKeyedCallback', 'replayDelivery', 'resendMessage',
+    'returnFromProvider', 'startNextAttempt', 'testWebhook',
+  ])
+  const { schemas } = document.components
+  t.same([
+    'VerificationStatus', 'AttemptStatus', 'AvailableAction', 'WorkflowStep', 'Device', 'DeliveryTry', 'ProviderMethod',
+    'ErrorCode', 'FieldError', 'Reason', 'NextAction', 'Verification', 'CreatedVerification', 'Problem',
+  ].filter(name => !(name in schemas)), [])
+  t.equal(JSON.parse(text).components.schemas.CreatedVerification.allOf[0].$ref, '#/components/schemas/Verification')
+  // A nested object without a name gets a different one from each generator.
+  const unnamed: string[] = []
+  visitSchemas(JSON.parse(text).components.schemas, '', (schema, path) => {
+    const isNested = /\/(properties|anyOf|items)\/[^/]+$|\/items$/.test(path)
+    if (isNested && 'properties' in schema && !('$ref' in schema)) unnamed.push(path)
+  })
+  t.same(unnamed, [])
+})
+
+t.test('words that may grow are open, in responses only', async t => {
+  const { schemas } = document.components
+  const open = Object.keys(schemas).filter(name => `Known${name}` in schemas)
+  t.same(open, [
+    'ActionName', 'Binding', 'DeliveryError', 'ErrorCode', 'EvidenceKind', 'IneligibilityReason', 'MessageStatus',
+    'Possession', 'Reason',
+  ])
+  for (const name of open) t.same(schemas[name]?.['anyOf'], [schemas[`Known${name}`], { type: 'string' }], name)
+  const requests = JSON.stringify(
+    operations.map(({ operation: { requestBody, parameters } }) => [requestBody, parameters]),
+  )
+  t.notMatch(requests, /Known/)
+})
+
 t.test('every error is documented where it can occur, with advice and headers', async t => {
   const documented = new Set<string>()
   const offenders: string[] = []

@@ -57,7 +57,7 @@ export const webhooksOf = ({ webhooks }: Document): Place[] =>
 export const codesOf = ({ content = {} }: Operation['responses'][string]): string[] =>
   Object.keys(content['application/problem+json']?.examples ?? {})
 
-/** The errors of a value. Unknown members count as errors, although responses may grow. */
+/** The errors of a value. Unknown members and words count as errors, although responses may grow. */
 export const findErrors = (schema: unknown, value: unknown): object[] => Compile(close(schema) as Json).Errors(value)
 
 function close (value: unknown): unknown {
@@ -66,10 +66,25 @@ function close (value: unknown): unknown {
   const closed = Object.fromEntries(
     Object.entries(value).map(([name, member]) => [name, name.startsWith('example') ? member : close(member)]),
   )
+  const { allOf, anyOf } = closed
+  if (Array.isArray(allOf)) return merge(allOf)
+  if (isOpenEnum(anyOf)) return anyOf[0]
   return isObject(closed['properties']) && !('additionalProperties' in closed)
     ? { ...closed, additionalProperties: false }
     : closed
 }
+
+/** An object that has the members of all of these objects, and no others. */
+const merge = (objects: Json[]): Json => ({
+  type: 'object', additionalProperties: false,
+  properties: Object.assign({}, ...objects.map(({ properties }) => properties)),
+  required: objects.flatMap(({ required }) => required),
+})
+
+/** The words of today, or any string. */
+const isOpenEnum = (anyOf: unknown): anyOf is [Json, Json] =>
+  Array.isArray(anyOf) && anyOf.length === 2 && isObject(anyOf[0]) && 'enum' in anyOf[0]
+  && JSON.stringify(anyOf[1]) === '{"type":"string"}'
 
 /** Visits each schema in a value, with its path. */
 export const visitSchemas = (value: unknown, path: string, visit: (schema: Json, path: string) => void): void => {

@@ -182,18 +182,26 @@ function shareMembers (
   return { document: shortened, shared }
 }
 
-/** Moves every schema with a `title` to `schemas`. */
+/** Moves every schema with a `title` to `schemas`. Throws if two different schemas have one title. */
 function shareSchemas (value: unknown, schemas: Json): unknown {
   if (Array.isArray(value)) return value.map(item => shareSchemas(item, schemas))
   if (!isObject(value)) return value
   const shared = mapMembers(
     value, (member, name) => name.startsWith('example') ? member : shareSchemas(member, schemas),
   )
+  const schema = isObject(value['patternProperties']) ? finishRecord(shared) : shared
   const { title } = value
-  if (typeof title !== 'string') return shared
-  schemas[title] = shared
+  if (typeof title !== 'string') return schema
+  if (title in schemas && JSON.stringify(schemas[title]) !== JSON.stringify(schema)) {
+    throw new TypeError(`two schemas have the title ${title}`)
+  }
+  schemas[title] = schema
   return { $ref: `#/components/schemas/${title}` }
 }
+
+/** TypeBox writes a record of strings with a pattern. `@fastify/swagger` rewrites it, but not in webhooks. */
+const finishRecord = ({ patternProperties, ...schema }: Json): Json =>
+  ({ ...schema, additionalProperties: Object.values(toObject(patternProperties))[0] })
 
 const sort = (members: unknown): Json =>
   Object.fromEntries(Object.entries(toObject(members)).sort(([a], [b]) => a < b ? -1 : 1))

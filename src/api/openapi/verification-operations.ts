@@ -133,7 +133,7 @@ export const nextOperation = {
 
 export const resendOperation = {
   ...absentBodyAllowed,
-  tags, security: byAppKeyOrClientSecret('verifications:write'), operationId: 'resendAttempt',
+  tags, security: byAppKeyOrClientSecret('verifications:write'), operationId: 'resendMessage',
   summary: 'Send the message of the current attempt again',
   description: paragraphs(
     'For a message that did not arrive: the provider sends it again, and the earlier one may still be valid. '

@@ -42,7 +42,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{
   server.get('/livez', {
     config: quiet, logLevel: 'warn',
     schema: {
-      tags, operationId: 'isAlive', summary: 'Liveness probe: 503 means the process must be restarted',
+      tags, operationId: 'getLiveness', summary: 'Liveness probe: 503 means the process must be restarted',
       description: 'Depends on no other service, and is answered under load.',
       response: {
         ...otherErrors, 200: jsonResponse('Alive.', Liveness, liveness.ok),
@@ -57,7 +57,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{
   server.get('/readyz', {
     config: quiet, logLevel: 'warn',
     schema: {
-      tags, operationId: 'isReady', summary: 'Readiness probe: 503 means the process should get no traffic',
+      tags, operationId: 'getReadiness', summary: 'Readiness probe: 503 means the process should get no traffic',
       description: 'For readiness probes and load balancers. Checks Redis and the workers of this process.',
       response: {
         ...otherErrors, 200: jsonResponse('Ready for traffic.', Readiness, readiness.ready),
@@ -78,7 +78,7 @@ export const metricsRoutes: FastifyPluginAsyncTypebox<{
   server.get('/metrics', {
     config: quiet, logLevel: 'warn',
     schema: {
-      tags, operationId: 'readMetrics', summary: 'Prometheus metrics',
+      tags, operationId: 'getMetrics', summary: 'Prometheus metrics',
       description: 'For scraping, at most once a second: a scrape that comes sooner waits for its time. Contains no '
         + 'phone numbers, ids or secrets.',
       response: {

@@ -23,7 +23,7 @@ export const eligibilityRoutes: FastifyPluginAsyncTypebox<{
   server.post('/eligibility', {
     onRequest: auth.byApp('verifications:read'),
     schema: {
-      tags: ['Providers'], security: byAppKey('verifications:read'), operationId: 'judgeEligibility',
+      tags: ['Providers'], security: byAppKey('verifications:read'), operationId: 'checkEligibility',
       summary: 'Ask which methods can serve a number', description,
       body: withExamples(EligibilityBody, eligibilityQuestions),
       response: {

@@ -9,6 +9,17 @@ export type Assignable<Narrow extends Wide, Wide> = Narrow
 export const stringEnum = <Word extends string>(list: readonly Word[], options: TSchemaOptions = {}) =>
   Type.Enum([...list], { type: 'string', ...options })
 
+/**
+ * A word of a response: one of these, or one that a later version adds. Clients accept every string; the static type is
+ * exact, because this version sends no other. Generators name the list of today's words `Known…`.
+ */
+export const openEnum = <Word extends string>(
+  list: readonly Word[], { title, ...options }: TSchemaOptions & { title: string },
+) => Type.Unsafe<Word>({
+  anyOf: [stringEnum(list, { title: `Known${title}`, description: `The words of ${title} today.` }), Type.String()],
+  title, ...options,
+})
+
 /** The schema or null, with the description of the schema unless another one is given. */
 export const nullable = <Schema extends TSchema>(schema: Schema, options: TSchemaOptions = {}) => {
   const description = 'description' in schema && typeof schema.description === 'string' ? schema.description : null
@@ -22,9 +33,8 @@ export const bulletList = (entries: Iterable<readonly [word: string, meaning: st
   [...entries].map(([word, meaning]) => `- \`${word}\`: ${meaning}`).join('\n')
 
 const meanings = bulletList(reasonWords.map(word => [word, reasons[word].meaning]))
-export const Reason = stringEnum(reasonWords, {
-  title: 'Reason',
-  description: `Why it ended. A closed vocabulary, separate from the error codes.\n\n${meanings}`,
+export const Reason = openEnum(reasonWords, {
+  title: 'Reason', description: `Why it ended. Separate from the error codes; more may be added.\n\n${meanings}`,
 })
 
 export const methodPattern = '^[a-z]+(-[a-z0-9]+)?\\.[a-z_]+$'
@@ -41,16 +51,18 @@ const levels = bulletList([
   ['1', 'everything else: an attacker can have a victim approve the attacker\'s verification'],
 ])
 export const Assurance = Type.Object({
-  level: Type.Enum([...assuranceLevels], { type: 'integer', description: levels, examples: [2] }),
-  possession: stringEnum(possessions, {
-    description: bulletList([
+  level: Type.Enum([...assuranceLevels], {
+    type: 'integer', title: 'AssuranceLevel', description: levels, examples: [2],
+  }),
+  possession: openEnum(possessions, {
+    title: 'Possession', description: bulletList([
       ['sim', 'the mobile network identified the SIM'],
       ['message', 'a code or a link reached the number'],
       ['account', 'an account with a provider holds the number'],
     ]),
   }),
-  binding: stringEnum(bindings, {
-    description: bulletList([
+  binding: openEnum(bindings, {
+    title: 'Binding', description: bulletList([
       ['session', 'the evidence came back through the front end that started the verification'],
       ['none', 'someone approved elsewhere'],
     ]),

@@ -49,7 +49,7 @@ const Device = Type.Object({
     description: 'User agent of the browser or app.', examples: ['Mozilla/5.0 (Linux; Android 15)'],
   })),
   platform: Type.Optional(line(32, { description: 'Platform of the device.', examples: ['android', 'ios', 'web'] })),
-}, { ...closed, description: 'The end user\'s device.' })
+}, { ...closed, title: 'Device', description: 'The end user\'s device.' })
 
 export const CreateBody = Type.Object({
   phoneNumber: Type.Optional(line(32, {
@@ -86,6 +86,7 @@ export const CreateBody = Type.Object({
     minimum: 30, maximum: 86_400, description: 'Lifetime of the verification. Default: 600.', examples: [600],
   })),
   onConflict: Type.Optional(stringEnum(['error', 'replace'], {
+    title: 'OnConflict',
     description: 'When the number already has a live verification: `error` (default) returns 409 with its id, '
       + '`replace` cancels it. It is 409, too, when both have a `reference` and the references differ.',
   })),
@@ -129,7 +130,7 @@ export type Evidence = Assignable<Static<typeof CheckBody>, SubmittedEvidence>
 
 export const NextBody = Type.Object({
   reason: Type.Optional(stringEnum(nextReasons, {
-    description: 'Why the current attempt ends. Default: `abandoned`.',
+    title: 'NextReason', description: 'Why the current attempt ends. Default: `abandoned`.',
   })),
   revision: Type.Optional(Type.Integer({
     minimum: 0, examples: [3],
@@ -138,7 +139,9 @@ export const NextBody = Type.Object({
 }, { ...closed, title: 'NextAttempt', description: 'Why the next attempt starts.' })
 export type NextRequest = Static<typeof NextBody>
 
-export const EmptyBody = Type.Object({}, { ...closed, description: 'No members; the body may be absent.' })
+export const EmptyBody = Type.Object({}, {
+  ...closed, title: 'EmptyBody', description: 'No members; the body may be absent.',
+})
 
 export const EligibilityBody = Type.Object({
   phoneNumber: line(32, { description: 'E.164 with `+`.', examples: [phoneNumberExample] }),
@@ -170,12 +173,16 @@ export const CreateHeaders = Type.Object({
       + 'same verification.',
   })),
 })
+/** Integers of a query string have at most 15 digits. */
+const maxQueryInteger = 999_999_999_999_999
+
 export const GetQuery = Type.Object({
   wait: Type.Optional(Type.Integer({
     minimum: 0, maximum: 30, description: 'Seconds to wait for a change (long poll).', examples: [25],
   })),
   revision: Type.Optional(Type.Integer({
-    minimum: 0, description: 'The last revision the caller read. A newer one is returned immediately.', examples: [3],
+    minimum: 0, maximum: maxQueryInteger, examples: [3],
+    description: 'The last revision the caller read. A newer one is returned immediately.',
   })),
 }, closed)
 export const EventsQuery = Type.Object({
@@ -183,7 +190,8 @@ export const EventsQuery = Type.Object({
     maxLength: 200, description: 'The client secret, for a browser\'s `EventSource`, which cannot send headers.',
   })),
   lastEventId: Type.Optional(Type.Integer({
-    minimum: 0, description: 'Like the header `Last-Event-ID`, for clients that cannot send headers.', examples: [3],
+    minimum: 0, maximum: maxQueryInteger, examples: [3],
+    description: 'Like the header `Last-Event-ID`, for clients that cannot send headers.',
   })),
 }, closed)
 export const EventsHeaders = Type.Object({

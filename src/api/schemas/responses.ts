@@ -6,7 +6,7 @@ import { ineligibilityReasons } from '../../core/eligibility.ts'
 import type { EligibilityItem as JudgedMethod } from '../../verifications/eligibility.ts'
 import type { ProviderItem as ListedProvider } from '../../verifications/providers.ts'
 import {
-  Assurance, bulletList, Method, nullable, Reason, stringEnum, time, verificationIdExample, type Assignable,
+  Assurance, bulletList, Method, nullable, openEnum, Reason, stringEnum, time, verificationIdExample, type Assignable,
 } from './fields.ts'
 import { VerificationView } from './verification.ts'
 
@@ -17,16 +17,20 @@ export const VerificationList = Type.Object({
   data: Type.Array(VerificationView, { description: 'Newest first.' }), nextCursor,
 }, { title: 'VerificationList', description: 'Verifications of the app.' })
 
-const WebhookTry = Type.Object({
+const DeliveryTry = Type.Object({
   at: time('When it was sent.'),
-  statusCode: nullable(Type.Integer({ examples: [204] }), {
+  statusCode: nullable(Type.Integer({ minimum: 100, maximum: 599, examples: [204] }), {
     description: 'Status of the response. Null without a response.',
   }),
-  durationMs: Type.Integer({ description: 'Duration in milliseconds.', examples: [84] }),
-  error: nullable(stringEnum(tryErrors), {
-    description: 'Why there was no response. `endpoint_disabled`: the endpoint answered 410 before; `no_endpoint`: the '
-      + 'app no longer has a webhook.',
-  }),
+  durationMs: Type.Integer({ minimum: 0, description: 'Duration in milliseconds.', examples: [84] }),
+  error: nullable(openEnum(tryErrors, {
+    title: 'DeliveryError',
+    description: 'Why a try brought no response. `endpoint_disabled`: the endpoint answered 410 before; `no_endpoint`: '
+      + 'the app no longer has a webhook.',
+  }), { description: 'Why there was no response. Null if there was one.' }),
+}, { title: 'DeliveryTry', description: 'One try to deliver an event.' })
+export const DeliveryStatus = stringEnum(deliveryStatuses, {
+  title: 'DeliveryStatus', description: '`failed`: there will be no further try.',
 })
 export const DeliveryView = Type.Object({
   id: Type.String({ description: 'Id of the delivery.', examples: ['whd_Yd0cA4o5jCkYlY2xXzVb7QBmJ2kQhQ_5'] }),
@@ -41,8 +45,8 @@ export const DeliveryView = Type.Object({
   url: Type.String({
     description: 'URL of the last try, without the query.', examples: ['https://shop.example/hooks/verigate'],
   }),
-  status: stringEnum(deliveryStatuses, { description: '`failed`: there will be no further try.' }),
-  tries: Type.Array(WebhookTry, { description: 'Oldest first. At most the last fifty.' }),
+  status: DeliveryStatus,
+  tries: Type.Array(DeliveryTry, { maxItems: 50, description: 'Oldest first. At most the last fifty.' }),
   nextTryAt: nullable(time('The next try.'), { description: 'Time of the next try. Null when there will be none.' }),
 }, { title: 'Delivery', description: 'The delivery of one event to the app.' })
 export type DeliveryView = Static<typeof DeliveryView>
@@ -56,30 +60,36 @@ const evidenceKinds = [
 const ProviderMethod = Type.Object({
   method: Method,
   needsPhoneNumber: Type.Boolean({ description: 'False: the method discovers the number, or does not need it.' }),
-  evidence: Type.Array(stringEnum(evidenceKinds), {
-    description: 'The evidence that `check` accepts. Empty if only the provider\'s callback completes the method. '
-      + '`none` is the body `{}`.',
+  evidence: Type.Array(openEnum(evidenceKinds, {
+    title: 'EvidenceKind', description: 'The member of the body of `check`; `none` is the body `{}`.',
+  }), {
+    description: 'The evidence that `check` accepts. Empty if only the provider\'s callback completes the method.',
   }),
   nextActions: Type.Array(Type.String(), {
     description: 'The types of `nextAction` that the method uses.', examples: [['openUrlOnCellular']],
   }),
   assurance: Assurance,
   restricted: Type.Boolean({ description: 'As in `assurance`.' }),
-})
+}, { title: 'ProviderMethod', description: 'A method, and what it needs.' })
 const ProviderHealth = Type.Object({
   breaker: stringEnum(['closed', 'open', 'halfOpen'], {
+    title: 'BreakerState',
     description: 'State of the worst circuit breaker: each method has one for each kind of call (start, resend, '
       + 'resolve, cancel). `open`: such calls are not made, and while it is that of start, attempts are skipped; '
       + '`halfOpen`: one call probes the provider.',
   }),
   errorRate: Type.Number({
-    description: 'Fraction of the recent verifications for which the provider failed, 0 to 1.', examples: [0],
+    minimum: 0, maximum: 1, description: 'Fraction of the recent verifications for which the provider failed, 0 to 1.',
+    examples: [0],
   }),
   lastSuccessAt: nullable(time('The last successful call.')),
-  lastFailure: nullable(Type.Object({ at: time('When the call failed.'), reason: Reason }), {
-    description: 'The last failed call.',
-  }),
-}, { description: 'Health as all processes see it, a few seconds late.' })
+  lastFailure: nullable(Type.Object(
+    { at: time('When the call failed.'), reason: Reason },
+    { title: 'ProviderFailure', description: 'A failed call.' },
+  ), { description: 'The last failed call.' }),
+}, {
+  title: 'ProviderHealth', description: 'Health as all processes see it, a few seconds late.',
+})
 export const ProviderItem = Type.Object({
   provider: Type.String({ description: 'Name of the provider.', examples: ['truid'] }),
   methods: Type.Array(ProviderMethod, { description: 'The methods that this gateway supports.' }),
@@ -96,8 +106,9 @@ const EligibilityItem = Type.Object({
   method: Method,
   provider: Type.String({ description: 'Name of the provider.', examples: ['truid'] }),
   eligible: Type.Boolean({ description: 'False: an attempt with this method would be skipped, or would not start.' }),
-  reason: nullable(stringEnum(ineligibilityReasons), {
-    description: `Why it is not eligible. Null when it is.\n\n${bulletList([
+  reason: nullable(openEnum(ineligibilityReasons, {
+    title: 'IneligibilityReason',
+    description: `Why a method is not eligible.\n\n${bulletList([
       ['country_not_allowed', 'the app may not verify numbers of this country'],
       ['number_type_not_allowed', 'numbers of this type get no messages'],
       ['provider_unavailable', 'the provider has failed too often lately'],
@@ -108,7 +119,7 @@ const EligibilityItem = Type.Object({
       ['app_not_installed', 'the device cannot have the app that the method needs'],
       ['device_mismatch', 'the method does not work on this device'],
     ])}`,
-  }),
+  }), { description: 'Why it is not eligible. Null when it is.' }),
 }, { title: 'Eligibility', description: 'Whether one method can serve the number.' })
 export type EligibilityItem = Assignable<JudgedMethod, Static<typeof EligibilityItem>>
 export const EligibilityList = Type.Object({
@@ -127,7 +138,7 @@ export const Liveness = Type.Object({
       description: '`stuck`: every event loop iteration took more than a second, for a minute.',
     }),
     workers: workersCheck('stuck'),
-  }, { description: checksDescription }),
+  }, { title: 'LivenessChecks', description: checksDescription }),
 }, { title: 'Liveness', description: 'Whether this process can continue.' })
 export type Liveness = Static<typeof Liveness>
 
@@ -138,7 +149,7 @@ export const Readiness = Type.Object({
     workers: workersCheck('stopped'),
     eventLoop: stringEnum(['ok', 'slow'], { description: '`slow`: requests are refused.' }),
     draining: Type.Boolean({ description: 'The process is about to stop.' }),
-  }, { description: checksDescription }),
+  }, { title: 'ReadinessChecks', description: checksDescription }),
 }, {
   title: 'Readiness',
   description: 'Does not depend on providers: `GET /providers` reports their outages.',
@@ -152,6 +163,9 @@ const codeMeanings = bulletList(
 const FieldError = Type.Object({
   field: Type.String({ description: 'Path of the field.', examples: ['workflow/0/method'] }),
   message: Type.String({ description: 'What is wrong with the field.', examples: ['has an invalid format'] }),
+}, { title: 'FieldError', description: 'One invalid field of the request.' })
+const ErrorCode = openEnum(errorCodes, {
+  title: 'ErrorCode', description: `What went wrong. More may be added: use \`status\` then.\n\n${codeMeanings}`,
 })
 export const Problem = Type.Object({
   type: Type.String({
@@ -159,17 +173,17 @@ export const Problem = Type.Object({
     examples: ['https://verify.example.com/problems/invalid_request'],
   }),
   title: Type.String({ description: 'Meaning of the code.', examples: ['The request is not valid'] }),
-  status: Type.Integer({ description: 'The HTTP status.', examples: [400] }),
+  status: Type.Integer({ minimum: 400, maximum: 599, description: 'The HTTP status.', examples: [400] }),
   detail: Type.String({
     description: 'The cause in this request. Never contains values that were sent.',
     examples: ['`locale` has an invalid format.'],
   }),
-  code: stringEnum(errorCodes, { description: `Base decisions on this member.\n\n${codeMeanings}` }),
+  code: ErrorCode,
   requestId: Type.String({
     description: 'Also in `x-request-id`. Report it to the operator.',
     examples: ['6f1b2c9e-8a64-4d1b-9a57-0f3f1f0f7f11'],
   }),
-  errors: Type.Optional(Type.Array(FieldError, { description: 'The invalid fields, at most twenty.' })),
+  errors: Type.Optional(Type.Array(FieldError, { maxItems: 20, description: 'The invalid fields.' })),
   verificationStatus: Type.Optional(Type.String({
     description: 'With `invalid_state`: the status of the verification.', examples: ['canceled'],
   })),
@@ -177,7 +191,7 @@ export const Problem = Type.Object({
     description: 'With `verification_in_progress`: the live verification.', examples: [verificationIdExample],
   })),
   attemptsRemaining: Type.Optional(Type.Integer({
-    description: 'With `code_incorrect`: how many tries are left.', examples: [4],
+    minimum: 0, description: 'With `code_incorrect`: how many tries are left.', examples: [4],
   })),
 }, {
   title: 'Problem',

@@ -2,7 +2,7 @@ import { Type, type Static, type TLiteral, type TObject, type TSchema, type TSch
 import type { Status } from '../../core/verification.ts'
 import { deliveryReceiptStatuses, type Action } from '../../core/vocabulary.ts'
 import {
-  Assurance, Method, nullable, phoneNumberExample, Reason, stringEnum, time, verificationIdExample,
+  Assurance, Method, nullable, openEnum, phoneNumberExample, Reason, stringEnum, time, verificationIdExample,
 } from './fields.ts'
 
 const titleOf = (type: string): string => `${type.charAt(0).toUpperCase()}${type.slice(1)}Action`
@@ -36,6 +36,7 @@ export const NextAction = oneOfTypes([
     url: url('truecallersdk://truesdk/web_verify?type=btmsheet&requestNonce=…'),
     platforms: Type.Array(Type.String(), { description: 'Where the deep link works.', examples: [['android']] }),
     notOpenedAfterMs: Type.Integer({
+      minimum: 0,
       description: 'If the page still has the focus after this time, call `next` with `app_not_installed`.',
       examples: [600],
     }),
@@ -55,16 +56,18 @@ export const NextAction = oneOfTypes([
     }),
   }, 'Run the SDK and submit its result with `check`.'),
   action('submitCode', {
-    length: Type.Integer({ description: 'Number of digits of the code.', examples: [6] }), channels,
+    length: Type.Integer({ minimum: 1, description: 'Number of digits of the code.', examples: [6] }), channels,
     attemptsRemaining: Type.Optional(
-      Type.Integer({ description: 'How many wrong codes are still allowed.', examples: [5] }),
+      Type.Integer({ minimum: 0, description: 'How many wrong codes are still allowed.', examples: [5] }),
     ),
     autofill: Type.Optional(Type.Object({
       webOtp: Type.String({
         description: 'The last line of the message, with which WebOTP and iOS offer the code to the page of this host.',
         examples: ['@app.example #code'],
       }),
-    }, { description: 'Present where the text of the message lets the device fill in the code.' })),
+    }, {
+      title: 'Autofill', description: 'Present where the text of the message lets the device fill in the code.',
+    })),
   }, 'Ask the user for the code and submit it with `check`.'),
   action('openMessageLink', { channels }, 'The user opens the link in the message.'),
   action('answerCall', {}, 'The user approves by answering a call.'),
@@ -82,33 +85,38 @@ const provider = Type.String({ description: 'The part of the method before the d
 const Json = Type.Unsafe<unknown>({ description: 'Any JSON value.' })
 const text = (description: string, example: string) => Type.Optional(Type.String({ description, examples: [example] }))
 
+const AttemptStatus = stringEnum([...statuses, 'skipped'], {
+  title: 'AttemptStatus',
+  description: '`skipped`: never started. `failed`: see `reason`; the next attempt may have started.',
+})
+const MessageReceipt = Type.Object({
+  status: openEnum(deliveryReceiptStatuses, {
+    title: 'MessageStatus',
+    description: '`delivered`: it is on the phone; `failed`: it does not arrive. A later status replaces an earlier '
+      + 'one, and a message by another channel replaces one that failed.',
+  }),
+  channel: Type.String({ description: 'How it was sent.', examples: ['sms', 'whatsapp', 'viber', 'voice_call'] }),
+  at: time('When the provider says that it happened.'),
+}, { title: 'MessageReceipt', description: 'What the provider says about a message. It proves nothing.' })
+const Cost = Type.Object({
+  amount: Type.Number({ description: 'In the unit `currency`.', examples: [1] }),
+  currency: Type.String({ description: 'ISO 4217, or a unit of the provider.', examples: ['API'] }),
+}, { title: 'Cost', description: 'What the provider announced to charge.' })
+
 const Attempt = Type.Object({
   id: Type.String({ description: 'Id of the attempt.', examples: ['att_m3Q0v7cW1kXr2dPz'] }),
-  method: Method, provider,
-  status: stringEnum([...statuses, 'skipped'], {
-    description: '`skipped`: never started. `failed`: see `reason`; the next attempt may have started.',
-  }),
+  method: Method, provider, status: AttemptStatus,
   reason: nullable(Reason, {
     description: 'Why the attempt ended. Null while it is pending, when it is verified, and when it was skipped '
       + 'because the method cannot serve this verification.',
   }),
   startedAt: time('When the attempt started.'),
   endedAt: nullable(time('When the attempt ended.')),
-  delivery: nullable(Type.Object({
-    status: stringEnum(deliveryReceiptStatuses, {
-      description: '`delivered`: it is on the phone; `failed`: it does not arrive. A later status replaces an earlier '
-        + 'one, and a message by another channel replaces one that failed.',
-    }),
-    channel: Type.String({ description: 'How it was sent.', examples: ['sms', 'whatsapp', 'viber', 'voice_call'] }),
-    at: time('When the provider says that it happened.'),
-  }), {
+  delivery: nullable(MessageReceipt, {
     description: 'How far the last message of the attempt has come. Null without a receipt of the provider: many send '
       + 'none. It proves nothing.',
   }),
-  cost: nullable(Type.Object({
-    amount: Type.Number({ description: 'In the unit `currency`.', examples: [1] }),
-    currency: Type.String({ description: 'ISO 4217, or a unit of the provider.', examples: ['API'] }),
-  }), {
+  cost: nullable(Cost, {
     description: 'What the provider announced to charge; null if it announced nothing, and for a client secret.',
   }),
 }, { title: 'Attempt', description: 'One attempt with one method.' })
@@ -116,12 +124,12 @@ const Attempt = Type.Object({
 const Address = Type.Object({
   countryCode: text('ISO 3166-1 alpha-2.', 'US'), city: text('City.', 'Springfield'),
   street: text('Street and number.', 'Main Street 1'), zipcode: text('Postal code.', '94016'),
-})
+}, { title: 'Address', description: 'A postal address.' })
 const Profile = Type.Object({
   name: Type.Optional(Type.Object({
     first: text('Given name, or the full name where the provider has only one.', 'Ada'),
     last: text('Family name.', 'Example'),
-  }, { description: 'Name of the user.' })),
+  }, { title: 'PersonName', description: 'Name of the user.' })),
   email: text('E-mail address, not verified by this gateway.', 'ada@example.com'),
   gender: text('In the spelling of the provider.', 'F'),
   avatarUrl: text('Picture of the user: an https URL.', 'https://www.example.com/avatars/3'),
@@ -150,17 +158,22 @@ const Result = Type.Object({
 }, { title: 'Result', description: 'What was proven.' })
 
 const AvailableAction = Type.Object({
-  action: stringEnum(['next', 'resend'], { description: 'The call of this name.' }),
+  action: openEnum(['next', 'resend'], { title: 'ActionName', description: 'The call of this name.' }),
   availableAt: time('The earliest time for it.'),
-  remaining: Type.Optional(Type.Integer({ description: 'How many times it can still be used.', examples: [2] })),
-})
+  remaining: Type.Optional(
+    Type.Integer({ minimum: 0, description: 'How many times it can still be used.', examples: [2] }),
+  ),
+}, { title: 'AvailableAction', description: 'What else the front end may do.' })
 const WorkflowStep = Type.Object({
-  method: Method, timeoutSeconds: Type.Number({ description: 'Timeout of the attempt.', examples: [60] }),
+  method: Method, timeoutSeconds: Type.Number({ minimum: 0, description: 'Timeout of the attempt.', examples: [60] }),
+}, { title: 'WorkflowStep', description: 'One method of the workflow.' })
+const VerificationStatus = stringEnum(statuses, {
+  title: 'VerificationStatus', description: 'All but `pending` are final and never change.',
 })
 
-const verificationProperties = {
+export const VerificationView = Type.Object({
   id: Type.String({ description: 'Unguessable and URL-safe.', examples: [verificationIdExample] }),
-  status: stringEnum(statuses, { description: 'All but `pending` are final and never change.' }),
+  status: VerificationStatus,
   verified: Type.Boolean({ description: 'True if and only if `status` is `verified`: the number was proven.' }),
   reason: nullable(Reason, { description: 'Set when the status is failed, expired or canceled.' }),
   phoneNumber: nullable(Type.String({ examples: [phoneNumberExample] }), {
@@ -182,6 +195,7 @@ const verificationProperties = {
   }),
   result: nullable(Result, { description: 'Set when the status is verified.' }),
   revision: Type.Integer({
+    minimum: 0,
     description: 'Incremented with every visible change. Ignore a state whose revision is not above the last one you '
       + 'read.',
     examples: [3],
@@ -189,19 +203,16 @@ const verificationProperties = {
   createdAt: time('When the verification was created.'),
   updatedAt: time('When it last changed.'),
   expiresAt: time('When it expires.'),
-}
-
-export const VerificationView = Type.Object(verificationProperties, {
+}, {
   title: 'Verification',
   description: 'One lifecycle for all providers. Ignore unknown members: more may be added.',
 })
 export type VerificationView = Static<typeof VerificationView>
 
-export const CreatedView = Type.Object({
-  ...verificationProperties,
+export const CreatedView = Type.Intersect([VerificationView, Type.Object({
   clientSecret: Type.String({
     description: 'For the front end: gives access to this verification only. Only this response contains it.',
     examples: ['vcs_…'],
   }),
-}, { title: 'CreatedVerification', description: 'A verification and its client secret for the front end.' })
+})], { title: 'CreatedVerification', description: 'A verification and its client secret for the front end.' })
 export type CreatedView = Static<typeof CreatedView>

@@ -53,6 +53,19 @@ t.test('repeated schemas, responses and examples become components', async t => 
   t.match(paths['/b'].post.responses[503].description, /overloaded/, 'a different response of the same status')
 })
 
+t.test('a title names one schema', async t => {
+  const get = (schema: object) => ({
+    get: { description: 'A.', responses: { 200: { ...response, content: { 'application/json': { schema } } } } },
+  })
+  t.throws(() => finish({ '/a': get(person), '/b': get({ ...person, type: 'string' }) }), /title Person/)
+})
+
+t.test('a record of strings has additional properties', async t => {
+  const record = { title: 'Pairs', type: 'object', patternProperties: { '^.*$': { type: 'string' } } }
+  const { components } = finish({}, { webhooks: { a: { post: { schema: record } } } })
+  t.same(components.schemas['Pairs'], { title: 'Pairs', type: 'object', additionalProperties: { type: 'string' } })
+})
+
 t.test('a name that is already used stays in place', async t => {
   const other = { ada: { summary: 'Another', value: { name: 'Ada' } } }
   const answerWith = (examples: object) => (
