@@ -3,7 +3,7 @@ import type { Assurance, MethodAssurance } from '../core/assurance.ts'
 import { ProviderError } from '../core/errors.ts'
 import { reasons, type EligibilityReason, type Reason } from '../core/reasons.ts'
 import type {
-  Action, CallbackRefusal, DeliveryReceipt, EvidenceKind, Json, Money, Profile,
+  Action, CallbackRefusal, DeliveryReceipt, EvidenceKind, Json, Money, Profile, VendorAnswer,
 } from '../core/vocabulary.ts'
 
 /**
@@ -148,7 +148,8 @@ export type Outcome =
     /** What this proof showed, where that differs from proof to proof; absent: the assurance of the method. */
     assurance?: Assurance
   }
-  | { verdict: 'denied', reason: Reason }
+  /** `vendor`: what the provider said, for the operator. */
+  | { verdict: 'denied', reason: Reason, vendor?: VendorAnswer | null }
   /** The user may try again with another code. */
   | { verdict: 'incorrect' }
   /** The provider does not know yet: query it again after `retryAfterMs`, with the new `state`, if there is one. */
@@ -212,7 +213,13 @@ export type ProviderRequest = {
 }
 
 /** 2xx or 4xx (without 429). `body` is the parsed JSON, or undefined when it is not JSON. */
-export type ProviderAnswer = { status: number, headers: Readonly<Record<string, string>>, body: unknown }
+export type ProviderAnswer = {
+  status: number
+  headers: Readonly<Record<string, string>>
+  body: unknown
+  /** What it says, for the operator. Made when it is called: only a refusal needs it. */
+  describe? (): VendorAnswer
+}
 
 /**
  * The network for adapters: total deadline, size limit, no redirects, only hosts of an allow-list. Every other result
@@ -253,28 +260,28 @@ export type Provider<Schema extends TObject = TObject> = {
   open (settings: Settings, io: AdapterIo, id: string): Adapter | null
 }
 
-/**
- * The status to report of an answer. Null: it cannot be read, although the provider had the request. Then the provider
- * is at fault, and not the evidence of a user.
- */
-export const reportedStatus = ({ status, body }: Pick<ProviderAnswer, 'status' | 'body'>): number | null =>
-  status < 300 && body === undefined ? null : status
+/** The answer that is a refusal; null: nothing was asked. */
+type Refusing = Pick<ProviderAnswer, 'status' | 'body' | 'describe'> | null
 
 /**
- * The error for a provider's refusal. Only the rate limit is worth a retry with the same request. `status`: see
- * `reportedStatus`.
+ * The error for a provider's refusal. Only the rate limit is worth a retry with the same request. The error has no
+ * status where the answer cannot be read, although the provider had the request: then the provider is at fault, and not
+ * the evidence of a user.
  */
 export function refusal (
-  provider: string, call: string, reason: Reason, status: number | null = null, isCarrierFault = false,
+  provider: string, call: string, reason: Reason, answer: Refusing = null,
+  { retryable = reason === 'rate_limited_by_provider', isCarrierFault = false } = {},
 ): ProviderError {
-  const retryable = reason === 'rate_limited_by_provider'
-  return new ProviderError(provider, call, reason, { status, retryable, isCarrierFault })
+  const isUnreadable = answer === null || (answer.status < 300 && answer.body === undefined)
+  return new ProviderError(provider, call, reason, {
+    status: isUnreadable ? null : answer.status, retryable, isCarrierFault, vendor: answer?.describe?.() ?? null,
+  })
 }
 
 /** The outcome of a refusal. A reason that is the provider's fault says nothing about the number, so it is thrown. */
 export function deny (
-  provider: string, call: string, reason: Reason, status: number | null = null, isCarrierFault = false,
+  provider: string, call: string, reason: Reason, answer: Refusing = null, { isCarrierFault = false } = {},
 ): Outcome {
-  if (reasons[reason].isProviderFault) throw refusal(provider, call, reason, status, isCarrierFault)
-  return { verdict: 'denied', reason }
+  if (reasons[reason].isProviderFault) throw refusal(provider, call, reason, answer, { isCarrierFault })
+  return { verdict: 'denied', reason, vendor: answer?.describe?.() ?? null }
 }

@@ -1,4 +1,5 @@
 import type { Reason } from '../core/reasons.ts'
+import type { VendorAnswer } from '../core/vocabulary.ts'
 import { createOutcomeWindow } from './outcome-window.ts'
 
 /**
@@ -21,7 +22,8 @@ export type HealthSummary = {
   /** Verifications for which the provider refused our credentials since its last good answer. */
   misconfigured: number
   lastSuccessAt: number | null
-  lastFailure: { at: number, reason: Reason } | null
+  /** `vendor`: what the provider said, where it said anything. */
+  lastFailure: { at: number, reason: Reason, vendor?: VendorAnswer | null } | null
 }
 
 export type CallOf = {
@@ -37,7 +39,9 @@ export type CallOf = {
 export type CallHealth = {
   /** How the call may be made; null: not at all for now. */
   admit (call: CallOf): 'call' | 'probe' | null
-  record (call: CallOf & { sign: Sign, reason: Reason | null, isProbe: boolean, at: number }): void
+  record (call: CallOf & {
+    sign: Sign, reason: Reason | null, vendor?: VendorAnswer | null, isProbe: boolean, at: number
+  }): void
   breaker (at: number): BreakerState
   /** Whether a first call would be refused. */
   isOpen (): boolean
@@ -140,9 +144,9 @@ export function createCallHealth ({ now, onChange = () => {} }: CallHealthParts)
           return 'probe'
       }
     },
-    record ({ verificationId, isRetry, sign, reason, isProbe, at }) {
+    record ({ verificationId, isRetry, sign, reason, vendor = null, isProbe, at }) {
       if (sign === 'ok') lastSuccessAt = at
-      else if (reason !== null) lastFailure = { at, reason }
+      else if (reason !== null) lastFailure = { at, reason, vendor }
       let hasChanged = isProbe && conclude(sign, at)
       if (sign !== 'none' && !isRetry) {
         own.add(verificationId, sign !== 'ok', at)

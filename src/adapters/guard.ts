@@ -8,7 +8,7 @@ import { blameOf, reasons, type Blame, type EligibilityReason, type Reason } fro
 import type { RoutingContext } from '../core/routing.ts'
 import type { Attributes, Tracing } from '../telemetry/tracing.ts'
 import type { Verification } from '../core/verification.ts'
-import type { Json, ProviderCall } from '../core/vocabulary.ts'
+import type { Json, ProviderCall, VendorAnswer } from '../core/vocabulary.ts'
 
 /** How well a provider has answered lately, as all processes saw it. Times are ms since the epoch. */
 export type Health = {
@@ -17,7 +17,7 @@ export type Health = {
   /** Failed ÷ all verifications of the last 30 seconds; 0 when there were none. */
   errorRate: number
   lastSuccessAt: number | null
-  lastFailure: { at: number, reason: Reason } | null
+  lastFailure: HealthSummary['lastFailure']
   /** The breaker of each kind of call, of the method where it is worst. */
   breakers: { call: ProviderCall['call'], breaker: BreakerState }[]
 }
@@ -74,13 +74,13 @@ export type GuardParts = {
   now: () => number
   tracing: Pick<Tracing, 'trace'>
   metrics: { countCall (call: ProviderCall): void }
-  log: { info (fields: object, message: string): void }
+  log: Record<'info' | 'warn', (fields: object, message: string) => void>
   /** Default: this process is alone. */
   health?: Pick<ProviderHealth, 'of'>
 }
 
 type Call = Pick<ProviderCall, 'method' | 'call'> & { subject: Subject }
-type CallOutcome = Pick<ProviderCall, 'result' | 'reason'> & { blame: Blame }
+type CallOutcome = Pick<ProviderCall, 'result' | 'reason'> & { blame: Blame, vendor?: VendorAnswer | null }
 
 const succeeded: CallOutcome = { result: 'ok', reason: null, blame: 'none' }
 
@@ -108,14 +108,15 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
 
     async function run (setAttributes: (attributes: Attributes) => void): Promise<T> {
       const record = (outcome: CallOutcome, sign: Sign): void => {
-        const { result, reason } = outcome
+        const { vendor = null, ...told } = outcome
+        const { result, reason, blame } = told
         setAttributes({ 'verigate.result': result, ...reason === null ? {} : { 'verigate.reason': reason } })
         const durationMs = Math.round(performance.now() - startedAt)
-        const report = { provider, method, call, verificationId: id, ...outcome, durationMs }
+        const report = { provider, method, call, verificationId: id, ...told, durationMs }
         metrics.countCall(report)
-        log.info(report, 'provider call')
+        log[blame === 'operator' ? 'warn' : 'info'](vendor === null ? report : { ...report, vendor }, 'provider call')
         const failure = reason !== null && reasons[reason].isProviderFault ? reason : null
-        calls.record({ ...counted, sign, reason: failure, isProbe: admission === 'probe', at: now() })
+        calls.record({ ...counted, sign, reason: failure, vendor, isProbe: admission === 'probe', at: now() })
       }
       let value: T
       try {
@@ -157,7 +158,7 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
     resolve: (attempt, evidence, call, subject) => guard(
       { call: 'resolve', method: attempt.method, subject }, () => adapter.resolve(attempt, evidence, call),
       outcome => outcome.verdict === 'denied'
-        ? { result: 'denied', reason: outcome.reason, blame: blameOf(outcome.reason) }
+        ? { result: 'denied', reason: outcome.reason, blame: blameOf(outcome.reason), vendor: outcome.vendor ?? null }
         : succeeded,
     ),
     health: () => summarize(healths.map(({ call, health }) => ({ call, health, at: now() }))),
@@ -196,8 +197,8 @@ const worstOf = (states: readonly { breaker: BreakerState }[]): BreakerState =>
 const sumOf = (totals: HealthSummary[], field: 'ok' | 'failed'): number =>
   totals.reduce((sum, total) => sum + total[field], 0)
 
-function readError (error: unknown): { reason: Reason, blame: Blame } {
+function readError (error: unknown): Pick<CallOutcome, 'vendor' | 'blame'> & { reason: Reason } {
   return error instanceof ProviderError
-    ? { reason: error.reason, blame: blameOf(error.reason) }
+    ? { reason: error.reason, blame: blameOf(error.reason), vendor: error.vendor }
     : { reason: 'provider_error', blame: 'internal' }
 }

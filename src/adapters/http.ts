@@ -6,6 +6,7 @@ import type { AdapterIo, Http } from './adapter.ts'
 import { readRetryAfter, withDeadline } from '../net.ts'
 import { ProviderError } from '../core/errors.ts'
 import type { Reason } from '../core/reasons.ts'
+import { describeAnswer, describeFailure } from './vendor-answer.ts'
 
 export type HttpOptions = {
   /** Deadline of the whole call: connecting, waiting, reading. */
@@ -67,10 +68,11 @@ export function createHttp (options: HttpOptions = {}): {
 
       // A 1xx is not a final answer: a server that sends nothing else breaks HTTP, so the failure is not a timeout.
       let interim = false
-      const fail = (failure: Failure): ProviderError => {
+      const fail = (failure: Failure, error?: unknown): ProviderError => {
         const { reason, retryable } = interim ? badResponse : failure
-        return new ProviderError(provider, call, reason, { retryable })
+        return new ProviderError(provider, call, reason, { retryable, vendor: describeFailure(error) })
       }
+      const sent = { url: text, headers, body }
       const exchange = async (signal: EventEmitter) => {
         const response = await openPool(url.origin).request({
           method,
@@ -81,21 +83,25 @@ export function createHttp (options: HttpOptions = {}): {
           onInfo: () => { interim = true },
         })
         const status = response.statusCode
-        if (isAnswer(status)) return { status, headers: response.headers, text: await readBody(response, maxBytes) }
-        await response.body.dump({ limit: maxBytes }).catch(() => undefined)
-        return { status, headers: response.headers, text: '' }
+        const reading = readBody(response, maxBytes)
+        // Of a refusal the body is for the operator only.
+        const text = await (isAnswer(status) ? reading : reading.catch(() => ''))
+        return { status, headers: response.headers, text }
       }
 
       try {
         const answer = await withDeadline(Math.min(wantedMs, timeoutMs), () => fail(timeout), exchange)
+        const parsed = parseJson(answer.text)
+        const describe = () => describeAnswer({ status: answer.status, text: answer.text, body: parsed }, sent)
         if (isAnswer(answer.status)) return {
-          status: answer.status, headers: joinHeaders(answer.headers), body: parseJson(answer.text),
+          status: answer.status, headers: joinHeaders(answer.headers), body: parsed, describe,
         }
         const retryAfterMs = readRetryAfter(answer.headers['retry-after'], now())
-        throw new ProviderError(provider, call, ...ofStatus(answer.status, retryAfterMs))
+        const [reason, details] = ofStatus(answer.status, retryAfterMs)
+        throw new ProviderError(provider, call, reason, { ...details, vendor: describe() })
       } catch (error) {
         if (error instanceof ProviderError) throw error
-        throw fail(readFailure(error))
+        throw fail(readFailure(error), error)
       }
     }
   }

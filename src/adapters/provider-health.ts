@@ -33,12 +33,16 @@ const shareEveryMs = 2_000
 
 const time = Type.Number({ minimum: 0 })
 const count = Type.Integer({ minimum: 0 })
+const text = Type.Union([Type.String({ maxLength: 512 }), Type.Null()])
+const vendor = Type.Object({ status: Type.Union([count, Type.Null()]), code: text, text })
 const message = Compile(Type.Object({
   from: Type.String({ minLength: 1, maxLength: 64 }),
   calls: Type.Record(Type.String({ maxLength: 128 }), Type.Object({
     closedAt: time, openedAt: Type.Union([time, Type.Null()]), ok: count, failed: count, misconfigured: count,
     lastSuccessAt: Type.Union([time, Type.Null()]),
-    lastFailure: Type.Union([Type.Object({ at: time, reason: Type.Enum(reasonWords as [Reason]) }), Type.Null()]),
+    lastFailure: Type.Union([Type.Object({
+      at: time, reason: Type.Enum(reasonWords as [Reason]), vendor: Type.Optional(Type.Union([vendor, Type.Null()])),
+    }), Type.Null()]),
   })),
 }))
 

@@ -1,4 +1,5 @@
 import type { Reason } from './reasons.ts'
+import type { VendorAnswer } from './vocabulary.ts'
 
 /**
  * Every error that the API can return, in one table: status, title, when it occurs, what the caller should do about it,
@@ -205,6 +206,7 @@ type ProviderErrorDetails = {
   retryAfterMs?: number | null
   /** The provider works; the network of one carrier does not. */
   isCarrierFault?: boolean
+  vendor?: VendorAnswer | null
 }
 
 /**
@@ -218,8 +220,10 @@ export class ProviderError extends Error {
   readonly status: number | null
   readonly retryAfterMs: number | null
   readonly isCarrierFault: boolean
+  /** What the provider said, for the operator; null when that is not known. */
+  readonly vendor: VendorAnswer | null
   constructor (provider: string, call: string, reason: Reason, details: ProviderErrorDetails = {}) {
-    const { retryable = false, status = null, retryAfterMs = null, isCarrierFault = false } = details
+    const { retryable = false, status = null, retryAfterMs = null, isCarrierFault = false, vendor = null } = details
     super(`${provider} ${call}: ${reason}${status === null ? '' : ` (status ${status})`}`)
     this.name = 'ProviderError'
     this.provider = provider
@@ -228,5 +232,6 @@ export class ProviderError extends Error {
     this.status = status
     this.retryAfterMs = retryAfterMs
     this.isCarrierFault = isCarrierFault
+    this.vendor = vendor
   }
 }

@@ -67,6 +67,13 @@ export type CallbackResult = typeof callbackResults[number]
 /** The kinds of calls to providers. `eligibility`: whether a method can serve a number. */
 export const providerCallKinds = ['start', 'resend', 'resolve', 'cancel', 'eligibility'] as const
 
+/**
+ * What a provider itself said when it refused a call, without anything private: for operators, never for apps' users.
+ * `status`: null when there was no answer; `code` is then that of the connection, such as `ENOTFOUND`. `text`: at most
+ * 200 characters.
+ */
+export type VendorAnswer = { status: number | null, code: string | null, text: string | null }
+
 /** How one call to a provider ended. */
 export type ProviderCall = {
   provider: string

@@ -2,6 +2,7 @@ import type { AdapterMap, GuardedAdapter } from '../adapters/guard.ts'
 import type { Method } from '../adapters/adapter.ts'
 import { assuranceOf, rate, type RatedAssurance } from '../core/assurance.ts'
 import type { Reason } from '../core/reasons.ts'
+import type { VendorAnswer } from '../core/vocabulary.ts'
 
 /** One item of `GET /providers`; times are RFC 3339. */
 export type ProviderItem = {
@@ -16,7 +17,7 @@ export type ProviderItem = {
     breaker: 'closed' | 'open' | 'halfOpen'
     errorRate: number
     lastSuccessAt: string | null
-    lastFailure: { at: string, reason: Reason } | null
+    lastFailure: { at: string, reason: Reason, vendor: VendorAnswer | null } | null
   }
 }
 
@@ -36,7 +37,9 @@ function describeProvider ({ provider, methods, health }: GuardedAdapter): Provi
       lastSuccessAt: lastSuccessAt === null ? null : new Date(lastSuccessAt).toISOString(),
       lastFailure: lastFailure === null
         ? null
-        : { at: new Date(lastFailure.at).toISOString(), reason: lastFailure.reason },
+        : {
+          at: new Date(lastFailure.at).toISOString(), reason: lastFailure.reason, vendor: lastFailure.vendor ?? null,
+        },
     },
   }
 }

@@ -39,7 +39,10 @@ function setUp (more: Partial<Adapter> = {}) {
       return clock.now
     },
     metrics: { countCall: call => { calls.push(call) } },
-    log: { info: (fields, message) => { logged.push({ ...fields, message }) } },
+    log: {
+      info: (fields, message) => { logged.push({ ...fields, level: 'info', message }) },
+      warn: (fields, message) => { logged.push({ ...fields, level: 'warn', message }) },
+    },
     tracing: {
       trace (name, { attributes = {} }, work) {
         const span = { name, attributes: { ...attributes } }
@@ -50,6 +53,24 @@ function setUp (more: Partial<Adapter> = {}) {
   })
   return { guarded, calls, logged, spans, clock, answers }
 }
+
+t.test('what the provider said is in the log line and in the health; wrong credentials are a warning', async t => {
+  const { guarded, logged, answers, calls } = setUp()
+  const vendor = { status: 401, code: 'invalid_client', text: 'Client authentication failed' }
+  answers.start = async () => { throw new ProviderError('acme', 'start', 'provider_misconfigured', { vendor }) }
+  await t.rejects(guarded.start(attempt, { id: 'ver_1' }))
+  t.match(logged, [{ level: 'warn', message: 'provider call', reason: 'provider_misconfigured', vendor }])
+  t.match(guarded.health().lastFailure, { reason: 'provider_misconfigured', vendor })
+  t.notOk('vendor' in (calls[0] ?? {}), 'it is no label')
+  answers.resolve = async () => ({ verdict: 'denied', reason: 'evidence_invalid', vendor })
+  await guarded.resolve(attempt, {}, { repeated: false }, { id: 'ver_2' })
+  t.match(logged[1], { level: 'info', result: 'denied', vendor })
+  t.match(guarded.health().lastFailure, { reason: 'provider_misconfigured' }, 'a user\'s evidence is no failure')
+  answers.resolve = async () => ({ verdict: 'incorrect' })
+  await guarded.resolve(attempt, {}, { repeated: false }, { id: 'ver_3' })
+  t.notOk('vendor' in (logged[2] ?? {}))
+})
+
 const failing = (reason: Reason) => async (): Promise<never> => { throw new ProviderError('acme', 'start', reason) }
 
 t.test('every call is counted, logged and traced, with the verification that it is for', async t => {
@@ -77,7 +98,7 @@ t.test('every call is counted, logged and traced, with the verification that it 
     { ...call, call: 'resolve', result: 'denied', reason: 'user_rejected', blame: 'user' },
     { ...call, call: 'cancel', ...ok },
   ])
-  t.strictSame(logged, calls.map(fields => ({ ...fields, message: 'provider call' })))
+  t.strictSame(logged, calls.map(fields => ({ ...fields, level: 'info', message: 'provider call' })))
   const attributes = {
     'verigate.verification.id': 'ver_1', 'verigate.provider': 'acme', 'verigate.method': 'acme.otp',
   }
@@ -103,7 +124,8 @@ t.test('a failed call is reported with who has to fix it', async t => {
     { result: 'error', reason: 'provider_timeout', blame: 'provider' },
     { result: 'error', reason: 'provider_misconfigured', blame: 'operator' },
   ])
-  t.strictSame(logged, calls.map(fields => ({ ...fields, message: 'provider call' })))
+  t.strictSame(logged, calls.map(fields =>
+    ({ ...fields, level: fields.blame === 'operator' ? 'warn' : 'info', message: 'provider call' })))
   t.match(spans.at(-1)?.attributes, { 'verigate.result': 'error', 'verigate.reason': 'provider_misconfigured' })
   const faulty = setUp()
   faulty.answers.start = async () => { throw new TypeError('a fault of this program') }

@@ -300,12 +300,17 @@ t.test('only the listed hosts are reached, in no other spelling', async t => {
   await expectFailure(t, listed, outage, 'a listed one is tried')
 })
 
-t.test('neither URL nor headers nor bodies are in an error', async t => {
-  const { call, host } = await open(t, (_req, res) => res.writeHead(500, { 'x-secret': 'secret-3' }).end('secret-4'))
+t.test('neither URL nor headers nor bodies are in an error, but for the scrubbed text of the provider', async t => {
+  const { call, host } = await open(t, async (req, res) => {
+    const sent = Buffer.concat(await Array.fromAsync(req, chunk => Buffer.from(chunk)))
+    const message = `No route: ${[req.url, req.headers['x-a'], sent, req.headers.host].join(' ')}`
+    res.writeHead(500, { 'x-secret': 'secret-3' }).end(JSON.stringify({ message, key: 'secret-4' }))
+  })
   const error = await failureOf(
     call({ method: 'POST', url: `http://${host}/secret-1`, headers: { 'x-a': 'secret-2' }, body: 'secret-5' }),
   )
   t.notMatch(inspect(error, { depth: 10, showHidden: true }), /secret|127\.0\.0\.1/)
+  t.match(error.vendor?.text, /^No route: /)
 })
 
 t.test('connections are kept until it is closed', async t => {

@@ -20,6 +20,8 @@ function createChannel () {
 const now = () => 1_000_000
 const turn = () => new Promise(resolve => setImmediate(resolve))
 
+const vendor = { status: 503, code: null, text: 'Try again' }
+
 t.test('a breaker that opens in one process is open in the others', async t => {
   const { channel, texts, listeners } = createChannel()
   const [a, b] = ['a', 'b'].map(id => createProviderHealth({ now, channel, id }))
@@ -29,7 +31,8 @@ t.test('a breaker that opens in one process is open in the others', async t => {
   t.equal(a.of('truid.phone_check', 'start'), here, 'one for each kind of call')
   for (let n = 0; n < 10; n += 1) {
     for (const health of [here, alone.of('truid.phone_check', 'start')]) health.record({
-      verificationId: `ver_${n}`, isRetry: false, sign: 'failed', reason: 'provider_error', isProbe: false, at: now(),
+      verificationId: `ver_${n}`, isRetry: false, sign: 'failed', reason: 'provider_error', vendor, isProbe: false,
+      at: now(),
     })
   }
   t.ok(here.isOpen())
@@ -37,7 +40,7 @@ t.test('a breaker that opens in one process is open in the others', async t => {
   await turn()
   t.ok(there.isOpen())
   t.notOk(b.of('truid.phone_check', 'resolve').isOpen())
-  t.match(there.total(now()), { failed: 10, lastFailure: { reason: 'provider_error' } })
+  t.match(there.total(now()), { failed: 10, lastFailure: { reason: 'provider_error', vendor } })
   t.equal(texts.length, 1, 'one text for the changes of one turn')
   t.notMatch(texts[0], /ver_/, 'it names no verification')
   a.close()
@@ -57,7 +60,8 @@ t.test('texts that are not understood are ignored', async t => {
     JSON.stringify({ from, calls: { 'truid.phone_check start': { ...told, ...more } } })
   for (const each of [
     '', 'null', '{', '[]', '{"from":"b"}', text('b', { openedAt: 'x' }), text('b', { failed: -1 }), text('', {}),
-    text('b', { lastFailure: { at: 1, reason: 'x' } }), text('a', {}),
+    text('b', { lastFailure: { at: 1, reason: 'x' } }),
+    text('b', { lastFailure: { at: 1, reason: 'provider_error', vendor: { ...vendor, code: 1 } } }), text('a', {}),
     JSON.stringify({ from: 'b', calls: { 'unknown start': told } }),
   ]) channel.send(each)
   t.notOk(truid.isOpen())

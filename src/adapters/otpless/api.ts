@@ -2,7 +2,7 @@ import type { Assurance } from '../../core/assurance.ts'
 import type { Reason } from '../../core/reasons.ts'
 import type { Json } from '../../core/vocabulary.ts'
 import {
-  deny, refusal, reportedStatus, type AttemptContext, type Http, type Outcome, type ProviderAnswer, type Started,
+  deny, refusal, type AttemptContext, type Http, type Outcome, type ProviderAnswer, type Started,
 } from '../adapter.ts'
 import { membersOf } from '../message.ts'
 import { assuranceOfIdentity } from './assurance.ts'
@@ -53,12 +53,12 @@ export function createApi (parts: ApiParts): Api {
     call: string, answer: ProviderAnswer, judged: Proof | Reason, assurance?: Assurance,
   ): Promise<Outcome> {
     if (typeof judged === 'string') {
-      return deny(provider, call, judged, reportedStatus(answer), isOfCarrier(answer.body))
+      return deny(provider, call, judged, answer, { isCarrierFault: isOfCarrier(answer.body) })
     }
     const { phoneNumber, signals, profile } = judged
     const { idToken, userDetails } = membersOf(answer.body)
     if (await idTokens?.contradicts(idToken ?? membersOf(userDetails).idToken, phoneNumber) === true) {
-      throw refusal(provider, call, 'provider_bad_response', answer.status)
+      throw refusal(provider, call, 'provider_bad_response', answer)
     }
     return {
       verdict: 'proven', phoneNumber, signals,
@@ -92,7 +92,7 @@ export function createApi (parts: ApiParts): Api {
       // The answer names no number: the code proves the number that it was sent to.
       const verdict = judgeOtp(answer.status, answer.body, requestId, repeated)
       if (verdict === 'correct') return { verdict: 'proven', phoneNumber }
-      return verdict === 'incorrect' ? { verdict: 'incorrect' } : deny(provider, call, verdict, reportedStatus(answer))
+      return verdict === 'incorrect' ? { verdict: 'incorrect' } : deny(provider, call, verdict, answer)
     },
 
     async exchangeCode (attempt, code, { repeated, canBeTyped }) {
@@ -139,12 +139,14 @@ async function initiate (
   const call = `initiate ${path.replace('_', ' ')}`
   const secondsLeft = Math.floor((attempt.expiresAt - now()) / 1000)
   const expiry = Math.min(Math.max(secondsLeft, minExpirySeconds), maxExpirySeconds)
-  const { status, body } = await post(call, `${authUrl}/auth/v1/initiate/${path}`, request(attempt, expiry))
-  const initiated = readInitiated(status, body)
-  if (typeof initiated === 'string') throw refusal(provider, call, initiated, status, isOfCarrier(body))
+  const answer = await post(call, `${authUrl}/auth/v1/initiate/${path}`, request(attempt, expiry))
+  const initiated = readInitiated(answer.status, answer.body)
+  if (typeof initiated === 'string') {
+    throw refusal(provider, call, initiated, answer, { isCarrierFault: isOfCarrier(answer.body) })
+  }
   const { requestId, link } = initiated
   const url = link !== null && isOwnLink(link, [authUrl, userAuthUrl], allowInsecure) ? link : ''
-  if (hasLink && url === '') throw refusal(provider, call, 'provider_bad_response', status)
+  if (hasLink && url === '') throw refusal(provider, call, 'provider_bad_response', answer)
   return {
     id: requestId,
     state: { requestIds: [requestId, ...readRequestIds(attempt.state) ?? []] },

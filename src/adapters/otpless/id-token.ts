@@ -43,9 +43,9 @@ export function createIdTokens ({ keysOrigin, appId, http, now }: IdTokensParts)
   const call = 'id token keys'
   const keys = createCached({
     async fetch () {
-      const { status, body } = await http({ method: 'GET', url: `${keysOrigin}/.well-known/jwks`, call })
-      const value = status < 300 ? readKeys(body) : null
-      if (value === null) throw refusal(provider, call, 'provider_bad_response', status)
+      const answer = await http({ method: 'GET', url: `${keysOrigin}/.well-known/jwks`, call })
+      const value = answer.status < 300 ? readKeys(answer.body) : null
+      if (value === null) throw refusal(provider, call, 'provider_bad_response', answer)
       return { value, ttlMs: keysMs }
     },
     coolDownMs: keysCoolDownMs,

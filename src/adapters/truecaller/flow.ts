@@ -1,10 +1,9 @@
 import { Type } from 'typebox'
-import { ProviderError } from '../../core/errors.ts'
 import type { Reason } from '../../core/reasons.ts'
 import type { Json } from '../../core/vocabulary.ts'
 import {
-  deny, refusal, reportedStatus, type Adapter, type AttemptContext, type Http, type Method, type Outcome,
-  type ProviderAnswer, type Started,
+  deny, refusal, type Adapter, type AttemptContext, type Http, type Method, type Outcome, type ProviderAnswer,
+  type Started,
 } from '../adapter.ts'
 import { statusOf } from './wire.ts'
 
@@ -35,11 +34,11 @@ export const invalid: Outcome = { verdict: 'denied', reason: 'evidence_invalid' 
 export function readRefusal (
   call: string, answer: ProviderAnswer, meanings: Readonly<Record<number, Reason>>,
 ): Outcome | null {
-  const [meant, status] = [statusOf(answer.status, answer.body), reportedStatus(answer)]
+  const meant = statusOf(answer.status, answer.body)
   const reason = meanings[meant]
-  if (reason !== undefined) return deny(provider, call, reason, status)
-  if (meant === 429) throw refusal(provider, call, 'rate_limited_by_provider', status)
-  if (meant >= 500) throw new ProviderError(provider, call, 'provider_error', { retryable: true, status })
-  if (meant >= 300) throw refusal(provider, call, 'provider_bad_response', status)
+  if (reason !== undefined) return deny(provider, call, reason, answer)
+  if (meant === 429) throw refusal(provider, call, 'rate_limited_by_provider', answer)
+  if (meant >= 500) throw refusal(provider, call, 'provider_error', answer, { retryable: true })
+  if (meant >= 300) throw refusal(provider, call, 'provider_bad_response', answer)
   return null
 }

@@ -1,5 +1,5 @@
 import type { Reason } from '../../core/reasons.ts'
-import { refusal, reportedStatus } from '../adapter.ts'
+import { refusal } from '../adapter.ts'
 import { invalid, provider, readRefusal, type Flow, type FlowParts } from './flow.ts'
 import { isProfileUrl, readGrant, readProfile } from './wire.ts'
 
@@ -34,7 +34,7 @@ export function createResolveGrant (
     const refused = readRefusal(call, answer, meanings)
     if (refused !== null) return refused
     const profile = readProfile(answer.body, phoneNumber)
-    if (profile === null) throw refusal(provider, call, 'provider_bad_response', reportedStatus(answer))
+    if (profile === null) throw refusal(provider, call, 'provider_bad_response', answer)
     return { verdict: 'proven', ...profile }
   }
 }

@@ -1,7 +1,7 @@
 import { ProviderError } from '../../core/errors.ts'
 import type { Json } from '../../core/vocabulary.ts'
 import { parsePhoneNumber, readPhoneNumber } from '../../phone.ts'
-import { refusal, reportedStatus, type Outcome, type ProviderAnswer } from '../adapter.ts'
+import { refusal, type Outcome, type ProviderAnswer } from '../adapter.ts'
 import { membersOf, readNumber, readString } from '../message.ts'
 import { invalid, provider, readRefusal, sdkMethod, type Flow, type FlowParts } from './flow.ts'
 
@@ -77,6 +77,6 @@ function judge (answer: ProviderAnswer, expected: string | null): Outcome | null
   const refused = readRefusal(call, answer, code === 404 ? { 404: 'provider_misconfigured' } : {})
   if (refused !== null) return refused
   const number = readPhoneNumber(phoneNumber, expected)
-  if (number === null) throw refusal(provider, call, 'provider_bad_response', reportedStatus(answer))
+  if (number === null) throw refusal(provider, call, 'provider_bad_response', answer)
   return { verdict: 'proven', phoneNumber: number }
 }

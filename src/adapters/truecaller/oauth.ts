@@ -2,7 +2,7 @@ import { ProviderError } from '../../core/errors.ts'
 import type { Reason } from '../../core/reasons.ts'
 import type { Json } from '../../core/vocabulary.ts'
 import { readPhoneNumber } from '../../phone.ts'
-import { refusal, reportedStatus, type Outcome } from '../adapter.ts'
+import { refusal, type Outcome } from '../adapter.ts'
 import { membersOf, readString, readText } from '../message.ts'
 import { invalid, provider, readRefusal, sdkMethod, type Flow, type FlowParts } from './flow.ts'
 import { toProfile } from './profile.ts'
@@ -39,10 +39,10 @@ export function createOauth ({ clientId, oauthUrl }: OauthOptions, { http, now }
     })
     const refused = readRefusal(call, answer, exchangeMeanings)
     // The request whose answer was lost may have used up the code, so a refusal does not show what the code proves.
-    if (refused !== null && repeated) throw refusal(provider, call, 'provider_timeout', reportedStatus(answer))
+    if (refused !== null && repeated) throw refusal(provider, call, 'provider_timeout', answer)
     if (refused !== null) return refused
     const accessToken = readAccessToken(answer.body)
-    if (accessToken === null) throw refusal(provider, call, 'provider_bad_response', reportedStatus(answer))
+    if (accessToken === null) throw refusal(provider, call, 'provider_bad_response', answer)
     return accessToken
   }
 
@@ -53,7 +53,7 @@ export function createOauth ({ clientId, oauthUrl }: OauthOptions, { http, now }
     const refused = readRefusal(call, answer, userInfoMeanings)
     if (refused !== null) return refused
     const outcome = judgeUser(answer.body, phoneNumber)
-    if (outcome === null) throw refusal(provider, call, 'provider_bad_response', reportedStatus(answer))
+    if (outcome === null) throw refusal(provider, call, 'provider_bad_response', answer)
     return outcome
   }
 

@@ -31,17 +31,17 @@ export function createPush ({ appKey, apiUrl, ...hosts }: PushOptions, parts: Fl
     async start ({ phoneNumber, callbackKey }) {
       if (phoneNumber === null) throw new Error('truecaller.push needs a phone number')
       const call = 'push request'
-      const { status, body } = await parts.http({
+      const answer = await parts.http({
         method: 'POST',
         url: `${apiUrl}/v1/apps/requests`,
         call,
         headers: { appKey, 'content-type': 'application/json', 'cache-control': 'no-cache' },
         body: JSON.stringify({ phoneNumber: Number(digitsOf(phoneNumber)), state: callbackKey }),
       })
-      const answer = readPushAnswer(status, body)
-      if (typeof answer === 'string') throw refusal(provider, call, answer, status)
+      const accepted = readPushAnswer(answer.status, answer.body)
+      if (typeof accepted === 'string') throw refusal(provider, call, accepted, answer)
       return {
-        state: null, action: { type: 'approveOnDevice', app: 'truecaller' }, id: answer.requestId, isIdOptional: true,
+        state: null, action: { type: 'approveOnDevice', app: 'truecaller' }, id: accepted.requestId, isIdOptional: true,
       }
     },
 

@@ -1,5 +1,5 @@
 import { createPublicKey, verify, type KeyObject } from 'node:crypto'
-import { refusal, reportedStatus } from '../adapter.ts'
+import { refusal } from '../adapter.ts'
 import { createCached } from '../cached.ts'
 import { membersOf, readList, readString } from '../message.ts'
 import { provider, readRefusal, type FlowParts } from './flow.ts'
@@ -37,7 +37,7 @@ export function createSigningKeys ({ apiUrl, http, now }: FlowParts & { apiUrl: 
     const answer = await http({ method: 'GET', url: `${apiUrl}/v1/key`, call })
     readRefusal(call, answer, {})
     const keys = readKeys(answer.body)
-    if (keys.length === 0) throw refusal(provider, call, 'provider_bad_response', reportedStatus(answer))
+    if (keys.length === 0) throw refusal(provider, call, 'provider_bad_response', answer)
     return { value: { keys, fetchedAt }, ttlMs: keysMs }
   }
 

@@ -26,7 +26,7 @@ export const createAccess = ({ origin, clientId, clientSecret, http, now }: Acce
 
   async function fetchToken (): Promise<{ value: string, ttlMs: number }> {
     const call = 'access token'
-    const { status, body } = await http({
+    const answer = await http({
       method: 'POST',
       url: `${origin}/oauth2/v1/token`,
       call,
@@ -34,8 +34,8 @@ export const createAccess = ({ origin, clientId, clientSecret, http, now }: Acce
       body: `grant_type=client_credentials&scope=${scope}`,
       ...timeoutMs === undefined ? {} : { timeoutMs },
     })
-    const read = readToken(status, body)
-    if (typeof read === 'string') throw refusal(provider, call, read, status)
+    const read = readToken(answer.status, answer.body)
+    if (typeof read === 'string') throw refusal(provider, call, read, answer)
     return { value: read.token, ttlMs: (read.expiresIn - renewalSeconds) * 1000 }
   }
 
@@ -48,7 +48,7 @@ export const createAccess = ({ origin, clientId, clientSecret, http, now }: Acce
   return async request => {
     const first = await send(request, await tokens.get())
     const answer = first.status === 401 ? await send(request, await tokens.get()) : first
-    if (answer.status === 401) throw refusal(provider, request.call, 'provider_misconfigured', 401)
+    if (answer.status === 401) throw refusal(provider, request.call, 'provider_misconfigured', answer)
     return answer
   }
 }

@@ -1,7 +1,7 @@
 import { IsIPv4, IsIPv6 } from 'typebox/format'
 import { ProviderError } from '../../core/errors.ts'
 import type { CallbackRefusal } from '../../core/vocabulary.ts'
-import { refusal, reportedStatus, type AttemptContext, type Http, type ProviderAnswer } from '../adapter.ts'
+import { refusal, type AttemptContext, type Http, type ProviderAnswer } from '../adapter.ts'
 import { createCached } from '../cached.ts'
 import { provider, type Access, type AccessParts } from './access.ts'
 import { findKeys, readKeys, type Key, type Signed } from './signature.ts'
@@ -23,14 +23,13 @@ const maxSimChecks = 10_000
 
 /** What an answer about a check says, and which call it answered. */
 export type Judged = {
-  verdict: Verdict, call: string, status: number | null, isCarrierFault: boolean
+  verdict: Verdict, call: string, answer: ProviderAnswer, isCarrierFault: boolean
   /** Minutes within which the SIM was changed; null: the answer does not say. */
   simChangedWithin: number | null
 }
 
 const judged = (verdict: Verdict, call: string, answer: ProviderAnswer): Judged => ({
-  verdict, call, status: reportedStatus(answer), isCarrierFault: isOfCarrier(answer.body),
-  simChangedWithin: readSimChange(answer.body),
+  verdict, call, answer, isCarrierFault: isOfCarrier(answer.body), simChangedWithin: readSimChange(answer.body),
 })
 
 export type Api = {
@@ -69,7 +68,7 @@ export function createApi ({ origin, http, access, now }: ApiParts): Api {
     async createCheck (attempt, product, version) {
       const { callbackUrl, redirectUrl } = attempt
       const call = 'create check'
-      const { status, body } = await ask[product]({
+      const answer = await ask[product]({
         method: 'POST',
         url: `${origin}/${product}/${version}/checks`,
         call,
@@ -81,8 +80,10 @@ export function createApi ({ origin, http, access, now }: ApiParts): Api {
           ...version === 'v0.2' && redirectUrl !== null ? { redirect_url: redirectUrl } : {},
         }),
       })
-      const check = readCreated(status, body, origin)
-      if (typeof check === 'string') throw refusal(provider, call, check, status, isOfCarrier(body))
+      const check = readCreated(answer.status, answer.body, origin)
+      if (typeof check === 'string') {
+        throw refusal(provider, call, check, answer, { isCarrierFault: isOfCarrier(answer.body) })
+      }
       return check
     },
 
@@ -146,9 +147,9 @@ function createKeyRing ({ origin, http, now }: Pick<ApiParts, 'origin' | 'http' 
   const call = 'signing keys'
   const keys = createCached({
     async fetch () {
-      const { status, body } = await http({ method: 'GET', url: `${origin}/.well-known/jwks.json`, call })
-      const value = status < 300 ? readKeys(body) : null
-      if (value === null) throw refusal(provider, call, 'provider_bad_response', status)
+      const answer = await http({ method: 'GET', url: `${origin}/.well-known/jwks.json`, call })
+      const value = answer.status < 300 ? readKeys(answer.body) : null
+      if (value === null) throw refusal(provider, call, 'provider_bad_response', answer)
       return { value, ttlMs: keysMs }
     },
     coolDownMs: keysCoolDownMs,

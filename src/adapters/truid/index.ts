@@ -155,7 +155,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
       const judged = hasCode ? await api.exchangeCode(check, product, code) : await api.readCheck(check, product)
       const { verdict, simChangedWithin } = judged
       if (verdict === 'pending') return { verdict: 'pending', retryAfterMs: pendingMs }
-      if (verdict !== 'match') return deny(provider, judged.call, verdict, judged.status, judged.isCarrierFault)
+      if (verdict !== 'match') return deny(provider, judged.call, verdict, judged.answer, judged)
       // In v0.2 anybody who opens the URL completes the check; only the code shows that it was this user's phone.
       if (check.version === 'v0.2' && !hasCode) return { verdict: 'pending', retryAfterMs: awaitingCodeMs }
       const within = simChangedWithin === null && wantsSimChange(options)

@@ -127,7 +127,10 @@ export const providers: Examples<ProviderList> = {
           ],
           health: {
             breaker: 'open', errorRate: 0.8, lastSuccessAt: '2026-03-01T11:41:09.000Z',
-            lastFailure: { at: '2026-03-01T11:59:58.000Z', reason: 'provider_timeout' },
+            lastFailure: {
+              at: '2026-03-01T11:59:58.000Z', reason: 'provider_misconfigured',
+              vendor: { status: 401, code: 'invalid_client', text: 'Client authentication failed' },
+            },
           },
         },
         {

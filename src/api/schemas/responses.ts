@@ -71,6 +71,15 @@ const ProviderMethod = Type.Object({
   assurance: Assurance,
   restricted: Type.Boolean({ description: 'As in `assurance`.' }),
 }, { title: 'ProviderMethod', description: 'A method, and what it needs.' })
+const VendorAnswer = Type.Object({
+  status: nullable(Type.Integer({ examples: [401] }), { description: 'HTTP status. Null without an answer.' }),
+  code: nullable(Type.String({ examples: ['invalid_client'] }), {
+    description: 'The provider\'s own code. Without an answer that of the connection, such as `ENOTFOUND`.',
+  }),
+  text: nullable(Type.String({ maxLength: 200, examples: ['Client authentication failed'] }), {
+    description: 'The provider\'s own text, for people. What may be a number, an address or a secret is `[hidden]`.',
+  }),
+}, { title: 'VendorAnswer', description: 'What the provider itself answered.' })
 const ProviderHealth = Type.Object({
   breaker: stringEnum(['closed', 'open', 'halfOpen'], {
     title: 'BreakerState',
@@ -83,10 +92,10 @@ const ProviderHealth = Type.Object({
     examples: [0],
   }),
   lastSuccessAt: nullable(time('The last successful call.')),
-  lastFailure: nullable(Type.Object(
-    { at: time('When the call failed.'), reason: Reason },
-    { title: 'ProviderFailure', description: 'A failed call.' },
-  ), { description: 'The last failed call.' }),
+  lastFailure: nullable(Type.Object({
+    at: time('When the call failed.'), reason: Reason,
+    vendor: nullable(VendorAnswer, { description: 'What the provider itself answered. Null when that is not known.' }),
+  }, { title: 'ProviderFailure', description: 'A failed call.' }), { description: 'The last failed call.' }),
 }, {
   title: 'ProviderHealth', description: 'Health as all processes see it, a few seconds late.',
 })

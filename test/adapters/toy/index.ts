@@ -61,10 +61,10 @@ function open (env: Settings, io: AdapterIo, provider: string): Adapter | null {
   async function startCheck (kind: 'call' | 'silent', { phoneNumber }: AttemptContext): Promise<Started> {
     const call = 'create check'
     const request = JSON.stringify({ kind, number: phoneNumber })
-    const { status, body } = await ask({ method: 'POST', url: `${origin}/toy/checks`, call, body: request })
-    if (status >= 400) throw refusal(provider, call, readRefusal(status), status)
-    const id = readId(body)
-    if (id === null) throw refusal(provider, call, 'provider_bad_response', status)
+    const answer = await ask({ method: 'POST', url: `${origin}/toy/checks`, call, body: request })
+    if (answer.status >= 400) throw refusal(provider, call, readRefusal(answer.status), answer)
+    const id = readId(answer.body)
+    if (id === null) throw refusal(provider, call, 'provider_bad_response', answer)
     return kind === 'call'
       ? { id, state: { id }, action: { type: 'answerCall' }, poll: { afterMs: pollMs } }
       : { id, state: { id }, action: { type: 'openUrlOnCellular', url: `${origin}/toy/open/${id}`, finish: 'none' } }
@@ -84,12 +84,12 @@ function open (env: Settings, io: AdapterIo, provider: string): Adapter | null {
   async function queryCheck (id: string, code: string | null): Promise<Status> {
     const call = code === null ? 'read check' : 'submit code'
     const url = `${origin}/toy/checks/${encodeURIComponent(id)}`
-    const { status, body } = await ask(code === null
+    const answer = await ask(code === null
       ? { method: 'GET', url, call }
       : { method: 'POST', url: `${url}/code`, call, body: JSON.stringify({ code }) })
-    if (status >= 400) throw refusal(provider, call, readRefusal(status), status)
-    const read = readCheck(body, id)
-    if (read === null) throw refusal(provider, call, 'provider_bad_response', status)
+    if (answer.status >= 400) throw refusal(provider, call, readRefusal(answer.status), answer)
+    const read = readCheck(answer.body, id)
+    if (read === null) throw refusal(provider, call, 'provider_bad_response', answer)
     return read
   }
 
@@ -117,22 +117,22 @@ function open (env: Settings, io: AdapterIo, provider: string): Adapter | null {
     const token = known.token ?? await exchange(code, known.verifier)
     if (token === null) return { verdict: 'denied', reason: 'evidence_invalid' }
     const call = 'read number'
-    const { status, body } = await ask({
+    const answer = await ask({
       method: 'GET', url: `${origin}/toy/number`, call, headers: { authorization: `Bearer ${token}` },
     })
-    if (status === 202) return { verdict: 'pending', retryAfterMs: pollMs, state: { ...known, token } }
-    const phoneNumber = status < 300 ? readNumber(body, expected) : null
-    if (phoneNumber === null) throw refusal(provider, call, 'provider_bad_response', status)
+    if (answer.status === 202) return { verdict: 'pending', retryAfterMs: pollMs, state: { ...known, token } }
+    const phoneNumber = answer.status < 300 ? readNumber(answer.body, expected) : null
+    if (phoneNumber === null) throw refusal(provider, call, 'provider_bad_response', answer)
     return { verdict: 'proven', phoneNumber }
   }
 
   async function exchange (code: string, verifier: string): Promise<string | null> {
     const call = 'exchange code'
     const request = JSON.stringify({ code, verifier })
-    const { status, body } = await ask({ method: 'POST', url: `${origin}/toy/token`, call, body: request })
-    if (status === 400) return null
-    const token = status < 300 ? readToken(body) : null
-    if (token === null) throw refusal(provider, call, readRefusal(status), status)
+    const answer = await ask({ method: 'POST', url: `${origin}/toy/token`, call, body: request })
+    if (answer.status === 400) return null
+    const token = answer.status < 300 ? readToken(answer.body) : null
+    if (token === null) throw refusal(provider, call, readRefusal(answer.status), answer)
     return token
   }
 
@@ -168,8 +168,8 @@ function open (env: Settings, io: AdapterIo, provider: string): Adapter | null {
       const id = readCheckId(state)
       if (id === null) return
       const call = 'cancel check'
-      const { status } = await ask({ method: 'DELETE', url: `${origin}/toy/checks/${encodeURIComponent(id)}`, call })
-      if (status >= 400) throw refusal(provider, call, readRefusal(status), status)
+      const answer = await ask({ method: 'DELETE', url: `${origin}/toy/checks/${encodeURIComponent(id)}`, call })
+      if (answer.status >= 400) throw refusal(provider, call, readRefusal(answer.status), answer)
     },
   }
 }
