@@ -9,6 +9,7 @@ import { createProviderHealth } from './adapters/provider-health.ts'
 import type { LiveOptions } from './api/live/live.ts'
 import { registerGauges } from './api/operations/gauges.ts'
 import { createHealth } from './api/operations/health.ts'
+import { summarize, summarizeApps, type Summary } from './api/operations/summary.ts'
 import { buildOperationsServer, buildServer, type Server, type ServerParts } from './api/server.ts'
 import { viewVerification } from './api/views/verification.ts'
 import { createApps, sandboxApp, sandboxAppId, type Apps } from './apps/apps.ts'
@@ -53,6 +54,7 @@ export type RunningApp = {
   operations: Server | null
   gateway: Gateway
   apps: Apps
+  summary: Summary
   /** Reads `APPS_FILE` again. If it is invalid, the previous apps stay, and a metric and the log report it. */
   reloadApps (): void
   /**
@@ -104,12 +106,12 @@ async function createInfrastructure (config: Config, log: Logger, givenNow?: () 
   const changeFeed = createChangeFeed(connect('subscriber'), keys.channel)
   const waiting = config.waitReplicas === 0 ? null : connect('api')
   await Promise.all([untilReady(redis), waiting === null ? null : untilReady(waiting)])
-  await assertRedisConfig(redis, message => log.warn(message))
+  const facts = await assertRedisConfig(redis, message => log.warn(message))
   await assertMode(redis, keys, config.sandbox ? 'sandbox' : 'production')
   const clock = givenNow === undefined ? await startClock(redis) : { now: givenNow, close () {} }
   const sealer = createSealer(config.sealKeys)
   return {
-    redis, connect, onError, changeFeed, sealer, now: clock.now,
+    redis, facts, connect, onError, changeFeed, sealer, now: clock.now,
     healthChannel: createBroadcast(redis, { changeFeed, channel: keys.channel, topic: 'providers' }),
     ids: createIds(sealer, { partitions, randomBytes }),
     counters: createCounters({ redis, sealer }),
@@ -214,7 +216,7 @@ function reloadApps (
     apps.replace(load())
     metrics.countReload('ok')
     metrics.recordAppsLoaded(now())
-    log.info(audit, 'APPS_FILE reloaded')
+    log.info({ ...audit, ...summarizeApps([...apps.all()], now()) }, 'APPS_FILE reloaded')
   } catch (error) {
     metrics.countReload('invalid')
     const cause = error instanceof Error ? error.message : 'unknown'
@@ -263,6 +265,7 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
 
   return {
     server, operations, gateway, apps,
+    summary: summarize({ config, providers, adapters: opened.adapters, redis: infrastructure.facts, apps, now }),
     reloadApps: () => reloadApps(apps, loadApps, metrics, log, now),
     async close (delayMs = 0) {
       health.drain()

@@ -25,18 +25,22 @@ async function main (): Promise<void> {
     error: (...values: unknown[]) =>
       log.error({ cause: values.filter(value => typeof value === 'string').join(' ') }, 'shutdown failed'),
   }
-  closeWithGrace({ delay: config.shutdownDelayMs + shutdownMs, skip: ['SIGHUP'], logger }, async ({ err }) => {
-    if (err !== undefined) log.fatal({ err }, 'shutting down after an uncaught error')
+  closeWithGrace({ delay: config.shutdownDelayMs + shutdownMs, skip: ['SIGHUP'], logger }, async ({ err, signal }) => {
+    const startedAt = performance.now()
+    const reason = signal ?? 'uncaught error'
+    if (err === undefined) log.info({ reason, delayMs: config.shutdownDelayMs }, 'stopping')
+    else log.fatal({ err }, 'shutting down after an uncaught error')
     // After an uncaught error the process accepts no more requests, so it does not wait for load balancers.
     await app?.close(err === undefined ? config.shutdownDelayMs : 0)
     await tracing.close()
     await simulators?.close()
+    log.info({ reason, durationMs: Math.round(performance.now() - startedAt) }, 'stopped')
   })
   app = await startApp(config, { log, tracing, ...simulators === null ? {} : { sandbox: simulators } })
   const address = await app.server.listen({ port: config.port, host: config.host })
   const operations = config.operations === null ? null : await app.operations?.listen({ ...config.operations })
   const fields = {
-    address, ...(operations === null ? {} : { operations }), role: config.role, sandbox: config.sandbox,
+    address, ...(operations === null ? {} : { operations }), ...app.summary,
     ...(simulators === null ? {} : { simulators: simulators.url }),
   }
   log.info(fields, 'listening')

@@ -79,10 +79,18 @@ t.test('it logs its address, also with PORT=0, and exits on SIGTERM and SIGINT',
     const address = await gateway.listening
     t.match(address, /^http:\/\/127\.0\.0\.1:[1-9]\d*$/)
     if (port !== '0') t.equal(new URL(address).port, port)
-    t.match(lineWith(gateway, '"listening"'), { msg: 'listening', address, role: 'api', sandbox: false })
+    t.match(lineWith(gateway, '"listening"'), {
+      msg: 'listening', address, version: /^\d/, role: 'api', sandbox: false, retentionSeconds: 86_400,
+      providers: { truecaller: 'on', truid: 'on', otpless: 'on' }, apps: { apps: 2, keys: 3, expiredKeys: [] },
+      redis: { form: 'standalone', tls: false, version: /^\d+\.\d+/, hasAppendOnlyFile: false },
+    })
+    t.ok(Object.entries(environment).every(([name, value]) =>
+      !/KEY|SECRET|CLIENT|APP_ID/.test(name) || !gateway.logs.join('').includes(value)), 'no secret')
     await until(async () => (await clientOf(address, null).call('GET', '/readyz')).status === 200, 'it is ready')
     gateway.signal(signal)
     t.equal((await gateway.ended).code, 0)
+    t.match(lineWith(gateway, '"stopping"'), { reason: signal, delayMs: 0 })
+    t.match(readLine(gateway.logs.at(-1) ?? '{}'), { msg: 'stopped', reason: signal, durationMs: /^\d+$/ })
     t.same(gateway.complaints, [])
   }
 })
@@ -181,4 +189,5 @@ t.test('an uncaught error shuts the process down, with exit code 1', { buffered:
       line => line.includes('shutting down after an uncaught error') && line.includes('uncaught in a test'),
     ), 'it logs the error',
   )
+  t.match(lineWith(gateway, '"stopped"'), { reason: 'uncaught error' })
 })

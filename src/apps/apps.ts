@@ -144,7 +144,7 @@ export function createApps (initial: App[], now: () => number = Date.now): Apps 
       const hash = Buffer.from(sha256, 'hex')
       return {
         hash, expiresAt: expiresAt === undefined ? Infinity : Date.parse(expiresAt),
-        access: { app, keyId: id ?? prefixOf(hash.toString('hex')), scopes: new Set<string>(scopes) },
+        access: { app, keyId: keyIdOf({ id, sha256 }), scopes: new Set<string>(scopes) },
       }
     }))
     keys = Map.groupBy(all, ({ hash }) => prefixOf(hash.toString('hex')))
@@ -163,3 +163,7 @@ export function createApps (initial: App[], now: () => number = Date.now): Apps 
 }
 
 const prefixOf = (hash: string): string => hash.slice(0, 8)
+
+/** The name of a key in the audit log: its `id`, else the first digits of its hash. */
+export const keyIdOf = ({ id, sha256 }: { id?: string | undefined, sha256: string }): string =>
+  id ?? prefixOf(sha256.toLowerCase())

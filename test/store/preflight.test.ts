@@ -17,6 +17,13 @@ t.test('a Redis that persists everything passes without a warning', async t => {
   t.same(await check(t, url), [])
 })
 
+t.test('it reports what Redis says of itself', async t => {
+  const { url } = await startRedis(t, ['--appendonly', 'yes'])
+  t.match(await assertRedisConfig(await connectTo(t, url), () => {}), {
+    server: /^(redis|valkey)$/, version: /^\d+\.\d+/, hasAppendOnlyFile: true,
+  })
+})
+
 t.test('a Redis that loses data in a restart gets one warning', async t => {
   const { url } = await startRedis(t)
   const warnings = await check(t, url)
