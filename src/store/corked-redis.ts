@@ -1,4 +1,5 @@
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
+import { CommandTimeout } from './command-timeout.ts'
 
 /** With fewer unanswered commands there is nothing to gain. */
 const minPendingCommands = 8
@@ -10,6 +11,13 @@ const minPendingCommands = 8
  */
 export class CorkedRedis extends Redis {
   #isCorked = false
+  readonly #timeout: CommandTimeout | null
+
+  /** `timeoutMs`: of each command, from when it is written; null: none. */
+  constructor (options: RedisOptions & { replyMapping?: 'legacy' }, timeoutMs: number | null) {
+    super(options)
+    this.#timeout = timeoutMs === null ? null : new CommandTimeout(timeoutMs)
+  }
 
   override sendCommand (...args: Parameters<Redis['sendCommand']>): unknown {
     if (this.status === 'ready' && !this.#isCorked && this.commandQueue.length >= minPendingCommands) {
@@ -21,6 +29,7 @@ export class CorkedRedis extends Redis {
         stream.uncork()
       })
     }
+    this.#timeout?.watch(args[0])
     return super.sendCommand(...args)
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Cluster, Redis } from 'ioredis'
 import type { ClusterOptions, DNSLookupFunction, RedisOptions, Result } from 'ioredis'
+import { CommandTimeout } from './command-timeout.ts'
 import { CorkedRedis } from './corked-redis.ts'
 import { SentinelMasterConnector } from './sentinel-connector.ts'
 
@@ -102,10 +103,13 @@ export const readRedisUrl = (url: string): RedisTarget => {
 
 const retryDelay = (times: number): number => Math.min(50 * times, 1000)
 
-// Without a connection a request fails at once, and no command is resent; jobs wait instead. A blocking connection must
-// not have a command timeout (ioredis #1630); socketTimeout drops a peer that died silently (#1021).
+/** A blocking connection must not have a command timeout (ioredis #1630). */
+const timeoutMs = { api: 1000, worker: null, subscriber: null } satisfies Record<RedisKind, number | null>
+
+// Without a connection a request fails at once, and no command is resent; jobs wait instead. socketTimeout drops a peer
+// that died silently (ioredis #1021).
 const byKind = {
-  api: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 1000, socketTimeout: 5000 },
+  api: { enableOfflineQueue: false, maxRetriesPerRequest: 0, socketTimeout: 5000 },
   // A blocked worker gets a reply every ten seconds at the latest.
   worker: { enableOfflineQueue: true, maxRetriesPerRequest: null, socketTimeout: 15_000 },
   subscriber: { enableOfflineQueue: true, maxRetriesPerRequest: null },
@@ -123,6 +127,15 @@ const optionsOf = ({ tls, username, password }: RedisTarget) => ({
 
 const keepHostName: DNSLookupFunction = (address, callback) => callback(null, address)
 
+class TimedCluster extends Cluster {
+  readonly #timeout = new CommandTimeout(timeoutMs.api)
+
+  override sendCommand (...args: Parameters<Cluster['sendCommand']>): unknown {
+    this.#timeout.watch(args[0])
+    return super.sendCommand(...args)
+  }
+}
+
 const openCluster = (target: RedisTarget, kind: RedisKind): Cluster => {
   const { enableOfflineQueue, ...forNodes } = byKind[kind]
   const options = {
@@ -135,7 +148,7 @@ const openCluster = (target: RedisTarget, kind: RedisKind): Cluster => {
     // Certificates name hosts, so the host names must not be resolved to addresses.
     ...(target.tls ? { dnsLookup: keepHostName } : {}),
   } satisfies ClusterOptions
-  const cluster = new Cluster(target.nodes, options)
+  const cluster = new (kind === 'api' ? TimedCluster : Cluster)(target.nodes, options)
   // By default a node connects on its first command and rejects the commands until it is ready.
   if (kind === 'api') cluster.on(
     '+node', (node: Redis) => { if (node.status === 'wait') node.connect().catch(() => {}) },
@@ -153,7 +166,7 @@ const openRedis = (target: RedisTarget, kind: RedisKind): Redis => {
     // After a failover the old master replies READONLY; a reconnect finds the new one.
     reconnectOnError: (error) => error.message.includes('READONLY'),
   } satisfies RedisOptions
-  if (target.form === 'standalone') return new CorkedRedis({ ...options, ...target.nodes[0] })
+  if (target.form === 'standalone') return new CorkedRedis({ ...options, ...target.nodes[0] }, timeoutMs[kind])
   return new CorkedRedis({
     ...options,
     Connector: SentinelMasterConnector,
@@ -165,7 +178,7 @@ const openRedis = (target: RedisTarget, kind: RedisKind): Redis => {
     ...(target.sentinelUsername === undefined ? {} : { sentinelUsername: target.sentinelUsername }),
     ...(target.sentinelPassword === undefined ? {} : { sentinelPassword: target.sentinelPassword }),
     ...(target.tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
-  })
+  }, timeoutMs[kind])
 }
 
 /**
