@@ -6,6 +6,8 @@ import { readConfig, type Config } from './config.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 import { noTracing, traceIdOf, type Tracing } from './telemetry/tracing.ts'
 
+/** Node.js accepts one connection in an iteration of the event loop, so a burst of new clients waits in the kernel. */
+const backlog = 4_096
 /** Graceful shutdown must end within this time after the delay for load balancers. */
 const shutdownMs = 9_000
 
@@ -37,7 +39,7 @@ async function main (): Promise<void> {
     log.info({ reason, durationMs: Math.round(performance.now() - startedAt) }, 'stopped')
   })
   app = await startApp(config, { log, tracing, ...simulators === null ? {} : { sandbox: simulators } })
-  const address = await app.server.listen({ port: config.port, host: config.host })
+  const address = await app.server.listen({ port: config.port, host: config.host, backlog })
   const operations = config.operations === null ? null : await app.operations?.listen({ ...config.operations })
   const fields = {
     address, ...(operations === null ? {} : { operations }), ...app.summary,
