@@ -23,11 +23,14 @@ export async function buildOpenapi (): Promise<string> {
     config: {
       publicUrl: 'http://localhost', role: 'api', sandbox: false, operations: null, trustedProxies: [],
       clientRequestsPerMinute: 1, ipRequestsPerMinute: 1,
-      privateIpRequestsPerMinute: 1, idleConnectionsPerIp: 1,
+      privateIpRequestsPerMinute: 1, idleConnectionsPerIp: 1, queueLimitMs: 1,
     },
     health: { live: unused, ready: unused, isDraining: false },
     telemetry: {
-      metrics: { registry: new Registry(), registerRoute: () => {}, countRequest: unused, countRefused: unused },
+      metrics: {
+        registry: new Registry(), registerRoute: () => {}, countRequest: unused, countRefused: unused,
+        recordQueue: unused, recordWait: unused,
+      },
       log: pino({ level: 'silent' }), tracing: noTracing,
     },
     access: {

@@ -8,6 +8,7 @@ import { openAdapters } from './adapters/instances.ts'
 import { createProviderHealth } from './adapters/provider-health.ts'
 import type { LiveOptions } from './api/live/live.ts'
 import { registerGauges } from './api/operations/gauges.ts'
+import { watchEventLoop } from './api/operations/event-loop.ts'
 import { createHealth } from './api/operations/health.ts'
 import { summarize, summarizeApps, type Summary } from './api/operations/summary.ts'
 import { buildOperationsServer, buildServer, type Server, type ServerParts } from './api/server.ts'
@@ -88,8 +89,6 @@ export type AppOptions = {
   sandbox?: { webhook: { url: string, secret: string }, page: NonNullable<ServerParts['page']> }
   webhooks?: WebhookOptions
   renderMetricsEveryMs?: number
-  /** Default: that of the server; in the sandbox none, because one developer's slow machine is no load. */
-  maxEventLoopDelayMs?: number
 }
 
 /** Redis, its clock, keys and names. */
@@ -229,8 +228,7 @@ function reloadApps (
  * yet.
  */
 export async function startApp (config: Config, options: AppOptions): Promise<RunningApp> {
-  const { log, tracing = noTracing, providers = allProviders, live = {}, webhooks = {} } = options
-  const { renderMetricsEveryMs, maxEventLoopDelayMs = config.sandbox ? Infinity : undefined } = options
+  const { log, tracing = noTracing, providers = allProviders, live = {}, webhooks = {}, renderMetricsEveryMs } = options
   for (const warning of config.warnings) log.warn(warning)
   // First, because a setting or an apps file that cannot work must not wait for Redis.
   const unguarded = openProviders(config, providers, () => infrastructure.now())
@@ -251,14 +249,14 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
   const workers = config.role === 'api'
     ? null
     : startWorkers({ redis: infrastructure.connect('worker'), queues, processors: gateway, metrics, log, now })
-  const health = createHealth({ store, workers, isSlow: () => server.isUnderPressure(), now })
+  const health = createHealth({ store, workers, isSlow: watchEventLoop(), now })
   const parts: ServerParts = {
     config, health, telemetry: { metrics, log, tracing }, gateway, deliveries: deliveryLog, live,
     access: { apps, ids, windowCounters: createWindowCounters({ sync: infrastructure.counters.increment, now }), now,
       addressTag: network => addressTag(infrastructure.sealer, network),
     },
     page: options.sandbox?.page, queues: config.queuesPage ? queues : undefined,
-    renderMetricsEveryMs, maxEventLoopDelayMs,
+    renderMetricsEveryMs,
   }
   const server = await buildServer(parts)
   const operations = config.operations === null ? null : await buildOperationsServer(server, parts)

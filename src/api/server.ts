@@ -20,7 +20,7 @@ import { createRequestLimits, type RequestLimits } from './plugins/rate-limit.ts
 import { createLive, type LiveOptions } from './live/live.ts'
 import { describeApi, describeOther, serveDocs } from './openapi/plugin.ts'
 import { boundIdleConnections } from './plugins/idle-connections.ts'
-import { shedLoad, type Admit } from './plugins/load-shedding.ts'
+import { createAdmission, type Admit } from './plugins/load-shedding.ts'
 import { registerQueueDashboard } from './operations/queue-dashboard.ts'
 import { readRequestId } from './plugins/request-id.ts'
 import { traceRequests } from './plugins/request-tracing.ts'
@@ -43,7 +43,6 @@ const requestTimeout = 5000
 const http = { headersTimeout: 3000, requestTimeout, connectionsCheckingInterval: 1000 }
 /** Twice the maximum of streams. More connections could exhaust the file descriptors during a request. */
 const maxConnections = 20_000
-const defaultMaxEventLoopDelayMs = 1000
 /** No id in a path is longer. */
 const maxParamLength = 512
 
@@ -58,10 +57,12 @@ const httpsHeaders = { 'strict-transport-security': 'max-age=31536000' }
 /** `config`, `health` and `telemetry` serve every server; the rest only what its routes need. */
 export type ServerParts = {
   config: Pick<Config, 'publicUrl' | 'role' | 'sandbox' | 'operations' | 'trustedProxies' | 'idleConnectionsPerIp'
-    | 'clientRequestsPerMinute' | 'ipRequestsPerMinute' | 'privateIpRequestsPerMinute'>
+    | 'queueLimitMs' | 'clientRequestsPerMinute' | 'ipRequestsPerMinute' | 'privateIpRequestsPerMinute'>
   health: Pick<Health, 'live' | 'ready' | 'isDraining'>
   telemetry: {
-    metrics: Pick<Metrics, 'registry' | 'registerRoute' | 'countRequest' | 'countRefused'>
+    metrics: Pick<
+      Metrics, 'registry' | 'registerRoute' | 'countRequest' | 'countRefused' | 'recordQueue' | 'recordWait'
+    >
     log: FastifyBaseLogger
     tracing: Tracing
   }
@@ -77,8 +78,6 @@ export type ServerParts = {
   /** For `/admin/queues`; without them the page does not exist. */
   queues?: Pick<Queues, 'opened'> | undefined
   live?: LiveOptions
-  /** Above this event loop delay only urgent routes are served; default 1 s. */
-  maxEventLoopDelayMs?: number | undefined
   /** How often `/metrics` is rendered at most; default 1 s. */
   renderMetricsEveryMs?: number | undefined
 }
@@ -145,7 +144,8 @@ function addHooks (
       reply.header('connection', 'close')
       return done(new ApiError('overloaded', 'The process is stopping.', { retryAfterSeconds: 1 }))
     }
-    done(admit?.(request) ?? undefined)
+    if (admit === undefined) done()
+    else admit(request, reply, done)
   })
   server.addHook('onSend', async (_request, reply) => {
     if (isClosing || health.isDraining) reply.header('connection', 'close')
@@ -162,9 +162,8 @@ export async function buildServer (parts: ServerParts) {
   const server = createServer(parts)
   traceRequests(server, tracing)
   addHooks(server, parts, {
-    allowOrigin: createCors(server, { apps, ids, warnOnce: createLogOnce(log) }), admit: shedLoad(
-      server, parts.maxEventLoopDelayMs ?? defaultMaxEventLoopDelayMs,
-    ),
+    allowOrigin: createCors(server, { apps, ids, warnOnce: createLogOnce(log) }),
+    admit: createAdmission({ limitMs: config.queueLimitMs, metrics }),
   })
   await describeApi(server, { version: manifest.version, sandbox: config.sandbox })
   // Registered here, so that only the routes below are counted.

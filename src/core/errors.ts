@@ -133,7 +133,7 @@ export const apiErrors = {
   },
   overloaded: {
     status: 503, title: 'The server is overloaded',
-    when: 'The process is stopping, has too much to do, or could not finish in time.',
+    when: 'The process is stopping, has more requests than it can serve in time, or could not finish in time.',
     advice: 'Retry after `Retry-After` seconds.',
     retry: 'Yes, after `Retry-After`.',
   },

@@ -72,11 +72,16 @@ const createVerificationInstruments = ({ counter, gauge, histogram }: Factories)
   ),
 })
 
-const createRequestInstruments = ({ counter, histogram }: Factories) => ({
+const createRequestInstruments = ({ counter, gauge, histogram }: Factories) => ({
   requests: counter('http_requests_total', 'HTTP requests answered', ['route', 'method', 'status_class']),
   requestSeconds: histogram(
     'http_request_seconds', 'Time to the end of the response, including the wait that a caller asked for',
     [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10], ['route', 'method'],
+  ),
+  waiting: gauge('http_requests_waiting', 'HTTP requests that have arrived and wait until they are begun'),
+  waitSeconds: histogram(
+    'http_request_wait_seconds', 'Time that HTTP requests waited until they were begun; without those begun at once',
+    [0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10],
   ),
   refused: counter('refused_requests_total', 'Requests refused, by cause', ['cause']),
   monitored: counter(

@@ -24,6 +24,10 @@ export type Metrics = {
   /** `route` is the pattern, null when none matched. */
   countRequest (request: { method: string, route: string | null, statusCode: number, durationMs: number }): void
   countRefused (cause: RefusalCause): void
+  /** The number of requests that wait until they are begun. */
+  recordQueue (length: number): void
+  /** A request that waited was begun, or refused. */
+  recordWait (waitedMs: number): void
   /** A request that would have been refused if its limit were not in monitor mode. */
   countMonitored (cause: RefusalCause): void
   /** A round trip of the store; `code` is null when it succeeded. */
@@ -45,7 +49,9 @@ export type Metrics = {
 type VerificationRecorder = Pick<
   Metrics, 'countChange' | 'countCall' | 'countCallback' | 'countReceipt' | 'recordBalance'
 >
-type RequestRecorder = Pick<Metrics, 'registerRoute' | 'countRequest' | 'countRefused' | 'countMonitored'>
+type RequestRecorder = Pick<
+  Metrics, 'registerRoute' | 'countRequest' | 'countRefused' | 'recordQueue' | 'recordWait' | 'countMonitored'
+>
 type BackgroundRecorder = Omit<Metrics, 'registry' | keyof VerificationRecorder | keyof RequestRecorder>
 
 const maxCountries = 60
@@ -125,7 +131,7 @@ function createCountryLabels (byCountry: Instruments['byCountry']): (verificatio
 }
 
 function createRequestRecorder (
-  { requests, requestSeconds, refused, monitored }: Instruments,
+  { requests, requestSeconds, refused, monitored, waiting, waitSeconds }: Instruments,
 ): RequestRecorder {
   return {
     registerRoute (method, route) {
@@ -139,6 +145,8 @@ function createRequestRecorder (
       requestSeconds.observe({ route, method }, durationMs / 1000)
     },
     countRefused: cause => refused.inc({ cause }),
+    recordQueue: length => waiting.set(length),
+    recordWait: waitedMs => waitSeconds.observe(waitedMs / 1000),
     countMonitored: cause => monitored.inc({ cause }),
   }
 }

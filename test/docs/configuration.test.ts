@@ -40,6 +40,7 @@ t.test('the defaults are those of the code', async t => {
     CLIENT_REQUESTS_PER_MINUTE: config.clientRequestsPerMinute, IP_REQUESTS_PER_MINUTE: config.ipRequestsPerMinute,
     PRIVATE_IP_REQUESTS_PER_MINUTE: config.privateIpRequestsPerMinute,
     IDLE_CONNECTIONS_PER_IP: config.idleConnectionsPerIp,
+    QUEUE_LIMIT_SECONDS: config.queueLimitMs / 1000,
     SANDBOX: config.sandbox, ALLOW_INSECURE_PROVIDERS: config.allowInsecureProviders,
     OTEL_EXPORTER_OTLP_ENDPOINT: traced?.endpoint, OTEL_SERVICE_NAME: traced?.serviceName,
     OTEL_TRACES_SAMPLER_ARG: traced?.sampleRatio,

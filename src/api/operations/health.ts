@@ -17,7 +17,7 @@ export type HealthParts = {
   store: Pick<Store<never>, 'ping'>
   /** Null in a process without workers. */
   workers: Pick<Workers, 'isAlive' | 'isStuck'> | null
-  /** Whether requests are refused because the event loop is slow. */
+  /** Whether the event loop is slow: see `watchEventLoop`. */
   isSlow: () => boolean
   now: () => number
 }

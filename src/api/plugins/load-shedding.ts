@@ -1,65 +1,80 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { ApiError } from '../../core/errors.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** This route is served under load, too. */
+    /** This route does not wait in the queue, and is served under load, too. */
     isUrgent?: boolean
-  }
-  interface FastifyInstance {
-    /** True while requests are refused because the event loop is slow. */
-    isUnderPressure (): boolean
   }
 }
 
-const resolutionMs = 10
-const sampleEveryMs = 1_000
-/** An event loop iteration always admits this many requests. */
-const minPerIteration = 200
-/** Later requests of the same iteration would wait for all that were admitted before. */
-const maxIterationMs = 500
+/** More would only lengthen an iteration, during which no connection is accepted and no reply of Redis is read. */
+const maxPerIteration = 5
+/** As many as there can be connections: one that pipelines its requests must not fill the memory. */
+const maxWaiting = 20_000
+/** The pace is known once a request has waited for this share of the limit, behind this many others. */
+const [paceAfter, paceBehind] = [0.5, 100]
+/** The share of the limit that is promised. The rest is for a pace that slows down meanwhile. */
+const promised = 0.9
 
-/** Returns the refusal of a request that the process has no capacity for; null admits it. */
-export type Admit = (request: FastifyRequest) => ApiError | null
+/** An `onRequest` hook. */
+export type Admit = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void
+
+type Waiting = { request: FastifyRequest, proceed: (error?: ApiError) => void, since: number, ahead: number }
 
 /**
- * Refuses requests that could not be served soon, and never interrupts admitted ones. While the event loop delay is
- * above `maxDelayMs` (Infinity: never) only urgent routes are served. A burst that arrives in one event loop iteration
- * is cut as well.
- * Not `@fastify/under-pressure`: it reads the memory usage even when no memory limit is set, which throws in its timer
- * and ends the process when no file descriptor is left.
+ * Begins at most five requests in an iteration of the event loop; the others wait in order. A request is refused at
+ * once when those before it would take longer than `limitMs` at the present pace, and when it has waited for that long
+ * after all. An admitted request is never interrupted, and takes no place while it waits for something else: a slow
+ * provider and long polls fill no queue.
  */
-export function shedLoad (server: FastifyInstance, maxDelayMs: number): Admit {
-  const histogram = monitorEventLoopDelay({ resolution: resolutionMs })
-  histogram.enable()
-  let isSlow = false
-  const sampling = setInterval(() => {
-    // NaN: the loop was blocked for so long that there is no sample.
-    isSlow = !(histogram.mean / 1e6 - resolutionMs <= maxDelayMs)
-    histogram.reset()
-  }, sampleEveryMs)
-  sampling.unref()
-  // The delay during startup is not load.
-  server.addHook('onReady', async () => { histogram.reset() })
-  server.addHook('onClose', async () => {
-    clearInterval(sampling)
-    histogram.disable()
-  })
-  server.decorate('isUnderPressure', () => isSlow)
+export function createAdmission (
+  { limitMs, metrics, now = () => performance.now() }: {
+    limitMs: number, metrics: Pick<Metrics, 'recordQueue' | 'recordWait'>, now?: () => number,
+  },
+): Admit {
   // A shared instance: capturing a stack for each refusal would cost as much as a response.
   const refusal = new ApiError('overloaded', 'The server is overloaded. Retry later.', { retryAfterSeconds: 1 })
+  const queue: Waiting[] = []
+  let begun = 0
+  /** How long the request that was begun last has waited, and behind how many. */
+  let last = { waitedMs: 0, ahead: 0 }
 
-  let admitted = 0
-  let iterationStartedAt = 0
-  return ({ routeOptions: { config } }) => {
-    if (maxDelayMs === Infinity) return null
-    if (admitted === 0) {
-      iterationStartedAt = performance.now()
-      setImmediate(() => { admitted = 0 })
+  const isTooLong = (): boolean => queue.length >= maxWaiting || (last.waitedMs > limitMs * paceAfter
+    && queue.length * last.waitedMs > limitMs * promised * Math.max(last.ahead, paceBehind))
+
+  function beginNext (): void {
+    const next = queue.shift()
+    // Nobody waits for the response any more.
+    if (next === undefined || next.request.raw.socket.destroyed) return
+    begun += 1
+    const waitedMs = now() - next.since
+    last = { waitedMs, ahead: next.ahead }
+    metrics.recordWait(waitedMs)
+    next.proceed(waitedMs > limitMs ? refusal : undefined)
+  }
+
+  // Bound here, because the request that schedules it has a context of its own.
+  const startIteration = AsyncLocalStorage.bind((): void => {
+    begun = 0
+    while (begun < maxPerIteration && queue.length > 0) beginNext()
+    metrics.recordQueue(queue.length)
+    if (queue.length === 0) last = { waitedMs: 0, ahead: 0 }
+    if (begun > 0) setImmediate(startIteration)
+  })
+
+  return (request, _reply, done) => {
+    if (request.routeOptions.config.isUrgent === true) return done()
+    if (queue.length === 0 && begun < maxPerIteration) {
+      if (begun === 0) setImmediate(startIteration)
+      begun += 1
+      return done()
     }
-    admitted += 1
-    const isBurst = admitted > minPerIteration && performance.now() - iterationStartedAt > maxIterationMs
-    return (isSlow || isBurst) && config.isUrgent !== true ? refusal : null
+    if (isTooLong()) return done(refusal)
+    const { inSpan } = request
+    const proceed = inSpan === null ? done : (error?: ApiError): void => inSpan(() => done(error))
+    queue.push({ request, proceed, since: now(), ahead: queue.length })
   }
 }

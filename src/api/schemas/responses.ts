@@ -144,7 +144,7 @@ export const Liveness = Type.Object({
   status: stringEnum(['ok', 'stuck'], { description: '`stuck`: the process must be restarted.' }),
   checks: Type.Object({
     eventLoop: stringEnum(['ok', 'stuck'], {
-      description: '`stuck`: every event loop iteration took more than a second, for a minute.',
+      description: '`stuck`: every probe within a minute found the event loop slow.',
     }),
     workers: workersCheck('stuck'),
   }, { title: 'LivenessChecks', description: checksDescription }),
@@ -156,7 +156,7 @@ export const Readiness = Type.Object({
   checks: Type.Object({
     redis: stringEnum(['ok', 'unreachable'], { description: 'Whether Redis runs the scripts of the gateway.' }),
     workers: workersCheck('stopped'),
-    eventLoop: stringEnum(['ok', 'slow'], { description: '`slow`: requests are refused.' }),
+    eventLoop: stringEnum(['ok', 'slow'], { description: '`slow`: its last iterations took over two seconds.' }),
     draining: Type.Boolean({ description: 'The process is about to stop.' }),
   }, { title: 'ReadinessChecks', description: checksDescription }),
 }, {

@@ -1,4 +1,3 @@
-import { setImmediate as nextIteration } from 'node:timers/promises'
 import t from 'tap'
 import { callingApp } from '../../../src/api/plugins/auth.ts'
 import { apiKey, buildTestServer, phoneNumber } from '../../helpers/server.ts'
@@ -6,8 +5,6 @@ import { apiKey, buildTestServer, phoneNumber } from '../../helpers/server.ts'
 const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` })
 
 const shared = await buildTestServer(t)
-// Injected requests do not leave the iteration of the event loop: load shedding would count all tests as one burst.
-t.beforeEach(() => nextIteration())
 
 t.test('unknown credentials are 401 with a challenge', async t => {
   const { server, calls } = shared
