@@ -70,11 +70,9 @@ function withSettings (config: Config, settings: Record<string, string>): Config
   return Object.freeze({ ...config, settings: Object.freeze({ ...config.settings, ...settings }) })
 }
 
-try {
-  await main()
-} catch (error) {
+main().catch((error: unknown) => {
   const cause = error instanceof Error ? error.message : 'unknown'
   const line = { level: 60, time: new Date().toISOString(), msg: 'startup failed', cause }
   process.stderr.write(`${JSON.stringify(line)}\n`)
   process.exit(1)
-}
+})

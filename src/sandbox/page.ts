@@ -1,17 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { stripTypeScriptTypes } from 'node:module'
-import { join } from 'node:path'
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 
-const folder = import.meta.dirname
-/** What the page consists of: the path on the server is the path below this folder, with `/sandbox/` before it. */
-const files = [
-  'page/api.ts', 'page/code.ts', 'page/dom.ts', 'page/follow.ts', 'page/form.ts', 'page/front-end.ts',
-  'page/handset.ts',
-  'page/icon.svg', 'page/layout.css', 'page/main.ts', 'page/notifications.ts', 'page/numbers.ts', 'page/parts.css',
-  'page/phone.css', 'page/presets.ts', 'page/sdk.ts', 'page/session.ts', 'page/state-drawing.ts', 'page/timeline.ts',
-  'page/verification.ts', 'page/webhooks.ts', 'scenarios.ts',
-]
+const folder = new URL('page/', import.meta.url)
+/** What the page consists of, by its path below `/sandbox/`. */
+const files = new Map<string, URL>([
+  ...[
+    'api.ts', 'code.ts', 'dom.ts', 'follow.ts', 'form.ts', 'front-end.ts', 'handset.ts', 'icon.svg', 'layout.css',
+    'main.ts', 'notifications.ts', 'numbers.ts', 'parts.css', 'phone.css', 'presets.ts', 'sdk.ts', 'session.ts',
+    'state-drawing.ts', 'timeline.ts', 'verification.ts', 'webhooks.ts',
+  ].map(name => [`page/${name}`, new URL(name, folder)] as const),
+  ['scenarios.ts', new URL('scenarios.ts', import.meta.url)],
+])
 const mediaTypes = new Map([
   ['.ts', 'text/javascript; charset=utf-8'], ['.css', 'text/css; charset=utf-8'], ['.svg', 'image/svg+xml'],
 ])
@@ -33,12 +33,12 @@ export function createPage (
 
   return async server => {
     server.get('/', hidden, async (_request, reply) =>
-      send(reply, 'text/html; charset=utf-8', await readFile(join(folder, 'page/index.html'), 'utf8')))
+      send(reply, 'text/html; charset=utf-8', await readFile(new URL('index.html', folder), 'utf8')))
     server.get('/sandbox/settings.json', hidden, async () => ({ simulatorsUrl, webhook }))
-    for (const file of files) {
-      const extension = file.slice(file.lastIndexOf('.'))
-      server.get(`/sandbox/${file}`, hidden, async (_request, reply) => {
-        const text = await readFile(join(folder, file), 'utf8')
+    for (const [path, file] of files) {
+      const extension = path.slice(path.lastIndexOf('.'))
+      server.get(`/sandbox/${path}`, hidden, async (_request, reply) => {
+        const text = await readFile(file, 'utf8')
         return send(reply, mediaTypes.get(extension) ?? '', extension === '.ts' ? stripTypes(text) : text)
       })
     }

@@ -38,8 +38,11 @@ declare module 'ioredis' {
   }
 }
 
-const readScript = (name: string): { lua: string } => ({ lua: readFileSync(new URL(name, import.meta.url), 'utf8') })
-const scripts = { writeRecord: readScript('write.lua'), eraseRecord: readScript('erase.lua') }
+const readScript = (file: URL): { lua: string } => ({ lua: readFileSync(file, 'utf8') })
+const scripts = {
+  writeRecord: readScript(new URL('write.lua', import.meta.url)),
+  eraseRecord: readScript(new URL('erase.lua', import.meta.url)),
+}
 
 const forms = 'redis://, rediss://, redis+sentinel://host:port,…/masterName or redis+cluster://host:port,…'
 const urlPattern = new RegExp([

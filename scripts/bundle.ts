@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, relative, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { build, type Plugin } from 'esbuild'
+
+const root = resolve(import.meta.dirname, '..')
+
+/** The files of packages that read files of their own. In the bundle such a package finds them in `node_modules`. */
+const packageFiles: Readonly<Record<string, readonly string[]>> = {
+  '@fastify/swagger-ui': ['static'],
+  '@bull-board/ui': ['package.json', 'dist'],
+}
+const fileUrl = /new URL\('([^']+)', import\.meta\.url\)/g
+
+/** Copies what a module names as `new URL('…', import.meta.url)` beside the bundle, and lets the bundle name that. */
+const copyFiles = (folder: string): Plugin => ({
+  name: 'files',
+  setup (build) {
+    build.onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8')
+      for (const [, file = ''] of source.matchAll(fileUrl)) {
+        await cp(join(dirname(path), file), join(folder, basename(file)), { recursive: true })
+      }
+      const contents = source.replace(fileUrl, (_, file: string) =>
+        `new URL('${basename(file)}${file.endsWith('/') ? '/' : ''}', import.meta.url)`)
+      return { contents, loader: 'ts' }
+    })
+  },
+})
+
+/** Gives each module of such a package the folder that it would have below `node_modules` of the bundle. */
+const copyPackageFiles = (folder: string): Plugin => ({
+  name: 'package-files',
+  async setup (build) {
+    for (const [name, files] of Object.entries(packageFiles)) {
+      for (const file of files) {
+        const path = join('node_modules', name, file)
+        await cp(join(root, path), join(folder, path), { recursive: true })
+      }
+    }
+    const owners = Object.keys(packageFiles).join('|')
+    build.onLoad({ filter: new RegExp(`/node_modules/(${owners})/.*\\.js$`) }, async ({ path }) => {
+      const source = await readFile(path, 'utf8')
+      const own = JSON.stringify(relative(root, dirname(path)))
+      return { contents: source.replaceAll('__dirname', `require('node:path').join(__dirname, ${own})`), loader: 'js' }
+    })
+  },
+})
+
+/**
+ * Makes the gateway for the image in `folder`, which it empties: one script with all packages, the files that it reads,
+ * and its compiled code. `node main.cjs` starts it.
+ */
+export async function bundle (folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { recursive: true })
+  const { metafile } = await build({
+    entryPoints: [join(root, 'src/main.ts')], absWorkingDir: root, outfile: join(folder, 'verigate.cjs'),
+    bundle: true, platform: 'node', target: 'node24', format: 'cjs', logLevel: 'warning', metafile: true,
+    sourcemap: 'external', sourcesContent: false,
+    // `debug` loads it if it is there, and only packages of development bring it.
+    external: ['supports-color'],
+    define: { 'import.meta.url': 'bundleUrl' },
+    banner: { js: 'const bundleUrl = require(\'node:url\').pathToFileURL(__filename).href' },
+    plugins: [copyFiles(folder), copyPackageFiles(folder)],
+  })
+  await cp(join(import.meta.dirname, 'bundle-loader.cjs'), join(folder, 'main.cjs'))
+  await writeLicenses(Object.keys(metafile.inputs), join(folder, 'LICENSES.txt'))
+  await compile(folder)
+}
+
+/** Collects the licenses of the packages that the bundle contains: each below a line with folder and version. */
+async function writeLicenses (inputs: readonly string[], target: string): Promise<void> {
+  const folders = inputs.map(path => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0])
+  const sections = [...new Set(folders)].filter(folder => folder !== undefined).sort().map(async folder => {
+    const { version, license } = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'))
+    const files = (await readdir(join(root, folder))).filter(file => /^licen[cs]e/i.test(file))
+    const texts = await Promise.all(files.map(file => readFile(join(root, folder, file), 'utf8')))
+    return [`=== ${folder} ${version} (${license})`, ...texts.map(text => text.trim())].join('\n\n')
+  })
+  await writeFile(target, `${(await Promise.all(sections)).join('\n\n')}\n`)
+}
+
+/** Starts it once without a configuration, and keeps the code that was compiled until it refused. */
+async function compile (folder: string): Promise<void> {
+  const program = `const script = require('./main.cjs')
+    process.once('exit', () => require('node:fs').writeFileSync('verigate.cache', script.createCachedData()))`
+  const env = { PATH: process.env['PATH'], NODE_OPTIONS: process.env['NODE_OPTIONS'] }
+  const child = spawn(process.execPath, ['-e', program], { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const [complaint] = await Promise.all([text(child.stderr), once(child, 'exit')])
+  if (!complaint.includes('startup failed')) throw new Error(`the bundle does not start: ${complaint}`)
+}
+
+if (import.meta.main) await bundle(resolve(process.argv[2] ?? join(root, 'dist')))
