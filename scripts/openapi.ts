@@ -44,4 +44,9 @@ export async function buildOpenapi (): Promise<string> {
   return `${JSON.stringify(document, null, 2)}\n`
 }
 
-if (import.meta.main) writeFileSync(new URL('../openapi/openapi.json', import.meta.url), await buildOpenapi())
+if (import.meta.main) {
+  const text = await buildOpenapi()
+  writeFileSync(new URL('../openapi/openapi.json', import.meta.url), text)
+  const { writeTypes } = await import('../packages/client/generate.ts')
+  await writeTypes(text)
+}

@@ -140,14 +140,21 @@ t.test('what is loaded only on demand', async t => {
   t.strictSame(readers, ['main.ts'], 'the environment is read in one place')
 })
 
-t.test('a package of packages/ imports its own files, and no package', async t => {
+/** The packages that become part of what a package of packages/ publishes. */
+const bundled: Readonly<Record<string, readonly string[]>> = {
+  client: ['eventsource-parser', 'openapi-fetch', 'standardwebhooks'],
+}
+
+t.test('a package of packages/ imports its own files, and no package but those that it publishes', async t => {
   const own = globSync('packages/*/src/**/*.ts', { cwd: root })
   t.ok(own.length > 10)
   const importsOf = (file: string): string[] => [
     ...readFileSync(join(root, file), 'utf8').matchAll(/\bfrom '([^']+)'|\bimport\('([^']+)'\)/g),
   ].map(([, what, dynamic]) => what ?? dynamic ?? '')
   const isOwn = (what: string): boolean => /^\.\/[\w-]+\.(ts|css)$/.test(what)
-  t.strictSame(own.flatMap(file => importsOf(file).filter(what => !isOwn(what)).map(what => show({ file, what }))), [])
+  const isBundled = (file: string, what: string): boolean => bundled[file.split('/')[1] ?? '']?.includes(what) === true
+  t.strictSame(own.flatMap(file =>
+    importsOf(file).filter(what => !isOwn(what) && !isBundled(file, what)).map(what => show({ file, what }))), [])
 })
 
 t.test('scripts of the store have no business words', async t => {
@@ -161,7 +168,8 @@ t.test('scripts of the store have no business words', async t => {
 })
 
 t.test('no file is over 300 lines, and no line over 120 columns', async t => {
-  const code = globSync('{src,test,bench,scripts,packages/*/src}/**/*.ts', { cwd: root }).map(
+  const generated = 'packages/client/src/schema.ts'
+  const code = globSync('{src,test,bench,scripts,packages/*/src}/**/*.ts', { cwd: root, exclude: [generated] }).map(
     file => ({ file, lines: readFileSync(join(root, file), 'utf8').split('\n') }),
   )
   t.strictSame(
