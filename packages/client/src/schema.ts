@@ -1125,7 +1125,7 @@ export interface components {
          */
         LivenessChecks: {
             /**
-             * @description `stuck`: every event loop iteration took more than a second, for a minute.
+             * @description `stuck`: every probe within a minute found the event loop slow.
              * @enum {string}
              */
             eventLoop: "ok" | "stuck";
@@ -1467,6 +1467,8 @@ export interface components {
              */
             at: string;
             reason: components["schemas"]["Reason"];
+            /** @description What the provider itself answered. Null when that is not known. */
+            vendor: components["schemas"]["VendorAnswer"] | null;
         };
         /**
          * ProviderHealth
@@ -1543,7 +1545,7 @@ export interface components {
              */
             workers: "ok" | "stopped" | "none";
             /**
-             * @description `slow`: requests are refused.
+             * @description `slow`: its last iterations took over two seconds.
              * @enum {string}
              */
             eventLoop: "ok" | "slow";
@@ -1687,6 +1689,18 @@ export interface components {
              * @example 7f4c2a9be0d14c6f8a35b1e09d7c4f62
              */
             token: string;
+        };
+        /**
+         * VendorAnswer
+         * @description What the provider itself answered.
+         */
+        VendorAnswer: {
+            /** @description HTTP status. Null without an answer. */
+            status: number | null;
+            /** @description The provider's own code. Without an answer that of the connection, such as `ENOTFOUND`. */
+            code: string | null;
+            /** @description The provider's own text, for people. What may be a number, an address or a secret is `[hidden]`. */
+            text: string | null;
         };
         /**
          * Verification
@@ -2038,7 +2052,7 @@ export interface components {
         /**
          * @description Service Unavailable
          *
-         *     - `overloaded`: The process is stopping, has too much to do, or could not finish in time. Retry after `Retry-After` seconds.
+         *     - `overloaded`: The process is stopping, has more requests than it can serve in time, or could not finish in time. Retry after `Retry-After` seconds.
          *     - `store_unavailable`: Redis did not answer. The request may have been carried out, or not. Retry after `Retry-After` seconds with the same Idempotency-Key.
          */
         OverloadedOrStoreUnavailable: {
@@ -2219,6 +2233,7 @@ export type SubmitCodeAction = components['schemas']['SubmitCodeAction'];
 export type SubmitTokenAction = components['schemas']['SubmitTokenAction'];
 export type TestData = components['schemas']['TestData'];
 export type TokenEvidence = components['schemas']['TokenEvidence'];
+export type VendorAnswer = components['schemas']['VendorAnswer'];
 export type Verification = components['schemas']['Verification'];
 export type VerificationActionRequiredEvent = components['schemas']['VerificationActionRequiredEvent'];
 export type VerificationCanceledEvent = components['schemas']['VerificationCanceledEvent'];
@@ -2602,7 +2617,7 @@ export interface operations {
             /**
              * @description Service Unavailable
              *
-             *     - `overloaded`: The process is stopping, has too much to do, or could not finish in time. Retry after `Retry-After` seconds.
+             *     - `overloaded`: The process is stopping, has more requests than it can serve in time, or could not finish in time. Retry after `Retry-After` seconds.
              *     - `provider_unavailable`: The provider could not be reached. What it sent before remains valid. Retry later.
              *     - `store_unavailable`: Redis did not answer. The request may have been carried out, or not. Retry after `Retry-After` seconds with the same Idempotency-Key.
              */
@@ -3125,7 +3140,7 @@ export interface operations {
             /**
              * @description Service Unavailable
              *
-             *     - `overloaded`: The process is stopping, has too much to do, or could not finish in time. Retry after `Retry-After` seconds.
+             *     - `overloaded`: The process is stopping, has more requests than it can serve in time, or could not finish in time. Retry after `Retry-After` seconds.
              */
             503: {
                 headers: {
