@@ -94,7 +94,7 @@ function decideStarting (current: Current<Starting>, event: StartEvent): Decisio
   const { verification, attempt, now } = current
   switch (event.type) {
     case 'startClaimed':
-      if (attempt.isClaimed) return null
+      if (attempt.isClaimed && attempt.leaseUntil !== event.ownLeaseUntil) return null
       return updateSilently(verification, { ...attempt, isClaimed: true, leaseUntil: now + leaseMs.start })
     case 'attemptStarted': {
       const { state, action, attemptsRemaining, resend, pollEveryMs, cost, expiresAt = Infinity } = event

@@ -5,7 +5,8 @@ import type { Action, DeliveryReceipt, Json, Money, Profile } from './vocabulary
 
 /** What happened. `attempt` is the number of the attempt it happened to: an event about an ended attempt is late. */
 export type Event =
-  | { type: 'startClaimed', attempt: number }
+  /** `ownLeaseUntil`: renews the claim of the caller, whose lease ends then. */
+  | { type: 'startClaimed', attempt: number, ownLeaseUntil?: number }
   | {
     type: 'attemptStarted', attempt: number, state: Json, action: Action, attemptsRemaining: number | null
     resend: Resend | null, providerId?: string, isIdOptional?: boolean, pollEveryMs?: number

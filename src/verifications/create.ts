@@ -18,6 +18,7 @@ import type { ResolveConflict } from './create-conflict.ts'
 import {
   holdKey, noIdempotencyKey, readIdempotencyKey, type IdempotencyKey, type IdempotentReplays, type KeyClaim,
 } from './idempotency.ts'
+import { isReplyLost, type StartIfWritten } from './lost-reply.ts'
 import { numberKeys } from './record-keys.ts'
 import type { Start } from './start.ts'
 import { findTestNumber, holdTestCode } from './test-numbers.ts'
@@ -44,6 +45,7 @@ export type Create = (app: App, request: CreateRequest, idempotencyKey: string |
 export type CreateParts = {
   transitions: Pick<Transitions, 'insert'>
   start: Start
+  startIfWritten: StartIfWritten
   replays: Pick<IdempotentReplays, 'findEarlier'>
   resolveConflict: ResolveConflict
   names: {
@@ -69,7 +71,7 @@ const defaultExpirySeconds = 600
 
 export function createCreate (parts: CreateParts): Create {
   const {
-    transitions, start, replays, resolveConflict, names: {
+    transitions, start, startIfWritten, replays, resolveConflict, names: {
       sealer, ids, randomPartition,
     }, methods, policies, tracing, warnOnce, now,
   } = parts
@@ -105,10 +107,14 @@ export function createCreate (parts: CreateParts): Create {
     const traceparent = tracing.traceparent()
     for (let tries = 0; tries < maxTries; tries += 1) {
       const triedAt = tries === 0 ? at : now()
+      const { id } = claim
       const inserted = await transitions.insert(
         newVerification(planned, claim, triedAt, { traceparent, sealer }), triedAt,
         policies.limits.forCreate(app, request.device?.ip ?? null, triedAt),
-      )
+      ).catch((error: unknown) => {
+        if (isReplyLost(error)) void startIfWritten(id, triedAt)
+        throw error
+      })
       if ('stored' in inserted) return (await start(inserted)).record
       const next = await resolveConflict(planned, inserted, claim)
       if ('status' in next) return next

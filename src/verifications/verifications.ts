@@ -28,6 +28,7 @@ import { createErase } from './erase.ts'
 import { createFind } from './find.ts'
 import type { Gateway } from './gateway.ts'
 import { createIdempotentReplays } from './idempotency.ts'
+import { createStartIfWritten } from './lost-reply.ts'
 import { createNext } from './next.ts'
 import { createObserver } from './observer.ts'
 import { createProcessors } from './processors.ts'
@@ -106,7 +107,8 @@ export function createVerifications (parts: VerificationsParts): Gateway {
       }, store, ids, sealer, deliveries, metrics, log, tracing, retentionMs, now,
     }),
     create: whenReplicated(createCreate({
-      transitions, start, replays, resolveConflict: createResolveConflict({ dispatch, replays, store }), methods,
+      transitions, start, startIfWritten: createStartIfWritten({ store, dispatch, start, now }), replays,
+      resolveConflict: createResolveConflict({ dispatch, replays, store }), methods,
       tracing, warnOnce: createLogOnce(log), now,
       names: { sealer, ids, randomPartition: () => partitionOfByte(randomBytes(1).readUInt8()) },
       policies: { limits, country },

@@ -242,6 +242,9 @@ t.test('startsHere claims the next start in the same write', async t => {
   const first = createVerification(request(), start, { startsHere: true }).next
   t.match(pendingAttempt(first), { isClaimed: true })
   t.equal(decide(first, events.startClaimed, start), null, 'no other process can claim it')
+  const renewal = { ...events.startClaimed, ownLeaseUntil: start + leaseMs.start }
+  t.match(pendingAttempt(apply(first, renewal, start + 1_000)), { leaseUntil: start + 1_000 + leaseMs.start })
+  t.equal(decide(apply(first, renewal, start + 1_000), renewal, start + 2_000), null, 'its own process renews it, once')
   t.match(
     pendingAttempt(apply(states.unclaimed, events.startClaimed, start + 3_000)),
     { isClaimed: true, leaseUntil: start + 3_000 + leaseMs.start }, 'the lease begins with the claim',

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { clientOf, keys, type Answer, type Client } from '../helpers/gateway.ts'
 import { freePort, until } from '../helpers/redis.ts'
+import { creates, pointedAt, startKillable } from './killed-process.ts'
 import { startProxy } from './proxy.ts'
 import { codeOf, retryUntilAnswered, numberOf } from './oracle.ts'
 import { longOrShort, startDeployment } from './deployment.ts'
@@ -94,3 +95,28 @@ t.test('a key whose first request was lost', { buffered: true }, async t => {
   await finish(again.body['id'], phoneNumber)
   await oracle.judge('api SIGKILLed under the first request with an Idempotency-Key')
 })
+
+for (const [loss, isCut] of [['late', false], ['lost with the connection', true]] as const) {
+  t.test(`the reply to the write of a create is ${loss}`, { buffered: true }, async t => {
+    const deployment = await startDeployment(t)
+    const { oracle, simulators } = deployment
+    const providers = await startProxy(t, simulators.url)
+    await deployment.start({ ...deployment.all, ...pointedAt(providers) })
+    const { shop, redis, providers: own } = await startKillable(t, deployment, deployment.api)
+    const phoneNumber = numberOf(1, '10')
+    const create = () => shop.create({ phoneNumber, workflow: ['otpless.otp'] }, { 'idempotency-key': 'lost' })
+    const held = redis.hold('reply', creates)
+    const first = create()
+    await held.caught
+    if (isCut) redis.cut()
+    t.match(await first, { status: 503, body: { code: 'store_unavailable' }, headers: { 'retry-after': '1' } })
+    held.release()
+    const again = await retryUntilAnswered(create)
+    t.match(again, { status: 201, body: { nextAction: { type: 'submitCode' } } }, 'the create has gone on')
+    const { id } = again.body
+    t.equal([...providers.passed, ...own.passed].filter(({ path }) => path === initiate).length, 1, 'one message')
+    oracle.accept(id, 'verified')
+    await retryUntilAnswered(() => shop.call('POST', `/verifications/${id}/check`, { code: codeOf(phoneNumber) }))
+    await oracle.judge(`the reply to the write of a create is ${loss}`)
+  })
+}

@@ -266,7 +266,7 @@ t.test('it gives up after two hundred conflicts', async t => {
   let inserts = 0
   const holder = { name: 'x', value: ids.newId('shop', 0) }
   const create = createCreate({
-    start, replays, resolveConflict: createResolveConflict(
+    start, startIfWritten: async () => {}, replays, resolveConflict: createResolveConflict(
       { dispatch, replays, store },
     ), methods, now, tracing: noTracing, warnOnce () {}, names: { sealer, ids, randomPartition: () => 0 },
     transitions: {

@@ -1,0 +1,53 @@
+import t from 'tap'
+import { StoreUnavailable, type UnavailableCode } from '../../src/store/record-store.ts'
+import { isReplyLost } from '../../src/verifications/lost-reply.ts'
+import { errorCode, openTestbed } from '../helpers/verifications.ts'
+
+const { setUp } = await openTestbed(t)
+
+/** A gateway whose first insert is written, or not, and whose reply is lost; so are those of the next loads. */
+function setUpLoss ({ isWritten = true, lostLoads = 0 } = {}) {
+  let left = { inserts: 1, loads: lostLoads }
+  const loses = (what: keyof typeof left): boolean => (left = { ...left, [what]: left[what] - 1 })[what] >= 0
+  return setUp({
+    wrapStore: store => ({
+      ...store,
+      async insert (...args) {
+        const isLost = loses('inserts')
+        const inserted = isLost && !isWritten ? null : await store.insert(...args)
+        if (inserted === null || isLost) throw new StoreUnavailable('TIMEOUT')
+        return inserted
+      },
+      async load (id) {
+        if (left.inserts < 1 && loses('loads')) throw new StoreUnavailable('DISCONNECTED')
+        return store.load(id)
+      },
+    }),
+  })
+}
+
+for (const lostLoads of [0, 1]) {
+  t.test(`a create whose reply is lost, and ${lostLoads} more: the start is made, once`, async t => {
+    const { create, toy, jobsOf } = setUpLoss({ lostLoads })
+    await t.rejects(create({}, 'key-1'), { code: 'TIMEOUT' })
+    const again = await create({}, 'key-1')
+    t.match(again.attempts, [{ method: 'toy.code', phase: 'waiting', state: { sent: 1 } }])
+    t.strictSame(toy.called('start'), ['toy.code'])
+    t.strictSame(await jobsOf(again.id), [])
+    t.equal(await errorCode(create()), 'verification_in_progress')
+  })
+}
+
+t.test('a create that was not written is not made afterwards', async t => {
+  const { create, toy, claimKeys } = setUpLoss({ isWritten: false })
+  await t.rejects(create({}, 'key-1'), { code: 'TIMEOUT' })
+  t.strictSame([await claimKeys(), toy.called('start')], [[], []])
+  t.match((await create({}, 'key-1')).attempts, [{ phase: 'waiting' }])
+  t.strictSame(toy.called('start'), ['toy.code'])
+})
+
+t.test('what Redis refuses was not written', async t => {
+  const codes: UnavailableCode[] = ['TIMEOUT', 'DISCONNECTED', 'OOM', 'READONLY', 'UNREPLICATED', 'ERROR']
+  t.strictSame(codes.filter(code => isReplyLost(new StoreUnavailable(code))), ['TIMEOUT', 'DISCONNECTED'])
+  t.notOk(isReplyLost(new Error('TIMEOUT')))
+})
