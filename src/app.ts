@@ -25,7 +25,7 @@ import { createQueues, queueNames } from './jobs/queues.ts'
 import { startWorkers } from './jobs/workers.ts'
 import { createBroadcast } from './store/broadcast.ts'
 import { createChangeFeed } from './store/change-feed.ts'
-import { startClock } from './store/clock.ts'
+import { createClock, type Clock } from './store/clock.ts'
 import { createCounters } from './store/counters.ts'
 import { createIds } from './store/ids.ts'
 import { createKeys, partitions } from './store/keys.ts'
@@ -92,7 +92,7 @@ export type AppOptions = {
 }
 
 /** Redis, its clock, keys and names. */
-async function createInfrastructure (config: Config, log: Logger, givenNow?: () => number) {
+async function createInfrastructure (config: Config, log: Logger, clock: Clock) {
   const connections: RedisClient[] = []
   const onError = (error: Error): void => log.warn({ cause: error.message }, 'redis')
   const connect = (kind: RedisKind): RedisClient => {
@@ -107,7 +107,7 @@ async function createInfrastructure (config: Config, log: Logger, givenNow?: () 
   await Promise.all([untilReady(redis), waiting === null ? null : untilReady(waiting)])
   const facts = await assertRedisConfig(redis, message => log.warn(message))
   await assertMode(redis, keys, config.sandbox ? 'sandbox' : 'production')
-  const clock = givenNow === undefined ? await startClock(redis) : { now: givenNow, close () {} }
+  await clock.follow(redis)
   const sealer = createSealer(config.sealKeys)
   return {
     redis, facts, connect, onError, changeFeed, sealer, now: clock.now,
@@ -230,15 +230,19 @@ function reloadApps (
 export async function startApp (config: Config, options: AppOptions): Promise<RunningApp> {
   const { log, tracing = noTracing, providers = allProviders, live = {}, webhooks = {}, renderMetricsEveryMs } = options
   for (const warning of config.warnings) log.warn(warning)
+  const clock: Clock = options.now === undefined
+    ? createClock()
+    : { now: options.now, follow: async () => {}, close () {} }
+  const { now } = clock
   // First, because a setting or an apps file that cannot work must not wait for Redis.
-  const unguarded = openProviders(config, providers, () => infrastructure.now())
+  const unguarded = openProviders(config, providers, now)
   const loadApps = () => [
     ...config.appsFile === null ? [] : readAppsFile(config.appsFile, createAppsFileChecks(unguarded.methods)),
     ...config.sandbox ? [sandboxApp(config.publicUrl, options.sandbox?.webhook)] : [],
   ]
   const initialApps = loadApps()
-  const infrastructure = await createInfrastructure(config, log, options.now)
-  const { now, ids } = infrastructure
+  const infrastructure = await createInfrastructure(config, log, clock)
+  const { ids } = infrastructure
   const opened = guardProviders(unguarded, infrastructure, { log, tracing })
   const { metrics, http } = opened
   const apps = createApps(initialApps, now)

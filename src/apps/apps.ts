@@ -135,7 +135,7 @@ export const hashKey = (key: string): string => hash('sha256', key, 'hex')
 
 /** Looks keys up by the first digits of their hash, and compares in constant time, so that timing reveals no key. */
 export function createApps (initial: App[], now: () => number = Date.now): Apps {
-  type Key = { hash: Buffer, expiresAt: number, access: KeyAccess }
+  type Key = { hash: Buffer, expiresAt: number | null, access: KeyAccess }
   let keys = new Map<string, Key[]>()
   let ids = new Map<string, App>()
   const replace = (apps: App[]): void => {
@@ -143,7 +143,7 @@ export function createApps (initial: App[], now: () => number = Date.now): Apps 
     const all = apps.flatMap(app => app.keys.map(({ id, sha256, scopes, expiresAt }): Key => {
       const hash = Buffer.from(sha256, 'hex')
       return {
-        hash, expiresAt: expiresAt === undefined ? Infinity : Date.parse(expiresAt),
+        hash, expiresAt: expiresAt === undefined ? null : Date.parse(expiresAt),
         access: { app, keyId: keyIdOf({ id, sha256 }), scopes: new Set<string>(scopes) },
       }
     }))
@@ -154,7 +154,8 @@ export function createApps (initial: App[], now: () => number = Date.now): Apps 
     byKey (key) {
       const wanted = hashKey(key)
       const found = keys.get(prefixOf(wanted))?.find(({ hash }) => timingSafeEqual(hash, Buffer.from(wanted, 'hex')))
-      return found !== undefined && now() < found.expiresAt ? found.access : null
+      const isValid = found !== undefined && (found.expiresAt === null || now() < found.expiresAt)
+      return isValid ? found.access : null
     },
     byId: id => ids.get(id) ?? null,
     all: () => ids.values(),

@@ -1,7 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import { partitionOf } from './keys.ts'
-import type { Mac } from './mac.ts'
-import type { Sealer } from './sealing.ts'
+import type { Mac, Sealer } from './sealing.ts'
 
 /** `callback`: the provider's server sends the key. `redirect`: the user's browser returns with it. */
 export type CallbackPurpose = 'callback' | 'redirect'

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { startClock } from '../../src/store/clock.ts'
+import { createClock } from '../../src/store/clock.ts'
 import { connectRedis, untilReady } from '../../src/store/redis.ts'
 import { startRedis, until } from '../helpers/redis.ts'
 
@@ -29,8 +29,9 @@ t.test('the clock shows the time of Redis, whatever this machine shows', async t
   await untilReady(redis)
   const { now: right } = Date
   t.teardown(() => { Date.now = right })
-  const clock = await startClock(redis)
+  const clock = createClock()
   t.teardown(() => clock.close())
+  await clock.follow(redis)
   Date.now = () => right() - 3_600_000
   t.ok(Number.isInteger(clock.now()))
   t.ok(Math.abs(clock.now() - right()) < 500)
@@ -38,8 +39,9 @@ t.test('the clock shows the time of Redis, whatever this machine shows', async t
 
 t.test('the clock follows Redis, and counts on while Redis is down', async t => {
   const { state, read, next, redis } = createServer()
-  const clock = await startClock(redis)
+  const clock = createClock()
   t.teardown(() => clock.close())
+  await clock.follow(redis)
   const offMs = (): number => Math.abs(clock.now() - read())
   t.ok(offMs() < 100)
   state.isDown = true
@@ -52,8 +54,9 @@ t.test('the clock follows Redis, and counts on while Redis is down', async t => 
 
 t.test('a slow reply corrects the clock no further than it proves', async t => {
   const { state, read, next, redis } = createServer()
-  const clock = await startClock(redis)
+  const clock = createClock()
   t.teardown(() => clock.close())
+  await clock.follow(redis)
   state.lateMs = 600
   await next()
   await next()
