@@ -123,6 +123,7 @@ function createServer (
   server.removeAllContentTypeParsers()
   server.decorateRequest('caller', null)
   server.decorateRequest('verificationId', null)
+  server.decorateRequest('logFields', null)
   tagAddresses(server, access.addressTag)
   registerErrorHandlers(server, { metrics, renderJson, publicUrl: config.publicUrl })
   return server
@@ -222,12 +223,18 @@ async function serveOperations (
   if (queues !== undefined) await registerQueueDashboard(server, { queues, auth, metrics })
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the route adds to the log line of the request: ids, tags and closed words only. */
+    logFields: object | null
+  }
+}
+
 /** Counts the request and writes one log line: the pattern of the route, never the path, and nothing that was sent. */
 function recordRequest (request: FastifyRequest, reply: FastifyReply, metrics: Pick<Metrics, 'countRequest'>): void {
-  const { method, verificationId, routeOptions: { url: route = null } } = request
+  const { method, verificationId, logFields, routeOptions: { url: route = null } } = request
   const { statusCode, elapsedTime: durationMs } = reply
-  const line = { method, route, status: statusCode, durationMs: Math.round(durationMs * 1000) / 1000 }
+  const line = { method, route, status: statusCode, durationMs: Math.round(durationMs * 1000) / 1000, ...logFields }
   request.log.info(typeof verificationId === 'string' ? { ...line, verificationId } : line, 'request')
   metrics.countRequest({ method, route, statusCode, durationMs })
 }
-

@@ -32,8 +32,8 @@ export type LimitRefusal = { error: ApiError, skip?: Skip }
  * verifications, which may cost money as well, are counted apart, and close no message.
  */
 export type Limits = {
-  /** The counters of every create. */
-  forCreate (app: App, ip: string | null, at: number): Counter[]
+  /** The counters of a create with `device.ip`. */
+  forCreate (app: App, ip: string, at: number): Counter[]
   /** The counters of an attempt that starts: of its message, and of the codes that it would accept. */
   forStart (target: Target, start: StartFacts, at: number): Counter[]
   /** The counters of a message that is sent again. */
@@ -162,9 +162,8 @@ export function createLimits ({ sealer, apps, messagesPerNumber }: LimitsParts):
   }
 
   return {
-    forCreate: (app, ip, at) => ip === null
-      ? []
-      : countShared('ip', `${app.id} ${networkOf(ip)}`, limitOf(app, 'createsPerIpPerHour'), at),
+    forCreate: (app, ip, at) =>
+      countShared('ip', `${app.id} ${networkOf(ip)}`, limitOf(app, 'createsPerIpPerHour'), at),
     forStart (target, { name, sendsMessage, codeAttempts, maxPerNumberPerDay, isFirst, isFirstMessage }, at) {
       const { appId, phoneNumber } = target
       if (phoneNumber === null) return []

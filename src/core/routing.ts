@@ -22,7 +22,7 @@ export type MessageMethods = ReadonlyMap<string, { sendsMessage?: boolean }>
 export const hasSentMessage = (attempts: readonly Attempt[], methods: MessageMethods): boolean =>
   attempts.some(({ status, method }) => status !== 'skipped' && methods.get(method)?.sendsMessage === true)
 
-/** What the choice of a method depends on in a verification, or in a request for one. */
+/** What the choice of a method depends on in a request for a verification. */
 export type Known = {
   phoneNumber: string | null, returnUrl: string | null, minAssurance: AssuranceLevel, withoutMessages?: boolean,
   testNumber?: object
@@ -61,7 +61,7 @@ export function skipIneligible (
     const step = next.workflow[attempt]
     if (effect !== 'start' || step === undefined) return decision
     let reason: Reason | null
-    if (!canServe(step, next, context.methods) || isTested(next)) reason = null
+    if (step.isUnfit === true || !context.methods.has(step.method) || isTested(next)) reason = null
     else if (next.testNumber === undefined && context.isOpen(step.method)) reason = 'provider_unavailable'
     else return decision
     decision = decide(next, { type: 'attemptSkipped', attempt, reason }, now, options) ?? decision

@@ -38,6 +38,8 @@ export type Step = {
   continueWhenRejected: boolean
   /** The start sends something to a person; absent where it does not. */
   sendsMessage?: true
+  /** The method cannot serve the request, so the step is skipped; absent where it can. Decided at the create. */
+  isUnfit?: true
 }
 
 /**
@@ -133,8 +135,6 @@ export type Common = {
   phoneNumber: string | null
   /** Of the number to verify (ISO 3166-1 alpha-2, `001` for none); absent when no number was given. */
   country?: string
-  /** The number is of a type that gets no message; absent for all others. */
-  withoutMessages?: true
   /** The number is a test number of the app: no provider is called, and nothing is counted. Absent for all others. */
   testNumber?: TestNumber
   reference: string | null

@@ -14,10 +14,15 @@ export type SpanOptions = {
   attributes?: Attributes
 }
 
+export type SetAttributes = (attributes: Attributes) => void
+
 export type Tracing = {
-  /** Runs the work in a new span, which ends with it. Of an error the span gets only the class. */
+  /**
+   * Runs the work in a new span, which ends with it. Of an error the span gets only the class. `setAttributes` is absent
+   * when tracing is turned off.
+   */
   trace<T> (
-    name: string, options: SpanOptions, work: (setAttributes: (attributes: Attributes) => void) => Promise<T>,
+    name: string, options: SpanOptions, work: (setAttributes: SetAttributes | undefined) => Promise<T>,
   ): Promise<T>
   /** W3C `traceparent` of the current span; null when there is none. */
   traceparent (): string | null
@@ -27,7 +32,7 @@ export type Tracing = {
 
 /** Tracing when it is turned off. */
 export const noTracing: Tracing = {
-  trace: (_name, _options, work) => work(() => {}), traceparent: () => null, close: async () => {},
+  trace: (_name, _options, work) => work(undefined), traceparent: () => null, close: async () => {},
 }
 
 /** Options of a span about a verification. All its spans continue the trace of its create request. */

@@ -7,7 +7,6 @@ import type { CallbackResult } from '../core/vocabulary.ts'
 import type { Sealer } from '../store/sealing.ts'
 import type { Ids } from '../store/ids.ts'
 import type { Store } from '../store/record-store.ts'
-import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { verificationSpan, type Tracing } from '../telemetry/tracing.ts'
 import type { Dispatch } from './dispatch.ts'
@@ -15,10 +14,13 @@ import { callbackUrl } from './provider-calls.ts'
 import { readOwner, singleUseText } from './single-use.ts'
 import type { Current, Transition } from './transitions.ts'
 
+/** What came of a call; `verificationId`: of the verification that it is about. */
+export type CallbackReport = { result: CallbackResult, verificationId?: string }
+
 /**
  * Processes a provider's call. An unusable call is only counted. Throws `ApiError` not_found for an unknown provider.
  */
-export type ReceiveCallback = (provider: string, callback: Omit<Callback, 'url'>) => Promise<void>
+export type ReceiveCallback = (provider: string, callback: Omit<Callback, 'url'>) => Promise<CallbackReport>
 
 export type CallbacksParts = {
   dispatch: Pick<Dispatch, 'apply'>
@@ -28,37 +30,29 @@ export type CallbacksParts = {
   adapters: AdapterMap
   publicUrl: string
   metrics: Pick<Metrics, 'countCallback' | 'countReceipt'>
-  log: Pick<Logger, 'info'>
   tracing: Tracing
 }
 
 export function createReceiveCallback (parts: CallbacksParts): ReceiveCallback {
-  const { dispatch, store, names, ids, adapters, publicUrl, metrics, log, tracing } = parts
+  const { dispatch, store, names, ids, adapters, publicUrl, metrics, tracing } = parts
 
-  function record (provider: string, result: CallbackResult, verificationId?: string): void {
-    metrics.countCallback(provider, result)
-    log.info({ provider, result, ...verificationId === undefined ? {} : { verificationId } }, 'callback')
-  }
-
-  async function process (provider: string, callback: Callback): Promise<void> {
+  async function process (provider: string, callback: Callback): Promise<CallbackReport> {
     const received = await adapters.get(provider)?.receive?.(callback) ?? null
-    if (received === null) return record(provider, 'malformed')
-    if (received.type === 'refused') return record(provider, received.cause)
+    if (received === null) return { result: 'malformed' }
+    if (received.type === 'refused') return { result: received.cause }
     const found = 'key' in received
       ? ids.readCallbackKey(received.key, 'callback')
       : await findByProviderId(provider, received.providerId)
-    if (found === null) return record(provider, 'unknown')
+    if (found === null) return { result: 'unknown' }
     const { attemptIndex: attempt, id: verificationId } = found
     const event = eventOf(received, attempt)
     // A callback that changes nothing needs no record.
-    if (event === null) return record(provider, 'accepted', verificationId)
+    if (event === null) return { result: 'accepted', verificationId }
     const stored = await store.load(verificationId)
-    if (stored === null) return record(provider, 'unknown')
+    if (stored === null) return { result: 'unknown' }
     const method = stored.record.workflow[attempt]?.method
-    if (
-      method === undefined || providerOf(method) !== provider
-    ) return record(provider, 'wrong_provider', verificationId)
-    await apply(provider, stored, event, attempt)
+    if (method === undefined || providerOf(method) !== provider) return { result: 'wrong_provider', verificationId }
+    return { result: await apply(provider, stored, event, attempt), verificationId }
   }
 
   /**
@@ -72,30 +66,32 @@ export function createReceiveCallback (parts: CallbacksParts): ReceiveCallback {
     return null
   }
 
-  async function apply (provider: string, stored: Current, event: Event, attempt: number): Promise<void> {
+  async function apply (provider: string, stored: Current, event: Event, attempt: number): Promise<CallbackResult> {
     const { id } = stored.record
     const span = { kind: 'internal', ...verificationSpan(stored.record) } as const
     try {
-      await tracing.trace(`callback ${provider}`, span, async setAttributes => {
+      return await tracing.trace(`callback ${provider}`, span, async setAttributes => {
         const result = resultOf(await dispatch.apply(stored, event), event, attempt)
         await store.untilReplicated(id)
-        setAttributes({ 'verigate.result': result })
-        record(provider, result, id)
+        setAttributes?.({ 'verigate.result': result })
         // A late receipt counts, too: the user may have completed the attempt before the receipt came.
         if (event.type === 'deliveryReported' && (result === 'accepted' || result === 'late')) {
           metrics.countReceipt(provider, event.delivery)
         }
+        return result
       })
     } catch (error) {
       // It was erased after it was read.
       if (!isGone(error)) throw error
-      record(provider, 'unknown', id)
+      return 'unknown'
     }
   }
 
   return async (provider, callback) => {
     if (!adapters.has(provider)) throw new ApiError('not_found', 'This provider does not exist.')
-    await process(provider, { ...callback, url: callbackUrl(publicUrl, provider, callback.key) })
+    const report = await process(provider, { ...callback, url: callbackUrl(publicUrl, provider, callback.key) })
+    metrics.countCallback(provider, report.result)
+    return report
   }
 }
 

@@ -11,8 +11,9 @@ import { readAddress } from '../net.ts'
 import { parsePhoneNumber, specialTypeOf } from '../phone.ts'
 import type { Ids } from '../store/ids.ts'
 import { partitions } from '../store/keys.ts'
-import type { KeyName, Sealer } from '../store/sealing.ts'
-import type { LogOnce } from '../telemetry/log-once.ts'
+import { numberTag, type KeyName, type Sealer } from '../store/sealing.ts'
+import { createLogOnce, type LogOnce } from '../telemetry/log-once.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
 import type { ResolveConflict } from './create-conflict.ts'
 import {
@@ -39,8 +40,16 @@ export type CreateRequest = {
   minAssurance?: AssuranceLevel
 }
 
-/** A new verification, its first attempt started; or the one that an earlier request with the same key made. */
-export type Create = (app: App, request: CreateRequest, idempotencyKey: string | null) => Promise<Verification>
+/** A verification that was just written, for the log: `numberTag` stands for the number. */
+export type Created = { verificationId: string, app: string, numberTag: string | null, method: string | undefined }
+
+/**
+ * A new verification, its first attempt started; or the one that an earlier request with the same key made.
+ * `onCreated` is called as soon as a new one is written, whatever comes of its start; default: a log line.
+ */
+export type Create = (
+  app: App, request: CreateRequest, idempotencyKey: string | null, onCreated?: (created: Created) => void,
+) => Promise<Verification>
 
 export type CreateParts = {
   transitions: Pick<Transitions, 'insert'>
@@ -54,7 +63,7 @@ export type CreateParts = {
   methods: Methods
   policies: { limits: Pick<Limits, 'forCreate'>, country: Pick<CountryPolicy, 'assertAllowed'> }
   tracing: Pick<Tracing, 'traceparent'>
-  warnOnce: LogOnce
+  log: Pick<Logger, 'info' | 'warn'>
   now: () => number
 }
 
@@ -62,7 +71,7 @@ type Number = { number: string, country: string | null }
 /** What stays the same however often the insert is tried. */
 type Plan = {
   app: App, request: CreateRequest, asked: Number | null, workflow: Step[], minAssurance: AssuranceLevel
-  withoutMessages: boolean, testCode: { code: string } | null, keys: KeyName[], key: IdempotencyKey
+  testCode: { code: string } | null, keys: KeyName[], tag: string | null, key: IdempotencyKey
 }
 
 /** Each try that fails is another create's success: as many can replace each other at once, and none fails. */
@@ -73,10 +82,12 @@ export function createCreate (parts: CreateParts): Create {
   const {
     transitions, start, startIfWritten, replays, resolveConflict, names: {
       sealer, ids, randomPartition,
-    }, methods, policies, tracing, warnOnce, now,
+    }, methods, policies, tracing, log, now,
   } = parts
+  const warnOnce = createLogOnce(log)
 
-  function plan (app: App, request: CreateRequest, idempotencyKey: string | null): Plan {
+  function plan (app: App, given: CreateRequest, idempotencyKey: string | null): Plan {
+    const request = withAddress(given)
     const asked = request.phoneNumber === undefined ? null : readNumber(request.phoneNumber)
     if (request.returnUrl !== undefined && !allowsReturnUrl(app, request.returnUrl)) {
       warnOfReturnUrl(warnOnce, app, request.returnUrl)
@@ -84,22 +95,23 @@ export function createCreate (parts: CreateParts): Create {
       throw new ApiError('invalid_request', '`returnUrl` is not one of the app\'s allowed return URLs.', { errors })
     }
     const minAssurance = request.minAssurance ?? app.minAssurance ?? 1
-    const testCode = asked === null ? null : findTestNumber(app, asked.number, now())
-    const withoutMessages = asked !== null && testCode === null && !getsMessages(app, asked.number)
+    const testCode = asked === null || app.testNumbers === undefined ? null : findTestNumber(app, asked.number, now())
     const known = {
-      phoneNumber: asked?.number ?? null, returnUrl: request.returnUrl ?? null, minAssurance, withoutMessages,
+      phoneNumber: asked?.number ?? null, returnUrl: request.returnUrl ?? null, minAssurance,
+      getsMessages: () => asked === null || testCode !== null || getsMessages(app, asked.number),
       ...testCode === null ? {} : { testNumber: testCode },
     }
     return {
-      app, request: withAddress(request), asked, minAssurance, withoutMessages, testCode,
+      app, request, asked, minAssurance, testCode,
       workflow: planWorkflow(request.workflow ?? app.workflow, known, methods, app),
       keys: asked === null ? [] : numberKeys(sealer.names, app.id, asked.number),
-      key: idempotencyKey === null ? noIdempotencyKey : readIdempotencyKey(sealer, app.id, idempotencyKey, request),
+      tag: asked === null ? null : numberTag(sealer, asked.number),
+      key: idempotencyKey === null ? noIdempotencyKey : readIdempotencyKey(sealer, app.id, idempotencyKey, given),
     }
   }
 
-  async function create (planned: Plan): Promise<Verification> {
-    const { app, request, asked } = planned
+  async function create (planned: Plan, onCreated: (created: Created) => void): Promise<Verification> {
+    const { app, request, asked, tag: numberTag } = planned
     const at = now()
     if (asked !== null && planned.testCode === null) policies.country.assertAllowed(app, asked)
     const partition = planned.keys[0]?.partition ?? randomPartition()
@@ -108,14 +120,19 @@ export function createCreate (parts: CreateParts): Create {
     for (let tries = 0; tries < maxTries; tries += 1) {
       const triedAt = tries === 0 ? at : now()
       const { id } = claim
+      const ip = request.device?.ip
       const inserted = await transitions.insert(
         newVerification(planned, claim, triedAt, { traceparent, sealer }), triedAt,
-        policies.limits.forCreate(app, request.device?.ip ?? null, triedAt),
+        ip === undefined ? [] : policies.limits.forCreate(app, ip, triedAt),
       ).catch((error: unknown) => {
         if (isReplyLost(error)) void startIfWritten(id, triedAt)
         throw error
       })
-      if ('stored' in inserted) return (await start(inserted)).record
+      if ('stored' in inserted) {
+        const method = inserted.stored.record.attempts.at(-1)?.method
+        onCreated({ verificationId: id, app: app.id, numberTag, method })
+        return (await start(inserted)).record
+      }
       const next = await resolveConflict(planned, inserted, claim)
       if ('status' in next) return next
       claim = next
@@ -123,10 +140,10 @@ export function createCreate (parts: CreateParts): Create {
     throw new ApiError('overloaded', 'Too many requests for this number at the same time.', { retryAfterSeconds: 1 })
   }
 
-  return async (app, request, idempotencyKey) => {
+  return async (app, request, idempotencyKey, onCreated = created => log.info(created, 'verification created')) => {
     const planned = plan(app, request, idempotencyKey)
     try {
-      return await create(planned)
+      return await create(planned, onCreated)
     } catch (error) {
       // A repeated request creates nothing, so no policy refuses it.
       const isRefused = error instanceof ApiError && error.extra.refusal !== undefined
@@ -147,7 +164,7 @@ function warnOfReturnUrl (warnOnce: LogOnce, { id }: App, returnUrl: string): vo
 }
 
 function newVerification (
-  { app, request, asked, workflow, minAssurance, withoutMessages, testCode, key }: Plan, claim: KeyClaim,
+  { app, request, asked, workflow, minAssurance, testCode, key }: Plan, claim: KeyClaim,
   at: number, { traceparent, sealer }: { traceparent: string | null, sealer: Pick<Sealer, 'keyedHash'> },
 ): NewVerification {
   const country = countryOf(asked)
@@ -159,7 +176,6 @@ function newVerification (
     webhookEvents: eventsOf(app),
     expiresAt: at + (request.expiresInSeconds ?? defaultExpirySeconds) * 1000,
     idempotency: key === noIdempotencyKey ? null : holdKey(key, claim),
-    ...withoutMessages ? { withoutMessages: true } : {},
     ...testCode === null ? {} : { testNumber: holdTestCode(sealer, claim.id, testCode) },
     ...country === null ? {} : { country },
     ...traceparent === null ? {} : { traceparent },

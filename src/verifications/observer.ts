@@ -31,21 +31,20 @@ export function createObserver ({ metrics, budget, methods, sealer, log }: Obser
 
   return (before, after) => {
     const { appId, country, status } = after
-    const method = after.attempts.at(-1)?.method
     const hasEnded = status !== 'pending' && before?.status !== status
-    if (before === null) log.info({ ...logFields(after), method }, 'verification created')
     if (hasEnded) {
       const reason = 'reason' in after ? after.reason : null
-      log.info({ ...logFields(after), status, reason, method }, 'verification ended')
+      log.info({ ...logFields(after), status, reason, method: after.attempts.at(-1)?.method }, 'verification ended')
+    }
+    takeBack(before, after)
+    if (country !== undefined && hasEnded && status === 'verified' && hasSentMessage(after.attempts, methods)) {
+      budget.count(appId, country, 'verified', after.updatedAt)
     }
     if (after.testNumber !== undefined) {
       if (before === null || hasEnded) log.info({ audit: 'test_number', ...logFields(after), status }, 'audit')
       return
     }
     metrics.countChange(before, after)
-    takeBack(before, after)
-    if (country === undefined || !hasEnded || status !== 'verified') return
-    if (hasSentMessage(after.attempts, methods)) budget.count(appId, country, 'verified', after.updatedAt)
   }
 }
 

@@ -21,7 +21,6 @@ import { createCancel } from './cancel.ts'
 import { createCheck } from './check.ts'
 import { createCreate, partitionOfByte } from './create.ts'
 import { createResolveConflict } from './create-conflict.ts'
-import { createLogOnce } from '../telemetry/log-once.ts'
 import { createDispatch } from './dispatch.ts'
 import { createJudgeEligibility } from './eligibility.ts'
 import { createErase } from './erase.ts'
@@ -108,8 +107,7 @@ export function createVerifications (parts: VerificationsParts): Gateway {
     }),
     create: whenReplicated(createCreate({
       transitions, start, startIfWritten: createStartIfWritten({ store, dispatch, start, now }), replays,
-      resolveConflict: createResolveConflict({ dispatch, replays, store }), methods,
-      tracing, warnOnce: createLogOnce(log), now,
+      resolveConflict: createResolveConflict({ dispatch, replays, store }), methods, tracing, log, now,
       names: { sealer, ids, randomPartition: () => partitionOfByte(randomBytes(1).readUInt8()) },
       policies: { limits, country },
     }), ({ id }) => id),
@@ -124,7 +122,7 @@ export function createVerifications (parts: VerificationsParts): Gateway {
       await erase(record, deliveries.relatedKeys(record))
     },
     find: createFind({ store, sealer, retentionMs, now }),
-    receive: createReceiveCallback({ dispatch, store, names, ids, adapters, publicUrl, metrics, log, tracing }),
+    receive: createReceiveCallback({ dispatch, store, names, ids, adapters, publicUrl, metrics, tracing }),
     readReturn: createReadReturn({ store, ids, adapters, providerCalls }),
     providers: () => listProviders(adapters),
     eligibility: createJudgeEligibility({ adapters, routing, country, store, names, tracing, now }),

@@ -19,6 +19,9 @@ const lengthOption = 'codeLength'
 const minCodeLength = 6
 const maxCodeLifeMs = 600_000
 
+/** `getsMessages`: whether the number is of a type that gets messages; absent: it is. Asked only if it matters. */
+export type Requested = Omit<Known, 'withoutMessages'> & { getsMessages?: () => boolean }
+
 /** `weakCodes`: shorter codes and longer lives are permitted. */
 export type CodeRules = { weakCodes?: boolean | undefined }
 
@@ -29,12 +32,16 @@ export type CodeRules = { weakCodes?: boolean | undefined }
  * request.
  */
 export function planWorkflow (
-  items: WorkflowRequest | undefined, known: Known, methods: Methods, codes: CodeRules = {},
+  items: WorkflowRequest | undefined, { getsMessages = () => true, ...request }: Requested, methods: Methods,
+  codes: CodeRules = {},
 ): Step[] {
-  const chosen = items ?? defaultWorkflow(known, methods)
+  const chosen = items ?? defaultWorkflow(request, methods)
   const steps = chosen.map((item, index) => planStep(readItem(item), index, methods, codes))
+  const withoutMessages = steps.some(({ sendsMessage }) => sendsMessage === true) && !getsMessages()
+  const known: Known = { ...request, withoutMessages }
   const serving = steps.filter(step => canServe(step, known, methods))
-  if (serving.length > 0) return items === undefined ? serving : steps
+  if (items === undefined && serving.length > 0) return serving
+  if (serving.length > 0) return steps.map(step => serving.includes(step) ? step : { ...step, isUnfit: true })
   if (steps.some(step => canServe(step, { ...known, withoutMessages: false }, methods))) {
     throw new ApiError('number_type_not_allowed', 'Numbers of this type get no messages.', {
       errors: [{ field: 'phoneNumber', message: 'is of a type that gets no messages' }],
@@ -57,7 +64,8 @@ export function planWorkflow (
     const message = 'is missing, and the methods of the workflow that can serve the request need it'
     throw new ApiError('no_eligible_method', `\`returnUrl\` ${message}.`, { errors: [{ field: 'returnUrl', message }] })
   }
-  const usable = [...methods.keys()].filter(method => canServe({ method, options: {} }, known, methods))
+  const askable: Known = { ...request, withoutMessages: !getsMessages() }
+  const usable = [...methods.keys()].filter(method => canServe({ method, options: {} }, askable, methods))
   if (usable.length === 0) {
     throw new ApiError('no_eligible_method', 'No configured method can serve this request.')
   }

@@ -3,7 +3,7 @@ import type { Apps } from '../apps/apps.ts'
 import type { SaveOptions, Store, Stored } from '../store/record-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { Attributes, Tracing } from '../telemetry/tracing.ts'
+import type { SetAttributes, Tracing } from '../telemetry/tracing.ts'
 import { createConcurrencyLimiter } from './concurrency-limiter.ts'
 import {
   isFinalFailure, isSuccess, settleTry, wasSent, type Delivery, type TryError, type TryResult,
@@ -50,7 +50,7 @@ export function createMakeTry (parts: TryParts): MakeTry {
   const limiter = createConcurrencyLimiter({ max: maxTriesPerApp, patienceMs, now })
   const saveResult = createSaveResult(parts)
 
-  async function tryNow (stored: Stored<Delivery>, setAttributes: (attributes: Attributes) => void): Promise<void> {
+  async function tryNow (stored: Stored<Delivery>, setAttributes: SetAttributes | undefined): Promise<void> {
     const { appId, webhookId, body, isManual, id } = stored.record
     // It was written together with the change that it reports.
     await store.untilReplicated(id)
@@ -63,7 +63,7 @@ export function createMakeTry (parts: TryParts): MakeTry {
     const webhook = { url, secrets, webhookId, body, now: now(), traceparent: tracing.traceparent() }
     const result = await holdLease(id, send(webhook))
     const { statusCode, error } = result
-    setAttributes({
+    setAttributes?.({
       ...statusCode === null ? {} : { 'http.response.status_code': statusCode },
       ...isSuccess(result) ? {} : { 'error.type': error ?? String(statusCode) },
     })

@@ -3,7 +3,7 @@ import { createVerification, decide } from '../../src/core/decide.ts'
 import { canServe, hasSentMessage, skipIneligible, type RoutingContext } from '../../src/core/routing.ts'
 import { asked, assurance, request, start, states, step } from './fixtures.ts'
 import { levelOf, testAssurance, type AssuranceLevel } from '../../src/core/assurance.ts'
-import type { NewVerification, Step } from '../../src/core/verification.ts'
+import type { Step } from '../../src/core/verification.ts'
 
 type RoutedMethod = RoutingContext['methods'] extends ReadonlyMap<string, infer Routed> ? Routed : never
 const relayed = { possession: 'sim', binding: 'none', restricted: false } as const
@@ -40,9 +40,6 @@ t.test('a number that gets no message is served by silent methods only', async t
   const known = { phoneNumber: asked, returnUrl: null, minAssurance: 1, withoutMessages: true } as const
   t.notOk(canServe(step('loud.otp'), known, methods))
   t.ok(canServe(step('silent.check'), known, methods))
-  t.match(
-    route(['loud.otp', 'silent.check'], { withoutMessages: true }).attempts, [['skipped', null], ['pending', null]],
-  )
 })
 
 t.test('which attempts have sent a message', async t => {
@@ -54,8 +51,9 @@ t.test('which attempts have sent a message', async t => {
 })
 
 /** The attempts of a new verification, with the reasons of those that were skipped. */
-function route (workflow: string[], more: Partial<NewVerification> = {}, open: string[] = []) {
-  const decision = createVerification(request({ workflow: workflow.map(name => step(name)), ...more }), start)
+function route (workflow: string[], { unfit = [], open = [] }: { unfit?: string[], open?: string[] } = {}) {
+  const steps = workflow.map(name => step(name, unfit.includes(name) ? { isUnfit: true } : {}))
+  const decision = createVerification(request({ workflow: steps }), start)
   const context = { methods, isOpen: (method: string) => open.includes(method) }
   const { next, effect } = skipIneligible(decision, context, start, { startsHere: true })
   return {
@@ -65,23 +63,20 @@ function route (workflow: string[], more: Partial<NewVerification> = {}, open: s
 }
 
 t.test('an attempt that cannot start is skipped with the reason', async t => {
-  t.match(route(['silent.check', 'loud.otp'], {}, ['silent.check']), {
+  t.match(route(['silent.check', 'loud.otp'], { open: ['silent.check'] }), {
     status: 'pending', effect: 'start', attempts: [['skipped', 'provider_unavailable'], ['pending', null]],
   })
-  t.match(route(['loud.otp', 'finder.web'], { phoneNumber: null }), {
+  t.match(route(['loud.otp', 'finder.web'], { unfit: ['loud.otp'] }), {
     status: 'pending', effect: 'start', attempts: [['skipped', null], ['pending', null]],
   })
-  t.match(route(['absent.otp', 'operator.number', 'loud.otp']), {
+  t.match(route(['absent.otp', 'operator.number', 'loud.otp'], { unfit: ['operator.number'] }), {
     attempts: [['skipped', null], ['skipped', null], ['pending', null]],
-  }, 'not configured, or without a return URL')
-  t.match(route(['loud.otp', 'silent.check'], { minAssurance: 3 }), {
-    status: 'pending', effect: 'start', attempts: [['skipped', null], ['pending', null]],
-  }, 'it proves less than the verification demands')
-  t.match(route(['silent.check', 'loud.otp'], {}, ['silent.check', 'loud.otp']), {
+  }, 'not configured, or not for this request')
+  t.match(route(['silent.check', 'loud.otp'], { open: ['silent.check', 'loud.otp'] }), {
     status: 'failed', reason: 'provider_unavailable', effect: null,
     attempts: [['skipped', 'provider_unavailable'], ['skipped', 'provider_unavailable']],
   })
-  const { verification } = route(['silent.check', 'loud.otp'], {}, ['silent.check'])
+  const { verification } = route(['silent.check', 'loud.otp'], { open: ['silent.check'] })
   t.match(verification.attempts[1], { phase: 'starting', isClaimed: true }, 'the caller starts the next one')
 })
 
@@ -105,7 +100,7 @@ t.test('a test number is served by the first method with a typed code, which pro
   t.notOk(canServe(step('loud.otp'), { ...known, minAssurance: 2 }, withCodes))
   t.notOk(canServe(step('absent.otp'), known, withCodes))
   t.equal(levelOf(testAssurance), 1)
-  const workflow = ['silent.check', 'loud.otp', 'other.otp'].map(name => step(name))
+  const workflow = [step('silent.check', { isUnfit: true }), step('loud.otp'), step('other.otp')]
   const context = { methods: withCodes, isOpen: () => true }
   const decision = createVerification(request({ workflow, testNumber }), start)
   const { next } = skipIneligible(decision, context, start, { startsHere: true })

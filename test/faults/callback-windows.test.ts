@@ -41,7 +41,7 @@ for (const { name, inShort, at, waiting } of windows) {
     t.match((await shop.call('GET', `/verifications/${id}`)).body, { id })
     await oracle.judge(`api SIGKILLed: callback, ${name}`)
     const results = (): unknown[] =>
-      survivor.logs.filter(line => line.includes('"callback"')).map(line => readLine(line)['result'])
+      survivor.logs.filter(line => line.includes('"callback"')).map(line => Object(readLine(line)['callback']).result)
     await until(() => results().length > 0, 'the callback is repeated')
     t.notOk(results().includes('accepted'), `what it says again changes nothing: ${results().join(', ')}`)
     t.match((await shop.call('GET', `/verifications/${id}`)).body, { status: 'verified', revision: 4 })

@@ -93,10 +93,10 @@ async function runBoth (
 }
 
 /** Of which verifications these processes log that. */
-const namedIn = (processes: GatewayProcess[], msg: string): Set<string> =>
+const namedIn = (processes: GatewayProcess[], word: string): Set<string> =>
   new Set(
     processes.flatMap(({ logs }) => logs).filter(
-      line => line.includes(`"${msg}"`) && line.endsWith('}'),
+      line => line.includes(`"${word}"`) && line.endsWith('}'),
     ).map(line => String(readLine(line)['verificationId'])),
   )
 
@@ -106,8 +106,8 @@ t.test('this version and the next one share a Redis', async t => {
   const settled = await deployment.oracle.judge(
     `two versions at once${isLong ? ', the one and then the other replaced' : ''}`,
   )
-  const [begunByThem, endedByThem] = [namedIn(theirs, 'verification created'), namedIn(theirs, 'verification ended')]
-  const [begunByUs, endedByUs] = [namedIn(ours, 'verification created'), namedIn(ours, 'verification ended')]
+  const [begunByThem, endedByThem] = [namedIn(theirs, 'created'), namedIn(theirs, 'verification ended')]
+  const [begunByUs, endedByUs] = [namedIn(ours, 'created'), namedIn(ours, 'verification ended')]
   const crossed = { toUs: begunByThem.intersection(endedByUs).size, toThem: begunByUs.intersection(endedByThem).size }
   t.ok(crossed.toUs > 0 && crossed.toThem > 0, 'each ended verifications that the other had created')
 
@@ -139,11 +139,11 @@ t.test('an older version and this one', {
     `an older version and this one at once${isLong ? ', the one and then the other replaced' : ''}`,
   )
   t.ok(
-    namedIn(ours, 'verification created').intersection(namedIn(theirs, 'verification ended')).size > 0,
+    namedIn(ours, 'created').intersection(namedIn(theirs, 'verification ended')).size > 0,
     'it ended what this one had begun',
   )
   t.ok(
-    namedIn(theirs, 'verification created').intersection(namedIn(ours, 'verification ended')).size > 0,
+    namedIn(theirs, 'created').intersection(namedIn(ours, 'verification ended')).size > 0,
     'and the other way',
   )
 })

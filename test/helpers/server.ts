@@ -148,6 +148,7 @@ export function createMemoryGateway (ids: Ids) {
     async receive (provider, callback) {
       note('receive', provider, callback)
       if (provider !== 'truid') throw new ApiError('not_found', 'This provider does not exist.')
+      return { result: 'accepted' }
     },
     async readReturn (provider, key, query) {
       note('readReturn', provider, key, query)

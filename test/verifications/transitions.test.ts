@@ -71,8 +71,9 @@ t.test('apply: a start that needs no provider is left to the process that starts
 })
 
 t.test('insert: methods that cannot start are skipped', async t => {
-  const { insert } = prepare(['absent.code', 'toy.operator', 'toy.code'])
-  t.match((await insert()).stored.record.attempts, [
+  const { insert } = prepare()
+  const workflow = [step('absent.code'), step('toy.operator', { isUnfit: true }), step('toy.code')]
+  t.match((await insert({ workflow })).stored.record.attempts, [
     { status: 'skipped', reason: null }, { status: 'skipped', reason: null }, { method: 'toy.code', phase: 'starting' },
   ])
 })

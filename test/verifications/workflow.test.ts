@@ -3,8 +3,7 @@ import t from 'tap'
 import type { Method } from '../../src/adapters/adapter.ts'
 import type { Assurance } from '../../src/core/assurance.ts'
 import { ApiError } from '../../src/core/errors.ts'
-import type { Known } from '../../src/core/routing.ts'
-import { findWorkflowProblem, planWorkflow, type WorkflowRequest } from '../../src/verifications/workflow.ts'
+import { findWorkflowProblem, planWorkflow, type Requested, type WorkflowRequest } from '../../src/verifications/workflow.ts'
 import type { Methods } from '../../src/adapters/guard.ts'
 
 const method = (more: Partial<Method> = {}): Method => ({
@@ -22,8 +21,8 @@ const methods: Methods = new Map([
   ['finder.oauth', method({ needsPhoneNumber: false, assurance: { ...silent, binding: 'none' } })],
   ['operator.number', method({ needsReturnUrl: true })],
 ])
-const known: Known = { phoneNumber: '+14155550100', returnUrl: null, minAssurance: 1 }
-const nothing: Known = { ...known, phoneNumber: null }
+const known: Requested = { phoneNumber: '+14155550100', returnUrl: null, minAssurance: 1 }
+const nothing: Requested = { ...known, phoneNumber: null }
 const names = (...given: Parameters<typeof planWorkflow>): string[] => planWorkflow(...given).map(step => step.method)
 
 t.test('the default: every configured method that can serve the request, silent methods first', async t => {
@@ -68,7 +67,7 @@ t.test('weak codes', async t => {
 })
 
 t.test('a number that gets no messages', async t => {
-  const special: Known = { ...known, withoutMessages: true }
+  const special: Requested = { ...known, getsMessages: () => false }
   t.strictSame(names(undefined, special, methods), ['silent.check'])
   t.strictSame(names(['loud.otp', 'finder.web'], special, methods), ['loud.otp', 'finder.web'], 'skipped at its start')
   t.throws(() => planWorkflow(['loud.otp'], special, methods), /^Numbers of this type get no messages/)
@@ -96,7 +95,7 @@ t.test('the workflow of an app', async t => {
 
 t.test('a workflow that is refused', async t => {
   const refused = (
-    items: WorkflowRequest, given: Known, apiCode: string, field?: string,
+    items: WorkflowRequest, given: Requested, apiCode: string, field?: string,
   ): void => {
     try {
       planWorkflow(items, given, methods)

@@ -30,7 +30,7 @@ export function traceRequests (server: FastifyInstance, tracing: Tracing): void 
       done()
       await closed
       const { verificationId } = request
-      setAttributes({
+      setAttributes?.({
         'http.response.status_code': raw.statusCode,
         ...(verificationId === null ? {} : { 'verigate.verification.id': verificationId }),
         ...(raw.statusCode >= 500 ? { 'error.type': String(raw.statusCode) } : {}),

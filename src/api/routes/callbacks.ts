@@ -48,7 +48,10 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{
     request: FastifyRequest, provider: string, key: string | null,
   ): Promise<Record<string, never>> => {
     const { rawBody, body } = readBody(request.body)
-    await gateway.receive(provider, { key, headers: request.headers, rawBody, body })
+    const callback = { key, headers: request.headers, rawBody, body }
+    const { result, verificationId = null } = await gateway.receive(provider, callback)
+    request.verificationId = verificationId
+    request.logFields = { callback: { provider, result } }
     return {}
   }
 

@@ -38,7 +38,12 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<VerificationRoutesPar
     onRequest: [auth.byApp('verifications:write'), limits.byCreate], schema: createOperation,
   }, async (request, reply) => {
     const key = request.headers['idempotency-key'] ?? null
-    const verification = await gateway.create(callingApp(request), request.body, key)
+    const verification = await gateway.create(
+      callingApp(request), request.body, key, ({ verificationId, ...created }) => {
+        request.verificationId = verificationId
+        request.logFields = { created }
+      },
+    )
     const { id } = verification
     request.verificationId = id
     const created = viewVerification(verification, { attemptId: ids.attemptId })
