@@ -5,7 +5,8 @@ import { isDeepStrictEqual, inspect } from 'node:util'
 import fc from 'fast-check'
 import type tap from 'tap'
 import type {
-  Adapter, AdapterIo, AttemptContext, Callback, Outcome, Provider, Received, Refused, Returned, Started,
+  Adapter, AdapterIo, AttemptContext, Callback, Eligibility, EligibilityQuestion, Outcome, Provider, Received, Refused,
+  Returned, Started,
 } from '../src/adapters/adapter.ts'
 import { assuranceOf, type Assurance } from '../src/core/assurance.ts'
 import { ProviderError } from '../src/core/errors.ts'
@@ -471,4 +472,13 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
   t.same(
     [...shown].filter(text => hidden.some(word => text.includes(word))), [], 'no secret and no number is in an error',
   )
+}
+
+/** Asks whether a method can serve a number, as the gateway does: a request is made only for what is not known. */
+export async function askEligibility (
+  adapter: Adapter, { phoneNumber, ...question }: Omit<EligibilityQuestion, 'country'>,
+): Promise<Eligibility> {
+  const country = parsePhoneNumber(phoneNumber)?.country ?? null
+  const answer = adapter.canServe?.({ ...question, phoneNumber, country }) ?? null
+  return typeof answer === 'function' ? answer() : answer
 }

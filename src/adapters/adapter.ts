@@ -85,7 +85,13 @@ export type AttemptContext = {
 }
 
 /** `device`: what the app said about the user's device. */
-export type EligibilityQuestion = Pick<AttemptContext, 'method' | 'device'> & { phoneNumber: string }
+export type EligibilityQuestion = Pick<AttemptContext, 'method' | 'device'> & {
+  phoneNumber: string
+  /** Of the number, ISO 3166-1 alpha-2; null when several countries share its calling code, or none has it. */
+  country: string | null
+}
+/** A reason: the method cannot serve the number. Null: it may. */
+export type Eligibility = EligibilityReason | null
 
 export type Started = {
   state: Json
@@ -159,13 +165,11 @@ export type Adapter = {
   provider: string
   methods: Readonly<Record<string, Method>>
   /**
-   * Whether a method could serve this number, by what is known or can be queried free of charge. Null: it may. A
-   * reason: it cannot, and the attempt is skipped before anything is sent or paid for. A `ProviderError`, or no answer
-   * within a second, counts as null.
+   * Whether a method could serve this number. A reason: it cannot, and the attempt is skipped before anything is sent or
+   * paid for. Returns what is known; or, when the provider can be queried free of charge, a function that does so. Of
+   * that one a `ProviderError`, or no answer within a second, counts as null.
    */
-  canServe? (question: EligibilityQuestion): Promise<EligibilityReason | null>
-  /** `canServe` sends no request: it is not a call to the provider. */
-  judgesLocally?: boolean
+  canServe? (question: EligibilityQuestion): Eligibility | (() => Promise<Eligibility>)
   /**
    * Begins an attempt. Throws `ProviderError`, also for a documented "not for this number": then with its reason, not
    * retryable.

@@ -1,12 +1,15 @@
-import type { Adapter, AttemptContext, EligibilityQuestion, Method, Outcome, Started } from './adapter.ts'
-import type { BreakerState, CallHealth, HealthSummary, Sign } from './call-health.ts'
-import { signOfAnswer, signOfError } from './call-sign.ts'
+import type {
+  Adapter, AttemptContext, Eligibility, EligibilityQuestion, Method, Outcome, Started,
+} from './adapter.ts'
+import {
+  signOfAnswer, signOfError, type BreakerState, type CallHealth, type HealthSummary,
+} from './call-health.ts'
 import { createProviderHealth, type ProviderHealth } from './provider-health.ts'
 import { withDeadline } from '../net.ts'
 import { ProviderError } from '../core/errors.ts'
-import { blameOf, reasons, type Blame, type EligibilityReason, type Reason } from '../core/reasons.ts'
+import { blameOf, reasons, type Blame, type Reason } from '../core/reasons.ts'
 import type { RoutingContext } from '../core/routing.ts'
-import type { Attributes, Tracing } from '../telemetry/tracing.ts'
+import type { SetAttributes, Tracing } from '../telemetry/tracing.ts'
 import type { Verification } from '../core/verification.ts'
 import type { Json, ProviderCall, VendorAnswer } from '../core/vocabulary.ts'
 
@@ -33,7 +36,7 @@ export type Subject = Pick<Verification, 'traceparent'> & {
 /** An adapter whose calls name the verification that they are for. */
 export type GuardedAdapter = Omit<Adapter, 'canServe' | 'start' | 'resend' | 'resolve' | 'cancel'> & {
   /** Null also when it is not known. Takes at most a second, never throws, and is not part of the health. */
-  canServe?: (question: EligibilityQuestion, subject: Subject) => Promise<EligibilityReason | null>
+  canServe?: (question: EligibilityQuestion, subject: Subject) => Eligibility | Promise<Eligibility>
   start (attempt: AttemptContext, subject: Subject): Promise<Started>
   resend?: (attempt: AttemptContext, subject: Subject) => Promise<Started>
   resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }, subject: Subject): Promise<Outcome>
@@ -90,15 +93,19 @@ const succeeded: CallOutcome = { result: 'ok', reason: null, blame: 'none' }
  */
 export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapter {
   const { now, tracing, metrics, log, health = createProviderHealth({ now }) } = parts
-  const { provider, methods, canServe, judgesLocally = false, resend, cancel } = adapter
+  const { canServe, ...others } = adapter
+  const { provider, methods, resend, cancel } = others
   const healths = Object.keys(methods).flatMap(
-    method => callsOf(adapter).map(call => ({ call, health: health.of(method, call) })),
+    method => callsOf(adapter).map(call => ({ method, call, health: health.of(method, call) })),
   )
+  const healthOf = new Map(Object.keys(methods).map(method => [
+    method, new Map(healths.filter(each => each.method === method).map(({ call, health }) => [call, health])),
+  ]))
 
   async function guard<T> (
     { call, method, subject }: Call, work: () => Promise<T>, outcomeOf: (value: T) => CallOutcome = () => succeeded,
   ): Promise<T> {
-    const calls = health.of(method, call)
+    const calls = healthOf.get(method)?.get(call) ?? health.of(method, call)
     const { id, traceparent, isRetry = false } = subject
     const counted = { verificationId: id ?? '', isRetry: isRetry || id === null }
     const admission = calls.admit(counted)
@@ -106,27 +113,29 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
     const startedAt = performance.now()
     const late = (): Error => new ProviderError(provider, call, 'provider_timeout', { retryable: true })
 
-    async function run (setAttributes: (attributes: Attributes) => void): Promise<T> {
-      const record = (outcome: CallOutcome, sign: Sign): void => {
+    async function run (setAttributes: SetAttributes | undefined): Promise<T> {
+      const record = (outcome: CallOutcome, error?: unknown): void => {
         const { vendor = null, ...told } = outcome
         const { result, reason, blame } = told
-        setAttributes({ 'verigate.result': result, ...reason === null ? {} : { 'verigate.reason': reason } })
+        setAttributes?.({ 'verigate.result': result, ...reason === null ? {} : { 'verigate.reason': reason } })
         const durationMs = Math.round(performance.now() - startedAt)
         const report = { provider, method, call, verificationId: id, ...told, durationMs }
         metrics.countCall(report)
         log[blame === 'operator' ? 'warn' : 'info'](vendor === null ? report : { ...report, vendor }, 'provider call')
         const failure = reason !== null && reasons[reason].isProviderFault ? reason : null
-        calls.record({ ...counted, sign, reason: failure, vendor, isProbe: admission === 'probe', at: now() })
+        const at = now()
+        const sign = error === undefined ? signOfAnswer(outcome) : signOfError(error, call)
+        calls.record({ ...counted, sign, reason: failure, vendor, isProbe: admission === 'probe', at })
       }
       let value: T
       try {
         value = await withDeadline(callDeadlineMs[call], late, work)
       } catch (error) {
-        record({ result: 'error', ...readError(error) }, signOfError(error, call))
+        record({ result: 'error', ...readError(error) }, error)
         throw error
       }
       const outcome = outcomeOf(value)
-      record(outcome, signOfAnswer(outcome))
+      record(outcome)
       return value
     }
 
@@ -138,10 +147,14 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
   }
 
   return {
-    ...adapter,
-    ...canServe === undefined || judgesLocally ? {} : {
-      canServe: (question: EligibilityQuestion, subject: Subject) =>
-        guard({ call: 'eligibility', method: question.method, subject }, () => canServe(question)).catch(() => null),
+    ...others,
+    ...canServe === undefined ? {} : {
+      canServe (question: EligibilityQuestion, subject: Subject) {
+        const answer = canServe(question)
+        // What is known already is not a call.
+        if (typeof answer !== 'function') return answer
+        return guard({ call: 'eligibility', method: question.method, subject }, answer).catch(() => null)
+      },
     },
     // A start that sends no request is not a call.
     start: (attempt, subject) => methods[attempt.method]?.startsLocally === true

@@ -36,3 +36,21 @@ export function readBoolean (value: unknown): boolean | null {
 export function readList (value: unknown, maxItems: number): unknown[] {
   return Array.isArray(value) ? value.slice(0, maxItems) : []
 }
+
+/** A reader of texts up to this length. */
+export const upTo = (maxLength: number, read: typeof readText | typeof readString) =>
+  (value: unknown): string | null => read(value, maxLength)
+
+type Readers = Readonly<Record<string, (value: unknown) => unknown>>
+type Read<Shape extends Readers> = { [Name in keyof Shape]: ReturnType<Shape[Name]> }
+
+/** Reads several members of a message at once: each by its own reader. */
+export function createReader<Shape extends Readers> (shape: Shape): (value: unknown) => Read<Shape> {
+  const readers = Object.entries(shape)
+  return value => {
+    const members = membersOf(value)
+    const read: Record<string, unknown> = {}
+    for (const [name, readMember] of readers) read[name] = readMember(members[name])
+    return read as Read<Shape>
+  }
+}

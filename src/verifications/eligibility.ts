@@ -61,7 +61,7 @@ export function createJudgeEligibility (
     if (reason !== null || isTestNumber || !needsPhoneNumber || adapter.canServe === undefined) return reason
     const traceparent = tracing.traceparent()
     const subject = { id: null, ...traceparent === null ? {} : { traceparent } }
-    return adapter.canServe({ method, phoneNumber: number, device }, subject)
+    return adapter.canServe({ method, phoneNumber: number, country: origin, device }, subject)
   }
 
   return async (app, request) => {

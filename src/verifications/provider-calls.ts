@@ -5,7 +5,7 @@ import { ProviderError } from '../core/errors.ts'
 import type { Event } from '../core/events.ts'
 import { cleanProfile } from '../core/profile.ts'
 import { currentAttempt, providerOf, type Evidence, type Verification } from '../core/verification.ts'
-import type { Action } from '../core/vocabulary.ts'
+import { noCountry, type Action } from '../core/vocabulary.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Ids } from '../store/ids.ts'
@@ -81,6 +81,9 @@ function createContextOf ({ adapters, ids, publicUrl }: ContextParts): ProviderC
   }
 }
 
+/** Null: the number belongs to no country. */
+const countryOf = ({ country = noCountry }: Verification): string | null => country === noCountry ? null : country
+
 export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
   const { adapters, ids, sealer, publicUrl, metrics, log, now } = parts
   const contextOf = createContextOf({ adapters, ids, publicUrl })
@@ -105,9 +108,10 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
       try {
         const { adapter, method, context } = find(verification, index)
         const { phoneNumber, device } = context
+        const country = countryOf(verification)
         const reason = phoneNumber === null || !method.needsPhoneNumber
           ? null
-          : await adapter.canServe?.({ method: context.method, phoneNumber, device }, verification) ?? null
+          : await adapter.canServe?.({ method: context.method, phoneNumber, country, device }, verification) ?? null
         if (reason !== null) return { type: 'attemptSkipped', attempt: index, reason }
         const started = await adapter.start(context, verification)
         if (started.balance !== undefined) metrics.recordBalance(adapter.provider, started.balance)

@@ -244,12 +244,12 @@ t.test('a method can serve a number unless the provider gives a reason; no answe
   let answer: () => Promise<EligibilityReason | null> = async () => 'not_on_cellular'
   const asked: EligibilityQuestion[] = []
   const { guarded, calls, spans } = setUp({
-    canServe (question) {
+    canServe: question => () => {
       asked.push(question)
       return answer()
     },
   })
-  const question = { method: 'acme.otp', phoneNumber: '+14155550100', device: { ip: '192.0.2.7' } }
+  const question = { method: 'acme.otp', phoneNumber: '+14155550100', country: 'US', device: { ip: '192.0.2.7' } }
   t.equal(await guarded.canServe?.(question, subject), 'not_on_cellular')
   t.strictSame(asked, [question])
   t.match(calls, [{ call: 'eligibility', result: 'ok', reason: null, blame: 'none', verificationId: 'ver_1' }])
@@ -272,15 +272,15 @@ t.test('a method can serve a number unless the provider gives a reason; no answe
 })
 
 t.test('what an adapter answers without a request is not a call', async t => {
-  const { guarded, calls, spans } = setUp({ canServe: async () => 'carrier_unsupported', judgesLocally: true })
-  const question = { method: 'acme.otp', phoneNumber: '+14155550100', device: {} }
-  t.equal(await guarded.canServe?.(question, subject), 'carrier_unsupported')
+  const { guarded, calls, spans } = setUp({ canServe: () => 'carrier_unsupported' })
+  const question = { method: 'acme.otp', phoneNumber: '+14155550100', country: 'US', device: {} }
+  t.equal(guarded.canServe?.(question, subject), 'carrier_unsupported')
   t.strictSame([calls, spans], [[], []])
 })
 
 t.test('a provider that does not say what it can serve is not asked for a while', async t => {
-  const { guarded, calls, clock } = setUp({ canServe: failing('provider_error') })
-  const question = { method: 'acme.otp', phoneNumber: '+14155550100', device: {} }
+  const { guarded, calls, clock } = setUp({ canServe: () => failing('provider_error') })
+  const question = { method: 'acme.otp', phoneNumber: '+14155550100', country: 'US', device: {} }
   for (let n = 0; n < 30; n += 1) await guarded.canServe?.(question, { id: null })
   t.equal(calls.length, 30, 'only verifications count')
   for (let n = 0; n < 30; n += 1) t.equal(await guarded.canServe?.(question, someone()), null)

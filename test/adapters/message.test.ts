@@ -1,5 +1,7 @@
 import t from 'tap'
-import { membersOf, readBoolean, readList, readNumber, readString, readText } from '../../src/adapters/message.ts'
+import {
+  createReader, membersOf, readBoolean, readList, readNumber, readString, readText, upTo,
+} from '../../src/adapters/message.ts'
 
 t.test('only an object has members', async t => {
   t.strictSame(membersOf({ a: null }), { a: null })
@@ -44,4 +46,13 @@ t.test('nothing but true is yes, and nothing but false is no', async t => {
 t.test('a list has an end', async t => {
   t.strictSame(readList([1, null, 3], 2), [1, null])
   for (const other of [undefined, null, 'abc', { length: 2 }]) t.strictSame(readList(other, 2), [])
+})
+
+t.test('several members at once, each by itself', async t => {
+  const read = createReader({ id: upTo(3, readText), ttl: readNumber, links: createReader({ self: readString }) })
+  t.strictSame(read({ id: 12, ttl: '5', links: { self: 'a', more: 1 }, more: 2 }), {
+    id: '12', ttl: 5, links: { self: 'a' },
+  })
+  t.strictSame(read({ id: '1234', ttl: 7 }), { id: null, ttl: 7, links: { self: null } }, 'what cannot be read is null')
+  for (const other of [undefined, null, 'abc', []]) t.strictSame(read(other), read({}))
 })

@@ -90,7 +90,7 @@ export function createToyProvider (provider: string): Toy {
   const adapter: Adapter = {
     provider,
     methods: Object.fromEntries(Object.entries(methods).map(([name, each]) => [`${provider}.${name}`, each])),
-    canServe (question) {
+    canServe: question => () => {
       questions.push(question)
       return answers.canServe(question)
     },

@@ -90,12 +90,14 @@ t.test('a start that fails is an event', async t => {
 })
 
 t.test('a method that cannot serve the number is not started', async t => {
-  const { providerCalls, starting, toy } = prepare('toy.code', { device: { ip: '192.0.2.7' } })
+  const { providerCalls, starting, toy } = prepare('toy.code', { country: 'US', device: { ip: '192.0.2.7' } })
   toy.answers.canServe = async () => 'carrier_unsupported'
   t.strictSame(
     await providerCalls.start(starting, 0), { type: 'attemptSkipped', attempt: 0, reason: 'carrier_unsupported' },
   )
-  t.strictSame(toy.questions, [{ method: 'toy.code', phoneNumber: asked, device: { ip: '192.0.2.7' } }])
+  t.strictSame(toy.questions, [
+    { method: 'toy.code', phoneNumber: asked, country: 'US', device: { ip: '192.0.2.7' } },
+  ])
   t.strictSame(toy.calls, [])
   toy.answers.canServe = fail('provider_error')
   t.match(await providerCalls.start(starting, 0), { type: 'attemptStarted' }, 'not known: it is tried')

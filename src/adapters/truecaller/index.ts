@@ -90,8 +90,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
   return {
     provider,
     methods: Object.fromEntries([...flows].map(([name, { method }]) => [name, method])),
-    judgesLocally: true,
-    canServe: async question => await flowOf(question).canServe?.(question) ?? null,
+    canServe: question => flowOf(question).canServe?.(question) ?? null,
     start: async attempt => flowOf(attempt).start(attempt),
     singleUse: (attempt, evidence) => flowOf(attempt).singleUse(evidence),
     resolve: (attempt, evidence, call) => flowOf(attempt).resolve(attempt, evidence, call),

@@ -1,6 +1,6 @@
 import { ProviderError } from '../../core/errors.ts'
 import type { Json } from '../../core/vocabulary.ts'
-import { parsePhoneNumber, readPhoneNumber } from '../../phone.ts'
+import { readPhoneNumber } from '../../phone.ts'
 import { refusal, type Outcome, type ProviderAnswer } from '../adapter.ts'
 import { membersOf, readNumber, readString } from '../message.ts'
 import { invalid, provider, readRefusal, sdkMethod, type Flow, type FlowParts } from './flow.ts'
@@ -10,7 +10,7 @@ import { invalid, provider, readRefusal, sdkMethod, type Flow, type FlowParts } 
 
 const call = 'phone number detail'
 /** Where Truecaller offers it, ISO 3166-1 alpha-2. */
-const country = 'IN'
+const onlyCountry = 'IN'
 const invalidToken = 1404
 
 /** A token is read with the key of its SDK: the legacy SDK has an app key, SDK 3.x a client id. */
@@ -34,8 +34,7 @@ export function createMissedCall ({ appKey, clientId, otpUrl }: MissedCallOption
       timeoutMs: 300_000,
     },
 
-    canServe: async ({ phoneNumber }) =>
-      parsePhoneNumber(phoneNumber)?.country === country ? null : 'carrier_unsupported',
+    canServe: ({ country }) => country === onlyCountry ? null : 'carrier_unsupported',
 
     start: () => ({ state: null, action: { type: 'submitToken', sdk: provider, params: {} } }),
 

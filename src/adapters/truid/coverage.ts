@@ -2,8 +2,8 @@ import { Address4, Address6 } from 'ip-address'
 import { IsIPv4, IsIPv6 } from 'typebox/format'
 import { ProviderError } from '../../core/errors.ts'
 import type { EligibilityReason } from '../../core/reasons.ts'
-import { callingCodeOf, parsePhoneNumber } from '../../phone.ts'
-import type { Http, ProviderAnswer } from '../adapter.ts'
+import { callingCodeOf } from '../../phone.ts'
+import type { Eligibility, EligibilityQuestion, Http, ProviderAnswer } from '../adapter.ts'
 import { createCached, type Cached } from '../cached.ts'
 import { membersOf, readList, readString } from '../message.ts'
 import { isProblem, readProblemType, type Product } from './wire.ts'
@@ -31,10 +31,10 @@ const none: Served = new Set()
 
 export type Coverage = {
   /**
-   * Why the product cannot serve this number on a device with this address; null: it may. Throws `ProviderError`
-   * when a route fails, and returns null while that route is paused.
+   * Why the product cannot serve this number, on a device with this address; null: it may. Returns a function when
+   * tru.ID must be queried: it throws `ProviderError` when a route fails, and returns null while that route is paused.
    */
-  canServe (product: Product, phoneNumber: string, ip: string | undefined): Promise<EligibilityReason | null>
+  canServe (product: Product, question: EligibilityQuestion): Eligibility | (() => Promise<Eligibility>)
 }
 
 export type CoverageParts = { origin: string, http: Http, now: () => number }
@@ -43,13 +43,11 @@ export function createCoverage (parts: CoverageParts): Coverage {
   const countries = createCountries(parts)
   const devices = createRoute({ ...parts, call: 'coverage of an address', path: 'device_ips' })
 
-  async function canServeCountry (id: string, phoneNumber: string): Promise<EligibilityReason | null> {
-    const country = parsePhoneNumber(phoneNumber)?.country ?? callingCodeOf(phoneNumber)
-    return country === '' || includes(await countries(country), id) ? null : 'carrier_unsupported'
+  async function canServeCountry (id: string, country: string): Promise<Eligibility> {
+    return country === '' || includes(await countries.find(country), id) ? null : 'carrier_unsupported'
   }
 
-  async function canServeDevice (id: string, ip: string | undefined): Promise<EligibilityReason | null> {
-    if (ip === undefined || !isGlobal(ip)) return null
+  async function canServeDevice (id: string, ip: string): Promise<Eligibility> {
     const answer = await devices.ask(ip)
     if (answer === null) return null
     // Not documented: the route does not exist.
@@ -58,14 +56,24 @@ export function createCoverage (parts: CoverageParts): Coverage {
     return typeof read === 'string' ? read : includes(read, id) ? null : 'carrier_unsupported'
   }
 
+  async function query (id: string, country: string, ip: string | null): Promise<Eligibility> {
+    const answers = await Promise.allSettled([
+      canServeCountry(id, country), ...ip === null ? [] : [canServeDevice(id, ip)],
+    ])
+    const reason = answers.map(answer => answer.status === 'fulfilled' ? answer.value : null).find(value => value)
+    if (reason) return reason
+    for (const answer of answers) if (answer.status === 'rejected') throw answer.reason
+    return null
+  }
+
   return {
-    async canServe (product, phoneNumber, ip) {
+    canServe (product, { phoneNumber, country: known, device }) {
       const id = productIds[product]
-      const answers = await Promise.allSettled([canServeCountry(id, phoneNumber), canServeDevice(id, ip)])
-      const reason = answers.map(answer => answer.status === 'fulfilled' ? answer.value : null).find(value => value)
-      if (reason) return reason
-      for (const answer of answers) if (answer.status === 'rejected') throw answer.reason
-      return null
+      const country = known ?? callingCodeOf(phoneNumber)
+      const served = countries.peek(country)
+      if (served !== undefined && !includes(served, id)) return 'carrier_unsupported'
+      const ip = device.ip !== undefined && isGlobal(device.ip) ? device.ip : null
+      return served !== undefined && ip === null ? null : () => query(id, country, ip)
     },
   }
 }
@@ -110,8 +118,15 @@ function createRoute ({ origin, http, now, call, path }: CoverageParts & { call:
   }
 }
 
-/** The products in a country, by ISO 3166-1 alpha-2 or calling code. Each is queried once. */
-function createCountries (parts: CoverageParts): (country: string) => Promise<Served> {
+type Countries = {
+  /** Each country is queried once. */
+  find (country: string): Promise<Served>
+  /** What is known; undefined: the country must be queried. */
+  peek (country: string): Served | undefined
+}
+
+/** The products in a country, by ISO 3166-1 alpha-2 or calling code. */
+function createCountries (parts: CoverageParts): Countries {
   const route = createRoute({ ...parts, call: 'coverage of a country', path: 'countries' })
   const known = new Map<string, Cached<Served>>()
   /** An answer about a country shows that the route exists; that counts until then. */
@@ -143,7 +158,14 @@ function createCountries (parts: CoverageParts): (country: string) => Promise<Se
     known.set(country, cached)
     return cached.get()
   }
-  return find
+
+  return {
+    find,
+    peek (country) {
+      const cached = known.get(country)?.peek()
+      return cached?.isFresh === true ? cached.value : undefined
+    },
+  }
 }
 
 /** The products that an answer lists; null when it does not say. A product that is only announced cannot be used. */

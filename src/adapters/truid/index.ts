@@ -105,7 +105,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
     provider,
     methods: createMethods(offered),
 
-    canServe: ({ method, phoneNumber, device }) => coverage.canServe(productOf(method), phoneNumber, device.ip),
+    canServe: question => coverage.canServe(productOf(question.method), question),
 
     async start (attempt) {
       const version = readVersion(attempt.options, offered)

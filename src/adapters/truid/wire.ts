@@ -1,6 +1,6 @@
 import type { Reason } from '../../core/reasons.ts'
 import type { Money } from '../../core/vocabulary.ts'
-import { membersOf, readBoolean, readNumber, readString, readText } from '../message.ts'
+import { createReader, membersOf, readBoolean, readNumber, readString, readText, upTo } from '../message.ts'
 
 // https://developer.tru.id/docs/phone-check/integration and github.com/tru-ID/api-definitions
 
@@ -56,33 +56,41 @@ export function readToken (status: number, body: unknown): { token: string, expi
   return { token, expiresIn: Math.max(0, readNumber(expires_in) ?? defaultTokenSeconds) }
 }
 
+const readType = upTo(512, readString)
+const readLink = createReader({ href: upTo(2048, readString) })
+
+/** A check, or a problem document. */
+const readMessage = createReader({
+  type: readType, status: readString, error_code: readString, check_id: upTo(128, readText),
+  match: readBoolean, ttl: readNumber, charge_amount: readNumber, charge_currency: readString,
+  snapshot_balance: readNumber, _links: createReader({ self: readLink, check_url: readLink }),
+})
+type Message = ReturnType<typeof readMessage>
+
 /**
  * A new check, or why there is none. Links are used as returned, and must be on the API's own origin: one receives the
  * access token, the user opens the other.
  */
 export function readCreated (status: number, body: unknown, origin: string): CreatedCheck | Reason {
-  if (status >= 300 || isProblem(body)) return readCreateRefusal(status, body)
-  const error = readCheckError(body)
+  const message = readMessage(body)
+  if (status >= 300 || isProblemType(message.type)) return readCreateRefusal(status, message)
+  const error = readCheckError(message)
   if (error !== null) return error
-  const { check_id, _links, ttl, charge_amount, charge_currency, snapshot_balance } = membersOf(body)
-  const links = membersOf(_links)
-  const checkId = readText(check_id, 128)
-  const [self, checkUrl] = [links.self, links.check_url].map(link => readString(membersOf(link).href, 2048))
+  const { check_id: checkId, _links: links, ttl, charge_amount, charge_currency, snapshot_balance } = message
+  const [self, checkUrl] = [links.self.href, links.check_url.href]
   const isUsable = checkId !== null && isOnOrigin(self, origin) && isOnOrigin(checkUrl, origin)
   if (!isUsable) return 'provider_bad_response'
   return {
-    checkId, self, checkUrl, ttlSeconds: readNumber(ttl),
-    cost: readMoney(charge_amount, charge_currency), balance: readMoney(snapshot_balance, charge_currency),
+    checkId, self, checkUrl, ttlSeconds: ttl,
+    cost: moneyOf(charge_amount, charge_currency), balance: moneyOf(snapshot_balance, charge_currency),
   }
 }
 
-function readMoney (value: unknown, unit: unknown): Money | null {
-  const [amount, currency] = [readNumber(value), readString(unit)]
-  return amount !== null && currency !== null && /^[A-Z]{3}$/.test(currency) ? { amount, currency } : null
-}
+const moneyOf = (amount: number | null, currency: string | null): Money | null =>
+  amount !== null && currency !== null && /^[A-Z]{3}$/.test(currency) ? { amount, currency } : null
 
-function isOnOrigin (link: string | null | undefined, origin: string): link is string {
-  const isExact = typeof link === 'string' && URL.parse(link)?.href === link
+function isOnOrigin (link: string | null, origin: string): link is string {
+  const isExact = link !== null && URL.parse(link)?.href === link
   return isExact && link.startsWith(`${origin}/`) && !link.includes('#')
 }
 
@@ -107,13 +115,13 @@ export function readCode (evidence: unknown): string | null | undefined {
 
 /** Whether it names a check and a status. It only says when to query tru.ID; its content proves nothing. */
 export function isCallback (body: unknown): boolean {
-  const { check_id, status } = membersOf(body)
-  return readText(check_id, 128) !== null && readString(status) !== null
+  const { check_id, status } = readMessage(body)
+  return check_id !== null && status !== null
 }
 
 /** Why a check was not created. A 400 without a type means that the country is not supported. */
-function readCreateRefusal (status: number, body: unknown): Reason {
-  const type = readProblemType(body)
+function readCreateRefusal (status: number, message: Message): Reason {
+  const type = problemOf(message.type)
   const reason = reasonOf.get(type)
   if (reason !== undefined) return reason
   switch (status) {
@@ -130,16 +138,20 @@ function readCreateRefusal (status: number, body: unknown): Reason {
  * some 4xx.
  */
 export function judgeExchange (status: number, body: unknown, id: string): Verdict {
-  if (status < 300 && !isProblem(body)) return judgeCheck(body, id)
-  if (status === 402 || status === 403) return 'provider_misconfigured'
-  return reasonOf.get(readProblemType(body)) ?? 'evidence_invalid'
+  return judgeAnswer(status, body, id) ?? 'evidence_invalid'
 }
 
 /** What the answer to the query of a check that we created says. */
 export function judgeQuery (status: number, body: unknown, id: string): Verdict {
-  if (status < 300 && !isProblem(body)) return judgeCheck(body, id)
+  return judgeAnswer(status, body, id) ?? 'provider_bad_response'
+}
+
+/** Null: a refusal whose problem has no documented meaning. */
+function judgeAnswer (status: number, body: unknown, id: string): Verdict | null {
+  const message = readMessage(body)
+  if (status < 300 && !isProblemType(message.type)) return judgeCheck(message, id)
   if (status === 402 || status === 403) return 'provider_misconfigured'
-  return reasonOf.get(readProblemType(body)) ?? 'provider_bad_response'
+  return reasonOf.get(problemOf(message.type)) ?? null
 }
 
 /** The period of `no_sim_change` when the request names none: seven days. */
@@ -163,13 +175,15 @@ function readMinutes (value: unknown): number | null {
 
 /** As `readSimChange`, for the answer to a SIMCheck: null also for an error or an unfinished check. */
 export function readSimCheck (status: number, body: unknown): number | null {
-  const isAnswer = status < 300 && !isProblem(body) && readCheckError(body) === null
-  return isAnswer && membersOf(body).status === 'COMPLETED' ? readSimChange(body) : null
+  const message = readMessage(body)
+  const isAnswer = status < 300 && !isProblemType(message.type) && readCheckError(message) === null
+  return isAnswer && message.status === 'COMPLETED' ? readSimChange(body) : null
 }
 
 /** Whether the error is that of one carrier's network: `mno_…`, as the code of a check or the type of a problem. */
 export function isOfCarrier (body: unknown): boolean {
-  return [readString(membersOf(body).error_code) ?? '', readProblemType(body)].some(code => code.startsWith('mno_'))
+  const { error_code, type } = readMessage(body)
+  return [error_code ?? '', problemOf(type)].some(code => code.startsWith('mno_'))
 }
 
 /** The reason for the `error` at the end of a redirect chain. */
@@ -178,15 +192,15 @@ export function readReturnError (error: string): Reason {
 }
 
 /** An absent `match` is neither true nor false; beside an error, `match` is meaningless. */
-function judgeCheck (body: unknown, id: string): Verdict {
-  const { check_id, status, match } = membersOf(body)
-  if (readText(check_id, 128) !== id) return 'provider_bad_response'
-  const error = readCheckError(body)
+function judgeCheck (message: Message, id: string): Verdict {
+  const { check_id, status, match } = message
+  if (check_id !== id) return 'provider_bad_response'
+  const error = readCheckError(message)
   if (error !== null) return error
   switch (status) {
     case 'ACCEPTED': case 'PENDING': return 'pending'
     case 'EXPIRED': return 'evidence_expired'
-    case 'COMPLETED': switch (readBoolean(match)) {
+    case 'COMPLETED': switch (match) {
       case true: return 'match'
       case false: return 'number_mismatch'
       default: return 'provider_bad_response'
@@ -196,16 +210,15 @@ function judgeCheck (body: unknown, id: string): Verdict {
 }
 
 /** Why a check failed, by its error code, whatever its status; null when it has not. */
-function readCheckError (body: unknown): Reason | null {
-  const { status, error_code } = membersOf(body)
-  const code = readString(error_code)
+function readCheckError ({ status, error_code: code }: Message): Reason | null {
   return status === 'ERROR' || code !== null ? reasonOf.get(code ?? '') ?? 'provider_error' : null
 }
 
 /** A problem document, whatever the HTTP status: its type is a URL with the name of the problem as fragment. */
-export const isProblem = (body: unknown): boolean => readString(membersOf(body).type, 512)?.includes('#') === true
+export const isProblem = (body: unknown): boolean => isProblemType(readType(membersOf(body).type))
 
-export function readProblemType (body: unknown): string {
-  const type = readString(membersOf(body).type, 512) ?? ''
-  return type.slice(type.lastIndexOf('#') + 1)
-}
+export const readProblemType = (body: unknown): string => problemOf(readType(membersOf(body).type))
+
+const isProblemType = (type: string | null): boolean => type?.includes('#') === true
+
+const problemOf = (type: string | null): string => type?.slice(type.lastIndexOf('#') + 1) ?? ''

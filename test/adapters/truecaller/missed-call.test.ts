@@ -1,7 +1,7 @@
 import t from 'tap'
 import { truecaller } from '../../../src/adapters/truecaller/index.ts'
 import {
-  anAttempt, contract, endingOf, openAdapter, openIo, openVendor, type Call, type Vendor,
+  anAttempt, askEligibility, type Call, contract, endingOf, openAdapter, openIo, openVendor, type Vendor,
 } from '../../contract.ts'
 import { appKey, badResponse, clientId, invalid, misconfigured, outage, settings } from './vendor.ts'
 
@@ -101,9 +101,9 @@ t.test('it serves India only', async t => {
     '+919999999999': null, '+14155550100': 'carrier_unsupported', '+46760123456': 'carrier_unsupported',
   }
   for (const [phoneNumber, reason] of Object.entries(numbers)) {
-    t.equal(await adapter.canServe?.({ method, phoneNumber, device: {} }), reason, phoneNumber)
+    t.equal(await askEligibility(adapter, { method, phoneNumber, device: {} }), reason, phoneNumber)
     const other = { method: 'truecaller.push', phoneNumber, device: {} }
-    t.equal(await adapter.canServe?.(other), null, 'the others serve every country')
+    t.equal(await askEligibility(adapter, other), null, 'the others serve every country')
   }
   t.equal(vendor.calls.length, 0)
 })

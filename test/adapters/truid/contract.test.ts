@@ -6,7 +6,7 @@ import { ProviderError } from '../../../src/core/errors.ts'
 import { scenarios, variants } from '../../../src/sandbox/scenarios.ts'
 import type { Simulator } from '../../../src/sandbox/simulator.ts'
 import { truid as simulator } from '../../../src/sandbox/truid/index.ts'
-import { anAttempt, callbackKey, openAdapter, openIo } from '../../contract.ts'
+import { anAttempt, askEligibility, callbackKey, openAdapter, openIo } from '../../contract.ts'
 import { openContracts, withoutContracts, type Exchange } from '../../helpers/contracts.ts'
 import { ask, start } from '../../sandbox/receiver.ts'
 
@@ -189,7 +189,7 @@ t.test('the published description of tru.ID', { skip: withoutContracts(...docume
     const numbers = ['+447400123456', '+447700900000', '+6797012345', '+64211234567', '+61412345678', '+3546112345']
     for (const method of methods) for (const phoneNumber of numbers) {
       for (const ip of ['82.132.1.1', '82.132.1.81', '82.132.1.91', '2a02:8084::1']) {
-        await adapter.canServe?.({ method, phoneNumber, device: { ip } })
+        await askEligibility(adapter, { method, phoneNumber, device: { ip } })
       }
     }
     problems.push(...takeProblems())

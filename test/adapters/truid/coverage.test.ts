@@ -3,7 +3,7 @@ import { readProducts, readReachability } from '../../../src/adapters/truid/cove
 import { truid } from '../../../src/adapters/truid/index.ts'
 import { ProviderError } from '../../../src/core/errors.ts'
 import type { Reason } from '../../../src/core/reasons.ts'
-import { openAdapter, openIo, openVendor, type Answer, type Call } from '../../contract.ts'
+import { type Answer, askEligibility, type Call, openAdapter, openIo, openVendor } from '../../contract.ts'
 import { answerWell, attempt, isCountry, isCreate, isDevice, isToken, problem, products, settings } from './vendor.ts'
 
 const mobileIp = '82.132.1.1'
@@ -57,7 +57,7 @@ async function open (t: Parameters<typeof openVendor>[0], ioOptions: Parameters<
     },
     asked: (): string[] => vendor.calls.splice(0).filter(call => !isToken(call)).map(({ path }) => path),
     ask: async (phoneNumber = british, ip?: string, method = 'truid.phone_check'): Promise<Reason | null> =>
-      await adapter.canServe?.({ method, phoneNumber, device: ip === undefined ? {} : { ip } }) ?? null,
+      askEligibility(adapter, { method, phoneNumber, device: ip === undefined ? {} : { ip } }),
   }
 }
 
@@ -149,7 +149,8 @@ t.test('a country that tru.ID does not reach', async t => {
   t.strictSame(asked(), once('44'))
   vendor.answer = call => isCountry(call) && !call.path.endsWith('/US') ? { status: 404 } : answerWell(vendor, call)
   const fresh = openAdapter(truid, settings(vendor), openIo(t))
-  const askFresh = (phoneNumber: string) => fresh.canServe?.({ method: 'truid.phone_check', phoneNumber, device: {} })
+  const askFresh = (phoneNumber: string) =>
+    askEligibility(fresh, { method: 'truid.phone_check', phoneNumber, device: {} })
   t.equal(await askFresh('+14155550100'), null)
   t.equal(await askFresh('+447400123456'), 'carrier_unsupported', 'any country shows that the route exists')
   t.strictSame(asked(), once('US', 'GB'))
