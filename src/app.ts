@@ -230,9 +230,7 @@ function reloadApps (
 export async function startApp (config: Config, options: AppOptions): Promise<RunningApp> {
   const { log, tracing = noTracing, providers = allProviders, live = {}, webhooks = {}, renderMetricsEveryMs } = options
   for (const warning of config.warnings) log.warn(warning)
-  const clock: Clock = options.now === undefined
-    ? createClock()
-    : { now: options.now, follow: async () => {}, close () {} }
+  const clock: Clock = options.now === undefined ? createClock() : { now: options.now, async follow () {}, close () {} }
   const { now } = clock
   // First, because a setting or an apps file that cannot work must not wait for Redis.
   const unguarded = openProviders(config, providers, now)

@@ -165,9 +165,9 @@ export type Adapter = {
   provider: string
   methods: Readonly<Record<string, Method>>
   /**
-   * Whether a method could serve this number. A reason: it cannot, and the attempt is skipped before anything is sent or
-   * paid for. Returns what is known; or, when the provider can be queried free of charge, a function that does so. Of
-   * that one a `ProviderError`, or no answer within a second, counts as null.
+   * Whether a method could serve this number. A reason: it cannot, and the attempt is skipped before anything is sent
+   * or paid for. Returns what is known; or, when the provider can be queried free of charge, a function that does so:
+   * its `ProviderError`, or no answer within a second, counts as null. Throws nothing itself.
    */
   canServe? (question: EligibilityQuestion): Eligibility | (() => Promise<Eligibility>)
   /**

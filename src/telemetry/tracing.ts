@@ -18,8 +18,8 @@ export type SetAttributes = (attributes: Attributes) => void
 
 export type Tracing = {
   /**
-   * Runs the work in a new span, which ends with it. Of an error the span gets only the class. `setAttributes` is absent
-   * when tracing is turned off.
+   * Runs the work in a new span, which ends with it. Of an error the span gets only the class. `setAttributes` is
+   * absent when tracing is turned off.
    */
   trace<T> (
     name: string, options: SpanOptions, work: (setAttributes: SetAttributes | undefined) => Promise<T>,

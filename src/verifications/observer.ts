@@ -36,13 +36,13 @@ export function createObserver ({ metrics, budget, methods, sealer, log }: Obser
       const reason = 'reason' in after ? after.reason : null
       log.info({ ...logFields(after), status, reason, method: after.attempts.at(-1)?.method }, 'verification ended')
     }
-    takeBack(before, after)
-    if (country !== undefined && hasEnded && status === 'verified' && hasSentMessage(after.attempts, methods)) {
-      budget.count(appId, country, 'verified', after.updatedAt)
-    }
     if (after.testNumber !== undefined) {
       if (before === null || hasEnded) log.info({ audit: 'test_number', ...logFields(after), status }, 'audit')
       return
+    }
+    takeBack(before, after)
+    if (country !== undefined && hasEnded && status === 'verified' && hasSentMessage(after.attempts, methods)) {
+      budget.count(appId, country, 'verified', after.updatedAt)
     }
     metrics.countChange(before, after)
   }

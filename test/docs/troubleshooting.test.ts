@@ -73,5 +73,5 @@ t.test('each check is right against the sandbox', { skip: hasCurl ? false : 'bas
     t.equal(status, rightStatus, heading)
     t.ok(answer.toLowerCase().includes(here(rightText).toLowerCase()), `${heading}: ${rightText}`)
   }
-  t.ok(started.logs.some(line => line.includes('"msg":"callback"') && line.includes('"result":"malformed"')))
+  t.ok(started.logs.some(line => line.includes('"callback":{"provider":"truecaller","result":"malformed"}')))
 })

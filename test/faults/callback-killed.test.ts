@@ -64,6 +64,9 @@ t.test('api killed between a callback and its write', { buffered: true }, async 
   t.equal(oracle.reached(3), 0, 'none is written')
   const again = await startAgain()
   await until(() => heard(again.logs).length >= ids.length, 'every callback is repeated')
-  t.same(new Set(heard(again.logs).map(({ callback }) => Object(callback).result)), new Set(['accepted']), 'the repetition is accepted')
+  t.same(
+    new Set(heard(again.logs).map(({ callback }) => Object(callback).result)), new Set(['accepted']),
+    'the repetition is accepted',
+  )
   await oracle.judge('api SIGKILLed between a callback and its write')
 })

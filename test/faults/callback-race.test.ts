@@ -54,7 +54,10 @@ for (const role of ['api', 'all'] as const) {
     t.same(await Promise.all(responses), [200, 200])
     const results = () =>
       pair.flatMap(
-        ({ logs }) => logs.filter(line => line.includes('"callback"')).map(line => String(Object(readLine(line)['callback']).result)),
+        ({ logs }) =>
+          logs.filter(line => line.includes('"callback"')).map(
+            line => String(Object(readLine(line)['callback']).result),
+          ),
       )
     await until(() => results().length === 2, 'both log the result')
     t.match(results().toSorted(), ['accepted', /^(duplicate|late)$/], 'one accepts it, the other sees a duplicate')

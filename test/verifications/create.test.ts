@@ -269,7 +269,8 @@ t.test('it gives up after two hundred conflicts', async t => {
   const create = createCreate({
     start, startIfWritten: async () => {}, replays, resolveConflict: createResolveConflict(
       { dispatch, replays, store },
-    ), methods, now, tracing: noTracing, log: { info () {}, warn () {} }, names: { sealer, ids, randomPartition: () => 0 },
+    ), methods, now, tracing: noTracing, log: { info () {}, warn () {} },
+    names: { sealer, ids, randomPartition: () => 0 },
     transitions: {
       ...transitions,
       insert: async () => {

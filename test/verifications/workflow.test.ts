@@ -3,7 +3,9 @@ import t from 'tap'
 import type { Method } from '../../src/adapters/adapter.ts'
 import type { Assurance } from '../../src/core/assurance.ts'
 import { ApiError } from '../../src/core/errors.ts'
-import { findWorkflowProblem, planWorkflow, type Requested, type WorkflowRequest } from '../../src/verifications/workflow.ts'
+import {
+  findWorkflowProblem, planWorkflow, type Requested, type WorkflowRequest,
+} from '../../src/verifications/workflow.ts'
 import type { Methods } from '../../src/adapters/guard.ts'
 
 const method = (more: Partial<Method> = {}): Method => ({
