@@ -87,25 +87,16 @@ type CallOutcome = Pick<ProviderCall, 'result' | 'reason'> & { blame: Blame, ven
 
 const succeeded: CallOutcome = { result: 'ok', reason: null, blame: 'none' }
 
-/**
- * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker for each method and kind of
- * call (`call-health.ts`), and a report and a span of every call.
- */
-export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapter {
-  const { now, tracing, metrics, log, health = createProviderHealth({ now }) } = parts
-  const { canServe, ...others } = adapter
-  const { provider, methods, resend, cancel } = others
-  const healths = Object.keys(methods).flatMap(
-    method => callsOf(adapter).map(call => ({ method, call, health: health.of(method, call) })),
-  )
-  const healthOf = new Map(Object.keys(methods).map(method => [
-    method, new Map(healths.filter(each => each.method === method).map(({ call, health }) => [call, health])),
-  ]))
+type HealthOf = (method: string, call: ProviderCall['call']) => CallHealth
 
-  async function guard<T> (
+/** Makes a call with a total deadline, a circuit breaker, a report and a span. */
+function createGuard (
+  provider: string, healthOf: HealthOf, { now, tracing, metrics, log }: GuardParts,
+) {
+  return async function guard<T> (
     { call, method, subject }: Call, work: () => Promise<T>, outcomeOf: (value: T) => CallOutcome = () => succeeded,
   ): Promise<T> {
-    const calls = healthOf.get(method)?.get(call) ?? health.of(method, call)
+    const calls = healthOf(method, call)
     const { id, traceparent, isRetry = false } = subject
     const counted = { verificationId: id ?? '', isRetry: isRetry || id === null }
     const admission = calls.admit(counted)
@@ -145,6 +136,21 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
     }
     return tracing.trace(`${provider} ${call}`, { kind: 'client', traceparent, attributes }, run)
   }
+}
+
+/**
+ * Wraps an adapter with what no adapter should know: a total deadline, a circuit breaker for each method and kind of
+ * call (`call-health.ts`), and a report and a span of every call.
+ */
+export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapter {
+  const { now, health = createProviderHealth({ now }) } = parts
+  const { canServe, ...others } = adapter
+  const { provider, methods, resend, cancel } = others
+  const healths = new Map(Object.keys(methods).map(
+    method => [method, new Map(callsOf(adapter).map(call => [call, health.of(method, call)]))],
+  ))
+  const healthOf: HealthOf = (method, call) => healths.get(method)?.get(call) ?? health.of(method, call)
+  const guard = createGuard(provider, healthOf, parts)
 
   return {
     ...others,
@@ -174,8 +180,8 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
         ? { result: 'denied', reason: outcome.reason, blame: blameOf(outcome.reason), vendor: outcome.vendor ?? null }
         : succeeded,
     ),
-    health: () => summarize(healths.map(({ call, health }) => ({ call, health, at: now() }))),
-    isOpen: method => health.of(method, 'start').isOpen(),
+    health: () => summarize([...healths.values()].flatMap(calls => [...calls]), now()),
+    isOpen: method => healthOf(method, 'start').isOpen(),
   }
 }
 
@@ -187,9 +193,9 @@ function callsOf ({ resend, cancel }: Adapter): ProviderCall['call'][] {
   return calls
 }
 
-function summarize (calls: { call: ProviderCall['call'], health: CallHealth, at: number }[]): Health {
-  const totals = calls.map(({ health, at }) => health.total(at))
-  const states = calls.map(({ call, health, at }) => ({ call, breaker: health.breaker(at) }))
+function summarize (calls: [ProviderCall['call'], CallHealth][], at: number): Health {
+  const totals = calls.map(([, health]) => health.total(at))
+  const states = calls.map(([call, health]) => ({ call, breaker: health.breaker(at) }))
   const breakers = [...Map.groupBy(states, ({ call }) => call)].map(
     ([call, each]) => ({ call, breaker: worstOf(each) }),
   )
