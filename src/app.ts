@@ -257,6 +257,7 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
     access: { apps, ids, windowCounters: createWindowCounters({ sync: infrastructure.counters.increment, now }), now,
       addressTag: network => addressTag(infrastructure.sealer, network),
     },
+    twilio: config.twilioCompat ? { methods: opened.methods } : undefined,
     page: options.sandbox?.page, queues: config.queuesPage ? queues : undefined,
     renderMetricsEveryMs,
   }

@@ -75,6 +75,7 @@ const ownVariables = {
   MESSAGES_PER_NUMBER_PER_HOUR: count('Messages (codes, links, calls, pushes) to one phone number in an hour, over all '
     + 'apps (6).'),
   MESSAGES_PER_NUMBER_PER_DAY: count('The same in a day (15).'),
+  TWILIO_COMPAT: flag('`true` serves the part of Twilio\'s Verify API that can be mapped, under `/v2/Services/…`.'),
   ALLOW_INSECURE_PROVIDERS: flag('`true` allows http, ports and loopback addresses in provider URLs. For the sandbox '
     + 'and tests only.'),
 } satisfies TProperties
@@ -114,6 +115,7 @@ export type Config = Readonly<{
   privateIpRequestsPerMinute: number
   idleConnectionsPerIp: number
   queueLimitMs: number
+  twilioCompat: boolean
   messagesPerNumber: Readonly<{ perHour: number, perDay: number }>
   settings: Readonly<Record<string, string | undefined>>
   /** What the operator should know about these values, to be logged at the start. */
@@ -170,6 +172,7 @@ export function readConfig (
     privateIpRequestsPerMinute: Number(own.PRIVATE_IP_REQUESTS_PER_MINUTE ?? 6_000),
     idleConnectionsPerIp: Number(own.IDLE_CONNECTIONS_PER_IP ?? 200),
     queueLimitMs: Number(own.QUEUE_LIMIT_SECONDS ?? 5) * 1000,
+    twilioCompat: own.TWILIO_COMPAT === 'true',
     messagesPerNumber: Object.freeze({
       perHour: Number(own.MESSAGES_PER_NUMBER_PER_HOUR ?? 6), perDay: Number(own.MESSAGES_PER_NUMBER_PER_DAY ?? 15),
     }),

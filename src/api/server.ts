@@ -3,6 +3,7 @@ import Fastify, {
   LogController, type FastifyBaseLogger, type FastifyPluginAsync, type FastifyReply, type FastifyRequest,
 } from 'fastify'
 import manifest from '../../package.json' with { type: 'json' }
+import type { Methods } from '../adapters/guard.ts'
 import type { Apps } from '../apps/apps.ts'
 import type { Config } from '../config.ts'
 import type { DeliveryLog } from '../webhooks/log.ts'
@@ -32,6 +33,7 @@ import { eligibilityRoutes } from './routes/eligibility.ts'
 import { eventRoutes } from './routes/event-stream.ts'
 import { pageRoutes } from './routes/pages.ts'
 import { healthRoutes, metricsRoutes, providerRoutes } from './operations/routes.ts'
+import { twilioRoutes } from './twilio/routes.ts'
 import { verificationRoutes } from './routes/verifications.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 import type { WindowCounters } from '../store/window-counters.ts'
@@ -73,6 +75,8 @@ export type ServerParts = {
   }
   gateway: Gateway
   deliveries: Pick<DeliveryLog, 'list' | 'replay' | 'test'>
+  /** The configured methods, for `TWILIO_COMPAT`; without them its routes do not exist. */
+  twilio?: { methods: Methods } | undefined
   /** The page at `/`; only the sandbox has one. */
   page?: FastifyPluginAsync | undefined
   /** For `/admin/queues`; without them the page does not exist. */
@@ -182,6 +186,12 @@ export async function buildServer (parts: ServerParts) {
     await server.register(webhookRoutes, { deliveries: parts.deliveries, auth })
     await server.register(callbackRoutes, { gateway, limits })
     await server.register(elementRoutes)
+    if (parts.twilio !== undefined) {
+      const { publicUrl } = config
+      await server.register(
+        twilioRoutes, { prefix: '/v2', gateway, live, ids, auth, limits, publicUrl, ...parts.twilio }
+      )
+    }
     await server.register(pageRoutes, { limits, config })
     if (parts.page !== undefined) await server.register(parts.page)
   }

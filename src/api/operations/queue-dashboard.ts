@@ -3,6 +3,7 @@ import { ApiError } from '../../core/errors.ts'
 import type { Queues } from '../../jobs/queues.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { auditAction, type Auth } from '../plugins/auth.ts'
+import { asBearer } from '../plugins/basic-auth.ts'
 import { recordRefusal, sendProblem } from '../plugins/error-handler.ts'
 
 const prefix = '/admin/queues'
@@ -54,12 +55,4 @@ export async function registerQueueDashboard (
     })
     await scope.register(pages.registerPlugin(), { prefix, logLevel: 'warn' })
   })
-}
-
-/** Turns HTTP Basic, which browsers send, into a bearer token: the password is the API key. */
-function asBearer (header: string | undefined): string | undefined {
-  const [, encoded] = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(header ?? '') ?? []
-  if (encoded === undefined) return header
-  const text = Buffer.from(encoded, 'base64').toString()
-  return `Bearer ${text.slice(text.indexOf(':') + 1)}`
 }

@@ -90,11 +90,7 @@ const concernsCredentials = (cause: RefusalCause): boolean => cause === 'unauthe
 /** Sends a problem. An unexpected error is logged with its stack; the response reveals nothing of it. */
 export function sendProblem (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { problemsUrl, renderJson } = request.server
-  const apiError = readError(error)
-  if (apiError.apiCode === 'internal_error') {
-    const { name, message, stack } = error instanceof Error ? error : new Error('the thrown value is not an Error')
-    request.log.error({ error: { type: name, message, stack } }, 'unexpected error')
-  }
+  const apiError = readAndLogError(error, request)
   const { retryAfterSeconds } = apiError.extra
   if (retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(retryAfterSeconds))
   if (apiError.apiCode === 'unauthenticated' && !reply.hasHeader('www-authenticate')) {
@@ -107,6 +103,16 @@ export function sendProblem (error: unknown, request: FastifyRequest, reply: Fas
     .header('cache-control', 'no-store')
     // As bytes: Fastify would add a charset to a string, and this media type has none.
     .send(Buffer.from(renderJson(buildProblem(apiError, { problemsUrl, requestId: request.id }))))
+}
+
+/** What an error is for the caller; an unexpected one is logged. */
+export function readAndLogError (error: unknown, { log }: Pick<FastifyRequest, 'log'>): ApiError {
+  const apiError = readError(error)
+  if (apiError.apiCode === 'internal_error') {
+    const { name, message, stack } = error instanceof Error ? error : new Error('the thrown value is not an Error')
+    log.error({ error: { type: name, message, stack } }, 'unexpected error')
+  }
+  return apiError
 }
 
 const frameworkErrors: Readonly<Record<string, { apiCode: ApiErrorCode, detail: string }>> = {

@@ -1,0 +1,125 @@
+import { randomBytes } from 'node:crypto'
+import type { Methods } from '../../adapters/guard.ts'
+import type { App } from '../../apps/apps.ts'
+import { ApiError, isCodeIncorrect } from '../../core/errors.ts'
+import { availableActions, isFinal, type Verification } from '../../core/verification.ts'
+import type { CreateRequest } from '../../verifications/create.ts'
+import type { Gateway } from '../../verifications/gateway.ts'
+import { channelOf, workflowFor, type Channel } from './channels.ts'
+import { TwilioError, twilioErrors } from './errors.ts'
+import { readTags, readTo, type CheckForm, type CreateForm } from './requests.ts'
+
+/**
+ * Twilio's calls as use cases of the gateway. The sid of a verification is its `reference`, so it is found like any
+ * other one, and nothing else has to be stored.
+ */
+export type TwilioCalls = {
+  /** A new verification of the number; or its pending one, sent again, or by another channel under the same sid. */
+  create (app: App, form: CreateForm): Promise<Verification>
+  /** Checks the pending verification of a number or sid. Another code can follow while it is still pending. */
+  check (app: App, form: CheckForm): Promise<Verification>
+  /** The newest verification with this sid, or the pending one of this number. */
+  fetch (app: App, sid: string): Promise<Verification>
+  cancel (app: App, sid: string): Promise<Verification>
+}
+
+const sidPattern = /^VE[0-9a-f]{32}$/
+const createSid = (): string => `VE${randomBytes(16).toString('hex')}`
+const isOfTwilio = ({ reference }: Verification): boolean => reference !== null && sidPattern.test(reference)
+/** How many of an app's verifications of a number are looked at. */
+const maxFound = 20
+
+export function createTwilioCalls (
+  { gateway, methods }: {
+    gateway: Pick<Gateway, 'create' | 'get' | 'find' | 'check' | 'resend' | 'cancel'>, methods: Methods,
+  },
+): TwilioCalls {
+  function requestOf (app: App, form: CreateForm): CreateRequest {
+    const { Channel, Locale, DeviceIp } = form
+    const workflow = workflowFor(Channel, app, methods, form.EnableSnaClientToken === 'true')
+    if (workflow.length === 0) {
+      throw new TwilioError(twilioErrors.invalidParameter, `Channel ${Channel} is served by no method of this app`)
+    }
+    return {
+      phoneNumber: readTo(form.To), workflow, metadata: readTags(form.Tags),
+      ...Locale === undefined ? {} : { locale: Locale }, ...DeviceIp === undefined ? {} : { device: { ip: DeviceIp } },
+    }
+  }
+
+  /** The same channel again: a message is sent again, and the URL of a silent check stays valid. */
+  async function repeat (live: Verification): Promise<Verification> {
+    if (channelOf(live, methods) === 'sna') return live
+    if (!availableActions(live).some(({ action }) => action === 'resend')) throw new TwilioError(twilioErrors.maxSends)
+    return gateway.resend(live.id)
+  }
+
+  const { fetch, findPending } = createFinders(gateway)
+
+  return {
+    async create (app, form) {
+      const request = requestOf(app, form)
+      try {
+        return await gateway.create(app, { ...request, reference: createSid() }, null)
+      } catch (error) {
+        const id = error instanceof ApiError ? error.extra.verificationId : undefined
+        if (id === undefined) throw error
+        const live = await gateway.get(id)
+        if (isFinal(live)) return gateway.create(app, { ...request, reference: createSid() }, null)
+        if (!isOfTwilio(live) || live.reference === null) throw error
+        if (serves(form.Channel, channelOf(live, methods))) return repeat(live)
+        return gateway.create(app, { ...request, reference: live.reference, onConflict: 'replace' }, null)
+      }
+    },
+
+    async check (app, { To, VerificationSid, Code, SnaClientToken }) {
+      const by = VerificationSid ?? To
+      if (by === undefined) throw new TwilioError(twilioErrors.invalidParameter, 'To or VerificationSid is required')
+      const pending = await findPending(app, by)
+      if (To !== undefined && pending.phoneNumber !== readTo(To)) throw new TwilioError(twilioErrors.notFound)
+      const code = Code ?? SnaClientToken
+      try {
+        return (await gateway.check(pending.id, code === undefined ? {} : { code })).verification
+      } catch (error) {
+        if (isCodeIncorrect(error)) return gateway.get(pending.id)
+        if (!(error instanceof ApiError) || error.apiCode !== 'invalid_state') throw error
+        // It has ended meanwhile, or its pending attempt takes other evidence.
+        const hasEnded = isFinal(await gateway.get(pending.id))
+        throw hasEnded ? new TwilioError(twilioErrors.notFound) : refusedEvidence(code)
+      }
+    },
+
+    fetch,
+    cancel: async (app, sid) => gateway.cancel((await fetch(app, sid)).id),
+  }
+}
+
+/** Finds verifications that this API created, by sid or number. Throws `TwilioError`. */
+function createFinders (gateway: Pick<Gateway, 'find'>) {
+  async function fetch (app: App, by: string): Promise<Verification> {
+    const isNumber = /^[+ ]/.test(by)
+    if (!isNumber && !sidPattern.test(by)) throw new TwilioError(twilioErrors.notFound)
+    const found = isNumber
+      ? await gateway.find(app, { phoneNumber: readTo(by) }, maxFound)
+      : await gateway.find(app, { reference: by }, 1)
+    const newest = found.find(isOfTwilio)
+    if (newest === undefined) throw new TwilioError(twilioErrors.notFound)
+    return newest
+  }
+
+  async function findPending (app: App, by: string): Promise<Verification> {
+    const found = await fetch(app, by)
+    if (!isFinal(found)) return found
+    // Twilio forgets a verification that has ended: a code is good for one answer only.
+    const isExhausted = found.status === 'failed' && found.reason === 'code_attempts_exhausted'
+    throw new TwilioError(isExhausted ? twilioErrors.maxChecks : twilioErrors.notFound)
+  }
+
+  return { fetch, findPending }
+}
+
+const refusedEvidence = (code: string | undefined): TwilioError => new TwilioError(
+  twilioErrors.invalidParameter, code === undefined ? 'Code is required' : 'Code is not what the pending channel takes',
+)
+
+const serves = (wanted: Channel, present: string): boolean =>
+  wanted === 'auto' ? present === 'sna' || present === 'sms' : wanted === present
