@@ -161,7 +161,7 @@ function createDomain ({ config, infrastructure, providers, apps, log, tracing, 
   const { redis, replicas, sealer, ids, changeFeed, counters, onError, now } = infrastructure
   const { metrics, adapters, methods } = providers
   const { retentionMs, publicUrl } = config
-  const stored = { redis, replicas, sealer, report: metrics.countRoundTrip }
+  const stored = { redis, replicas, sealer, now, report: metrics.countRoundTrip }
   const store = createStore({ ...stored, encode: encodeRecord, decode: decodeRecord })
   const deliveryStore = createStore({ ...stored, encode: encodeDelivery, decode: decodeDelivery })
   const queues = createQueues(redis, onError, now)

@@ -7,10 +7,10 @@ import { cycle } from './read.ts'
 
 const maxFillMs = 60_000
 
-/** The content of a key by its name: `vg:{q0}:<kind>:…`. */
+/** The content of a key by its name: `vg:{q0}<kind>…`. */
 const kindOf = (key: string): string => (
-  { r: 'record', c: 'claim', i: 'index', n: 'counter', due: 'due' }
-)[/^vg:\{\w+\}:(\w+)/.exec(key)?.[1] ?? ''] ?? 'other'
+  { r: 'record', t: 'table', i: 'index', n: 'counter', d: 'due' }
+)[/^vg:\{\w+\}(\w)/.exec(key)?.[1] ?? ''] ?? 'other'
 
 /** The number of keys of each kind, and the mean size (`MEMORY USAGE`) of a sample. */
 async function weighKeys (

@@ -79,7 +79,7 @@ const unexplained = { reason: null, isOfEveryMessage: true }
 const wrongCodes = { cause: 'code_limit', skip: guessed, detail: 'Too many wrong codes for this number.' } as const
 const messages = { cause: 'message_limit', skip: unexplained, detail: 'Too many messages to this number.' } as const
 
-/** The names of the counters in Redis begin with these. */
+/** The fields of the counters begin with these. */
 const kinds = {
   creates: {
     ...hour, cause: 'number_limit', skip: { ...retried, isOfEveryMessage: true },
@@ -105,37 +105,37 @@ const kinds = {
 type Kind = keyof typeof kinds
 const isKind = (word: string): word is Kind => Object.hasOwn(kinds, word)
 
-/** Counter names are keyed hashes. */
+/** A number's counters are in its tables, those of the app and those of all apps; each other counter has its own. */
 export function createLimits ({ sealer, apps, messagesPerNumber }: LimitsParts): Limits {
   const { perHour, perDay, exemptApp } = messagesPerNumber
-  const nameOf = (purpose: string, text: string): string => sealer.names(purpose, text)[0]?.name ?? ''
-  const count = (kind: Kind, name: string, below: number | null, at: number, partition?: number): Counter[] =>
-    below === null ? [] : [{
-      name: `${kind}.${name}`, add: 1, below, expiresAt: at + kinds[kind].windowMs,
-      ...partition === undefined ? {} : { partition },
-    }]
+  const nameOf = ({ appId, phoneNumber }: Target): string =>
+    sealer.names('number', `${appId} ${phoneNumber}`)[0]?.name ?? ''
+  const methodTag = (method: string): string => sealer.names('method', method)[0]?.name.slice(0, 8) ?? ''
+  const count = (kind: Kind, name: string, below: number | null, at: number, more: Partial<Counter> = {}): Counter[] =>
+    below === null ? [] : [{ name, field: kind, add: 1, below, expiresAt: at + kinds[kind].windowMs, ...more }]
 
   /** A counter that belongs to no single number, so that its own name decides its partition. */
   function countShared (kind: Kind, text: string, below: number | null, at: number): Counter[] {
     if (below === null) return []
     const [key] = sealer.names(kind, text)
-    return count(kind, key?.name ?? '', below, at, key?.partition)
+    return key === undefined ? [] : count(kind, key.name, below, at, { partition: key.partition })
   }
 
   function forMessage ({ appId, phoneNumber }: Target, at: number): Counter[] {
     if (phoneNumber === null) return []
     const sent = countShared('app', appId, limitOf(apps.byId(appId), 'messagesPerAppPerHour'), at)
     if (appId === exemptApp) return sent
-    const name = nameOf('messages', phoneNumber)
-    const partition = sealer.names('place', phoneNumber)[0]?.partition
+    const [place] = sealer.names('place', phoneNumber)
+    if (place === undefined) return sent
+    const { name, partition } = place
     return [
-      ...count('messages', name, perHour, at, partition), ...count('dayMessages', name, perDay, at, partition), ...sent,
+      ...count('messages', name, perHour, at, { partition }), ...count('dayMessages', name, perDay, at, { partition }),
+      ...sent,
     ]
   }
 
-  const countOfNumber = (kind: 'creates' | 'silent', { appId, phoneNumber }: Target, at: number): Counter[] => count(
-    kind, nameOf('number', `${appId} ${phoneNumber}`), limitOf(apps.byId(appId), 'createsPerNumberPerHour'), at,
-  )
+  const countOfNumber = (kind: 'creates' | 'silent', target: Target, at: number): Counter[] =>
+    count(kind, nameOf(target), limitOf(apps.byId(target.appId), 'createsPerNumberPerHour'), at)
 
   /** The first message of a verification counts the verification itself. */
   function forFirstMessage (target: Target, at: number): Counter[] {
@@ -152,9 +152,9 @@ export function createLimits ({ sealer, apps, messagesPerNumber }: LimitsParts):
     ]
   }
 
-  function forCode ({ appId, phoneNumber }: Target, at: number): Counter[] {
-    if (phoneNumber === null) return []
-    const [app, name] = [apps.byId(appId), nameOf('number', `${appId} ${phoneNumber}`)]
+  function forCode (target: Target, at: number): Counter[] {
+    if (target.phoneNumber === null) return []
+    const [app, name] = [apps.byId(target.appId), nameOf(target)]
     return [
       ...count('codes', name, limitOf(app, 'wrongCodesPerNumberPerHour'), at),
       ...count('dayCodes', name, limitOf(app, 'wrongCodesPerNumberPerDay'), at),
@@ -165,31 +165,27 @@ export function createLimits ({ sealer, apps, messagesPerNumber }: LimitsParts):
     forCreate: (app, ip, at) =>
       countShared('ip', `${app.id} ${networkOf(ip)}`, limitOf(app, 'createsPerIpPerHour'), at),
     forStart (target, { name, sendsMessage, codeAttempts, maxPerNumberPerDay, isFirst, isFirstMessage }, at) {
-      const { appId, phoneNumber } = target
-      if (phoneNumber === null) return []
+      if (target.phoneNumber === null) return []
       if (sendsMessage !== true) return isFirst ? countOfNumber('silent', target, at) : []
       return [
         ...isFirstMessage ? forFirstMessage(target, at) : [],
         ...codeAttempts === undefined ? [] : forCode(target, at),
-        ...count('starts', nameOf('starts', `${name} ${appId} ${phoneNumber}`), maxPerNumberPerDay ?? null, at),
+        ...count('starts', nameOf(target), maxPerNumberPerDay ?? null, at, { field: `starts.${methodTag(name)}` }),
         ...forMessage(target, at),
       ]
     },
     forMessage,
     forCode,
-    forWrongCode: ({ appId, phoneNumber }, at) => {
-      const name = nameOf('number', `${appId} ${phoneNumber}`)
-      return (['codes', 'dayCodes'] as const).map(kind =>
-        ({ name: `${kind}.${name}`, add: 1, below: null, expiresAt: at + kinds[kind].windowMs }))
-    },
+    forWrongCode: (target, at) => (['codes', 'dayCodes'] as const).map(kind =>
+      ({ name: nameOf(target), field: kind, add: 1, below: null, expiresAt: at + kinds[kind].windowMs })),
     refuse: (counter, phoneNumber) => refuse(sealer, counter, phoneNumber),
   }
 }
 
 function refuse (
-  sealer: LimitsParts['sealer'], { name, retryAfterMs }: CounterExceeded, phoneNumber: string | null,
+  sealer: LimitsParts['sealer'], { field = '', retryAfterMs }: CounterExceeded, phoneNumber: string | null,
 ): LimitRefusal {
-  const kind = name.split('.', 1)[0] ?? ''
+  const kind = field.split('.', 1)[0] ?? ''
   if (!isKind(kind)) throw new TypeError('not a counter of a limit')
   const { cause, detail, skip } = kinds[kind]
   const refusal = phoneNumber === null ? { cause } : { cause, numberTag: numberTag(sealer, phoneNumber) }

@@ -28,8 +28,11 @@ export const createCounters = (
   return {
     async increment (name, count, expiresAt) {
       const key = keyOf(name)
-      const [sum] = await Promise.all([redis.incrby(key, count), redis.pexpireat(key, expiresAt, 'NX')])
-      return sum
+      // In one transaction, so that no counter stays for ever.
+      const transaction = redis.multi().incrby(key, count).pexpireat(key, expiresAt, 'NX')
+      const [[error, sum] = [null]] = await transaction.exec() ?? []
+      if (error !== null) throw error
+      return Number(sum)
     },
     async incrementFields (name, fields, { expiresAt, isOld }) {
       const key = keyOf(name)

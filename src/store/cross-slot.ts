@@ -1,90 +1,59 @@
-import type { Keys, PartitionKeys } from './keys.ts'
-import type { RedisClient } from './redis.ts'
-import type { Timed } from './unavailable.ts'
-import type { Claim, ClaimRelease, Counter, CounterExceeded, SaveOptions, WriteRefusal } from './writes.ts'
+import type { Operate } from './scripts.ts'
+import type { Operation } from './tables.ts'
+import type { WriteRefusal } from './writes.ts'
 
 type InPartition = { partition?: number }
 type Split<T> = { here: T[], elsewhere: T[] }
-type Write = (options: SaveOptions) => Promise<WriteRefusal | null>
 
-/** On Cluster a script reaches one slot, so claims and counters of other partitions take commands of their own. */
+/** On Cluster a script reaches one slot, so operations on tables of other partitions take a step of their own. */
 export type CrossSlot = {
-  /** Separates what is in the record's own slot from the rest. */
-  split<T extends InPartition> (items: readonly T[], home: PartitionKeys): Split<T>
+  /** Separates what is in the record's own partition, `home`, from the rest. */
+  split<T extends InPartition> (items: readonly T[], home: number): Split<T>
   /**
-   * Takes the claims and increments the counters of other slots, and then writes the rest with `writeHere`. It undoes
-   * both when a claim or a counter prevents the write. It undoes neither when the reply is lost, because the write may
-   * have happened. It keeps the claims when the record conflicts, because the process that wrote it may hold them.
+   * Takes the claims and adds to the counters of other slots, and then performs the rest with `writeHere`. It undoes
+   * both when something refuses the write. It undoes neither when the reply is lost, because the write may have
+   * happened. It keeps the claims when the record conflicts, because the process that wrote it may hold them.
    */
-  write (options: SaveOptions, home: PartitionKeys, writeHere: Write): Promise<WriteRefusal | null>
+  write (
+    operations: readonly Operation[], home: number,
+    writeHere: (operations: readonly Operation[]) => Promise<WriteRefusal | null>,
+  ): Promise<WriteRefusal | null>
   /** Releases claims of other slots. One that cannot be released expires. */
-  release (releases: readonly ClaimRelease[], home: PartitionKeys): Promise<void>
+  release (releases: readonly Operation[]): Promise<void>
 }
 
-const isElsewhere = ({ partition }: InPartition, home: PartitionKeys): boolean =>
-  partition !== undefined && partition !== home.partition
+const split = <T extends InPartition>(items: readonly T[], home: number): Split<T> => {
+  const isHere = ({ partition = home }: InPartition): boolean => partition === home
+  return { here: items.filter(isHere), elsewhere: items.filter(item => !isHere(item)) }
+}
 
-const split = <T extends InPartition>(items: readonly T[], home: PartitionKeys): Split<T> =>
-  ({ here: items.filter(item => !isElsewhere(item, home)), elsewhere: items.filter(item => isElsewhere(item, home)) })
+/** What takes an operation back. */
+const undoOf = (operation: Operation): Operation => operation.kind === 'count'
+  ? { ...operation, value: String(-Number(operation.value)), limit: null }
+  : { ...operation, kind: 'release' }
 
-export function createCrossSlot (
-  { redis, keys, timed }: { redis: RedisClient, keys: Keys, timed: Timed },
-): CrossSlot {
-  async function release (releases: readonly ClaimRelease[], home: PartitionKeys): Promise<void> {
-    await Promise.allSettled(releases.map(({ name, value, partition }) =>
-      redis.eraseRecord(1, keys.claim(partition ?? home.partition, name), 0, 0, 0, '', '', value)))
+export function createCrossSlot (operate: Operate): CrossSlot {
+  async function release (releases: readonly Operation[]): Promise<void> {
+    await Promise.allSettled(releases.map(each => operate([each])))
   }
-
-  async function decrement (counters: readonly Counter[], home: PartitionKeys): Promise<void> {
-    await Promise.allSettled(counters.map(({ name, add, expiresAt, partition }) => {
-      const key = keys.counter(partition ?? home.partition, name)
-      return redis.multi().decrby(key, add).pexpireat(key, expiresAt, 'NX').exec()
-    }))
-  }
-
-  /** Increments first and compares afterwards, so that concurrent writes cannot pass the limit together. */
-  async function increment (counter: Counter, home: PartitionKeys): Promise<CounterExceeded | null> {
-    const { name, add, below, expiresAt, partition } = counter
-    const key = keys.counter(partition ?? home.partition, name)
-    const transaction = redis.multi().incrby(key, add).pexpireat(key, expiresAt, 'NX').pttl(key)
-    const [[, count] = [], , [, leftMs] = []] = await timed(transaction.exec()) ?? []
-    if (below === null || Number(count) - add < below) return null
-    await decrement([counter], home)
-    return { name, retryAfterMs: Math.max(0, Number(leftMs)) }
-  }
-
-  /** Takes a free claim. Returns the value of a claim that is held, null when it was free. */
-  const take = ({ name, value, expiresAt, partition }: Claim, home: PartitionKeys): Promise<string | null> =>
-    timed(redis.set(keys.claim(partition ?? home.partition, name), value, 'PXAT', expiresAt, 'NX', 'GET'))
 
   return {
     split,
     release,
-    async write (options, home, writeHere) {
-      const [claims, counters] = [split(options.claims ?? [], home), split(options.counters ?? [], home)]
-      const releases = split(options.releases ?? [], home)
-      const taken: Claim[] = []
-      const counted: Counter[] = []
-      const undo = async (refusal: WriteRefusal): Promise<WriteRefusal> => {
-        await Promise.all([release(taken, home), decrement(counted, home)])
-        return refusal
+    async write (operations, home, writeHere) {
+      const { here, elsewhere } = split(operations, home)
+      const done: Operation[] = []
+      for (const operation of elsewhere.filter(({ kind }) => kind !== 'release')) {
+        const refusal = await operate([operation])
+        if (refusal !== null) {
+          await release(done.map(undoOf))
+          return refusal
+        }
+        done.push(operation)
       }
-      for (const claim of claims.elsewhere) {
-        const holder = await take(claim, home)
-        if (holder === null) taken.push(claim)
-        else if (holder !== claim.value) return undo({ claimConflict: { name: claim.name, value: holder } })
-      }
-      for (const counter of counters.elsewhere) {
-        const counterExceeded = await increment(counter, home)
-        if (counterExceeded !== null) return undo({ counterExceeded })
-        counted.push(counter)
-      }
-      const refusal = await writeHere(
-        { ...options, claims: claims.here, counters: counters.here, releases: releases.here },
-      )
-      if (refusal === null) await release(releases.elsewhere, home)
-      else if (refusal === 'conflict') await decrement(counted, home)
-      else await undo(refusal)
+      const refusal = await writeHere(here)
+      if (refusal === null) await release(elsewhere.filter(({ kind }) => kind === 'release'))
+      else await release(done.filter(({ kind }) => refusal !== 'conflict' || kind === 'count').map(undoOf))
       return refusal
     },
   }

@@ -1,16 +1,19 @@
--- Deletes keys, removes members from sorted sets, releases claims that still have the given value, and publishes it.
--- KEYS    the keys to delete, then the sets, then the claims
--- ARGV    1 number of keys to delete, 2 of sets, 3 of members, 4 channel or '', 5 message, then the members, then the
---         value of each claim
--- Returns how many keys and claims were deleted
-local keys, sets, members, deleted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), 0
-for n = 1, keys do deleted = deleted + redis.call('DEL', KEYS[n]) end
-for n = keys + 1, keys + sets do
-  for m = 1, members do redis.call('ZREM', KEYS[n], ARGV[5 + m]) end
+-- Deletes keys, removes members and old entries from sorted sets, performs operations on tables, and publishes it.
+-- KEYS    the keys to delete, then the due set, the other sets, and the tables
+-- ARGV    1 number of keys to delete, 2 of sets besides the due set, 3 of members, 4 of operations, 5 the present time
+--         (ms since the epoch), 6 channel, 7 message; then six arguments of each operation, see tables.lua; then the
+--         members; then for each set besides the due set the lowest score to keep
+local keys, sets, members, operations = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local first = 8 + 6 * operations
+redis.call('DEL', unpack(KEYS, 1, keys))
+for n = 0, sets do
+  local set = KEYS[keys + 1 + n]
+  redis.call('ZREM', set, unpack(ARGV, first, first + members - 1))
+  if n > 0 then redis.call('ZREMRANGEBYSCORE', set, '-inf', '(' .. ARGV[first + members - 1 + n]) end
 end
-for n = 1, #KEYS - keys - sets do
-  local key = KEYS[keys + sets + n]
-  if redis.call('GET', key) == ARGV[5 + members + n] then deleted = deleted + redis.call('DEL', key) end
+if operations > 0 then
+  local tables = { unpack(KEYS, keys + sets + 2) }
+  local _, changed = operate_all(redis.call('MGET', unpack(tables)), operations, 7, tonumber(ARGV[5]))
+  write_tables(changed, tables)
 end
-if ARGV[4] ~= '' then redis.call('PUBLISH', ARGV[4], ARGV[5]) end
-return deleted
+redis.call('PUBLISH', ARGV[6], ARGV[7])

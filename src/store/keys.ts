@@ -9,6 +9,8 @@ export const partitionOfHash = (hash: string): number => Buffer.from(hash, 'base
 
 // 22 bytes are 30 characters, and the spare bits of the last one are zero.
 const idPattern = /^(?:ver_[A-Za-z0-9_-]{29}[AQgw]|whd_[A-Za-z0-9_-]{29}[AQgw]_(?:0|[1-9]\d{0,8}))$/
+/** How long a packed id of a verification is. */
+export const packedLength = 22
 /** Byte 16 of an id is the second byte of these four characters. */
 const partitionStart = 24
 
@@ -22,14 +24,27 @@ export function partitionOf (id: string, count: number): number | null {
   return partition === undefined || partition >= count ? null : partition
 }
 
+/**
+ * An id as a member of a sorted set, or as a field of a table: its 22 bytes, and for a delivery also the digits of its
+ * revision. Latin-1 text, one character a byte.
+ */
+export const packId = (id: string): string =>
+  Buffer.from(id.slice(4, 34), 'base64url').toString('latin1') + id.slice(35)
+
+/** The id that `packId` packed. */
+export function unpackId (packed: string): string {
+  const id = Buffer.from(packed.slice(0, packedLength), 'latin1').toString('base64url')
+  return packed.length === packedLength ? `ver_${id}` : `whd_${id}_${packed.slice(packedLength)}`
+}
+
 /** The keys of one partition. They share one hash tag, so one script may use all of them on Cluster. */
 export type PartitionKeys = {
   partition: number
-  /** Sorted set of ids by due time. */
+  /** Sorted set of packed ids by due time. */
   due: string
-  /** The other keys are a prefix and an id or a name. Indexes are sorted sets of ids by score. */
+  /** The other keys are a prefix and an id or a name. Indexes are sorted sets of packed ids by score. */
   recordPrefix: string
-  claimPrefix: string
+  tablePrefix: string
   counterPrefix: string
   indexPrefix: string
 }
@@ -42,7 +57,7 @@ export type Keys = {
   ofId (id: string): PartitionKeys
   record (partition: number, id: string): string
   due (partition: number): string
-  claim (partition: number, name: string): string
+  table (partition: number, name: string): string
   counter (partition: number, name: string): string
   index (partition: number, name: string): string
   /** The pub/sub channel of the change feed. */
@@ -53,10 +68,11 @@ export type Keys = {
 
 function keysOf (namespace: string, partition: number): PartitionKeys {
   // The tags {q0} to {qf} hash to evenly spaced slots. Longer tags were tried: they hash to half of eight masters.
+  // A key of at most 30 bytes, as those with the hash of a name are, takes 16 bytes less of Redis than a longer one.
   const prefix = `${namespace}:{q${partition.toString(16)}}`
   return {
-    partition, due: `${prefix}:due`, recordPrefix: `${prefix}:r:`, claimPrefix: `${prefix}:c:`,
-    counterPrefix: `${prefix}:n:`, indexPrefix: `${prefix}:i:`,
+    partition, due: `${prefix}due`, recordPrefix: `${prefix}r`, tablePrefix: `${prefix}t`,
+    counterPrefix: `${prefix}n`, indexPrefix: `${prefix}i`,
   }
 }
 
@@ -76,7 +92,7 @@ export function createKeys (namespace: string): Keys {
     },
     record: (partition, id) => keysIn(partition).recordPrefix + id,
     due: partition => keysIn(partition).due,
-    claim: (partition, name) => keysIn(partition).claimPrefix + name,
+    table: (partition, name) => keysIn(partition).tablePrefix + name,
     counter: (partition, name) => keysIn(partition).counterPrefix + name,
     index: (partition, name) => keysIn(partition).indexPrefix + name,
     channel: `${namespace}:changes`,

@@ -1,19 +1,21 @@
 import { createCrossSlot, type CrossSlot } from './cross-slot.ts'
 import { createIndexes, type Indexes } from './indexes.ts'
-import { createKeys, type Keys, type PartitionKeys } from './keys.ts'
+import { createKeys, packId, type Keys } from './keys.ts'
 import type { RedisClient } from './redis.ts'
 import type { Replicas } from './replication.ts'
 import { SealError, versionOf, type Sealer } from './sealing.ts'
-import { createTimed, StoreUnavailable, type UnavailableCode } from './unavailable.ts'
+import { createOperate, eraseArguments, readRefusal, writeArguments, type Sealed } from './scripts.ts'
+import { operationsOf, readTable, startOfTable, toRelease, type Operation } from './tables.ts'
+import { createTimed, StoreUnavailable, type Timed, type UnavailableCode } from './unavailable.ts'
 import type {
-  ClaimConflict, ClaimRelease, CounterExceeded, EraseOptions, InsertOptions, SaveOptions, SiblingRecord, WriteRefusal,
+  ClaimConflict, ClaimRelease, CounterExceeded, EntryName, EraseOptions, InsertOptions, SaveOptions, WriteRefusal,
 } from './writes.ts'
 
 export type { Place } from './indexes.ts'
 export { StoreUnavailable, unavailableCodes, type UnavailableCode } from './unavailable.ts'
 export type {
-  Claim, ClaimConflict, ClaimRelease, Counter, CounterExceeded, EraseOptions, IndexEntry, InsertOptions, SaveOptions,
-  SiblingRecord,
+  Claim, ClaimConflict, ClaimRelease, Counter, CounterExceeded, EntryName, EraseOptions, IndexEntry, IndexLeave,
+  InsertOptions, Listing, SaveOptions, SiblingRecord,
 } from './writes.ts'
 
 /** A record as it was read. `version` identifies this state of the record; `save` compares it. */
@@ -47,9 +49,10 @@ export type Store<R> = Indexes & {
    * or webhook show it. With `REDIS_WAIT_REPLICAS` 0 it resolves at once. Throws `StoreUnavailable` UNREPLICATED.
    */
   untilReplicated (id: string, claimsOf?: (record: R) => readonly ClaimRelease[]): Promise<void>
-  claimOf (partition: number, name: string): Promise<string | null>
+  /** The value of a claim; null when it is free. */
+  claimOf (entry: EntryName & { partition: number }): Promise<string | null>
   /** Releases one claim, if it still has this value. */
-  release (release: Required<ClaimRelease>): Promise<void>
+  release (release: ClaimRelease & { partition: number }): Promise<void>
   /** One round trip: checks that Redis replies and that it may run our scripts. */
   ping (): Promise<void>
 }
@@ -63,6 +66,8 @@ export type StoreParts<R> = {
   /** Throws when the bytes are not a record. */
   decode: (bytes: Buffer, id: string) => R
   namespace?: string
+  /** Ms since the epoch; default: the clock of the process. */
+  now?: () => number
   /** Is called with the duration and the error code of every round trip. */
   report?: (durationMs: number, code: UnavailableCode | null) => void
 }
@@ -70,30 +75,16 @@ export type StoreParts<R> = {
 /** A record that keeps changing is compared with the replicas at most this often. */
 const maxConfirmTries = 5
 
-type Sealed = { sealed: Buffer, version: string }
-type Change = {
-  id: string
-  /** What the record must start with; `''`: it must not exist. */
-  expected: Buffer | ''
-  sealed: Buffer
-  siblings: (SiblingRecord & Sealed)[]
-}
-
 /**
  * Creates the store. Methods throw `StoreUnavailable` (`UNREPLICATED` when too few replicas have a result in time),
  * `SealError` when a record cannot be read, and `TypeError` for a text that does not have the form of an id.
  */
-export function createStore<R> (
-  { redis, replicas = null, sealer, encode, decode, namespace = 'vg', report = () => {} }: StoreParts<R>,
-): Store<R> {
+export function createStore<R> (parts: StoreParts<R>): Store<R> {
+  const { redis, replicas = null, sealer, encode, decode, namespace = 'vg', now = Date.now, report = () => {} } = parts
   const keys = createKeys(namespace)
   const timed = createTimed(report)
-  const crossSlot = redis.isCluster ? createCrossSlot({ redis, keys, timed }) : null
-
-  function seal (bytes: Buffer, id: string): Sealed {
-    const sealed = sealer.seal(bytes, id)
-    return { sealed, version: versionOf(sealed).toString('base64') }
-  }
+  const operate = createOperate({ redis, keys, timed, now })
+  const crossSlot = redis.isCluster ? createCrossSlot(operate) : null
 
   async function load (id: string): Promise<Stored<R> | null> {
     const sealed = await timed(redis.getBuffer(keys.ofId(id).recordPrefix + id))
@@ -105,30 +96,13 @@ export function createStore<R> (
     ? null
     : createReplicationWait({ keys, crossSlot, load, confirmKey: expected => timed(replicas.confirm(expected)) })
 
-  async function write (
-    id: string, before: string | null, record: R, options: SaveOptions,
-  ): Promise<Written | WriteRefusal> {
-    const home = keys.ofId(id)
-    const sealed = sealer.seal(encode(record), id)
-    const version = versionOf(sealed).toString('base64')
-    const siblings = options.siblings?.map(sibling => ({ ...sibling, ...seal(sibling.bytes, sibling.id) })) ?? []
-    const change = { id, expected: before === null ? '' as const : Buffer.from(before, 'base64'), sealed, siblings }
-
-    async function writeHere (options: SaveOptions): Promise<WriteRefusal | null> {
-      const { names, values } = writeArguments(keys, home, change, options)
-      const [result, detail = ''] = await timed(redis.writeRecord(names.length, ...names, ...values))
-      return result === 1 ? null : refusalOf(result, detail, options)
-    }
-    const refusal = crossSlot === null ? await writeHere(options) : await crossSlot.write(options, home, writeHere)
-    if (refusal !== null) return refusal
-    return { version, siblingVersions: siblings.map(sibling => sibling.version) }
-  }
+  const write = createWrite({ redis, keys, sealer, encode, crossSlot, timed, now })
 
   return {
-    ...createIndexes({ redis, keys, timed }),
+    ...createIndexes({ redis, keys, timed, now }),
     load,
     async insert (id, record, options) {
-      const result = await write(id, null, record, { ...options, publish: '' })
+      const result = await write(id, null, record, { ...options, publish: null })
       if (result === 'conflict') return { inserted: false, exists: true }
       return 'version' in result ? { inserted: true, ...result } : { inserted: false, ...result }
     },
@@ -139,11 +113,14 @@ export function createStore<R> (
     },
     async erase (id, options) {
       const home = keys.ofId(id)
-      const releases = crossSlot?.split(options.releases ?? [], home)
-      const erased = releases === undefined ? options : { ...options, releases: releases.here }
-      const { names, values } = eraseArguments(keys, home, id, erased)
+      const operations = [
+        ...options.releases?.map(toRelease) ?? [],
+        ...options.listings?.map(name => toRelease({ name, field: packId(id), value: '' })) ?? [],
+      ]
+      const { here, elsewhere } = crossSlot?.split(operations, home.partition) ?? { here: operations, elsewhere: [] }
+      const { names, values } = eraseArguments(keys, home, id, here, options, now())
       await timed(redis.eraseRecord(names.length, ...names, ...values))
-      if (releases !== undefined) await crossSlot?.release(releases.elsewhere, home)
+      await crossSlot?.release(elsewhere)
       await replication?.confirm(id, null)
     },
     waitsForReplicas: replication !== null,
@@ -151,13 +128,52 @@ export function createStore<R> (
       await replication?.load(id, claimsOf)
     },
     loadReplicated: async (id, claimsOf = () => []) => replication?.load(id, claimsOf) ?? load(id),
-    async release ({ partition, name, value }) {
-      await timed(redis.eraseRecord(1, keys.claim(partition, name), 0, 0, 0, '', '', value))
+    async release (release) {
+      await operate([toRelease(release)])
     },
-    claimOf: (partition, name) => timed(redis.get(keys.claim(partition, name))),
+    async claimOf ({ partition, name, field = '' }) {
+      const table = await timed(redis.getBuffer(keys.table(partition, name)))
+      return readTable(table, now()).find(entry => entry.field === field)?.value ?? null
+    },
     async ping () {
-      await timed(redis.eraseRecord(1, keys.claim(0, 'ping'), 0, 0, 0, '', '', ''))
+      await operate([toRelease({ name: 'ping', value: '', partition: 0 })])
     },
+  }
+}
+
+type WriteParts<R> = Pick<StoreParts<R>, 'redis' | 'sealer' | 'encode'> & {
+  keys: Keys, crossSlot: CrossSlot | null, timed: Timed, now: () => number,
+}
+
+/** `before`: the version that the record must have; null: it must not exist. */
+function createWrite<R> ({ redis, keys, sealer, encode, crossSlot, timed, now }: WriteParts<R>) {
+  function seal (bytes: Buffer, id: string): Sealed {
+    const sealed = sealer.seal(bytes, id)
+    return { sealed, version: versionOf(sealed).toString('base64') }
+  }
+
+  return async function write (
+    id: string, before: string | null, record: R, options: SaveOptions,
+  ): Promise<Written | WriteRefusal> {
+    const home = keys.ofId(id)
+    const sealed = sealer.seal(encode(record), id)
+    const version = versionOf(sealed).toString('base64')
+    const siblings = options.siblings?.map(sibling => ({ ...sibling, ...seal(sibling.bytes, sibling.id) })) ?? []
+    const member = packId(id)
+    const expected = before === null ? '' as const : Buffer.from(before, 'base64')
+    const change = { id, member, expected, sealed, siblings, at: now() }
+
+    async function writeHere (operations: readonly Operation[]): Promise<WriteRefusal | null> {
+      const { names, values } = writeArguments(keys, home, change, operations, options)
+      const [result, detail] = await timed(redis.writeRecordBuffer(names.length, ...names, ...values))
+      return result === 0 ? 'conflict' : readRefusal(result, detail, operations)
+    }
+    const operations = operationsOf(options, member)
+    const refusal = crossSlot === null
+      ? await writeHere(operations)
+      : await crossSlot.write(operations, home.partition, writeHere)
+    if (refusal !== null) return refusal
+    return { version, siblingVersions: siblings.map(sibling => sibling.version) }
   }
 }
 
@@ -167,78 +183,6 @@ function read<R> (decode: StoreParts<R>['decode'], bytes: Buffer, id: string): R
   } catch {
     throw new SealError('its content is not a record')
   }
-}
-
-type ScriptArguments = { names: string[], values: (string | Buffer | number)[] }
-
-/** The KEYS and ARGV of write.lua. */
-function writeArguments (keys: Keys, home: PartitionKeys, change: Change, options: SaveOptions): ScriptArguments {
-  const { id, expected, sealed, siblings } = change
-  const { claims = [], releases = [], counters = [], indexes = [], removeFromIndexes = [], publish } = options
-  const entries = siblings.reduce((sum, sibling) => sum + sibling.indexes.length, indexes.length)
-  const names = [home.recordPrefix + id, home.due]
-  const values: ScriptArguments['values'] = [
-    expected, sealed, options.expiresAt, options.dueAt ?? '', id,
-    ...publish === '' ? ['', ''] : [keys.channel, `${id} ${publish}`],
-    claims.length, releases.length, counters.length, entries, removeFromIndexes.length,
-  ]
-  for (const { name, value, expiresAt, partition } of claims) {
-    names.push(keysIn(keys, partition, home).claimPrefix + name)
-    values.push(value, expiresAt)
-  }
-  for (const { name, value, partition } of releases) {
-    names.push(keysIn(keys, partition, home).claimPrefix + name)
-    values.push(value)
-  }
-  for (const { name, add, below, expiresAt, partition } of counters) {
-    names.push(keysIn(keys, partition, home).counterPrefix + name)
-    values.push(add, below ?? '', expiresAt)
-  }
-  for (const indexed of [{ id, indexes }, ...siblings]) {
-    for (const { name, score, keepMs } of indexed.indexes) {
-      names.push(home.indexPrefix + name)
-      values.push(indexed.id, score, score - keepMs, score + keepMs)
-    }
-  }
-  for (const name of removeFromIndexes) names.push(home.indexPrefix + name)
-  for (const sibling of siblings) {
-    names.push(home.recordPrefix + sibling.id)
-    values.push(sibling.sealed, sibling.expiresAt, sibling.dueAt, sibling.id)
-  }
-  return { names, values }
-}
-
-/** The KEYS and ARGV of erase.lua. */
-function eraseArguments (keys: Keys, home: PartitionKeys, id: string, options: EraseOptions): ScriptArguments {
-  const { releases = [], indexes = [], alsoDelete = [], publish } = options
-  const ids = [id, ...alsoDelete]
-  return {
-    names: [
-      ...ids.map(each => home.recordPrefix + each), home.due, ...indexes.map(name => home.indexPrefix + name),
-      ...releases.map(({ name, partition }) => keysIn(keys, partition, home).claimPrefix + name),
-    ],
-    values: [
-      ids.length, 1 + indexes.length, ids.length, keys.channel, `${id} ${publish}`, ...ids,
-      ...releases.map(({ value }) => value),
-    ],
-  }
-}
-
-function keysIn (keys: Keys, partition: number | undefined, home: PartitionKeys): PartitionKeys {
-  const found = partition === undefined ? home : keys.all[partition]
-  if (found === undefined) throw new RangeError('no such partition')
-  return found
-}
-
-/** What a reply of write.lua means; null: it wrote. */
-function refusalOf (result: number, detail: string, { claims = [], counters = [] }: SaveOptions): WriteRefusal | null {
-  if (result === 1) return null
-  if (result === 0) return 'conflict'
-  const claim = claims[-result - 1]
-  if (claim !== undefined) return { claimConflict: { name: claim.name, value: detail } }
-  const counter = counters[-result - claims.length - 1]
-  if (counter === undefined) throw new StoreUnavailable('ERROR')
-  return { counterExceeded: { name: counter.name, retryAfterMs: Number(detail) } }
 }
 
 type ReplicationWait<R> = {
@@ -258,8 +202,9 @@ function createReplicationWait<R> ({ keys, crossSlot, load, confirmKey }: {
     const start = Buffer.from(version ?? '', 'base64')
     const answers = [confirmKey({ partition: home.partition, key: home.recordPrefix + id, start })]
     // Claims in the record's own slot are part of the history of the same server.
-    for (const { name, value, partition = home.partition } of crossSlot?.split(claims, home).elsewhere ?? []) {
-      answers.push(confirmKey({ partition, key: keys.claim(partition, name), start: value }))
+    const { elsewhere = [] } = crossSlot?.split(claims, home.partition) ?? {}
+    for (const { name, field = '', value, partition = home.partition } of elsewhere) {
+      answers.push(confirmKey({ partition, key: keys.table(partition, name), start: startOfTable(field, value) }))
     }
     return !(await Promise.all(answers)).includes(false)
   }

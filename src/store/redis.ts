@@ -28,19 +28,24 @@ export type RedisTarget = {
 }
 
 type Numbered = [numberOfKeys: number, ...keysAndArguments: (string | Buffer | number)[]]
-/** The reply of write.lua, which documents it. */
-export type WriteReply = [result: number, detail?: string]
+/** The reply of write.lua and operate.lua, which document it. */
+export type WriteReply = [result: number, detail?: Buffer]
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
-    writeRecord (...args: Numbered): Result<WriteReply, Context>
-    eraseRecord (...args: Numbered): Result<number, Context>
+    writeRecordBuffer (...args: Numbered): Result<WriteReply, Context>
+    operateBuffer (...args: Numbered): Result<WriteReply, Context>
+    eraseRecord (...args: Numbered): Result<null, Context>
   }
 }
 
-const readScript = (file: URL): { lua: string } => ({ lua: readFileSync(file, 'utf8') })
+// A bundler finds the files by the text of each URL.
+const readText = (file: URL): string => readFileSync(file, 'utf8')
+const tables = readText(new URL('tables.lua', import.meta.url))
+const readScript = (file: URL): { lua: string } => ({ lua: tables + readText(file) })
 const scripts = {
   writeRecord: readScript(new URL('write.lua', import.meta.url)),
+  operate: readScript(new URL('operate.lua', import.meta.url)),
   eraseRecord: readScript(new URL('erase.lua', import.meta.url)),
 }
 

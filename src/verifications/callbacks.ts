@@ -60,7 +60,7 @@ export function createReceiveCallback (parts: CallbacksParts): ReceiveCallback {
    */
   async function findByProviderId (provider: string, text: string) {
     for (const { name, partition } of names('evidence', singleUseText({ provider, kind: 'id', text }))) {
-      const owner = await store.claimOf(partition, name)
+      const owner = await store.claimOf({ partition, name })
       if (owner !== null) return readOwner(owner)
     }
     return null

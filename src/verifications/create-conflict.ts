@@ -1,10 +1,12 @@
 import { ApiError, isGone } from '../core/errors.ts'
 import { isFinal, type Verification } from '../core/verification.ts'
 import type { Store } from '../store/record-store.ts'
+import { unpackId } from '../store/keys.ts'
 import type { KeyName } from '../store/sealing.ts'
 import type { Dispatch } from './dispatch.ts'
-import { holdKey, readKeyClaim, type IdempotencyKey, type IdempotentReplays, type KeyClaim } from './idempotency.ts'
-import { idempotencyReleases } from './record-keys.ts'
+import { holdKey, type IdempotencyKey, type IdempotentReplays } from './idempotency.ts'
+import { readKeyClaim, type KeyClaim } from './key-claim.ts'
+import { idempotencyReleases, liveClaims } from './record-keys.ts'
 import type { WriteConflict } from './writer.ts'
 
 /**
@@ -33,7 +35,7 @@ export function createResolveConflict ({ dispatch, replays, store }: ConflictPar
   async function freeNumber ({ request, keys }: Wanted, id: string): Promise<void> {
     const holder = await store.load(id)
     if (holder === null || isFinal(holder.record)) {
-      await Promise.all(keys.map(key => store.release({ ...key, value: id })))
+      await Promise.all(liveClaims(keys, id).map(claim => store.release(claim)))
     } else if (request.onConflict !== 'replace' || isOfAnother(request.reference, holder.record.reference)) {
       const detail = 'This app already has a live verification of this number.'
       throw new ApiError('verification_in_progress', detail, { verificationId: id })
@@ -46,7 +48,7 @@ export function createResolveConflict ({ dispatch, replays, store }: ConflictPar
 
   return async (planned, conflict, own) => {
     if (conflict.type === 'live') {
-      await freeNumber(planned, conflict.holder.value)
+      await freeNumber(planned, unpackId(conflict.holder.value))
       return own
     }
     const claimed = conflict.holder === null ? own : readKeyClaim(conflict.holder.value)

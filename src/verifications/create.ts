@@ -17,8 +17,9 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
 import type { ResolveConflict } from './create-conflict.ts'
 import {
-  holdKey, noIdempotencyKey, readIdempotencyKey, type IdempotencyKey, type IdempotentReplays, type KeyClaim,
+  holdKey, noIdempotencyKey, readIdempotencyKey, type IdempotencyKey, type IdempotentReplays,
 } from './idempotency.ts'
+import type { KeyClaim } from './key-claim.ts'
 import { isReplyLost, type StartIfWritten } from './lost-reply.ts'
 import { numberKeys } from './record-keys.ts'
 import type { Start } from './start.ts'

@@ -41,7 +41,7 @@ export function createJudgeEligibility (
   /** Only this app's own starts: the answer must not show what other apps did. */
   async function wasRecentlyTried (app: App, method: string, phoneNumber: string): Promise<boolean> {
     const holders = await Promise.all(
-      onceKeys(names, method, phoneNumber).map(({ name, partition }) => store.claimOf(partition, name)),
+      onceKeys(names, method, phoneNumber).map(entry => store.claimOf(entry)),
     )
     return holders.some(holder => holder !== null && isOwnedBy(app.id, holder))
   }

@@ -15,7 +15,7 @@ export function createErase (
   return async (verification, { alsoDelete, indexes } = nothing) => {
     const own = erasureOf(verification, names)
     await store.erase(verification.id, {
-      alsoDelete, releases: own.releases, indexes: [...own.indexes, ...indexes], publish: 'erased',
+      ...own, alsoDelete, indexes, publish: 'erased',
     })
   }
 }

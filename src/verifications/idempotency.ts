@@ -4,15 +4,8 @@ import type { ChangeFeed } from '../store/change-feed.ts'
 import { partitionOfHash } from '../store/keys.ts'
 import type { Store } from '../store/record-store.ts'
 import type { Sealer } from '../store/sealing.ts'
+import { readKeyClaim, type KeyClaim } from './key-claim.ts'
 import { idempotencyReleases } from './record-keys.ts'
-
-/** What the claim of an Idempotency-Key says: the id it is for, a hash of the body, and when it was claimed. */
-export type KeyClaim = { id: string, hash: string, at: number }
-
-export function readKeyClaim (value: string): KeyClaim {
-  const [id = '', hash = '', at] = value.split(' ')
-  return { id, hash, at: Number(at) }
-}
 
 /** An Idempotency-Key and the body it came with, hashed under each key of `SEAL_KEYS`, the first key's first. */
 export type IdempotencyKey = { names: readonly string[], fingerprints: readonly string[] }
@@ -23,12 +16,16 @@ export const noIdempotencyKey: IdempotencyKey = { names: [], fingerprints: [''] 
 export const holdKey = ({ names }: IdempotencyKey, { hash, at }: KeyClaim): IdempotencyClaim | null =>
   names.length === 0 ? null : { names: [...names], hash, at }
 
+/** How much of a body's hash is kept: 48 bits, which nobody can aim at without the key. */
+const fingerprintLength = 8
+
 /** Hashes a key and its body. While `SEAL_KEYS` rotates, processes differ in which key is the first. */
 export function readIdempotencyKey (
   sealer: Pick<Sealer, 'keyedHashes'>, appId: string, key: string, body: unknown,
 ): IdempotencyKey {
   return {
-    names: sealer.keyedHashes('key', `${appId} ${key}`), fingerprints: sealer.keyedHashes('body', canonicalJson(body)),
+    names: sealer.keyedHashes('key', `${appId} ${key}`),
+    fingerprints: sealer.keyedHashes('body', canonicalJson(body)).map(hash => hash.slice(0, fingerprintLength)),
   }
 }
 
@@ -81,7 +78,7 @@ export function createIdempotentReplays ({ store, changeFeed, now }: IdempotentR
 
   async function findEarlier (key: IdempotencyKey): Promise<Verification | null> {
     for (const name of key.names) {
-      const claim = await store.claimOf(partitionOfHash(name), name)
+      const claim = await store.claimOf({ partition: partitionOfHash(name), name })
       const earlier = claim === null ? 'gone' : await waitForFirst(readKeyClaim(claim), key)
       if (typeof earlier === 'object') return earlier
     }

@@ -3,9 +3,10 @@ import type { Limits } from '../apps/limits.ts'
 import type { Event, Effect } from '../core/events.ts'
 import { hasSentMessage } from '../core/routing.ts'
 import { dueAt, providerOf, type Verification } from '../core/verification.ts'
-import { partitionOfHash } from '../store/keys.ts'
-import type { Claim, ClaimRelease, Counter, IndexEntry } from '../store/record-store.ts'
+import { packId, partitionOfHash } from '../store/keys.ts'
+import type { Claim, ClaimRelease, Counter, EntryName, Listing } from '../store/record-store.ts'
 import type { KeyName, Sealer } from '../store/sealing.ts'
+import { writeKeyClaim } from './key-claim.ts'
 import { appOwner, findableOwner, singleUseMs, singleUseText, type SingleUseOf } from './single-use.ts'
 
 /**
@@ -21,7 +22,7 @@ export type Writes = {
   claims: TypedClaim[]
   counters: Counter[]
   releases: ClaimRelease[]
-  indexes: IndexEntry[]
+  listings: Listing[]
   expiresAt: number
   dueAt: number
 }
@@ -47,24 +48,24 @@ export type WriteContext = {
 const idempotencyMs = 86_400_000
 /** How long an unfinished record outlives its deadline while no worker runs. */
 const outageMs = 30 * 86_400_000
-/** Longest life of a verification: an index entry outlives the retention by this much. */
+/** Longest life of a verification: what lists it outlives the retention by this much. */
 const maxLifeMs = 86_400_000
 /** How long the sweeper has to erase a record whose retention has passed. */
 const eraseMs = 3_600_000
 
-/** Everything that one write claims, counts, releases and indexes. Pure. */
+/** Everything that one write claims, counts, releases and lists. Pure. */
 export function writesOf (change: Change, context: WriteContext): Writes {
   const { before, after } = change
   const { names, retentionMs } = context
-  const isIndexed = before?.phoneNumber !== after.phoneNumber
-  const isNumberUsed = isIndexed || after.status !== 'pending'
+  const isListed = before?.phoneNumber !== after.phoneNumber
+  const isNumberUsed = isListed || after.status !== 'pending'
   const number = after.phoneNumber !== null && isNumberUsed ? numberKeys(names, after.appId, after.phoneNumber) : []
   return {
     counters: [
       ...net(startCounters(change, context), unspentCounters(change, context)), ...eventCounters(change, context),
     ],
     releases: [...releasesOf(change, number, context), ...unspentClaims(change, context)],
-    indexes: isIndexed ? indexEntries(after, number, context) : [],
+    listings: isListed ? listingsOf(after, number, context) : [],
     claims: [
       ...before === null ? claimsOfNew(after, number) : [], ...startClaims(change, context),
       ...singleUseClaims(change, context),
@@ -90,10 +91,7 @@ export const isPastRetention = (verification: Verification, retentionMs: number,
 const retainedUntil = ({ status, updatedAt, expiresAt }: Verification, retentionMs: number): number =>
   (status === 'pending' ? expiresAt : updatedAt) + retentionMs
 
-/**
- * What an app's verifications of a number share: the name of their index, their counters, and the claim of the live
- * one.
- */
+/** The table of an app's verifications of a number: it lists them, has their counters, and claims the live one. */
 export function numberKeys (names: Sealer['names'], appId: string, phoneNumber: string): [KeyName, ...KeyName[]] {
   const places = names('place', phoneNumber)
   const keys: KeyName[] = []
@@ -108,28 +106,24 @@ export function numberKeys (names: Sealer['names'], appId: string, phoneNumber: 
 /** What must be released and removed when the verification is erased. */
 export function erasureOf (
   verification: Verification, names: Sealer['names'],
-): { releases: ClaimRelease[], indexes: string[] } {
+): { releases: ClaimRelease[], listings: string[] } {
   return {
     releases: [
       ...numberReleases(verification, names), ...idempotencyReleases(verification),
       ...idReleases(verification, names),
     ],
-    indexes: indexTexts(verification).flatMap(([purpose, text]) => names(purpose, text).map(({ name }) => name)),
+    listings: listingTexts(verification).flatMap(([purpose, text]) => names(purpose, text).map(({ name }) => name)),
   }
 }
-
-/** The value names the id, so that a repeated request finds the verification. */
-export const idempotencyValue = ({ id, hash, at }: { id: string, hash: string, at: number }): string =>
-  `${id} ${hash} ${at}`
 
 /** The claims by which its Idempotency-Key is held. */
 export const idempotencyReleases = (
   { id, idempotency }: Pick<Verification, 'id' | 'idempotency'>,
-): Required<ClaimRelease>[] =>
+): (ClaimRelease & { partition: number })[] =>
   idempotency === null
     ? []
     : idempotency.names.map(
-      name => ({ name, value: idempotencyValue({ id, ...idempotency }), partition: partitionOfHash(name) }),
+      name => ({ name, value: writeKeyClaim({ id, ...idempotency }), partition: partitionOfHash(name) }),
     )
 
 function claimsOfNew (after: Verification, number: readonly KeyName[]): TypedClaim[] {
@@ -138,8 +132,12 @@ function claimsOfNew (after: Verification, number: readonly KeyName[]): TypedCla
   const idempotency = idempotencyReleases(after)
     .map((claim): TypedClaim => ({ ...claim, type: 'idempotency', expiresAt: keptUntil }))
   if (after.status !== 'pending') return idempotency
-  return [...idempotency, ...number.map((key): TypedClaim => ({ ...key, type: 'live', value: id, expiresAt }))]
+  return [...idempotency, ...liveClaims(number, id).map((claim): TypedClaim => ({ ...claim, type: 'live', expiresAt }))]
 }
+
+/** The claims that make a verification the live one of its number. */
+export const liveClaims = (number: readonly KeyName[], id: string): (ClaimRelease & { partition: number })[] =>
+  number.map(key => ({ ...key, field: 'live', value: packId(id) }))
 
 /** The claims that make a start the only one for its number; none when the method needs none. */
 function startClaims ({ after, effect, at }: Change, { names, methods }: WriteContext): TypedClaim[] {
@@ -152,11 +150,14 @@ function startClaims ({ after, effect, at }: Change, { names, methods }: WriteCo
 }
 
 /** The claims of a method that may start once per number in some time, over all apps. */
-export function onceKeys (names: Sealer['names'], method: string, phoneNumber: string): KeyName[] {
-  const places = names('place', phoneNumber)
-  return names('once', `${method} ${phoneNumber}`)
-    .map(({ name }, index) => ({ name, partition: places[index]?.partition ?? 0 }))
-}
+export const onceKeys = (
+  names: Sealer['names'], method: string, phoneNumber: string,
+): (EntryName & { partition: number })[] =>
+  names('place', phoneNumber).map((key, index) => ({ ...key, field: `once.${methodTags(names, method)[index]}` }))
+
+/** Stand for a method in Redis, under each key. */
+const methodTags = (names: Sealer['names'], method: string): string[] =>
+  names('method', method).map(({ name }) => name.slice(0, 8))
 
 function singleUseClaims ({ before, event, at }: Change, { names, singleUseOf }: WriteContext): TypedClaim[] {
   if (before === null || event === null) return []
@@ -203,16 +204,18 @@ function unspentCounters (change: Change, context: WriteContext): Counter[] {
 
 /** What one write counts and gives back. A counter in both stays, and its limit includes the start given back. */
 function net (counted: readonly Counter[], givenBack: readonly Counter[]): Counter[] {
-  const names = new Set(counted.map(({ name }) => name))
-  const unspent = new Set(givenBack.map(({ name }) => name))
+  const names = new Set(counted.map(nameOf))
+  const unspent = new Set(givenBack.map(nameOf))
   return [
     ...counted.map(counter => {
-      if (counter.add === 0 || !unspent.has(counter.name)) return counter
+      if (counter.add === 0 || !unspent.has(nameOf(counter))) return counter
       return { ...counter, add: 0, below: counter.below === null ? null : counter.below + 1 }
     }),
-    ...givenBack.filter(({ name }) => !names.has(name)).map(counter => ({ ...counter, add: -1, below: null })),
+    ...givenBack.filter(counter => !names.has(nameOf(counter))).map(counter => ({ ...counter, add: -1, below: null })),
   ]
 }
+
+const nameOf = ({ name, field }: Counter): string => `${name} ${field}`
 
 /**
  * A typed code is checked only while the number has tries left; a wrong code counts for the number, whatever the
@@ -235,7 +238,7 @@ function isTypedCode ({ attempts }: Verification, event: Event): boolean {
 function releasesOf (change: Change, number: readonly KeyName[], context: WriteContext): ClaimRelease[] {
   const { before, event, after } = change
   const isEnded = before !== null && after.status !== 'pending'
-  const freed = isEnded ? number.map(key => ({ ...key, value: after.id })) : []
+  const freed = isEnded ? liveClaims(number, after.id) : []
   if (before === null || event?.type !== 'attemptFailed' || event.reason !== 'evidence_invalid') return freed
   const attempt = before.attempts.at(-1)
   if (attempt?.status !== 'pending' || attempt.phase !== 'resolving') return freed
@@ -245,12 +248,12 @@ function releasesOf (change: Change, number: readonly KeyName[], context: WriteC
   return [...freed, ...unused.map(toRelease)]
 }
 
-const toRelease = ({ name, value, partition }: Claim): ClaimRelease =>
-  ({ name, value, ...partition === undefined ? {} : { partition } })
+const toRelease = ({ name, field, value, partition }: Claim): ClaimRelease => ({
+  name, value, ...field === undefined ? {} : { field }, ...partition === undefined ? {} : { partition },
+})
 
-function numberReleases ({ id, appId, phoneNumber }: Verification, names: Sealer['names']): ClaimRelease[] {
-  return phoneNumber === null ? [] : numberKeys(names, appId, phoneNumber).map(key => ({ ...key, value: id }))
-}
+const numberReleases = ({ id, appId, phoneNumber }: Verification, names: Sealer['names']): ClaimRelease[] =>
+  phoneNumber === null ? [] : liveClaims(numberKeys(names, appId, phoneNumber), id)
 
 /** The claims of provider ids that name an attempt. */
 function idReleases (verification: Verification, names: Sealer['names']): ClaimRelease[] {
@@ -263,21 +266,19 @@ function idReleases (verification: Verification, names: Sealer['names']): ClaimR
   })
 }
 
-type IndexText = [purpose: 'number' | 'reference', text: string]
+type ListingText = [purpose: 'number' | 'reference', text: string]
 
-function indexTexts ({ appId, phoneNumber, reference }: Verification): IndexText[] {
-  const texts: IndexText[] = []
+function listingTexts ({ appId, phoneNumber, reference }: Verification): ListingText[] {
+  const texts: ListingText[] = []
   if (phoneNumber !== null) texts.push(['number', `${appId} ${phoneNumber}`])
   if (reference !== null) texts.push(['reference', `${appId} ${reference}`])
   return texts
 }
 
-function indexEntries (
+function listingsOf (
   { reference, appId, createdAt }: Verification, number: readonly KeyName[], { names, retentionMs }: WriteContext,
-): IndexEntry[] {
-  const keepMs = maxLifeMs + retentionMs
+): Listing[] {
+  const expiresAt = createdAt + maxLifeMs + retentionMs
   const referenced = reference === null ? [] : names('reference', `${appId} ${reference}`)
-  return [number[0], referenced[0]].flatMap(
-    key => key === undefined ? [] : [{ name: key.name, score: createdAt, keepMs }],
-  )
+  return [number[0], referenced[0]].flatMap(key => key === undefined ? [] : [{ name: key.name, expiresAt }])
 }

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { AdapterMap } from '../adapters/guard.ts'
 import type { Event } from '../core/events.ts'
 import type { Verification } from '../core/verification.ts'
+import { packedLength, packId, unpackId } from '../store/keys.ts'
 import type { ProviderCalls } from './provider-calls.ts'
 
 /**
@@ -22,11 +23,11 @@ export const singleUseText = ({ provider, kind, text }: Omit<SingleUse, 'owner'>
   `${provider} ${kind} ${text}`
 
 /**
- * The value of a claim: the same text for the same attempt in every process. A hash of 128 random bits reveals nothing
- * about the attempt.
+ * The value of a claim: the same text for the same attempt in every process. 96 bits of a hash of 128 random bits
+ * reveal nothing about the attempt.
  */
 export const claimOwner = ({ id }: Pick<Verification, 'id'>, index: number): string =>
-  hash('sha256', `holder ${id} ${index}`, 'base64url')
+  hash('sha256', `holder ${id} ${index}`, 'base64url').slice(0, 16)
 
 /** The value of a claim that is compared between apps: it tells its own app from others, and names neither. */
 export function appOwner ({ id, appId }: Pick<Verification, 'id' | 'appId'>, index: number): string {
@@ -40,15 +41,17 @@ export function isOwnedBy (appId: string, value: string): boolean {
   return mark === appMark(owner, appId)
 }
 
-const appMark = (owner: string, appId: string): string => hash('sha256', `app ${owner} ${appId}`, 'base64url')
+const appMark = (owner: string, appId: string): string =>
+  hash('sha256', `app ${owner} ${appId}`, 'base64url').slice(0, 8)
 
-/** The value of the claim of a provider id by which callbacks are found: it names the attempt. */
-export const findableOwner = ({ id }: Pick<Verification, 'id'>, index: number): string => `${id} ${index}`
+/** The value of the claim of a provider id by which callbacks are found: it names the attempt, of at most 256. */
+export const findableOwner = ({ id }: Pick<Verification, 'id'>, index: number): string =>
+  packId(id) + String.fromCharCode(index)
 
-/** The attempt that such a claim names; null for the value of another claim. */
+/** The attempt that such a claim names; null for the value of another claim, which is shorter. */
 export function readOwner (owner: string): { id: string, attemptIndex: number } | null {
-  const [, id, index] = /^(ver_[\w-]+) (\d{1,3})$/.exec(owner) ?? []
-  return id === undefined ? null : { id, attemptIndex: Number(index) }
+  if (owner.length !== packedLength + 1) return null
+  return { id: unpackId(owner.slice(0, packedLength)), attemptIndex: owner.charCodeAt(packedLength) }
 }
 
 export function createSingleUse (

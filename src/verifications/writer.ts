@@ -68,5 +68,6 @@ function conflictOf (result: Inserted | Saved, claims: readonly TypedClaim[]): W
   if ('exists' in result) return { type: 'id', holder: null }
   if (!('claimConflict' in result)) return { type: 'version', holder: null }
   const holder = result.claimConflict
-  return { type: claims.find(({ name }) => name === holder.name)?.type ?? 'idempotency', holder }
+  const isHeld = ({ name, field }: TypedClaim): boolean => name === holder.name && field === holder.field
+  return { type: claims.find(isHeld)?.type ?? 'idempotency', holder }
 }

@@ -2,12 +2,12 @@ import type { Verification } from '../core/verification.ts'
 import type { WebhookEvent } from '../core/webhook-events.ts'
 import type { InlineExecutor } from '../jobs/inline-executor.ts'
 import type { Queues } from '../jobs/queues.ts'
-import type { SiblingRecord, Store, Stored } from '../store/record-store.ts'
+import type { IndexLeave, SiblingRecord, Store, Stored } from '../store/record-store.ts'
 import { encodeDelivery, type Delivery } from './delivery.ts'
 import { createMakeTry, type TryParts } from './tries.ts'
 
 /** The ids of the records that are erased together with another one, and the indexes that list them. */
-export type RelatedKeys = { alsoDelete: string[], indexes: string[] }
+export type RelatedKeys = { alsoDelete: string[], indexes: IndexLeave[] }
 
 /** A delivery, and its record for the write of its verification. */
 export type StagedDelivery = { delivery: Delivery, sibling: SiblingRecord }
@@ -27,7 +27,9 @@ export type Deliveries = {
 }
 
 export type DeliveriesParts = TryParts & {
-  store: Pick<Store<Delivery>, 'loadReplicated' | 'untilReplicated' | 'load' | 'save' | 'erase' | 'reschedule'>
+  store: Pick<
+    Store<Delivery>, 'loadReplicated' | 'untilReplicated' | 'load' | 'save' | 'erase' | 'reschedule' | 'addToIndex'
+  >
   queues: Pick<Queues, 'notify'>
   /** Null in a process that runs no jobs. */
   executor: InlineExecutor | null
@@ -71,18 +73,23 @@ export function createDeliveries (parts: DeliveriesParts): Deliveries {
 
     async requeue (id) {
       const stored = await store.load(id)
-      if (stored === null) return store.erase(id, { indexes: [keys.pendingIndex], publish: 'erased' })
+      if (stored === null) {
+        return store.erase(id, { indexes: [{ name: keys.pendingIndex, lowest: 0 }], publish: 'erased' })
+      }
       const { record } = stored
       if (record.nextTryAt === null) {
         const { dueAt } = keys.deadlinesOf(record)
         // Another process made the try that was due, or the retention was increased.
         if (now() < dueAt) return store.reschedule(id, dueAt)
-        return store.erase(id, { indexes: [keys.pendingIndex, ...keys.listsOf(record.appId)], publish: 'erased' })
+        return store.erase(id, { indexes: keys.leavesOf(record.appId, now()), publish: 'erased' })
       }
       await enqueue(record)
-      await store.reschedule(id, now() + requeuedMs)
+      await Promise.all([
+        store.reschedule(id, now() + requeuedMs),
+        record.tries.length === 0 ? store.addToIndex(id, keys.pendingEntry(record.createdAt)) : null,
+      ])
     },
 
-    relatedKeys: verification => keys.relatedTo(verification),
+    relatedKeys: verification => keys.relatedTo(verification, now()),
   }
 }

@@ -2,13 +2,16 @@ import type { Apps } from '../apps/apps.ts'
 import type { Verification } from '../core/verification.ts'
 import type { WebhookEvent } from '../core/webhook-events.ts'
 import type { Ids } from '../store/ids.ts'
-import type { IndexEntry } from '../store/record-store.ts'
+import type { IndexEntry, IndexLeave } from '../store/record-store.ts'
 import type { Sealer } from '../store/sealing.ts'
 import { maxScheduleMs, showUrl, type Delivery } from './delivery.ts'
 
 /** Composes deliveries, and names the keys and deadlines of their records. */
 export type DeliveryKeys = {
-  /** The index of all pending deliveries. It may still list ended ones; readers remove those. */
+  /**
+   * The index of the deliveries that are pending after their first try, or were requeued. It may still list ended ones;
+   * readers remove those.
+   */
   pendingIndex: string
   /** The delivery of an event at `at` (ms since the epoch). `view` is the verification as the app sees it. */
   ofEvent (verification: Verification, event: WebhookEvent, view: object, at: number): Delivery
@@ -23,10 +26,12 @@ export type DeliveryKeys = {
   pendingEntry (score: number): IndexEntry
   /** The indexes that list an app's deliveries, under every key of `SEAL_KEYS`. */
   listsOf (appId: string): string[]
+  /** All indexes that an erased delivery leaves. */
+  leavesOf (appId: string, at: number): IndexLeave[]
   /** The name of the job of one try: a second job for the same try has the same name, so the queue drops it. */
   jobName (id: string, nextTryAt: number | null): string
   /** The ids of all deliveries that a verification may have, and the indexes that list them. */
-  relatedTo (verification: Verification): { alsoDelete: string[], indexes: string[] }
+  relatedTo (verification: Verification, at: number): { alsoDelete: string[], indexes: IndexLeave[] }
 }
 
 export type EventFields = Pick<Delivery, 'id' | 'appId' | 'type' | 'verificationId' | 'isManual' | 'traceparent'>
@@ -53,7 +58,12 @@ export function createDeliveryKeys ({ apps, ids, sealer, retentionMs }: Delivery
   const deadlinesOf: DeliveryKeys['deadlinesOf'] = delivery => delivery.nextTryAt === null
     ? { expiresAt: retainUntil(delivery) + eraseMs, dueAt: retainUntil(delivery) }
     : { expiresAt: delivery.nextTryAt + outageMs + retentionMs, dueAt: delivery.nextTryAt }
-  const pendingEntry = (score: number): IndexEntry => ({ name: pendingIndex, score, keepMs: maxScheduleMs + outageMs })
+  const listsOf = (appId: string): string[] => sealer.keyedHashes('deliveries', appId)
+  // Entries of records that expired while no worker ran are older than any delivery.
+  const leavesOf = (appId: string, at: number): IndexLeave[] => [
+    { name: pendingIndex, lowest: at - maxScheduleMs - outageMs },
+    ...listsOf(appId).map(name => ({ name, lowest: at - maxScheduleMs - retentionMs })),
+  ]
 
   const compose: DeliveryKeys['compose'] = (event, { timestamp, data }, at) => ({
     ...event, webhookId: webhookIdOf(event.id), url: showUrl(apps.byId(event.appId)?.webhook?.url ?? ''),
@@ -63,7 +73,7 @@ export function createDeliveryKeys ({ apps, ids, sealer, retentionMs }: Delivery
 
   return {
     pendingIndex,
-    pendingEntry,
+    pendingEntry: score => ({ name: pendingIndex, score }),
     compose,
     ofEvent ({ id: verificationId, appId, updatedAt, traceparent }, { type, revision }, view, at) {
       const fields = {
@@ -74,19 +84,17 @@ export function createDeliveryKeys ({ apps, ids, sealer, retentionMs }: Delivery
     },
     deadlinesOf,
     leasedDeadlinesOf: (delivery, at) => ({ ...deadlinesOf(delivery), dueAt: at + leaseMs }),
-    indexesOf: ({ appId, createdAt }) => [
-      { name: sealer.keyedHash('deliveries', appId), score: createdAt, keepMs: maxScheduleMs + retentionMs },
-      pendingEntry(createdAt),
-    ],
-    listsOf: appId => sealer.keyedHashes('deliveries', appId),
+    indexesOf: ({ appId, createdAt }) => [{ name: sealer.keyedHash('deliveries', appId), score: createdAt }],
+    listsOf,
+    leavesOf,
     // It is hashed, because BullMQ keeps job names longer than jobs.
     jobName: (id, nextTryAt) => sealer.keyedHash('job', `${id} ${nextTryAt}`),
-    relatedTo: ({ id, appId, webhookEvents, revision }) => {
+    relatedTo: ({ id, appId, webhookEvents, revision }, at) => {
       if (webhookEvents.length === 0) return { alsoDelete: [], indexes: [] }
       const revisions = Array.from({ length: revision + spareRevisions }, (_, index) => index + 1)
       return {
         alsoDelete: revisions.map(each => ids.deliveryId(id, each)),
-        indexes: [pendingIndex, ...sealer.keyedHashes('deliveries', appId)],
+        indexes: leavesOf(appId, at),
       }
     },
   }

@@ -6,7 +6,7 @@ import type { Delivery } from './delivery.ts'
 /** The webhook endpoints that are disabled because they returned 410. All processes share this through claims. */
 export type Endpoints = {
   /** The claim that disables the endpoint; null when it is enabled, or was enabled less than a second ago. */
-  findDisabled (appId: string, url: string): Promise<Required<ClaimRelease> | null>
+  findDisabled (appId: string, url: string): Promise<ClaimRelease & { partition: number } | null>
   /** The claim that disables the endpoint, to be taken by the write that records the 410. */
   disable (appId: string, url: string): Claim
 }
@@ -34,7 +34,7 @@ export function createEndpoints ({ store, sealer, now }: EndpointsParts): Endpoi
       if (now() < (enabledUntil.get(endpoint) ?? 0)) return null
       for (const name of names) {
         const partition = partitionOfHash(name)
-        if (await store.claimOf(partition, name) !== null) return { name, value: disabledBy, partition }
+        if (await store.claimOf({ partition, name }) !== null) return { name, value: disabledBy, partition }
       }
       enabledUntil.set(endpoint, now() + cacheMs)
       return null

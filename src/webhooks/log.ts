@@ -21,7 +21,10 @@ export type DeliveryLog = {
   replay (app: App, id: string): Promise<Delivery>
   /** Sends a test event. Throws `ApiError` invalid_state when the app has no webhook. */
   test (app: App): Promise<Delivery>
-  /** Since when the oldest pending delivery is pending (created or replayed), in ms since the epoch; null: none is. */
+  /**
+   * Since when the oldest pending delivery is pending (created or replayed), in ms since the epoch; null: none is. Does
+   * not count one whose first try has not ended within twenty seconds.
+   */
   pendingSince (): Promise<number | null>
 }
 
@@ -86,7 +89,7 @@ export function createDeliveryLog (
         if (app.webhook === undefined) throw noEndpoint()
         const next = replayDelivery(stored.record, now())
         const saved = await store.save(id, stored.version, next, {
-          ...keys.leasedDeadlinesOf(next, now()), indexes: [keys.pendingEntry(now())], publish: next.status,
+          ...keys.leasedDeadlinesOf(next, now()), indexes: [keys.pendingEntry(now())], publish: null,
         })
         if (saved.saved) return dispatchNow({ record: next, version: saved.version })
       }

@@ -126,9 +126,13 @@ function createSaveResult ({ store, keys, telemetry: { metrics, log }, now }: Tr
     let stored: Stored<Delivery> | null = first
     while (stored?.record.status === 'pending') {
       const next = settleTry(stored.record, result, tried)
-      const removeFromIndexes = next.status === 'pending' ? [] : [keys.pendingIndex]
+      const { tries, isManual, createdAt } = stored.record
+      const isFirst = tries.length === 0
+      const pending = next.status === 'pending'
+        ? { indexes: isFirst ? [keys.pendingEntry(createdAt)] : [] }
+        : { removeFromIndexes: isFirst && !isManual ? [] : [keys.pendingIndex] }
       const saved = await store.save(next.id, stored.version, next, {
-        ...keys.deadlinesOf(next), ...options, removeFromIndexes, publish: next.status,
+        ...keys.deadlinesOf(next), ...options, ...pending, publish: null,
       })
       if (saved.saved) return recordTry(next, result)
       stored = await store.load(next.id)

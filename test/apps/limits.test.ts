@@ -17,7 +17,7 @@ const limitsOf = (more: App['limits'] = {}, exemptApp: string | null = null) => 
 })
 const starts = (more: App['limits'], start: Partial<StartFacts> = {}, changed: Partial<Target> = {}) => limitsOf(more)
   .forStart({ ...target, ...changed }, { ...otp, ...start }, at)
-  .map(({ name, add, below, expiresAt }) => [name.split('.')[0], add, below, expiresAt - at])
+  .map(({ field, add, below, expiresAt }) => [field?.split('.')[0], add, below, expiresAt - at])
 const [verification, codes, messages] = [
   [['creates', 1, 10, hour], ['prefix', 1, 100, hour]],
   [['codes', 0, 15, hour], ['dayCodes', 0, 50, day]],
@@ -39,7 +39,7 @@ t.test('a create counts nothing but the address it comes from', async t => {
   t.strictSame(limitsOf().forCreate(app(), '203.0.113.7', at), [], 'off by default')
   const create = (ip: string, id = 'shop') => limitsOf().forCreate(app({ createsPerIpPerHour: 3 }, id), ip, at)
   const [counter] = create('203.0.113.7')
-  t.match(counter, { name: /^ip\.[\w-]{22}$/, add: 1, below: 3, expiresAt: at + hour, partition: Number })
+  t.match(counter, { name: /^[\w-]{22}$/, field: 'ip', add: 1, below: 3, expiresAt: at + hour, partition: Number })
   t.not(create('203.0.113.8')[0]?.name, counter?.name)
   t.equal(create('::ffff:203.0.113.7')[0]?.name, counter?.name)
   t.strictSame(create('2001:db8::1'), create('2001:db8::ffff'))
@@ -52,7 +52,7 @@ t.test('the counters of a start', async t => {
   const { codeAttempts: _, ...push } = otp
   const counted = limitsOf().forStart(target, { ...push, maxPerNumberPerDay: 5 }, at)
   t.strictSame(
-    counted.map(({ name, below }) => [name.split('.')[0], below]),
+    counted.map(({ field, below }) => [field?.split('.')[0], below]),
     [['creates', 10], ['prefix', 100], ['starts', 5], ['messages', 6], ['dayMessages', 15]], 'a push takes no code',
   )
   t.strictSame(starts({}, { sendsMessage: false }), [['silent', 1, 10, hour]], 'a silent verification is counted apart')
@@ -76,7 +76,7 @@ t.test('what shares a counter, whose name shows nothing', async t => {
   const names = (changed: Partial<Target> = {}, name = 'loud.otp') => Object.fromEntries(
     limitsOf({ createsPerCountryPerHour: 9, messagesPerAppPerHour: 9 })
       .forStart({ ...target, ...changed }, { ...otp, name, maxPerNumberPerDay: 5 }, at)
-      .map(({ name, partition }) => [name.split('.')[0], `${name} ${partition}`]),
+      .map(({ name, field, partition }) => [field?.split('.')[0], `${name} ${field} ${partition}`]),
   )
   const own = names()
   /** The kinds of counters that the changed target shares with the first one. */
@@ -91,7 +91,7 @@ t.test('what shares a counter, whose name shows nothing', async t => {
 })
 
 t.test('a message that is sent again counts as a message', async t => {
-  const kinds = limitsOf().forMessage(target, at).map(({ name, add, below }) => [name.split('.')[0], add, below])
+  const kinds = limitsOf().forMessage(target, at).map(({ field, add, below }) => [field, add, below])
   t.strictSame(kinds, [['messages', 1, 6], ['dayMessages', 1, 15]])
   t.strictSame(limitsOf().forMessage({ ...target, phoneNumber: null }, at), [])
 })
@@ -99,7 +99,7 @@ t.test('a message that is sent again counts as a message', async t => {
 t.test('the counters of codes', async t => {
   const name = sealer.keyedHash('number', 'shop +14155550123')
   const [hourly, daily] = [
-    { name: `codes.${name}`, expiresAt: at + hour }, { name: `dayCodes.${name}`, expiresAt: at + day },
+    { name, field: 'codes', expiresAt: at + hour }, { name, field: 'dayCodes', expiresAt: at + day },
   ]
   const limits = limitsOf({ wrongCodesPerNumberPerHour: 3 })
   t.strictSame(limits.forCode(target, at), [{ ...hourly, add: 0, below: 3 }, { ...daily, add: 0, below: 50 }])
@@ -123,7 +123,7 @@ t.test('what an exceeded limit means', async t => {
     ['country', 'country_limit', { reason: null }], ['ip', 'ip_limit', undefined],
   ] as const
   for (const [kind, cause, skip] of table) {
-    const refused = limits.refuse({ name: `${kind}.tag`, retryAfterMs: 1_500 }, target.phoneNumber)
+    const refused = limits.refuse({ name: 'tag', field: kind, retryAfterMs: 1_500 }, target.phoneNumber)
     t.match(refused.error, {
       apiCode: 'rate_limited', extra: { retryAfterSeconds: 1.5, refusal: { cause, numberTag: tagged } },
     })
@@ -131,8 +131,8 @@ t.test('what an exceeded limit means', async t => {
     t.equal(refused.skip?.isOfEveryMessage, skip && !/codes|starts/i.test(kind), kind)
     t.notMatch(refused.error.message, '415')
   }
-  t.strictSame(limits.refuse({ name: 'ip.tag', retryAfterMs: 0 }, null).error.extra, {
+  t.strictSame(limits.refuse({ name: 'tag', field: 'ip', retryAfterMs: 0 }, null).error.extra, {
     retryAfterSeconds: 1, refusal: { cause: 'ip_limit' },
   })
-  t.throws(() => limits.refuse({ name: 'else.tag', retryAfterMs: 0 }, null), TypeError)
+  t.throws(() => limits.refuse({ name: 'tag', field: 'else', retryAfterMs: 0 }, null), TypeError)
 })

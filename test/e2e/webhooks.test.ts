@@ -204,7 +204,7 @@ t.test('erasing a verification erases its pending deliveries', async t => {
   t.strictSame((await redis.keys('*')).filter(name => name.includes(id.slice(4))), [], 'no record is left')
   await until(
     async () => (
-      await Promise.all((await redis.keys('*:due')).map(name => redis.zrange(name, '0', '-1')))
+      await Promise.all((await redis.keys('vg:{q*}due')).map(name => redis.zrange(name, '0', '-1')))
     ).flat().length === 0,
     'no due time is left',
   )

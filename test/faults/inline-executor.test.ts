@@ -3,7 +3,7 @@ import t from 'tap'
 import { until } from '../helpers/redis.ts'
 import { numberOf } from './oracle.ts'
 import { startProxy } from './proxy.ts'
-import { announces, pointedAt } from './killed-process.ts'
+import { announces, savesTry, pointedAt } from './killed-process.ts'
 import { startWire, type Command, type Held } from './wire.ts'
 import { isLong, startDeployment } from './deployment.ts'
 
@@ -35,11 +35,11 @@ const windows: Window[] = [
     inAll: [1, 1],
   },
   {
-    name: 'the app has the webhook, and nothing of that is written', at: { request: announces('delivered') },
+    name: 'the app has the webhook, and nothing of that is written', at: { request: savesTry },
     revision: 4, before: [1, 1], inAll: [1, 2],
   },
   {
-    name: 'the delivery is written', at: { reply: announces('delivered') }, revision: 4, before: [1, 1], inAll: [1, 1],
+    name: 'the delivery is written', at: { reply: savesTry }, revision: 4, before: [1, 1], inAll: [1, 1],
   },
 ]
 

@@ -38,14 +38,17 @@ const valuesOf = (command: Command): Command => command.slice(3 + Number(command
 
 /** Whether a command inserts a record. */
 export const creates = (command: Command): boolean => runs('write.lua')(command) && valuesOf(command)[0] === ''
-/** Whether a command writes a record that is announced so: a verification by its revision, a delivery by its status. */
-export const announces = (what: string | number): (command: Command) => boolean => command =>
-  runs('write.lua')(command) && (valuesOf(command)[6] ?? '').endsWith(` ${what}`)
+/** Whether a command writes a verification with this revision, which it publishes. */
+export const announces = (revision: number): (command: Command) => boolean => command =>
+  runs('write.lua')(command) && (valuesOf(command)[6] ?? '').endsWith(` ${revision}`)
+/** Whether a command saves the result of a delivery's try. */
+export const savesTry = (command: Command): boolean =>
+  runs('write.lua')(command) && (command[3] ?? '').includes('}rwhd_') && valuesOf(command)[0] !== ''
 
 /** Whether a command reads a record of this kind. */
 const readsOne = (prefix: string) => (
   [name = '', key = '']: Command,
-): boolean => /^get$/i.test(name) && key.includes(`:r:${prefix}`)
+): boolean => /^get$/i.test(name) && key.includes(`}r${prefix}`)
 export const reads = readsOne('ver_')
 export const readsDelivery = readsOne('whd_')
 

@@ -17,7 +17,7 @@ import { isLong, startDeployment } from './deployment.ts'
 t.jobs = 4
 
 const writeScript = createHash('sha1').update(
-  readFileSync(new URL('../../src/store/write.lua', import.meta.url)),
+  ['tables.lua', 'write.lua'].map(file => readFileSync(new URL(`../../src/store/${file}`, import.meta.url))).join(''),
 ).digest('hex')
 
 async function startOne (t: Test, redisUrl: string) {

@@ -24,7 +24,7 @@ const changes: { file: string, from: string, to: string }[] = [
   { file: 'core/decide.ts', from: '{ ...request, status', to: '{ ...request, ...{ later: { to: \'come\' } }, status' },
   { file: 'webhooks/delivery.ts', from: 'packer.pack(delivery)', to: 'packer.pack({ ...delivery, later: 1 })' },
   { file: 'jobs/queues.ts', from: ', { id }, {', to: ', { id, later: 1 }, {' },
-  { file: 'store/write.lua', from: 'local last = ', to: '-- Of the next version.\nlocal last = ' },
+  { file: 'store/write.lua', from: 'local last,', to: '-- Of the next version.\nlocal last,' },
 ]
 
 /** A build of this version with those changes; its `main.ts`. */
@@ -115,15 +115,16 @@ t.test('this version and the next one share a Redis', async t => {
   t.teardown(() => redis.disconnect())
   const sealer = createSealer(deployment.all['SEAL_KEYS'] ?? '')
   const records = await Promise.all(settled.map(async ({ id }) => {
-    const [key = ''] = await redis.keys(`vg:*:r:${id}`)
+    const [key = ''] = await redis.keys(`vg:*r${id}`)
     const sealed = await redis.getBuffer(key)
     return sealed === null ? {} : decodeRecord(sealer.open(sealed, id), id)
   }))
   const withLater = records.filter(record => 'later' in record).length
   t.equal(withLater, begunByThem.size, 'no version drops unknown fields')
-  const scripts = await Promise.all(
-    [join(root, 'src'), dirname(main)].map(folder => readFile(join(folder, 'store/write.lua'))),
-  )
+  const scripts = await Promise.all([join(root, 'src'), dirname(main)].map(async folder => {
+    const files = ['tables.lua', 'write.lua'].map(file => readFile(join(folder, 'store', file), 'utf8'))
+    return (await Promise.all(files)).join('')
+  }))
   const hashes = scripts.map(text => createHash('sha1').update(text).digest('hex'))
   t.same(await redis.script('EXISTS', ...hashes), [1, 1], 'both scripts were run')
   t.comment(`begun by the next version and ended by this one: ${crossed.toUs}; the other way: ${crossed.toThem}`)

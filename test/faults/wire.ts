@@ -207,7 +207,8 @@ function wordsOf (message: Buffer): Command {
 
 /** Whether a command runs this script of src/store on a key with this ending. */
 export function runs (script: 'write.lua' | 'erase.lua', keyEnd = ''): (command: Command) => boolean {
-  const text = readFileSync(new URL(`../../src/store/${script}`, import.meta.url), 'latin1')
+  const text = ['tables.lua', script]
+    .map(file => readFileSync(new URL(`../../src/store/${file}`, import.meta.url), 'latin1')).join('')
   const names = [text, createHash('sha1').update(text, 'latin1').digest('hex')]
   return ([name = '', ran = '', , key = '']) =>
     /^eval(sha)?$/i.test(name) && names.includes(ran) && key.endsWith(keyEnd)

@@ -4,7 +4,9 @@ import { readMetric } from '../e2e/end-user.ts'
 import { until } from '../helpers/redis.ts'
 import { numberOf, type End } from './oracle.ts'
 import { startProxy } from './proxy.ts'
-import { announces, pointedAt, reads, readsDelivery, startKillable, type KillableProcess } from './killed-process.ts'
+import {
+  announces, savesTry, pointedAt, reads, readsDelivery, startKillable, type KillableProcess,
+} from './killed-process.ts'
 import type { Command, Held } from './wire.ts'
 import { isLong, startDeployment, type Deployment, type DeploymentOptions } from './deployment.ts'
 
@@ -47,10 +49,10 @@ const windows: Window[] = [
   // The app's response is lost with the process: the webhook is sent once more, with the same id.
   {
     name: 'the app has the webhook, and nothing of that is written', job: 'webhook',
-    at: { request: announces('delivered') }, inShort: true, revision: 3, before: 1, inAll: 2,
+    at: { request: savesTry }, inShort: true, revision: 3, before: 1, inAll: 2,
   },
   {
-    name: 'the delivery is written, and the job not finished', job: 'webhook', at: { reply: announces('delivered') },
+    name: 'the delivery is written, and the job not finished', job: 'webhook', at: { reply: savesTry },
     revision: 3, before: 1, inAll: 1,
   },
 ]

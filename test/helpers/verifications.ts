@@ -13,6 +13,7 @@ import { createIds } from '../../src/store/ids.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createStore, unavailableCodes, type Store } from '../../src/store/record-store.ts'
 import type { RedisClient } from '../../src/store/redis.ts'
+import { readTable } from '../../src/store/tables.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { byProvider, createMetrics } from '../../src/telemetry/metrics.ts'
@@ -90,7 +91,7 @@ function setUp (
   const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
   const ids = createIds(sealer, { partitions, randomBytes })
   const changeFeed = createChangeFeed(subscriber, createKeys(namespace).channel)
-  const stored = { redis, sealer, namespace }
+  const stored = { redis, sealer, namespace, now }
   const plainStore = createStore<Verification>({ ...stored, encode: encodeRecord, decode: decodeRecord })
   const store = wrapStore(plainStore)
 
@@ -175,7 +176,19 @@ function setUp (
     /** The value of a series in a scrape. */
     count: async (name: string, labels: Record<string, string> = {}) =>
       sumOf(readSeries(await metrics.registry.metrics()), name, labels) ?? 0,
-    claimKeys: async () => (await redis.keys(`${namespace}:*:c:*`)).toSorted(),
+    /** The fields of all claims. */
+    async claimFields () {
+      const tables = await redis.keys(`${namespace}:{q*}t*`)
+      const entries = await Promise.all(tables.map(async key => readTable(await redis.getBuffer(key), time)))
+      return entries.flat().map(({ field }) => field).filter(field => /^(live|once.*|)$/.test(field)).toSorted()
+    },
+    /** How many entries of tables and indexes list a verification. */
+    async countListed () {
+      const tables = await redis.keys(`${namespace}:{q*}t*`)
+      const entries = await Promise.all(tables.map(async key => readTable(await redis.getBuffer(key), time)))
+      const indexes = await redis.keys(`${namespace}:{q*}i*`)
+      return entries.flat().filter(({ value }) => value === '').length + indexes.length
+    },
   }
 }
 export type SetUp = ReturnType<typeof setUp>

@@ -23,6 +23,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
     const redis = await connectTo(t, url)
     const store = createStore({ redis, sealer, ...jsonRecords })
     const keys = createKeys('vg')
+    const claimOf = (partition: number, name: string) => store.claimOf({ partition, name })
     const ttl = async (key: string): Promise<number> => redis.pexpiretime(key)
 
     /** A record that exists, with its version. */
@@ -42,8 +43,8 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.equal(winners.length, 1)
       const conflict = { inserted: false, claimConflict: { name: claim.name, value: winners[0] } }
       for (const result of results) if (!result.inserted) t.strictSame(result, conflict)
-      t.equal(await store.claimOf(3, claim.name), winners[0])
-      t.equal(await ttl(keys.claim(3, claim.name)), claim.expiresAt)
+      t.equal(await claimOf(3, claim.name), winners[0])
+      t.equal(await ttl(keys.table(3, claim.name)), claim.expiresAt)
       t.equal((await Promise.all(own.map((id) => store.load(id)))).filter((stored) => stored !== null).length, 1)
     })
 
@@ -54,19 +55,19 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       await write(holder, 'holder', { claims: [heldClaim] })
       const id = newId()
       const claims = [free, held].map((name) => ({ name, value: id, expiresAt: Date.now() + hour }))
-      const indexes = [{ name: newName(), score: 1, keepMs: hour }]
-      const refused = await store.insert(id, thing('one'), { ...later, dueAt: 1, claims, indexes })
+      const listings = [{ name: newName(), expiresAt: Date.now() + hour }]
+      const refused = await store.insert(id, thing('one'), { ...later, dueAt: 1, claims, listings })
       t.strictSame(refused, { inserted: false, claimConflict: { name: held, value: holder } })
       t.equal(await store.load(id), null)
-      t.equal(await store.claimOf(3, free), null)
+      t.equal(await claimOf(3, free), null)
       t.notOk((await store.due(3, 1, 10)).includes(id))
-      t.strictSame(await store.find(indexes[0]?.name ?? '', 10), [])
+      t.strictSame(await store.find(listings[0]?.name ?? '', 10), [])
 
       const version = await write(id)
-      const saved = await store.save(id, version, thing('two'), { ...later, dueAt: 1, claims, indexes, publish: '2' })
+      const saved = await store.save(id, version, thing('two'), { ...later, dueAt: 1, claims, listings, publish: '2' })
       t.strictSame(saved, { saved: false, claimConflict: { name: held, value: holder } })
       t.strictSame(await store.load(id), { record: thing('one'), version })
-      t.equal(await store.claimOf(3, free), null)
+      t.equal(await claimOf(3, free), null)
 
       const holding = await store.load(holder)
       const again = await store.save(
@@ -88,9 +89,9 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
         publish: '2',
       })
       t.ok(saved.saved)
-      t.strictSame(await Promise.all([mine, theirs, taken].map((name) => store.claimOf(3, name))), [null, other, id])
+      t.strictSame(await Promise.all([mine, theirs, taken].map((name) => claimOf(3, name))), [null, other, id])
       await store.erase(id, { releases: [{ name: taken, value: id }, { name: theirs, value: id }], publish: 'gone' })
-      t.strictSame(await Promise.all([theirs, taken].map((name) => store.claimOf(3, name))), [other, null])
+      t.strictSame(await Promise.all([theirs, taken].map((name) => claimOf(3, name))), [other, null])
     })
 
     await t.test('claims of another partition: same results on every kind of Redis', async (t) => {
@@ -103,24 +104,24 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.equal(results.filter((result) => result.inserted).length, 1)
       const conflict = { inserted: false, claimConflict: { name: foreign.name, value: winner } }
       for (const result of results) if (!result.inserted) t.strictSame(result, conflict)
-      t.equal(await store.claimOf(12, foreign.name), winner)
-      t.equal(await store.claimOf(3, foreign.name), null)
-      t.equal(await ttl(keys.claim(12, foreign.name)), foreign.expiresAt)
+      t.equal(await claimOf(12, foreign.name), winner)
+      t.equal(await claimOf(3, foreign.name), null)
+      t.equal(await ttl(keys.table(12, foreign.name)), foreign.expiresAt)
 
       const refused = { ...foreign, name: newName(), value: own[0] ?? '' }
       const id = newId()
       t.strictSame(await store.insert(id, thing('x'), { ...later, claims: [refused, { ...local, value: id }] }),
         { inserted: false, claimConflict: { name: local.name, value: winner } })
-      t.equal(await store.claimOf(12, refused.name), null, 'released when the record is refused')
+      t.equal(await claimOf(12, refused.name), null, 'released when the record is refused')
 
       const two = [{ ...refused, value: id }, { ...foreign, value: id }]
       t.strictSame(await store.insert(id, thing('x'), { ...later, claims: two }), conflict)
-      t.equal(await store.claimOf(12, refused.name), null, 'released when the next claim conflicts')
+      t.equal(await claimOf(12, refused.name), null, 'released when the next claim conflicts')
 
       const held = [{ ...foreign, value: winner }]
       const again = await store.insert(winner, thing('x'), { ...later, claims: held })
       t.strictSame(again, { inserted: false, exists: true })
-      t.equal(await store.claimOf(12, foreign.name), winner, 'kept by the record that holds it')
+      t.equal(await claimOf(12, foreign.name), winner, 'kept by the record that holds it')
 
       const stored = await store.load(winner)
       const notHeld = [{ ...foreign, value: id }]
@@ -129,12 +130,12 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
           await store.save(winner, stored?.version ?? '', thing('two'), { ...later, releases: notHeld, publish: '2' })
         ).saved,
       )
-      t.equal(await store.claimOf(12, foreign.name), winner, 'not released with another value')
+      t.equal(await claimOf(12, foreign.name), winner, 'not released with another value')
       const late = { ...later, claims: [{ ...refused, value: id }], releases: held, publish: '3' }
       t.strictSame(await store.save(winner, stored?.version ?? '', thing('x'), late), { saved: false, conflict: true })
-      t.equal(await store.claimOf(12, foreign.name), winner, 'a conflict releases nothing')
+      t.equal(await claimOf(12, foreign.name), winner, 'a conflict releases nothing')
       t.equal(
-        await store.claimOf(12, refused.name), redis.isCluster ? id : null,
+        await claimOf(12, refused.name), redis.isCluster ? id : null,
         'and keeps what was taken: the other writer may hold it',
       )
       const now = await store.load(winner)
@@ -143,23 +144,23 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
           await store.save(winner, now?.version ?? '', thing('three'), { ...later, releases: held, publish: '4' })
         ).saved,
       )
-      t.equal(await store.claimOf(12, foreign.name), null, 'released by a save')
-      await redis.set(keys.claim(12, foreign.name), winner)
+      t.equal(await claimOf(12, foreign.name), null, 'released by a save')
+      await write(newId(), 'other', { claims: [{ ...foreign, value: winner }] })
       await store.erase(winner, { releases: held, publish: 'gone' })
-      t.equal(await store.claimOf(12, foreign.name), null)
+      t.equal(await claimOf(12, foreign.name), null)
     })
 
     await t.test('a claim without a record names the id that the next caller inserts', async (t) => {
       const [dead, id] = [newId(), newId()]
       const claim = { name: newName(), expiresAt: Date.now() + hour, partition: 12 }
-      await redis.set(keys.claim(12, claim.name), dead, 'PXAT', claim.expiresAt)
+      await write(newId(), 'other', { claims: [{ ...claim, value: dead }] })
       const refused = await store.insert(id, thing('mine'), { ...later, claims: [{ ...claim, value: id }] })
       t.strictSame(refused, { inserted: false, claimConflict: { name: claim.name, value: dead } })
       t.equal(await store.load(dead), null)
       const adopted = { ...later, claims: [{ ...claim, value: dead }] }
       const results = await Promise.all([1, 2].map((n) => store.insert(dead, thing(`${n}`), adopted)))
       t.equal(results.filter((result) => result.inserted).length, 1, 'only one of two callers inserts it')
-      t.equal(await store.claimOf(12, claim.name), dead)
+      t.equal(await claimOf(12, claim.name), dead)
     })
   })
 }

@@ -33,7 +33,7 @@ const calls = (store: Awaited<ReturnType<typeof open>>['store']) => {
     load: () => store.load(id),
     save: () => store.save(id, 'AAAA', 'secret-record', { ...later, publish: 'secret-text' }),
     erase: () => store.erase(id, { publish: 'secret-text' }),
-    claimOf: () => store.claimOf(3, 'secret-name'),
+    claimOf: () => store.claimOf({ partition: 3, name: 'secret-name' }),
     due: () => store.due(3, 1, 10),
     reschedule: () => store.reschedule(id, 1),
     find: () => store.find('secret-name', 10),
@@ -112,7 +112,7 @@ t.test('a command in flight is not sent again when the connection breaks', async
   if (redis instanceof Redis) redis.stream.destroy()
   t.equal((await failing)?.code, 'DISCONNECTED')
   server.resume()
-  await until(() => store.claimOf(3, 'any').then(() => true, () => false), 'it works again')
+  await until(() => store.claimOf({ partition: 3, name: 'any' }).then(() => true, () => false), 'it works again')
   t.match(await redis.info('commandstats'), /cmdstat_eval:calls=1,/)
 })
 
@@ -150,10 +150,8 @@ t.test('a server that rejects commands', async (t) => {
   })
 
   await t.test('a key of another type, without its name in the error', async (t) => {
-    await redis.lpush(createKeys('vg').claim(3, 'secret-name'), 'x')
-    const { claimOf, insert } = calls(store)
-    t.equal((await failureOf(t, claimOf))?.code, 'ERROR')
-    t.equal((await failureOf(t, insert))?.code, 'ERROR')
+    await redis.lpush(createKeys('vg').table(3, 'secret-name'), 'x')
+    t.equal((await failureOf(t, calls(store).claimOf))?.code, 'ERROR')
   })
 
   await t.test('without permission', async (t) => {

@@ -9,7 +9,7 @@ t.test('every key of a partition has the same hash tag, and partitions differ', 
   const tagOf = (key: string): string | undefined => /\{(.+?)\}/.exec(key)?.[1]
   const tags = Array.from({ length: partitions }, (_, partition) => {
     const all = [
-      keys.record(partition, 'ver_a'), keys.due(partition), keys.claim(partition, 'name'),
+      keys.record(partition, 'ver_a'), keys.due(partition), keys.table(partition, 'name'),
       keys.index(partition, 'name'),
     ]
     t.equal(new Set(all).size, all.length)
@@ -21,9 +21,9 @@ t.test('every key of a partition has the same hash tag, and partitions differ', 
 
 t.test('namespaces share neither keys nor the channel', async (t) => {
   const [one, other] = [createKeys('vg'), createKeys('test')]
-  t.equal(one.record(7, 'ver_a'), 'vg:{q7}:r:ver_a')
+  t.equal(one.record(7, 'ver_a'), 'vg:{q7}rver_a')
   t.equal(one.channel, 'vg:changes')
-  t.equal(other.record(7, 'ver_a'), 'test:{q7}:r:ver_a')
+  t.equal(other.record(7, 'ver_a'), 'test:{q7}rver_a')
   t.equal(other.channel, 'test:changes')
 })
 
@@ -36,9 +36,9 @@ t.test('the keys of an id are those of its partition', async t => {
     t.equal(partitionOf(id, 256), partition)
     if (partition >= partitions) t.throws(() => keys.ofId(id), new TypeError('not an id'))
     else {
-      const { due, recordPrefix, claimPrefix, counterPrefix, indexPrefix } = keys.ofId(id)
-      t.strictSame([due, recordPrefix, claimPrefix, counterPrefix, indexPrefix], [
-        keys.due(partition), keys.record(partition, ''), keys.claim(partition, ''), keys.counter(partition, ''),
+      const { due, recordPrefix, tablePrefix, counterPrefix, indexPrefix } = keys.ofId(id)
+      t.strictSame([due, recordPrefix, tablePrefix, counterPrefix, indexPrefix], [
+        keys.due(partition), keys.record(partition, ''), keys.table(partition, ''), keys.counter(partition, ''),
         keys.index(partition, ''),
       ])
       t.equal(keys.ofId(ids.deliveryId(id, 12)), keys.ofId(id), 'a delivery is in the partition of its verification')

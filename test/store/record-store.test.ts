@@ -4,7 +4,7 @@ import { Cluster } from 'ioredis'
 import t, { type Test } from 'tap'
 import { createIds } from '../../src/store/ids.ts'
 import { createSealer, SealError } from '../../src/store/sealing.ts'
-import { createKeys, partitions } from '../../src/store/keys.ts'
+import { createKeys, packId, partitions } from '../../src/store/keys.ts'
 import type { RedisClient } from '../../src/store/redis.ts'
 import { createStore, type Place } from '../../src/store/record-store.ts'
 import { connectTo, startCluster, startRedis, until, watchCommands } from '../helpers/redis.ts'
@@ -112,29 +112,59 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       )
     })
 
-    await t.test('an index lists the newest entries first, and drops old ones', async (t) => {
-      const [index, second] = [newName(), newName()]
-      const at = Date.now()
-      const own = await Promise.all(Array.from({ length: 20 }, async (_, n) => {
-        const id = newId(n % partitions)
-        const entry = { name: n === 7 ? second : index, score: at + n, keepMs: hour }
-        const version = await write(id, 'one', n % 2 === 0 ? { indexes: [entry] } : {})
-        if (n % 2 === 1) await store.save(id, version, thing('two'), { ...later, indexes: [entry], publish: '2' })
-        return id
-      }))
+    await t.test('a listing finds the newest first, however long it is', async (t) => {
+      const [name, second] = [newName(), newName()]
+      const at = Date.now() + hour
+      const own: string[] = []
+      for (let n = 0; n < 40; n += 1) {
+        const id = newId(n < 36 ? 0 : n % partitions)
+        const listings = [{ name: n === 7 ? second : name, expiresAt: at + n }]
+        const version = await write(id, 'one', n % 2 === 0 ? { listings } : {})
+        if (n % 2 === 1) await store.save(id, version, thing('two'), { ...later, listings, publish: '2' })
+        own.push(id)
+      }
       const newest = own.toReversed().filter((id) => id !== own[7])
-      t.strictSame(await store.find(index, 100), newest)
-      t.strictSame(await store.find(index, 3), newest.slice(0, 3))
-      t.strictSame(await store.find([index, second], 100), own.toReversed())
-      t.equal(await ttl(keys.index(19 % partitions, index)), at + 19 + hour)
+      t.strictSame(await store.find(name, 100), newest)
+      t.strictSame(await store.find(name, 3), newest.slice(0, 3))
+      t.strictSame(await store.find([name, second], 100), own.toReversed())
+      t.equal(await ttl(keys.table(0, name)), at + 35, 'it expires with its newest entry')
+      t.equal(await redis.zcard(keys.index(0, name)), 3, 'a table has 32 entries; the oldest of 35 are in an index')
+      t.equal(await ttl(keys.index(0, name)), at + 2)
 
-      await write(newId(0), 'one', { indexes: [{ name: index, score: at - 5, keepMs: 1 }] })
-      t.equal(await ttl(keys.index(0, index)), at + 16 + hour, 'an older entry does not shorten the life of the index')
-      await write(newId(0), 'one', { indexes: [{ name: index, score: at + 16 + hour, keepMs: hour }] })
-      t.equal(await redis.zcard(keys.index(0, index)), 2, 'entries that are keepMs older than the new one are dropped')
+      for (const id of [own[0] ?? '', own[35] ?? '']) await store.erase(id, { listings: [name], publish: 'gone' })
+      t.strictSame(await store.find(name, 100), newest.filter(id => id !== own[0] && id !== own[35]))
+      for (const id of own.slice(1, 35)) await store.erase(id, { listings: [name, second], publish: 'gone' })
+      t.equal(await redis.exists(keys.table(0, name), keys.index(0, name), keys.table(0, second)), 0, 'nothing is left')
+    })
 
-      await store.erase(own[19] ?? '', { indexes: [index, second], publish: 'gone' })
-      t.notOk((await store.find(index, 100)).includes(own[19] ?? ''))
+    await t.test('an entry of a table expires by itself', async (t) => {
+      let present = Date.now()
+      const store = createStore({ redis, sealer, ...jsonRecords, now: () => present })
+      const name = newName()
+      const [first, second] = [newId(), newId()]
+      const claim = { name, field: 'live', expiresAt: present + 1_000 }
+      const insert = (id: string) => store.insert(id, thing(id), {
+        ...later, claims: [{ ...claim, value: id }], listings: [{ name, expiresAt: present + hour }],
+      })
+      t.ok((await insert(first)).inserted)
+      t.match(await insert(second), { claimConflict: { name, field: 'live', value: first } })
+      present += 1_000
+      t.equal(await store.claimOf({ partition: 3, name, field: 'live' }), null)
+      claim.expiresAt = present + 1_000
+      t.ok((await insert(second)).inserted, 'the claim is free, although the table still lists a record')
+      t.strictSame(await store.find(name, 10), [second, first])
+      present += hour
+      t.strictSame(await store.find(name, 10), [])
+    })
+
+    await t.test('an erasure removes old entries of the indexes', async (t) => {
+      const name = newName()
+      const [first, second, third] = [newId(), newId(), newId()]
+      for (
+        const [at, id] of [first, second, third].entries()
+      ) await write(id, 'one', { indexes: [{ name, score: at }] })
+      await store.erase(second, { indexes: [{ name, lowest: 1 }], publish: 'gone' })
+      t.strictSame(await store.page(name, { limit: 9, before: null }), [{ id: third, score: 2 }])
     })
 
     await t.test('an index page by page, also with equal scores', async (t) => {
@@ -143,11 +173,11 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const places = await Promise.all(Array.from({ length: 30 }, async (_, n) => {
         const place = { id: newId(n % 5), score: at + Math.floor(n / 10) }
         await write(
-          place.id, 'one', { indexes: [{ name: n % 3 === 0 ? second : index, score: place.score, keepMs: hour }] },
+          place.id, 'one', { indexes: [{ name: n % 3 === 0 ? second : index, score: place.score }] },
         )
         return place
       }))
-      const newest = places.toSorted((a, b) => b.score - a.score || (a.id < b.id ? 1 : -1))
+      const newest = places.toSorted((a, b) => b.score - a.score || (packId(a.id) < packId(b.id) ? 1 : -1))
       for (const limit of [1, 4, 10, 29, 30, 31]) {
         const seen: Place[] = []
         for (let before: Place | null = null; ;) {
@@ -174,7 +204,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       for (const [partition, after] of [[12, 10], [1, 20], [5, 30], [1, 40]] as const) {
         const place = { id: newId(partition), score: recent + after }
         await write(
-          place.id, 'one', { dueAt: place.score + 1_000, indexes: [{ name, score: place.score, keepMs: hour }] },
+          place.id, 'one', { dueAt: place.score + 1_000, indexes: [{ name, score: place.score }] },
         )
         inOrder.push(place)
       }
@@ -191,13 +221,15 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const index = newName()
       const [own, first, last, other] = [newId(4), newId(4), newId(4), newId(4)]
       for (const id of [own, first, last, other]) await write(
-        id, 'one', { dueAt: 1000, indexes: [{ name: index, score: Date.now(), keepMs: hour }] },
+        id, 'one', { dueAt: 1000, indexes: [{ name: index, score: Date.now() }] },
       )
-      await store.erase(own, { alsoDelete: [first, newId(4), last], indexes: [index], publish: 'gone' })
+      await store.erase(
+        own, { alsoDelete: [first, newId(4), last], indexes: [{ name: index, lowest: 0 }], publish: 'gone' },
+      )
       t.strictSame(await Promise.all([own, first, last].map((id) => store.load(id))), [null, null, null])
       t.not(await store.load(other), null)
       t.strictSame((await store.due(4, 1000, 10)).filter((id) => [own, first, last, other].includes(id)), [other])
-      t.strictSame(await store.find(index, 10), [other])
+      t.strictSame((await store.page(index, { limit: 10, before: null })).map(({ id }) => id), [other])
     })
 
     await t.test('a save and an erasure are published, a refused save is not', async (t) => {
@@ -231,14 +263,14 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const id = newId()
       const options = {
         claims: [{ name: newName(), value: id, expiresAt: Date.now() + hour }],
-        indexes: [{ name: newName(), score: 1, keepMs: hour }],
+        indexes: [{ name: newName(), score: 1 }],
       }
       const once = async (id: string, end: string): Promise<void> => {
         const version = await write(id, 'one', { dueAt: 1, ...options })
         await store.load(id)
         await store.save(id, version, thing('two'), { ...later, ...options, publish: '2' })
         await store.erase(id, { publish: 'gone', releases: options.claims })
-        await store.claimOf(3, end)
+        await store.claimOf({ partition: 3, name: end })
       }
       await once(id, 'warm')
       const sent: string[] = []
@@ -246,7 +278,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
         await watchCommands(t, node.options.port ?? 0, ([command = '', ...args], source) => {
           const touched = args.join(' ')
           if (source !== 'lua' && touched.includes('{q3}')) sent.push(
-            touched.endsWith(':cold') ? 'end' : command.toLowerCase(),
+            touched.endsWith('tcold') ? 'end' : command.toLowerCase(),
           )
         })
       }
@@ -261,7 +293,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       const options = {
         dueAt: 5, claims: [
           { name: tag, value: id, expiresAt: Date.now() + hour },
-        ], indexes: [{ name: tag, score: 1, keepMs: hour }],
+        ], indexes: [{ name: tag, score: 1 }],
       }
       await write(id, number, options)
       await write(other, number)
@@ -304,7 +336,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
 
     await t.test('an invalid id is refused before Redis is called', async (t) => {
       const foreign = createIds(sealer, { partitions: 256, randomBytes }).newId('app', 200)
-      for (const id of ['', 'ver_', 'vg:{q3}:due', foreign]) {
+      for (const id of ['', 'ver_', 'vg:{q3}due', foreign]) {
         await t.rejects(store.load(id), { name: 'TypeError', message: 'not an id' })
         await t.rejects(store.insert(id, thing('x'), later), { name: 'TypeError' })
       }

@@ -4,7 +4,7 @@ import { errorCode, openTestbed } from '../helpers/verifications.ts'
 const { setUp } = await openTestbed(t)
 
 t.test('a live verification', async t => {
-  const { create, gateway, toy, read, claimKeys } = setUp()
+  const { create, gateway, toy, read, claimFields } = setUp()
   const { id, revision } = await create()
   const canceled = await gateway.cancel(id)
   t.match(canceled, {
@@ -12,7 +12,7 @@ t.test('a live verification', async t => {
   })
   t.strictSame((await read(id)).record, canceled)
   t.strictSame(toy.called('cancel'), ['toy.code'], 'also at the provider')
-  t.strictSame(await claimKeys(), [], 'its number is free')
+  t.strictSame(await claimFields(), [], 'its number is free')
 })
 
 t.test('one that has ended', async t => {

@@ -5,10 +5,12 @@ import { createResolveConflict } from '../../src/verifications/create-conflict.t
 import { createIdempotentReplays } from '../../src/verifications/idempotency.ts'
 import { encodeRecord } from '../../src/verifications/record-codec.ts'
 import { numberKeys } from '../../src/verifications/record-keys.ts'
+import { packId, unpackId } from '../../src/store/keys.ts'
+import { created } from '../core/fixtures.ts'
 import { noTracing } from '../../src/telemetry/tracing.ts'
 import { day, errorCode, openTestbed, phoneNumber, type SetUp } from '../helpers/verifications.ts'
 
-const { setUp, redis } = await openTestbed(t)
+const { setUp } = await openTestbed(t)
 
 /** The key of the claim that a live verification of the number holds. */
 function liveKey (sealer: SetUp['sealer']) {
@@ -16,9 +18,10 @@ function liveKey (sealer: SetUp['sealer']) {
   if (key === undefined) throw new Error('no key')
   return key
 }
-const claimOf = ({ sealer, store }: SetUp) => {
+const claimOf = async ({ sealer, store }: SetUp) => {
   const { partition, name } = liveKey(sealer)
-  return store.claimOf(partition, name)
+  const value = await store.claimOf({ partition, name, field: 'live' })
+  return value === null ? null : unpackId(value)
 }
 
 t.test('the record of a request', async t => {
@@ -194,8 +197,10 @@ t.test('a claim that a lost release left behind', async t => {
   t.equal(await claimOf(room), id)
   await gateway.cancel(id)
   t.equal(await claimOf(room), null, 'the end of a verification frees its number')
-  const leave = (value: string) =>
-    redis.set(`${room.namespace}:{q${key.partition.toString(16)}}:c:${key.name}`, value, 'PXAT', now() + day)
+  const expiresAt = now() + day
+  const leave = (held: string) => store.insert(room.ids.newId('shop', key.partition), created(), {
+    expiresAt, dueAt: null, claims: [{ ...key, field: 'live', value: packId(held), expiresAt }],
+  })
   await leave(id)
   const next = await create()
   t.equal(await claimOf(room), next.id, 'of one that has ended')
@@ -206,7 +211,7 @@ t.test('a claim that a lost release left behind', async t => {
 })
 
 t.test('an Idempotency-Key', async t => {
-  const { create, gateway, toy, claimKeys, now } = setUp()
+  const { create, gateway, toy, claimFields, now, pass } = setUp()
   const first = await create({ reference: 'a' }, 'key-1')
   t.match(first, { idempotency: { hash: /./, names: [/./], at: now() } })
   const again = await create({ reference: 'a' }, 'key-1')
@@ -214,17 +219,23 @@ t.test('an Idempotency-Key', async t => {
   t.equal(toy.calls.length, 1, 'and starts nothing')
   t.equal(await errorCode(create({ reference: 'b' }, 'key-1')), 'idempotency_key_reused')
   t.equal(await errorCode(create({ reference: 'a' }, 'key-2')), 'verification_in_progress', 'another key')
-  const expiries = await Promise.all((await claimKeys()).map(key => redis.pexpiretime(key)))
-  t.strictSame(expiries.toSorted(), [now() + 600_000, now() + day], 'the live claim, and the key for 24 hours')
+  t.strictSame(await claimFields(), ['', 'live'])
+  pass(600_000)
+  t.strictSame(await claimFields(), [''], 'the live claim ends with the verification')
+  pass(day - 600_001)
+  t.strictSame(await claimFields(), [''], 'the key is remembered for 24 hours')
+  pass(1)
+  t.strictSame(await claimFields(), [])
+  pass(-day)
   await gateway.cancel(first.id)
   t.match(await create({ reference: 'a' }, 'key-1'), { id: first.id, status: 'canceled' })
 })
 
 t.test('an erased verification does not come back by its Idempotency-Key', async t => {
-  const { create, gateway, claimKeys, store } = setUp()
+  const { create, gateway, claimFields, store } = setUp()
   const first = await create({}, 'key-1')
   await gateway.erase(first.id)
-  t.strictSame(await claimKeys(), [])
+  t.strictSame(await claimFields(), [])
   const second = await create({}, 'key-1')
   t.not(second.id, first.id)
   t.equal(await store.load(first.id), null)
@@ -242,11 +253,11 @@ t.test('a key whose verification Redis has dropped makes a new one', async t => 
 })
 
 t.test('a process that claimed the key and died before it wrote', async t => {
-  const { create, store, claimKeys } = setUp()
+  const { create, store, claimFields } = setUp()
   const first = await create({}, 'key-1')
-  const claims = await claimKeys()
+  const claims = await claimFields()
   await store.erase(first.id, { publish: 'erased' })
-  t.strictSame(await claimKeys(), claims)
+  t.strictSame(await claimFields(), claims)
   t.equal((await create({}, 'key-1')).id, first.id, 'the next request writes the id that was claimed')
 })
 
@@ -265,7 +276,7 @@ t.test('it gives up after two hundred conflicts', async t => {
   const { transitions, dispatch, start, store, changeFeed, sealer, ids, methods, limits, app, now, toy } = setUp()
   const replays = createIdempotentReplays({ store, changeFeed, now })
   let inserts = 0
-  const holder = { name: 'x', value: ids.newId('shop', 0) }
+  const holder = { name: 'x', value: packId(ids.newId('shop', 0)) }
   const create = createCreate({
     start, startIfWritten: async () => {}, replays, resolveConflict: createResolveConflict(
       { dispatch, replays, store },

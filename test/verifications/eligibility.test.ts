@@ -88,8 +88,8 @@ t.test('a push of the app itself was recent; what another app did is not shown',
 
 t.test('asking uses up nothing', async t => {
   const room = setUp({ shop: { limits: { createsPerNumberPerHour: 1 } }, messagesPerNumber: { perHour: 1, perDay: 1 } })
-  const { create, claimKeys, budgeted, redis, namespace } = room
+  const { create, claimFields, budgeted, redis, namespace } = room
   for (let n = 0; n < 3; n += 1) t.strictSame(await ask(room), all)
-  t.strictSame([await claimKeys(), budgeted, await redis.keys(`${namespace}:*`)], [[], [], []])
+  t.strictSame([await claimFields(), budgeted, await redis.keys(`${namespace}:*`)], [[], [], []])
   t.match(await create({ workflow: ['toy.code'] }), { status: 'pending' })
 })

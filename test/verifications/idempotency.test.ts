@@ -1,9 +1,9 @@
 import t from 'tap'
 import type { Verification } from '../../src/core/verification.ts'
 import {
-  canonicalJson, createIdempotentReplays, holdKey, noIdempotencyKey, readIdempotencyKey, readKeyClaim,
+  canonicalJson, createIdempotentReplays, holdKey, noIdempotencyKey, readIdempotencyKey,
 } from '../../src/verifications/idempotency.ts'
-import { idempotencyValue } from '../../src/verifications/record-keys.ts'
+import { readKeyClaim, writeKeyClaim } from '../../src/verifications/key-claim.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { apply, created, events } from '../core/fixtures.ts'
 import { errorCode, openTestbed } from '../helpers/verifications.ts'
@@ -50,9 +50,12 @@ t.test('canonicalJson', async t => {
 })
 
 t.test('what a claim says', async t => {
-  const claim = { id: 'ver_x', hash: 'h', at: 5 }
-  t.strictSame(readKeyClaim(idempotencyValue(claim)), claim)
-  t.strictSame(holdKey({ names: ['n'], fingerprints: ['other'] }, claim), { names: ['n'], hash: 'h', at: 5 })
+  const claim = { id: setUp().ids.newId('shop', 4), hash: 'A1_-bcde', at: 1_796_054_400_123 }
+  t.strictSame(readKeyClaim(writeKeyClaim(claim)), claim)
+  t.equal(writeKeyClaim(claim).length, 34, 'id, hash and time in few bytes')
+  t.strictSame(
+    holdKey({ names: ['n'], fingerprints: ['other'] }, claim), { names: ['n'], hash: claim.hash, at: claim.at },
+  )
   t.equal(holdKey(noIdempotencyKey, claim), null)
 })
 

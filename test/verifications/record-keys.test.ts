@@ -7,8 +7,10 @@ import type { Event } from '../../src/core/events.ts'
 import type { Verification } from '../../src/core/verification.ts'
 import { partitionOfHash } from '../../src/store/keys.ts'
 import { createSealer } from '../../src/store/sealing.ts'
+import { writeKeyClaim } from '../../src/verifications/key-claim.ts'
 import {
-  deadlinesOf, erasureOf, idempotencyReleases, isPastRetention, numberKeys, writesOf, type Change, type WriteContext,
+  deadlinesOf, erasureOf, idempotencyReleases, isPastRetention, liveClaims, numberKeys, writesOf, type Change,
+  type WriteContext,
 } from '../../src/verifications/record-keys.ts'
 import { appOwner, isOwnedBy } from '../../src/verifications/single-use.ts'
 import { apply, applyAll, asked, created, events, start, states, step } from '../core/fixtures.ts'
@@ -33,7 +35,7 @@ const contextOf = (sealer = one): WriteContext => ({
   },
 })
 const numberName = one.keyedHash('number', `shop ${asked}`)
-const liveKey = (sealer = one) => ({ ...numberKeys(sealer.names, 'shop', asked)[0], value: 'ver_x' })
+const liveKey = (sealer = one) => liveClaims([numberKeys(sealer.names, 'shop', asked)[0]], 'ver_x')[0]
 
 /** The writes of a new verification. */
 const writesOfNew = (after: Verification, more: Partial<Change> = {}, context = contextOf()) =>
@@ -64,12 +66,14 @@ t.test('deadlines: when Redis drops the record, and when the sweeper looks at it
 
 t.test('a new verification claims its number and its Idempotency-Key', async t => {
   t.strictSame(writesOfNew(created()).claims, [{ ...liveKey(), type: 'live', expiresAt: start + 600_000 }])
-  const idempotency = { names: [one.keyedHash('key', 'shop k')], hash: 'body', at: start - hour }
+  const idempotency = { names: [one.keyedHash('key', 'shop k')], hash: 'body', at: start - 1_000 }
   const [claim] = writesOfNew(created({ idempotency })).claims
   const name = idempotency.names[0] ?? ''
   t.strictSame(claim, {
-    name, value: `ver_x body ${start - hour}`, partition: partitionOfHash(name), type: 'idempotency',
-    expiresAt: start - hour + 24 * hour,
+    name, value: writeKeyClaim(
+      { id: 'ver_x', hash: 'body', at: start - 1_000 },
+    ), partition: partitionOfHash(name), type: 'idempotency',
+    expiresAt: start - 1_000 + 24 * hour,
   }, 'remembered for 24 hours from the first request')
   const ended = applyAll(created({ idempotency }), events.canceled)
   t.match(writesOfNew(ended).claims, [{ type: 'idempotency' }], 'one that ended at once leaves its number free')
@@ -80,10 +84,10 @@ t.test('a new verification claims its number and its Idempotency-Key', async t =
 t.test('a start that is allowed once per number', async t => {
   const claims = writesOfNew(created(), { effect: 'start' }).claims.filter(({ type }) => type === 'once')
   t.strictSame(claims, [{
-    type: 'once', name: one.keyedHash(
-      'once', `truid.phone_check ${asked}`,
-    ), value: appOwner({ id: 'ver_x', appId: 'shop' }, 0),
-    partition: one.names('place', asked)[0]?.partition, expiresAt: start + 300_000,
+    type: 'once', ...one.names(
+      'place', asked,
+    )[0], field: `once.${one.keyedHash('method', 'truid.phone_check').slice(0, 8)}`,
+    value: appOwner({ id: 'ver_x', appId: 'shop' }, 0), expiresAt: start + 300_000,
   }])
   t.strictSame(writesOfNew(created({ phoneNumber: null }), { effect: 'start' }).claims, [])
   t.strictSame(writesOfNew(created(), { effect: 'resolve' }).claims.map(({ type }) => type), ['live'])
@@ -98,7 +102,7 @@ t.test('a start that is allowed once per number', async t => {
 
 /** The kinds of the counters of a write, without those that are only read. */
 const counted = ({ counters }: Pick<ReturnType<typeof writesOf>, 'counters'>): string =>
-  counters.filter(({ add }) => add > 0).map(({ name }) => name.split('.')[0]).join()
+  counters.filter(({ add }) => add > 0).map(({ field }) => field?.split('.')[0]).join()
 
 t.test('a message is counted by the write that begins it, a verification by its first message', async t => {
   const both = [step('otpless.otp'), step('otpless.otp')]
@@ -174,9 +178,8 @@ t.test('a final verification frees its number, under every key', async t => {
 
 t.test('codes are counted by app and number', async t => {
   const counters = [
-    { name: `codes.${numberName}`, expiresAt: start + hour }, {
-      name: `dayCodes.${numberName}`, expiresAt: start + day,
-    },
+    { name: numberName, field: 'codes', expiresAt: start + hour },
+    { name: numberName, field: 'dayCodes', expiresAt: start + day },
   ]
   t.strictSame(
     writesAfter(states.waiting, events.evidenceApp).counters,
@@ -195,34 +198,35 @@ t.test('codes are counted by app and number', async t => {
   t.strictSame(writesAfter(numberless, events.evidenceApp).counters, [])
 })
 
-t.test('index entries: a new verification, and a number that was discovered', async t => {
+t.test('listings: a new verification, and a number that was discovered', async t => {
   const entry = (purpose: string, text: string) =>
-    ({ name: one.keyedHash(purpose, `shop ${text}`), score: start, keepMs: 2 * day })
+    ({ name: one.keyedHash(purpose, `shop ${text}`), expiresAt: start + 2 * day })
   t.strictSame(
-    writesOfNew(created({ reference: 'order-1' })).indexes, [entry('number', asked), entry('reference', 'order-1')],
+    writesOfNew(created({ reference: 'order-1' })).listings, [entry('number', asked), entry('reference', 'order-1')],
   )
-  t.strictSame(writesAfter(states.waiting, events.canceled).indexes, [], 'it is listed already')
+  t.strictSame(writesAfter(states.waiting, events.canceled).listings, [], 'it is listed already')
   const discovering = applyAll(created({ phoneNumber: null }), events.attemptStarted, events.evidenceProvider)
-  t.strictSame(writesAfter(discovering, events.numberProven).indexes, [entry('number', asked)])
-  t.equal(writesOfNew(created(), {}, contextOf(both)).indexes.length, 1, 'entered under one key')
+  t.strictSame(writesAfter(discovering, events.numberProven).listings, [entry('number', asked)])
+  t.equal(writesOfNew(created(), {}, contextOf(both)).listings.length, 1, 'entered under one key')
 })
 
-t.test('erasure removes every claim and index entry, under every key', async t => {
+t.test('erasure removes every claim and listing, under every key', async t => {
   const idempotency = { names: ['bmFtZQ', 'b3RoZXI'], hash: 'body', at: start }
   const verification = created({ reference: 'order-1', idempotency })
-  const { releases, indexes } = erasureOf(verification, both.names)
-  t.strictSame(indexes, [
+  const { releases, listings } = erasureOf(verification, both.names)
+  t.strictSame(listings, [
     ...both.keyedHashes('number', `shop ${asked}`), ...both.keyedHashes('reference', 'shop order-1'),
   ])
   t.strictSame(releases, [
-    ...numberKeys(both.names, 'shop', asked).map(key => ({ ...key, value: 'ver_x' })),
+    ...liveClaims(numberKeys(both.names, 'shop', asked), 'ver_x'),
     ...idempotencyReleases(verification),
   ])
   t.strictSame(idempotencyReleases(verification).map(({ name, value }) => [name, value]), [
-    ['bmFtZQ', `ver_x body ${start}`], ['b3RoZXI', `ver_x body ${start}`],
+    ['bmFtZQ', writeKeyClaim({ id: 'ver_x', hash: 'body', at: start })],
+    ['b3RoZXI', writeKeyClaim({ id: 'ver_x', hash: 'body', at: start })],
   ])
-  t.strictSame(erasureOf(created({ phoneNumber: null }), both.names), { releases: [], indexes: [] })
-  t.notMatch(JSON.stringify([releases, indexes]), /4155550|order-/, 'names in Redis reveal nothing')
+  t.strictSame(erasureOf(created({ phoneNumber: null }), both.names), { releases: [], listings: [] })
+  t.notMatch(JSON.stringify([releases, listings]), /4155550|order-/, 'names in Redis reveal nothing')
 })
 
 t.test('numberKeys: one partition for a number, whatever the app', async t => {

@@ -56,7 +56,7 @@ t.test('a breaker that opens in between: the start is skipped, not failed', asyn
 })
 
 t.test('a method that cannot serve the number is skipped, and has claimed and spent nothing', async t => {
-  const { create, gateway, toy, other, budgeted, claimKeys } = setUp({
+  const { create, gateway, toy, other, budgeted, claimFields } = setUp({
     messagesPerNumber: { perHour: 1, perDay: 1 },
     shop: { limits: { createsPerNumberPerHour: 1, createsPerPrefixPerHour: 1, createsPerCountryPerHour: 1 } },
   })
@@ -64,7 +64,7 @@ t.test('a method that cannot serve the number is skipped, and has claimed and sp
   t.match(await create({ workflow: ['toy.push', 'toy.silent'] }), {
     status: 'failed', reason: 'carrier_unsupported', attempts: [{ status: 'skipped' }, { status: 'skipped' }],
   })
-  t.strictSame(await claimKeys(), [])
+  t.strictSame(await claimFields(), [])
   t.strictSame(budgeted, ['shop US created', 'shop US created taken back'])
   const created = await create({ workflow: ['toy.push', 'toy.code', 'other.code'] })
   t.match(created.attempts, [

@@ -1,6 +1,8 @@
 import t from 'tap'
 import { until } from '../helpers/redis.ts'
 import { ApiError, ProviderError } from '../../src/core/errors.ts'
+import { packId } from '../../src/store/keys.ts'
+import { writeKeyClaim } from '../../src/verifications/key-claim.ts'
 import { createTransitions } from '../../src/verifications/transitions.ts'
 import { created, step } from '../core/fixtures.ts'
 import { day, errorCode, goodCode, openTestbed, type SetUpOptions } from '../helpers/verifications.ts'
@@ -81,16 +83,16 @@ t.test('insert: methods that cannot start are skipped', async t => {
 t.test('insert: what prevents it', async t => {
   const { insert, transitions, request, observed, at } = prepare()
   const { stored: { record } } = await insert()
-  t.match(await transitions.insert(request(), at, []), { type: 'live', holder: { value: record.id } })
+  t.match(await transitions.insert(request(), at, []), { type: 'live', holder: { value: packId(record.id) } })
   t.strictSame(await transitions.insert(request({ id: record.id }), at, []), { type: 'id', holder: null })
-  const idempotency = { names: ['bmFtZQ'], hash: 'h', at }
+  const idempotency = { names: ['bmFtZQ'], hash: 'aGFz', at }
   const first = await insert({ phoneNumber: null, idempotency, workflow: [step('toy.token')] })
   t.match(await transitions.insert(
     request({ idempotency, phoneNumber: null, workflow: [step('toy.token')] }), at, [],
   ), {
-    type: 'idempotency', holder: { value: `${first.stored.record.id} h ${at}` },
+    type: 'idempotency', holder: { value: writeKeyClaim({ id: first.stored.record.id, ...idempotency }) },
   })
-  const full = { name: 'creates.x', add: 1, below: 0, expiresAt: at + day }
+  const full = { name: 'x', field: 'creates', add: 1, below: 0, expiresAt: at + day }
   t.equal(await errorCode(transitions.insert(request({ phoneNumber: null }), at, [full])), 'rate_limited')
   t.equal(observed.length, 2, 'only what was written is observed')
 })

@@ -1,4 +1,6 @@
 import t from 'tap'
+import { packId } from '../../src/store/keys.ts'
+import { toBytes } from '../../src/store/tables.ts'
 import type { Delivery } from '../../src/webhooks/delivery.ts'
 import { startRedis } from '../helpers/redis.ts'
 import { hour, refusal, startWebhooks } from './setup.ts'
@@ -77,7 +79,7 @@ t.test('the pages of the list contain each delivery once, newest first', async t
   }
   const foreign = await open('bank')
   const list = keys.listsOf('shop')[0] ?? ''
-  await redis.zadd(indexKey(list), now(), foreign)
+  await redis.zadd(indexKey(list), now(), toBytes(packId(foreign)))
   await next(made[3] ?? '')
   const all = async (limit: number, status?: Delivery['status']) => {
     const seen: Delivery[] = []
@@ -134,12 +136,12 @@ t.test('deliveries of other apps do not fill the page', async t => {
 
 t.test('since when the oldest pending delivery is pending', async t => {
   const webhooks = await startWebhooks(t, { redisUrl })
-  const { open, next, deliveryLog, now, pass, respondWith, store, shop, read } = webhooks
+  const { open, next, deliveries, deliveryLog, now, pass, respondWith, store, shop, read } = webhooks
   t.equal(await deliveryLog.pendingSince(), null)
   respondWith(path => path === '/bank' ? 204 : 500)
   const firstAt = now()
   const first = await open()
-  t.equal(await deliveryLog.pendingSince(), firstAt, 'before its first try')
+  t.equal(await deliveryLog.pendingSince(), null, 'before its first try')
   pass(60_000)
   const secondAt = now()
   const second = await open()
@@ -149,7 +151,14 @@ t.test('since when the oldest pending delivery is pending', async t => {
   t.equal(await deliveryLog.pendingSince(), firstAt, 'tries do not change it')
   await next(await open('bank'))
   t.equal(await deliveryLog.pendingSince(), firstAt)
+  pass(-2 * hour)
   respondWith(() => 204)
+  const early = await open()
+  await deliveries.requeue(early)
+  t.equal(await deliveryLog.pendingSince(), now(), 'one that the sweeper had to enqueue')
+  await next(early)
+  pass(2 * hour)
+  t.equal(await deliveryLog.pendingSince(), firstAt, 'until it is delivered')
   t.equal((await next(first)).status, 'delivered')
   t.equal((await store.first('pending'))?.id, second, 'the write of the result removes it from the index')
   t.equal(await deliveryLog.pendingSince(), secondAt)
@@ -170,10 +179,11 @@ t.test('since when the oldest pending delivery is pending', async t => {
 
 t.test('leftovers in the index of pending deliveries are skipped and removed', async t => {
   const webhooks = await startWebhooks(t, { redisUrl })
-  const { open, next, deliveryLog, now, verify, stage, erase, redis, ids, indexKey, recordKey, store } = webhooks
+  const { open, next, deliveries, deliveryLog, now, verify, stage, erase, redis, ids, indexKey, recordKey, store } =
+    webhooks
   const [delivered, at] = [await open(), now()]
   await next(delivered)
-  const list = (id: string, score: number) => redis.zadd(indexKey('pending'), score, id)
+  const list = (id: string, score: number) => redis.zadd(indexKey('pending'), score, toBytes(packId(id)))
   for (let n = 0; n < 15; n += 1) await list(ids.deliveryId(verify().id, 1), at - 1_000 - n)
   await list(delivered, at - 500)
   t.equal(await deliveryLog.pendingSince(), null)
@@ -181,6 +191,7 @@ t.test('leftovers in the index of pending deliveries are skipped and removed', a
   for (let n = 0; n < 30; n += 1) await list(ids.deliveryId(verify().id, 1), at - 1_000 - n)
   const verification = verify()
   const { record: { id } } = await stage(verification)
+  await deliveries.requeue(id)
   await deliveryLog.pendingSince()
   t.equal(await deliveryLog.pendingSince(), at, 'many take a second call')
   await redis.set(recordKey(id), Buffer.alloc(64))

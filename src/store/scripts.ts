@@ -1,0 +1,102 @@
+import { packId, type Keys, type PartitionKeys } from './keys.ts'
+import type { RedisClient } from './redis.ts'
+import { argumentsOf, refusalOf, toBytes, type Operation, type OperationArguments } from './tables.ts'
+import { StoreUnavailable, type Timed } from './unavailable.ts'
+import type { EraseOptions, SaveOptions, SiblingRecord, WriteRefusal } from './writes.ts'
+
+// The arguments and replies of the scripts, which document them.
+
+export type Sealed = { sealed: Buffer, version: string }
+/** A record that is about to be written. */
+export type Change = {
+  id: string
+  /** The packed id. */
+  member: string
+  /** What the record must start with; `''`: it must not exist. */
+  expected: Buffer | ''
+  sealed: Buffer
+  siblings: (SiblingRecord & Sealed)[]
+  at: number
+}
+
+/** Performs operations on tables of one slot, or none of them, in a step of their own. */
+export type Operate = (operations: readonly Operation[]) => Promise<WriteRefusal | null>
+
+export function createOperate (
+  { redis, keys, timed, now }: { redis: RedisClient, keys: Keys, timed: Timed, now: () => number },
+): Operate {
+  return async operations => {
+    const { tables, values } = argumentsOf(operations, partition => keysIn(keys, partition ?? 0))
+    const [result, detail] = await timed(
+      redis.operateBuffer(tables.length, ...tables, now(), operations.length, ...values),
+    )
+    return readRefusal(result, detail, operations)
+  }
+}
+
+export type ScriptArguments = { names: string[], values: OperationArguments['values'] }
+
+/** The KEYS and ARGV of write.lua. */
+export function writeArguments (
+  keys: Keys, home: PartitionKeys, change: Change, operations: readonly Operation[], options: SaveOptions,
+): ScriptArguments {
+  const { id, member, expected, sealed, siblings, at } = change
+  const { indexes = [], removeFromIndexes = [], publish } = options
+  const operated = argumentsOf(operations, partition => partition === undefined ? home : keysIn(keys, partition))
+  const entries = [{ id, indexes }, ...siblings].flatMap(({ id, indexes }) => indexes.map(index => ({ id, ...index })))
+  return {
+    names: [
+      home.recordPrefix + id, ...operated.tables, home.due, ...entries.map(({ name }) => home.indexPrefix + name),
+      ...removeFromIndexes.map(name => home.indexPrefix + name), ...siblings.map(({ id }) => home.recordPrefix + id),
+      ...operated.sets,
+    ],
+    values: [
+      expected, sealed, options.expiresAt, options.dueAt ?? '', toBytes(member),
+      ...publish === null ? ['', ''] : [keys.channel, `${id} ${publish}`],
+      at, operated.tables.length, operations.length, entries.length, removeFromIndexes.length, siblings.length,
+      ...operated.values,
+      ...entries.flatMap(({ id, score }) => [toBytes(packId(id)), score]),
+      ...siblings.flatMap(
+        ({ id, sealed, expiresAt, dueAt }) => [sealed, expiresAt, dueAt, toBytes(packId(id))],
+      ),
+    ],
+  }
+}
+
+/** The KEYS and ARGV of erase.lua. */
+export function eraseArguments (
+  keys: Keys, home: PartitionKeys, id: string, operations: readonly Operation[], options: EraseOptions, at: number,
+): ScriptArguments {
+  const { listings = [], indexes = [], alsoDelete = [], publish } = options
+  const ids = [id, ...alsoDelete]
+  const sets = [...indexes, ...listings.map(name => ({ name, lowest: at }))]
+  const { tables, values } = argumentsOf(
+    operations, partition => partition === undefined ? home : keysIn(keys, partition),
+  )
+  return {
+    names: [
+      ...ids.map(each => home.recordPrefix + each), home.due, ...sets.map(({ name }) => home.indexPrefix + name),
+      ...tables,
+    ],
+    values: [
+      ids.length, sets.length, ids.length, operations.length, at, keys.channel, `${id} ${publish}`, ...values,
+      ...ids.map(each => toBytes(packId(each))), ...sets.map(({ lowest }) => lowest),
+    ],
+  }
+}
+
+function keysIn (keys: Keys, partition: number): PartitionKeys {
+  const found = keys.all[partition]
+  if (found === undefined) throw new RangeError('no such partition')
+  return found
+}
+
+/** What a reply of write.lua or operate.lua means; null: it was done. */
+export function readRefusal (
+  result: number, detail: Buffer | undefined, operations: readonly Operation[],
+): Exclude<WriteRefusal, 'conflict'> | null {
+  if (result === 1) return null
+  const refused = operations[-result - 1]
+  if (refused === undefined) throw new StoreUnavailable('ERROR')
+  return refusalOf(refused, detail?.toString('latin1') ?? '')
+}
