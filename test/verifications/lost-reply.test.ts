@@ -39,9 +39,9 @@ for (const lostLoads of [0, 1]) {
 }
 
 t.test('a create that was not written is not made afterwards', async t => {
-  const { create, toy, claimKeys } = setUpLoss({ isWritten: false })
+  const { create, toy, claimFields } = setUpLoss({ isWritten: false })
   await t.rejects(create({}, 'key-1'), { code: 'TIMEOUT' })
-  t.strictSame([await claimKeys(), toy.called('start')], [[], []])
+  t.strictSame([await claimFields(), toy.called('start')], [[], []])
   t.match((await create({}, 'key-1')).attempts, [{ phase: 'waiting' }])
   t.strictSame(toy.called('start'), ['toy.code'])
 })
