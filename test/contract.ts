@@ -267,6 +267,19 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
     vendor.answer = normally
   })
 
+  await t.test('what the operator can probe', async t => {
+    for (const [name, probe] of Object.entries(adapter.probes ?? {})) {
+      const [nobody, asked] = [anAttempt({}), vendor.calls.length]
+      vendor.answer = () => ({ status: 500 })
+      await t.rejects(open().probes?.[name]?.(nobody) ?? Promise.resolve(), { name: 'ProviderError' }, name)
+      vendor.answer = () => ({ status: 401, body: {} })
+      const refused = await Promise.resolve(probe(nobody)).then(() => null, error => error)
+      t.ok(refused === null || refused instanceof ProviderError, `${name}: 401`)
+      t.ok(vendor.calls.length > asked, 'it asks the provider')
+    }
+    vendor.answer = normally
+  })
+
   await t.test('an attempt is canceled at the provider', async t => {
     if (promised.cancel === undefined) return
     vendor.calls.length = 0

@@ -201,6 +201,11 @@ export type Adapter = {
    * Throws `ProviderError`.
    */
   resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }): Promise<Outcome>
+  /**
+   * Requests by which an operator finds out whether the provider can be reached and accepts the credentials, by what
+   * each one shows. They are free of charge and change nothing. `attempt` is nobody's. Throws `ProviderError`.
+   */
+  probes?: Readonly<Record<string, (attempt: AttemptContext) => Promise<unknown>>>
   /** Ends a started attempt at the provider, so that it does not block a later one. Throws `ProviderError`. */
   cancel? (attempt: AttemptContext): Promise<void>
 }

@@ -54,6 +54,8 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
   return {
     provider,
     methods: { ...appId === null ? {} : { [tokenMethod]: token }, ...methods },
+    // The status of a request that does not exist: bad credentials are refused before.
+    probes: { credentials: attempt => api.readStatus({ ...attempt, state: { requestIds: ['verigate-check'] } }) },
 
     async start (attempt) {
       const flow = flows[attempt.method]

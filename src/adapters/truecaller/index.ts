@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import type { Json } from '../../core/vocabulary.ts'
 import type { Adapter, AdapterIo, AttemptContext, Provider, Received, Settings } from '../adapter.ts'
 import { credential, flag, readCredential, readOrigin, secret, setting } from '../settings.ts'
 import { isOneOf, readCallbackKeys } from './callback-keys.ts'
@@ -7,6 +8,7 @@ import { createMissedCall } from './missed-call.ts'
 import { createOauth } from './oauth.ts'
 import { createPayload } from './payload.ts'
 import { createPush } from './push.ts'
+import { fetchKeys } from './signing-keys.ts'
 import { createWeb } from './web.ts'
 import { readCallback, type CallbackMessage } from './wire.ts'
 
@@ -81,7 +83,7 @@ function readSettings (env: Settings, { allowInsecure }: AdapterIo) {
 function open (env: Settings, io: AdapterIo): Adapter | null {
   if (!env.TRUECALLER_APP_KEY && !env.TRUECALLER_OAUTH_CLIENT_ID) return null
   const options = readSettings(env, io)
-  const flows = openFlows(options, io)
+  const { flows, probes } = openFlows(options, io)
   const flowOf = ({ method }: Pick<AttemptContext, 'method'>): Flow => {
     const flow = flows.get(method)
     if (flow === undefined) throw new RangeError(`${method} has no flow`)
@@ -90,6 +92,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
   return {
     provider,
     methods: Object.fromEntries([...flows].map(([name, { method }]) => [name, method])),
+    probes,
     canServe: question => flowOf(question).canServe?.(question) ?? null,
     start: async attempt => flowOf(attempt).start(attempt),
     singleUse: (attempt, evidence) => flowOf(attempt).singleUse(evidence),
@@ -100,7 +103,9 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
 }
 
 /** Each credential enables the methods that work with it. The two are not interchangeable at Truecaller. */
-function openFlows (options: ReturnType<typeof readSettings>, io: AdapterIo): ReadonlyMap<string, Flow> {
+function openFlows (
+  options: ReturnType<typeof readSettings>, io: AdapterIo,
+): { flows: ReadonlyMap<string, Flow>, probes: NonNullable<Adapter['probes']> } {
   const { appKey, clientId, apiUrl, oauthUrl, otpUrl, profileHosts } = options
   const http = io.openHttp(provider, [...[apiUrl, oauthUrl, otpUrl].map(url => new URL(url).host), ...profileHosts])
   const parts = { http, now: io.now }
@@ -112,7 +117,24 @@ function openFlows (options: ReturnType<typeof readSettings>, io: AdapterIo): Re
   }
   if (clientId !== null) flows.set('truecaller.oauth', createOauth({ clientId, oauthUrl }, parts))
   flows.set('truecaller.missed_call', createMissedCall(options, parts))
-  return flows
+  return { flows, probes: probesOf(flows, () => fetchKeys({ ...parts, apiUrl })) }
+}
+
+/** Truecaller has not issued it: the answer that it is unknown shows that the host and the key are right. */
+const unissued = 'verigate-check'
+
+function probesOf (flows: ReadonlyMap<string, Flow>, readKeys: () => Promise<unknown>): NonNullable<Adapter['probes']> {
+  const probe = (method: string, evidence: Json) => (attempt: AttemptContext) =>
+    flows.get(`truecaller.${method}`)?.resolve(attempt, evidence, { repeated: false }) ?? Promise.resolve()
+  return {
+    ...flows.has('truecaller.push')
+      ? { 'signing keys': readKeys, 'profile host': probe('web', { accessToken: unissued }) }
+      : {},
+    ...flows.has('truecaller.oauth')
+      ? { 'OAuth host': probe('oauth', { authorizationCode: unissued, codeVerifier: unissued.repeat(4) }) }
+      : {},
+    'credentials of missed calls': probe('missed_call', { token: unissued }),
+  }
 }
 
 function createReceiver (callbackKeys: readonly string[]): Pick<Adapter, 'receive' | 'acceptsAnySender'> {

@@ -21,25 +21,29 @@ export type Signed = { texts: [string, ...string[]], signature: Buffer }
 
 type Keys = { keys: KeyObject[], fetchedAt: number }
 
+export type SigningKeysParts = FlowParts & { apiUrl: string }
+
+/** The keys of `/v1/key`, which needs no credentials. */
+export async function fetchKeys ({ apiUrl, http, now }: SigningKeysParts): Promise<{ value: Keys, ttlMs: number }> {
+  const call = 'signing keys'
+  const fetchedAt = now()
+  const answer = await http({ method: 'GET', url: `${apiUrl}/v1/key`, call })
+  readRefusal(call, answer, {})
+  const keys = readKeys(answer.body)
+  if (keys.length === 0) throw refusal(provider, call, 'provider_bad_response', answer)
+  return { value: { keys, fetchedAt }, ttlMs: keysMs }
+}
+
 /**
  * Checks signatures with the keys of `/v1/key`. Null: no known key verifies it, the keys are older than `since`, and
  * they may not be fetched again now. Throws `ProviderError`.
  */
 export type IsSigned = (signed: Signed, since: number) => Promise<boolean | null>
 
-export function createSigningKeys ({ apiUrl, http, now }: FlowParts & { apiUrl: string }): IsSigned {
-  const cached = createCached({ fetch: fetchKeys, now })
+export function createSigningKeys (parts: SigningKeysParts): IsSigned {
+  const { now } = parts
+  const cached = createCached({ fetch: () => fetchKeys(parts), now })
   let renewedAt: number[] = []
-
-  async function fetchKeys (): Promise<{ value: Keys, ttlMs: number }> {
-    const call = 'signing keys'
-    const fetchedAt = now()
-    const answer = await http({ method: 'GET', url: `${apiUrl}/v1/key`, call })
-    readRefusal(call, answer, {})
-    const keys = readKeys(answer.body)
-    if (keys.length === 0) throw refusal(provider, call, 'provider_bad_response', answer)
-    return { value: { keys, fetchedAt }, ttlMs: keysMs }
-  }
 
   return async (signed, since) => {
     const known = await cached.get()

@@ -18,26 +18,32 @@ export type AccessParts = { origin: string, clientId: string, clientSecret: stri
 /** Sends requests with a token of this scope. Each call of this function creates a cache of its own. */
 export type Access = (scope: Scope) => Http
 
-/** A token that the API refuses is dropped, and the request repeated once with a new one. */
-export const createAccess = ({ origin, clientId, clientSecret, http, now }: AccessParts): Access => scope => {
-  const credentials = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`
+/** A new token, which costs nothing. */
+export async function fetchToken (
+  { origin, clientId, clientSecret, http }: Omit<AccessParts, 'now'>, scope: Scope,
+): Promise<{ value: string, ttlMs: number }> {
+  const call = 'access token'
   const timeoutMs = tokenTimeoutMs[scope]
-  const tokens = createCached({ fetch: fetchToken, now })
+  const answer = await http({
+    method: 'POST',
+    url: `${origin}/oauth2/v1/token`,
+    call,
+    headers: {
+      authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    body: `grant_type=client_credentials&scope=${scope}`,
+    ...timeoutMs === undefined ? {} : { timeoutMs },
+  })
+  const read = readToken(answer.status, answer.body)
+  if (typeof read === 'string') throw refusal(provider, call, read, answer)
+  return { value: read.token, ttlMs: (read.expiresIn - renewalSeconds) * 1000 }
+}
 
-  async function fetchToken (): Promise<{ value: string, ttlMs: number }> {
-    const call = 'access token'
-    const answer = await http({
-      method: 'POST',
-      url: `${origin}/oauth2/v1/token`,
-      call,
-      headers: { authorization: credentials, 'content-type': 'application/x-www-form-urlencoded' },
-      body: `grant_type=client_credentials&scope=${scope}`,
-      ...timeoutMs === undefined ? {} : { timeoutMs },
-    })
-    const read = readToken(answer.status, answer.body)
-    if (typeof read === 'string') throw refusal(provider, call, read, answer)
-    return { value: read.token, ttlMs: (read.expiresIn - renewalSeconds) * 1000 }
-  }
+/** A token that the API refuses is dropped, and the request repeated once with a new one. */
+export const createAccess = (parts: AccessParts): Access => scope => {
+  const { http, now } = parts
+  const tokens = createCached({ fetch: () => fetchToken(parts, scope), now })
 
   async function send (request: ProviderRequest, token: string): Promise<ProviderAnswer> {
     const answer = await http({ ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } })

@@ -4,7 +4,7 @@ import {
   deny, type Adapter, type AdapterIo, type AttemptContext, type Method, type Provider, type Settings,
 } from '../adapter.ts'
 import { credential, readCredential, readOrigin, setting } from '../settings.ts'
-import { createAccess, provider } from './access.ts'
+import { createAccess, fetchToken, provider, type AccessParts } from './access.ts'
 import { createApi } from './api.ts'
 import { createCoverage } from './coverage.ts'
 import { isSignedBy, readSignature } from './signature.ts'
@@ -88,22 +88,27 @@ const readVersion = ({ version }: AttemptContext['options'], offered: Offered): 
 
 export const truid: Provider<typeof settings> = { provider, settings, open }
 
-function open (env: Settings, io: AdapterIo): Adapter | null {
-  if (!env.TRUID_CLIENT_ID && !env.TRUID_CLIENT_SECRET) return null
+function readAccess (env: Settings, io: AdapterIo): AccessParts {
   const clientId = readCredential('TRUID_CLIENT_ID', env.TRUID_CLIENT_ID)
   const clientSecret = readCredential('TRUID_CLIENT_SECRET', env.TRUID_CLIENT_SECRET)
   const residency = env.TRUID_DATA_RESIDENCY || 'eu'
   if (!residencies.includes(residency)) throw new Error('TRUID_DATA_RESIDENCY must be eu, in or us')
   const origin = readOrigin('TRUID_API_URL', env.TRUID_API_URL || `https://${residency}.api.tru.id`, io.allowInsecure)
+  return { origin, clientId, clientSecret, http: io.openHttp(provider, [new URL(origin).host]), now: io.now }
+}
+
+function open (env: Settings, io: AdapterIo): Adapter | null {
+  if (!env.TRUID_CLIENT_ID && !env.TRUID_CLIENT_SECRET) return null
+  const parts = readAccess(env, io)
   const offered = readOffered(env.TRUID_API_VERSION || 'v0.2')
-  const http = io.openHttp(provider, [new URL(origin).host])
-  const access = createAccess({ origin, clientId, clientSecret, http, now: io.now })
-  const api = createApi({ origin, http, access, now: io.now })
-  const coverage = createCoverage({ origin, http: access('coverage'), now: io.now })
+  const access = createAccess(parts)
+  const api = createApi({ ...parts, access })
+  const coverage = createCoverage({ ...parts, http: access('coverage') })
 
   return {
     provider,
     methods: createMethods(offered),
+    probes: { credentials: () => fetchToken(parts, 'phone_check') },
 
     canServe: question => coverage.canServe(productOf(question.method), question),
 

@@ -136,9 +136,17 @@ function open (env: Settings, io: AdapterIo, provider: string): Adapter | null {
     return token
   }
 
+  /** A check that does not exist is 404 with the right key. */
+  async function probe (): Promise<void> {
+    const call = 'probe'
+    const answer = await ask({ method: 'GET', url: `${origin}/toy/checks/none`, call })
+    if (answer.status >= 400 && answer.status !== 404) throw refusal(provider, call, readRefusal(answer.status), answer)
+  }
+
   return {
     provider,
     methods: { [`${provider}.call`]: call, [`${provider}.silent`]: silent, [`${provider}.login`]: login },
+    probes: { credentials: probe },
 
     async start (attempt) {
       const kind = attempt.method.slice(attempt.method.indexOf('.') + 1)
