@@ -137,13 +137,12 @@ export function readConfig (
   const port = Number(own.PORT ?? 3000)
   const host = own.HOST ?? (sandbox ? '127.0.0.1' : '0.0.0.0')
   const allowInsecureProviders = sandbox || own.ALLOW_INSECURE_PROVIDERS === 'true'
-  const required = (name: 'PUBLIC_URL' | 'APPS_FILE' | 'SEAL_KEYS', fallback: string | null): string => {
-    const value = own[name] ?? fallback
-    if (value === null) throw new Error(`Configuration: ${name} is required`)
-    return value
-  }
-  const publicUrl = required('PUBLIC_URL', allowInsecureProviders ? `http://localhost:${port}` : null)
-  const sealKeys = required('SEAL_KEYS', sandbox ? sandboxSealKeys : null)
+  const publicUrl = own.PUBLIC_URL ?? (allowInsecureProviders ? `http://localhost:${port}` : '')
+  const sealKeys = own.SEAL_KEYS ?? (sandbox ? sandboxSealKeys : '')
+  const appsFile = own.APPS_FILE ?? (sandbox ? null : '')
+  const missing = Object.entries({ PUBLIC_URL: publicUrl, SEAL_KEYS: sealKeys, APPS_FILE: appsFile })
+    .filter(([, value]) => value === '').map(([name]) => `${name} is required`)
+  if (missing.length > 0) throw new Error(`Configuration: ${missing.join('; ')}`)
   if (sandbox) assertSandbox(publicUrl, credentials)
   else assertRandomKeys(sealKeys)
   return Object.freeze({
@@ -157,7 +156,7 @@ export function readConfig (
     role: own.ROLE ?? 'all',
     redisUrl: own.REDIS_URL ?? 'redis://127.0.0.1:6379',
     waitReplicas: Number(own.REDIS_WAIT_REPLICAS ?? 0),
-    appsFile: sandbox ? own.APPS_FILE ?? null : required('APPS_FILE', null),
+    appsFile,
     sealKeys,
     logLevel: own.LOG_LEVEL ?? 'info',
     tracing: readTracing(own),

@@ -27,29 +27,49 @@ const Apps = Type.Array(App)
  * the file, and shows no value.
  */
 export function readAppsFile (path: string, checks: AppsFileChecks = {}): App[] {
-  const parsed = parseFile(path)
-  const [misshapen] = Value.Errors(Apps, parsed)
-  if (misshapen !== undefined) throw new Error(`APPS_FILE${misshapen.instancePath} ${misshapen.message}`)
-  const apps = Value.Parse(Apps, parsed)
-  for (const [index, app] of apps.entries()) {
-    const [problem] = problemsOf(app, checks)
-    if (problem !== undefined) throw new Error(`APPS_FILE/${index}/${problem.path} ${problem.message}`)
-  }
-  if (hasRepeated(apps.map(app => app.id))) throw new Error('APPS_FILE has two apps with the same id')
-  if (hasRepeated(apps.flatMap(app => app.keys.map(key => key.sha256.toLowerCase())))) {
-    throw new Error('APPS_FILE has the same key twice')
-  }
+  const { apps, problems: [first] } = inspectApps(readText(path), checks)
+  if (first !== undefined) throw new Error(`APPS_FILE${first}`)
   return apps
+}
+
+/**
+ * The apps in the text of an apps file, and everything that is wrong with them: each begins with its path in the file
+ * (`/0/keys/1/expiresAt …`), or with a blank where it has none. With a wrong shape there are no apps.
+ */
+export function inspectApps (text: string, checks: AppsFileChecks = {}): { apps: App[], problems: string[] } {
+  const parsed = parse(text)
+  if (parsed === undefined) return { apps: [], problems: [' cannot be read: it is not JSON'] }
+  const misshapen = [...Value.Errors(Apps, parsed)].map(({ instancePath, message }) => `${instancePath} ${message}`)
+  if (misshapen.length > 0) return { apps: [], problems: [...new Set(misshapen)] }
+  const apps = Value.Parse(Apps, parsed)
+  const hashes = apps.flatMap(app => app.keys.map(key => key.sha256.toLowerCase()))
+  return {
+    apps,
+    problems: [
+      ...apps.flatMap((app, index) =>
+        problemsOf(app, checks).map(({ path, message }) => `/${index}/${path} ${message}`)),
+      ...hasRepeated(apps.map(app => app.id)) ? [' has two apps with the same id'] : [],
+      ...hasRepeated(hashes) ? [' has the same key twice'] : [],
+    ],
+  }
 }
 
 const hasRepeated = (texts: readonly string[]): boolean => new Set(texts).size < texts.length
 
-function parseFile (path: string): unknown {
+function readText (path: string): string {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'))
+    return readFileSync(path, 'utf8')
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    throw new Error(`APPS_FILE cannot be read: ${error instanceof SyntaxError ? 'it is not JSON' : code}`)
+    throw new Error(`APPS_FILE cannot be read: ${error instanceof Error && 'code' in error ? error.code : 'unknown'}`)
+  }
+}
+
+/** Undefined: it is not JSON. */
+function parse (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
 

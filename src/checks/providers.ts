@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto'
+import type { Adapter, AdapterIo, AttemptContext, Provider } from '../adapters/adapter.ts'
+import { createHttp } from '../adapters/http.ts'
+import { openAdapters, variablesOf } from '../adapters/instances.ts'
+import type { Config } from '../config.ts'
+import { ProviderError } from '../core/errors.ts'
+import type { Reason } from '../core/reasons.ts'
+import { hasMark } from '../environment.ts'
+import { messageOf, ok, warning, wrong, type Finding } from './finding.ts'
+
+export type ProviderSettings = Pick<Config, 'settings' | 'allowInsecureProviders'>
+
+/** The adapters that can be opened, and what was found when they were opened and asked. */
+export async function checkProviders (
+  { settings, allowInsecureProviders: allowInsecure }: ProviderSettings, providers: readonly Provider[],
+): Promise<{ adapters: Adapter[], findings: Finding[] }> {
+  const http = createHttp({ allowInsecure })
+  const io: AdapterIo = { openHttp: http.openHttp, now: Date.now, randomBytes, allowInsecure }
+  try {
+    const opened = providers.map(provider => ({ provider, ...open(provider, settings, io) }))
+    const adapters = opened.flatMap(({ adapters }) => adapters)
+    const findings = await Promise.all(opened.map(async ({ provider, adapters, problem }) => {
+      if (problem !== null) return [problem]
+      if (adapters.length === 0) return [ok(provider.provider, 'off: no credentials')]
+      const credentials = Object.entries(variablesOf(provider, settings))
+        .filter(([name, schema]) => hasMark(schema, 'isCredential') && name in settings).map(([name]) => name)
+      return (await Promise.all(adapters.map(adapter => ask(adapter, credentials)))).flat()
+    }))
+    if (opened.every(({ adapters, problem }) => adapters.length === 0 && problem === null)) {
+      findings.push([wrong('providers', 'none has credentials: set those of one (docs/configuration.md)')])
+    }
+    return { adapters, findings: findings.flat() }
+  } finally {
+    await http.close()
+  }
+}
+
+function open (
+  provider: Provider, settings: ProviderSettings['settings'], io: AdapterIo,
+): { adapters: Adapter[], problem: Finding | null } {
+  try {
+    return { adapters: openAdapters([provider], settings, io), problem: null }
+  } catch (error) {
+    return { adapters: [], problem: wrong(provider.provider, messageOf(error)) }
+  }
+}
+
+const nobody: AttemptContext = {
+  id: 'att_check', method: '', phoneNumber: null, options: {}, locale: null, device: {}, state: null, startedAt: 0,
+  expiresAt: 0, callbackKey: '', callbackUrl: '', redirectUrl: null, redirectKey: null,
+}
+
+async function ask ({ provider, probes = {}, acceptsAnySender }: Adapter, credentials: string[]): Promise<Finding[]> {
+  const findings = await Promise.all(Object.entries(probes).map(async ([name, probe]) => {
+    try {
+      await probe(nobody)
+      return ok(provider, `${name}: accepted`)
+    } catch (error) {
+      return wrong(provider, `${name}: ${describe(error, credentials)}`)
+    }
+  }))
+  if (acceptsAnySender === true) {
+    findings.push(warning(provider, 'callbacks of anybody are accepted: set the key of the registered callback URL'))
+  }
+  return findings.length > 0 ? findings : [ok(provider, 'on; it has no call that is free of charge')]
+}
+
+/** What the provider answered, and what to do about it. */
+function describe (error: unknown, credentials: readonly string[]): string {
+  if (!(error instanceof ProviderError)) return messageOf(error)
+  const { status = null, code = null, text = null } = error.vendor ?? {}
+  const said = [status, code, text === null ? null : `"${text}"`].filter(part => part !== null).join(' ')
+  return `${said === '' ? error.reason : `${error.reason} (${said})`}: ${adviceOf(error.reason, status, credentials)}`
+}
+
+function adviceOf (reason: Reason, status: number | null, credentials: readonly string[]): string {
+  if (reason === 'provider_misconfigured') return `check ${credentials.join(', ')}, and the account's credit and rights`
+  if (reason === 'rate_limited_by_provider') return 'the account makes too many requests: try again later'
+  if (status === null) return 'is the way out open (DNS, firewall, proxy), and is the URL right?'
+  return 'try again; if it lasts, ask the provider, with the time'
+}

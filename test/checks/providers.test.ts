@@ -1,0 +1,50 @@
+import t from 'tap'
+import { providers } from '../../src/adapters/index.ts'
+import { checkProviders } from '../../src/checks/providers.ts'
+import { startSimulators } from '../../src/sandbox/simulators.ts'
+import { toy } from '../adapters/toy/index.ts'
+
+t.test('the simulators accept the credentials that they announce, and are asked for nothing that costs', async t => {
+  const { settings, close, requests } = await startSimulators({ gatewayUrl: 'http://127.0.0.1:1' })
+  t.teardown(close)
+  const { findings, adapters } = await checkProviders({ settings, allowInsecureProviders: true }, providers)
+  t.strictSame(adapters.map(({ provider }) => provider), ['truecaller', 'truid', 'otpless'])
+  t.strictSame(findings.filter(({ verdict }) => verdict === 'wrong'), [])
+  t.strictSame(findings.filter(({ verdict }) => verdict === 'ok').map(({ subject, text }) => `${subject} ${text}`), [
+    'truecaller signing keys: accepted', 'truecaller profile host: accepted', 'truecaller OAuth host: accepted',
+    'truecaller credentials of missed calls: accepted', 'truid credentials: accepted', 'otpless credentials: accepted',
+  ])
+  const paid = /checks|requests$|initiate/
+  t.strictSame(requests.filter(({ path }) => paid.test(path)), [], 'no check, no push, no message')
+})
+
+t.test('refused credentials: what the provider answered, and which variables to correct', async t => {
+  const { settings, close } = await startSimulators({ gatewayUrl: 'http://127.0.0.1:1' })
+  t.teardown(close)
+  const bad = {
+    ...settings, TRUID_CLIENT_SECRET: 'hunter2', OTPLESS_CLIENT_SECRET: 'hunter2', TRUECALLER_APP_KEY: 'hunter2',
+    TRUECALLER_OAUTH_CLIENT_ID: '',
+  }
+  const { findings } = await checkProviders({ settings: bad, allowInsecureProviders: true }, providers)
+  const wrong = findings.filter(({ verdict }) => verdict === 'wrong').map(({ subject, text }) => `${subject} ${text}`)
+  t.match(wrong, [
+    /^truecaller credentials of missed calls: provider_misconfigured \(404 404 "Invalid partner.*TRUECALLER_APP_KEY/,
+    /^truid credentials: provider_misconfigured \(401 .*\): check TRUID_CLIENT_ID, TRUID_CLIENT_SECRET, and/,
+    /^otpless credentials: provider_misconfigured \(401 .*\): check OTPLESS_CLIENT_ID, OTPLESS_CLIENT_SECRET/,
+  ])
+  t.equal(wrong.length, 3)
+  t.notMatch(JSON.stringify(findings), /hunter2/)
+})
+
+t.test('a provider that is out of reach, one that cannot be opened, and none at all', async t => {
+  const dead = { TRUID_CLIENT_ID: 'a', TRUID_CLIENT_SECRET: 'b', TRUID_API_URL: 'http://127.0.0.1:1' }
+  const out = await checkProviders({ settings: dead, allowInsecureProviders: true }, providers)
+  t.match(out.findings, [
+    { verdict: 'ok', subject: 'truecaller', text: 'off: no credentials' },
+    { verdict: 'wrong', text: /provider_error \(ECONNREFUSED\): is the way out open/ }, { verdict: 'ok' },
+  ])
+  const half = await checkProviders({ settings: { TRUID_CLIENT_ID: 'a' }, allowInsecureProviders: false }, providers)
+  t.match(half.findings[1], { verdict: 'wrong', subject: 'truid', text: 'TRUID_CLIENT_SECRET is missing' })
+  const none = await checkProviders({ settings: {}, allowInsecureProviders: false }, [toy])
+  t.match(none.findings, [{ verdict: 'ok' }, { verdict: 'wrong', subject: 'providers' }])
+})
