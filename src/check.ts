@@ -1,4 +1,5 @@
-import { parseArgs } from 'node:util'
+import { readFileSync } from 'node:fs'
+import { parseArgs, parseEnv } from 'node:util'
 import { collectMethods } from './adapters/guard.ts'
 import type { Provider } from './adapters/adapter.ts'
 import { providers as allProviders } from './adapters/index.ts'
@@ -58,17 +59,18 @@ export function writeFindings (findings: readonly Finding[]): string {
     .map(({ verdict, subject, text }) => `${verdict.padEnd(7)}  ${subject.padEnd(width)}  ${text}\n`).join('')
 }
 
-if (import.meta.main) {
-  try {
-    const { values: { 'env-file': files = [] } } = parseArgs({
-      options: { 'env-file': { type: 'string', multiple: true } },
-    })
-    for (const file of files) process.loadEnvFile(file)
-    const findings = await checkInstallation(process.env)
-    process.stdout.write(writeFindings(findings))
-    process.exitCode = findings.some(({ verdict }) => verdict === 'wrong') ? 1 : 0
-  } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n`)
-    process.exitCode = 1
-  }
+/**
+ * The command `check`: writes the findings, and returns the exit code. Variables of the environment count more than
+ * those of `--env-file`.
+ */
+export async function runCheck (
+  environment: Environment, args: string[], write: (text: string) => void,
+): Promise<0 | 1> {
+  const { values: { 'env-file': files = [] } } = parseArgs({
+    args, options: { 'env-file': { type: 'string', multiple: true } },
+  })
+  const given = files.map(file => parseEnv(readFileSync(file, 'utf8')))
+  const findings = await checkInstallation(Object.assign({}, ...given, environment))
+  write(writeFindings(findings))
+  return findings.some(({ verdict }) => verdict === 'wrong') ? 1 : 0
 }

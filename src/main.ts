@@ -70,9 +70,17 @@ function withSettings (config: Config, settings: Record<string, string>): Config
   return Object.freeze({ ...config, settings: Object.freeze({ ...config.settings, ...settings }) })
 }
 
-main().catch((error: unknown) => {
+/** `node src/main.ts check`: looks at the configuration, and starts nothing. */
+async function check (args: string[]): Promise<void> {
+  const { runCheck } = await import('./check.ts')
+  process.exitCode = await runCheck(process.env, args, text => process.stdout.write(text))
+}
+
+const isCheck = process.argv[2] === 'check'
+const work = isCheck ? check(process.argv.slice(3)) : main()
+work.catch((error: unknown) => {
   const cause = error instanceof Error ? error.message : 'unknown'
   const line = { level: 60, time: new Date().toISOString(), msg: 'startup failed', cause }
-  process.stderr.write(`${JSON.stringify(line)}\n`)
+  process.stderr.write(isCheck ? `${cause}\n` : `${JSON.stringify(line)}\n`)
   process.exit(1)
 })

@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, '..')
 const run = (environment: Record<string, string>, ...args: string[]) =>
   new Promise<{ code: number, stdout: string, stderr: string }>(done => {
     execFile(
-      process.execPath, [join(root, 'src/check.ts'), ...args], { env: environment },
+      process.execPath, [join(root, 'src/main.ts'), 'check', ...args], { env: environment },
       (error, stdout, stderr) => done({ code: Number(error?.code ?? 0), stdout, stderr }),
     )
   })

@@ -63,6 +63,11 @@ t.test('the image starts, works and stops as its user, has no development file, 
   )
   t.equal(await text(refused.stdout), 'false\n', 'its compiled code is used')
 
+  const checked = spawn('env', ['-i', ...listed, 'node', 'main.cjs', 'check'], {
+    ...options, stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  t.match(await text(checked.stdout), /^wrong +configuration +PUBLIC_URL is required$/m, 'the command `check`')
+
   const redis = await startRedis(t)
   const [port, sandboxPort] = [await freePort(), await freePort()]
   const environment = {
