@@ -1,39 +1,48 @@
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
+import { launchRedis, type RunningRedis } from '../scripts/redis.ts'
+import type { FigureName } from './figures.ts'
 import { gatewayEnvironment, untilReady, type GatewayOptions } from './gateway.ts'
 import type { GoalId } from './goals.ts'
 import type { Spread, Target } from './measure.ts'
 import type { Options } from './options.ts'
-import { launch, type BenchProcess, type Cores, type Launch } from './processes.ts'
-import type { RedisMeter } from './redis.ts'
+import { launch, launchProgram, type BenchProcess, type Cores, type Launch, type Measured } from './processes.ts'
+import { openRedisMeter, type RedisMeter } from './redis.ts'
 import type { Finding } from './report.ts'
 
 /** A gateway process under measurement. */
 export type RunningGateway = { url: string, process: BenchProcess }
 
-/** `database`: of the run's Redis (0). Gateways in different databases do not share jobs. */
-export type StartGatewayOptions = Omit<GatewayOptions, 'redisUrl' | 'dir'> & { database?: number }
+/** `database`: of its Redis (0). Gateways in different databases do not share jobs. `redis`: default is the run's. */
+export type StartGatewayOptions = Omit<GatewayOptions, 'redisUrl' | 'dir'> & { database?: number, redis?: RedisMeter }
+
+type LaunchOf<Start extends (launch: never) => unknown> = Omit<Parameters<Start>[0], 'cores'>
 
 /** The tools of a case. Every process that it starts ends with the case. */
 export type CaseContext = {
   options: Options
   redis: RedisMeter
-  startProcess (launch: Omit<Launch, 'cores'>): BenchProcess
+  dir: string
+  startProcess (wanted: LaunchOf<typeof launch>): BenchProcess
+  startProgram (wanted: LaunchOf<typeof launchProgram>): Measured
   /** As `startProcess`, and waits until the process listens. */
-  start (launch: Omit<Launch, 'cores'>): Promise<{ url: string, process: BenchProcess }>
-  /** Starts a server of `baselines/`. */
-  startBaseline (name: string, environment?: Record<string, string>): Promise<{ url: string, process: BenchProcess }>
-  startProvider (options?: { delayMs?: number }): Promise<{ url: string, process: BenchProcess }>
+  start (wanted: LaunchOf<typeof launch>): Promise<{ url: string, process: BenchProcess }>
+  startRedis (options?: { persistent?: boolean }): Promise<RedisMeter>
+  startProvider (): Promise<{ url: string, process: BenchProcess }>
   /** Starts `node src/main.ts` with its log discarded, and waits until it is ready. */
-  startGateway (gateway: StartGatewayOptions & { core?: Launch['core'] }): Promise<RunningGateway>
+  startGateway (
+    gateway: StartGatewayOptions & { core?: Launch['core'], stdout?: Launch['stdout'] },
+  ): Promise<RunningGateway>
   environmentOf (gateway: StartGatewayOptions): ReturnType<typeof gatewayEnvironment>
   target (
-    name: string, started: { url: string, process: BenchProcess }, rest: Omit<Target, 'name' | 'url' | 'processes'>,
+    name: string, started: { url: string, process: Measured }, rest: Omit<Target, 'name' | 'url' | 'processes'>,
   ): Target
   /** Adds a figure that has a goal. */
-  addFinding (goal: GoalId, spread: Spread, note?: string): void
-  /** Records figures without a goal. */
-  record (name: string, figures: unknown): void
+  addFinding (goal: GoalId, spread: Spread, more?: Partial<Pick<Finding, 'note' | 'noise'>>): void
+  /** Adds a figure that the documentation shows. */
+  addFigure (name: FigureName, value: number): void
+  /** Records the samples behind the figures. */
+  record (name: string, samples: unknown): void
   say (line: string): void
 }
 
@@ -49,10 +58,12 @@ export type Case = {
 export type RunCaseOptions = {
   options: Options
   redis: RedisMeter
+  redisBinary: string
   cores: Cores
   dir: string
   findings: Finding[]
-  figures: Record<string, unknown>
+  figures: Partial<Record<FigureName, number>>
+  samples: Record<string, unknown>
   say: (line: string) => void
 }
 
@@ -61,53 +72,58 @@ const main = new URL('../src/main.ts', import.meta.url)
 const sealKeys = `k1:${hash('sha256', 'of the benchmark', 'base64')}`
 
 /** Runs a case in a new context, and then stops its processes. */
-export async function runCase (
-  current: Case, { options, redis, cores, dir, findings, figures, say }: RunCaseOptions,
-): Promise<void> {
-  const started: BenchProcess[] = []
-  const startProcess: CaseContext['startProcess'] = wanted => {
-    const process = launch({ ...wanted, cores })
+export async function runCase (current: Case, parts: RunCaseOptions): Promise<void> {
+  const { options, redis, redisBinary, cores, dir, findings, figures, samples, say } = parts
+  const started: Measured[] = []
+  const servers: { meter: RedisMeter, server: RunningRedis }[] = []
+  const keep = <Process extends Measured>(process: Process): Process => {
     started.push(process)
     return process
   }
+  const startProcess: CaseContext['startProcess'] = wanted => keep(launch({ ...wanted, cores }))
   const start: CaseContext['start'] = async wanted => {
     const process = startProcess(wanted)
     return { url: await process.listening, process }
   }
-  const environmentOf: CaseContext['environmentOf'] = ({ database = 0, ...gateway }) =>
+  const environmentOf: CaseContext['environmentOf'] = ({ database = 0, redis: own = redis, ...gateway }) =>
     gatewayEnvironment({
-      ...gateway, redisUrl: `${redis.url}/${database}`, dir,
+      ...gateway, redisUrl: `${own.url}/${database}`, dir,
       environment: { SEAL_KEYS: sealKeys, ...gateway.environment },
     })
   const context: CaseContext = {
-    options, redis, startProcess, start, environmentOf, say,
-    startBaseline: (name, environment = {}) => start({
-      name, script: new URL(`./baselines/${name}.ts`, import.meta.url), core: 'server',
-      env: { REDIS_URL: redis.url, ...environment },
-    }),
-    startProvider: ({ delayMs = 0 } = {}) => start({
-      name: 'provider', script: new URL('./provider.ts', import.meta.url), core: 'rest',
-      env: { PROVIDER_DELAY_MS: String(delayMs) },
-    }),
-    async startGateway ({ core = 'server', ...gateway }) {
+    options, redis, dir, startProcess, start, environmentOf, say,
+    startProgram: wanted => keep(launchProgram({ ...wanted, cores })),
+    async startRedis ({ persistent = false } = {}) {
+      const server = await launchRedis({ binary: redisBinary, dir: join(dir, `redis-${servers.length}`), persistent })
+      const meter = await openRedisMeter(server.url)
+      servers.push({ meter, server })
+      return meter
+    },
+    startProvider: () => start(
+      { name: 'provider', script: new URL('./provider.ts', import.meta.url), core: 'rest' },
+    ),
+    async startGateway ({ core = 'server', stdout = 'ignore', ...gateway }) {
       const { url, environment } = await environmentOf(gateway)
       const nodeArgs = options.profileDir === null
         ? []
         : ['--cpu-prof', `--cpu-prof-dir=${join(options.profileDir, current.name)}`]
       const process = startProcess(
-        { name: `gateway (${gateway.role ?? 'api'})`, script: main, core, env: environment, nodeArgs },
+        { name: `gateway (${gateway.role ?? 'api'})`, script: main, core, env: environment, nodeArgs, stdout },
       )
-      await untilReady(url)
+      await Promise.race([untilReady(url), process.ended])
       return { url, process }
     },
     target: (name, { url, process }, rest) => ({ name, url, processes: [process], ...rest }),
-    addFinding: (goal, spread, note) => { findings.push({ goal, ...spread, ...(note === undefined ? {} : { note }) }) },
-    record: (name, value) => { figures[`${current.name}: ${name}`] = value },
+    addFinding: (goal, { median, min, max }, more = {}) => { findings.push({ goal, median, min, max, ...more }) },
+    addFigure: (name, value) => { figures[name] = value },
+    record: (name, value) => { samples[`${current.name}: ${name}`] = value },
   }
   try {
     await redis.flush()
     await current.run(context)
   } finally {
     await Promise.all(started.map(process => process.stop()))
+    for (const { meter } of servers) meter.close()
+    await Promise.all(servers.map(({ server }) => server.stop()))
   }
 }

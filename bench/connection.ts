@@ -11,11 +11,13 @@ export type Connection = {
 }
 
 const nothing = Buffer.alloc(0)
-const lost: Answer = { status: 0, head: '', body: nothing }
+const lastChunk = Buffer.from('0\r\n\r\n')
+/** The answer of a connection that was lost. */
+export const lost: Answer = { status: 0, head: '', body: nothing }
 
 /**
  * A client that needs a third of the CPU of a general one, so that one core can saturate a bare server on another core.
- * It supports only responses with a `content-length` or without a body.
+ * A response has a `content-length`, no body, or chunks, which are returned as they came.
  */
 export function openConnection ({ hostname, port }: URL): Promise<Connection> {
   return new Promise((resolve, reject) => {
@@ -43,9 +45,11 @@ export function openConnection ({ hostname, port }: URL): Promise<Connection> {
       const end = seen.indexOf('\r\n\r\n')
       if (end < 0) return
       const head = seen.toString('latin1', 0, end)
-      const length = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0)
-      if (seen.length < end + 4 + length) return
-      settle({ status: Number(head.slice(9, 12)), head, body: seen.subarray(end + 4, end + 4 + length) })
+      const body = seen.subarray(end + 4)
+      const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1]
+      const isChunked = length === undefined && /\r\ntransfer-encoding: chunked/i.test(head)
+      if (isChunked ? !body.subarray(-lastChunk.length).equals(lastChunk) : body.length < Number(length ?? 0)) return
+      settle({ status: Number(head.slice(9, 12)), head, body })
     })
     socket.on('error', reject)
     socket.on('close', () => settle(lost))
@@ -54,8 +58,9 @@ export function openConnection ({ hostname, port }: URL): Promise<Connection> {
 
 /** The text of an HTTP/1.1 request. */
 export function writeRequest (
-  method: string, path: string, { headers = '', body = '' }: { headers?: string, body?: string } = {},
+  method: string, path: string,
+  { headers = '', body = '', type = 'application/json' }: { headers?: string, body?: string, type?: string } = {},
 ): string {
-  const content = body === '' ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`
+  const content = body === '' ? '' : `content-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`
   return `${method} ${path} HTTP/1.1\r\nhost: localhost\r\n${headers}${content}\r\n${body}`
 }

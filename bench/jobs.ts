@@ -45,38 +45,12 @@ async function timePickUp (ratePerSecond: number, durationMs: number): Promise<{
   return { p50Ms: latencies.percentile(50) / 1000, p99Ms: latencies.percentile(99) / 1000, jobs: pickedUp }
 }
 
-/** The rate at which a backlog of waiting jobs is processed, relative to 200 workers that are always busy. */
-async function timeBacklog (jobs: number, jobMs: number): Promise<number> {
-  let first = 0
-  let done = 0
-  const ended = Promise.withResolvers<number>()
-  work = async () => {
-    first ||= performance.now()
-    await delay(jobMs)
-    done += 1
-    if (done === jobs) ended.resolve(performance.now() - first)
-  }
-  const base = String(performance.now())
-  for (let at = 0; at < jobs; at += 500) {
-    await Promise.all(
-      Array.from(
-        { length: Math.min(500, jobs - at) }, (_, n) => queues.resolve(`${base}-${at + n}`, `job-${base}-${at + n}`),
-      ),
-    )
-  }
-  const workers = start()
-  const tookMs = await ended.promise
-  await workers.close(5_000)
-  return jobs * jobMs / 200 / tookMs
-}
-
-process.on('message', async (message: { job?: 'pick-up' | 'backlog', durationMs?: number, jobs?: number }) => {
-  if (message.job === 'backlog') process.send?.({ efficiency: await timeBacklog(message.jobs ?? 0, 20) })
-  if (message.job !== 'pick-up') return
+process.on('message', async (message: { durationMs?: number }) => {
+  if (message.durationMs === undefined) return
   const workers = start()
   await timePickUp(1_000, 1_000)
-  const pickUp = await timePickUp(1_000, message.durationMs ?? 0)
+  const pickUp = await timePickUp(1_000, message.durationMs)
   await workers.close(5_000)
-  process.send?.({ pickUp })
+  process.send?.(pickUp)
 })
 process.send?.({ listening: 'jobs' })

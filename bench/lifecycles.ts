@@ -1,19 +1,25 @@
 import { createServer } from 'node:http'
+import type { Connection } from './connection.ts'
 import { openConnections } from './load.ts'
-import type { Sample } from './measure.ts'
-import type { BenchProcess } from './processes.ts'
+import type { Measured } from './processes.ts'
 import { countCommands, type RedisMeter } from './redis.ts'
-import { newLifecycle, read } from './requests.ts'
+import { newCreate, read } from './requests.ts'
 
 /** The cost of one lifecycle. */
-export type LifecycleSample = Pick<Sample, 'cpuMicros' | 'redisMicros' | 'redisCommands'
-  | 'ratePerSecond' | 'p50Ms' | 'p99Ms'> & { commands: Record<string, number>, byProcess: Record<string, number> }
+export type LifecycleSample = {
+  cpuMicros: number, redisMicros: number, redisCommands: number, ratePerSecond: number, p50Ms: number, p99Ms: number
+}
 
-/** A server that runs lifecycles, all its processes, and the driver that requests them. */
-export type LifecycleTarget = { url: string, processes: readonly BenchProcess[], driver: Driver }
+/** A server that runs lifecycles, its process, and the driver that requests them. */
+export type LifecycleTarget = { url: string, process: Measured, driver: Driver }
 
-/** `count` lifecycles, `inFlight` at once; none starts after `maxMs`. */
-export type LifecycleOptions = { count: number, inFlight: number, maxMs?: number }
+/**
+ * Closed loop: `count` lifecycles, `inFlight` at once; none starts after `maxMs`. Open loop: one is due every
+ * 1 / `ratePerSecond` for `durationMs`, whatever happened to the earlier ones.
+ */
+export type LifecycleOptions =
+  | { count: number, inFlight: number, maxMs?: number }
+  | { ratePerSecond: number, durationMs: number }
 
 export type Driver = {
   webhookUrl: string
@@ -21,10 +27,11 @@ export type Driver = {
   close (): Promise<void>
 }
 
-/** How long the running lifecycles may take after `maxMs`. */
+/** How long the running lifecycles may take after the last one has started. */
 const maxOverrunMs = 60_000
+const openLoopConnections = 200
 
-/** The app: it creates a verification, waits for the webhook `verified`, reads the verification, and starts again. */
+/** The app: it creates a verification, waits for the webhook `verified`, and reads the verification. */
 export async function startDriver (): Promise<Driver> {
   const waiting = new Map<string, () => void>()
   const server = createServer((request, response) => {
@@ -42,43 +49,41 @@ export async function startDriver (): Promise<Driver> {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
 
-  async function run (
-    url: string, { count, inFlight, maxMs = 60_000 }: LifecycleOptions,
-  ): Promise<{ durationMs: number, latenciesMs: number[] }> {
-    const connections = await openConnections(url, inFlight)
+  async function runOne (connection: Connection): Promise<void> {
+    const { reference, request } = newCreate('truecaller.push')
+    const notified = new Promise<void>(resolve => waiting.set(reference, resolve))
+    const id = await new Promise<string>((resolve, reject) => connection.send(request, ({ status, body }) => {
+      const id = /"id":"([^"]+)"/.exec(body.toString('latin1'))?.[1]
+      if (status === 201 && id !== undefined) resolve(id)
+      else reject(new Error(`create returned ${status}: ${body.toString()}`))
+    }))
+    await notified
+    await new Promise<void>((resolve, reject) => connection.send(read(id), ({ status, body }) =>
+      status === 200 && body.includes('"status":"verified"')
+        ? resolve()
+        : reject(new Error(`read returned ${status}`))))
+  }
+
+  async function run (url: string, options: LifecycleOptions): Promise<{ durationMs: number, latenciesMs: number[] }> {
+    const connections = await openConnections(url, 'count' in options ? options.inFlight : openLoopConnections)
     const latenciesMs: number[] = []
     const startedAt = performance.now()
-    let left = count
-    let isOver = false
-    const drive = async (connection: (typeof connections)[number]): Promise<void> => {
-      while (!isOver && performance.now() - startedAt < maxMs && (left -= 1) >= 0) {
-        const createdAt = performance.now()
-        const { reference, request } = newLifecycle()
-        const notified = new Promise<void>(resolve => waiting.set(reference, resolve))
-        const id = await new Promise<string>((resolve, reject) => connection.send(request, ({ status, body }) => {
-          const id = /"id":"([^"]+)"/.exec(body.toString('latin1'))?.[1]
-          if (status === 201 && id !== undefined) resolve(id)
-          else reject(new Error(`create returned ${status}: ${body.toString()}`))
-        }))
-        await notified
-        latenciesMs.push(performance.now() - createdAt)
-        await new Promise<void>((resolve, reject) => connection.send(read(id), ({ status, body }) =>
-          status === 200 && body.includes('"status":"verified"')
-            ? resolve()
-            : reject(new Error(`read returned ${status}`))))
-      }
+    const timed = async (connection: Connection, dueAt: number): Promise<void> => {
+      await runOne(connection)
+      latenciesMs.push(performance.now() - dueAt)
     }
+    const maxMs = 'count' in options ? options.maxMs ?? 60_000 : options.durationMs
     let timer: NodeJS.Timeout | undefined
     const timeout = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(
-        () =>
-          reject(new Error(`${latenciesMs.length} lifecycles have ended; the others are stuck`)), maxMs + maxOverrunMs,
-      )
+      const error = (): void => reject(new Error(`${latenciesMs.length} lifecycles have ended; the others are stuck`))
+      timer = setTimeout(error, maxMs + maxOverrunMs)
     })
     try {
-      await Promise.race([Promise.all(connections.map(drive)), timeout])
+      await Promise.race([
+        timeout,
+        'count' in options ? runClosed(connections, timed, options.count, maxMs) : runOpen(connections, timed, options),
+      ])
     } finally {
-      isOver = true
       clearTimeout(timer)
       for (const connection of connections) connection.close()
     }
@@ -94,29 +99,61 @@ export async function startDriver (): Promise<Driver> {
   }
 }
 
+type Timed = (connection: Connection, dueAt: number) => Promise<void>
+
+async function runClosed (connections: Connection[], timed: Timed, count: number, maxMs: number): Promise<void> {
+  const startedAt = performance.now()
+  let left = count
+  await Promise.all(connections.map(async connection => {
+    while (performance.now() - startedAt < maxMs && (left -= 1) >= 0) await timed(connection, performance.now())
+  }))
+}
+
+function runOpen (
+  connections: Connection[], timed: Timed, { ratePerSecond, durationMs }: { ratePerSecond: number, durationMs: number },
+): Promise<void> {
+  const startedAt = performance.now()
+  const total = Math.floor(durationMs * ratePerSecond / 1000)
+  const idle = [...connections]
+  let [begun, ended] = [0, 0]
+  return new Promise((resolve, reject) => {
+    const begin = (): void => {
+      const due = Math.min(total, (performance.now() - startedAt) * ratePerSecond / 1000)
+      while (begun < due) {
+        const connection = idle.pop()
+        if (connection === undefined) return
+        const dueAt = startedAt + begun * 1000 / ratePerSecond
+        begun += 1
+        timed(connection, dueAt).then(() => {
+          idle.push(connection)
+          if ((ended += 1) === total) finish(resolve)
+        }, (error: Error) => finish(() => reject(error)))
+      }
+    }
+    const timer = setInterval(begin, 1)
+    const finish = (settle: () => void): void => {
+      clearInterval(timer)
+      settle()
+    }
+  })
+}
+
 /** Runs lifecycles, and returns the cost of one. */
 export async function measureLifecycles (
-  { url, processes, driver }: LifecycleTarget, redis: RedisMeter, options: LifecycleOptions,
+  { url, process, driver }: LifecycleTarget, redis: RedisMeter, options: LifecycleOptions,
 ): Promise<LifecycleSample> {
-  await Promise.all(processes.map(process => process.usage({ collect: true })))
-  const [redisBefore, ...before] = await Promise.all([redis.usage(), ...processes.map(process => process.usage())])
+  const [redisBefore, before] = await Promise.all([redis.usage(), process.usage()])
   const { durationMs, latenciesMs } = await driver.run(url, options)
-  const [redisAfter, ...after] = await Promise.all([redis.usage(), ...processes.map(process => process.usage())])
+  const [redisAfter, after] = await Promise.all([redis.usage(), process.usage()])
   const count = latenciesMs.length
-  const each = after.map(({ cpuMicros }, at) => (cpuMicros - (before[at]?.cpuMicros ?? 0)) / count)
-  const commands = countCommands(redisBefore, redisAfter)
+  const commands = Object.values(countCommands(redisBefore, redisAfter)).reduce((sum, count) => sum + count, 0)
   const sorted = latenciesMs.sort((a, b) => a - b)
   return {
-    cpuMicros: each.reduce((sum, micros) => sum + micros, 0),
-    byProcess: Object.fromEntries(each.map((micros, at) => [processes[at]?.name ?? '', micros])),
+    cpuMicros: (after.cpuMicros - before.cpuMicros) / count,
     redisMicros: (redisAfter.cpuMicros - redisBefore.cpuMicros) / count,
-    redisCommands: Object.values(commands).reduce((sum, count) => sum + count, 0) / count,
-    commands: Object.fromEntries(
-      Object.entries(commands).map(([name, calls]) => [name, Number((calls / count).toFixed(2))]),
-    ),
+    redisCommands: commands / count,
     ratePerSecond: count / durationMs * 1000,
     p50Ms: sorted[Math.floor(sorted.length * 0.5)] ?? NaN,
     p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? NaN,
   }
 }
-

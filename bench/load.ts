@@ -1,5 +1,5 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
-import { openConnection, type Answer, type Connection } from './connection.ts'
+import { lost, openConnection, type Answer, type Connection } from './connection.ts'
 
 /** The result of a load. Latencies are those of the responses with the expected status. */
 export type Load = {
@@ -8,8 +8,7 @@ export type Load = {
   statuses: Record<number, number>
   p50Ms: number
   p99Ms: number
-  /** Open loop only: requests that were not sent, because no connection was free in time. */
-  unsent: number
+  longestMs: number
 }
 
 export type LoadOptions = {
@@ -48,9 +47,9 @@ function createLoadRecorder (status: number) {
       statuses[answer.status] = (statuses[answer.status] ?? 0) + 1
       if (answer.status === status) latencies.record(Math.max(1, Math.round((performance.now() - sinceMs) * 1000)))
     },
-    end: (unsent = 0): Load => ({
-      answered: statuses[status] ?? 0, durationMs: performance.now() - startedAt, statuses, unsent,
-      p50Ms: toMs(latencies.percentile(50)), p99Ms: toMs(latencies.percentile(99)),
+    end: (): Load => ({
+      answered: statuses[status] ?? 0, durationMs: performance.now() - startedAt, statuses,
+      p50Ms: toMs(latencies.percentile(50)), p99Ms: toMs(latencies.percentile(99)), longestMs: toMs(latencies.max),
     }),
   }
 }
@@ -91,70 +90,72 @@ export async function closedLoop (
   return load
 }
 
+/** `unsent`: no connection was free. `refusals`: the responses with another status. */
+export type Overload = Load & { unsent: number, refusals: { p50Ms: number, p99Ms: number } }
+
 /**
- * Open loop: sends at a fixed rate, independent of the responses, and measures from the time at which a request was
- * due, so that a stall of the server counts for every request that it delays. A request that finds no free connection
- * within `patienceMs` is not sent.
+ * Open loop: sends at a fixed rate, whatever happens to the earlier requests. All latencies are from sending, and those
+ * of a new connection from its opening. A connection is opened while all others wait, at most `connections`; beyond
+ * that, what is due is not sent.
  */
 export async function openLoop (
-  {
-    url, connections, next, status, onAnswer, durationMs, ratePerSecond, patienceMs = 60_000,
-  }: LoadOptions & { durationMs: number, ratePerSecond: number, patienceMs?: number },
-): Promise<Load> {
-  const opened = await openConnections(url, connections)
-  const idle = [...opened]
-  const due: number[] = []
+  { url, connections, next, status, onAnswer, durationMs, ratePerSecond }: LoadOptions & {
+    durationMs: number, ratePerSecond: number,
+  },
+): Promise<Overload> {
+  const idle: Connection[] = []
   const recorder = createLoadRecorder(status)
+  const refused = newHistogram()
   const startedAt = performance.now()
-  let planned = 0
-  let unsent = 0
-  let inFlight = 0
-  let at = 0
+  let [planned, unsent, inFlight] = [0, 0, 0]
 
-  const drain = (): void => {
-    while (at < due.length) {
-      const dueAt = due[at] ?? 0
-      if (performance.now() - dueAt > patienceMs) {
-        unsent += 1
-        at += 1
-        continue
-      }
-      const connection = idle.pop()
-      if (connection === undefined) break
-      if (!connection.isOpen()) continue
-      const request = next()
-      if (request === null) return
-      at += 1
-      inFlight += 1
-      connection.send(request, answer => {
-        inFlight -= 1
-        recorder.count(answer, dueAt)
-        onAnswer?.(answer)
-        idle.push(connection)
-        drain()
-      })
-    }
-    if (at > 10_000) due.splice(0, at), at = 0
+  const send = async (request: string): Promise<void> => {
+    const sentAt = performance.now()
+    inFlight += 1
+    const connection = idle.pop() ?? await openConnection(new URL(url)).catch(() => null)
+    const answer = connection === null
+      ? lost
+      : await new Promise<Answer>(resolve => connection.send(request, resolve))
+    inFlight -= 1
+    recorder.count(answer, sentAt)
+    if (answer.status !== status) refused.record(Math.max(1, Math.round((performance.now() - sentAt) * 1000)))
+    onAnswer?.(answer)
+    if (connection?.isOpen() === true) idle.push(connection)
   }
   await new Promise<void>(resolve => {
     const timer = setInterval(() => {
-      const elapsed = performance.now() - startedAt
-      // The requests of a millisecond are due at its start.
-      const wanted = Math.floor(Math.min(elapsed, durationMs)) * ratePerSecond / 1000
-      while (planned + 1 <= wanted) {
-        planned += 1
-        due.push(startedAt + Math.ceil(planned * 1000 / ratePerSecond))
+      const elapsedMs = performance.now() - startedAt
+      for (const due = Math.min(elapsedMs, durationMs) * ratePerSecond / 1000; planned < due; planned += 1) {
+        const request = inFlight < connections ? next() : null
+        if (request === null) unsent += 1
+        else void send(request)
       }
-      drain()
-      const isOver = elapsed >= durationMs && (inFlight === 0 && at >= due.length)
-      if (!isOver && elapsed < durationMs + 30_000) return
+      if (elapsedMs < durationMs || (inFlight > 0 && elapsedMs < durationMs + 30_000)) return
       clearInterval(timer)
       resolve()
     }, 1)
   })
-  const load = recorder.end(unsent + due.length - at)
-  for (const connection of opened) connection.close()
-  return load
+  for (const connection of idle) connection.close()
+  const refusals = { p50Ms: toMs(refused.percentile(50)), p99Ms: toMs(refused.percentile(99)) }
+  return { ...recorder.end(), unsent, refusals }
+}
+
+/**
+ * Clients that arrive together: each opens a connection and sends one request, and none sends it again. The latency
+ * includes the opening.
+ */
+export async function burst (
+  { url, connections, next, status }: Omit<LoadOptions, 'next' | 'onAnswer'> & { next: () => string },
+): Promise<Load> {
+  const recorder = createLoadRecorder(status)
+  await Promise.all(Array.from({ length: connections }, async () => {
+    const sentAt = performance.now()
+    const connection = await openConnection(new URL(url)).catch(() => null)
+    if (connection === null) return recorder.count(lost, sentAt)
+    recorder.count(await new Promise<Answer>(resolve => connection.send(next(), resolve)), sentAt)
+    connection.close()
+  }))
+  return recorder.end()
 }
 
 /** Sends requests until `count` responses had the expected status. Throws after twice as many requests. */

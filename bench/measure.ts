@@ -1,12 +1,12 @@
 import { closedLoop, type Load } from './load.ts'
-import type { BenchProcess } from './processes.ts'
+import type { Measured } from './processes.ts'
 import { countCommands, type RedisMeter } from './redis.ts'
 
 /** A server under load, and its requests. */
 export type Target = {
   name: string
   url: string
-  processes: readonly BenchProcess[]
+  processes: readonly Measured[]
   status: number
   /** Prepares a round of at most `maxRequests` requests, and returns the function that makes the next one. */
   prepare: (maxRequests: number) => (() => string | null) | Promise<() => string | null>
@@ -24,13 +24,8 @@ export type Sample = {
   ratePerSecond: number
   p50Ms: number
   p99Ms: number
+  longestMs: number
   answered: number
-  longestPauseMs: number
-}
-
-/** `keepData`: Redis is not flushed before each round. */
-export type Rounds = {
-  rounds: number, roundMs: number, warmupRequests: number, connections?: number, keepData?: boolean,
 }
 
 /** A busy machine stops its warm-up after this time. */
@@ -56,8 +51,7 @@ export async function measure (
     redisMicros: (redisAfter.cpuMicros - redisBefore.cpuMicros) / load.answered,
     redisCommands: commands / load.answered,
     ratePerSecond: load.answered / load.durationMs * 1000,
-    p50Ms: load.p50Ms, p99Ms: load.p99Ms, answered: load.answered,
-    longestPauseMs: Math.max(...after.map(({ pauses }) => pauses.longestMs)),
+    p50Ms: load.p50Ms, p99Ms: load.p99Ms, longestMs: load.longestMs, answered: load.answered,
   }
 }
 
@@ -75,8 +69,6 @@ export function assertStatuses ({ name, status }: Pick<Target, 'name' | 'status'
   if (answered === 0) throw new Error(`${name} returned no response`)
 }
 
-export type Samples<Name extends string> = Record<Name, Sample[]>
-
 /** Sends requests until the server runs optimized code. V8 optimizes by the number of calls, not by time. */
 export async function warmUp (target: Target, redis: RedisMeter, requests: number): Promise<void> {
   const until = performance.now() + maxWarmupMs
@@ -87,26 +79,6 @@ export async function warmUp (target: Target, redis: RedisMeter, requests: numbe
       )
     ).answered
   }
-}
-
-/** Warms all targets up, then measures them alternately, A B A B …, so that other load affects all of them alike. */
-export async function alternate<Name extends string> (
-  targets: Record<Name, Target>, redis: RedisMeter, {
-    rounds, roundMs, warmupRequests, connections = 50, keepData = false,
-  }: Rounds,
-): Promise<Samples<Name>> {
-  const samples: Partial<Samples<Name>> = {}
-  const names = Object.keys(targets).filter((name): name is Name => name in targets)
-  for (const name of names) await warmUp(targets[name], redis, warmupRequests)
-  for (let round = 0; round < rounds; round += 1) {
-    for (const name of names) {
-      if (!keepData) await redis.flush()
-      samples[name] = [
-        ...samples[name] ?? [], await measure(targets[name], redis, { durationMs: roundMs, connections }),
-      ]
-    }
-  }
-  return names.reduce((all, name) => ({ ...all, [name]: samples[name] ?? [] }), Object.create(null) as Samples<Name>)
 }
 
 /** The median, and the range. */
@@ -120,10 +92,24 @@ export function spreadOf (values: readonly number[]): Spread {
 }
 
 /** The ratio of each round, because neighbouring rounds ran under the same conditions. */
-export function ratioOf (baseline: readonly number[], ours: readonly number[]): Spread {
-  return spreadOf(baseline.map((value, at) => value / (ours[at] ?? NaN)))
+export function ratioOf (ours: readonly number[], other: readonly number[]): Spread {
+  return spreadOf(ours.map((value, at) => value / (other[at] ?? NaN)))
 }
 
+/** Two identical copies of ours. */
+export type Copies = { first: readonly number[], second: readonly number[] }
+
+/** The mean of both copies, round by round. */
+export const meanOf = ({ first, second }: Copies): number[] =>
+  first.map((value, at) => (value + (second[at] ?? NaN)) / 2)
+
+/** How far two identical copies are apart, as a share: a smaller difference is not a finding. */
+export function noiseOf ({ first, second }: Copies): number {
+  return Math.abs(spreadOf(first).median / spreadOf(second).median - 1)
+}
+
+export const medianOf = (values: readonly number[]): number => spreadOf(values).median
+
 /** A figure of each round. */
-export const pick = <Key extends keyof Sample>(samples: readonly Sample[], key: Key): number[] =>
+export const pick = <Key extends string>(samples: readonly Record<Key, number>[], key: Key): number[] =>
   samples.map(sample => sample[key])

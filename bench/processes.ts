@@ -1,24 +1,31 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { startChild } from '../scripts/child.ts'
 import type { Usage, UsageRequest, UsageResponse } from './usage-reporter.ts'
 
 /** The core of the measured servers, and the cores of everything else; null: processes are not pinned. */
 export type Cores = { server: string, rest: string } | null
 
-/** A Node.js process that is measured or supports the measurement. It ends with this process. */
-export type BenchProcess = {
+/** A process that is measured. It ends with this process. */
+export type Measured = {
   name: string
-  pid: number
+  usage (options?: { collect?: boolean }): Promise<Usage>
+  stdout: Readable | null
+  /** Rejects when it ends before `stop`. */
+  ended: Promise<never>
+  stop (): Promise<void>
+}
+
+/** A Node.js process that exchanges messages with the benchmark. */
+export type BenchProcess = Measured & {
   /** The address of its `listening` message. Rejects when it ends before. */
   listening: Promise<string>
-  usage (options?: { collect?: boolean }): Promise<Usage>
   /** Receives all its messages except `listening` and the responses to `usage`. */
   onMessage (listener: (message: object) => void): void
   send (message: object): void
-  stdout: ChildProcess['stdout']
-  stop (): Promise<void>
 }
 
 const usageReporter = new URL('./usage-reporter.ts', import.meta.url).href
@@ -46,27 +53,32 @@ export function splitCores (): Cores {
 
 export type Launch = {
   name: string
-  script: string | URL
   core: 'server' | 'rest'
   cores: Cores
   env?: Record<string, string>
-  nodeArgs?: string[]
   /** `ignore` is /dev/null. */
   stdout?: 'ignore' | 'pipe'
 }
 
+const pinned = (cores: Cores, core: Launch['core'], program: readonly string[]): [string, ...string[]] => {
+  const [command = '', ...args] = program
+  return cores === null ? [command, ...args] : ['taskset', '-c', cores[core], command, ...args]
+}
+
 /** Starts `node <script>` on its core, with the usage reporter. */
 export function launch (
-  { name, script, core, cores, env = {}, nodeArgs = [], stdout = 'ignore' }: Launch,
+  { name, script, core, cores, env = {}, nodeArgs = [], stdout = 'ignore' }: Launch & {
+    script: string | URL, nodeArgs?: string[],
+  },
 ): BenchProcess {
   const path = script instanceof URL ? fileURLToPath(script) : script
-  const node = [process.execPath, '--import', usageReporter, ...nodeArgs, path]
-  const [command = '', ...args] = cores === null ? node : ['taskset', '-c', cores[core], ...node]
+  const [command, ...args] = pinned(cores, core, [process.execPath, '--import', usageReporter, ...nodeArgs, path])
   const child = spawn(
     command, args, { env: { ...cleanEnvironment(), ...env }, stdio: ['ignore', stdout, 'inherit', 'ipc'] },
   )
   const exited = once(child, 'exit')
-  exited.catch(() => {})
+  const ended = exited.then((): never => { throw new Error(`${name} has ended`) })
+  ended.catch(() => {})
   const requested = new Map<number, (usage: Usage) => void>()
   const listeners: ((message: object) => void)[] = []
   let requests = 0
@@ -79,18 +91,18 @@ export function launch (
       } else if ('listening' in message) resolve(String(message.listening))
       else for (const listener of listeners) listener(message)
     })
-    exited.then(() => reject(new Error(`${name} ended before it listened`)), reject)
+    ended.catch(reject)
   })
   listening.catch(() => {})
   const ask = (request: Omit<UsageRequest, 'number'>): Promise<Usage> => new Promise((resolve, reject) => {
     const number = requests += 1
     requested.set(number, resolve)
-    exited.then(() => reject(new Error(`${name} has ended`)), reject)
+    ended.catch(reject)
     child.send({ ...request, number })
   })
   return {
     name,
-    pid: child.pid ?? 0,
+    ended,
     listening,
     usage: ({ collect = false } = {}) => ask({ ask: 'usage', collect }),
     onMessage: listener => { listeners.push(listener) },
@@ -103,6 +115,42 @@ export function launch (
       await exited
       clearTimeout(force)
     },
+  }
+}
+
+/** Starts any program as it is, and measures it from outside (Linux only). */
+export function launchProgram (
+  { name, program, core, cores, env = {}, stdout = 'ignore', ...options }: Launch & {
+    program: readonly string[], cwd?: string, uid?: number, gid?: number,
+  },
+): Measured {
+  const [command, ...args] = pinned(cores, core, program)
+  const child = startChild(
+    command, args, { ...options, env: { ...cleanEnvironment(), ...env }, stdio: ['ignore', stdout, 'inherit'] },
+  )
+  const ended = child.ended.then((): never => { throw new Error(`${name} has ended`) })
+  ended.catch(() => {})
+  return {
+    name, ended, usage: async () => readUsage(child.pid ?? 0), stdout: child.stdout,
+    stop: async () => { await child.stop() },
+  }
+}
+
+/** The CPU time of all its threads and child processes (https://docs.kernel.org/scheduler/sched-stats.html). */
+function cpuNanosecondsOf (pid: number): number {
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => {
+    const [spent = ''] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')
+    const children = readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean)
+    return sum + Number(spent) + children.reduce((sum, child) => sum + cpuNanosecondsOf(Number(child)), 0)
+  }, 0)
+}
+
+/** `rss` without the child processes. */
+function readUsage (pid: number): Usage {
+  const [, kilobytes = ''] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  return {
+    cpuMicros: cpuNanosecondsOf(pid) / 1000, rss: Number(kilobytes) * 1024, heapUsed: NaN,
+    pauses: { count: 0, longestMs: 0, totalMs: 0 },
   }
 }
 

@@ -4,7 +4,7 @@ import { Pool } from 'undici'
 
 // The providers at the lowest possible cost: tru.ID's token and checks; Truecaller's push, callback and profile.
 
-const delayMs = Number(process.env['PROVIDER_DELAY_MS'] ?? 0)
+let delayMs = 0
 let pool: Pool | null = null
 let checks = 0
 let origin = ''
@@ -66,6 +66,7 @@ server.listen(0, '127.0.0.1', 4096, () => {
   origin = `http://127.0.0.1:${address.port}`
   process.send?.({ listening: origin })
 })
-process.on('message', (message: { gatewayUrl?: string }) => {
+process.on('message', (message: { gatewayUrl?: string, delayMs?: number }) => {
   if (message.gatewayUrl !== undefined) pool = new Pool(message.gatewayUrl, { connections: 64 })
+  if (message.delayMs !== undefined) delayMs = message.delayMs
 })

@@ -10,6 +10,8 @@ export type RedisMeter = {
   usage (): Promise<RedisUsage>
   /** Bytes of the stored data, without connection buffers and allocator overhead. */
   datasetBytes (): Promise<number>
+  /** Bytes of the append-only file. */
+  appendOnlyBytes (): Promise<number>
   flush (): Promise<void>
   version: string
   close (): void
@@ -29,6 +31,7 @@ export async function openRedisMeter (url: string): Promise<RedisMeter> {
   return {
     url,
     client,
+    appendOnlyBytes: async () => number(await info('persistence'), 'aof_current_size'),
     version: /^(?:valkey_version|redis_version):(\S+)/m.exec(server)?.[1] ?? 'unknown',
     async usage () {
       const [cpu, stats] = await Promise.all([info('cpu'), info('commandstats')])

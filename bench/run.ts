@@ -1,10 +1,11 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile, readdir } from 'node:fs/promises'
-import { cpus, platform, release, tmpdir } from 'node:os'
+import { cpus, loadavg, platform, release, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { findRedis, launchRedis } from '../scripts/redis.ts'
 import { cases } from './cases/index.ts'
 import { help, readOptions, type Options } from './options.ts'
 import { splitCores } from './processes.ts'
+import { publish, publishedPath } from './publish.ts'
 import { openRedisMeter } from './redis.ts'
 import { hasGrossMiss, renderMarkdown, renderText, type Results } from './report.ts'
 import { runCase, type Case } from './case-context.ts'
@@ -23,7 +24,8 @@ export async function run (options: Options, say: (line: string) => void): Promi
       : `servers on core ${cores.server}, load generator, Redis and providers on ${cores.rest}`,
   )
   const dir = await mkdtemp(join(tmpdir(), 'verigate-bench-'))
-  const server = await launchRedis({ binary: await findRedis(), dir: join(dir, 'redis'), persistent: false })
+  const redisBinary = await findRedis()
+  const server = await launchRedis({ binary: redisBinary, dir: join(dir, 'redis'), persistent: false })
   const redis = await openRedisMeter(server.url)
   try {
     const results: Results = {
@@ -32,17 +34,20 @@ export async function run (options: Options, say: (line: string) => void): Promi
       machine: {
         cpu: cpus()[0]?.model.trim() ?? 'unknown', cores: cpus().length, pinned: cores !== null,
         node: process.versions.node, redis: redis.version, platform: `${platform()} ${release()}`,
+        load: [loadavg()[0] ?? NaN, NaN],
       },
       findings: [],
       figures: {},
       failures: [],
+      samples: {},
     }
+    const { findings, figures, samples, machine } = results
     for (const one of cases) {
       if (!isWanted(options, one) || (one.isOnlyByName === true && options.only === null)) continue
       const startedAt = performance.now()
       const known = results.findings.length
       try {
-        await runCase(one, { options, redis, cores, dir, findings: results.findings, figures: results.figures, say })
+        await runCase(one, { options, redis, redisBinary, cores, dir, findings, figures, samples, say })
       } catch (error) {
         results.failures.push(`${one.name}: ${error instanceof Error ? error.message : String(error)}`)
         say(`\n${results.failures.at(-1)}`)
@@ -51,6 +56,7 @@ export async function run (options: Options, say: (line: string) => void): Promi
       const found = results.findings.slice(known)
       if (found.length > 0) say(renderText({ ...results, findings: found }))
     }
+    machine.load[1] = loadavg()[2] ?? NaN
     return results
   } finally {
     redis.close()
@@ -67,23 +73,21 @@ async function write (results: Results, path: string | null): Promise<string> {
   return chosen
 }
 
+/** The results of `path`, or the newest: the last run that was written by date, or the published one. */
 async function readNewest (path: string | null): Promise<Results> {
-  const names = path === null
-    ? (await readdir(folder).catch(() => [])).filter(name => name.endsWith('.json')).sort()
-    : []
-  const chosen = path ?? (
-    names.includes('latest.json') ? join(folder, 'latest.json') : join(folder, names.at(-1) ?? 'latest.json')
-  )
-  return JSON.parse(await readFile(chosen, 'utf8'))
+  const names = (await readdir(folder).catch(() => [])).filter(name => /^\d.*\.json$/.test(name)).sort()
+  const newest = names.at(-1)
+  return JSON.parse(await readFile(path ?? (newest === undefined ? publishedPath : join(folder, newest)), 'utf8'))
 }
 
 async function main (): Promise<void> {
   const args = process.argv.slice(2)
   if (args.includes('--help')) return console.log(help)
   const options = readOptions(args)
-  if (options.table) return console.log(renderMarkdown(await readNewest(options.results)))
+  if (options.show === 'publish') return await publish(await readNewest(options.results))
+  if (options.show === 'table') return console.log(renderMarkdown(await readNewest(options.results)))
   const results = await run(options, line => console.log(line))
-  if (results.findings.length > 0) console.log(`\n${renderText(results)}`)
+  if (results.findings.length > 0) console.log(`\n${renderMarkdown(results)}`)
   console.log(`\nfigures: ${await write(results, options.results)}`)
   if (hasGrossMiss(results) || results.failures.length > 0) process.exitCode = 1
 }

@@ -17,7 +17,9 @@ export type Child = {
   stop (graceMs?: number): Promise<Ending>
 }
 
-export type ChildOptions = { cwd?: string, env?: NodeJS.ProcessEnv, stdio: StdioOptions }
+export type ChildOptions = {
+  cwd?: string, env?: NodeJS.ProcessEnv, uid?: number, gid?: number, stdio: StdioOptions,
+}
 
 /** The standard input of this shell script closes when this process ends, even by SIGKILL. */
 const watch =

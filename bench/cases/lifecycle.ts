@@ -1,123 +1,81 @@
+import type { Case, CaseContext } from '../case-context.ts'
 import {
   measureLifecycles, startDriver, type Driver, type LifecycleSample, type LifecycleTarget,
 } from '../lifecycles.ts'
-import { ratioOf, spreadOf } from '../measure.ts'
-import type { Case, CaseContext } from '../case-context.ts'
-import { measureFloor } from './floor.ts'
+import { measure, meanOf, medianOf, noiseOf, pick, ratioOf, warmUp, type Copies } from '../measure.ts'
+import { formatMicros, startFloor } from './floor.ts'
 
 const counts = {
-  whole: { count: 4_000, warmup: 20_000 }, quick: { count: 800, warmup: 1_500 }, smoke: { count: 60, warmup: 60 },
+  whole: { count: 2_000, warmup: 15_000 }, quick: { count: 500, warmup: 1_500 }, smoke: { count: 30, warmup: 30 },
 }
+const maxWarmupMs = 25_000
+/** Lifecycles a second, and no more than half of what the machine can do. */
+const fixedRate = 300
 
-const maxWarmupMs = 20_000
+type Rounds = { first: LifecycleSample[], second: LifecycleSample[] }
 
-/**
- * From the create to the webhook `verified` and a read, compared with a naive implementation and with the floor, the
- * sum of its operations.
- */
+/** From the create to the webhook `verified` and a read: two copies of ours, and the floor, by turns. */
 export const lifecycle: Case = {
   name: 'lifecycle',
-  goals: ['P6', 'P7', 'P10'],
+  goals: ['N4', 'N4s'],
   async run (context) {
     const { options, redis } = context
     const driver = await startDriver()
     try {
-      const targets = {
-        naive: await startNaive(context, driver), ours: await startOurs(context, driver),
-        split: await startSplit(context, driver),
-      }
+      const floor = await startFloor(context, ['lifecycle'])
+      const copies = [await startOurs(context, driver, 0), await startOurs(context, driver, 1)] as const
       const { count, warmup } = counts[options.name]
-      for (const target of Object.values(targets)) await measureLifecycles(
-        target, redis, { count: warmup, inFlight: 50, maxMs: maxWarmupMs },
-      )
-      const measured = new Map<string, Record<keyof typeof targets, LifecycleSample[]>>()
-      for (const inFlight of [50, 200]) {
-        const samples: Record<keyof typeof targets, LifecycleSample[]> = { naive: [], ours: [], split: [] }
-        for (let round = 0; round < options.rounds; round += 1) {
-          for (const name of ['naive', 'ours', 'split'] as const) samples[name].push(
-            await measureLifecycles(targets[name], redis, { count, inFlight, maxMs: options.roundMs * 4 }),
-          )
-        }
-        context.record(`${inFlight} in flight`, samples)
-        measured.set(String(inFlight), samples)
+      for (const target of [floor.post, floor.get]) await warmUp(target, redis, options.warmupRequests)
+      for (const target of copies) {
+        await measureLifecycles(target, redis, { count: warmup, inFlight: 50, maxMs: maxWarmupMs })
       }
-      context.record('round trips to Redis', await countRoundTrips(context, targets.ours))
-      const many = measured.get('200')
-      if (many === undefined) return
-      const cpu = (name: keyof typeof targets): number[] => many[name].map(({ cpuMicros }) => cpuMicros)
-      const median = (values: number[]): string => `${Math.round(spreadOf(values).median)} µs`
-      context.addFinding(
-        'P6', ratioOf(cpu('naive'), cpu('ours')),
-        `200 in flight, ${median(cpu('naive'))} ÷ ${median(cpu('ours'))}; as two processes ${median(cpu('split'))}`,
-      )
-      const floor = await measureFloor(context)
-      context.record('parts', floor)
-      context.addFinding(
-        'P7', ratioOf(many.ours.map(() => floor.floorMicros), cpu('ours')),
-        `${Math.round(floor.floorMicros)} µs ÷ ${median(cpu('ours'))}`,
-      )
-      const redisOf = many.ours.map(({ redisMicros }) => redisMicros)
-      context.addFinding(
-        'P10', ratioOf(redisOf, many.ours.map(() => floor.streamsRedisMicros)),
-        `${median(redisOf)} ÷ ${Math.round(floor.streamsRedisMicros)} µs`,
-      )
+      const floors: number[] = []
+      const saturated: Rounds = { first: [], second: [] }
+      const fixed: Rounds = { first: [], second: [] }
+      for (let round = 0; round < options.rounds; round += 1) {
+        const post = await measure(floor.post, redis, { durationMs: options.roundMs })
+        const get = await measure(floor.get, redis, { durationMs: options.roundMs })
+        floors.push((await floor.round({ post: post.cpuMicros, get: get.cpuMicros })).lifecycle)
+        const most = { count, inFlight: 50, maxMs: options.roundMs * 4 }
+        for (const [at, name] of (['first', 'second'] as const).entries()) {
+          saturated[name].push(await measureLifecycles(copies[at === 0 ? 0 : 1], redis, most))
+        }
+        const rate = Math.min(fixedRate, medianOf(pick(saturated.first, 'ratePerSecond')) / 2)
+        for (const [at, name] of (['first', 'second'] as const).entries()) {
+          fixed[name].push(await measureLifecycles(
+            copies[at === 0 ? 0 : 1], redis, { ratePerSecond: rate, durationMs: options.roundMs * 2 },
+          ))
+        }
+      }
+      context.record('floors', floors)
+      context.record('saturated', saturated)
+      context.record('at a fixed rate', fixed)
+      const rate = Math.round(medianOf(pick(fixed.first, 'ratePerSecond')))
+      for (const [goal, { first, second }, how] of [
+        ['N4', fixed, `${rate}/s`], ['N4s', saturated, '50 in flight'],
+      ] as const) {
+        const cpu: Copies = { first: pick(first, 'cpuMicros'), second: pick(second, 'cpuMicros') }
+        context.addFinding(goal, ratioOf(meanOf(cpu), floors), {
+          note: `${how}, ${formatMicros(meanOf(cpu))} ÷ ${formatMicros(floors)}`, noise: noiseOf(cpu),
+        })
+      }
+      const { first, second } = saturated
+      context.addFigure('lifecycleMicros', medianOf(pick([...first, ...second], 'cpuMicros')))
+      context.addFigure('lifecycleRedisMicros', medianOf(pick([...first, ...second], 'redisMicros')))
+      context.addFigure('lifecycleCommands', medianOf(pick([...first, ...second], 'redisCommands')))
+      context.addFigure('lifecyclesPerSecond', medianOf(pick([...first, ...second], 'ratePerSecond')))
     } finally {
       await driver.close()
     }
   },
 }
 
-/**
- * Commands per lifecycle that came over a connection, without those in scripts. The lifecycles run one after the other;
- * the periodic commands of the process count too.
- */
-async function countRoundTrips (
-  { redis }: CaseContext, { url, driver }: LifecycleTarget,
-): Promise<Record<string, number>> {
-  const counted: Record<string, number> = {}
-  const monitor = await redis.client.duplicate().monitor()
-  monitor.on('monitor', (_time: string, [name = '']: string[], source: string, database: string) => {
-    if (source !== 'lua' && database === '0') counted[name.toLowerCase()] = (counted[name.toLowerCase()] ?? 0) + 1
-  })
-  const count = 50
-  await driver.run(url, { count, inFlight: 1 })
-  monitor.disconnect()
-  return Object.fromEntries(Object.entries(counted).map(([name, calls]) => [name, calls / count]))
-}
-
-async function startOurs (context: CaseContext, driver: Driver): Promise<LifecycleTarget> {
+/** Its own provider, and its own database, so that no other process takes its jobs. */
+export async function startOurs (context: CaseContext, driver: Driver, database: number): Promise<LifecycleTarget> {
   const provider = await context.startProvider()
-  const gateway = await context.startGateway({ providerUrl: provider.url, role: 'all', webhookUrl: driver.webhookUrl })
+  const gateway = await context.startGateway(
+    { providerUrl: provider.url, role: 'all', webhookUrl: driver.webhookUrl, database },
+  )
   provider.process.send({ gatewayUrl: gateway.url })
-  return { url: gateway.url, processes: [gateway.process], driver }
+  return { url: gateway.url, process: gateway.process, driver }
 }
-
-/**
- * An API process and a worker process. With two cores the worker shares its core with the load generator, so that only
- * CPU is comparable, not time.
- */
-async function startSplit (context: CaseContext, driver: Driver): Promise<LifecycleTarget> {
-  const provider = await context.startProvider()
-  const api = await context.startGateway(
-    { providerUrl: provider.url, role: 'api', webhookUrl: driver.webhookUrl, database: 1 },
-  )
-  const worker = await context.startGateway(
-    {
-      providerUrl: provider.url, role: 'worker', webhookUrl: driver.webhookUrl, core: 'rest', publicUrl: api.url,
-      database: 1,
-    },
-  )
-  provider.process.send({ gatewayUrl: api.url })
-  return { url: api.url, processes: [api.process, worker.process], driver }
-}
-
-async function startNaive (context: CaseContext, driver: Driver): Promise<LifecycleTarget> {
-  const provider = await context.startProvider()
-  const naive = await context.start({
-    name: 'naive', script: new URL('../naive.ts', import.meta.url), core: 'server',
-    env: { REDIS_URL: context.redis.url, PROVIDER_URL: provider.url, WEBHOOK_URL: driver.webhookUrl },
-  })
-  provider.process.send({ gatewayUrl: naive.url })
-  return { url: naive.url, processes: [naive.process], driver }
-}
-

@@ -1,11 +1,9 @@
-import { closedLoop } from '../load.ts'
-import { spreadOf } from '../measure.ts'
-import { nextCreate, read } from '../requests.ts'
 import type { Case, CaseContext } from '../case-context.ts'
-import { createMany } from './create.ts'
-import { cycle } from './read.ts'
+import { measureLifecycles, startDriver } from '../lifecycles.ts'
+import { spreadOf } from '../measure.ts'
+import { createMany } from '../requests.ts'
 
-const maxFillMs = 60_000
+const counts = { whole: 20_000, quick: 5_000, smoke: 200 }
 
 /** The content of a key by its name: `vg:{q0}<kind>…`. */
 const kindOf = (key: string): string => (
@@ -36,82 +34,51 @@ async function weighKeys (
   )
 }
 
-/** The memory of a live verification in Redis, and the latency with many of them. */
+/** What a verification needs in Redis, while it is live and when it is final, and in the append-only file. */
 export const memory: Case = {
   name: 'memory',
-  goals: ['P17', 'P18'],
+  goals: ['N11'],
   async run (context) {
     const { options, redis } = context
     const provider = await context.startProvider()
     const gateway = await context.startGateway({ providerUrl: provider.url })
-    await createMany(gateway.url, Math.min(options.maxLive, 5_000))
+    const count = counts[options.name]
+    await createMany(gateway.url, 100, () => {})
     await redis.flush()
-    await createMany(gateway.url, 10)
-    const known = (await weighKeys(context))['record']?.keys ?? 0
+    await createMany(gateway.url, 100, () => {})
     const before = await redis.datasetBytes()
-    const some = Math.min(options.maxLive, 20_000)
-    await createMany(gateway.url, some)
-    const grown = await redis.datasetBytes() - before
+    await createMany(gateway.url, count, () => {})
+    const bytes = (await redis.datasetBytes() - before) / count
     const weights = await weighKeys(context)
     const records = weights['record']?.keys ?? 0
-    const bytes = grown / (records - known)
     context.record('bytes by kind of key', weights)
-    context.addFinding(
-      'P17', spreadOf([bytes]),
-      Object.entries(weights).map(
-        ([kind, { keys, bytes }]) => `${(keys / records).toFixed(2)} ${kind} keys of ${bytes} B`,
-      ).join(', '),
-    )
-
-    await redis.flush()
-    const timed: Record<string, {
-      createP99Ms: number[], readP99Ms: number[], createP50Ms: number[], readP50Ms: number[],
-    }> = {}
-    const levels = [1_000, 10_000, 100_000, 1_000_000].filter(level => level <= options.maxLive)
-    let live: string[] = []
-    let msPerRecord = 0
-    for (const level of levels) {
-      if (!options.isLiveGiven && (level - live.length) * msPerRecord > maxFillMs) {
-        context.say(
-          `  skipped ${level} live verifications: they take ${Math.round(level * msPerRecord / 1000)} s here`,
-        )
-        break
-      }
-      const startedAt = performance.now()
-      // Each measurement creates some more: few compared with the level.
-      live = [...live, ...(await createMany(gateway.url, level - live.length)).map(({ id }) => id)]
-      msPerRecord = (performance.now() - startedAt) / level
-      const figures = {
-        createP99Ms: new Array<number>(), readP99Ms: new Array<number>(), createP50Ms: new Array<number>(),
-        readP50Ms: new Array<number>(),
-      }
-      const step = Math.max(1, Math.floor(live.length / 1_000))
-      const reads = cycle(live.filter((_, at) => at % step === 0).map(id => read(id)))
-      for (let round = 0; round < options.rounds; round += 1) {
-        const load = { url: gateway.url, connections: 1, durationMs: options.roundMs / 2 }
-        const creates = await closedLoop({ ...load, status: 201, next: () => nextCreate('truecaller.web') })
-        const reading = await closedLoop({ ...load, status: 200, next: reads })
-        figures.createP99Ms.push(creates.p99Ms)
-        figures.createP50Ms.push(creates.p50Ms)
-        figures.readP99Ms.push(reading.p99Ms)
-        figures.readP50Ms.push(reading.p50Ms)
-      }
-      timed[String(level)] = figures
-      context.say(
-        `  ${level} live: create p99 ${spreadOf(figures.createP99Ms).median.toFixed(2)} ms, `
-          + `read p99 ${spreadOf(figures.readP99Ms).median.toFixed(2)} ms`,
-      )
-    }
-    context.record('latency by number of live verifications, one connection', timed)
-    const reached = Object.keys(timed).at(-1) ?? ''
-    const [few, many] = [timed[String(levels[0])], timed[reached]]
-    if (few === undefined || many === undefined || few === many) return
-    const ratio = (key: keyof typeof few): number => spreadOf(many[key]).median / spreadOf(few[key]).median
-    const [creates, reads] = [ratio('createP99Ms'), ratio('readP99Ms')]
-    context.addFinding(
-      'P18', spreadOf([Math.max(creates, reads)]),
-      `${reached} live: create ${creates.toFixed(2)}, read ${reads.toFixed(2)}; `
-        + `p50 ${ratio('createP50Ms').toFixed(2)}, ${ratio('readP50Ms').toFixed(2)}`,
-    )
+    const note = Object.entries(weights).map(
+      ([kind, { keys, bytes }]) => `${(keys / records).toFixed(2)} ${kind} keys of ${bytes} B`,
+    ).join(', ')
+    context.addFinding('N11', spreadOf([bytes]), { note })
+    context.addFigure('liveBytes', bytes)
+    await weighFinal(context, count / 10)
   },
+}
+
+/** With a delivered webhook, and with the append-only file of a production Redis. */
+async function weighFinal (context: CaseContext, count: number): Promise<void> {
+  const driver = await startDriver()
+  try {
+    const redis = await context.startRedis({ persistent: true })
+    const provider = await context.startProvider()
+    const gateway = await context.startGateway(
+      { providerUrl: provider.url, role: 'all', webhookUrl: driver.webhookUrl, redis },
+    )
+    provider.process.send({ gatewayUrl: gateway.url })
+    const run = (count: number) =>
+      measureLifecycles({ ...gateway, driver }, redis, { count, inFlight: 20 })
+    await run(100)
+    const before = [await redis.datasetBytes(), await redis.appendOnlyBytes()] as const
+    await run(count)
+    context.addFigure('finalBytes', (await redis.datasetBytes() - before[0]) / count)
+    context.addFigure('appendOnlyBytes', (await redis.appendOnlyBytes() - before[1]) / count)
+  } finally {
+    await driver.close()
+  }
 }

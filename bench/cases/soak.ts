@@ -43,7 +43,7 @@ export const soak: Case = {
       let lifecycles = 0
       while (performance.now() - startedAt < minutes * 60_000) {
         await measureLifecycles(
-          { url: gateway.url, processes: [gateway.process], driver }, redis, { count: 1_000, inFlight: 20 },
+          { ...gateway, driver }, redis, { count: 1_000, inFlight: 20 },
         )
         lifecycles += 1_000
         await delay(100)

@@ -1,57 +1,105 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import type { Case, CaseContext } from '../case-context.ts'
 import { untilReady } from '../gateway.ts'
-import { spreadOf } from '../measure.ts'
-import type { Case } from '../case-context.ts'
+import { meanOf, medianOf, noiseOf, ratioOf, spreadOf, type Copies } from '../measure.ts'
 
-const idleMs = 2_000
+const root = join(import.meta.dirname, '..', '..')
+/** The version before there was a bundle, 2026-11-26. */
+const published = { cpuMs: 1028 }
+const settleMs = 1_000
+const idleMs = { whole: 4_000, quick: 2_000, smoke: 50 }
 
-/** From the process start to ready, and the memory then. A previous start compiled the code, as in the image. */
+type StartSample = { cpuMs: number, readyMs: number, idleMb: number, idleMsPerSecond: number, redisMsPerSecond: number }
+
+/**
+ * From the start of the process to ready, and what it needs when idle: what the image contains, or the sources where
+ * nothing bundles them. A previous start has compiled the code, as in the image. Measured from outside.
+ */
 export const start: Case = {
   name: 'start',
-  goals: ['P20', 'P20b'],
+  goals: ['N8', 'N8m', 'N8i'],
   async run (context) {
+    const { options } = context
     const provider = await context.startProvider()
-    const figures = {
-      uncompiledMs: new Array<number>(), listeningMs: new Array<number>(), readyMs: new Array<number>(),
-      cpuMs: new Array<number>(), idleMb: new Array<number>(),
+    const bundled = await bundle(context)
+    const ours = { main: bundled, cache: await mkdtemp(join(context.dir, 'compiled-')) }
+    const other = options.against === null
+      ? null
+      : { main: join(options.against, 'src', 'main.ts'), cache: await mkdtemp(join(context.dir, 'compiled-')) }
+    const run = (version: typeof ours, isIdle: boolean): Promise<StartSample> =>
+      startOnce(context, { ...version, providerUrl: provider.url, isIdle })
+    for (const version of [ours, other]) if (version !== null) await run(version, false)
+    const first: StartSample[] = []
+    const second: StartSample[] = []
+    const others: StartSample[] = []
+    for (let round = 0; round < options.rounds; round += 1) {
+      first.push(await run(ours, round < 3))
+      if (other !== null) others.push(await run(other, false))
+      second.push(await run(ours, false))
     }
-    const compiled = await mkdtemp(join(tmpdir(), 'verigate-compiled-'))
-    for (let round = -1; round < context.options.rounds; round += 1) {
-      const { url, environment } = await context.environmentOf({ providerUrl: provider.url, role: 'all' })
-      const startedAt = performance.now()
-      const process = context.startProcess(
-        {
-          name: 'gateway', script: new URL('../../src/main.ts', import.meta.url), core: 'server',
-          env: { ...environment, NODE_COMPILE_CACHE: compiled }, stdout: 'pipe',
-        },
-      )
-      await new Promise<void>((resolve, reject) => {
-        if (process.stdout === null) return reject(new Error('no stdout'))
-        createInterface(process.stdout).on(
-          'line', line => { if (line.includes('"listening"')) resolve() },
-        ).on('close', () => reject(new Error('the gateway ended before it listened')))
-      })
-      const listeningMs = performance.now() - startedAt
-      await untilReady(url)
-      if (round < 0) {
-        figures.uncompiledMs.push(performance.now() - startedAt)
-        await process.stop()
-        continue
-      }
-      figures.listeningMs.push(listeningMs)
-      figures.readyMs.push(performance.now() - startedAt)
-      figures.cpuMs.push((await process.usage()).cpuMicros / 1000)
-      await delay(context.options.name === 'smoke' ? 100 : idleMs)
-      figures.idleMb.push((await process.usage()).rss / 2 ** 20)
-      await process.stop()
-    }
-    await rm(compiled, { recursive: true })
-    context.record('start', figures)
-    context.addFinding('P20', spreadOf(figures.readyMs), `${Math.round(spreadOf(figures.cpuMs).median)} ms of CPU`)
-    context.addFinding('P20b', spreadOf(figures.idleMb))
+    context.record('start', { main: bundled.replace(context.dir, ''), first, second, others })
+    const cpu: Copies = { first: first.map(({ cpuMs }) => cpuMs), second: second.map(({ cpuMs }) => cpuMs) }
+    const earlier = other === null ? meanOf(cpu).map(() => published.cpuMs) : others.map(({ cpuMs }) => cpuMs)
+    const source = other === null ? 'published for another machine' : 'started by turns'
+    context.addFinding('N8', ratioOf(meanOf(cpu), earlier), {
+      note: `${Math.round(medianOf(meanOf(cpu)))} ms ÷ ${Math.round(medianOf(earlier))} ms (${source})`,
+      noise: noiseOf(cpu),
+    })
+    const idle = first.filter(({ idleMb }) => !Number.isNaN(idleMb))
+    context.addFinding('N8m', spreadOf(idle.map(({ idleMb }) => idleMb)))
+    context.addFinding('N8i', spreadOf(idle.map(({ idleMsPerSecond }) => idleMsPerSecond)))
+    context.addFigure('startCpuMs', medianOf(meanOf(cpu)))
+    context.addFigure('startMs', medianOf([...first, ...second].map(({ readyMs }) => readyMs)))
+    context.addFigure('idleMb', medianOf(idle.map(({ idleMb }) => idleMb)))
+    context.addFigure('idleMsPerSecond', medianOf(idle.map(({ idleMsPerSecond }) => idleMsPerSecond)))
+    context.addFigure('idleRedisMsPerSecond', medianOf(idle.map(({ redisMsPerSecond }) => redisMsPerSecond)))
   },
+}
+
+/** The path of what the image starts. */
+async function bundle ({ dir, say }: CaseContext): Promise<string> {
+  const script = join(root, 'scripts', 'bundle.ts')
+  if (!existsSync(script)) {
+    say('  the sources are started: there is no bundle')
+    return join(root, 'src', 'main.ts')
+  }
+  const folder = join(dir, 'bundle')
+  await promisify(execFile)(process.execPath, ['--no-warnings', script, folder], { cwd: root })
+  return join(folder, 'main.js')
+}
+
+async function startOnce (context: CaseContext, { main, cache, providerUrl, isIdle }: {
+  main: string, cache: string, providerUrl: string, isIdle: boolean,
+}): Promise<StartSample> {
+  const { redis, options } = context
+  const { url, environment } = await context.environmentOf({ providerUrl, role: 'all' })
+  const startedAt = performance.now()
+  const gateway = context.startProgram({
+    name: 'gateway', program: [process.execPath, main], core: 'server',
+    env: { ...environment, NODE_COMPILE_CACHE: cache, NODE_ENV: 'production' },
+  })
+  await Promise.race([untilReady(url), gateway.ended])
+  const readyMs = performance.now() - startedAt
+  const { cpuMicros } = await gateway.usage()
+  const sample = {
+    cpuMs: cpuMicros / 1000, readyMs, idleMb: NaN, idleMsPerSecond: NaN, redisMsPerSecond: NaN,
+  }
+  if (isIdle) {
+    await delay(options.name === 'smoke' ? 0 : settleMs)
+    const idleSince = performance.now()
+    const [before, redisBefore] = [await gateway.usage(), await redis.usage()]
+    await delay(idleMs[options.name])
+    const [after, redisAfter] = [await gateway.usage(), await redis.usage()]
+    const seconds = (performance.now() - idleSince) / 1000
+    sample.idleMb = after.rss / 2 ** 20
+    sample.idleMsPerSecond = (after.cpuMicros - before.cpuMicros) / 1000 / seconds
+    sample.redisMsPerSecond = (redisAfter.cpuMicros - redisBefore.cpuMicros) / 1000 / seconds
+  }
+  await gateway.stop()
+  return sample
 }

@@ -1,0 +1,107 @@
+import { createServer, type IncomingMessage } from 'node:http'
+import { openConnections } from '../load.ts'
+import type { Connection } from '../connection.ts'
+
+/** Where messages with codes are delivered: one for every peer. It makes the codes of a provider that checks them. */
+export type Sink = {
+  url: string
+  /** The code that was delivered to this number. Throws when there is none. */
+  codeOf (phoneNumber: string): string
+  close (): Promise<void>
+}
+
+async function readJson (request: IncomingMessage): Promise<unknown> {
+  let text = ''
+  for await (const chunk of request.setEncoding('utf8')) text += String(chunk)
+  return JSON.parse(text)
+}
+
+export async function startSink (): Promise<Sink> {
+  const codes = new Map<string, string>()
+  let requests = 0
+  /** OTPLESS makes the code and checks it; the others make it themselves, and deliver it to a webhook. */
+  const routes: Record<string, (body: { [name: string]: unknown }) => object> = {
+    '/auth/v1/initiate/otp' ({ phoneNumber }) {
+      requests += 1
+      codes.set(`+${String(phoneNumber).replace(/^\+/, '')}`, String(100_000 + requests % 900_000))
+      return { requestId: `request-${requests}` }
+    },
+    '/auth/v1/verify/otp': ({ requestId, otp }) =>
+      ({ requestId, isOTPVerified: String(otp) === String(100_000 + Number(String(requestId).slice(8)) % 900_000) }),
+    '/otpgateway' ({ otp }) {
+      const { to, otp: code } = { to: '', otp: '', ...typeof otp === 'object' ? otp : {} }
+      codes.set(to, code)
+      return {}
+    },
+    '/better-auth' ({ phoneNumber, code }) {
+      codes.set(String(phoneNumber), String(code))
+      return {}
+    },
+  }
+  const server = createServer((request, response) => {
+    readJson(request).then(body => {
+      const answer = typeof body === 'object' && body !== null ? routes[request.url ?? '']?.({ ...body }) : undefined
+      const text = JSON.stringify(answer ?? {})
+      response.writeHead(
+        answer === undefined ? 404 : 200, { 'content-type': 'application/json', 'content-length': text.length },
+      ).end(text)
+    }, () => response.writeHead(400).end())
+  })
+  server.keepAliveTimeout = 600_000
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', 4096, resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    codeOf (phoneNumber) {
+      const code = codes.get(phoneNumber)
+      if (code === undefined) throw new Error(`no code was delivered to ${phoneNumber}`)
+      codes.delete(phoneNumber)
+      return code
+    },
+    close: () => new Promise(resolve => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    }),
+  }
+}
+
+/** One verification by code: the request that sends it, and the one that checks it. */
+export type CodeFlow = {
+  url: string
+  start (): { phoneNumber: string, request: string }
+  check (phoneNumber: string, code: string, started: string): string
+  /** Whether the body of the last response says that the number is verified. */
+  isVerified (body: string): boolean
+}
+
+/** `count` verifications by code, `inFlight` at once. Returns their latencies, from the start to the check's answer. */
+export async function runCodeFlows (
+  flow: CodeFlow, sink: Sink, { count, inFlight, maxMs }: { count: number, inFlight: number, maxMs: number },
+): Promise<number[]> {
+  const connections = await openConnections(flow.url, inFlight)
+  const latenciesMs: number[] = []
+  const startedAt = performance.now()
+  let left = count
+  try {
+    await Promise.all(connections.map(async connection => {
+      while (performance.now() - startedAt < maxMs && (left -= 1) >= 0) {
+        const sentAt = performance.now()
+        const { phoneNumber, request } = flow.start()
+        const started = await send(connection, request)
+        const checked = await send(connection, flow.check(phoneNumber, sink.codeOf(phoneNumber), started))
+        if (!flow.isVerified(checked)) throw new Error(`not verified: ${checked}`)
+        latenciesMs.push(performance.now() - sentAt)
+      }
+    }))
+  } finally {
+    for (const connection of connections) connection.close()
+  }
+  return latenciesMs
+}
+
+const send = (connection: Connection, request: string): Promise<string> => new Promise((resolve, reject) =>
+  connection.send(request, ({ status, body }) => {
+    if (status === 200 || status === 201) resolve(body.toString())
+    else reject(new Error(`${request.split('\r\n', 1)[0]} returned ${status}: ${body.toString()}`))
+  }))
