@@ -23,13 +23,15 @@ export type CaseContext = {
   options: Options
   redis: RedisMeter
   dir: string
+  /** The script that the image starts. */
+  main: string
   startProcess (wanted: LaunchOf<typeof launch>): BenchProcess
   startProgram (wanted: LaunchOf<typeof launchProgram>): Measured
   /** As `startProcess`, and waits until the process listens. */
   start (wanted: LaunchOf<typeof launch>): Promise<{ url: string, process: BenchProcess }>
   startRedis (options?: { persistent?: boolean }): Promise<RedisMeter>
   startProvider (): Promise<{ url: string, process: BenchProcess }>
-  /** Starts `node src/main.ts` with its log discarded, and waits until it is ready. */
+  /** Starts what the image starts, with its log discarded, and waits until it is ready. */
   startGateway (
     gateway: StartGatewayOptions & { core?: Launch['core'], stdout?: Launch['stdout'] },
   ): Promise<RunningGateway>
@@ -61,19 +63,19 @@ export type RunCaseOptions = {
   redisBinary: string
   cores: Cores
   dir: string
+  main: string
   findings: Finding[]
   figures: Partial<Record<FigureName, number>>
   samples: Record<string, unknown>
   say: (line: string) => void
 }
 
-const main = new URL('../src/main.ts', import.meta.url)
 /** All gateways of a run can read each other's records. */
 const sealKeys = `k1:${hash('sha256', 'of the benchmark', 'base64')}`
 
 /** Runs a case in a new context, and then stops its processes. */
 export async function runCase (current: Case, parts: RunCaseOptions): Promise<void> {
-  const { options, redis, redisBinary, cores, dir, findings, figures, samples, say } = parts
+  const { options, redis, redisBinary, cores, dir, main, findings, figures, samples, say } = parts
   const started: Measured[] = []
   const servers: { meter: RedisMeter, server: RunningRedis }[] = []
   const keep = <Process extends Measured>(process: Process): Process => {
@@ -91,7 +93,7 @@ export async function runCase (current: Case, parts: RunCaseOptions): Promise<vo
       environment: { SEAL_KEYS: sealKeys, ...gateway.environment },
     })
   const context: CaseContext = {
-    options, redis, dir, startProcess, start, environmentOf, say,
+    options, redis, dir, main, startProcess, start, environmentOf, say,
     startProgram: wanted => keep(launchProgram({ ...wanted, cores })),
     async startRedis ({ persistent = false } = {}) {
       const server = await launchRedis({ binary: redisBinary, dir: join(dir, `redis-${servers.length}`), persistent })

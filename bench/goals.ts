@@ -1,8 +1,5 @@
-/**
- * A goal for a ratio of two figures of one run, or a bound that every current machine should meet. `whyMissed`: in one
- * sentence, for the table.
- */
-export type Goal = { what: string, unit: string, stretch?: number, whyMissed?: string } & (
+/** A goal for a ratio of two figures of one run, or a bound that every current machine should meet. */
+export type Goal = { what: string, unit: string, stretch?: number } & (
   { atLeast: number } | { atMost: number } | { exactly: number }
 )
 

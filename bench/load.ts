@@ -94,41 +94,41 @@ export async function closedLoop (
 export type Overload = Load & { unsent: number, refusals: { p50Ms: number, p99Ms: number } }
 
 /**
- * Open loop: sends at a fixed rate, whatever happens to the earlier requests. All latencies are from sending, and those
- * of a new connection from its opening. A connection is opened while all others wait, at most `connections`; beyond
- * that, what is due is not sent.
+ * Open loop: sends at a fixed rate, whatever happens to the earlier requests. All latencies are from sending. The
+ * connections were opened before, and each has carried a request (`first`), as those of a proxy. While none is free,
+ * what is due is not sent.
  */
 export async function openLoop (
-  { url, connections, next, status, onAnswer, durationMs, ratePerSecond }: LoadOptions & {
-    durationMs: number, ratePerSecond: number,
+  { url, connections, first, next, status, onAnswer, durationMs, ratePerSecond }: LoadOptions & {
+    first: string, durationMs: number, ratePerSecond: number,
   },
 ): Promise<Overload> {
-  const idle: Connection[] = []
+  const idle = await openConnections(url, connections)
+  for (const connection of idle) await new Promise<Answer>(resolve => connection.send(first, resolve))
   const recorder = createLoadRecorder(status)
   const refused = newHistogram()
   const startedAt = performance.now()
   let [planned, unsent, inFlight] = [0, 0, 0]
 
-  const send = async (request: string): Promise<void> => {
+  const send = (connection: Connection, request: string): void => {
     const sentAt = performance.now()
     inFlight += 1
-    const connection = idle.pop() ?? await openConnection(new URL(url)).catch(() => null)
-    const answer = connection === null
-      ? lost
-      : await new Promise<Answer>(resolve => connection.send(request, resolve))
-    inFlight -= 1
-    recorder.count(answer, sentAt)
-    if (answer.status !== status) refused.record(Math.max(1, Math.round((performance.now() - sentAt) * 1000)))
-    onAnswer?.(answer)
-    if (connection?.isOpen() === true) idle.push(connection)
+    connection.send(request, answer => {
+      inFlight -= 1
+      recorder.count(answer, sentAt)
+      if (answer.status !== status) refused.record(Math.max(1, Math.round((performance.now() - sentAt) * 1000)))
+      onAnswer?.(answer)
+      if (connection.isOpen()) idle.push(connection)
+    })
   }
   await new Promise<void>(resolve => {
     const timer = setInterval(() => {
       const elapsedMs = performance.now() - startedAt
       for (const due = Math.min(elapsedMs, durationMs) * ratePerSecond / 1000; planned < due; planned += 1) {
-        const request = inFlight < connections ? next() : null
-        if (request === null) unsent += 1
-        else void send(request)
+        const connection = idle.pop()
+        const request = connection === undefined ? null : next()
+        if (connection === undefined || request === null) unsent += 1
+        else send(connection, request)
       }
       if (elapsedMs < durationMs || (inFlight > 0 && elapsedMs < durationMs + 30_000)) return
       clearInterval(timer)

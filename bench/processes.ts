@@ -156,8 +156,11 @@ function readUsage (pid: number): Usage {
 
 const isUsageResponse = (message: object): message is UsageResponse => 'usage' in message
 
-/** The environment without the variables of the caller, and with the `NODE_OPTIONS` of the image. */
+/** The `NODE_OPTIONS` of the image. */
+export const imageNodeOptions = '--max-semi-space-size=16'
+
+/** The environment without the variables of the caller. */
 const cleanEnvironment = (): Record<string, string | undefined> => ({
   PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: process.env['TMPDIR'],
-  NODE_OPTIONS: '--max-semi-space-size=16',
+  NODE_OPTIONS: imageNodeOptions,
 })

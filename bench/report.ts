@@ -1,6 +1,7 @@
 import type { FigureName } from './figures.ts'
-import { formatGoal, goals, judge, type Goal, type GoalId, type Verdict } from './goals.ts'
+import { formatGoal, goals, judge, type GoalId, type Verdict } from './goals.ts'
 import type { Spread } from './measure.ts'
+import { reasons } from './reasons.ts'
 
 /** A figure that has a goal. `noise`: how far two identical copies were apart, as a share. */
 export type Finding = Spread & { goal: GoalId, note?: string, noise?: number }
@@ -87,13 +88,8 @@ export function renderMarkdown ({ findings, machine, madeAt, run }: Omit<Results
         `| ${[id, note === undefined ? what : `${what} (${note})`, ...others].join(' | ')} |`,
     ),
     ...missed.length === 0 ? [] : ['', 'Why the others were missed:', ''],
-    ...missed.map(finding => `- ${finding.goal}: ${whyMissed(finding)}`),
+    ...missed.map(({ goal }) => `- ${goal}: ${reasons[goal] ?? 'not explained yet.'}`),
   ].join('\n')
-}
-
-export const whyMissed = ({ goal }: Pick<Finding, 'goal'>): string => {
-  const { whyMissed = 'not explained yet.' }: Goal = goals[goal]
-  return whyMissed
 }
 
 /** Whether a goal is missed by so much that something must be broken. */

@@ -1,10 +1,12 @@
+import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile, readdir } from 'node:fs/promises'
 import { cpus, loadavg, platform, release, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { findRedis, launchRedis } from '../scripts/redis.ts'
 import { cases } from './cases/index.ts'
 import { help, readOptions, type Options } from './options.ts'
-import { splitCores } from './processes.ts'
+import { imageNodeOptions, splitCores } from './processes.ts'
 import { publish, publishedPath } from './publish.ts'
 import { openRedisMeter } from './redis.ts'
 import { hasGrossMiss, renderMarkdown, renderText, type Results } from './report.ts'
@@ -42,12 +44,13 @@ export async function run (options: Options, say: (line: string) => void): Promi
       samples: {},
     }
     const { findings, figures, samples, machine } = results
+    const main = await bundle(join(dir, 'bundle'))
     for (const one of cases) {
       if (!isWanted(options, one) || (one.isOnlyByName === true && options.only === null)) continue
       const startedAt = performance.now()
       const known = results.findings.length
       try {
-        await runCase(one, { options, redis, redisBinary, cores, dir, findings, figures, samples, say })
+        await runCase(one, { options, redis, redisBinary, cores, dir, main, findings, figures, samples, say })
       } catch (error) {
         results.failures.push(`${one.name}: ${error instanceof Error ? error.message : String(error)}`)
         say(`\n${results.failures.at(-1)}`)
@@ -63,6 +66,14 @@ export async function run (options: Options, say: (line: string) => void): Promi
     await server.stop()
     await rm(dir, { recursive: true, force: true })
   }
+}
+
+/** Makes what the image contains, as its Dockerfile does. Returns the script that it starts. */
+async function bundle (folder: string): Promise<string> {
+  const script = join(import.meta.dirname, '..', 'scripts', 'bundle.ts')
+  const env = { ...process.env, NODE_OPTIONS: imageNodeOptions }
+  await promisify(execFile)(process.execPath, ['--no-warnings', script, folder], { env })
+  return join(folder, 'main.cjs')
 }
 
 /** Writes the results to `path`, or to a file that is named by date and run. */

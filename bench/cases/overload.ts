@@ -1,13 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Case, CaseContext } from '../case-context.ts'
+import { writeRequest } from '../connection.ts'
 import { openLoop } from '../load.ts'
 import { measure, medianOf, pick, spreadOf, warmUp, type Sample, type Target } from '../measure.ts'
 import { nextCreate } from '../requests.ts'
 
 /** The shortest that can be configured, so that a run of seconds goes far beyond it. */
 const queueLimitSeconds = 1
-/** More than wait in the queue and are being refused at any time. */
-const connections = { whole: 10_000, quick: 10_000, smoke: 50 }
+/** As many as wait in the queue, and half as many more for those that are refused. */
+const connectionsFor = (ratePerSecond: number): number => Math.ceil(ratePerSecond * queueLimitSeconds * 1.5)
 
 export const createTarget = (
   context: CaseContext, gateway: Parameters<CaseContext['target']>[1], method: string,
@@ -48,8 +49,8 @@ export const overload: Case = {
     let withoutRetryAfter = 0
     const load = await openLoop({
       url: gateway.url, next: () => nextCreate('truecaller.web'), status: 201,
-      connections: connections[options.name], durationMs: options.overloadMs,
-      ratePerSecond: capacity.ratePerSecond * 2,
+      connections: connectionsFor(capacity.ratePerSecond), first: writeRequest('GET', '/livez'),
+      durationMs: options.overloadMs, ratePerSecond: capacity.ratePerSecond * 2,
       onAnswer ({ status, head }) {
         if (status !== 201 && !/\r\nretry-after: /i.test(head)) withoutRetryAfter += 1
       },
@@ -63,7 +64,7 @@ export const overload: Case = {
     const refused = count - load.answered
     const limitMs = queueLimitSeconds * 1000 + capacity.longestMs
     context.addFinding('N9', spreadOf([load.answered / (load.durationMs / 1000) / capacity.ratePerSecond]), {
-      note: `${count} sent, ${(refused / count * 100).toFixed(0)} % refused (${
+      note: `${count} sent, ${load.unsent} not for lack of a connection, ${(refused / count * 100).toFixed(0)} % refused (${
         Object.entries(load.statuses).map(([status, count]) => `${status}: ${count}`).join(', ')
       }); resident ${rssMb.join(' → ')} MB`,
     })

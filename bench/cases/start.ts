@@ -1,14 +1,10 @@
-import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import type { Case, CaseContext } from '../case-context.ts'
 import { untilReady } from '../gateway.ts'
 import { meanOf, medianOf, noiseOf, ratioOf, spreadOf, type Copies } from '../measure.ts'
 
-const root = join(import.meta.dirname, '..', '..')
 /** The version before there was a bundle, 2026-11-26. */
 const published = { cpuMs: 1028 }
 const settleMs = 1_000
@@ -17,8 +13,8 @@ const idleMs = { whole: 4_000, quick: 2_000, smoke: 50 }
 type StartSample = { cpuMs: number, readyMs: number, idleMb: number, idleMsPerSecond: number, redisMsPerSecond: number }
 
 /**
- * From the start of the process to ready, and what it needs when idle: what the image contains, or the sources where
- * nothing bundles them. A previous start has compiled the code, as in the image. Measured from outside.
+ * From the start of the process to ready, and what it needs when idle. For another version, which has no bundle, a
+ * previous start has compiled the code, as in its image. Measured from outside.
  */
 export const start: Case = {
   name: 'start',
@@ -26,14 +22,12 @@ export const start: Case = {
   async run (context) {
     const { options } = context
     const provider = await context.startProvider()
-    const bundled = await bundle(context)
-    const ours = { main: bundled, cache: await mkdtemp(join(context.dir, 'compiled-')) }
-    const other = options.against === null
-      ? null
-      : { main: join(options.against, 'src', 'main.ts'), cache: await mkdtemp(join(context.dir, 'compiled-')) }
+    const cache = await mkdtemp(join(context.dir, 'compiled-'))
+    const ours = { main: context.main, cache: '' }
+    const other = options.against === null ? null : { main: join(options.against, 'src', 'main.ts'), cache }
     const run = (version: typeof ours, isIdle: boolean): Promise<StartSample> =>
       startOnce(context, { ...version, providerUrl: provider.url, isIdle })
-    for (const version of [ours, other]) if (version !== null) await run(version, false)
+    if (other !== null) await run(other, false)
     const first: StartSample[] = []
     const second: StartSample[] = []
     const others: StartSample[] = []
@@ -42,7 +36,7 @@ export const start: Case = {
       if (other !== null) others.push(await run(other, false))
       second.push(await run(ours, false))
     }
-    context.record('start', { main: bundled.replace(context.dir, ''), first, second, others })
+    context.record('start', { first, second, others })
     const cpu: Copies = { first: first.map(({ cpuMs }) => cpuMs), second: second.map(({ cpuMs }) => cpuMs) }
     const earlier = other === null ? meanOf(cpu).map(() => published.cpuMs) : others.map(({ cpuMs }) => cpuMs)
     const source = other === null ? 'published for another machine' : 'started by turns'
@@ -61,18 +55,6 @@ export const start: Case = {
   },
 }
 
-/** The path of what the image starts. */
-async function bundle ({ dir, say }: CaseContext): Promise<string> {
-  const script = join(root, 'scripts', 'bundle.ts')
-  if (!existsSync(script)) {
-    say('  the sources are started: there is no bundle')
-    return join(root, 'src', 'main.ts')
-  }
-  const folder = join(dir, 'bundle')
-  await promisify(execFile)(process.execPath, ['--no-warnings', script, folder], { cwd: root })
-  return join(folder, 'main.js')
-}
-
 async function startOnce (context: CaseContext, { main, cache, providerUrl, isIdle }: {
   main: string, cache: string, providerUrl: string, isIdle: boolean,
 }): Promise<StartSample> {
@@ -81,7 +63,7 @@ async function startOnce (context: CaseContext, { main, cache, providerUrl, isId
   const startedAt = performance.now()
   const gateway = context.startProgram({
     name: 'gateway', program: [process.execPath, main], core: 'server',
-    env: { ...environment, NODE_COMPILE_CACHE: cache, NODE_ENV: 'production' },
+    env: { ...environment, NODE_ENV: 'production', ...cache === '' ? {} : { NODE_COMPILE_CACHE: cache } },
   })
   await Promise.race([untilReady(url), gateway.ended])
   const readyMs = performance.now() - startedAt

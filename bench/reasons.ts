@@ -1,0 +1,30 @@
+import type { GoalId } from './goals.ts'
+
+/** Why a goal is missed, in one sentence; shown only while it is. */
+export const reasons: Partial<Record<GoalId, string>> = {
+  N1: 'the parts take turns in one process and evict each other from the caches of the processor, so that each costs '
+    + 'up to three times as much as alone and hot.',
+  N2: 'as for the create.',
+  N3: 'as for the create; and the API key, the request id and the headers are not in the floor.',
+  N4: 'as for the create; at a fixed rate the pauses between requests cool the caches as well.',
+  N4s: 'as for the create.',
+  N5: 'otpgateway is compiled, calls out once, and encrypts, limits, signs and logs nothing.',
+  N6: 'Verigate calls out twice and writes an encrypted record four times; better-auth writes a code and a row.',
+  N7: 'each of 50 requests in flight waits for the 49 others, so the ratio of the times follows that of the CPU.',
+  N8: 'what is left is Node.js itself (about 40 ms) and the initialization of Fastify, the schemas and BullMQ.',
+  N8m: 'Node.js itself has 45 MB, the compiled code of the packages most of the rest.',
+  N8i: 'the sweeper and BullMQ ask Redis for work every second.',
+  N9: 'a refusal costs a part of the CPU of a request, and twice as many arrive as can be served.',
+  N9w: 'the queue limit is checked when a request is begun, and what was begun shares the core with others.',
+  N9r: 'a refusal is sent when the socket is read, which waits for the requests that are being served.',
+  N9h: 'the kernel refused connections.',
+  N10: 'more clients arrive than can be begun within the queue limit.',
+  N10c: 'the code of a gateway that has just started is not compiled yet.',
+  N10b: 'with a quarter of a core the queue limit of 5 s is reached.',
+  N10s: 'with 2,000 requests in flight a garbage collection copies all of them.',
+  N11: 'each verification has two indexes and a claim besides its record, and Redis needs 80 bytes for a key alone.',
+  N12: 'more memory means more cache misses in Redis.',
+  N12t: 'more memory means more cache misses in Redis.',
+  callback: 'the machine was busy.',
+  jobs: 'the machine was busy: a job waits for a process that waits for the core.',
+}
