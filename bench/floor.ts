@@ -9,8 +9,7 @@ import { viewVerification } from '../src/api/views/verification.ts'
 import { createVerification, decide } from '../src/core/decide.ts'
 import type { NewVerification, Verification } from '../src/core/verification.ts'
 import { parsePhoneNumber } from '../src/phone.ts'
-import { createMac } from '../src/store/mac.ts'
-import { createSealer } from '../src/store/sealing.ts'
+import { createMac, createSealer } from '../src/store/sealing.ts'
 import { createWindowCounters } from '../src/store/window-counters.ts'
 import { decodeRecord, encodeRecord } from '../src/verifications/record-codec.ts'
 import type { Captured, Command } from './captured.ts'
@@ -116,7 +115,9 @@ const parts: Record<PartName, (request: PartRequest) => Promise<void>> = {
   view: ({ count }) => loop(count, () => {
     JSON.stringify(viewVerification(verification, { attemptId: () => attemptId }))
   }),
-  lines: ({ count, lines = [] }) => loop(count, () => { for (const { msg, ...fields } of lines) log.info(fields, String(msg)) }),
+  lines: ({ count, lines = [] }) => loop(count, () => {
+    for (const { msg, ...fields } of lines) log.info(fields, String(msg))
+  }),
   limit: ({ count }) => loop(count, () => { counters.increment({ name: 'app', windowMs: 60_000, syncEvery: 1e9 }) }),
   signature: ({ count }) => loop(count, () => { createHmac('sha256', sealed).update(body).digest('base64') }),
 }

@@ -56,11 +56,11 @@ function renderFigures (results: Published): string {
     return formatNumber(finding.median)
   }
   return [
-    `- Sending and checking a code takes ${ms(of('codeMicros'))} of CPU: ${ratio('N5')} × otpgateway, `
-      + `${ratio('N6')} × better-auth.`,
-    `- With 50 verifications in flight, 99 % of them take less than ${formatNumber(of('codeP99Ms'))} ms.`,
+    `- To send a code and check it takes ${ms(of('codeMicros'))} of CPU: ${ratio('N5')} × otpgateway (Go), `
+      + `${ratio('N6')} × better-auth (Node.js).`,
+    `- With 50 of these verifications in flight, 99 % take less than ${formatNumber(of('codeP99Ms'))} ms.`,
     `- A start takes ${formatNumber(of('startCpuMs'))} ms of CPU; an idle process has ${
-      formatNumber(of('idleMb'))} MB.`,
+      formatNumber(of('idleMb'))} MB of memory.`,
     `- A live verification needs ${formatNumber(of('liveBytes'))} bytes of Redis memory.`,
     `- With ${of('manyLive').toLocaleString('en')} live verifications, a request takes ${
       ratio('N12')} × as long as with 1,000.`,

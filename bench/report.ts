@@ -77,7 +77,8 @@ export function renderMarkdown ({ findings, machine, madeAt, run }: Omit<Results
   const [before, after] = machine.load.map(load => load.toFixed(1))
   const missed = sort(findings).filter(finding => verdictOf(finding) !== 'met')
   return [
-    `Measured ${madeAt.slice(0, 10)} by \`npm run bench\` (${run}): ${machine.cpu}, ${machine.cores} cores (${pinned}),`,
+    `Measured ${madeAt.slice(0, 10)} by \`npm run bench\` (${run}): ${machine.cpu}, ${machine.cores} cores `
+      + `(${pinned}),`,
     `Node.js ${machine.node}, Redis ${machine.redis}, load average ${before} before and ${after} after. Median, and`,
     'range of all rounds. Noise: the distance of two identical copies in the same comparison; less is not a finding.',
     '',

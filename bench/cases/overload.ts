@@ -64,9 +64,9 @@ export const overload: Case = {
     const refused = count - load.answered
     const limitMs = queueLimitSeconds * 1000 + capacity.longestMs
     context.addFinding('N9', spreadOf([load.answered / (load.durationMs / 1000) / capacity.ratePerSecond]), {
-      note: `${count} sent, ${load.unsent} not for lack of a connection, ${(refused / count * 100).toFixed(0)} % refused (${
-        Object.entries(load.statuses).map(([status, count]) => `${status}: ${count}`).join(', ')
-      }); resident ${rssMb.join(' → ')} MB`,
+      note: `${count} sent, ${load.unsent} not for lack of a connection, ${Math.round(refused / count * 100)} % refused `
+        + `(${Object.entries(load.statuses).map(([status, count]) => `${status}: ${count}`).join(', ')}); `
+        + `resident ${rssMb.join(' → ')} MB`,
     })
     context.addFinding('N9w', spreadOf([load.longestMs / limitMs]), {
       note: `${Math.round(load.longestMs)} ms ÷ (${queueLimitSeconds * 1000} + ${Math.round(capacity.longestMs)}) ms; `

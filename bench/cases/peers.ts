@@ -22,7 +22,9 @@ const folder = join(import.meta.dirname, '..', 'peers')
 
 /** `database`: what else it needs, besides Redis. */
 type Competitor = CodeFlow & { name: string, process: Measured, database?: Measured }
-type PeerSample = { cpuMicros: number, redisMicros: number, databaseMicros: number, p50Ms: number, p99Ms: number, ratePerSecond: number }
+type PeerSample = {
+  cpuMicros: number, redisMicros: number, databaseMicros: number, p50Ms: number, p99Ms: number, ratePerSecond: number
+}
 
 /** The same job for Verigate (two copies), otpgateway and better-auth: send a code, deliver it to a sink, check it. */
 export const peers: Case = {
