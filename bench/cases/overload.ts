@@ -64,7 +64,7 @@ export const overload: Case = {
     const refused = count - load.answered
     const limitMs = queueLimitSeconds * 1000 + capacity.longestMs
     context.addFinding('N9', spreadOf([load.answered / (load.durationMs / 1000) / capacity.ratePerSecond]), {
-      note: `${count} sent (${load.unsent} not: no connection was free), ${Math.round(refused / count * 100)} % refused `
+      note: `${count} sent (${load.unsent} not: no free connection), ${Math.round(refused / count * 100)} % refused `
         + `(${Object.entries(load.statuses).map(([status, count]) => `${status}: ${count}`).join(', ')}); `
         + `resident ${rssMb.join(' → ')} MB`,
     })
