@@ -3,7 +3,11 @@ import { Type } from 'typebox'
 import { request } from 'undici'
 
 /** Where opening a URL ended: in a response, or in a redirect to another place, which is not followed. */
-export type Arrival = { status: number, location: string | null, body: string }
+export type Arrival = {
+  status: number, location: string | null, body: string
+  /** The one-time code in the JSON of the body, or in the query of the redirect. */
+  code: string | null
+}
 
 const maxRedirects = 20
 const maxBodyLength = 4096
@@ -11,6 +15,15 @@ const maxBodyLength = 4096
 const deadlineMs = 30_000
 
 const OpenBody = Type.Object({ url: Type.String({ pattern: '^https?://' }) }, { additionalProperties: false })
+
+function readCode (text: string): string | null {
+  try {
+    const body: unknown = JSON.parse(text)
+    return typeof body === 'object' && body !== null && 'code' in body ? String(body.code) : null
+  } catch {
+    return null
+  }
+}
 
 /**
  * `POST /handset/cellular` `{ url }`: the phone opens a URL over mobile data, as the SDK of an app does: with cookies,
@@ -34,9 +47,11 @@ export function createCellular (
         cookies.set(name, value)
       }
       const text = (await body.text()).slice(0, maxBodyLength)
-      if (typeof headers.location !== 'string') return { status, location: null, body: text }
+      if (typeof headers.location !== 'string') return { status, location: null, body: text, code: readCode(text) }
       url = new URL(headers.location, url)
-      if (!isOpened(url) || left === 0) return { status, location: url.href, body: text }
+      if (!isOpened(url) || left === 0) return {
+        status, location: url.href, body: text, code: url.searchParams.get('code'),
+      }
     }
   }
 

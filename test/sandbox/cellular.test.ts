@@ -28,10 +28,12 @@ t.test('the phone follows the redirects of the operator with cookies', async t =
   const { simulators: { url, requests } } = await start(t, { simulators: [operator] })
   const open = (body: object) => ask(`${url}/handset/cellular`, 'POST', json, body)
   t.match((await open({ url: `${url}/first` })).json, {
-    status: 200, location: null, body: '{"cookie":"a=1; b=2"}',
+    status: 200, location: null, body: '{"cookie":"a=1; b=2"}', code: null,
   })
   t.match((await open({ url: `${url}/refused` })).json, { status: 412, location: null, body: /Not a mobile IP/ })
-  t.match((await open({ url: `${url}/away` })).json, { status: 302, location: 'http://127.0.0.1:1/elsewhere?code=7' })
+  t.match((await open({ url: `${url}/away` })).json, {
+    status: 302, location: 'http://127.0.0.1:1/elsewhere?code=7', code: '7',
+  })
   t.match((await open({ url: `${url}/round` })).json, { status: 302, location: `${url}/round` }, 'not for ever')
   t.equal((await open({ url: `${url}/broken` })).status, 504)
   t.strictSame(requests.slice(0, 3).map(({ path }) => path), ['/first', '/second', '/third'])
