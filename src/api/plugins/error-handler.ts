@@ -17,7 +17,8 @@ declare module 'fastify' {
   }
 }
 
-const mediaType = 'application/problem+json'
+/** The media type of a problem. */
+export const problemType = 'application/problem+json'
 const storeRetrySeconds = 1
 
 /** The URL of the pages that explain the error codes, without the code. */
@@ -98,7 +99,7 @@ export function sendProblem (error: unknown, request: FastifyRequest, reply: Fas
   }
   return reply
     .code(apiErrors[apiError.apiCode].status)
-    .header('content-type', mediaType)
+    .header('content-type', problemType)
     .header('x-request-id', request.id)
     .header('cache-control', 'no-store')
     // As bytes: Fastify would add a charset to a string, and this media type has none.
@@ -165,7 +166,7 @@ export function sendClientError (error: Error & { code?: string }, socket: Socke
     new ApiError('invalid_request', detail), { problemsUrl: problemsUrlOf(publicUrl), requestId, status },
   ))
   const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, `Content-Type: ${mediaType}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, `Content-Type: ${problemType}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     `X-Request-Id: ${requestId}`, 'Cache-Control: no-store', 'Connection: close',
   ]

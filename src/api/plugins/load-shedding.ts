@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ApiError } from '../../core/errors.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import { buildProblem, problemType } from './error-handler.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -16,27 +17,27 @@ const maxPerIteration = 5
 const maxWaiting = 20_000
 /** The pace is known once a request has waited for this share of the limit, behind this many others. */
 const [paceAfter, paceBehind] = [0.5, 100]
-/** The share of the limit that is promised. The rest is for a pace that slows down meanwhile. */
-const promised = 0.9
+/** The share of the limit that is promised to a new request, and how much of it the pace may cost one that waits. */
+const [promised, abandoned] = [0.9, 2]
 
 /** An `onRequest` hook. */
-export type Admit = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void
+export type Admit = (request: FastifyRequest, reply: FastifyReply, done: () => void) => void
 
-type Waiting = { request: FastifyRequest, proceed: (error?: ApiError) => void, since: number, ahead: number }
+export type AdmissionParts = {
+  limitMs: number
+  metrics: Pick<Metrics, 'countRefused' | 'recordQueue' | 'recordWait'>
+  now?: () => number
+}
+
+type Waiting = { request: FastifyRequest, reply: FastifyReply, done: () => void, since: number, ahead: number }
 
 /**
- * Begins at most five requests in an iteration of the event loop; the others wait in order. A request is refused at
- * once when those before it would take longer than `limitMs` at the present pace, and when it has waited for that long
- * after all. An admitted request is never interrupted, and takes no place while it waits for something else: a slow
- * provider and long polls fill no queue.
+ * Begins at most five requests in an iteration of the event loop; the others wait in order. A new request is refused at
+ * once when those before it take longer than `limitMs` at the present pace. One that waits is refused only if the pace
+ * becomes so slow that it has waited for twice the limit. An admitted request is never interrupted, and takes no place
+ * while it waits for something else: a slow provider and long polls fill no queue.
  */
-export function createAdmission (
-  { limitMs, metrics, now = () => performance.now() }: {
-    limitMs: number, metrics: Pick<Metrics, 'recordQueue' | 'recordWait'>, now?: () => number,
-  },
-): Admit {
-  // A shared instance: capturing a stack for each refusal would cost as much as a response.
-  const refusal = new ApiError('overloaded', 'The server is overloaded. Retry later.', { retryAfterSeconds: 1 })
+export function createAdmission ({ limitMs, metrics, now = () => performance.now() }: AdmissionParts): Admit {
   const queue: Waiting[] = []
   let begun = 0
   /** How long the request that was begun last has waited, and behind how many. */
@@ -45,15 +46,22 @@ export function createAdmission (
   const isTooLong = (): boolean => queue.length >= maxWaiting || (last.waitedMs > limitMs * paceAfter
     && queue.length * last.waitedMs > limitMs * promised * Math.max(last.ahead, paceBehind))
 
+  function refuse (request: FastifyRequest, reply: FastifyReply): void {
+    metrics.countRefused('overloaded')
+    sendRefusal(request, reply)
+  }
+
   function beginNext (): void {
     const next = queue.shift()
     // Nobody waits for the response any more.
     if (next === undefined || next.request.raw.socket.destroyed) return
+    const { request, reply, done, since, ahead } = next
     begun += 1
-    const waitedMs = now() - next.since
-    last = { waitedMs, ahead: next.ahead }
-    metrics.recordWait(waitedMs)
-    next.proceed(waitedMs > limitMs ? refusal : undefined)
+    last = { waitedMs: now() - since, ahead }
+    metrics.recordWait(last.waitedMs)
+    if (last.waitedMs > limitMs * abandoned) refuse(request, reply)
+    else if (request.inSpan === null) done()
+    else request.inSpan(done)
   }
 
   // Bound here, because the request that schedules it has a context of its own.
@@ -65,16 +73,27 @@ export function createAdmission (
     if (begun > 0) setImmediate(startIteration)
   })
 
-  return (request, _reply, done) => {
+  return (request, reply, done) => {
     if (request.routeOptions.config.isUrgent === true) return done()
     if (queue.length === 0 && begun < maxPerIteration) {
       if (begun === 0) setImmediate(startIteration)
       begun += 1
       return done()
     }
-    if (isTooLong()) return done(refusal)
-    const { inSpan } = request
-    const proceed = inSpan === null ? done : (error?: ApiError): void => inSpan(() => done(error))
-    queue.push({ request, proceed, since: now(), ahead: queue.length })
+    if (isTooLong()) return refuse(request, reply)
+    queue.push({ request, reply, done, since: now(), ahead: queue.length })
   }
+}
+
+const refusal = new ApiError('overloaded', 'The server is overloaded. Retry later.')
+
+/** Without Fastify's path for errors, which costs more: what refusals cost is not there for those that are served. */
+function sendRefusal ({ id, server }: FastifyRequest, reply: FastifyReply): void {
+  const { problemsUrl, renderJson } = server
+  const body = renderJson(buildProblem(refusal, { problemsUrl, requestId: id }))
+  const { raw } = reply.hijack()
+  for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value)
+  raw.writeHead(503, {
+    'retry-after': '1', 'content-type': problemType, 'content-length': Buffer.byteLength(body),
+  }).end(body)
 }

@@ -4,6 +4,7 @@ import { setImmediate as nextIteration } from 'node:timers/promises'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { createAdmission } from '../../../src/api/plugins/load-shedding.ts'
+import { registerErrorHandlers } from '../../../src/api/plugins/error-handler.ts'
 import { traceRequests } from '../../../src/api/plugins/request-tracing.ts'
 import { noTracing } from '../../../src/telemetry/tracing.ts'
 import { until } from '../../helpers/redis.ts'
@@ -50,7 +51,10 @@ function startQueue (t: Test, limitMs: number) {
   const waits: number[] = []
   const server = Fastify()
   t.teardown(() => server.close())
+  registerErrorHandlers(server, { metrics: { countRefused () {} }, publicUrl: 'http://localhost' })
+  let refusals = 0
   const metrics = {
+    countRefused () { refusals += 1 },
     recordQueue: () => { at += iterationMs },
     recordWait: (waitedMs: number) => { waits.push(waitedMs) },
   }
@@ -58,14 +62,14 @@ function startQueue (t: Test, limitMs: number) {
   server.addHook('onRequest', createAdmission({ limitMs, metrics, now: () => at }))
   server.get('/', async () => 'served')
   const ask = (count: number) => Array.from({ length: count }, async () => {
-    const { statusCode, body } = await server.inject('/')
-    return { status: statusCode, isRefused: body.includes('The server is overloaded.'), at }
+    const { statusCode, headers, body } = await server.inject('/')
+    return { status: statusCode, headers, body, isRefused: body.includes('The server is overloaded.'), at }
   })
-  return { server, ask, waits, at: () => at, setPace: (ms: number) => { iterationMs = ms } }
+  return { server, ask, waits, at: () => at, refusals: () => refusals, setPace: (ms: number) => { iterationMs = ms } }
 }
 
 t.test('a request that would wait too long is refused at once, and so is one that has waited too long', async t => {
-  const { server, ask, waits, at, setPace } = startQueue(t, 1_000)
+  const { server, ask, waits, at, refusals, setPace } = startQueue(t, 1_000)
   await server.ready()
   setPace(10)
   const first = ask(400)
@@ -76,15 +80,19 @@ t.test('a request that would wait too long is refused at once, and so is one tha
   const refused = second.filter(({ isRefused }) => isRefused)
   t.ok(refused.length > 230 && refused.length < 270, `${refused.length} of 600 are refused`)
   t.ok(refused.every(({ at }) => at - askedAt < 50), 'at once')
+  t.equal(refusals(), refused.length)
+  const { headers = {}, body = '' } = refused[0] ?? {}
+  t.match(headers, { 'retry-after': '1', 'content-type': 'application/problem+json' })
+  t.match(JSON.parse(body), { status: 503, code: 'overloaded', type: 'http://localhost/problems/overloaded' })
   t.ok((await Promise.all(first)).every(({ status }) => status === 200))
   t.ok(waits.length > 700 && Math.max(...waits) <= 1_000, 'the others are served within the limit')
 
-  const third = ask(100)
+  const third = ask(150)
   await nextIteration()
   setPace(100)
   const slow = await Promise.all(third)
   const late = slow.filter(({ isRefused }) => isRefused)
-  t.ok(late.length > 30 && late.length < 60, `${late.length} of 100 are refused when each iteration takes 100 ms`)
+  t.ok(late.length > 30 && late.length < 60, `${late.length} of 150 are refused when each iteration takes 100 ms`)
   t.equal((await Promise.all(ask(1)))[0]?.status, 200, 'an empty queue serves')
 })
 
