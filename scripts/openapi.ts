@@ -3,7 +3,9 @@ import { Registry } from 'prom-client'
 import { pino } from 'pino'
 import type { Gateway } from '../src/verifications/gateway.ts'
 import type { Ids } from '../src/store/ids.ts'
+import { createDocsServer } from '../src/api/openapi/docs-server.ts'
 import { buildServer } from '../src/api/server.ts'
+import manifest from '../package.json' with { type: 'json' }
 import { noTracing } from '../src/telemetry/tracing.ts'
 
 const unused = (): never => { throw new Error('the document does not need this function') }
@@ -38,9 +40,9 @@ export async function buildOpenapi (): Promise<string> {
     },
     gateway, deliveries: { list: unused, replay: unused, test: unused },
   })
-  await server.ready()
-  const document = server.swagger()
-  await server.close()
+  const docs = await createDocsServer(server.documented, { version: manifest.version, sandbox: false, url: null })
+  const document = docs.swagger()
+  await Promise.all([server.close(), docs.close()])
   return `${JSON.stringify(document, null, 2)}\n`
 }
 

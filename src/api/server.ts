@@ -1,6 +1,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, {
   LogController, type FastifyBaseLogger, type FastifyPluginAsync, type FastifyReply, type FastifyRequest,
+  type RouteOptions,
 } from 'fastify'
 import manifest from '../../package.json' with { type: 'json' }
 import type { Methods } from '../adapters/guard.ts'
@@ -19,7 +20,7 @@ import { createCors, type AllowOrigin } from './plugins/cors.ts'
 import { sendClientError, registerErrorHandlers, sendProblem } from './plugins/error-handler.ts'
 import { createRequestLimits, type RequestLimits } from './plugins/rate-limit.ts'
 import { createLive, type LiveOptions } from './live/live.ts'
-import { describeApi, describeOther, serveDocs } from './openapi/plugin.ts'
+import { collectRoutes, serveDocs } from './openapi/docs.ts'
 import { boundIdleConnections } from './plugins/idle-connections.ts'
 import { createAdmission, type Admit } from './plugins/load-shedding.ts'
 import { registerQueueDashboard } from './operations/queue-dashboard.ts'
@@ -170,7 +171,7 @@ export async function buildServer (parts: ServerParts) {
     allowOrigin: createCors(server, { apps, ids, warnOnce: createLogOnce(log) }),
     admit: createAdmission({ limitMs: config.queueLimitMs, metrics }),
   })
-  await describeApi(server, { version: manifest.version, sandbox: config.sandbox })
+  collectRoutes(server)
   // Registered here, so that only the routes below are counted.
   server.addHook('onRoute', ({ method, url }) => {
     for (const verb of [method].flat()) if (verb !== 'HEAD') metrics.registerRoute(verb, url)
@@ -197,7 +198,9 @@ export async function buildServer (parts: ServerParts) {
   }
   await server.register(providerRoutes, { gateway, auth })
   await server.register(healthRoutes, { health })
-  if (config.operations === null) await serveOperations(server, parts, auth)
+  if (config.operations === null) {
+    await serveOperations(server, parts, { auth, documented: server.documented, url: null })
+  }
   return server
 }
 
@@ -209,10 +212,9 @@ export async function buildOperationsServer (
   const { config, health } = parts
   const server = createServer(parts)
   addHooks(server, parts)
-  await describeOther(server, api, config.publicUrl)
   await server.register(healthRoutes, { health })
   const { auth } = await createAccess(server, parts)
-  await serveOperations(server, parts, auth)
+  await serveOperations(server, parts, { auth, documented: api.documented, url: config.publicUrl })
   return server
 }
 
@@ -226,9 +228,9 @@ async function createAccess (
 async function serveOperations (
   server: Server, { config, telemetry: { metrics }, queues, renderMetricsEveryMs }:
     Pick<ServerParts, 'config' | 'telemetry' | 'queues' | 'renderMetricsEveryMs'>,
-  auth: Auth,
+  { auth, documented, url }: { auth: Auth, documented: readonly RouteOptions[], url: string | null },
 ): Promise<void> {
-  await serveDocs(server, config)
+  serveDocs(server, documented, { version: manifest.version, sandbox: config.sandbox, url })
   await server.register(metricsRoutes, { metrics, renderEveryMs: renderMetricsEveryMs })
   if (queues !== undefined) await registerQueueDashboard(server, { queues, auth, metrics })
 }

@@ -63,26 +63,6 @@ t.test('metrics are rendered at most once a second, however many scrapes there a
   t.ok(second - first >= 998, 'a second apart')
 })
 
-t.test('the API document is rendered once', async t => {
-  const { server } = await buildTestServer(t)
-  await server.ready()
-  const document = { ...server.swagger() }
-  let renderings = 0
-  Object.assign(server.swagger(), {
-    toJSON () {
-      renderings += 1
-      return document
-    },
-  })
-  const answers = await Promise.all(['/openapi.json', '/docs/json', '/openapi.json'].map(url => server.inject(url)))
-  t.equal(renderings, 1)
-  t.equal(new Set(answers.map(({ body }) => body)).size, 1)
-  for (const { headers, body } of answers) {
-    t.equal(headers['content-type'], 'application/json; charset=utf-8')
-    t.strictSame(JSON.parse(body), JSON.parse(JSON.stringify(document)))
-  }
-})
-
 t.test('providers match the schema', async t => {
   const { server } = await buildTestServer(t)
   const list: unknown = (await server.inject({ url: '/providers', headers: authorization })).json()

@@ -1,7 +1,7 @@
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify'
 import { sandboxKey } from '../../apps/apps.ts'
 import { describeWebhooks, webhookRules } from './webhook-events.ts'
 import { finishDocument } from './document.ts'
@@ -66,10 +66,60 @@ const docsCss = `
 .swagger-ui .microlight span[style*="rgb(211, 99, 99)"] { color: #ff8f8f !important }
 `
 
+export type DocsOptions = {
+  version: string
+  sandbox: boolean
+  /** Where the API is; null: where the document is. */
+  url: string | null
+}
+
+/**
+ * A server that never listens: `/openapi.json` describes `routes`, and `/docs` is the documentation, from the package's
+ * own files. "Try it out" is enabled only in the sandbox: elsewhere the page would store API keys and send messages to
+ * people.
+ */
+export async function createDocsServer (
+  routes: readonly RouteOptions[], options: DocsOptions,
+): Promise<FastifyInstance> {
+  const server = Fastify({ exposeHeadRoutes: false })
+  server.setValidatorCompiler(() => () => true).setSerializerCompiler(() => value => JSON.stringify(value))
+  await describeApi(server, options)
+  for (const { method, url, schema = {} } of routes) {
+    server.route({ method, url, schema, handler: (_request, reply) => reply.callNotFound() })
+  }
+  await servePages(server, options.sandbox)
+  await server.ready()
+  return server
+}
+
+async function servePages (server: FastifyInstance, sandbox: boolean): Promise<void> {
+  // Rendered once, because strangers may ask for it again and again. 
+  let rendered: string | null = null
+  const sendDocument = async (_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    rendered ??= JSON.stringify(server.swagger())
+    return reply.header('content-type', 'application/json; charset=utf-8').send(rendered)
+  }
+  await server.register(async pages => {
+    // The copy of the document that the page loads.
+    pages.addHook('onRequest', async (request, reply) =>
+      request.routeOptions.url === '/docs/json' ? sendDocument(request, reply) : undefined)
+    await pages.register(helmet, { contentSecurityPolicy: false, strictTransportSecurity: false })
+    await pages.register(swaggerUi, {
+      routePrefix: '/docs', staticCSP: docsPolicy, theme: {
+        title: 'Verigate API', css: [{ filename: 'docs.css', content: docsCss }],
+      },
+      uiConfig: {
+        layout: 'BaseLayout', docExpansion: 'list', defaultModelsExpandDepth: 0, displayRequestDuration: true,
+        persistAuthorization: sandbox, tryItOutEnabled: sandbox,
+        ...(sandbox ? {} : { supportedSubmitMethods: [] }),
+      },
+    })
+  })
+  server.get('/openapi.json', { schema: { hide: true } }, sendDocument)
+}
+
 /** Generates the OpenAPI document (`server.swagger()`) from the routes that are registered afterwards. */
-export async function describeApi (
-  server: FastifyInstance, { version, sandbox }: { version: string, sandbox: boolean },
-): Promise<void> {
+async function describeApi (server: FastifyInstance, { version, sandbox, url }: DocsOptions): Promise<void> {
   const sandboxHint = sandbox ? ` Here: \`${sandboxKey}\`.` : ''
   await server.register(swagger, {
     openapi: {
@@ -79,7 +129,7 @@ export async function describeApi (
         description: sandbox ? paragraphs(sandboxDescription, description) : description,
         contact: { name: 'The operator of this gateway' }, license: { name: 'MIT', identifier: 'MIT' },
       },
-      servers: [{ url: '/', description: 'The gateway that serves this document' }],
+      servers: [url === null ? { url: '/', description: 'The gateway that serves this document' } : { url }],
       tags,
       components: {
         securitySchemes: {
@@ -108,44 +158,4 @@ export async function describeApi (
       return finishDocument(documentObject.openapiObject)
     },
   })
-}
-
-/** Serves the document of another server, whose address is `publicUrl`. */
-export async function describeOther (
-  server: FastifyInstance, other: FastifyInstance, publicUrl: string,
-): Promise<void> {
-  await server.register(
-    swagger,
-    { openapi: { openapi: '3.1.0' }, transformObject: () => ({ ...other.swagger(), servers: [{ url: publicUrl }] }) },
-  )
-}
-
-/**
- * `/openapi.json` and the documentation at `/docs`, served from the package's own files. "Try it out" is enabled only
- * in the sandbox: elsewhere the page would store API keys and send messages to people.
- */
-export async function serveDocs (server: FastifyInstance, { sandbox }: { sandbox: boolean }): Promise<void> {
-  // Rendered once, because strangers may ask for it again and again. Routes do not change while the server listens.
-  let rendered: string | null = null
-  const sendDocument = async (_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    rendered ??= JSON.stringify(server.swagger())
-    return reply.header('content-type', 'application/json; charset=utf-8').send(rendered)
-  }
-  await server.register(async pages => {
-    // The copy of the document that the page loads.
-    pages.addHook('onRequest', async (request, reply) =>
-      request.routeOptions.url === '/docs/json' ? sendDocument(request, reply) : undefined)
-    await pages.register(helmet, { contentSecurityPolicy: false, strictTransportSecurity: false })
-    await pages.register(swaggerUi, {
-      routePrefix: '/docs', staticCSP: docsPolicy, theme: {
-        title: 'Verigate API', css: [{ filename: 'docs.css', content: docsCss }],
-      },
-      uiConfig: {
-        layout: 'BaseLayout', docExpansion: 'list', defaultModelsExpandDepth: 0, displayRequestDuration: true,
-        persistAuthorization: sandbox, tryItOutEnabled: sandbox,
-        ...(sandbox ? {} : { supportedSubmitMethods: [] }),
-      },
-    })
-  })
-  server.get('/openapi.json', { schema: { hide: true } }, sendDocument)
 }

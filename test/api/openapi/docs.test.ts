@@ -1,4 +1,6 @@
+import type { RouteOptions } from 'fastify'
 import t from 'tap'
+import { createDocsServer } from '../../../src/api/openapi/docs-server.ts'
 import { buildTestServer } from '../../helpers/server.ts'
 
 type Operation = {
@@ -79,5 +81,26 @@ t.test('only the sandbox enables "try it out" and stores credentials', async t =
     t.equal(script.includes('"supportedSubmitMethods":[]'), !sandbox)
     t.equal(script.includes(`"persistAuthorization":${sandbox}`), true)
     t.equal((await server.inject('/openapi.json')).body.includes('vgk_sandbox'), sandbox, 'the key of the sandbox')
+  }
+})
+
+t.test('the API document is rendered once', async t => {
+  const route: RouteOptions = { method: 'GET', url: '/example', schema: {}, handler: async () => null }
+  const server = await createDocsServer([route], { version: '1', sandbox: false, url: null })
+  t.teardown(() => server.close())
+  const document = { ...server.swagger() }
+  let renderings = 0
+  Object.assign(server.swagger(), {
+    toJSON () {
+      renderings += 1
+      return document
+    },
+  })
+  const answers = await Promise.all(['/openapi.json', '/docs/json', '/openapi.json'].map(url => server.inject(url)))
+  t.equal(renderings, 1)
+  t.equal(new Set(answers.map(({ body }) => body)).size, 1)
+  for (const { headers, body } of answers) {
+    t.equal(headers['content-type'], 'application/json; charset=utf-8')
+    t.strictSame(JSON.parse(body), JSON.parse(JSON.stringify(document)))
   }
 })
