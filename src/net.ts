@@ -33,7 +33,7 @@ export async function waitAtMost (timeoutMs: number, work: Promise<unknown>): Pr
 /** A list of networks. `BlockList` recognises IPv4-mapped forms of IPv4 networks. */
 export function listAddresses (subnets: [address: string, prefix: number][]): BlockList {
   const list = new BlockList()
-  for (const [address, prefix] of subnets) list.addSubnet(address, prefix, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  for (const [address, prefix] of subnets) list.addSubnet(address, prefix, address.includes(':') ? 'ipv6' : 'ipv4')
   return list
 }
 

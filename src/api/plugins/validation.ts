@@ -13,12 +13,13 @@ const maxFields = 20
 Settings.Set({ maxErrors: 200 })
 
 /**
- * Validates with the route's schema; removes nothing and coerces nothing, except integers of a query string. A failure
- * is an `ApiError` that names the fields and shows no value.
+ * Validates with the route's schema, which the first request compiles; removes nothing and coerces nothing, except
+ * integers of a query string. A failure is an `ApiError` that names the fields and shows no value.
  */
 export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
-  const validator = Compile(schema)
+  let compiled: ReturnType<typeof Compile> | null = null
   return (input: unknown) => {
+    const validator = compiled ??= Compile(schema)
     const value = httpPart === 'querystring' ? readIntegers(schema, input) : input
     return validator.Check(value) ? { value } : { error: invalidRequest(readFieldErrors(validator.Errors(value))) }
   }
