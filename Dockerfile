@@ -4,6 +4,7 @@ FROM node:24.19.0-bookworm-slim@sha256:a9f5f7c91a432850b2a8a7797adf5eadb6c733cee
 ENV NODE_OPTIONS=--max-semi-space-size=16
 WORKDIR /build
 COPY package.json package-lock.json ./
+COPY packages/client/package.json packages/client/
 COPY packages/element/package.json packages/element/
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY packages/element/dist packages/element/dist

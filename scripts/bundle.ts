@@ -4,6 +4,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { build, type Plugin } from 'esbuild'
+import undici from 'undici'
 
 const root = resolve(import.meta.dirname, '..')
 
@@ -50,6 +51,27 @@ const copyPackageFiles = (folder: string): Plugin => ({
 })
 
 /**
+ * The parts of undici that the gateway uses, by their files. The rest (fetch, WebSocket, caches) is a tenth of a start,
+ * and is loaded when it is used.
+ */
+const partsOfUndici: Plugin = {
+  name: 'undici',
+  setup (build) {
+    const parts = { Agent: 'dispatcher/agent', Pool: 'dispatcher/pool', errors: 'core/errors' }
+    const eager = Object.entries(parts).map(([name, file]) => `${name}: require('undici/lib/${file}')`)
+    const lazy = Object.keys(undici).filter(name => !Object.hasOwn(parts, name))
+      .map(name => `get ${name} () { return require('undici').${name} }`)
+    build.onResolve({ filter: /^undici$/ }, ({ importer }) =>
+      importer.includes('/src/') ? { path: 'undici', namespace: 'parts' } : undefined)
+    build.onLoad({ filter: /^undici$/, namespace: 'parts' }, () => ({
+      contents: `module.exports = { ${[...eager, ...lazy].join()} }
+        Object.assign(require('undici/lib/dispatcher/dispatcher').prototype, require('undici/lib/api'))`,
+      resolveDir: root,
+    }))
+  },
+}
+
+/**
  * Makes the gateway for the image in `folder`, which it empties: one script with all packages, the files that it reads,
  * and its compiled code. `node main.cjs` starts it.
  */
@@ -60,11 +82,12 @@ export async function bundle (folder: string): Promise<void> {
     entryPoints: [join(root, 'src/main.ts')], absWorkingDir: root, outfile: join(folder, 'verigate.cjs'),
     bundle: true, platform: 'node', target: 'node24', format: 'cjs', logLevel: 'warning', metafile: true,
     sourcemap: 'external', sourcesContent: false,
-    // `debug` loads it if it is there, and only packages of development bring it.
-    external: ['supports-color'],
+    // `debug` and `msgpackr` load them if they are there. Only packages of development bring the first; the second
+    // looks for native code, which a script cannot contain.
+    external: ['supports-color', 'msgpackr-extract'],
     define: { 'import.meta.url': 'bundleUrl' },
     banner: { js: 'const bundleUrl = require(\'node:url\').pathToFileURL(__filename).href' },
-    plugins: [copyFiles(folder), copyPackageFiles(folder)],
+    plugins: [copyFiles(folder), copyPackageFiles(folder), partsOfUndici],
   })
   await cp(join(import.meta.dirname, 'bundle-loader.cjs'), join(folder, 'main.cjs'))
   await writeLicenses(Object.keys(metafile.inputs), join(folder, 'LICENSES.txt'))
