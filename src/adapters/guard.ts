@@ -9,9 +9,9 @@ import { withDeadline } from '../net.ts'
 import { ProviderError } from '../core/errors.ts'
 import { blameOf, reasons, type Blame, type Reason } from '../core/reasons.ts'
 import type { RoutingContext } from '../core/routing.ts'
-import type { SetAttributes, Tracing } from '../telemetry/tracing.ts'
+import { noTracing, type SetAttributes, type Tracing } from '../telemetry/tracing.ts'
 import type { Verification } from '../core/verification.ts'
-import type { Json, ProviderCall, VendorAnswer } from '../core/vocabulary.ts'
+import type { Json, Money, ProviderCall, VendorAnswer } from '../core/vocabulary.ts'
 
 /** How well a provider has answered lately, as all processes saw it. Times are ms since the epoch. */
 export type Health = {
@@ -76,16 +76,19 @@ export type GuardParts = {
   /** Milliseconds since the epoch. Read once per call, at its end. */
   now: () => number
   tracing: Pick<Tracing, 'trace'>
-  metrics: { countCall (call: ProviderCall): void }
+  metrics: { countCall (call: ProviderCall): void, recordBalance (provider: string, balance: Money): void }
   log: Record<'info' | 'warn', (fields: object, message: string) => void>
   /** Default: this process is alone. */
   health?: Pick<ProviderHealth, 'of'>
 }
 
 type Call = Pick<ProviderCall, 'method' | 'call'> & { subject: Subject }
-type CallOutcome = Pick<ProviderCall, 'result' | 'reason'> & { blame: Blame, vendor?: VendorAnswer | null }
+type CallOutcome = Pick<ProviderCall, 'result' | 'reason'> & {
+  blame: Blame, vendor?: VendorAnswer | null, balance?: Money,
+}
 
 const succeeded: CallOutcome = { result: 'ok', reason: null, blame: 'none' }
+const withBalance = ({ balance }: Started): CallOutcome => balance === undefined ? succeeded : { ...succeeded, balance }
 
 type HealthOf = (method: string, call: ProviderCall['call']) => CallHealth
 
@@ -106,12 +109,13 @@ function createGuard (
 
     async function run (setAttributes: SetAttributes | undefined): Promise<T> {
       const record = (outcome: CallOutcome, error?: unknown): void => {
-        const { vendor = null, ...told } = outcome
+        const { vendor = null, balance, ...told } = outcome
         const { result, reason, blame } = told
         setAttributes?.({ 'verigate.result': result, ...reason === null ? {} : { 'verigate.reason': reason } })
         const durationMs = Math.round(performance.now() - startedAt)
         const report = { provider, method, call, verificationId: id, ...told, durationMs }
         metrics.countCall(report)
+        if (balance !== undefined) metrics.recordBalance(provider, balance)
         log[blame === 'operator' ? 'warn' : 'info'](vendor === null ? report : { ...report, vendor }, 'provider call')
         const failure = reason !== null && reasons[reason].isProviderFault ? reason : null
         const at = now()
@@ -120,7 +124,7 @@ function createGuard (
       }
       let value: T
       try {
-        value = await withDeadline(callDeadlineMs[call], late, work)
+        value = await withDeadline(callDeadlineMs[call], late, work())
       } catch (error) {
         record({ result: 'error', ...readError(error) }, error)
         throw error
@@ -130,6 +134,7 @@ function createGuard (
       return value
     }
 
+    if (tracing === noTracing) return run(undefined)
     const attributes = {
       ...id === null ? {} : { 'verigate.verification.id': id },
       'verigate.provider': provider, 'verigate.method': method,
@@ -165,10 +170,10 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
     // A start that sends no request is not a call.
     start: (attempt, subject) => methods[attempt.method]?.startsLocally === true
       ? adapter.start(attempt)
-      : guard({ call: 'start', method: attempt.method, subject }, () => adapter.start(attempt)),
+      : guard({ call: 'start', method: attempt.method, subject }, () => adapter.start(attempt), withBalance),
     ...resend === undefined ? {} : {
       resend: (attempt: AttemptContext, subject: Subject) =>
-        guard({ call: 'resend', method: attempt.method, subject }, () => resend(attempt)),
+        guard({ call: 'resend', method: attempt.method, subject }, () => resend(attempt), withBalance),
     },
     ...cancel === undefined ? {} : {
       cancel: (attempt: AttemptContext, subject: Subject) =>

@@ -1,9 +1,8 @@
-import type { EventEmitter } from 'node:events'
 import { promisify } from 'node:util'
 import { inflateRaw, unzip } from 'node:zlib'
-import { errors, Pool, type Dispatcher } from 'undici'
+import { errors, Pool } from 'undici'
 import type { AdapterIo, Http } from './adapter.ts'
-import { readRetryAfter, withDeadline } from '../net.ts'
+import { exchange, readRetryAfter, type Response } from '../net.ts'
 import { ProviderError } from '../core/errors.ts'
 import type { Reason } from '../core/reasons.ts'
 import { describeAnswer, describeFailure } from './vendor-answer.ts'
@@ -51,7 +50,7 @@ export function createHttp (options: HttpOptions = {}): {
     let pool = pools.get(origin)
     if (pool === undefined) {
       pool = new Pool(
-        origin, { connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0, maxResponseSize: maxBytes },
+        origin, { connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0 },
       )
       pools.set(origin, pool)
     }
@@ -73,24 +72,22 @@ export function createHttp (options: HttpOptions = {}): {
         return new ProviderError(provider, call, reason, { retryable, vendor: describeFailure(error) })
       }
       const sent = { url: text, headers, body }
-      const exchange = async (signal: EventEmitter) => {
-        const response = await openPool(url.origin).request({
+      try {
+        const { status, headers: received, body: reading } = await exchange(openPool(url.origin), {
           method,
           path: url.pathname + url.search,
           headers: { 'user-agent': 'verigate', 'accept-encoding': 'gzip, deflate', ...headers },
           body: body ?? null,
-          signal,
-          onInfo: () => { interim = true },
+        }, {
+          deadlineMs: Math.min(wantedMs, timeoutMs), late: () => fail(timeout), maxBytes,
+          onInterim: () => { interim = true },
         })
-        const status = response.statusCode
-        const reading = readBody(response, maxBytes)
-        // Of a refusal the body is for the operator only.
-        const text = await (isAnswer(status) ? reading : reading.catch(() => ''))
-        return { status, headers: response.headers, text }
-      }
-
-      try {
-        const answer = await withDeadline(Math.min(wantedMs, timeoutMs), () => fail(timeout), exchange)
+        const text = await readBody(received, reading, maxBytes).catch((error: unknown) => {
+          // Of a refusal the body is for the operator only.
+          if (isAnswer(status) || error instanceof ProviderError) throw error
+          return ''
+        })
+        const answer = { status, headers: received, text }
         const parsed = parseJson(answer.text)
         const describe = () => describeAnswer({ status: answer.status, text: answer.text, body: parsed }, sent)
         if (isAnswer(answer.status)) return {
@@ -131,20 +128,24 @@ function isAnswer (status: number): boolean {
   return (status >= 200 && status < 300) || (status >= 400 && status < 500 && status !== 429)
 }
 
+/** Without a byte order mark; invalid bytes become U+FFFD. */
+const utf8 = new TextDecoder()
 const unpack = { unzip: promisify(unzip), inflateRaw: promisify(inflateRaw) }
 
 /**
  * The text of a body, also when it is compressed (RFC 9110 section 8.4.1); '' when its coding is unknown. undici's own
  * decompression is experimental, and does not know `deflate` without the zlib header, which some servers send.
  */
-async function readBody ({ headers, body }: Dispatcher.ResponseData, maxOutputLength: number): Promise<string> {
+async function readBody (
+  headers: Response['headers'], body: Promise<Buffer>, maxOutputLength: number,
+): Promise<string> {
   const coding = String(headers['content-encoding'] ?? '').trim().toLowerCase()
-  if (coding === '' || coding === 'identity') return body.text()
-  const bytes = new Uint8Array(await body.arrayBuffer())
+  const bytes = await body
+  if (coding === '' || coding === 'identity') return utf8.decode(bytes)
   if (bytes.length === 0 || !/^(x-)?gzip$|^deflate$/.test(coding)) return ''
   const hasHeader = coding !== 'deflate' || ((bytes[0] ?? 0) & 0x0f) === 8
   const text = await (hasHeader ? unpack.unzip : unpack.inflateRaw)(bytes, { maxOutputLength })
-  return new TextDecoder().decode(text)
+  return utf8.decode(text)
 }
 
 type Details = { retryable: boolean, status: number, retryAfterMs: number | null }

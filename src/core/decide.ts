@@ -97,11 +97,12 @@ function decideStarting (current: Current<Starting>, event: StartEvent): Decisio
       if (attempt.isClaimed && attempt.leaseUntil !== event.ownLeaseUntil) return null
       return updateSilently(verification, { ...attempt, isClaimed: true, leaseUntil: now + leaseMs.start })
     case 'attemptStarted': {
-      const { state, action, attemptsRemaining, resend, pollEveryMs, cost, expiresAt = Infinity } = event
-      const waiting = withFindableId<Waiting>({
+      const { state, action, attemptsRemaining, resend, providerId, pollEveryMs, cost, expiresAt = Infinity } = event
+      const waiting: Waiting = {
         ...startedFrom(attempt), expiresAt: Math.min(attempt.expiresAt, expiresAt), state, action, attemptsRemaining,
         resend, ...pollEveryMs === undefined ? {} : { pollEveryMs }, ...cost === undefined ? {} : { cost },
-      }, event)
+        ...providerId === undefined || event.isFindable !== true ? {} : { findableIds: [providerId] },
+      }
       if (attempt.evidence !== null) return resolve(verification, waiting, attempt.evidence, now)
       return updateVisibly(verification, waitOrPoll(waiting, now), now)
     }

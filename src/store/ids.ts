@@ -97,7 +97,7 @@ export const createIds = (
       const bytes = Buffer.allocUnsafe(idLength)
       bytes.set(randomBytes(randomLength))
       bytes[randomLength] = partition
-      return makeId(sign(idMacs[0], appId, bytes, bodyLength))
+      return idPrefix + sign(idMacs[0], appId, bytes, bodyLength).toString('base64url')
     },
     checkId (id, appId) {
       const bytes = decode(id, idPrefix, idLength)

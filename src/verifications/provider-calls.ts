@@ -7,7 +7,6 @@ import { cleanProfile } from '../core/profile.ts'
 import { currentAttempt, providerOf, type Evidence, type Verification } from '../core/verification.ts'
 import { noCountry, type Action } from '../core/vocabulary.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
 import type { Ids } from '../store/ids.ts'
 import type { Sealer } from '../store/sealing.ts'
 import { standIn } from './test-numbers.ts'
@@ -39,7 +38,6 @@ export type ProviderCallsParts = {
   /** For the fixed codes of test numbers. */
   sealer: Pick<Sealer, 'keyedHashes'>
   publicUrl: string
-  metrics: Pick<Metrics, 'recordBalance'>
   log: Pick<Logger, 'warn'>
   now: () => number
 }
@@ -68,9 +66,9 @@ function createContextOf ({ adapters, ids, publicUrl }: ContextParts): ProviderC
     const step = verification.workflow[index]
     if (attempt === undefined || step === undefined) throw new RangeError('no such attempt')
     const provider = providerIn(step.method)
-    const callbackKey = ids.callbackKey(id, index, 'callback')
+    const [attemptId, callbackKey] = [ids.attemptId(id, index), ids.callbackKey(id, index, 'callback')]
     return {
-      id: ids.attemptId(id, index), method: step.method, phoneNumber, options: step.options, locale, device,
+      id: attemptId, method: step.method, phoneNumber, options: step.options, locale, device,
       state: 'state' in attempt ? attempt.state : null,
       startedAt: attempt.startedAt,
       expiresAt: 'expiresAt' in attempt ? attempt.expiresAt : expiresAt,
@@ -85,7 +83,7 @@ function createContextOf ({ adapters, ids, publicUrl }: ContextParts): ProviderC
 const countryOf = ({ country = noCountry }: Verification): string | null => country === noCountry ? null : country
 
 export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
-  const { adapters, ids, sealer, publicUrl, metrics, log, now } = parts
+  const { adapters, ids, sealer, publicUrl, log, now } = parts
   const contextOf = createContextOf({ adapters, ids, publicUrl })
 
   function find (verification: Verification, index: number): Found {
@@ -113,9 +111,7 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
           ? null
           : await adapter.canServe?.({ method: context.method, phoneNumber, country, device }, verification) ?? null
         if (reason !== null) return { type: 'attemptSkipped', attempt: index, reason }
-        const started = await adapter.start(context, verification)
-        if (started.balance !== undefined) metrics.recordBalance(adapter.provider, started.balance)
-        return startedEvent(started, index, method, now())
+        return startedEvent(await adapter.start(context, verification), index, method, now())
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error
         // The breaker is open: nothing was started.

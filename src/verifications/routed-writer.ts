@@ -44,9 +44,11 @@ export function createRoutedWriter (
     return started === null ? { next, effect } : settleStart(started, at, startsHere)
   }
 
-  const beginsMessage = ({ stored, decision: { next, effect } }: Change): boolean =>
-    next.testNumber === undefined && beginsAttempt({ before: stored?.record ?? null, after: next, effect })
-    && hasSentMessage(next.attempts.slice(-1), routing.methods)
+  const beginsMessage = ({ stored, decision: { next, effect } }: Change): boolean => {
+    const { sendsMessage = false } = routing.methods.get(next.attempts.at(-1)?.method ?? '') ?? {}
+    return sendsMessage && next.testNumber === undefined
+      && beginsAttempt({ before: stored?.record ?? null, after: next, effect })
+  }
 
   async function tryWrite (change: Change): Promise<Written | WriteConflict | Skipped> {
     const { decision: { next }, at } = change

@@ -62,7 +62,7 @@ export function createVerifications (parts: VerificationsParts): Gateway {
   const { metrics, log, tracing } = telemetry
   const { names } = sealer
 
-  const providerCalls = createProviderCalls({ adapters, ids, sealer, publicUrl, metrics, log, now })
+  const providerCalls = createProviderCalls({ adapters, ids, sealer, publicUrl, log, now })
   const write = createWriter({
     store, limits, deliveries, observe: createObserver({ metrics, budget, methods, sealer, log }),
     context: { names, methods, retentionMs, limits, singleUseOf: createSingleUse({ adapters, providerCalls }) },

@@ -1,9 +1,8 @@
 import { lookup as systemLookup, type LookupAddress } from 'node:dns'
-import type { EventEmitter } from 'node:events'
 import { isIP, type LookupFunction } from 'node:net'
-import { Agent, errors, type Dispatcher } from 'undici'
+import { Agent, errors } from 'undici'
 import { allowsAddress, readWebhookUrl } from '../apps/endpoint.ts'
-import { withDeadline, readRetryAfter } from '../net.ts'
+import { exchange, readRetryAfter, type Response } from '../net.ts'
 import { signWebhook } from './signature.ts'
 
 /** Why no response came. A closed vocabulary, because error messages contain addresses. */
@@ -49,6 +48,7 @@ export type Lookup = (
 
 const maxBodyBytes = 4096
 const connectionsPerOrigin = 50
+const timedOut = (): Error => Object.assign(new Error('deadline'), { code: 'ETIMEDOUT' })
 const notAllowed = (): Error => Object.assign(new Error('address not allowed'), { code: 'ADDRESS_NOT_ALLOWED' })
 
 /**
@@ -81,18 +81,18 @@ export function createWebhookSender (
   const agents = new Map(['http:', 'https:'].map(protocol => [protocol, createAgent(protocol)]))
 
   async function request (
-    url: URL, { body, traceparent = null, ...signed }: Webhook, signal: EventEmitter,
-  ): Promise<Dispatcher.ResponseData> {
+    url: URL, { body, traceparent = null, ...signed }: Webhook,
+  ): Promise<Response> {
     const host = url.hostname.replace(/^\[|\]$/g, '')
     const agent = agents.get(url.protocol)
     if (agent === undefined || (isIP(host) !== 0 && !allowsAddress(url.protocol, host))) throw notAllowed()
-    return agent.request({
-      origin: url.origin, path: url.pathname + url.search, method: 'POST', body, signal,
+    return exchange(agent, {
+      origin: url.origin, path: url.pathname + url.search, method: 'POST', body,
       headers: {
         'content-type': 'application/json', 'user-agent': 'verigate', ...(traceparent === null ? {} : { traceparent }),
         ...signWebhook({ body, ...signed }),
       },
-    })
+    }, { deadlineMs: timeoutMs, late: timedOut, maxBytes: maxBodyBytes })
   }
 
   return {
@@ -105,18 +105,9 @@ export function createWebhookSender (
       try {
         const url = readWebhookUrl(webhook.url)
         if (url === null) return end(null, 'invalid_url')
-        let response: WebhookResponse | null = null
-        const timedOut = (): Error => Object.assign(new Error('deadline'), { code: 'ETIMEDOUT' })
-        return await withDeadline(timeoutMs, timedOut, async signal => {
-          const { statusCode, headers, body } = await request(url, webhook, signal)
-          response = end(statusCode, null, readRetryAfter(headers['retry-after'], webhook.now))
-          // The status decides. The body is read only so that the connection can be used again.
-          await body.dump({ limit: maxBodyBytes }).catch(() => undefined)
-          return response
-        }).catch(error => {
-          if (response === null) throw error
-          return response
-        })
+        // The status decides. The body is read only so that the connection can be used again.
+        const { status, headers } = await request(url, webhook)
+        return end(status, null, readRetryAfter(headers['retry-after'], webhook.now))
       } catch (error) {
         if (isClosed) throw new Error('the webhook sender was closed during a request')
         return end(null, readError(error))

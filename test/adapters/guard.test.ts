@@ -5,7 +5,7 @@ import { guardAdapter, type GuardedAdapter } from '../../src/adapters/guard.ts'
 import { ProviderError } from '../../src/core/errors.ts'
 import type { EligibilityReason, Reason } from '../../src/core/reasons.ts'
 import { type Attributes } from '../../src/telemetry/tracing.ts'
-import type { ProviderCall } from '../../src/core/vocabulary.ts'
+import type { Money, ProviderCall } from '../../src/core/vocabulary.ts'
 import { anAttempt } from '../contract.ts'
 
 const attempt = anAttempt({ method: 'acme.otp', phoneNumber: '+14155550100' })
@@ -24,6 +24,7 @@ const method: Method = {
 function setUp (more: Partial<Adapter> = {}) {
   const clock = { now: Date.now(), reads: 0 }
   const calls: ProviderCall[] = []
+  const balances: [string, Money][] = []
   const logged: object[] = []
   const spans: { name: string, attributes: Attributes }[] = []
   const answers = {
@@ -38,7 +39,9 @@ function setUp (more: Partial<Adapter> = {}) {
       clock.reads += 1
       return clock.now
     },
-    metrics: { countCall: call => { calls.push(call) } },
+    metrics: {
+      countCall: call => { calls.push(call) }, recordBalance: (...balance) => { balances.push(balance) },
+    },
     log: {
       info: (fields, message) => { logged.push({ ...fields, level: 'info', message }) },
       warn: (fields, message) => { logged.push({ ...fields, level: 'warn', message }) },
@@ -51,7 +54,7 @@ function setUp (more: Partial<Adapter> = {}) {
       },
     },
   })
-  return { guarded, calls, logged, spans, clock, answers }
+  return { guarded, calls, balances, logged, spans, clock, answers }
 }
 
 t.test('what the provider said is in the log line and in the health; wrong credentials are a warning', async t => {
@@ -269,6 +272,15 @@ t.test('a method can serve a number unless the provider gives a reason; no answe
   t.match(calls.at(-1), { reason: 'provider_timeout', blame: 'provider' })
   t.match(guarded.health(), { breaker: 'closed', errorRate: 0, lastSuccessAt: null, lastFailure: null })
   t.strictSame(guarded.health().breakers.map(({ call }) => call), ['start', 'resolve'])
+})
+
+t.test('what the account of the provider holds is recorded with the call', async t => {
+  const { guarded, balances, answers } = setUp({ resend: async () => started })
+  const balance = { amount: 5, currency: 'EUR' }
+  answers.start = async () => ({ ...started, balance })
+  await guarded.start(attempt, subject)
+  await guarded.resend?.(attempt, subject)
+  t.strictSame(balances, [['acme', balance]])
 })
 
 t.test('what an adapter answers without a request is not a call', async t => {

@@ -134,7 +134,7 @@ function setUp (
 
   // The same parts once more, each within reach.
   const observed: [before: string | null, after: string][] = []
-  const providerCalls = createProviderCalls({ sealer, adapters, ids, publicUrl, metrics, log, now })
+  const providerCalls = createProviderCalls({ sealer, adapters, ids, publicUrl, log, now })
   const write = createWriter({
     store, limits, deliveries,
     context: {

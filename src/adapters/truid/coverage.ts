@@ -44,7 +44,8 @@ export function createCoverage (parts: CoverageParts): Coverage {
   const devices = createRoute({ ...parts, call: 'coverage of an address', path: 'device_ips' })
 
   async function canServeCountry (id: string, country: string): Promise<Eligibility> {
-    return country === '' || includes(await countries.find(country), id) ? null : 'carrier_unsupported'
+    const served = country === '' ? null : await countries.find(country)
+    return served?.has(id) === false ? 'carrier_unsupported' : null
   }
 
   async function canServeDevice (id: string, ip: string): Promise<Eligibility> {
@@ -53,7 +54,7 @@ export function createCoverage (parts: CoverageParts): Coverage {
     // Not documented: the route does not exist.
     if (answer.status === 404) devices.pause(unknownMs)
     const read = readReachability(answer.status, answer.body)
-    return typeof read === 'string' ? read : includes(read, id) ? null : 'carrier_unsupported'
+    return typeof read === 'string' ? read : read?.has(id) === false ? 'carrier_unsupported' : null
   }
 
   async function query (id: string, country: string, ip: string | null): Promise<Eligibility> {
@@ -71,14 +72,12 @@ export function createCoverage (parts: CoverageParts): Coverage {
       const id = productIds[product]
       const country = known ?? callingCodeOf(phoneNumber)
       const served = countries.peek(country)
-      if (served !== undefined && !includes(served, id)) return 'carrier_unsupported'
+      if (served?.has(id) === false) return 'carrier_unsupported'
       const ip = device.ip !== undefined && isGlobal(device.ip) ? device.ip : null
       return served !== undefined && ip === null ? null : () => query(id, country, ip)
     },
   }
 }
-
-const includes = (served: Served, id: string): boolean => served === null || served.has(id)
 
 /** An address of a private network, or one that is reserved, is not that of a phone on mobile data. */
 function isGlobal (ip: string): boolean {
