@@ -34,7 +34,7 @@ async function checkWebhook ({ id, webhook }: App): Promise<Finding[]> {
   try {
     const host = url.hostname.replace(/^\[|\]$/g, '')
     const addresses = await withDeadline(
-      deadlineMs, () => new Error('no answer of the resolver'), () => lookup(host, { all: true }),
+      deadlineMs, () => new Error('no answer of the resolver'), lookup(host, { all: true }),
     )
     const refused = addresses.find(({ address }) => !allowsAddress(url.protocol, address))
     return refused === undefined
@@ -62,9 +62,8 @@ export async function checkPublicUrl (
     return [warning(subject, 'is a local address: providers cannot call it'), ...found]
   }
   try {
-    const { statusCode, headers, body } = await withDeadline(
-      deadlineMs, () => new Error('timeout'), signal => request(`${publicUrl}/verifications/check`, { signal }),
-    )
+    const signal = AbortSignal.timeout(deadlineMs)
+    const { statusCode, headers, body } = await request(`${publicUrl}/verifications/check`, { signal })
     await body.dump()
     const isOurs = headers['x-request-id'] !== undefined && statusCode === 401
     const told = isOurs

@@ -21,7 +21,7 @@ export async function checkRedis (config: RedisSettings): Promise<Finding[]> {
   let redis: RedisClient | null = null
   try {
     redis = connectRedis(config.redisUrl, 'api', { onError: error => { lastError = error.message } })
-    await withDeadline(deadlineMs, () => new Error(lastError), () => untilReady(redis as RedisClient))
+    await withDeadline(deadlineMs, () => new Error(lastError), untilReady(redis))
     return await inspect(redis, config)
   } catch (error) {
     const isRefused = /WRONGPASS|NOAUTH|NOPERM/.test(messageOf(error))

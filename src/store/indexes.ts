@@ -1,6 +1,7 @@
 import { packId, unpackId, type Keys, type PartitionKeys } from './keys.ts'
 import type { RedisClient } from './redis.ts'
-import { readTable, toBytes } from './tables.ts'
+import { toBytes } from './scripts.ts'
+import { readTable } from './tables.ts'
 import type { Timed } from './unavailable.ts'
 import type { IndexEntry } from './writes.ts'
 

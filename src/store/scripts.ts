@@ -1,10 +1,10 @@
 import { packId, type Keys, type PartitionKeys } from './keys.ts'
 import type { RedisClient } from './redis.ts'
-import { argumentsOf, refusalOf, toBytes, type Operation, type OperationArguments } from './tables.ts'
+import type { Operation } from './tables.ts'
 import { StoreUnavailable, type Timed } from './unavailable.ts'
 import type { EraseOptions, SaveOptions, SiblingRecord, WriteRefusal } from './writes.ts'
 
-// The arguments and replies of the scripts, which document them.
+// The arguments and replies of the scripts, which document them. Fields and values are Latin-1 text here.
 
 export type Sealed = { sealed: Buffer, version: string }
 /** A record that is about to be written. */
@@ -89,6 +89,41 @@ function keysIn (keys: Keys, partition: number): PartitionKeys {
   const found = keys.all[partition]
   if (found === undefined) throw new RangeError('no such partition')
   return found
+}
+
+/** `sets`: the last keys of the script. `values`: the arguments of the operations. */
+type OperationArguments = { tables: string[], sets: string[], values: (string | number | Buffer)[] }
+
+/** The arguments of operations on tables that share a slot. */
+function argumentsOf (
+  operations: readonly Operation[], keysIn: (partition: number | undefined) => PartitionKeys,
+): OperationArguments {
+  const [tables, sets]: [string[], string[]] = [[], []]
+  const values: OperationArguments['values'] = []
+  for (const { kind, name, field, value, expiresAt, limit, partition } of operations) {
+    const { tablePrefix, indexPrefix } = keysIn(partition)
+    const place = typeof limit === 'string' ? sets.unshift(indexPrefix + limit) : limit ?? ''
+    values.push(placeOf(tables, tablePrefix + name), kind, toBytes(field), toBytes(value), expiresAt, place)
+  }
+  return { tables, sets, values }
+}
+
+/** The place of a key, counted from 1; a new key is added. */
+function placeOf (keys: string[], key: string): number {
+  const place = keys.indexOf(key) + 1
+  return place === 0 ? keys.push(key) : place
+}
+
+/** The client writes text as UTF-8, which is the same for ASCII only. */
+export const toBytes = (text: string): string | Buffer => isAscii.test(text) ? text : Buffer.from(text, 'latin1')
+const isAscii = /^[\0-\x7f]*$/
+
+/** The refusal of an operation, with the detail that the script returned. */
+function refusalOf ({ kind, name, field }: Operation, detail: string): Exclude<WriteRefusal, 'conflict'> {
+  const entry = { name, ...field === '' ? {} : { field } }
+  return kind === 'count'
+    ? { counterExceeded: { ...entry, retryAfterMs: Math.max(0, Number(detail)) } }
+    : { claimConflict: { ...entry, value: detail } }
 }
 
 /** What a reply of write.lua or operate.lua means; null: it was done. */

@@ -1,5 +1,4 @@
-import type { PartitionKeys } from './keys.ts'
-import type { ClaimRelease, Counter, SaveOptions, WriteRefusal } from './writes.ts'
+import type { ClaimRelease, Counter, SaveOptions } from './writes.ts'
 
 /** Tables are described in tables.lua, which changes them. Fields and values are Latin-1 text here. */
 
@@ -32,41 +31,6 @@ export const toRelease = (release: ClaimRelease): Operation =>
 
 export const toCount = ({ add, below, ...entry }: Counter): Operation =>
   ({ field: '', ...entry, kind: 'count', value: String(add), limit: below })
-
-/** The refusal of an operation, with the detail that the script returned. */
-export function refusalOf ({ kind, name, field }: Operation, detail: string): Exclude<WriteRefusal, 'conflict'> {
-  const entry = { name, ...field === '' ? {} : { field } }
-  return kind === 'count'
-    ? { counterExceeded: { ...entry, retryAfterMs: Math.max(0, Number(detail)) } }
-    : { claimConflict: { ...entry, value: detail } }
-}
-
-/** `sets`: the last keys of the script. `values`: the arguments of the operations. */
-export type OperationArguments = { tables: string[], sets: string[], values: (string | number | Buffer)[] }
-
-/** The arguments of operations on tables that share a slot. */
-export function argumentsOf (
-  operations: readonly Operation[], keysIn: (partition: number | undefined) => PartitionKeys,
-): OperationArguments {
-  const [tables, sets]: [string[], string[]] = [[], []]
-  const values: OperationArguments['values'] = []
-  for (const { kind, name, field, value, expiresAt, limit, partition } of operations) {
-    const { tablePrefix, indexPrefix } = keysIn(partition)
-    const place = typeof limit === 'string' ? sets.unshift(indexPrefix + limit) : limit ?? ''
-    values.push(placeOf(tables, tablePrefix + name), kind, toBytes(field), toBytes(value), expiresAt, place)
-  }
-  return { tables, sets, values }
-}
-
-/** The place of a key, counted from 1; a new key is added. */
-function placeOf (keys: string[], key: string): number {
-  const place = keys.indexOf(key) + 1
-  return place === 0 ? keys.push(key) : place
-}
-
-/** The client writes text as UTF-8, which is the same for ASCII only. */
-export const toBytes = (text: string): string | Buffer => isAscii.test(text) ? text : Buffer.from(text, 'latin1')
-const isAscii = /^[\0-\x7f]*$/
 
 export type Entry = { field: string, value: string, expiresAt: number }
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { packId } from '../../src/store/keys.ts'
-import { toBytes } from '../../src/store/tables.ts'
+import { toBytes } from '../../src/store/scripts.ts'
 import type { Delivery } from '../../src/webhooks/delivery.ts'
 import { startRedis } from '../helpers/redis.ts'
 import { hour, refusal, startWebhooks } from './setup.ts'
