@@ -256,9 +256,8 @@ function startNext (verification: Pending, now: number, isClaimed: boolean): Dec
   if (step === undefined) throw new RangeError('the workflow has no step left')
   const attempt: Starting = {
     status: 'pending', phase: 'starting', method: step.method, startedAt: now,
-    expiresAt: Math.min(
-      now + step.timeoutMs, verification.expiresAt,
-    ), isClaimed, leaseUntil: now + leaseMs.start, evidence: null,
+    expiresAt: Math.min(now + step.timeoutMs, verification.expiresAt), isClaimed,
+    leaseUntil: now + leaseMs.start, evidence: null,
   }
   return {
     next: { ...bumpRevision(verification, now), attempts: [...verification.attempts, attempt] }, effect: 'start',
