@@ -181,7 +181,7 @@ export async function buildServer (parts: ServerParts) {
   // A worker serves only health and metrics.
   if (config.role !== 'worker') {
     const live = createLive(server, gateway, parts.live)
-    await server.register(verificationRoutes, { gateway, live, ids, auth, limits, publicUrl: config.publicUrl })
+    await server.register(verificationRoutes, { gateway, apps, live, ids, auth, limits, publicUrl: config.publicUrl })
     await server.register(eventRoutes, { live, ids, auth })
     await server.register(eligibilityRoutes, { gateway, auth })
     await server.register(webhookRoutes, { deliveries: parts.deliveries, auth })

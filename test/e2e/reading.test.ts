@@ -1,8 +1,11 @@
 import t, { type Test } from 'tap'
-import { startGateway, type Client, type TestGateway } from '../helpers/gateway.ts'
+import { clientOf, keys, startGateway, testApps, type Client, type TestGateway } from '../helpers/gateway.ts'
+import { hashKey, type App } from '../../src/apps/apps.ts'
 import { until } from '../helpers/redis.ts'
 import { numberEnding } from './end-user.ts'
 
+const operatorKey = 'vgk_test_operator'
+const operatorEntry: App['keys'][number] = { sha256: hashKey(operatorKey), scopes: ['operations:read'] }
 const otp = (extra: object = {}) => ({ phoneNumber: numberEnding('02'), workflow: ['otpless.otp'], ...extra })
 const timed = async <T>(work: Promise<T>): Promise<[T, number]> => {
   const from = performance.now()
@@ -11,12 +14,16 @@ const timed = async <T>(work: Promise<T>): Promise<[T, number]> => {
 
 t.test('reading verifications', async t => {
   // Delivery receipts would be changes that this test does not cause.
-  const gateway = await startGateway(t, { environment: { OTPLESS_WEBHOOK_SECRET: '' } })
+  const gateway = await startGateway(t, {
+    environment: { OTPLESS_WEBHOOK_SECRET: '' },
+    apps: [...testApps, { id: 'us', name: 'Us', keys: [operatorEntry] }],
+  })
   await t.test('lists', t => testLists(t, gateway))
   await t.test('long polls', t => testLongPolls(t, gateway))
 })
 
-async function testLists (t: Test, { shop, bank }: TestGateway) {
+async function testLists (t: Test, { shop, bank, url, logs }: TestGateway) {
+  const [own, operator] = [keys.reader, operatorKey].map(key => clientOf(url, key)) as [Client, Client]
   const phoneNumber = numberEnding('02')
   const ids: string[] = []
   const reference = 'order-1'
@@ -28,21 +35,27 @@ async function testLists (t: Test, { shop, bank }: TestGateway) {
     const at = Date.now()
     await until(() => Date.now() > at, 'the clock advances')
   }
-  await bank.create(otp({ reference: 'order-1', phoneNumber }))
+  const e = (await bank.create(otp({ reference: 'order-1', phoneNumber }))).body['id']
   const [a, b, c, d] = ids
   const list = async (client: Client, query: Record<string, string>) => {
     const { status, body } = await client.call('GET', `/verifications?${new URLSearchParams(query)}`)
     return status === 200 ? body['data'].map(({ id }: { id: string }) => id) : status
   }
-  t.strictSame(await list(shop, { reference: 'order-1' }), [d, b, a])
-  t.strictSame(await list(shop, { reference: 'order-1', limit: '2' }), [d, b])
-  t.strictSame(await list(shop, { phoneNumber }), [c, b])
-  t.equal((await list(bank, { phoneNumber })).length, 1)
-  t.equal((await list(bank, { reference: 'order-1' })).length, 1)
-  t.strictSame(await list(shop, { reference: 'order' }), [])
+  t.strictSame(await list(own, { reference: 'order-1' }), [d, b, a])
+  t.strictSame(await list(own, { reference: 'order-1', limit: '2' }), [d, b])
+  t.strictSame(await list(own, { phoneNumber }), [c, b])
+  t.strictSame(await list(own, { reference: 'order' }), [])
+
+  t.strictSame(await list(operator, { reference: 'order-1' }), [e, d, b, a], 'an operator searches over all apps')
+  t.strictSame(await list(operator, { phoneNumber, limit: '2' }), [e, c])
+  const { body } = await operator.call('GET', `/verifications?${new URLSearchParams({ phoneNumber })}`)
+  t.strictSame(body['data'].map((one: Record<string, any>) => one['appId']), ['bank', 'shop', 'shop'])
+  t.match(logs.findLast(line => line.includes('"audit"')), /"action":"verifications_searched","app":"us"/)
+  t.notMatch(logs.join(''), new RegExp(phoneNumber.slice(1)))
+  t.equal((await operator.call('GET', `/verifications/${a}`)).status, 403, 'and reads nothing else')
   await shop.call('DELETE', `/verifications/${b}`)
   t.strictSame(
-    [await list(shop, { reference: 'order-1' }), await list(shop, { phoneNumber })], [[d, a], [c]],
+    [await list(shop, { reference: 'order-1' }), await list(shop, { phoneNumber })], [[e, d, a], [e, c]],
     'an erased verification is not found',
   )
   const queries: Record<string, string>[] = [

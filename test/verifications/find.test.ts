@@ -27,6 +27,10 @@ t.test('another app\'s verifications are not found', async t => {
   const bank = apps.byId('bank') ?? app
   t.strictSame(await gateway.find(bank, { reference: 'a' }, 10), [])
   t.strictSame(await gateway.find(bank, { phoneNumber }, 10), [])
+  const many = Array.from({ length: 60 }, (_, n) => ({ id: `other-${n}` }))
+  const found = await gateway.find([...many, app, bank], { phoneNumber }, 10)
+  t.match(found, [{ appId: app.id, reference: 'a' }], 'but over many apps')
+  t.equal(found.length, 1)
 })
 
 t.test('a number that was discovered is found', async t => {

@@ -12,7 +12,9 @@ export interface paths {
          * Find the app's verifications by reference or phone number
          * @description For support and reconciliation: newest first, within their retention. Send either `reference` or `phoneNumber`. Changes nothing.
          *
-         *     **Callers:** an API key with the scope `verifications:read`.
+         *     A key with the scope `operations:read` is for the operator: it searches over all apps, each item has its `appId`, profiles are left out, and the audit log has a line.
+         *
+         *     **Callers:** an API key with the scope `verifications:read`; or an API key with the scope `operations:read`.
          */
         get: operations["listVerifications"];
         put?: never;
@@ -1039,6 +1041,17 @@ export interface components {
             message: string;
         };
         /**
+         * FoundVerification
+         * @description A verification that a search has found.
+         */
+        FoundVerification: components["schemas"]["Verification"] & {
+            /**
+             * @description The app that it is of. Only where an operator searches over all apps.
+             * @example shop
+             */
+            appId?: string;
+        };
+        /**
          * IneligibilityReason
          * @description Why a method is not eligible.
          *
@@ -1851,11 +1864,11 @@ export interface components {
         };
         /**
          * VerificationList
-         * @description Verifications of the app.
+         * @description The verifications that a search has found.
          */
         VerificationList: {
             /** @description Newest first. */
-            data: components["schemas"]["Verification"][];
+            data: components["schemas"]["FoundVerification"][];
             /** @description Send it as `cursor` to get the next page. Null on the last page. */
             nextCursor: string | null;
         };
@@ -2191,6 +2204,7 @@ export type ErrorCode = components['schemas']['ErrorCode'];
 export type Evidence = components['schemas']['Evidence'];
 export type EvidenceKind = components['schemas']['EvidenceKind'];
 export type FieldError = components['schemas']['FieldError'];
+export type FoundVerification = components['schemas']['FoundVerification'];
 export type IneligibilityReason = components['schemas']['IneligibilityReason'];
 export type KnownActionName = components['schemas']['KnownActionName'];
 export type KnownBinding = components['schemas']['KnownBinding'];

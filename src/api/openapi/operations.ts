@@ -6,8 +6,8 @@ import { verificationIdExample } from '../schemas/fields.ts'
 import { Problem } from '../schemas/responses.ts'
 import { buildProblem, problemsUrlOf } from '../plugins/error-handler.ts'
 
-/** The credentials that a route accepts: `security` of its schema. */
-export const byAppKey = (scope: Scope) => [{ apiKey: [scope] }]
+/** The credentials that a route accepts: `security` of its schema. One of the scopes is enough. */
+export const byAppKey = (...scopes: Scope[]) => scopes.map(scope => ({ apiKey: [scope] }))
 export const byAppKeyOrClientSecret = (scope: Scope) => [...byAppKey(scope), { clientSecret: [] }]
 export const byAppKeyOrClientSecretInQuery = (scope: Scope) => [
   ...byAppKeyOrClientSecret(scope), { clientSecretInQuery: [] },

@@ -47,10 +47,14 @@ export const createOperation = {
 }
 
 export const listOperation = {
-  tags, security: byAppKey('verifications:read'), operationId: 'listVerifications',
+  tags, security: byAppKey('verifications:read', 'operations:read'), operationId: 'listVerifications',
   summary: 'Find the app\'s verifications by reference or phone number',
-  description: 'For support and reconciliation: newest first, within their retention. Send either `reference` or '
-    + '`phoneNumber`. Changes nothing.',
+  description: paragraphs(
+    'For support and reconciliation: newest first, within their retention. Send either `reference` or `phoneNumber`. '
+    + 'Changes nothing.',
+    'A key with the scope `operations:read` is for the operator: it searches over all apps, each item has its '
+    + '`appId`, profiles are left out, and the audit log has a line.',
+  ),
   querystring: ListQuery,
   response: {
     200: jsonResponse('The verifications, at most `limit`.', VerificationList, {

@@ -4,8 +4,11 @@ import { ApiError } from '../../core/errors.ts'
 import type { Ids } from '../../store/ids.ts'
 import type { RequestLimits } from './rate-limit.ts'
 
-/** An app with the id of its API key, or the front end of one verification with its client secret. */
-export type Caller = { app: App, keyId: string } | { clientOf: string }
+/**
+ * An app with the id of its API key, and whether that has the scope `operations:read`; or the front end of one
+ * verification with its client secret.
+ */
+export type Caller = { app: App, keyId: string, isOperator: boolean } | { clientOf: string }
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -20,8 +23,8 @@ type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
 /** `onRequest` hooks. Each one also counts the request: see `RequestLimits`. */
 export type Auth = {
-  /** Requires an API key with this scope. */
-  byApp (scope: Scope): Hook
+  /** Requires an API key with one of these scopes. */
+  byApp (...scopes: [Scope, ...Scope[]]): Hook
   /** Requires an API key with this scope, or the client secret of the verification in the path. */
   byAppOrClient (scope: Scope): Hook
   /**
@@ -41,14 +44,16 @@ export type AuthParts = {
 
 /** Authenticates without a Redis call: keys are looked up by hash, ids and client secrets contain a MAC. */
 export function createAuth ({ apps, ids, limits }: AuthParts): Auth {
-  const authenticate = (scope: Scope, accepted: readonly Credential[]): Hook => async (request, reply) => {
-    const refusal = identify(request, scope, accepted)
+  const authenticate = (scopes: readonly Scope[], accepted: readonly Credential[]): Hook => async (request, reply) => {
+    const refusal = identify(request, scopes, accepted)
     await limits.byCaller(request, reply)
     if (refusal !== null) throw refusal
   }
 
   /** Sets `request.caller`. Returns why the caller may not make this request. */
-  function identify (request: FastifyRequest, scope: Scope, accepted: readonly Credential[]): ApiError | null {
+  function identify (
+    request: FastifyRequest, scopes: readonly Scope[], accepted: readonly Credential[],
+  ): ApiError | null {
     const { headers: { authorization }, params } = request
     const inQuery = accepted.includes('secretInQuery') && authorization === undefined
       ? memberOf(request.query, 'clientSecret')
@@ -59,8 +64,10 @@ export function createAuth ({ apps, ids, limits }: AuthParts): Auth {
     // API keys are not accepted in a URL.
     const known = inQuery === null ? apps.byKey(credential) : null
     if (known !== null) {
-      request.caller = { app: known.app, keyId: known.keyId }
-      if (!known.scopes.has(scope)) return new ApiError('forbidden', `The key lacks the scope \`${scope}\`.`)
+      request.caller = { app: known.app, keyId: known.keyId, isOperator: known.scopes.has('operations:read') }
+      if (!scopes.some(scope => known.scopes.has(scope))) {
+        return new ApiError('forbidden', `The key lacks the scope \`${scopes[0]}\`.`)
+      }
       if (id !== null && !ids.checkId(id, known.app.id)) return notFound()
     } else {
       const clientOf = ids.readClientSecret(credential)
@@ -76,9 +83,9 @@ export function createAuth ({ apps, ids, limits }: AuthParts): Auth {
   }
 
   return {
-    byApp: scope => authenticate(scope, ['key']),
-    byAppOrClient: scope => authenticate(scope, ['key', 'secret']),
-    byAppOrClientInQuery: scope => authenticate(scope, ['key', 'secret', 'secretInQuery']),
+    byApp: (...scopes) => authenticate(scopes, ['key']),
+    byAppOrClient: scope => authenticate([scope], ['key', 'secret']),
+    byAppOrClientInQuery: scope => authenticate([scope], ['key', 'secret', 'secretInQuery']),
   }
 }
 
@@ -88,12 +95,17 @@ export function callingApp ({ caller }: FastifyRequest): App {
   return caller.app
 }
 
+/** Whether the caller's key is for the operator of this gateway: it has the scope `operations:read`. */
+export const isOperator = ({ caller }: FastifyRequest): boolean =>
+  caller !== null && 'app' in caller && caller.isOperator
+
 /** Whether the caller may see only the masked view of a verification. */
 export const isMasked = ({ caller }: FastifyRequest): boolean => caller === null || 'clientOf' in caller
 
 /** Writes the audit line of a deliberate action of an operator or an app. */
 export function auditAction (
-  request: FastifyRequest, action: 'verification_erased' | 'webhook_replayed' | 'webhook_tested' | 'queues_opened',
+  request: FastifyRequest,
+  action: 'verification_erased' | 'verifications_searched' | 'webhook_replayed' | 'webhook_tested' | 'queues_opened',
 ): void {
   request.log.info({ audit: 'operator_action', action, ...describeCaller(request) }, 'audit')
 }

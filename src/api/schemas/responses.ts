@@ -8,14 +8,14 @@ import type { ProviderItem as ListedProvider } from '../../verifications/provide
 import {
   Assurance, bulletList, Method, nullable, openEnum, Reason, stringEnum, time, verificationIdExample, type Assignable,
 } from './fields.ts'
-import { VerificationView } from './verification.ts'
+import { FoundVerification } from './verification.ts'
 
 const nextCursor = nullable(Type.String(), {
   description: 'Send it as `cursor` to get the next page. Null on the last page.',
 })
 export const VerificationList = Type.Object({
-  data: Type.Array(VerificationView, { description: 'Newest first.' }), nextCursor,
-}, { title: 'VerificationList', description: 'Verifications of the app.' })
+  data: Type.Array(FoundVerification, { description: 'Newest first.' }), nextCursor,
+}, { title: 'VerificationList', description: 'The verifications that a search has found.' })
 
 const DeliveryTry = Type.Object({
   at: time('When it was sent.'),

@@ -216,3 +216,10 @@ export const CreatedView = Type.Intersect([VerificationView, Type.Object({
   }),
 })], { title: 'CreatedVerification', description: 'A verification and its client secret for the front end.' })
 export type CreatedView = Static<typeof CreatedView>
+
+export const FoundVerification = Type.Intersect([VerificationView, Type.Object({
+  appId: Type.Optional(Type.String({
+    description: 'The app that it is of. Only where an operator searches over all apps.', examples: ['shop'],
+  })),
+})], { title: 'FoundVerification', description: 'A verification that a search has found.' })
+export type FoundVerification = Static<typeof FoundVerification>
