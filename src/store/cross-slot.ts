@@ -1,6 +1,4 @@
-import type { Operate } from './scripts.ts'
-import type { Operation } from './tables.ts'
-import type { WriteRefusal } from './writes.ts'
+import type { Operate, Operation, WriteRefusal } from './writes.ts'
 
 type InPartition = { partition?: number }
 type Split<T> = { here: T[], elsewhere: T[] }

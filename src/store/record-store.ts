@@ -1,12 +1,12 @@
-import { createCrossSlot, type CrossSlot } from './cross-slot.ts'
+import type { CrossSlot } from './cross-slot.ts'
 import { createIndexes, type Indexes } from './indexes.ts'
 import { createKeys, packId, type Keys } from './keys.ts'
 import type { RedisClient } from './redis.ts'
 import type { Replicas } from './replication.ts'
 import { SealError, versionOf, type Sealer } from './sealing.ts'
-import { createOperate, eraseArguments, readRefusal, writeArguments, type Sealed } from './scripts.ts'
-import { operationsOf, readTable, startOfTable, toRelease, type Operation } from './tables.ts'
-import { createTimed, StoreUnavailable, type Timed, type UnavailableCode } from './unavailable.ts'
+import { createScripts, toRelease, type Scripts, type Sealed } from './scripts.ts'
+import { readTable, startOfTable } from './tables.ts'
+import { createTimed, StoreUnavailable, type UnavailableCode } from './unavailable.ts'
 import type {
   ClaimConflict, ClaimRelease, CounterExceeded, EntryName, EraseOptions, InsertOptions, SaveOptions, WriteRefusal,
 } from './writes.ts'
@@ -83,8 +83,7 @@ export function createStore<R> (parts: StoreParts<R>): Store<R> {
   const { redis, replicas = null, sealer, encode, decode, namespace = 'vg', now = Date.now, report = () => {} } = parts
   const keys = createKeys(namespace)
   const timed = createTimed(report)
-  const operate = createOperate({ redis, keys, timed, now })
-  const crossSlot = redis.isCluster ? createCrossSlot(operate) : null
+  const scripts = createScripts({ redis, keys, timed, now })
 
   async function load (id: string): Promise<Stored<R> | null> {
     const sealed = await timed(redis.getBuffer(keys.ofId(id).recordPrefix + id))
@@ -94,9 +93,10 @@ export function createStore<R> (parts: StoreParts<R>): Store<R> {
 
   const replication = replicas === null
     ? null
-    : createReplicationWait({ keys, crossSlot, load, confirmKey: expected => timed(replicas.confirm(expected)) })
+    : createReplicationWait({
+      keys, crossSlot: scripts.crossSlot, load, confirmKey: expected => timed(replicas.confirm(expected)) })
 
-  const write = createWrite({ redis, keys, sealer, encode, crossSlot, timed, now })
+  const write = createWrite({ keys, sealer, encode, scripts })
 
   return {
     ...createIndexes({ redis, keys, timed, now }),
@@ -112,15 +112,7 @@ export function createStore<R> (parts: StoreParts<R>): Store<R> {
       return 'version' in result ? { saved: true, ...result } : { saved: false, ...result }
     },
     async erase (id, options) {
-      const home = keys.ofId(id)
-      const operations = [
-        ...options.releases?.map(toRelease) ?? [],
-        ...options.listings?.map(name => toRelease({ name, field: packId(id), value: '' })) ?? [],
-      ]
-      const { here, elsewhere } = crossSlot?.split(operations, home.partition) ?? { here: operations, elsewhere: [] }
-      const { names, values } = eraseArguments(keys, home, id, here, options, now())
-      await timed(redis.eraseRecord(names.length, ...names, ...values))
-      await crossSlot?.release(elsewhere)
+      await scripts.erase(id, options)
       await replication?.confirm(id, null)
     },
     waitsForReplicas: replication !== null,
@@ -129,24 +121,22 @@ export function createStore<R> (parts: StoreParts<R>): Store<R> {
     },
     loadReplicated: async (id, claimsOf = () => []) => replication?.load(id, claimsOf) ?? load(id),
     async release (release) {
-      await operate([toRelease(release)])
+      await scripts.operate([toRelease(release)])
     },
     async claimOf ({ partition, name, field = '' }) {
       const table = await timed(redis.getBuffer(keys.table(partition, name)))
       return readTable(table, now()).find(entry => entry.field === field)?.value ?? null
     },
     async ping () {
-      await operate([toRelease({ name: 'ping', value: '', partition: 0 })])
+      await scripts.operate([toRelease({ name: 'ping', value: '', partition: 0 })])
     },
   }
 }
 
-type WriteParts<R> = Pick<StoreParts<R>, 'redis' | 'sealer' | 'encode'> & {
-  keys: Keys, crossSlot: CrossSlot | null, timed: Timed, now: () => number,
-}
+type WriteParts<R> = Pick<StoreParts<R>, 'sealer' | 'encode'> & { keys: Keys, scripts: Pick<Scripts, 'write'> }
 
 /** `before`: the version that the record must have; null: it must not exist. */
-function createWrite<R> ({ redis, keys, sealer, encode, crossSlot, timed, now }: WriteParts<R>) {
+function createWrite<R> ({ keys, sealer, encode, scripts }: WriteParts<R>) {
   function seal (bytes: Buffer, id: string): Sealed {
     const sealed = sealer.seal(bytes, id)
     return { sealed, version: versionOf(sealed).toString('base64') }
@@ -155,25 +145,12 @@ function createWrite<R> ({ redis, keys, sealer, encode, crossSlot, timed, now }:
   return async function write (
     id: string, before: string | null, record: R, options: SaveOptions,
   ): Promise<Written | WriteRefusal> {
-    const home = keys.ofId(id)
-    const sealed = sealer.seal(encode(record), id)
-    const version = versionOf(sealed).toString('base64')
-    const siblings = options.siblings?.map(sibling => ({ ...sibling, ...seal(sibling.bytes, sibling.id) })) ?? []
-    const member = packId(id)
+    const [home, member] = [keys.ofId(id), packId(id)]
     const expected = before === null ? '' as const : Buffer.from(before, 'base64')
-    const change = { id, member, expected, sealed, siblings, at: now() }
-
-    async function writeHere (operations: readonly Operation[]): Promise<WriteRefusal | null> {
-      const { names, values } = writeArguments(keys, home, change, operations, options)
-      const [result, detail] = await timed(redis.writeRecordBuffer(names.length, ...names, ...values))
-      return result === 0 ? 'conflict' : readRefusal(result, detail, operations)
-    }
-    const operations = operationsOf(options, member)
-    const refusal = crossSlot === null
-      ? await writeHere(operations)
-      : await crossSlot.write(operations, home.partition, writeHere)
-    if (refusal !== null) return refusal
-    return { version, siblingVersions: siblings.map(sibling => sibling.version) }
+    const { sealed, version } = seal(encode(record), id)
+    const siblings = options.siblings?.map(sibling => ({ ...sibling, ...seal(sibling.bytes, sibling.id) })) ?? []
+    const refusal = await scripts.write({ id, member, home, expected, sealed, siblings }, options)
+    return refusal ?? { version, siblingVersions: siblings.map(sibling => sibling.version) }
   }
 }
 

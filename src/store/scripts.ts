@@ -1,10 +1,12 @@
+import { createCrossSlot, type CrossSlot } from './cross-slot.ts'
 import { packId, type Keys, type PartitionKeys } from './keys.ts'
 import type { RedisClient } from './redis.ts'
-import type { Operation } from './tables.ts'
 import { StoreUnavailable, type Timed } from './unavailable.ts'
-import type { EraseOptions, SaveOptions, SiblingRecord, WriteRefusal } from './writes.ts'
+import type {
+  ClaimRelease, Counter, EraseOptions, Operate, Operation, SaveOptions, SiblingRecord, WriteRefusal,
+} from './writes.ts'
 
-// The arguments and replies of the scripts, which document them. Fields and values are Latin-1 text here.
+// Calls of the scripts, which document their arguments and replies. Fields and values are Latin-1 text here.
 
 export type Sealed = { sealed: Buffer, version: string }
 /** A record that is about to be written. */
@@ -12,36 +14,86 @@ export type Change = {
   id: string
   /** The packed id. */
   member: string
+  home: PartitionKeys
   /** What the record must start with; `''`: it must not exist. */
   expected: Buffer | ''
   sealed: Buffer
   siblings: (SiblingRecord & Sealed)[]
-  at: number
 }
 
-/** Performs operations on tables of one slot, or none of them, in a step of their own. */
-export type Operate = (operations: readonly Operation[]) => Promise<WriteRefusal | null>
+export type Scripts = {
+  operate: Operate
+  write (change: Change, options: SaveOptions): Promise<WriteRefusal | null>
+  erase (id: string, options: EraseOptions): Promise<void>
+  /** Null: all keys share one server. */
+  crossSlot: CrossSlot | null
+}
 
-export function createOperate (
+export function createScripts (
   { redis, keys, timed, now }: { redis: RedisClient, keys: Keys, timed: Timed, now: () => number },
-): Operate {
-  return async operations => {
+): Scripts {
+  const operate: Operate = async operations => {
     const { tables, values } = argumentsOf(operations, partition => keysIn(keys, partition ?? 0))
     const [result, detail] = await timed(
       redis.operateBuffer(tables.length, ...tables, now(), operations.length, ...values),
     )
     return readRefusal(result, detail, operations)
   }
+  const crossSlot = redis.isCluster ? createCrossSlot(operate) : null
+
+  return {
+    operate,
+    crossSlot,
+    async write (change, options) {
+      async function writeHere (operations: readonly Operation[]): Promise<WriteRefusal | null> {
+        const { names, values } = writeArguments(keys, change, operations, { ...options, at: options.at ?? now() })
+        const [result, detail] = await timed(redis.writeRecordBuffer(names.length, ...names, ...values))
+        return result === 0 ? 'conflict' : readRefusal(result, detail, operations)
+      }
+      const operations = operationsOf(options, change.member)
+      return crossSlot?.write(operations, change.home.partition, writeHere) ?? writeHere(operations)
+    },
+    async erase (id, options) {
+      const home = keys.ofId(id)
+      const operations = [
+        ...options.releases?.map(toRelease) ?? [],
+        ...options.listings?.map(name => toRelease({ name, field: packId(id), value: '' })) ?? [],
+      ]
+      const { here, elsewhere } = crossSlot?.split(operations, home.partition) ?? { here: operations, elsewhere: [] }
+      const { names, values } = eraseArguments(keys, home, id, here, options, now())
+      await timed(redis.eraseRecord(names.length, ...names, ...values))
+      await crossSlot?.release(elsewhere)
+    },
+  }
 }
 
-export type ScriptArguments = { names: string[], values: OperationArguments['values'] }
+/** The operations of a write on tables, claims first, because the first refusal counts. `member`: the packed id. */
+function operationsOf (
+  { claims = [], releases = [], counters = [], listings = [] }: SaveOptions, member: string,
+): Operation[] {
+  return [
+    ...claims.map(claim => ({ field: '', ...claim, kind: 'claim' as const, limit: null })),
+    ...counters.map(toCount),
+    ...releases.map(toRelease),
+    ...listings.map(({ name, expiresAt }) =>
+      ({ kind: 'list' as const, name, field: member, value: '', expiresAt, limit: name })),
+  ]
+}
+
+export const toRelease = (release: ClaimRelease): Operation =>
+  ({ field: '', ...release, kind: 'release', expiresAt: 0, limit: null })
+
+const toCount = ({ add, below, ...entry }: Counter): Operation =>
+  ({ field: '', ...entry, kind: 'count', value: String(add), limit: below })
+
+type ScriptArguments = { names: string[], values: OperationArguments['values'] }
 
 /** The KEYS and ARGV of write.lua. */
-export function writeArguments (
-  keys: Keys, home: PartitionKeys, change: Change, operations: readonly Operation[], options: SaveOptions,
+function writeArguments (
+  keys: Keys, change: Change, operations: readonly Operation[], options: SaveOptions & { at: number },
 ): ScriptArguments {
-  const { id, member, expected, sealed, siblings, at } = change
-  const { indexes = [], removeFromIndexes = [], publish } = options
+  const { id, member, home, expected, sealed, siblings } = change
+  const { at, indexes = [], removeFromIndexes = [], publish } = options
   const operated = argumentsOf(operations, partition => partition === undefined ? home : keysIn(keys, partition))
   const entries = [{ id, indexes }, ...siblings].flatMap(({ id, indexes }) => indexes.map(index => ({ id, ...index })))
   return {
@@ -64,7 +116,7 @@ export function writeArguments (
 }
 
 /** The KEYS and ARGV of erase.lua. */
-export function eraseArguments (
+function eraseArguments (
   keys: Keys, home: PartitionKeys, id: string, operations: readonly Operation[], options: EraseOptions, at: number,
 ): ScriptArguments {
   const { listings = [], indexes = [], alsoDelete = [], publish } = options
@@ -127,7 +179,7 @@ function refusalOf ({ kind, name, field }: Operation, detail: string): Exclude<W
 }
 
 /** What a reply of write.lua or operate.lua means; null: it was done. */
-export function readRefusal (
+function readRefusal (
   result: number, detail: Buffer | undefined, operations: readonly Operation[],
 ): Exclude<WriteRefusal, 'conflict'> | null {
   if (result === 1) return null

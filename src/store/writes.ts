@@ -37,6 +37,8 @@ export type CounterExceeded = Omit<EntryName, 'partition'> & { retryAfterMs: num
 export type SiblingRecord = { id: string, bytes: Buffer, expiresAt: number, dueAt: number, indexes: IndexEntry[] }
 
 export type InsertOptions = {
+  /** Default: now. */
+  at?: number
   expiresAt: number
   /** Null: the record is never due. */
   dueAt: number | null
@@ -60,3 +62,17 @@ export type EraseOptions = {
 
 /** Why nothing was written. `conflict`: an inserted id exists, or a saved record has another version. */
 export type WriteRefusal = 'conflict' | { claimConflict: ClaimConflict } | { counterExceeded: CounterExceeded }
+
+/** One operation of tables.lua; `limit` of a `list` is the name of the index for the oldest entries. */
+export type Operation = {
+  kind: 'claim' | 'list' | 'release' | 'count'
+  name: string
+  field: string
+  value: string
+  expiresAt: number
+  limit: number | string | null
+  partition?: number
+}
+
+/** Performs operations on tables of one slot, or none of them, in a step of their own. */
+export type Operate = (operations: readonly Operation[]) => Promise<WriteRefusal | null>

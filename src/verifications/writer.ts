@@ -45,7 +45,7 @@ export function createWriter ({ store, context, limits, deliveries, observe }: W
     const before = stored?.record ?? null
     const events = next.webhookEvents.length === 0 ? [] : webhookEventsOf(before, next)
     const staged = events.length === 0 ? [] : deliveries.stageEvents(next, events, at)
-    const writes = writesOf({ before, event, after: next, effect, at }, context)
+    const writes = { at, ...writesOf({ before, event, after: next, effect, at }, context) }
     const siblings = staged.map(({ sibling }) => sibling)
     const result = stored === null
       ? await store.insert(next.id, next, { ...writes, siblings, counters: [...counters, ...writes.counters] })
