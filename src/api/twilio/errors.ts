@@ -24,6 +24,7 @@ export const twilioErrors = {
   maxChecks: { code: 60202, status: 429, text: 'Max check attempts reached' },
   maxSends: { code: 60203, status: 429, text: 'Max send attempts reached' },
   notSupported: { code: 60204, status: 403, text: 'Service does not support this feature' },
+  concurrent: { code: 60212, status: 429, text: 'Too many concurrent requests for phone number' },
   blocked: { code: 60410, status: 403, text: 'Verification delivery attempt blocked' },
   countryBlocked: { code: 60605, status: 403, text: 'Verification delivery attempt blocked by geo permissions' },
   unauthenticated: { code: 20003, status: 401, text: 'Authenticate' },
@@ -60,6 +61,9 @@ export function readTwilioError (error: ApiError | TwilioError): TwilioError {
     case 'no_eligible_method': case 'method_unavailable': return new TwilioError(twilioErrors.invalidParameter, message)
     case 'country_not_allowed': return new TwilioError(twilioErrors.countryBlocked)
     case 'number_type_not_allowed': return new TwilioError(twilioErrors.blocked, message)
+    case 'unsupported_media_type': return new TwilioError({
+      code: 20_415, status: 415, text: 'Send `content-type: application/x-www-form-urlencoded`.',
+    })
     case 'rate_limited': {
       if (refusal?.cause === 'code_limit') return new TwilioError(twilioErrors.maxChecks)
       if (refusal?.cause === 'unverified_budget') return new TwilioError(twilioErrors.blocked, message)
@@ -74,7 +78,7 @@ export function readTwilioError (error: ApiError | TwilioError): TwilioError {
 }
 
 function invalidField (first: { field: string, message: string } | undefined, message: string): TwilioError {
-  if (first === undefined) return new TwilioError(twilioErrors.invalidParameter, message)
+  if (first === undefined || first.field === '') return new TwilioError(twilioErrors.invalidParameter, message)
   const name = parameterOf[first.field] ?? first.field
   return unsupportedParameters.includes(name)
     ? new TwilioError(twilioErrors.notSupported, `${name} has no counterpart in Verigate`)

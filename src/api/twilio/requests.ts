@@ -45,7 +45,8 @@ export function readTags (text: string | undefined): { [name: string]: string } 
   const tags = parseJson(text)
   const entries = typeof tags === 'object' && tags !== null && !Array.isArray(tags) ? Object.entries(tags) : null
   const isValid = entries !== null && entries.length <= maxTags && entries.every(([name, value]) =>
-    name.length <= maxTagLength && typeof value === 'string' && value.length <= maxTagLength && !value.includes('\0'))
+    name !== '__proto__' && name.length <= maxTagLength && typeof value === 'string'
+      && value.length <= maxTagLength && !value.includes('\0'))
   if (isValid) return Object.fromEntries(entries.map(([name, value]) => [name, String(value)]))
   const message = `must be a JSON map of at most ${maxTags} texts of at most ${maxTagLength} characters`
   throw new ApiError('invalid_request', `\`Tags\` ${message}.`, { errors: [{ field: 'Tags', message }] })

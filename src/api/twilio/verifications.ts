@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Methods } from '../../adapters/guard.ts'
 import type { App } from '../../apps/apps.ts'
 import { ApiError, isCodeIncorrect } from '../../core/errors.ts'
-import { availableActions, isFinal, type Verification } from '../../core/verification.ts'
+import { availableActions, currentAttempt, isFinal, type Verification } from '../../core/verification.ts'
 import type { CreateRequest } from '../../verifications/create.ts'
 import type { Gateway } from '../../verifications/gateway.ts'
 import { channelOf, workflowFor, type Channel } from './channels.ts'
@@ -49,8 +49,10 @@ export function createTwilioCalls (
   /** The same channel again: a message is sent again, and the URL of a silent check stays valid. */
   async function repeat (live: Verification): Promise<Verification> {
     if (channelOf(live, methods) === 'sna') return live
-    if (!availableActions(live).some(({ action }) => action === 'resend')) throw new TwilioError(twilioErrors.maxSends)
-    return gateway.resend(live.id)
+    if (availableActions(live).some(({ action }) => action === 'resend')) return gateway.resend(live.id)
+    // Another request is sending it, or a code is being checked.
+    const isBusy = currentAttempt(live)?.attempt.phase !== 'waiting'
+    throw new TwilioError(isBusy ? twilioErrors.concurrent : twilioErrors.maxSends)
   }
 
   const { fetch, findPending } = createFinders(gateway)

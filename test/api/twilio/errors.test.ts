@@ -20,6 +20,8 @@ t.test('the known codes', async t => {
   t.match(read('country_not_allowed'), { code: 60605, status: 403 })
   t.match(read('verification_in_progress'), { code: 20409, status: 409, message: 'Why.' })
   t.match(read('store_unavailable'), { code: 20503, status: 503 })
+  t.match(read('unsupported_media_type'), { code: 20415, message: /x-www-form-urlencoded/ })
+  t.match(read('invalid_request', { errors: [{ field: '', message: 'x' }] }), { message: 'Invalid parameter: Why.' })
   const field = (name: string) => read('invalid_request', { errors: [{ field: name, message: 'is wrong' }] })
   t.match(field('phoneNumber'), { code: 60200, message: 'Invalid parameter: To is wrong' })
   t.match(field('Channel'), { code: 60200, message: 'Invalid parameter: Channel is wrong' })

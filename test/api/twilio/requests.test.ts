@@ -15,6 +15,6 @@ t.test('tags', async t => {
   readTags(tags(10, 'k', 'v'.repeat(128)))
   for (const text of [
     '', '[]', 'null', '"a"', '{"a":1}', '{', tags(11), tags(1, 'k', 'v'.repeat(129)), tags(1, 'k'.repeat(128)),
-    tags(1, 'k', '\0'),
+    tags(1, 'k', '\0'), '{"__proto__":"x"}',
   ]) t.throws(() => readTags(text), ApiError, text)
 })

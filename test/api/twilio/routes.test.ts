@@ -128,6 +128,13 @@ t.test('the gateway', async t => {
     t.match(await create(to, 'sms'), { status: 201, body: { status: 'pending' } })
   })
 
+  await t.test('two requests at the same time start one verification', async t => {
+    const to = numberEnding('00')
+    const both = await Promise.all([create(to, 'sms'), create(to, 'sms')])
+    t.strictSame(both.map(({ status }) => status).sort(), [201, 429])
+    t.ok([20429, 60212].includes(both.find(({ status }) => status === 429)?.body['code']))
+  })
+
   await t.test('too many wrong codes', async t => {
     const to = numberEnding('00')
     const { body: { sid } } = await create(to, 'sms')
