@@ -143,7 +143,7 @@ export const liveClaims = (number: readonly KeyName[], id: string): (ClaimReleas
 function startClaims ({ after, effect, at }: Change, { names, methods }: WriteContext): TypedClaim[] {
   const method = effect === 'start' ? after.attempts.at(-1)?.method : undefined
   const everyMs = method === undefined ? undefined : methods.get(method)?.oncePerNumberMs
-  if (everyMs === undefined || after.phoneNumber === null || after.testNumber !== undefined) return []
+  if (everyMs === undefined || after.phoneNumber === null) return []
   const value = appOwner(after, after.attempts.length - 1)
   return onceKeys(names, method ?? '', after.phoneNumber)
     .map((key): TypedClaim => ({ type: 'once', ...key, value, expiresAt: at + everyMs }))
@@ -176,7 +176,7 @@ function startCounters (change: Change, { methods, limits }: WriteContext): Coun
   const { after, at } = change
   const name = after.attempts.at(-1)?.method ?? ''
   const method = methods.get(name)
-  if (method === undefined || after.testNumber !== undefined || !beginsAttempt(change)) return []
+  if (method === undefined || !beginsAttempt(change)) return []
   const earlier = after.attempts.slice(0, -1)
   const isFirst = earlier.every(({ status }) => status === 'skipped')
   return limits.forStart(after, { ...method, name, isFirst, isFirstMessage: !hasSentMessage(earlier, methods) }, at)

@@ -37,6 +37,7 @@ export function createRoutedWriter (
     if (decision.effect !== 'start') return decision
     const { next, effect } = skipIneligible(decision, routing, at, { startsHere })
     const index = next.attempts.length - 1
+    // Of a test number too, so that no message is counted.
     const isLocal = next.testNumber !== undefined
       || routing.methods.get(next.attempts[index]?.method ?? '')?.startsLocally === true
     if (effect !== 'start' || !startsHere || !isLocal) return { next, effect }
@@ -46,8 +47,7 @@ export function createRoutedWriter (
 
   const beginsMessage = ({ stored, decision: { next, effect } }: Change): boolean => {
     const { sendsMessage = false } = routing.methods.get(next.attempts.at(-1)?.method ?? '') ?? {}
-    return sendsMessage && next.testNumber === undefined
-      && beginsAttempt({ before: stored?.record ?? null, after: next, effect })
+    return sendsMessage && beginsAttempt({ before: stored?.record ?? null, after: next, effect })
   }
 
   async function tryWrite (change: Change): Promise<Written | WriteConflict | Skipped> {

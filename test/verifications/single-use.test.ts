@@ -19,6 +19,8 @@ t.test('evidence that the adapter names is for one attempt', async t => {
     { provider: 'toy', kind: 'evidence', text: 'abc', owner: claimOwner({ id }, 0) },
   )
   t.equal(singleUseOf(waiting('toy.code'), evidence({ code: '1' })), null, 'the provider binds it')
+  const testing = { ...waiting('toy.token'), testNumber: { codeHash: 'x', codeLength: 6 } }
+  t.equal(singleUseOf(testing, evidence({ token: 'abc' })), null, 'the fixed code of a test number is used again')
   t.equal(singleUseOf(waiting('absent.code'), evidence({ token: 'abc' })), null, 'the provider is not configured')
 })
 

@@ -69,6 +69,8 @@ t.test('resend sends nothing, next ends the attempt, and no limit of messages co
   pass(30_000)
   t.match(await gateway.resend(id), { status: 'pending', attempts: [{}, { resend: { left: 1 } }] })
   pass(30_000)
+  t.match(await gateway.resend(id), { status: 'pending', attempts: [{}, { resend: { left: 0 } }] })
+  pass(30_000)
   t.match(await gateway.next(id, 'abandoned'), {
     status: 'failed', reason: 'abandoned', attempts: [
       {}, { status: 'failed' }, { method: 'other.code', status: 'skipped' },
