@@ -36,7 +36,8 @@ export async function buildOpenapi (): Promise<string> {
       log: pino({ level: 'silent' }), tracing: noTracing,
     },
     access: {
-      apps: { byKey: unused, all: unused }, ids, windowCounters: { increment: unused }, now: unused, addressTag: unused,
+      apps: { byKey: unused, all: unused }, ids, windowCounters: { count: unused, increment: unused }, now: unused,
+      addressTag: unused,
     },
     gateway, deliveries: { list: unused, replay: unused, test: unused },
   })

@@ -8,6 +8,8 @@ export type WindowCounter = {
 }
 
 export type WindowCounters = {
+  /** The sum as far as this process knows it, without I/O. */
+  count (counter: Pick<WindowCounter, 'name' | 'windowMs'>): number
   /**
    * Adds one, without I/O. `count` is the sum as far as this process knows it; `endsAt` is the end of the window, ms
    * since the epoch.
@@ -61,6 +63,10 @@ export function createWindowCounters ({ sync, now }: WindowCountersParts): Windo
   }
 
   return {
+    count ({ name, windowMs }) {
+      const { shared, own } = entryOf(name, windowMs)
+      return shared + own
+    },
     increment ({ name, windowMs, syncEvery }) {
       const entry = entryOf(name, windowMs)
       entry.own += 1

@@ -30,16 +30,19 @@ const settle = (): Promise<void> => new Promise(resolve => setImmediate(resolve)
 t.test('one process counts, window by window', async t => {
   const shared = startShared()
   let time = 120_000 + 15_000
-  const { increment } = createWindowCounters({ sync: shared.sync, now: () => time })
+  const { count, increment } = createWindowCounters({ sync: shared.sync, now: () => time })
   const counter = { name: 'app shop', windowMs: minuteMs, syncEvery: 3 }
+  t.equal(count(counter), 0)
   t.strictSame([increment(counter), increment(counter)], [{ count: 1, endsAt: 180_000 }, { count: 2, endsAt: 180_000 }])
   t.equal(increment({ ...counter, name: 'app bank' }).count, 1)
+  t.strictSame([count(counter), count(counter)], [2, 2], 'reading adds nothing')
   t.equal(shared.sums.size, 0, 'nothing is synced before syncEvery')
   t.equal(increment(counter).count, 3)
   t.strictSame([...shared.sums], [['app shop 180000', 3]], 'syncEvery together are synced')
   await settle()
   t.equal(increment(counter).count, 4)
   time = 180_000
+  t.equal(count(counter), 0, 'a new window')
   t.strictSame(increment(counter), { count: 1, endsAt: 240_000 })
 })
 

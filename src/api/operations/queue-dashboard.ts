@@ -1,3 +1,4 @@
+import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import { ApiError } from '../../core/errors.ts'
 import type { Queues } from '../../jobs/queues.ts'
@@ -33,7 +34,7 @@ export async function registerQueueDashboard (
     // The list of workers would need a CLIENT LIST in Redis for every view.
     options: { uiConfig: { boardTitle: 'Verigate', hideDocsLink: true, showWorkers: false } },
   })
-  const authenticate = auth.byApp('operations:read')
+  const authenticate = promisify(auth.byApp('operations:read'))
   await server.register(async scope => {
     scope.addHook('onRequest', async (request, reply) => {
       try {

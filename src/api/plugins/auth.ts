@@ -1,8 +1,8 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import type { App, Apps, Scope } from '../../apps/apps.ts'
 import { ApiError } from '../../core/errors.ts'
 import type { Ids } from '../../store/ids.ts'
-import type { RequestLimits } from './rate-limit.ts'
+import type { Hook, RequestLimits } from './rate-limit.ts'
 
 /**
  * An app with the id of its API key, and whether that has the scope `operations:read`; or the front end of one
@@ -18,8 +18,6 @@ declare module 'fastify' {
     verificationId: string | null
   }
 }
-
-type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
 /** `onRequest` hooks. Each one also counts the request: see `RequestLimits`. */
 export type Auth = {
@@ -44,10 +42,11 @@ export type AuthParts = {
 
 /** Authenticates without a Redis call: keys are looked up by hash, ids and client secrets contain a MAC. */
 export function createAuth ({ apps, ids, limits }: AuthParts): Auth {
-  const authenticate = (scopes: readonly Scope[], accepted: readonly Credential[]): Hook => async (request, reply) => {
-    const refusal = identify(request, scopes, accepted)
-    await limits.byCaller(request, reply)
-    if (refusal !== null) throw refusal
+  const authenticate = (scopes: readonly Scope[], accepted: readonly Credential[]): Hook => (request, reply, done) => {
+    const refusal = identify(request, scopes, accepted) ?? undefined
+    const waiting = limits.byCaller(request, reply)
+    if (waiting === null) done(refusal)
+    else waiting.then(() => done(refusal), done)
   }
 
   /** Sets `request.caller`. Returns why the caller may not make this request. */

@@ -67,6 +67,19 @@ t.test('the structured fields list every limit of the request', async t => {
   t.strictSame(fields(await server.inject('/livez')), [undefined, undefined], 'no limit, no fields')
 })
 
+t.test('every request up to the limit is allowed, and no more', async t => {
+  const { server, apps } = await buildTestServer(t, { now })
+  const max = 40
+  apps.replace([...apps.all()].map(app => app.id === 'sandbox' ? { ...app, limits: { requestsPerMinute: max } } : app))
+  const left: string[] = []
+  for (let n = 0; n < max + 2; n += 1) {
+    const { statusCode, headers } = await server.inject({ url: '/providers', headers: authorization })
+    left.push(`${statusCode} ${headers['ratelimit-remaining']} ${headers['ratelimit']} ${headers['retry-after'] ?? ''}`)
+  }
+  const allowed = Array.from({ length: max }, (_, n) => `200 ${max - 1 - n} "app";r=${max - 1 - n};t=20 `)
+  t.strictSame(left, [...allowed, '429 0 "app";r=0;t=20 20', '429 0 "app";r=0;t=20 20'])
+})
+
 t.test('creates have their own limit', async t => {
   const { server, apps, lines, refused } = await buildTestServer(t, { now })
   apps.replace([...apps.all()].map(app => app.id === 'sandbox' ? { ...app, limits: { createsPerMinute: 1 } } : app))
