@@ -109,14 +109,15 @@ function createGuard (
 
     async function run (setAttributes: SetAttributes | undefined): Promise<T> {
       const record = (outcome: CallOutcome, error?: unknown): void => {
-        const { vendor = null, balance, ...told } = outcome
-        const { result, reason, blame } = told
+        const { result, reason, blame, vendor = null, balance } = outcome
         setAttributes?.({ 'verigate.result': result, ...reason === null ? {} : { 'verigate.reason': reason } })
         const durationMs = Math.round(performance.now() - startedAt)
-        const report = { provider, method, call, verificationId: id, ...told, durationMs }
+        const about = { provider, method, call, verificationId: id, result }
+        const report = { ...about, reason, blame, durationMs }
         metrics.countCall(report)
         if (balance !== undefined) metrics.recordBalance(provider, balance)
-        log[blame === 'operator' ? 'warn' : 'info'](vendor === null ? report : { ...report, vendor }, 'provider call')
+        const line = reason === null ? { ...about, durationMs } : vendor === null ? report : { ...report, vendor }
+        log[blame === 'operator' ? 'warn' : 'info'](line, 'provider call')
         const failure = reason !== null && reasons[reason].isProviderFault ? reason : null
         const at = now()
         const sign = error === undefined ? signOfAnswer(outcome) : signOfError(error, call)

@@ -33,8 +33,8 @@ export function createObserver ({ metrics, budget, methods, sealer, log }: Obser
     const { appId, country, status } = after
     const hasEnded = status !== 'pending' && before?.status !== status
     if (hasEnded) {
-      const reason = 'reason' in after ? after.reason : null
-      log.info({ ...logFields(after), status, reason, method: after.attempts.at(-1)?.method }, 'verification ended')
+      const reason = 'reason' in after ? { reason: after.reason } : {}
+      log.info({ ...logFields(after), status, ...reason, method: after.attempts.at(-1)?.method }, 'verification ended')
     }
     if (after.testNumber !== undefined) {
       if (before === null || hasEnded) log.info({ audit: 'test_number', ...logFields(after), status }, 'audit')

@@ -66,14 +66,16 @@ function createContextOf ({ adapters, ids, publicUrl }: ContextParts): ProviderC
     const step = verification.workflow[index]
     if (attempt === undefined || step === undefined) throw new RangeError('no such attempt')
     const provider = providerIn(step.method)
-    const [attemptId, callbackKey] = [ids.attemptId(id, index), ids.callbackKey(id, index, 'callback')]
+    let callbackKey: string | undefined
+    // Each of the identifiers is a hash, and most calls need one of them or none.
     return {
-      id: attemptId, method: step.method, phoneNumber, options: step.options, locale, device,
+      get id () { return ids.attemptId(id, index) },
+      method: step.method, phoneNumber, options: step.options, locale, device,
       state: 'state' in attempt ? attempt.state : null,
       startedAt: attempt.startedAt,
       expiresAt: 'expiresAt' in attempt ? attempt.expiresAt : expiresAt,
-      callbackKey,
-      callbackUrl: callbackUrl(publicUrl, provider, callbackKey),
+      get callbackKey () { return callbackKey ??= ids.callbackKey(id, index, 'callback') },
+      get callbackUrl () { return callbackUrl(publicUrl, provider, this.callbackKey) },
       ...returnTo(verification, index, provider, step.method),
     }
   }

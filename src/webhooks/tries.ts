@@ -49,6 +49,16 @@ export function createMakeTry (parts: TryParts): MakeTry {
   const { store, apps, endpoints, send, telemetry: { metrics, log, tracing }, now } = parts
   const limiter = createConcurrencyLimiter({ max: maxTriesPerApp, patienceMs, now })
   const saveResult = createSaveResult(parts)
+  /** The deliveries whose requests are in flight. One interval extends the leases of all. */
+  const sent = new Set<string>()
+  let extending: NodeJS.Timeout | null = null
+
+  function extendLeases (): void {
+    for (const id of sent) store.reschedule(id, now() + leaseMs).catch(() => {})
+    if (sent.size > 0 || extending === null) return
+    clearInterval(extending)
+    extending = null
+  }
 
   async function tryNow (stored: Stored<Delivery>, setAttributes: SetAttributes | undefined): Promise<void> {
     const { appId, webhookId, body, isManual, id } = stored.record
@@ -76,14 +86,14 @@ export function createMakeTry (parts: TryParts): MakeTry {
     log.warn({ app: appId, deliveryId: id }, 'webhook endpoint disabled: it returned 410')
   }
 
-
   /** Extends the lease while the request is in flight, so that no other process retries the delivery. */
   async function holdLease<T> (id: string, sending: Promise<T>): Promise<T> {
-    const extending = setInterval(() => { store.reschedule(id, now() + leaseMs).catch(() => {}) }, extendEveryMs)
+    sent.add(id)
+    extending ??= setInterval(extendLeases, extendEveryMs).unref()
     try {
       return await sending
     } finally {
-      clearInterval(extending)
+      sent.delete(id)
     }
   }
 
@@ -115,7 +125,8 @@ function createSaveResult ({ store, keys, telemetry: { metrics, log }, now }: Tr
     const { statusCode, error, durationMs } = result
     const fields = { deliveryId: id, verificationId, app: appId, type }
     metrics.countWebhookTry(status === 'pending' ? 'retry' : status, wasSent(result) ? durationMs : null)
-    log.info({ ...fields, status, statusCode, error, durationMs, tries: tries.length }, 'webhook')
+    const response = error === null ? { statusCode } : { statusCode, error }
+    log.info({ ...fields, status, ...response, durationMs, tries: tries.length }, 'webhook')
     if (status !== 'failed' || isFinalFailure(result)) return
     metrics.countExhaustedWebhook()
     log.error({ ...fields, tries: tries.length }, 'webhook failed: every try failed')

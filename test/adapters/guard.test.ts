@@ -101,7 +101,9 @@ t.test('every call is counted, logged and traced, with the verification that it 
     { ...call, call: 'resolve', result: 'denied', reason: 'user_rejected', blame: 'user' },
     { ...call, call: 'cancel', ...ok },
   ])
-  t.strictSame(logged, calls.map(fields => ({ ...fields, level: 'info', message: 'provider call' })))
+  t.strictSame(logged, calls.map(({ reason, blame, ...fields }) => ({
+    ...fields, ...reason === null ? {} : { reason, blame }, level: 'info', message: 'provider call',
+  })), 'with a reason, where there is one')
   const attributes = {
     'verigate.verification.id': 'ver_1', 'verigate.provider': 'acme', 'verigate.method': 'acme.otp',
   }

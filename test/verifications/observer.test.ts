@@ -38,7 +38,7 @@ t.test('the end of a verification', async t => {
   t.strictSame(proven.budgeted, [], 'it has sent no message')
   t.strictSame(proven.lines, [[
     {
-      verificationId: 'ver_x', app: 'shop', numberTag: numberTag(sealer, asked), status: 'verified', reason: null,
+      verificationId: 'ver_x', app: 'shop', numberTag: numberTag(sealer, asked), status: 'verified',
       method: 'truid.phone_check',
     },
     'verification ended',
