@@ -1,7 +1,8 @@
 import { ApiError, apiErrors, type RefusalCause } from '../../core/errors.ts'
 
 /**
- * Errors in the form of Twilio: https://www.twilio.com/docs/usage/twilios-response and …/verify/return-and-error-codes
+ * Errors in the form of Twilio: https://www.twilio.com/docs/usage/twilios-response, with the codes of
+ * https://www.twilio.com/docs/verify/api.
  */
 
 /** The body of an error. `code` is Twilio's, `status` the HTTP status. */

@@ -176,7 +176,9 @@ t.test('the gateway', async t => {
     t.match(await call('GET', `${base}/Entities/x`), problem(20404, 404))
     t.match(await call('GET', '/v2/Templates'), problem(20404, 404))
     const { body: document } = await shop.call('GET', '/openapi.json')
-    t.notOk(Object.keys(document['paths']).some(path => path.startsWith('/v2')), 'Twilio\'s description is the contract')
+    t.notOk(
+      Object.keys(document['paths']).some(path => path.startsWith('/v2')), 'Twilio\'s description is the contract',
+    )
     const outsider = callerOf(url, 'vgk_unknown')
     const refused = await outsider.create(to, 'sms')
     t.match(refused, problem(20003, 401))
