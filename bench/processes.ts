@@ -148,10 +148,7 @@ function cpuNanosecondsOf (pid: number): number {
 /** `rss` without the child processes. */
 function readUsage (pid: number): Usage {
   const [, kilobytes = ''] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-  return {
-    cpuMicros: cpuNanosecondsOf(pid) / 1000, rss: Number(kilobytes) * 1024, heapUsed: NaN,
-    pauses: { count: 0, longestMs: 0, totalMs: 0 },
-  }
+  return { cpuMicros: cpuNanosecondsOf(pid) / 1000, rss: Number(kilobytes) * 1024, heapUsed: NaN }
 }
 
 const isUsageResponse = (message: object): message is UsageResponse => 'usage' in message
