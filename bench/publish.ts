@@ -98,5 +98,7 @@ function renderSizes (results: Published): string {
     `| Redis: a live verification | ${kb(of('liveBytes'))} |`,
     `| Redis: a final one with its delivered webhook | ${kb(of('finalBytes'))} |`,
     `| append-only file: a whole lifecycle, until the file is rewritten | ${kb(of('appendOnlyBytes'))} |`,
+    '',
+    `A million verifications a day with a day of retention need about ${formatNumber(of('finalBytes') / 1000)} GB.`,
   ].join('\n')
 }
