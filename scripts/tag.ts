@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { parseArgs, parseEnv } from 'node:util'
 import { readConfig } from '../src/config.ts'
 import { networkOf, readAddress } from '../src/net.ts'
 import { parsePhoneNumber } from '../src/phone.ts'
@@ -22,9 +25,16 @@ export function tagsOf (
   return number === undefined ? keyedHashes('address', networkOf(text)) : keyedHashes('place', number)
 }
 
+/** The environment, and below it that of `--env-file`: a key on the command line would be in the shell's history. */
 if (import.meta.main) {
   try {
-    for (const tag of tagsOf(process.argv[2] ?? '', process.env)) console.log(tag)
+    const { values: { 'env-file': file }, positionals: [text] } = parseArgs({
+      allowPositionals: true, options: { 'env-file': { type: 'string' } },
+    })
+    const environment = { ...file === undefined ? {} : parseEnv(readFileSync(file, 'utf8')), ...process.env }
+    if (text === undefined) process.stderr.write('Numbers or IP addresses, one a line:\n')
+    const lines = text === undefined ? createInterface({ input: process.stdin }) : [text]
+    for await (const line of lines) for (const tag of tagsOf(line.trim(), environment)) console.log(tag)
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
     process.exitCode = 1

@@ -1,0 +1,117 @@
+import { readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
+import { parseArgs, parseEnv } from 'node:util'
+import { collectMethods, type Methods } from '../src/adapters/guard.ts'
+import { providers } from '../src/adapters/index.ts'
+import { openAdapters } from '../src/adapters/instances.ts'
+import { summarizeApps } from '../src/api/operations/summary.ts'
+import { keyIdOf, type App } from '../src/apps/apps.ts'
+import { inspectApps } from '../src/apps/apps-file.ts'
+import { readConfig } from '../src/config.ts'
+import { createAppsFileChecks } from '../src/verifications/apps-file-checks.ts'
+import { makeKey } from './key.ts'
+import { everyMethod } from './provider-docs.ts'
+
+const usage = `npm run -s apps -- check FILE [--env-file=FILE]
+npm run -s apps -- add FILE --id=ID [--name=NAME] [--scope=SCOPE …]
+
+check: validates an apps file, prints what each app may do, and what is wrong with its path in the file. With the
+environment of a gateway, methods of providers without credentials are wrong, too.
+add: adds an app with a new API key, which is printed once.
+`
+
+/** What each app may do, one line for each fact. */
+export function describeApps (apps: readonly App[], now: number): string {
+  return apps.map(app => {
+    const { expiredKeys } = summarizeApps([app], now)
+    const facts: [name: string, value: string | undefined][] = [
+      ...app.keys.map((key): [string, string] => {
+        const id = keyIdOf(key)
+        const ends = key.expiresAt === undefined ? '' : ` until ${key.expiresAt}`
+        return ['key', `${id}: ${key.scopes.join(', ') || 'nothing'}${ends}${
+          expiredKeys.includes(`${app.id}/${id}`) ? ' (expired)' : ''}`]
+      }),
+      ['workflow', app.workflow?.map(step => typeof step === 'string' ? step : step.method).join(', then ')],
+      ['countries', listOf(app.allowedCountries)],
+      ['not countries', listOf(app.deniedCountries)],
+      ['return URLs', listOf(app.allowedReturnUrls)],
+      ['origins', listOf(app.allowedOrigins)],
+      ['webhook', app.webhook === undefined ? undefined : URL.parse(app.webhook.url)?.origin],
+      ['test numbers', app.testNumbers === undefined ? undefined : String(Object.keys(app.testNumbers).length)],
+    ]
+    const lines = facts.flatMap(([name, value]) => value === undefined ? [] : [`  ${name}: ${value}\n`])
+    return `${app.id} (${app.name})\n${lines.join('')}`
+  }).join('')
+}
+
+const listOf = (values: readonly string[] | undefined): string | undefined => values?.join(', ')
+
+/**
+ * The text with one more app at its end; the rest stays as it is. Throws an `Error` where the result would not be an
+ * apps file.
+ */
+export function addApp (text: string, app: App): string {
+  const trimmed = (text.trim() || '[]').replace(/\s*\]$/, '')
+  const [, unit = '  '] = /^\[\s*\n([ \t]+)\S/.exec(trimmed) ?? []
+  const entry = JSON.stringify(app, null, unit).replaceAll(/^/gm, unit)
+  const result = `${trimmed}${trimmed === '[' ? '' : ','}\n${entry}\n]\n`
+  const [problem] = [...text.trim() === '' ? [] : inspectApps(text).problems, ...inspectApps(result).problems]
+  if (problem !== undefined) throw new Error(`nothing is written: the file${problem}`)
+  return result
+}
+
+/** By a new file beside it, so that no reader ever sees a part. */
+async function replaceFile (path: string, text: string): Promise<void> {
+  const target = await realpath(path).catch(() => path)
+  const mode = await stat(target).then(({ mode }) => mode & 0o777, () => 0o640)
+  const draft = `${target}.${process.pid}.new`
+  await writeFile(draft, text, { mode, flag: 'wx' })
+  await rename(draft, target)
+}
+
+/** The methods of the configured providers; without a configuration those of all. */
+async function methodsOf (file: string | undefined): Promise<Methods> {
+  if (file === undefined) return new Map(everyMethod())
+  const { settings, allowInsecureProviders: allowInsecure } = readConfig({
+    ...parseEnv(await readFile(file, 'utf8')), APPS_FILE: 'none',
+  })
+  const unused = (): never => { throw new Error('no provider is called') }
+  return collectMethods(openAdapters(providers, settings, {
+    openHttp: () => unused, now: unused, randomBytes: unused, allowInsecure,
+  }))
+}
+
+async function run (args: string[]): Promise<0 | 1> {
+  const { values, positionals: [command, path, ...more] } = parseArgs({
+    args, allowPositionals: true,
+    options: {
+      'env-file': { type: 'string' }, id: { type: 'string' }, name: { type: 'string' },
+      scope: { type: 'string', multiple: true, default: [] },
+    },
+  })
+  if (path === undefined || more.length > 0) throw new Error(usage)
+  if (command === 'check') {
+    const checks = createAppsFileChecks(await methodsOf(values['env-file']))
+    const { apps, problems } = inspectApps(await readFile(path, 'utf8'), checks)
+    process.stdout.write(describeApps(apps, Date.now()))
+    for (const problem of problems) process.stderr.write(`wrong: ${path}${problem}\n`)
+    return problems.length === 0 ? 0 : 1
+  }
+  if (command !== 'add' || values.id === undefined) throw new Error(usage)
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ''
+    throw error
+  })
+  const { key, entry } = makeKey(values.scope)
+  await replaceFile(path, addApp(text, { id: values.id, name: values.name ?? values.id, keys: [entry] }))
+  process.stdout.write(`API key of ${values.id}, shown only now: give it to the app's server.\n${key}\n`)
+  return 0
+}
+
+if (import.meta.main) {
+  try {
+    process.exitCode = await run(process.argv.slice(2))
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = 1
+  }
+}
