@@ -57,9 +57,29 @@ type BackgroundRecorder = Omit<Metrics, 'registry' | keyof VerificationRecorder 
 const maxCountries = 60
 const knownVerbs = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
+/**
+ * What alerts, dashboard and documentation ask of the process; prom-client has 26 more. Where two belong together, the
+ * first one sets the second when it is read.
+ */
+const processMetrics = [
+  'process_cpu_user_seconds_total', 'process_cpu_seconds_total', 'process_resident_memory_bytes',
+  'nodejs_eventloop_lag_seconds', 'nodejs_eventloop_lag_p99_seconds', 'process_start_time_seconds', 'process_open_fds',
+  'process_max_fds',
+]
+
+function registerProcessMetrics (registry: Registry): void {
+  const all = new Registry()
+  collectDefaultMetrics({ register: all })
+  for (const name of processMetrics) {
+    const metric = all.getSingleMetric(name)
+    // Some exist on Linux only.
+    if (metric !== undefined) registry.registerMetric(metric)
+  }
+}
+
 export function createMetrics (labelSets: LabelSets): Metrics {
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
+  registerProcessMetrics(registry)
   const instruments = createInstruments(registry)
   initializeSeries(instruments, labelSets)
   return {

@@ -12,15 +12,20 @@ const sources = globSync('src/**/*.ts', { cwd: root }).map(read).join('\n')
 
 t.test('each alert has a section of the runbook, and each section an alert', async t => {
   const { groups }: {
-    groups: { rules: { alert: string, annotations: { runbook: string } }[] }[],
+    groups: { rules: { alert: string, annotations: { runbook_url: string } }[] }[],
   } = parse(read('ops/prometheus/alerts.yaml'))
   const rules = groups.flatMap(group => group.rules)
   const sections = headingsOf(text.slice(text.indexOf('## Runbook'))).slice(1)
   t.strictSame(sections, rules.map(({ alert }) => alert), 'in the same order')
-  for (const { annotations: { runbook } } of rules) {
-    const [file, anchor] = runbook.split('#')
-    t.equal(file, path)
-    t.ok(headingsOf(text).some(heading => anchorOf(heading) === anchor), runbook)
+  // Helm replaces this URL by `prometheusRule.runbookUrl`, and the documentation says how to do it elsewhere.
+  const base = 'https://docs.example.com/verigate/operations.md'
+  for (const file of [path, 'helm/verigate/values.yaml', 'helm/verigate/templates/monitoring.yaml']) {
+    t.ok(read(file).includes(base), file)
+  }
+  for (const { annotations: { runbook_url: url } } of rules) {
+    const [page, anchor] = url.split('#')
+    t.equal(page, base)
+    t.ok(headingsOf(text).some(heading => anchorOf(heading) === anchor), url)
   }
   for (const section of sections) {
     const body = sectionOf(text, `### ${section}`)
@@ -69,7 +74,10 @@ t.test('metrics and labels that are named exist', async t => {
   const { shop } = await startGateway(t)
   const metrics: string = (await shop.call('GET', '/metrics')).body['text']
   const types = new Set([...metrics.matchAll(/^# TYPE (\w+) /gm)].map(([, name = '']) => name))
-  const named = mentions(present, /(?<![\w/.])((?:verigate|nodejs)_[a-z0-9_]+(?:\{[^}]*\})?)/g)
+  const asked = [...globSync(['ops/**/*.{yaml,json}', 'docs/**/*.md'], { cwd: root })].map(read).join('\n')
+  const isAsked = (name: string): boolean => new RegExp(`\\b${name}(_bucket|_sum|_count)?\\b`).test(asked)
+  t.strictSame([...types].filter(name => !isAsked(name)), [], 'no metric that nobody asks for')
+  const named = mentions(present, /(?<![\w/.])((?:verigate|nodejs|process)_[a-z0-9_]+(?:\{[^}]*\})?)/g)
   t.ok(named.length > 25)
   for (const [whole, file] of named) {
     const [name = '', labels = ''] = whole.split('{')

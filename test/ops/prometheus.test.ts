@@ -62,7 +62,8 @@ t.test('every alert tells how urgent it is, what it means and where help is', as
     t.match(alert, /^Verigate([A-Z][a-z]+)+$/)
     t.match(labels['severity'], /^(critical|warning)$/, alert)
     t.ok(annotations['summary'] && annotations['description'], alert)
-    t.equal(annotations['runbook'], `docs/operations.md#${alert.toLowerCase()}`)
+    t.match(annotations['runbook_url'], /^https:\/\//)
+    t.equal(annotations['runbook_url']?.replace(/^.*\//, ''), `operations.md#${alert.toLowerCase()}`)
   }
 })
 

@@ -1,5 +1,6 @@
 import Fastify from 'fastify'
 import { Gauge, Registry } from 'prom-client'
+import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -42,6 +43,22 @@ t.test('metrics are in the Prometheus format', async t => {
   const answer = await server.inject('/metrics')
   t.match(answer, { statusCode: 200, headers: { 'content-type': /^text\/plain; version=/ } })
   t.match(answer.body, /^verigate_verifications_created_total 0$/m)
+})
+
+t.test('metrics are compressed for those who ask', async t => {
+  const { server } = await buildTestServer(t)
+  const scrape = (encoding?: string) =>
+    server.inject({ url: '/metrics', headers: encoding === undefined ? {} : { 'accept-encoding': encoding } })
+  for (const encoding of ['gzip', 'deflate, GZIP;q=0.5', 'gzip;q=0.01']) {
+    const { headers, rawPayload } = await scrape(encoding)
+    t.match(headers, { 'content-encoding': 'gzip', vary: 'accept-encoding', 'content-type': /^text\/plain/ })
+    t.match(gunzipSync(rawPayload).toString(), /^# HELP/)
+  }
+  for (const encoding of [undefined, 'identity', 'br', 'gzip;q=0', 'gzip; q=0.0, br', 'xgzipx']) {
+    const { headers, body } = await scrape(encoding)
+    t.notOk('content-encoding' in headers, String(encoding))
+    t.match(body, /^# HELP/)
+  }
 })
 
 t.test('metrics are rendered at most once a second, however many scrapes there are', async t => {
