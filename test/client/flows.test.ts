@@ -1,21 +1,11 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import t from 'tap'
 import { parse } from 'yaml'
 import { keys, startGateway } from '../helpers/gateway.ts'
+import { redocly } from '../helpers/redocly.ts'
 
-const root = join(import.meta.dirname, '../..')
-const flows = join(root, 'openapi/flows.arazzo.yaml')
-const redocly = async (...args: string[]) => promisify(execFile)(process.execPath, [
-  join(root, 'node_modules/@redocly/cli/bin/cli.js'), ...args,
-], { env: { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true', NO_COLOR: '1' } })
-  .then(({ stdout, stderr }) => ({ code: 0, output: stdout + stderr }), ({ code, stdout, stderr }: {
-    code: number, stdout: string, stderr: string,
-  }) => ({ code, output: stdout + stderr }))
-
+const flows = join(import.meta.dirname, '../../openapi/flows.arazzo.yaml')
 const { workflows }: { workflows: { workflowId: string }[] } = parse(await readFile(flows, 'utf8'))
 const workflowIds = workflows.map(({ workflowId }) => workflowId)
 
@@ -27,8 +17,6 @@ t.test('the document is valid', async t => {
 
 t.test('each flow verifies a number', async t => {
   const { url, simulators } = await startGateway(t)
-  const folder = await mkdtemp(join(tmpdir(), 'verigate-flows-'))
-  t.teardown(() => rm(folder, { recursive: true }))
   t.same(workflowIds, ['truecallerPush', 'truecallerWeb', 'truidPhoneCheck', 'otplessToken', 'otplessOtp'])
   const run = async (workflowId: string, phoneNumber: string) => redocly(
     'respect', flows, '--workflow', workflowId, '--server', `verigate=${url}`, '--server', `handset=${simulators.url}`,

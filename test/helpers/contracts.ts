@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { bundle, createConfig } from '@redocly/openapi-core'
 import { Ajv2019, type ValidateFunction } from 'ajv/dist/2019.js'
 import formats from 'ajv-formats'
+import { redocly } from './redocly.ts'
 
 /** Interface descriptions that providers publish, and how messages are compared with them. */
 
@@ -69,9 +69,9 @@ export async function openContracts (
   const [open, closed] = [new Map<Json, ValidateFunction>(), new Map<Json, ValidateFunction>()]
   const paths: Document['paths'] = {}
   for (const file of files) {
-    const config = await createConfig({})
-    const { bundle: document } = await bundle({ ref: join(folder, file), config, dereference: true })
-    Object.assign(paths, (change(document.parsed) as Document).paths)
+    // Some references of the documents lead nowhere: `--force` leaves them out.
+    const { stdout } = await redocly('bundle', join(folder, file), '--dereferenced', '--force', '--ext', 'json')
+    Object.assign(paths, (change(JSON.parse(stdout)) as Document).paths)
   }
   const templates = Object.entries(paths).map(([template, item]) =>
     ({ pattern: new RegExp(`^${template.replaceAll(/\{\w+\}/g, '[^/]+')}$`), template, item }))
