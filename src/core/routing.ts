@@ -49,7 +49,7 @@ export const takesTypedCode = ({ nextActions = [] }: { nextActions?: readonly Ac
 /** Whether a proof by the method reaches the level. */
 export const provesEnough = (
   { assurance }: { assurance: MethodAssurance }, options: Step['options'], minAssurance: AssuranceLevel,
-): boolean => levelOf(assuranceOf(assurance, options)) >= minAssurance
+): boolean => minAssurance === 1 || levelOf(assuranceOf(assurance, options)) >= minAssurance
 
 /** Skips every attempt that cannot start, until one can or none is left. */
 export function skipIneligible (

@@ -1,6 +1,7 @@
 import { Redis, type Command, type RedisOptions } from 'ioredis'
+import { StoreUnavailable, unavailableCodeOf, type UnavailableCode } from './unavailable.ts'
 
-// When a command is written, and how long Redis may take for it.
+// When a command is written, how long Redis may take for it, and how long it took.
 
 /**
  * Fails commands that Redis has not answered `timeoutMs` after they were written. The timeout of ioredis starts before
@@ -87,3 +88,21 @@ export class CorkedRedis extends Redis {
     return super.sendCommand(...args)
   }
 }
+
+/** Awaits a reply of Redis. */
+export type Timed = <T>(reply: Promise<T>) => Promise<T>
+
+/** Reports the duration in ms and the code of every reply. An error becomes `StoreUnavailable`. */
+export const createTimed = (report: (durationMs: number, code: UnavailableCode | null) => void): Timed =>
+  async reply => {
+    const sentAt = performance.now()
+    try {
+      const value = await reply
+      report(performance.now() - sentAt, null)
+      return value
+    } catch (error) {
+      const code = unavailableCodeOf(error)
+      report(performance.now() - sentAt, code)
+      throw new StoreUnavailable(code)
+    }
+  }

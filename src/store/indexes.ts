@@ -1,8 +1,8 @@
+import type { Timed } from './clients.ts'
 import { packId, unpackId, type Keys, type PartitionKeys } from './keys.ts'
 import type { RedisClient } from './redis.ts'
 import { toBytes } from './scripts.ts'
 import { readTable } from './tables.ts'
-import type { Timed } from './unavailable.ts'
 import type { IndexEntry } from './writes.ts'
 
 /** An entry of an index. Entries with the same score are ordered by the bytes of the id. */

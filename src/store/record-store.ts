@@ -1,3 +1,4 @@
+import { createTimed } from './clients.ts'
 import type { CrossSlot } from './cross-slot.ts'
 import { createIndexes, type Indexes } from './indexes.ts'
 import { createKeys, packId, type Keys } from './keys.ts'
@@ -6,7 +7,7 @@ import type { Replicas } from './replication.ts'
 import { SealError, versionOf, type Sealer } from './sealing.ts'
 import { createScripts, toRelease, type Scripts, type Sealed } from './scripts.ts'
 import { readTable, startOfTable } from './tables.ts'
-import { createTimed, StoreUnavailable, type UnavailableCode } from './unavailable.ts'
+import { StoreUnavailable, type UnavailableCode } from './unavailable.ts'
 import type {
   ClaimConflict, ClaimRelease, CounterExceeded, EntryName, EraseOptions, InsertOptions, SaveOptions, WriteRefusal,
 } from './writes.ts'
@@ -147,7 +148,8 @@ function createWrite<R> ({ keys, sealer, encode, scripts }: WriteParts<R>) {
   ): Promise<Written | WriteRefusal> {
     const [home, member] = [keys.ofId(id), packId(id)]
     const expected = before === null ? '' as const : Buffer.from(before, 'base64')
-    const { sealed, version } = seal(encode(record), id)
+    const sealed = sealer.seal(encode(record), id)
+    const version = versionOf(sealed).toString('base64')
     const siblings = options.siblings?.map(sibling => ({ ...sibling, ...seal(sibling.bytes, sibling.id) })) ?? []
     const refusal = await scripts.write({ id, member, home, expected, sealed, siblings }, options)
     return refusal ?? { version, siblingVersions: siblings.map(sibling => sibling.version) }

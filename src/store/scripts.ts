@@ -1,7 +1,8 @@
+import type { Timed } from './clients.ts'
 import { createCrossSlot, type CrossSlot } from './cross-slot.ts'
 import { packId, type Keys, type PartitionKeys } from './keys.ts'
 import type { RedisClient } from './redis.ts'
-import { StoreUnavailable, type Timed } from './unavailable.ts'
+import { StoreUnavailable } from './unavailable.ts'
 import type {
   ClaimRelease, Counter, EraseOptions, Operate, Operation, SaveOptions, SiblingRecord, WriteRefusal,
 } from './writes.ts'

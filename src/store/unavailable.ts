@@ -31,21 +31,3 @@ export function unavailableCodeOf (error: unknown): UnavailableCode {
   if (code === undefined && /^Too many Cluster redirections/.test(error.message)) return 'TRYAGAIN'
   return code ?? (error.name === 'ReplyError' ? 'ERROR' : 'DISCONNECTED')
 }
-
-/** Awaits a reply of Redis. */
-export type Timed = <T>(reply: Promise<T>) => Promise<T>
-
-/** Reports the duration in ms and the code of every reply. An error becomes `StoreUnavailable`. */
-export const createTimed = (report: (durationMs: number, code: UnavailableCode | null) => void): Timed =>
-  async reply => {
-    const sentAt = performance.now()
-    try {
-      const value = await reply
-      report(performance.now() - sentAt, null)
-      return value
-    } catch (error) {
-      const code = unavailableCodeOf(error)
-      report(performance.now() - sentAt, code)
-      throw new StoreUnavailable(code)
-    }
-  }

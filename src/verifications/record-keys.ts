@@ -179,7 +179,8 @@ function startCounters (change: Change, { methods, limits }: WriteContext): Coun
   if (method === undefined || !beginsAttempt(change)) return []
   const earlier = after.attempts.slice(0, -1)
   const isFirst = earlier.every(({ status }) => status === 'skipped')
-  return limits.forStart(after, { ...method, name, isFirst, isFirstMessage: !hasSentMessage(earlier, methods) }, at)
+  const isFirstMessage = method.sendsMessage === true && !hasSentMessage(earlier, methods)
+  return limits.forStart(after, { ...method, name, isFirst, isFirstMessage }, at)
 }
 
 /**

@@ -43,7 +43,8 @@ export function boundIdleConnections (server: Server, maxPerAddress: number, isT
     add(socket, connection)
     socket.once('close', () => remove(socket, connection))
   })
-  server.on('request', ({ socket }, response) => {
+  // Before the request is served.
+  server.prependListener('request', ({ socket }, response) => {
     const connection = connections.get(socket)
     if (connection === undefined) return
     connection.requests += 1
