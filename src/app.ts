@@ -39,7 +39,8 @@ import type { Logger } from './telemetry/logger.ts'
 import { byProvider, createMetrics, type Metrics } from './telemetry/metrics.ts'
 import { noTracing, type Tracing } from './telemetry/tracing.ts'
 import type { Gateway } from './verifications/gateway.ts'
-import { decodeRecord, encodeRecord } from './verifications/record-codec.ts'
+import { createLinks } from './verifications/links.ts'
+import { createRecordCodec } from './verifications/record-codec.ts'
 import { createAppsFileChecks } from './verifications/apps-file-checks.ts'
 import { createVerifications } from './verifications/verifications.ts'
 import { createDeliveries } from './webhooks/deliveries.ts'
@@ -162,7 +163,7 @@ function createDomain ({ config, infrastructure, providers, apps, log, tracing, 
   const { metrics, adapters, methods } = providers
   const { retentionMs, publicUrl } = config
   const stored = { redis, replicas, sealer, now, report: metrics.countRoundTrip }
-  const store = createStore({ ...stored, encode: encodeRecord, decode: decodeRecord })
+  const store = createStore({ ...stored, ...createRecordCodec(createLinks({ adapters, ids })) })
   const deliveryStore = createStore({ ...stored, encode: encodeDelivery, decode: decodeDelivery })
   const queues = createQueues(redis, onError, now)
   const executor = config.role === 'api' ? null : createInlineExecutor({ maxInFlight: maxInlineWork, log })

@@ -84,6 +84,9 @@ export type AttemptContext = {
   redirectKey: string | null
 }
 
+/** What the URL of an action can be built from again. */
+export type LinkContext = Pick<AttemptContext, 'callbackKey' | 'locale' | 'options'>
+
 /** `device`: what the app said about the user's device. */
 export type EligibilityQuestion = Pick<AttemptContext, 'method' | 'device'> & {
   phoneNumber: string
@@ -175,6 +178,11 @@ export type Adapter = {
    * retryable.
    */
   start (attempt: AttemptContext): Promise<Started>
+  /**
+   * Of methods whose action has a `url` that follows from the attempt alone: builds it. Such a URL is not stored, since
+   * it would be a large part of the record.
+   */
+  links?: Readonly<Record<string, (attempt: LinkContext) => string>>
   /** Sends the same again (only for methods with `resend`). Throws `ProviderError`. */
   resend? (attempt: AttemptContext): Promise<Started>
   /** `receive` has no proof of the sender: the operator permitted that by name, or insecure providers are allowed. */

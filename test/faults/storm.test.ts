@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createIds } from '../../src/store/ids.ts'
-import { decodeRecord, encodeRecord } from '../../src/verifications/record-codec.ts'
+import { createRecordCodec } from '../../src/verifications/record-codec.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createStore } from '../../src/store/record-store.ts'
@@ -14,6 +14,8 @@ import { connectTo, until } from '../helpers/redis.ts'
 import { numberOf, type Oracle } from './oracle.ts'
 import { openAdmin } from './topology.ts'
 import { isLong, longOrShort, startDeployment, type Deployment } from './deployment.ts'
+
+const { decode: decodeRecord, encode: encodeRecord } = createRecordCodec()
 
 t.jobs = 2
 

@@ -5,13 +5,15 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { decodeRecord } from '../../src/verifications/record-codec.ts'
+import { createRecordCodec } from '../../src/verifications/record-codec.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { readLine, type GatewayProcess } from '../helpers/process.ts'
 import { until } from '../helpers/redis.ts'
 import { startBalancer } from './balancer.ts'
 import { runLifecycle } from './lifecycle.ts'
 import { isLong, longOrShort, startDeployment, type Deployment } from './deployment.ts'
+
+const { decode: decodeRecord } = createRecordCodec()
 
 
 const root = join(import.meta.dirname, '../..')

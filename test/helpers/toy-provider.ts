@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import type {
-  Adapter, AttemptContext, EligibilityQuestion, Method, Outcome, Received, Started,
+  Adapter, AttemptContext, EligibilityQuestion, LinkContext, Method, Outcome, Received, Started,
 } from '../../src/adapters/adapter.ts'
 import type { EligibilityReason } from '../../src/core/reasons.ts'
 import type { Json } from '../../src/core/vocabulary.ts'
@@ -36,11 +36,14 @@ const actions: Record<keyof typeof methods, Started['action']> = {
   code: { type: 'submitCode', length: 6, channels: ['SMS'] },
   silent: { type: 'openUrlOnCellular', url: 'https://toy.example/', finish: 'code' },
   push: { type: 'approveOnDevice', app: 'toy' },
-  web: { type: 'openDeepLink', url: 'toy://', platforms: ['android'], notOpenedAfterMs: 600 },
+  web: { type: 'openDeepLink', url: '', platforms: ['android'], notOpenedAfterMs: 600 },
   token: { type: 'submitToken', sdk: 'toy', params: {} },
   poll: { type: 'answerCall' },
   operator: { type: 'openUrlOnCellular', url: 'https://toy.example/', finish: 'code' },
 }
+
+const buildLink = ({ callbackKey, locale, options }: LinkContext): string =>
+  `toy://${callbackKey}/${locale}/${JSON.stringify(options)}`
 
 export type ToyCall = {
   call: 'start' | 'resend' | 'resolve' | 'cancel', attempt: AttemptContext, evidence?: Json, repeated?: boolean,
@@ -72,9 +75,10 @@ export function createToyProvider (provider: string): Toy {
   const questions: EligibilityQuestion[] = []
   const answers: Toy['answers'] = {
     canServe: async () => null,
-    start: async ({ method }) => {
-      const kind = method.slice(provider.length + 1) as keyof typeof methods
-      const started = { state: { sent: calls.length }, action: actions[kind] }
+    start: async attempt => {
+      const kind = attempt.method.slice(provider.length + 1) as keyof typeof methods
+      const action = kind === 'web' ? { ...actions.web, url: buildLink(attempt) } : actions[kind]
+      const started = { state: { sent: calls.length }, action }
       return kind === 'poll' ? { ...started, poll: { afterMs: 2_000 } } : started
     },
     resend: async () => ({ state: { sent: calls.length }, action: actions.code }),
@@ -90,6 +94,7 @@ export function createToyProvider (provider: string): Toy {
   const adapter: Adapter = {
     provider,
     methods: Object.fromEntries(Object.entries(methods).map(([name, each]) => [`${provider}.${name}`, each])),
+    links: { [`${provider}.web`]: buildLink },
     canServe: question => () => {
       questions.push(question)
       return answers.canServe(question)

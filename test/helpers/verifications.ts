@@ -22,7 +22,8 @@ import type { CreateRequest } from '../../src/verifications/create.ts'
 import { createDispatch } from '../../src/verifications/dispatch.ts'
 import { createErase } from '../../src/verifications/erase.ts'
 import { createProviderCalls } from '../../src/verifications/provider-calls.ts'
-import { decodeRecord, encodeRecord } from '../../src/verifications/record-codec.ts'
+import { createLinks } from '../../src/verifications/links.ts'
+import { createRecordCodec } from '../../src/verifications/record-codec.ts'
 import { createResolve, type Resolve } from '../../src/verifications/resolve.ts'
 import { createRoutedWriter } from '../../src/verifications/routed-writer.ts'
 import { createSingleUse } from '../../src/verifications/single-use.ts'
@@ -92,8 +93,6 @@ function setUp (
   const ids = createIds(sealer, { partitions, randomBytes })
   const changeFeed = createChangeFeed(subscriber, createKeys(namespace).channel)
   const stored = { redis, sealer, namespace, now }
-  const plainStore = createStore<Verification>({ ...stored, encode: encodeRecord, decode: decodeRecord })
-  const store = wrapStore(plainStore)
 
   const [toy, other] = [createToyProvider('toy'), createToyProvider('other')]
   const methods = collectMethods([toy.adapter, other.adapter])
@@ -102,6 +101,8 @@ function setUp (
   })
   const adapters = new Map([toy.adapter, other.adapter].map(adapter =>
     [adapter.provider, guardAdapter(adapter, { now, tracing: noTracing, metrics, log })]))
+  const plainStore = createStore<Verification>({ ...stored, ...createRecordCodec(createLinks({ adapters, ids })) })
+  const store = wrapStore(plainStore)
   const app: App = { id: 'shop', name: 'Shop', keys: [], ...shop }
   const apps = createApps([app, { id: 'bank', name: 'Bank', keys: [] }])
   const executor = maxInFlight === undefined ? null : createInlineExecutor({ maxInFlight, log })

@@ -9,9 +9,11 @@ import type { RedisClient } from '../../src/store/redis.ts'
 import { createStore, type Place } from '../../src/store/record-store.ts'
 import { connectTo, startCluster, startRedis, until, watchCommands } from '../helpers/redis.ts'
 import type { Json } from '../../src/core/vocabulary.ts'
-import { decodeRecord } from '../../src/verifications/record-codec.ts'
+import { createRecordCodec } from '../../src/verifications/record-codec.ts'
 import { decodeDelivery } from '../../src/webhooks/delivery.ts'
 import { jsonRecords } from './json-records.ts'
+
+const { decode: decodeRecord } = createRecordCodec()
 
 const thing = (text: string): Json => ({ version: 1, text })
 

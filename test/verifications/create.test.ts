@@ -3,12 +3,14 @@ import { ApiError, ProviderError } from '../../src/core/errors.ts'
 import { createCreate, partitionOfByte, readNumber } from '../../src/verifications/create.ts'
 import { createResolveConflict } from '../../src/verifications/create-conflict.ts'
 import { createIdempotentReplays } from '../../src/verifications/idempotency.ts'
-import { encodeRecord } from '../../src/verifications/record-codec.ts'
+import { createRecordCodec } from '../../src/verifications/record-codec.ts'
 import { numberKeys } from '../../src/verifications/record-keys.ts'
 import { packId, unpackId } from '../../src/store/keys.ts'
 import { created } from '../core/fixtures.ts'
 import { noTracing } from '../../src/telemetry/tracing.ts'
 import { day, errorCode, openTestbed, phoneNumber, type SetUp } from '../helpers/verifications.ts'
+
+const { encode: encodeRecord } = createRecordCodec()
 
 const { setUp } = await openTestbed(t)
 

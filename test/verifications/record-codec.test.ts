@@ -4,8 +4,10 @@ import t from 'tap'
 import type { Verification } from '../../src/core/verification.ts'
 import { createPacker } from '../../src/store/packing.ts'
 import { createSealer } from '../../src/store/sealing.ts'
-import { decodeRecord, encodeRecord } from '../../src/verifications/record-codec.ts'
-import { applyAll, created, events, states } from '../core/fixtures.ts'
+import { createRecordCodec } from '../../src/verifications/record-codec.ts'
+import { applyAll, created, events, states, step } from '../core/fixtures.ts'
+
+const { decode: decodeRecord, encode: encodeRecord } = createRecordCodec()
 
 const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
 /** Through bytes, as the store does it. */
@@ -82,4 +84,14 @@ t.test('the usual records are stored without field names and without their id', 
       t.notOk(bytes.includes(name), `${verification.status}: ${name}`)
     }
   }
+})
+
+t.test('a usual record is small', async t => {
+  const { traceparent: _traceparent, ...usual } = more
+  const waiting = applyAll(created({ ...usual, workflow: [step('otpless.otp')] }), events.attemptStarted)
+  const at = 1_796_054_400_000
+  const times = { createdAt: at, updatedAt: at + 50, expiresAt: at + 600_000 }
+  const attempts = waiting.attempts.map(attempt => ({ ...attempt, startedAt: at, expiresAt: at + 60_000 }))
+  const { length } = encodeRecord({ ...waiting, ...times, attempts })
+  t.ok(length < 220, `${length} bytes: times are short, and words are numbers`)
 })

@@ -17,7 +17,7 @@ import { createSealer } from '../../src/store/sealing.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { noTracing } from '../../src/telemetry/tracing.ts'
-import { decodeRecord, encodeRecord } from '../../src/verifications/record-codec.ts'
+import { createRecordCodec } from '../../src/verifications/record-codec.ts'
 import { createDeliveries } from '../../src/webhooks/deliveries.ts'
 import { decodeDelivery, encodeDelivery, type Delivery } from '../../src/webhooks/delivery.ts'
 import { createDeliveryKeys } from '../../src/webhooks/delivery-keys.ts'
@@ -25,6 +25,8 @@ import { createEndpoints } from '../../src/webhooks/endpoints.ts'
 import { createDeliveryLog } from '../../src/webhooks/log.ts'
 import { createWebhookSender } from '../../src/webhooks/sender.ts'
 import { connectTo } from '../helpers/redis.ts'
+
+const { decode: decodeRecord, encode: encodeRecord } = createRecordCodec()
 
 export const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 export const [second, hour, day] = [1_000, 3_600_000, 86_400_000]

@@ -2,8 +2,8 @@ import { Type } from 'typebox'
 import type { Reason } from '../../core/reasons.ts'
 import type { Json } from '../../core/vocabulary.ts'
 import {
-  deny, refusal, type Adapter, type AttemptContext, type Http, type Method, type Outcome, type ProviderAnswer,
-  type Started,
+  deny, refusal, type Adapter, type AttemptContext, type Http, type LinkContext, type Method, type Outcome,
+  type ProviderAnswer, type Started,
 } from '../adapter.ts'
 import { statusOf } from './wire.ts'
 
@@ -13,6 +13,8 @@ export const provider = 'truecaller'
 export type Flow = Pick<Adapter, 'canServe' | 'resolve'> & {
   method: Method
   start (attempt: AttemptContext): Started | Promise<Started>
+  /** See `Adapter.links`. */
+  link? (attempt: LinkContext): string
   /** See `Adapter.singleUse`. */
   singleUse (evidence: Json): string | null
 }

@@ -93,6 +93,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
     provider,
     methods: Object.fromEntries([...flows].map(([name, { method }]) => [name, method])),
     probes,
+    links: Object.fromEntries([...flows].flatMap(([name, { link }]) => link === undefined ? [] : [[name, link]])),
     canServe: question => flowOf(question).canServe?.(question) ?? null,
     start: async attempt => flowOf(attempt).start(attempt),
     singleUse: (attempt, evidence) => flowOf(attempt).singleUse(evidence),

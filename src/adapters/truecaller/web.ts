@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import type { LinkContext } from '../adapter.ts'
 import type { Flow, FlowParts } from './flow.ts'
 import { bindingNone, createResolveGrant, type ProfileHosts } from './grant.ts'
 import { readGrant } from './wire.ts'
@@ -39,6 +40,16 @@ export function createWeb ({ appKey, partnerName, ...hosts }: WebOptions, parts:
   const partner = writeQuery([['partnerKey', appKey], ['partnerName', partnerName]])
   const defaultLooks = new Map<string, string>()
 
+  function link ({ callbackKey: requestNonce, locale, options }: LinkContext): string {
+    const language = locale?.split(/[-_]/)[0]?.toLowerCase() ?? ''
+    const lang = languages.includes(language) ? language : 'en'
+    // Few apps set options, so the default appearance of each language is kept.
+    const isDefault = Object.keys(options).length === 0
+    const appearance = isDefault ? defaultLooks.get(lang) ?? writeLook({ lang }) : writeLook({ lang, ...options })
+    if (isDefault) defaultLooks.set(lang, appearance)
+    return `${deepLink}?type=btmsheet&requestNonce=${requestNonce}&${partner}&${appearance}`
+  }
+
   return {
     method: {
       needsPhoneNumber: false,
@@ -53,16 +64,11 @@ export function createWeb ({ appKey, partnerName, ...hosts }: WebOptions, parts:
       defaultRank: 4,
     },
 
-    start ({ callbackKey: requestNonce, locale, options }) {
-      const language = locale?.split(/[-_]/)[0]?.toLowerCase() ?? ''
-      const lang = languages.includes(language) ? language : 'en'
-      // Few apps set options, so the default appearance of each language is kept.
-      const isDefault = Object.keys(options).length === 0
-      const appearance = isDefault ? defaultLooks.get(lang) ?? writeLook({ lang }) : writeLook({ lang, ...options })
-      if (isDefault) defaultLooks.set(lang, appearance)
-      const url = `${deepLink}?type=btmsheet&requestNonce=${requestNonce}&${partner}&${appearance}`
-      return { state: null, action: { type: 'openDeepLink', url, platforms: ['android'], notOpenedAfterMs: 600 } }
-    },
+    link,
+    start: attempt => ({
+      state: null,
+      action: { type: 'openDeepLink', url: link(attempt), platforms: ['android'], notOpenedAfterMs: 600 },
+    }),
 
     singleUse: evidence => readGrant(evidence)?.accessToken ?? null,
     resolve: createResolveGrant(hosts, parts),
