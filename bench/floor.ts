@@ -11,7 +11,7 @@ import type { NewVerification, Verification } from '../src/core/verification.ts'
 import { parsePhoneNumber } from '../src/phone.ts'
 import { createMac, createSealer } from '../src/store/sealing.ts'
 import { createWindowCounters } from '../src/store/window-counters.ts'
-import { decodeRecord, encodeRecord } from '../src/verifications/record-codec.ts'
+import { createRecordCodec } from '../src/verifications/record-codec.ts'
 import type { Captured, Command } from './captured.ts'
 
 // What the contract requires of a request, part by part: bare Fastify as a server, and the other parts each alone in
@@ -58,6 +58,7 @@ function start (): Verification {
 }
 
 const verification = start()
+const { encode: encodeRecord, decode: decodeRecord } = createRecordCodec()
 const record = encodeRecord(verification)
 const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
 const sealed = sealer.seal(record, request.id)

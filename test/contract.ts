@@ -248,7 +248,9 @@ export async function contract (t: Test, { provider, method, ...promised }: Cont
     t.same(started.action, promised.action(vendor))
     t.same(started.poll, promised.poll)
     const link = adapter.links?.[method]
-    if (link !== undefined) t.match(started.action, { url: link(attempt) }, 'a URL that is not stored can be built again')
+    if (link !== undefined) t.match(
+      started.action, { url: link(attempt) }, 'a URL that is not stored can be built again',
+    )
     t.ok(adapter.methods[method]?.nextActions.includes(started.action.type))
     t.strictSame(JSON.parse(JSON.stringify(started.state)), started.state)
     const other = await open(openIo(t, { now, randomBytes: size => Buffer.alloc(size, 2) })).start(attempt)

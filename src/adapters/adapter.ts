@@ -84,7 +84,6 @@ export type AttemptContext = {
   redirectKey: string | null
 }
 
-/** What the URL of an action can be built from again. */
 export type LinkContext = Pick<AttemptContext, 'callbackKey' | 'locale' | 'options'>
 
 /** `device`: what the app said about the user's device. */
@@ -178,10 +177,7 @@ export type Adapter = {
    * retryable.
    */
   start (attempt: AttemptContext): Promise<Started>
-  /**
-   * Of methods whose action has a `url` that follows from the attempt alone: builds it. Such a URL is not stored, since
-   * it would be a large part of the record.
-   */
+  /** Build the `url` of the action, for methods where nothing else determines it. Such a large URL is not stored. */
   links?: Readonly<Record<string, (attempt: LinkContext) => string>>
   /** Sends the same again (only for methods with `resend`). Throws `ProviderError`. */
   resend? (attempt: AttemptContext): Promise<Started>
