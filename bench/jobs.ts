@@ -16,7 +16,9 @@ let work = async (_id: string): Promise<void> => {}
 const start = () => startWorkers({
   redis: workerRedis, queues, concurrency: 200, now: Date.now, log: pino({ level: 'silent' }),
   metrics: { countLostLock: () => {}, countStalled: () => {} },
-  processors: { resolve: id => work(id), notify: async () => {}, sweep: async () => 0 },
+  processors: {
+    resolve: id => work(id), notify: async () => {}, isSweepDue: async () => false, sweep: async () => 0,
+  },
 })
 
 /** Adds jobs at a fixed rate, and measures from the time at which a job was due until a worker picked it up. */

@@ -12,7 +12,7 @@ const unused = (): never => { throw new Error('the document does not need this f
 const gateway: Gateway = {
   create: unused, get: unused, listen: unused, check: unused, next: unused, resend: unused, cancel: unused,
   erase: unused, find: unused, receive: unused, readReturn: unused, providers: unused, eligibility: unused,
-  resolve: unused, notify: unused, sweep: unused,
+  resolve: unused, notify: unused, isSweepDue: unused, sweep: unused,
 }
 const ids: Ids = {
   newId: unused, checkId: unused, partitionOf: unused, deliveryId: unused, readDeliveryId: unused, callbackKey: unused,

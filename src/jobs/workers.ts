@@ -23,6 +23,8 @@ export type JobProcessors = {
   resolve (id: string, isLastTry: boolean, job?: string): Promise<void>
   /** Makes one try of a webhook delivery. */
   notify (deliveryId: string): Promise<void>
+  /** Whether a record is due. If none is, that counts as a sweep. */
+  isSweepDue (): Promise<boolean>
   /** Processes every record that is due. Returns how many there were. */
   sweep (): Promise<number>
 }
@@ -48,11 +50,14 @@ const staleSweepMs = 2_500
 const maxReplacements = 3
 const connectionRetryMs = 1_000
 const maxBackoffMs = 60_000
-/** A job runs again about five seconds after its process died, because a user waits for it. */
+/** A job runs again about five seconds after its process died, because a user waits for it. Nobody waits for a sweep. */
 const lockOptions = { lockDuration: 5_000, stalledInterval: 1_500, maxStalledCount: 5 }
+const sweepStalledInterval = 30_000
+/** How long a worker without jobs blocks its connection for the next one, in seconds; less than the socket timeout. */
+const drainDelay = 10
 
 export function startWorkers (parts: WorkersParts): Workers {
-  const { redis, queues, log, now, watchEveryMs = 5_000 } = parts
+  const { redis, queues, processors, log, now, watchEveryMs = 5_000 } = parts
   const opened: OpenWorker[] = []
   const open = (queue: QueueName, replacements = 0): OpenWorker => {
     const worker = openWorker(queue, parts, replacements)
@@ -62,11 +67,14 @@ export function startWorkers (parts: WorkersParts): Workers {
   let current = [open('resolve'), open('notify'), open('sweep')]
   let isClosing = false
 
-  const sweeper = setInterval(() => {
-    queues.sweep(now()).catch(
-      error => log.warn({ cause: error instanceof Error ? error.name : 'unknown' }, 'sweep not enqueued'),
-    )
-  }, sweepEveryMs)
+  async function requestSweep (): Promise<void> {
+    try {
+      if (await processors.isSweepDue()) await queues.sweep(now())
+    } catch (error) {
+      log.warn({ cause: error instanceof Error ? error.name : 'unknown' }, 'sweep not enqueued')
+    }
+  }
+  const sweeper = setInterval(requestSweep, sweepEveryMs)
 
   // A failover or a network that drops packets can block a connection for ever (bullmq #3088, #4585): jobs wait, and no
   // worker takes them.
@@ -127,7 +135,8 @@ function openWorker (queue: QueueName, parts: WorkersParts, replacements: number
   }
   // BullMQ must read the version of the server: if it does not know it, it rounds every delay up to whole seconds.
   const bullmq = new Worker(queueNames[queue], run, {
-    connection: redis, prefix: queuePrefix, runRetryDelay: connectionRetryMs, ...lockOptions, concurrency,
+    connection: redis, prefix: queuePrefix, runRetryDelay: connectionRetryMs, ...lockOptions, concurrency, drainDelay,
+    ...queue === 'sweep' ? { stalledInterval: sweepStalledInterval } : {},
     settings: { backoffStrategy },
   })
   bullmq.on('error', error => {

@@ -53,9 +53,12 @@ export function createIndexes ({ redis, keys, timed, now }: IndexesParts): Index
   const readNewest = (set: string, start: string, limit: number): Promise<Buffer[]> =>
     redis.zrangeBuffer(set, start, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, limit, 'WITHSCORES')
 
-  /** The lowest member of a sorted set of every partition. */
+  /** The lowest member of a sorted set of every partition. One command, on Cluster one for each slot. */
   async function lowest (keyOf: (partition: PartitionKeys) => string): Promise<Place | null> {
-    const replies = keys.all.map(partition => redis.zrangeBuffer(keyOf(partition), '0', '0', 'WITHSCORES'))
+    const sets = keys.all.map(keyOf)
+    const replies = redis.isCluster
+      ? sets.map(set => redis.lowestMemberBuffer(1, set))
+      : [redis.lowestMemberBuffer(sets.length, ...sets)]
     const members = (await timed(Promise.all(replies))).flatMap(readMembers)
     return members.sort((a, b) => a.score - b.score).map(toPlace)[0] ?? null
   }

@@ -35,6 +35,7 @@ declare module 'ioredis' {
     writeRecordBuffer (...args: Numbered): Result<WriteReply, Context>
     operateBuffer (...args: Numbered): Result<WriteReply, Context>
     eraseRecord (...args: Numbered): Result<null, Context>
+    lowestMemberBuffer (...args: Numbered): Result<Buffer[], Context>
   }
 }
 
@@ -46,6 +47,7 @@ const scripts = {
   writeRecord: readScript(new URL('write.lua', import.meta.url)),
   operate: readScript(new URL('operate.lua', import.meta.url)),
   eraseRecord: readScript(new URL('erase.lua', import.meta.url)),
+  lowestMember: { lua: readText(new URL('lowest.lua', import.meta.url)) },
 }
 
 const forms = 'redis://, rediss://, redis+sentinel://host:port,…/masterName or redis+cluster://host:port,…'

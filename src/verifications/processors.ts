@@ -18,7 +18,7 @@ import type { Current } from './transitions.ts'
 
 export type ProcessorsParts = {
   effects: { dispatch: Pick<Dispatch, 'apply'>, start: Start, resolve: Resolve, erase: Erase }
-  store: Pick<Store<Verification>, 'load' | 'due' | 'reschedule' | 'erase'>
+  store: Pick<Store<Verification>, 'load' | 'due' | 'firstDue' | 'reschedule' | 'erase'>
   ids: Pick<Ids, 'readDeliveryId'>
   sealer: Pick<Sealer, 'keyedHashes'>
   deliveries: Pick<Deliveries, 'attempt' | 'requeue'>
@@ -95,6 +95,13 @@ export function createProcessors (parts: ProcessorsParts): JobProcessors {
     },
 
     notify: deliveries.attempt,
+
+    async isSweepDue () {
+      const first = await store.firstDue()
+      if (first !== null && first <= now()) return true
+      metrics.recordSweep(now())
+      return false
+    },
 
     async sweep () {
       const swept = await Promise.all(Array.from({ length: partitions }, (_, partition) => sweepPartition(partition)))

@@ -169,6 +169,7 @@ export function createMemoryGateway (ids: Ids) {
     },
     async resolve () {},
     async notify () {},
+    async isSweepDue () { return false },
     async sweep () { return 0 },
   }
   return {

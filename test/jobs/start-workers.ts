@@ -8,6 +8,7 @@ import { connectTo, startRedis } from '../helpers/redis.ts'
 export type Run = { id: string, isLastTry: boolean, at: number }
 type Options = {
   resolve?: (run: Run) => Promise<void>
+  isSweepDue?: () => Promise<boolean>
   sweep?: () => Promise<number>
   now?: () => number
   /** Replaces the number of waiting jobs that the watchdog reads. */
@@ -20,7 +21,8 @@ type Options = {
 /** Workers on their own Redis. `resolve` and `sweep` are the processors of the jobs. */
 export async function start (t: Test, options: Options = {}) {
   const { resolve = async () => {}, sweep = async () => 0, now = Date.now, workerUrl, ...settings } = options
-  const { waiting = async count => count, server = await startRedis(t), ...numbers } = settings
+  const { waiting = async count => count, isSweepDue = async () => true, ...others } = settings
+  const { server = await startRedis(t), ...numbers } = others
   const redis = await connectTo(t, server.url)
   const queues = createQueues(redis, () => {})
   const queue = new Queue('resolve', { connection: redis, prefix: queuePrefix }).on('error', () => {})
@@ -34,6 +36,7 @@ export async function start (t: Test, options: Options = {}) {
     log: createLogger('debug', { write: line => { logs.push(line) } }),
     metrics: { countLostLock: () => { lostLocks += 1 }, countStalled: queue => { stalled.push(queue) } },
     processors: {
+      isSweepDue,
       sweep,
       notify: async () => {},
       resolve: async (id, isLastTry) => {

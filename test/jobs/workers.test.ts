@@ -128,6 +128,22 @@ t.test('all processes together sweep once a second', { buffered: true }, async t
   t.ok((sweeps[3] ?? 0) - (sweeps[0] ?? 0) > 2_000, 'at most once a second')
 })
 
+t.test('no sweep is enqueued while no record is due', { buffered: true }, async t => {
+  const answers = [false, false, true]
+  const checks: boolean[] = []
+  let sweeps = 0
+  const isSweepDue = async (): Promise<boolean> => {
+    const isDue = answers[checks.length] ?? false
+    checks.push(isDue)
+    return isDue
+  }
+  const { queues } = await start(t, { isSweepDue, sweep: async () => { sweeps += 1; return 0 } })
+  await until(() => checks.length === 2, 'two checks')
+  t.strictSame([sweeps, await queues.waiting('sweep')], [0, 0])
+  await until(() => checks.length >= 5, 'more checks')
+  t.equal(sweeps, 1)
+})
+
 t.test('a sweep that waited too long is skipped', { buffered: true }, async t => {
   const server = await startRedis(t)
   const queues = createQueues(await connectTo(t, server.url), () => {})

@@ -159,6 +159,19 @@ t.test('sweep: a method that polls is queried again and again, without the app',
   t.equal(toy.called('resolve').length, 3)
 })
 
+t.test('a sweep is due with its first record; otherwise it counts as done', async t => {
+  const { gateway, pass, now, count } = await wait()
+  const done = () => count('verigate_sweep_last_success_timestamp_seconds')
+  pass(59_999)
+  t.equal(await gateway.isSweepDue(), false)
+  t.equal(await done(), now() / 1000)
+  pass(1)
+  t.equal(await gateway.isSweepDue(), true)
+  t.equal(await done(), (now() - 1) / 1000, 'the sweep itself is to be made')
+  await gateway.sweep()
+  t.equal(await done(), now() / 1000)
+})
+
 t.test('sweep: erases after the retention, counted from the end', async t => {
   const room = await wait()
   const { gateway, id, pass, store, claimFields, app } = room
