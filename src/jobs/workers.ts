@@ -50,8 +50,9 @@ const staleSweepMs = 2_500
 const maxReplacements = 3
 const connectionRetryMs = 1_000
 const maxBackoffMs = 60_000
-/** A job runs again about five seconds after its process died, because a user waits for it; nobody waits for a sweep. */
+/** A job runs again about five seconds after its process died, because a user waits for it. */
 const lockOptions = { lockDuration: 5_000, stalledInterval: 1_500, maxStalledCount: 5 }
+/** Nobody waits for a sweep, and there is another one a second later. */
 const sweepStalledInterval = 30_000
 /** How long a worker without jobs blocks its connection for the next one, in seconds; less than the socket timeout. */
 const drainDelay = 10
