@@ -75,7 +75,7 @@ t.test('one log line per request, without any value that was sent', async t => {
   await server.inject({ url: '/verifications?reference=canary', headers: { ...authorization, 'x-canary': 'canary' } })
   await server.inject({ method: 'POST', url: '/canary', headers: json, payload: '{"canary":1}' })
   await server.inject('/verifications/%zzcanary')
-  t.same(lines.map(text => JSON.parse(text)).map(
+  t.same(lines.map(text => JSON.parse(text)).filter(({ audit }) => audit === undefined).map(
     ({ route, status, verificationId }) => [route, status, verificationId],
   ), [
     ['/verifications/:id', 200, id], ['/verifications', 200, undefined], [null, 404, undefined], [null, 400, undefined],
