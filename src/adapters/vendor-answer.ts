@@ -21,7 +21,8 @@ export function describeAnswer (answer: { status: number, text: string, body: un
   const sources = sourcesOf(answer.body)
   const secrets = secretsOf(sent)
   const code = first(sources, ['errorCode', 'error_code', 'code', 'error', 'type', 'status'], readCode)
-  const said = [...new Set(sources.flatMap(source => textNames.flatMap(name => readText(source[name], maxRead) ?? [])))]
+  const texts = sources.flatMap(source => textNames.flatMap(name => readText(source[name], maxRead) ?? []))
+  const said = [...new Set(texts)].filter(text => text !== code)
   const text = answer.body === undefined ? answer.text.slice(0, maxRead).replaceAll(/<[^>]*>/g, ' ') : said.join('. ')
   return {
     status: answer.status,

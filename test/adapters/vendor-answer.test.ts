@@ -23,7 +23,7 @@ t.test('the code and the text of each documented form of an error', async t => {
     ],
     [
       { error: 'invalid_client', error_description: 'Client authentication failed (e.g., unknown client)' },
-      'invalid_client', 'Client authentication failed (e.g., unknown client). invalid_client',
+      'invalid_client', 'Client authentication failed (e.g., unknown client)',
     ],
     [{ check_id: 'x', status: 'ERROR', error_code: 'mno_timeout' }, 'mno_timeout', null],
     // OTPLESS
