@@ -113,7 +113,7 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
           ? null
           : await adapter.canServe?.({ method: context.method, phoneNumber, country, device }, verification) ?? null
         if (reason !== null) return { type: 'attemptSkipped', attempt: index, reason }
-        return startedEvent(await adapter.start(context, verification), index, method, now())
+        return startedEvent(await adapter.start(context, verification), index, method, now)
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error
         // The breaker is open: nothing was started.
@@ -160,13 +160,13 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
 
 function startedEvent (
   { state, action, id, isIdOptional, poll, expiresAt, cost }: Started, attempt: number,
-  { resend, codeAttempts, isFoundByProviderId: isFindable }: Method, at: number,
+  { resend, codeAttempts, isFoundByProviderId: isFindable }: Method, now: () => number,
 ): Event {
   return {
     type: 'attemptStarted', attempt, state, action, attemptsRemaining: codeAttempts ?? null,
     resend: resend === undefined
       ? null
-      : { left: resend.times, availableAt: at + resend.afterMs, afterMs: resend.afterMs },
+      : { left: resend.times, availableAt: now() + resend.afterMs, afterMs: resend.afterMs },
     ...id === undefined ? {} : { providerId: id },
     ...isIdOptional === undefined ? {} : { isIdOptional },
     ...isFindable === undefined ? {} : { isFindable },
