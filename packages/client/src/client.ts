@@ -5,7 +5,7 @@ import type {
 import { pause } from './pause.ts'
 import type {
   CreatedVerification, CreateVerification, Delivery, DeliveryList, Eligibility, EligibilityQuestion, Evidence,
-  NextAttempt, operations, Provider, Verification,
+  FoundVerification, NextAttempt, operations, Provider, Verification,
 } from './schema.ts'
 import { createTransport, type Sending, type Transport } from './transport.ts'
 
@@ -51,7 +51,7 @@ export class Verigate {
   }
 
   /** The app's verifications with this `reference` or `phoneNumber`, newest first. */
-  async list (query: QueryOf<'listVerifications'>, { signal }: CallOptions = {}): Promise<Verification[]> {
+  async list (query: QueryOf<'listVerifications'>, { signal }: CallOptions = {}): Promise<FoundVerification[]> {
     const { api, send, maxRetries } = this.#transport
     const { data } = await send<'listVerifications'>(
       signal => api.GET('/verifications', { params: { query }, signal }), { signal, maxRetries },
