@@ -70,6 +70,63 @@ export type CallHealthParts = {
   onChange?: () => void
 }
 
+type Breaker = {
+  state (at: number): BreakerState
+  /** When it last closed and opened; see `HealthSummary`. */
+  times (): Pick<HealthSummary, 'closedAt' | 'openedAt'>
+  open (at: number): void
+  close (at: number): void
+  /** Admits the probe, if there is none yet. */
+  beginProbe (): boolean
+  /** The result of a probe; true: the state changed. A probe without a sign leaves the question to the next one. */
+  conclude (sign: Sign, at: number): boolean
+  isOpen (now: () => number): boolean
+}
+
+/** Opens for 5 s. Then a probe closes it, or keeps it open. `onClose`: counts of before `at` are void. */
+function createBreaker (onClose: (at: number) => void): Breaker {
+  let closedAt = 0
+  let openedAt: number | null = null
+  let isProbing = false
+
+  function close (at: number): void {
+    closedAt = at
+    openedAt = null
+    isProbing = false
+    onClose(at)
+  }
+
+  function state (at: number): BreakerState {
+    if (openedAt !== null && at >= openedAt + lapseMs) close(openedAt + lapseMs)
+    if (openedAt === null) return 'closed'
+    return at < openedAt + openMs ? 'open' : 'halfOpen'
+  }
+
+  return {
+    state,
+    times: () => ({ closedAt, openedAt }),
+    open (at) { openedAt = at },
+    close,
+    beginProbe () {
+      if (isProbing) return false
+      isProbing = true
+      return true
+    },
+    conclude (sign, at) {
+      isProbing = false
+      if (sign === 'none' || openedAt === null) return false
+      if (sign === 'ok') close(at)
+      else openedAt = at
+      return true
+    },
+    isOpen (now) {
+      if (openedAt === null) return false
+      const current = state(now())
+      return current === 'open' || (current === 'halfOpen' && isProbing)
+    },
+  }
+}
+
 /**
  * The breaker opens when half of at least ten verifications failed within 30 s, over all processes, or when the
  * provider refused our credentials for two. After 5 s a first call probes: it closes the breaker, or keeps it open.
@@ -78,77 +135,47 @@ export function createCallHealth ({ now, onChange = () => {} }: CallHealthParts)
   const own = createOutcomeWindow()
   const misconfigured = new Map<string, number>()
   const others = new Map<string, { told: HealthSummary, at: number }>()
-  let closedAt = 0
-  let openedAt: number | null = null
-  let isProbing = false
   let lastSuccessAt: number | null = null
   let lastFailure: HealthSummary['lastFailure'] = null
-
-  function close (at: number): void {
-    closedAt = at
-    openedAt = null
-    isProbing = false
+  const breaker = createBreaker(at => {
     own.clear()
     misconfigured.clear()
     for (const [from, { told }] of others) if (told.closedAt < at) others.delete(from)
-  }
-
-  function breaker (at: number): BreakerState {
-    if (openedAt !== null && at >= openedAt + lapseMs) close(openedAt + lapseMs)
-    if (openedAt === null) return 'closed'
-    return at < openedAt + openMs ? 'open' : 'halfOpen'
-  }
+  })
 
   function summary (at: number): HealthSummary {
-    breaker(at)
+    breaker.state(at)
     for (const [id, since] of misconfigured) if (since <= at - misconfiguredMs) misconfigured.delete(id)
-    return { closedAt, openedAt, ...own.count(at), misconfigured: misconfigured.size, lastSuccessAt, lastFailure }
+    return { ...breaker.times(), ...own.count(at), misconfigured: misconfigured.size, lastSuccessAt, lastFailure }
   }
 
   function total (at: number): HealthSummary {
     for (const [from, other] of others) if (other.at <= at - staleMs) others.delete(from)
-    return [...others.values()].reduce((sum, { told }) => ({
-      ...sum, ok: sum.ok + told.ok, failed: sum.failed + told.failed,
-      misconfigured: sum.misconfigured + told.misconfigured,
-      lastSuccessAt: Math.max(sum.lastSuccessAt ?? 0, told.lastSuccessAt ?? 0) || null,
-      lastFailure: (told.lastFailure?.at ?? 0) > (sum.lastFailure?.at ?? 0) ? told.lastFailure : sum.lastFailure,
-    }), summary(at))
+    return [...others.values()].reduce((sum, { told }) => addTold(sum, told), summary(at))
   }
 
   function openIfUnhealthy (at: number): boolean {
-    if (breaker(at) !== 'closed') return false
+    if (breaker.state(at) !== 'closed') return false
     const { ok, failed, misconfigured } = total(at)
     const isFailing = ok + failed >= minVerifications && failed >= ok
     if (!isFailing && misconfigured < minMisconfigured) return false
-    openedAt = at
-    return true
-  }
-
-  /** The result of a probe; true: the state changed. A probe without a sign leaves the question to the next one. */
-  function conclude (sign: Sign, at: number): boolean {
-    isProbing = false
-    if (sign === 'none' || openedAt === null) return false
-    if (sign === 'ok') close(at)
-    else openedAt = at
+    breaker.open(at)
     return true
   }
 
   return {
     admit ({ verificationId, isRetry }) {
-      if (openedAt === null) return 'call'
-      switch (breaker(now())) {
+      if (breaker.times().openedAt === null) return 'call'
+      switch (breaker.state(now())) {
         case 'closed': return 'call'
         case 'open': return null
-        case 'halfOpen':
-          if (isProbing || isRetry || own.hasFailed(verificationId)) return null
-          isProbing = true
-          return 'probe'
+        case 'halfOpen': return !isRetry && !own.hasFailed(verificationId) && breaker.beginProbe() ? 'probe' : null
       }
     },
     record ({ verificationId, isRetry, sign, reason, vendor = null, isProbe, at }) {
       if (sign === 'ok') lastSuccessAt = at
       else if (reason !== null) lastFailure = { at, reason, vendor }
-      let hasChanged = isProbe && conclude(sign, at)
+      let hasChanged = isProbe && breaker.conclude(sign, at)
       if (sign !== 'none' && !isRetry) {
         own.add(verificationId, sign !== 'ok', at)
         if (sign === 'ok') misconfigured.clear()
@@ -157,27 +184,32 @@ export function createCallHealth ({ now, onChange = () => {} }: CallHealthParts)
       }
       if (hasChanged) onChange()
     },
-    breaker,
-    isOpen () {
-      if (openedAt === null) return false
-      const state = breaker(now())
-      return state === 'open' || (state === 'halfOpen' && isProbing)
-    },
+    breaker: breaker.state,
+    isOpen: () => breaker.isOpen(now),
     summary,
     merge (from, told, at) {
       const toldOpenedAt = told.openedAt ?? 0
       // A clock that is ahead must not keep a breaker open.
       if (Math.max(told.closedAt, toldOpenedAt) > at + staleMs) return
-      breaker(at)
-      if (told.closedAt > closedAt) close(told.closedAt)
+      breaker.state(at)
+      if (told.closedAt > breaker.times().closedAt) breaker.close(told.closedAt)
+      const { closedAt, openedAt } = breaker.times()
       if (told.closedAt < closedAt) return void others.delete(from)
       others.set(from, { told, at })
-      if (toldOpenedAt > (openedAt ?? 0) && at < toldOpenedAt + lapseMs) openedAt = toldOpenedAt
+      if (toldOpenedAt > (openedAt ?? 0) && at < toldOpenedAt + lapseMs) breaker.open(toldOpenedAt)
       openIfUnhealthy(at)
     },
     total,
   }
 }
+
+/** The summary of two processes; `sum` has what both share. */
+const addTold = (sum: HealthSummary, told: HealthSummary): HealthSummary => ({
+  ...sum, ok: sum.ok + told.ok, failed: sum.failed + told.failed,
+  misconfigured: sum.misconfigured + told.misconfigured,
+  lastSuccessAt: Math.max(sum.lastSuccessAt ?? 0, told.lastSuccessAt ?? 0) || null,
+  lastFailure: (told.lastFailure?.at ?? 0) > (sum.lastFailure?.at ?? 0) ? told.lastFailure : sum.lastFailure,
+})
 
 /** What an answer says: one about a user's evidence may come from anything that answers 404. */
 export function signOfAnswer ({ reason }: { reason: Reason | null }): Sign {
