@@ -78,7 +78,7 @@ function close (value: unknown): unknown {
 const merge = (objects: Json[]): Json => ({
   type: 'object', additionalProperties: false,
   properties: Object.assign({}, ...objects.map(({ properties }) => properties)),
-  required: objects.flatMap(({ required }) => required),
+  required: objects.flatMap(({ required }) => required ?? []),
 })
 
 /** The words of today, or any string. */
