@@ -11,7 +11,8 @@ import { startDeployment } from './deployment.ts'
 async function startBoth (t: Test) {
   const deployment = await startDeployment(t)
   const { api, worker, start, url, oracle } = deployment
-  const [apiProcess] = await Promise.all([start(api), start(worker)])
+  // Short, so that some of them are refused on a fast machine, too.
+  const [apiProcess] = await Promise.all([start({ ...api, QUEUE_LIMIT_SECONDS: '1' }), start(worker)])
   let begun = 0
   let sentWithinMs = NaN
   const burst = async (count: number, overMs: number): Promise<Offered[]> => {

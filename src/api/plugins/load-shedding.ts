@@ -16,7 +16,7 @@ const maxPerIteration = 5
 /** As many as there can be connections: one that pipelines its requests must not fill the memory. */
 const maxWaiting = 20_000
 /** The pace is known once a request has waited for this share of the limit, behind this many others. */
-const [paceAfter, paceBehind] = [0.5, 100]
+const [paceAfter, paceBehind] = [0.2, 100]
 /** The share of the limit that is promised to a new request, and how much of it the pace may cost one that waits. */
 const [promised, abandoned] = [0.9, 2]
 
@@ -43,8 +43,8 @@ export function createAdmission ({ limitMs, metrics, now = () => performance.now
   /** How long the request that was begun last has waited, and behind how many. */
   let last = { waitedMs: 0, ahead: 0 }
 
-  const isTooLong = (): boolean => queue.length >= maxWaiting || (last.waitedMs > limitMs * paceAfter
-    && queue.length * last.waitedMs > limitMs * promised * Math.max(last.ahead, paceBehind))
+  const isTooLong = (): boolean => queue.length >= maxWaiting || (last.ahead >= paceBehind
+    && last.waitedMs > limitMs * paceAfter && queue.length * last.waitedMs > limitMs * promised * last.ahead)
 
   function refuse (request: FastifyRequest, reply: FastifyReply): void {
     metrics.countRefused('overloaded')
