@@ -37,6 +37,7 @@ async function main (): Promise<void> {
     await tracing.close()
     await simulators?.close()
     log.info({ reason, durationMs: Math.round(performance.now() - startedAt) }, 'stopped')
+    await new Promise<void>(resolve => log.flush(() => resolve()))
   })
   app = await startApp(config, { log, tracing, ...simulators === null ? {} : { sandbox: simulators } })
   const address = await app.server.listen({ port: config.port, host: config.host, backlog })
@@ -46,6 +47,7 @@ async function main (): Promise<void> {
     ...(simulators === null ? {} : { simulators: simulators.url }),
   }
   log.info(fields, 'listening')
+  log.flush()
 }
 
 async function createTelemetry (config: Config): Promise<{ log: Logger, tracing: Tracing }> {

@@ -1,4 +1,8 @@
-import t from 'tap'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
 import { createLogger } from '../../src/telemetry/logger.ts'
 
 function write (log: (logger: ReturnType<typeof createLogger>) => void): Record<string, unknown> {
@@ -24,4 +28,32 @@ t.test('members that have what was sent are removed', async t => {
   const line = write(log => log.info({ ...secrets, verificationId: 'ver_1' }, 'request'))
   t.match(line, { msg: 'request', verificationId: 'ver_1' })
   t.notMatch(JSON.stringify(line), /hunter2/)
+})
+
+/** A process that runs this with a `log` that writes to stdout. */
+function run (t: Test, program: string) {
+  const module = JSON.stringify(new URL('../../src/telemetry/logger.ts', import.meta.url))
+  const source = `import { createLogger } from ${module}; const log = createLogger('info'); ${program}`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  return child
+}
+const messagesOf = (lines: string): string[] => lines.trim().split('\n').map(line => JSON.parse(line).msg)
+
+t.test('no line is lost at an orderly end, and their order is kept', async t => {
+  const program = `for (let n = 0; n < 20_000; n += 1) log.info(String(n))
+    log.flush(() => { log.info('last'); process.exit() })`
+  const expected = [...Array.from({ length: 20_000 }, (_, n) => String(n)), 'last']
+  t.ok(messagesOf(await text(run(t, program).stdout)).join() === expected.join())
+})
+
+t.test('a fatal line is written at once, with those before it', async t => {
+  const child = run(t, 'log.info(\'first\'); log.fatal(\'second\'); process.kill(process.pid, \'SIGKILL\')')
+  t.strictSame(messagesOf(await text(child.stdout)), ['first', 'second'])
+})
+
+t.test('a single line is written while the process goes on', async t => {
+  const child = run(t, 'log.info(\'waiting\'); setInterval(() => {}, 60_000)')
+  const [line] = await once(createInterface(child.stdout), 'line')
+  t.match(line, /waiting/)
 })
