@@ -1,7 +1,5 @@
 # The digest is the one that public repositories pin for this tag; renew both together.
 FROM node:24.19.0-bookworm-slim@sha256:a9f5f7c91a432850b2a8a7797adf5eadb6c733ceed61167806cee7ea7fbc29df AS build
-# As below, because compiled code is only accepted with the options that it was compiled with.
-ENV NODE_OPTIONS=--max-semi-space-size=16
 WORKDIR /build
 COPY package.json package-lock.json ./
 COPY packages/client/package.json packages/client/
@@ -28,4 +26,5 @@ EXPOSE 3000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 3000) + '/livez').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "main.cjs"]
+# The young generation begins with what it soon needs: the first collections are an eighth of the CPU of a start.
+CMD ["node", "--min-semi-space-size=8", "main.cjs"]

@@ -86,7 +86,10 @@ export async function bundle (folder: string): Promise<void> {
     // looks for native code, which a script cannot contain.
     external: ['supports-color', 'msgpackr-extract'],
     define: { 'import.meta.url': 'bundleUrl' },
-    banner: { js: 'const bundleUrl = require(\'node:url\').pathToFileURL(__filename).href' },
+    // The loader calls this function.
+    banner: { js: '(function (require, __filename, __dirname) { const bundleUrl = require(\'node:url\')'
+      + '.pathToFileURL(__filename).href' },
+    footer: { js: '})' },
     plugins: [copyFiles(folder), copyPackageFiles(folder), partsOfUndici],
   })
   await cp(join(import.meta.dirname, 'bundle-loader.cjs'), join(folder, 'main.cjs'))
