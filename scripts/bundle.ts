@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto'
+import { createServer, type Server } from 'node:net'
+import { createInterface } from 'node:readline'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { build, type Plugin } from 'esbuild'
 import undici from 'undici'
 
@@ -109,14 +111,51 @@ async function writeLicenses (inputs: readonly string[], target: string): Promis
   await writeFile(target, `${(await Promise.all(sections)).join('\n\n')}\n`)
 }
 
-/** Starts it once without a configuration, and keeps the code that was compiled until it refused. */
+/** Keeps the code that is compiled until the gateway listens, or until it has not listened for ten seconds. */
 async function compile (folder: string): Promise<void> {
-  const program = `const script = require('./main.cjs')
+  const program = `process.once('SIGTERM', () => process.exit())
+    const script = require('./main.cjs')
     process.once('exit', () => require('node:fs').writeFileSync('verigate.cache', script.createCachedData()))`
-  const env = { PATH: process.env['PATH'], NODE_OPTIONS: process.env['NODE_OPTIONS'] }
-  const child = spawn(process.execPath, ['-e', program], { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] })
-  const [complaint] = await Promise.all([text(child.stderr), once(child, 'exit')])
-  if (!complaint.includes('startup failed')) throw new Error(`the bundle does not start: ${complaint}`)
+  const redis = standIn().listen(0, '127.0.0.1')
+  await once(redis, 'listening')
+  const address = redis.address()
+  const port = typeof address === 'object' ? address?.port : null
+  const appsFile = join(folder, 'apps.json')
+  await writeFile(appsFile, '[]')
+  const env = {
+    PATH: process.env['PATH'], NODE_ENV: 'production', APPS_FILE: appsFile, PUBLIC_URL: 'https://localhost', PORT: '0',
+    SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`, TRUID_CLIENT_ID: 'none',
+    REDIS_URL: `redis://127.0.0.1:${port}`, TRUID_CLIENT_SECRET: 'none',
+  }
+  const child = spawn(process.execPath, ['-e', program], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const limit = setTimeout(() => child.kill(), 10_000)
+  createInterface(child.stdout).on('line', line => { if (line.includes('"listening"')) child.kill() })
+  const [code] = await once(child, 'exit')
+  clearTimeout(limit)
+  redis.close()
+  await rm(appsFile)
+  if (code !== 0) throw new Error('the bundle does not start')
+}
+
+const bulk = (value: string): string => `$${value.length}\r\n${value}\r\n`
+
+/** Answers as an empty Redis does to a gateway that starts. A command that it does not know has no answer. */
+function standIn (): Server {
+  const answers = new Map<string, string>([
+    ['HELLO', '%1\r\n+proto\r\n:3\r\n'],
+    ['INFO', bulk('redis_version:7.4.0\r\nloading:0\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n')],
+    ['TIME', `*2\r\n${bulk('1700000000')}${bulk('0')}`], ['GET', '$-1\r\n'], ['SET', '$-1\r\n'],
+  ])
+  const accepted = ['CLIENT', 'HSET']
+  return createServer(socket => {
+    socket.on('error', () => {}).on('data', data => {
+      // One command: an array of its words.
+      for (const [, words = ''] of data.toString('latin1').matchAll(/\*\d+\r\n((?:\$\d+\r\n[^*]*\r\n)+)/g)) {
+        const name = words.split('\r\n')[1]?.toUpperCase() ?? ''
+        socket.write(answers.get(name) ?? (accepted.includes(name) ? '+OK\r\n' : ''))
+      }
+    })
+  })
 }
 
 if (import.meta.main) await bundle(resolve(process.argv[2] ?? join(root, 'dist')))

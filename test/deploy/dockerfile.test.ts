@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { networkInterfaces, tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { request } from 'undici'
 import { walk } from '../e2e/end-user.ts'
-import { clientOf } from '../helpers/gateway.ts'
+import { clientOf, keys, testEnvironment } from '../helpers/gateway.ts'
 import { freePort, startRedis, until } from '../helpers/redis.ts'
 import { buildImage, readInstructions, userOf } from './dockerfile.ts'
 
@@ -68,31 +68,52 @@ t.test('the image starts, works and stops as its user, has no development file, 
   })
   t.match(await text(checked.stdout), /^wrong +configuration +PUBLIC_URL is required$/m, 'the command `check`')
 
-  const redis = await startRedis(t)
-  const [port, sandboxPort] = [await freePort(), await freePort()]
-  const environment = {
-    ...image.environment, PATH: binaries, SANDBOX: 'true', PORT: String(port), SANDBOX_PORT: String(sandboxPort),
-    REDIS_URL: redis.url,
-    // Node then refuses to write a file, wherever.
-    NODE_OPTIONS: '--permission --allow-fs-read=*',
+  // Node then refuses to write a file, wherever.
+  const readOnly = { ...image.environment, PATH: binaries, NODE_OPTIONS: '--permission --allow-fs-read=*' }
+  /** By `env`, since tap puts itself into the environment of every process that is spawned. */
+  const start = async (environment: Record<string, string>) => {
+    const variables = Object.entries({ ...readOnly, ...environment }).map(([name, value]) => `${name}=${value}`)
+    const started = spawn(
+      'env', ['-i', ...variables, ...image.command], { ...options, stdio: ['ignore', 'ignore', 'pipe'] },
+    )
+    t.teardown(() => started.kill('SIGKILL'))
+    const complaints = text(started.stderr)
+    const ended = once(started, 'exit')
+    const isReady = async (): Promise<boolean> => {
+      if (started.exitCode !== null) throw new Error(`ended with ${started.exitCode}: ${await complaints}`)
+      return await request(`http://127.0.0.1:${environment['PORT']}/readyz`)
+        .then(({ statusCode }) => statusCode === 200, () => false)
+    }
+    await until(isReady, '/readyz is 200')
+    const check = (): Promise<number> => run('env', ['-i', ...variables, ...image.healthcheck], options)
+    return { check, async stop () {
+      started.kill('SIGTERM')
+      t.strictSame(await ended, [0, null])
+    } }
   }
-  // By `env`, since tap puts itself into the environment of every process that is spawned.
-  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
-  const started = spawn(
-    'env', ['-i', ...variables, ...image.command], { ...options, stdio: ['ignore', 'ignore', 'pipe'] },
-  )
-  t.teardown(() => started.kill('SIGKILL'))
-  const complaints = text(started.stderr)
-  const ended = once(started, 'exit')
 
-  const url = `http://127.0.0.1:${port}`
-  const isReady = async (): Promise<boolean> => {
-    if (started.exitCode !== null) throw new Error(`ended with ${started.exitCode}: ${await complaints}`)
-    return await request(`${url}/readyz`).then(({ statusCode }) => statusCode === 200, () => false)
+  const production = await testEnvironment(t)
+  // The image's user reads it.
+  await chmod(dirname(production.environment['APPS_FILE'] ?? ''), 0o755)
+  const { stop } = await start({ ...production.environment, QUEUES_PAGE: 'true' })
+  const shop = clientOf(production.url, keys.shop)
+  const { body: { id } } = await shop.create({ phoneNumber: '+14155550100', workflow: ['truecaller.push'] })
+  t.equal((await shop.waitFor(id))['status'], 'verified')
+  for (const path of [
+    '/livez', '/metrics', '/openapi.json', '/docs', '/docs/static/swagger-ui.css', '/elements/phone-verification.js',
+    '/problems/not_found',
+  ]) t.equal((await request(production.url + path)).statusCode, 200, path)
+  t.equal((await request(`${production.url}/admin/queues`)).statusCode, 401, 'the queue dashboard is loaded')
+  await stop()
+
+  const redis = await startRedis(t)
+  const environment = {
+    SANDBOX: 'true', PORT: String(await freePort()), SANDBOX_PORT: String(await freePort()), REDIS_URL: redis.url,
   }
-  await until(isReady, '/readyz is 200')
-  const check = (): Promise<number> => run('env', ['-i', ...variables, ...image.healthcheck], options)
-  t.equal(await check(), 0, 'healthy')
+  const url = `http://127.0.0.1:${environment.PORT}`
+  const sandbox = await start(environment)
+  t.equal(await sandbox.check(), 0, 'healthy')
+  t.equal((await request(`${url}/sandbox/page/main.ts`)).statusCode, 200, 'the page of the sandbox')
 
   const app = clientOf(url, 'vgk_sandbox')
   for (const [last, method] of ['truecaller.push', 'truid.phone_check'].entries()) {
@@ -111,9 +132,8 @@ t.test('the image starts, works and stops as its user, has no development file, 
     (await request(`http://${outside}:${port}/`)).statusCode > 0, 'reached from outside the container',
   )
 
-  started.kill('SIGTERM')
-  t.strictSame(await ended, [0, null])
-  t.equal(await check(), 1, 'and is not healthy any more')
+  await sandbox.stop()
+  t.equal(await sandbox.check(), 1, 'and is not healthy any more')
 })
 
 /** The exit code. */
