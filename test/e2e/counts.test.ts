@@ -11,7 +11,8 @@ const [warmup, lifecycles, inFlight] = [20, 60, 20]
 /**
  * What one lifecycle of `truecaller.push` may cost at most: create with Idempotency-Key and reference, push, callback,
  * profile, webhook, read. Unlike times, these counts are the same on every machine; they include what the process does
- * besides. `commands`: 35, and a few where two changes of one record meet. `seals`: three changes after the create, and the delivery of the webhook before and after its try.
+ * besides. `seals`: three changes after the create, and the delivery of the webhook before and after its try.
+ * `commands`: 35, and a few more where two changes of one record meet.
  */
 const limits = { hashes: 25, seals: 6, opens: 2, timers: 8, commands: 36, logLines: 7, logBytes: 1_850 }
 
