@@ -13,6 +13,8 @@ declare module 'fastify' {
 
 /** More would only lengthen an iteration, during which no connection is accepted and no reply of Redis is read. */
 const maxPerIteration = 5
+/** As many refusals take at most as long as one request: an iteration full of refusals must serve more of them. */
+const refusalsPerRequest = 4
 /** As many as there can be connections: one that pipelines its requests must not fill the memory. */
 const maxWaiting = 20_000
 /** The pace is known once a request has waited for this share of the limit, behind this many others. */
@@ -39,7 +41,7 @@ type Waiting = { request: FastifyRequest, reply: FastifyReply, done: () => void,
  */
 export function createAdmission ({ limitMs, metrics, now = () => performance.now() }: AdmissionParts): Admit {
   const queue: Waiting[] = []
-  let begun = 0
+  let [begun, refused] = [0, 0]
   /** How long the request that was begun last has waited, and behind how many. */
   let last = { waitedMs: 0, ahead: 0 }
 
@@ -47,6 +49,7 @@ export function createAdmission ({ limitMs, metrics, now = () => performance.now
     && last.waitedMs > limitMs * paceAfter && queue.length * last.waitedMs > limitMs * promised * last.ahead)
 
   function refuse (request: FastifyRequest, reply: FastifyReply): void {
+    refused += 1
     metrics.countRefused('overloaded')
     sendRefusal(request, reply)
   }
@@ -66,8 +69,9 @@ export function createAdmission ({ limitMs, metrics, now = () => performance.now
 
   // Bound here, because the request that schedules it has a context of its own.
   const startIteration = AsyncLocalStorage.bind((): void => {
-    begun = 0
-    while (begun < maxPerIteration && queue.length > 0) beginNext()
+    const max = maxPerIteration + Math.floor(refused / refusalsPerRequest)
+    begun = refused = 0
+    while (begun < max && queue.length > 0) beginNext()
     metrics.recordQueue(queue.length)
     if (queue.length === 0) last = { waitedMs: 0, ahead: 0 }
     if (begun > 0) setImmediate(startIteration)
