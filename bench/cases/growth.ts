@@ -1,9 +1,12 @@
+import { freemem } from 'node:os'
 import type { Case, CaseContext } from '../case-context.ts'
 import { closedLoop, type Load } from '../load.ts'
 import { noiseOf, pick, ratioOf, type Copies } from '../measure.ts'
 import { createMany, cycle, nextCreate, read } from '../requests.ts'
 
 const few = 1_000
+/** With what Redis and the kernel need besides. */
+const bytesEach = 2_000
 const connections = 4
 
 type Store = { url: string, reads: () => string, creating: Load[], reading: Load[] }
@@ -14,6 +17,7 @@ export const growth: Case = {
   goals: ['N12', 'N12t'],
   async run (context) {
     const { options } = context
+    if (freemem() < options.live * bytesEach) throw new Error(`too little memory for --live ${options.live}`)
     const provider = await context.startProvider()
     const stores = {
       first: await fill(context, provider.url, few), second: await fill(context, provider.url, few),
