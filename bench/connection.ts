@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 
 /** Status 0: the connection was lost before the response was complete. */
 export type Answer = { status: number, head: string, body: Buffer }
@@ -54,6 +55,20 @@ export function openConnection ({ hostname, port }: URL): Promise<Connection> {
     socket.on('error', reject)
     socket.on('close', () => settle(lost))
   })
+}
+
+const maxTries = 20
+const retryMs = 100
+
+/** The body of the response with one of these statuses. A 503 is sent again, as an app does. Throws for any other. */
+export async function exchange (connection: Connection, request: string, statuses: readonly number[]): Promise<string> {
+  for (let tries = 1; ; tries += 1) {
+    const { status, body } = await new Promise<Answer>(resolve => connection.send(request, resolve))
+    if (statuses.includes(status)) return body.toString()
+    const line = request.split('\r\n', 1)[0] ?? ''
+    if (status !== 503 || tries === maxTries) throw new Error(`${line} returned ${status}: ${body.toString()}`)
+    await delay(retryMs)
+  }
 }
 
 /** The text of an HTTP/1.1 request. */

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import type { Connection } from './connection.ts'
+import { exchange, type Connection } from './connection.ts'
 import { openConnections } from './load.ts'
 import type { Measured } from './processes.ts'
 import { countCommands, type RedisMeter } from './redis.ts'
@@ -52,16 +52,10 @@ export async function startDriver (): Promise<Driver> {
   async function runOne (connection: Connection): Promise<void> {
     const { reference, request } = newCreate('truecaller.push')
     const notified = new Promise<void>(resolve => waiting.set(reference, resolve))
-    const id = await new Promise<string>((resolve, reject) => connection.send(request, ({ status, body }) => {
-      const id = /"id":"([^"]+)"/.exec(body.toString('latin1'))?.[1]
-      if (status === 201 && id !== undefined) resolve(id)
-      else reject(new Error(`create returned ${status}: ${body.toString()}`))
-    }))
+    const created = await exchange(connection, request, [201])
     await notified
-    await new Promise<void>((resolve, reject) => connection.send(read(id), ({ status, body }) =>
-      status === 200 && body.includes('"status":"verified"')
-        ? resolve()
-        : reject(new Error(`read returned ${status}`))))
+    const result = await exchange(connection, read(/"id":"([^"]+)"/.exec(created)?.[1] ?? ''), [200])
+    if (!result.includes('"status":"verified"')) throw new Error(`not verified: ${result}`)
   }
 
   async function run (url: string, options: LifecycleOptions): Promise<{ durationMs: number, latenciesMs: number[] }> {

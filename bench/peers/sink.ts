@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http'
+import { exchange } from '../connection.ts'
 import { openConnections } from '../load.ts'
-import type { Connection } from '../connection.ts'
 
 /** Where messages with codes are delivered: one for every peer. It makes the codes of a provider that checks them. */
 export type Sink = {
@@ -75,6 +75,8 @@ export type CodeFlow = {
   isVerified (body: string): boolean
 }
 
+const successes = [200, 201]
+
 /** `count` verifications by code, `inFlight` at once. Returns their latencies, from the start to the check's answer. */
 export async function runCodeFlows (
   flow: CodeFlow, sink: Sink, { count, inFlight, maxMs }: { count: number, inFlight: number, maxMs: number },
@@ -88,8 +90,9 @@ export async function runCodeFlows (
       while (performance.now() - startedAt < maxMs && (left -= 1) >= 0) {
         const sentAt = performance.now()
         const { phoneNumber, request } = flow.start()
-        const started = await send(connection, request)
-        const checked = await send(connection, flow.check(phoneNumber, sink.codeOf(phoneNumber), started))
+        const started = await exchange(connection, request, successes)
+        const check = flow.check(phoneNumber, sink.codeOf(phoneNumber), started)
+        const checked = await exchange(connection, check, successes)
         if (!flow.isVerified(checked)) throw new Error(`not verified: ${checked}`)
         latenciesMs.push(performance.now() - sentAt)
       }
@@ -99,9 +102,3 @@ export async function runCodeFlows (
   }
   return latenciesMs
 }
-
-const send = (connection: Connection, request: string): Promise<string> => new Promise((resolve, reject) =>
-  connection.send(request, ({ status, body }) => {
-    if (status === 200 || status === 201) resolve(body.toString())
-    else reject(new Error(`${request.split('\r\n', 1)[0]} returned ${status}: ${body.toString()}`))
-  }))
