@@ -77,8 +77,8 @@ function scrub (text: string, secrets: readonly string[]): string {
   return line.length > maxLength ? `${line.slice(0, maxLength - 1)}…` : line
 }
 
-/** Digits of one number, however they are grouped; not those of a code such as `SP40007`. */
-const digitRun = /(?<![\p{L}\p{Nd}])\p{Nd}[\p{Nd}\s().,:/+-]*/gu
+/** Digits without a letter between them may be one number; not those of a code such as `SP40007`. */
+const digitRun = /(?<![\p{L}\p{Nd}])\p{Nd}(?:[^\p{L}[]|\[(?!hidden\]))*/gu
 
 /** `secret` is in lower case. */
 function hide (text: string, secret: string): string {
