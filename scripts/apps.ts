@@ -1,4 +1,4 @@
-import { readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
+import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { parseArgs, parseEnv } from 'node:util'
 import { collectMethods, type Methods } from '../src/adapters/guard.ts'
 import { providers } from '../src/adapters/index.ts'
@@ -59,14 +59,40 @@ export function addApp (text: string, app: App): string {
   return result
 }
 
-/** By a new file beside it, so that no reader ever sees a part. */
-async function replaceFile (path: string, text: string): Promise<void> {
+/**
+ * Replaces the text by a new file beside it, so that no reader ever sees a part. The new file is also a lock: of two
+ * changes at once, none may be lost.
+ */
+async function changeFile (path: string, change: (text: string) => string): Promise<void> {
   const target = await realpath(path).catch(() => path)
-  const mode = await stat(target).then(({ mode }) => mode & 0o777, () => 0o640)
-  const draft = `${target}.${process.pid}.new`
-  await writeFile(draft, text, { mode, flag: 'wx' })
-  await rename(draft, target)
+  const draft = `${target}.new`
+  const file = await open(draft, 'wx', 0o640).catch((error: unknown) => {
+    throw codeOf(error) !== 'EEXIST' ? error : new Error(
+      `nothing is written: another command is changing the file. If none runs any more, remove ${draft}`,
+    )
+  })
+  try {
+    const text = await readFile(target, 'utf8').catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return ''
+      throw error
+    })
+    await file.writeFile(change(text))
+    // The gateway must still be able to read it, also when another user adds an app.
+    const before = await stat(target).catch(() => null)
+    if (before !== null) {
+      await file.chmod(before.mode & 0o777)
+      await file.chown(before.uid, before.gid)
+    }
+    await rename(draft, target)
+  } catch (error) {
+    await rm(draft)
+    throw error
+  } finally {
+    await file.close()
+  }
 }
+
+const codeOf = (error: unknown): unknown => error instanceof Error && 'code' in error ? error.code : null
 
 /** The methods of the configured providers; without a configuration those of all. */
 async function methodsOf (file: string | undefined): Promise<Methods> {
@@ -97,12 +123,9 @@ async function run (args: string[]): Promise<0 | 1> {
     return problems.length === 0 ? 0 : 1
   }
   if (command !== 'add' || values.id === undefined) throw new Error(usage)
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ''
-    throw error
-  })
   const { key, entry } = makeKey(values.scope)
-  await replaceFile(path, addApp(text, { id: values.id, name: values.name ?? values.id, keys: [entry] }))
+  const app = { id: values.id, name: values.name ?? values.id, keys: [entry] }
+  await changeFile(path, text => addApp(text, app))
   process.stdout.write(`API key of ${values.id}, shown only now: give it to the app's server.\n${key}\n`)
   return 0
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -42,10 +42,15 @@ t.test('the command adds, checks and refuses', async t => {
   ])
   t.equal((await stat(path)).mode & 0o007, 0, 'not for everybody')
   await symlink(path, link)
+  await chmod(path, 0o604)
   t.equal((await run('add', link, '--id=bank')).code, 0)
+  t.equal((await stat(path)).mode & 0o777, 0o604, 'with the rights that it had')
   t.match(JSON.parse(await readFile(path, 'utf8')), [{ id: 'shop' }, { id: 'bank' }])
   t.strictSame((await readdir(folder)).sort(), ['apps.json', 'link.json'], 'no draft stays')
   t.match(await run('add', path, '--id=bank'), { code: 1, stdout: '', stderr: /two apps with the same id/ })
+  await writeFile(`${path}.new`, '')
+  t.match(await run('add', path, '--id=late'), { code: 1, stdout: '', stderr: /another command is changing the file/ })
+  await rm(`${path}.new`)
   t.match(await run('add', path, '--id=new', '--scope=everything'), { code: 1, stderr: /everything is no scope/ })
 
   const shown = await run('check', path)
