@@ -57,6 +57,13 @@ t.test('a create is repeated with the same key, after the time that the gateway 
   t.ok((requests[2]?.at ?? 0) - (requests[1]?.at ?? 0) >= 990)
 })
 
+t.test('what no request can have is refused at once, and not repeated', t => {
+  for (const options of [{ url: '', apiKey: 'x' }, { url: 'verify', apiKey: 'x' }, { url: 'http://x', apiKey: 'a\nb' }]) {
+    t.throws(() => new Verigate(options), TypeError)
+  }
+  t.end()
+})
+
 t.test('retries end', async t => {
   const { verigate, requests } = await start(t, problem('overloaded', { 'retry-after': '0' }))
   await t.rejects(verigate.create(create), { name: 'UnavailableError', code: 'overloaded', retryAfter: 0 })

@@ -28,6 +28,7 @@ const minWaitMs = 1000
 export class Verigate {
   readonly #transport: Transport
 
+  /** Throws a `TypeError` for a `url` that cannot be read, and for a credential that no header can have. */
   constructor (options: ClientOptions) {
     this.#transport = createTransport(options)
   }

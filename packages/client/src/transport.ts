@@ -27,10 +27,14 @@ const maxRetryAfterSeconds = 30
 
 export type Transport = ReturnType<typeof createTransport>
 
+/** Throws a `TypeError` for a URL that cannot be read, and for a credential with characters that no header can have. */
 export function createTransport (options: ClientOptions) {
   const { url, maxRetries = 2, timeoutMs = 30_000, fetch = request => globalThis.fetch(request) } = options
   const credential = 'apiKey' in options ? options.apiKey : options.clientSecret
-  const api = createFetchClient<paths>({ baseUrl: url, fetch, headers: { authorization: `Bearer ${credential}` } })
+  const headers = { authorization: `Bearer ${credential}` }
+  // Throws for a URL or a credential that no request can have: repeating a call would never help.
+  void new Request(url, { headers })
+  const api = createFetchClient<paths>({ baseUrl: url, fetch, headers })
 
   /** Sends a request once. Throws a `ProblemError`, a `ConnectionError`, or the reason of the signal. */
   async function sendOnce (
