@@ -53,7 +53,8 @@ t.test('the code and the text of each documented form of an error', async t => {
 const unsent = {
   number: '+14155550100', 'number without +': '14155550100', 'grouped number': '+1 (415) 555-0100',
   'number with dots': '415.555.0100',
-  'number with other marks': '+1_415*555|0100', 'number in quotes': '415\'555;0100', 'short number': '555501', 'other digits': '٠١٢٣٤٥٦٧٨٩', 'one-time code': '550100',
+  'number with other marks': '+1_415*555|0100', 'number in quotes': '415\'555;0100',
+  'short number': '555501', 'other digits': '٠١٢٣٤٥٦٧٨٩', 'one-time code': '550100',
   email: 'jane.doe@example.com', url: 'https://example.com/cb?token=abcdef', address: '203.0.113.7',
   'address (IPv6)': '2001:db8:1::42', uuid: '0b7b9d3e-7f0c-4c0a-9a57-0f3f1f0f7f11',
   key: 'sk_live_4eC39HqLyjWDarjtT1zdp7dc',
