@@ -12,7 +12,7 @@ export interface paths {
          * Find the app's verifications by reference or phone number
          * @description For support and reconciliation: newest first, within their retention. Send either `reference` or `phoneNumber`. Changes nothing.
          *
-         *     A key with the scope `operations:read` is for the operator: it searches over all apps, each item has its `appId`, profiles are left out, and the audit log has a line.
+         *     A key with the scope `operations:read` and without `verifications:read` is for the operator: it searches over all apps, each item has its `appId`, profiles are left out, and the audit log has a line.
          *
          *     **Callers:** an API key with the scope `verifications:read`; or an API key with the scope `operations:read`.
          */

@@ -52,8 +52,8 @@ export const listOperation = {
   description: paragraphs(
     'For support and reconciliation: newest first, within their retention. Send either `reference` or `phoneNumber`. '
     + 'Changes nothing.',
-    'A key with the scope `operations:read` is for the operator: it searches over all apps, each item has its '
-    + '`appId`, profiles are left out, and the audit log has a line.',
+    'A key with the scope `operations:read` and without `verifications:read` is for the operator: it searches over '
+    + 'all apps, each item has its `appId`, profiles are left out, and the audit log has a line.',
   ),
   querystring: ListQuery,
   response: {

@@ -5,7 +5,7 @@ import type { Ids } from '../../store/ids.ts'
 import type { Hook, RequestLimits } from './rate-limit.ts'
 
 /**
- * An app with the id of its API key, and whether that has the scope `operations:read`; or the front end of one
+ * An app with the id of its API key, and whether that is a key of the operator; or the front end of one
  * verification with its client secret.
  */
 export type Caller = { app: App, keyId: string, isOperator: boolean } | { clientOf: string }
@@ -63,7 +63,7 @@ export function createAuth ({ apps, ids, limits }: AuthParts): Auth {
     // API keys are not accepted in a URL.
     const known = inQuery === null ? apps.byKey(credential) : null
     if (known !== null) {
-      request.caller = { app: known.app, keyId: known.keyId, isOperator: known.scopes.has('operations:read') }
+      request.caller = { app: known.app, keyId: known.keyId, isOperator: isForOperator(known.scopes) }
       if (!scopes.some(scope => known.scopes.has(scope))) {
         return new ApiError('forbidden', `The key lacks the scope \`${scopes[0]}\`.`)
       }
@@ -94,7 +94,11 @@ export function callingApp ({ caller }: FastifyRequest): App {
   return caller.app
 }
 
-/** Whether the caller's key is for the operator of this gateway: it has the scope `operations:read`. */
+/** A key that also reads the verifications of its app is one of that app, and finds no others. */
+const isForOperator = (scopes: ReadonlySet<string>): boolean =>
+  scopes.has('operations:read') && !scopes.has('verifications:read')
+
+/** Whether the caller's key is for the operator of this gateway. */
 export const isOperator = ({ caller }: FastifyRequest): boolean =>
   caller !== null && 'app' in caller && caller.isOperator
 
