@@ -58,7 +58,9 @@ t.test('a create is repeated with the same key, after the time that the gateway 
 })
 
 t.test('what no request can have is refused at once, and not repeated', t => {
-  for (const options of [{ url: '', apiKey: 'x' }, { url: 'verify', apiKey: 'x' }, { url: 'http://x', apiKey: 'a\nb' }]) {
+  for (
+    const options of [{ url: '', apiKey: 'x' }, { url: 'verify', apiKey: 'x' }, { url: 'http://x', apiKey: 'a\nb' }]
+  ) {
     t.throws(() => new Verigate(options), TypeError)
   }
   t.end()
