@@ -103,8 +103,13 @@ export async function openLoop (
     first: string, durationMs: number, ratePerSecond: number,
   },
 ): Promise<Overload> {
-  const idle = await openConnections(url, connections)
-  for (const connection of idle) await new Promise<Answer>(resolve => connection.send(first, resolve))
+  const idle: Connection[] = []
+  while (idle.length < connections) {
+    // At once, because a server closes a new connection that sends nothing.
+    const opened = await openConnections(url, Math.min(100, connections - idle.length))
+    await Promise.all(opened.map(connection => new Promise<Answer>(resolve => connection.send(first, resolve))))
+    idle.push(...opened)
+  }
   const recorder = createLoadRecorder(status)
   const refused = newHistogram()
   const startedAt = performance.now()

@@ -7,8 +7,8 @@ import { nextCreate } from '../requests.ts'
 
 /** The shortest that can be configured, so that a run of seconds goes far beyond it. */
 const queueLimitSeconds = 1
-/** As many as wait in the queue, and half as many more for those that are refused. */
-const connectionsFor = (ratePerSecond: number): number => Math.ceil(ratePerSecond * queueLimitSeconds * 1.5)
+/** As many as can wait, for twice the limit when the pace breaks down, and half as many for those that are refused. */
+const connectionsFor = (ratePerSecond: number): number => Math.ceil(ratePerSecond * queueLimitSeconds * 2.5)
 
 export const createTarget = (
   context: CaseContext, gateway: Parameters<CaseContext['target']>[1], method: string,
