@@ -14,8 +14,8 @@ import { everyMethod } from './provider-docs.ts'
 const usage = `npm run -s apps -- check FILE [--env-file=FILE]
 npm run -s apps -- add FILE --id=ID [--name=NAME] [--scope=SCOPE …]
 
-check: validates an apps file, prints what each app may do, and what is wrong with its path in the file. With the
-environment of a gateway, methods of providers without credentials are wrong, too.
+check: validates an apps file, prints what each app may do, and each error with its path in the file. With the
+environment of a gateway, a method of a provider without credentials is an error, too.
 add: adds an app with a new API key, which is printed once.
 `
 

@@ -16,7 +16,7 @@ const usualScopes: readonly Scope[] = [
 export function makeKey (wanted: readonly string[]): NewKey {
   const chosen = wanted.length === 0 ? [...usualScopes] : scopes.filter(scope => wanted.includes(scope))
   const unknown = wanted.find(word => !scopes.some(scope => scope === word))
-  if (unknown !== undefined) throw new Error(`${unknown} is no scope; there are ${scopes.join(', ')}`)
+  if (unknown !== undefined) throw new Error(`${unknown} is not a scope; there are ${scopes.join(', ')}`)
   const key = `vgk_${randomBytes(32).toString('base64url')}`
   return { key, entry: { sha256: hashKey(key), scopes: chosen } }
 }

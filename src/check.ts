@@ -41,13 +41,13 @@ export async function checkInstallation (
   ]
 }
 
-/** Variables that begin like those of a provider, and are none: they are misspelt. */
+/** Variables that begin like those of a provider, but are not among them: they are misspelt. */
 function findUnknown (environment: Environment, providers: readonly Provider[]): Finding[] {
   return providers.flatMap(provider => {
     const known = Object.keys(variablesOf(provider, environment)).flatMap(name => [name, `${name}_FILE`])
     return Object.keys(environment)
       .filter(name => name.startsWith(`${provider.provider.toUpperCase()}_`) && !known.includes(name))
-      .map(name => warning(name, 'is no variable of Verigate: see docs/configuration.md'))
+      .map(name => warning(name, 'is not a variable of Verigate: see docs/configuration.md'))
   })
 }
 
@@ -60,8 +60,8 @@ export function writeFindings (findings: readonly Finding[]): string {
 }
 
 /**
- * The command `check`: writes the findings, and returns the exit code. Variables of the environment count more than
- * those of `--env-file`.
+ * The command `check`: writes the findings, and returns the exit code. Variables of the environment override those of
+ * `--env-file`.
  */
 export async function runCheck (
   environment: Environment, args: string[], write: (text: string) => void,

@@ -6,8 +6,8 @@ type Deadline = { endsAt: number, onLate: () => void }
 type Deadlines = { waiting: Set<Deadline>, timer: NodeJS.Timeout }
 
 /**
- * By their length in ms. Deadlines of one length end in the order in which they began, so one timer serves them all: a
- * timer for each call would almost always be cleared.
+ * By their length in ms. Deadlines of one length end in the order in which they began, so one timer serves them all. A
+ * timer for each call would almost always be cleared before it fires.
  */
 const deadlines = new Map<number, Deadlines>()
 

@@ -21,7 +21,7 @@ export const otpgatewayAuth = Buffer.from('bench:secret').toString('base64')
 export const findOtpgateway = (): Promise<string | null> =>
   findExecutable(['otpgateway'], `${folder}:${process.env['PATH'] ?? ''}`)
 
-/** Builds the program with Go. Throws when Go is missing, or the module cannot be had. */
+/** Builds the program with Go. Throws when Go is missing, or the module cannot be downloaded. */
 export async function installOtpgateway (): Promise<void> {
   await promisify(execFile)('go', ['install', module], { env: { ...process.env, GOBIN: folder } })
 }

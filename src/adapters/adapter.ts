@@ -156,7 +156,7 @@ export type Outcome =
     /** What this proof showed, where that differs from proof to proof; absent: the assurance of the method. */
     assurance?: Assurance
   }
-  /** `vendor`: what the provider said, for the operator. */
+  /** `vendor`: what the provider answered, for the operator. */
   | { verdict: 'denied', reason: Reason, vendor?: VendorAnswer | null }
   /** The user may try again with another code. */
   | { verdict: 'incorrect' }
@@ -177,7 +177,7 @@ export type Adapter = {
    * retryable.
    */
   start (attempt: AttemptContext): Promise<Started>
-  /** Build the `url` of the action, for methods where nothing else determines it. Such a large URL is not stored. */
+  /** Build the `url` of the action, for methods where nothing else determines it. The URL is long, and not stored. */
   links?: Readonly<Record<string, (attempt: LinkContext) => string>>
   /** Sends the same again (only for methods with `resend`). Throws `ProviderError`. */
   resend? (attempt: AttemptContext): Promise<Started>
@@ -206,8 +206,8 @@ export type Adapter = {
    */
   resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }): Promise<Outcome>
   /**
-   * Requests by which an operator finds out whether the provider can be reached and accepts the credentials, by what
-   * each one shows. They are free of charge and change nothing. `attempt` is nobody's. Throws `ProviderError`.
+   * Requests that show an operator whether the provider can be reached and accepts the credentials, by what each shows.
+   * They are free of charge and change nothing. `attempt` belongs to no verification. Throws `ProviderError`.
    */
   probes?: Readonly<Record<string, (attempt: AttemptContext) => Promise<unknown>>>
   /** Ends a started attempt at the provider, so that it does not block a later one. Throws `ProviderError`. */
@@ -230,7 +230,7 @@ export type ProviderAnswer = {
   status: number
   headers: Readonly<Record<string, string>>
   body: unknown
-  /** What it says, for the operator. Made when it is called: only a refusal needs it. */
+  /** What it says, for the operator. A function, because only a refusal needs it. */
   describe? (): VendorAnswer
 }
 
@@ -273,7 +273,7 @@ export type Provider<Schema extends TObject = TObject> = {
   open (settings: Settings, io: AdapterIo, id: string): Adapter | null
 }
 
-/** The answer that is a refusal; null: nothing was asked. */
+/** The answer that is a refusal; null: no request was sent. */
 type Refusing = Pick<ProviderAnswer, 'status' | 'body' | 'describe'> | null
 
 /**

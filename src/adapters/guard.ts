@@ -163,7 +163,7 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
     ...canServe === undefined ? {} : {
       canServe (question: EligibilityQuestion, subject: Subject) {
         const answer = canServe(question)
-        // What is known already is not a call.
+        // An answer that is known already needs no call.
         if (typeof answer !== 'function') return answer
         return guard({ call: 'eligibility', method: question.method, subject }, answer).catch(() => null)
       },

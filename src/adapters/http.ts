@@ -49,9 +49,7 @@ export function createHttp (options: HttpOptions = {}): {
   function openPool (origin: string): Pool {
     let pool = pools.get(origin)
     if (pool === undefined) {
-      pool = new Pool(
-        origin, { connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0 },
-      )
+      pool = new Pool(origin, { connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0 })
       pools.set(origin, pool)
     }
     return pool
@@ -82,19 +80,15 @@ export function createHttp (options: HttpOptions = {}): {
           deadlineMs: Math.min(wantedMs, timeoutMs), late: () => fail(timeout), maxBytes,
           onInterim: () => { interim = true },
         })
-        const text = await readBody(received, reading, maxBytes).catch((error: unknown) => {
-          // Of a refusal the body is for the operator only.
+        const content = await readBody(received, reading, maxBytes).catch((error: unknown) => {
+          // The body of a refusal is for the operator only.
           if (isAnswer(status) || error instanceof ProviderError) throw error
           return ''
         })
-        const answer = { status, headers: received, text }
-        const parsed = parseJson(answer.text)
-        const describe = () => describeAnswer({ status: answer.status, text: answer.text, body: parsed }, sent)
-        if (isAnswer(answer.status)) return {
-          status: answer.status, headers: joinHeaders(answer.headers), body: parsed, describe,
-        }
-        const retryAfterMs = readRetryAfter(answer.headers['retry-after'], now())
-        const [reason, details] = ofStatus(answer.status, retryAfterMs)
+        const parsed = parseJson(content)
+        const describe = () => describeAnswer({ status, text: content, body: parsed }, sent)
+        if (isAnswer(status)) return { status, headers: joinHeaders(received), body: parsed, describe }
+        const [reason, details] = ofStatus(status, readRetryAfter(received['retry-after'], now()))
         throw new ProviderError(provider, call, reason, { ...details, vendor: describe() })
       } catch (error) {
         if (error instanceof ProviderError) throw error

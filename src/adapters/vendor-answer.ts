@@ -85,7 +85,7 @@ function hide (text: string, secret: string): string {
   const found: string[] = []
   let from = 0
   const lower = text.toLowerCase()
-  // Of a few letters the lower case has another length: then the places differ, and nothing of the text is safe.
+  // The lower case of a few letters has another length. Then positions differ, and the text cannot be cut safely.
   if (lower.length !== text.length) return lower.includes(secret) ? hidden : text
   for (let at = lower.indexOf(secret); at >= 0; at = lower.indexOf(secret, from)) {
     found.push(text.slice(from, at))

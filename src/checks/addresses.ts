@@ -45,7 +45,7 @@ async function checkWebhook ({ id, webhook }: App): Promise<Finding[]> {
   }
 }
 
-/** From here a proxy may be out of reach, so that only a certificate that is not valid is wrong for certain. */
+/** The proxy may be unreachable from inside, so only an invalid certificate is certainly wrong. */
 export async function checkPublicUrl (
   { publicUrl, trustedProxies, warnings }: Pick<Config, 'publicUrl' | 'trustedProxies' | 'warnings'>,
 ): Promise<Finding[]> {
@@ -66,10 +66,10 @@ export async function checkPublicUrl (
     const { statusCode, headers, body } = await request(`${publicUrl}/verifications/check`, { signal })
     await body.dump()
     const isOurs = headers['x-request-id'] !== undefined && statusCode === 401
-    const told = isOurs
+    const answer = isOurs
       ? ok(subject, 'reaches a gateway')
       : warning(subject, `answers ${statusCode}, not as a gateway: start it, forward /callbacks and /verifications`)
-    return [told, ...found]
+    return [answer, ...found]
   } catch (error) {
     const code = codeOf(error)
     return [/CERT|ALTNAME|SELF_SIGNED|UNABLE_TO/.test(code)

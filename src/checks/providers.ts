@@ -60,9 +60,9 @@ async function ask ({ provider, probes = {}, acceptsAnySender }: Adapter, creden
     }
   }))
   if (acceptsAnySender === true) {
-    findings.push(warning(provider, 'callbacks of anybody are accepted: set the key of the registered callback URL'))
+    findings.push(warning(provider, 'callbacks of any sender are accepted: set the key of the registered callback URL'))
   }
-  return findings.length > 0 ? findings : [ok(provider, 'on; it has no call that is free of charge')]
+  return findings.length > 0 ? findings : [ok(provider, 'on; not called, because no call is free of charge')]
 }
 
 /** What the provider answered, and what to do about it. */
@@ -76,6 +76,6 @@ function describe (error: unknown, credentials: readonly string[]): string {
 function adviceOf (reason: Reason, status: number | null, credentials: readonly string[]): string {
   if (reason === 'provider_misconfigured') return `check ${credentials.join(', ')}, and the account's credit and rights`
   if (reason === 'rate_limited_by_provider') return 'the account makes too many requests: try again later'
-  if (status === null) return 'is the way out open (DNS, firewall, proxy), and is the URL right?'
-  return 'try again; if it lasts, ask the provider, with the time'
+  if (status === null) return 'check DNS, firewall and proxy, and the URL of the provider'
+  return 'try again; if it fails again, ask the provider, and name the time'
 }

@@ -18,7 +18,7 @@ export type Assurance = {
 export const possessions = ['sim', 'message', 'account'] as const
 export const bindings = ['session', 'none'] as const
 
-/** Of the fixed code of a test number, which proves nothing: the weakest of all. */
+/** The assurance of a test number's fixed code, which proves nothing: the weakest one. */
 export const testAssurance: Assurance = { possession: 'message', binding: 'none', restricted: true }
 
 export const assuranceLevels = [1, 2, 3] as const

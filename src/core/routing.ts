@@ -42,7 +42,7 @@ export function canServe (
   return provesEnough(method, options, minAssurance)
 }
 
-/** Whether a person types a code: only then a test number can be verified. */
+/** Whether the user types a code. Only such a method can verify a test number. */
 export const takesTypedCode = ({ nextActions = [] }: { nextActions?: readonly Action['type'][] }): boolean =>
   nextActions.includes('submitCode')
 
@@ -68,6 +68,6 @@ export function skipIneligible (
   }
 }
 
-/** Only the first method with a typed code takes the fixed code of a test number. */
+/** Whether the test number has had its attempt: only the first method with a typed code takes its fixed code. */
 const isTested = ({ testNumber, attempts }: Pick<Verification, 'testNumber' | 'attempts'>): boolean =>
   testNumber !== undefined && attempts.slice(0, -1).some(({ status }) => status !== 'skipped')

@@ -68,9 +68,8 @@ export type CallbackResult = typeof callbackResults[number]
 export const providerCallKinds = ['start', 'resend', 'resolve', 'cancel', 'eligibility'] as const
 
 /**
- * What a provider itself said when it refused a call, without anything private: for operators, never for apps' users.
- * `status`: null when there was no answer; `code` is then that of the connection, such as `ENOTFOUND`. `text`: at most
- * 200 characters.
+ * What a provider itself answered when it refused a call, without anything private: for operators only. `status`: null
+ * when there was no answer; `code` is then that of the connection, such as `ENOTFOUND`. `text`: at most 200 characters.
  */
 export type VendorAnswer = { status: number | null, code: string | null, text: string | null }
 

@@ -52,7 +52,7 @@ const connectionRetryMs = 1_000
 const maxBackoffMs = 60_000
 /** A job runs again about five seconds after its process died, because a user waits for it. */
 const lockOptions = { lockDuration: 5_000, stalledInterval: 1_500, maxStalledCount: 5 }
-/** Nobody waits for a sweep, and there is another one a second later. */
+/** When a sweep of a dead process counts as stalled: no caller waits for it, and another one follows in a second. */
 const sweepStalledInterval = 30_000
 /** How long a worker without jobs blocks its connection for the next one, in seconds; less than the socket timeout. */
 const drainDelay = 10

@@ -1,7 +1,7 @@
 import { Command, Redis, type RedisOptions } from 'ioredis'
 import { StoreUnavailable, unavailableCodeOf, type UnavailableCode } from './unavailable.ts'
 
-// How and when a command is written, how long Redis may take for it, and how long it took.
+// How and when commands are written, how long Redis may take for them, and how long it took.
 
 /**
  * Fails commands that Redis has not answered `timeoutMs` after they were written. The timeout of ioredis starts before
@@ -67,7 +67,7 @@ function toLatin1 (argument: unknown): string {
 
 /**
  * The RESP of a command. With bytes among its arguments it is built as one text and converted once: ioredis copies each
- * argument, length and line end by itself, about 140 pieces for a create, which takes three times as long.
+ * argument, length and line end separately, about 140 pieces for a create, which takes three times as long.
  */
 export function encodeCommand (command: Command, socket: object): string | Buffer {
   const { name, args } = command
@@ -87,7 +87,7 @@ Command.prototype.toWritable = function (socket) { return encodeCommand(this, so
 const minPendingCommands = 8
 
 /**
- * A client that sends the commands of one turn of the event loop in one write while it is busy, because socket writes
+ * A client that, while it is busy, sends the commands of one event loop iteration in one write, because socket writes
  * cost most. Every command still succeeds or fails by itself. With ioredis's own auto-pipelining whole batches fail
  * together, and garbage collection pauses are long.
  */

@@ -68,7 +68,7 @@ export type Keys = {
 
 function keysOf (namespace: string, partition: number): PartitionKeys {
   // The tags {q0} to {qf} hash to evenly spaced slots. Longer tags were tried: they hash to half of eight masters.
-  // A key of at most 30 bytes, as those with the hash of a name are, takes 16 bytes less of Redis than a longer one.
+  // A key of at most 30 bytes, such as one with the hash of a name, needs 16 bytes less of Redis than a longer one.
   const prefix = `${namespace}:{q${partition.toString(16)}}`
   return {
     partition, due: `${prefix}due`, recordPrefix: `${prefix}r`, tablePrefix: `${prefix}t`,

@@ -39,7 +39,7 @@ declare module 'ioredis' {
   }
 }
 
-// A bundler finds the files by the text of each URL.
+// scripts/bundle.ts finds the files by the text of each URL.
 const readText = (file: URL): string => readFileSync(file, 'utf8')
 const tables = readText(new URL('tables.lua', import.meta.url))
 const readScript = (file: URL): { lua: string } => ({ lua: tables + readText(file) })

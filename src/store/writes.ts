@@ -23,7 +23,7 @@ export type Counter = EntryName & { add: number, below: number | null, expiresAt
 export type Listing = { name: string, expiresAt: number }
 /** An entry of an index, ordered by `score`. In the record's own partition. */
 export type IndexEntry = { name: string, score: number }
-/** An index to leave; of the others, entries with a score below `lowest` are removed as well. */
+/** An index to leave. Entries of other records with a score below `lowest` are removed, too. */
 export type IndexLeave = { name: string, lowest: number }
 /**
  * A claim that has another value; the value should contain the id of its holder. The holder's record may not exist, or
@@ -48,7 +48,7 @@ export type InsertOptions = {
   indexes?: IndexEntry[]
   siblings?: SiblingRecord[]
 }
-/** `publish`: what the change feed says after the id; null: nobody listens. */
+/** `publish`: what the change feed says after the id; null: nothing is published. */
 export type SaveOptions = InsertOptions & {
   releases?: ClaimRelease[], removeFromIndexes?: string[], publish: string | null,
 }

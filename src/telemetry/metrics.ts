@@ -58,8 +58,8 @@ const maxCountries = 60
 const knownVerbs = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 /**
- * What alerts, dashboard and documentation ask of the process; prom-client has 26 more. Where two belong together, the
- * first one sets the second when it is read.
+ * The metrics of prom-client that alerts, dashboard and documentation use. Of two that belong together, the first one
+ * sets the second when it is read.
  */
 const processMetrics = [
   'process_cpu_user_seconds_total', 'process_cpu_seconds_total', 'process_resident_memory_bytes',
@@ -73,7 +73,7 @@ function registerProcessMetrics (registry: Registry): void {
   collectDefaultMetrics({ register: all, eventLoopMonitoringPrecision: 50 })
   for (const name of processMetrics) {
     const metric = all.getSingleMetric(name)
-    // Some exist on Linux only.
+    // Some of them exist on Linux only.
     if (metric !== undefined) registry.registerMetric(metric)
   }
 }

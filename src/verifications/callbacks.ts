@@ -14,7 +14,7 @@ import { callbackUrl } from './provider-calls.ts'
 import { readOwner, singleUseText } from './single-use.ts'
 import type { Current, Transition } from './transitions.ts'
 
-/** What came of a call; `verificationId`: of the verification that it is about. */
+/** The result of a provider's call; `verificationId`: the verification that it is about. */
 export type CallbackReport = { result: CallbackResult, verificationId?: string }
 
 /**

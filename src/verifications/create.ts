@@ -46,7 +46,7 @@ export type Created = { verificationId: string, app: string, numberTag: string |
 
 /**
  * A new verification, its first attempt started; or the one that an earlier request with the same key made.
- * `onCreated` is called as soon as a new one is written, whatever comes of its start; default: a log line.
+ * `onCreated` is called as soon as a new one is written, even if its start fails; default: a log line.
  */
 export type Create = (
   app: App, request: CreateRequest, idempotencyKey: string | null, onCreated?: (created: Created) => void,

@@ -15,7 +15,7 @@ export type Find = (
   apps: Named | readonly Named[], by: { reference: string } | { phoneNumber: string }, limit: number,
 ) => Promise<Verification[]>
 
-/** The indexes are those of an app. So many apps are read together: about a thousand commands of Redis. */
+/** Each app has its own indexes. So many apps are read at once, which takes about a thousand Redis commands. */
 const appsAtOnce = 25
 
 export type FindParts = {

@@ -16,7 +16,7 @@ export const noIdempotencyKey: IdempotencyKey = { names: [], fingerprints: [''] 
 export const holdKey = ({ names }: IdempotencyKey, { hash, at }: KeyClaim): IdempotencyClaim | null =>
   names.length === 0 ? null : { names: [...names], hash, at }
 
-/** How much of a body's hash is kept: 48 bits, which nobody can aim at without the key. */
+/** Characters of a body's hash that are kept: 48 bits. Nobody without the key can make another body match. */
 const fingerprintLength = 8
 
 /** Hashes a key and its body. While `SEAL_KEYS` rotates, processes differ in which key is the first. */

@@ -67,7 +67,7 @@ function createContextOf ({ adapters, ids, publicUrl }: ContextParts): ProviderC
     if (attempt === undefined || step === undefined) throw new RangeError('no such attempt')
     const provider = providerIn(step.method)
     let callbackKey: string | undefined
-    // Each of the identifiers is a hash, and most calls need one of them or none.
+    // Getters, because each identifier is a hash, and most calls need one of them or none.
     return {
       get id () { return ids.attemptId(id, index) },
       method: step.method, phoneNumber, options: step.options, locale, device,

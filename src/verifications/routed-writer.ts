@@ -37,7 +37,7 @@ export function createRoutedWriter (
     if (decision.effect !== 'start') return decision
     const { next, effect } = skipIneligible(decision, routing, at, { startsHere })
     const index = next.attempts.length - 1
-    // Of a test number too, so that no message is counted.
+    // The attempt of a test number starts here, too, so that no message is counted.
     const isLocal = next.testNumber !== undefined
       || routing.methods.get(next.attempts[index]?.method ?? '')?.startsLocally === true
     if (effect !== 'start' || !startsHere || !isLocal) return { next, effect }

@@ -61,7 +61,7 @@ export function createSingleUse (
     if (event.type !== 'attemptStarted' && event.type !== 'resent' && event.type !== 'evidenceReceived') return null
     const index = verification.attempts.length - 1
     const attempt = verification.attempts[index]
-    // A fixed code is used again and again.
+    // A test number's fixed code may be used again.
     if (attempt?.status !== 'pending' || verification.testNumber !== undefined) return null
     const { method } = attempt
     const provider = method.slice(0, method.indexOf('.'))

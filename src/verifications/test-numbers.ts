@@ -19,11 +19,11 @@ const textOf = (id: string, code: string): string => `${id} ${code}`
 export const holdTestCode = (sealer: Pick<Sealer, 'keyedHash'>, id: string, { code }: { code: string }): TestNumber =>
   ({ codeHash: sealer.keyedHash('testCode', textOf(id, code)), codeLength: code.length })
 
-/** For a method that leaves the count to its provider. */
+/** For a method whose provider counts the wrong codes. */
 const maxWrongCodes = 5
-/** Front ends show what they show to everybody. */
+/** The front end shows the same as for a code by SMS. */
 const channels = ['SMS']
-/** A query without a code cannot change anything. */
+/** A query without a code never has a result, so it is repeated rarely. */
 const retryAfterMs = 60_000
 
 /** Takes the place of a method's provider in a verification of a test number: it sends nothing, and compares codes. */

@@ -22,8 +22,8 @@ export type DeliveryLog = {
   /** Sends a test event. Throws `ApiError` invalid_state when the app has no webhook. */
   test (app: App): Promise<Delivery>
   /**
-   * Since when the oldest pending delivery is pending (created or replayed), in ms since the epoch; null: none is. Does
-   * not count one whose first try has not ended within twenty seconds.
+   * Since when the oldest pending delivery is pending (created or replayed), in ms since the epoch; null: none is. A
+   * delivery counts after its first try, or once it has waited for twenty seconds.
    */
   pendingSince (): Promise<number | null>
 }

@@ -51,7 +51,7 @@ t.test('the command adds, checks and refuses', async t => {
   await writeFile(`${path}.new`, '')
   t.match(await run('add', path, '--id=late'), { code: 1, stdout: '', stderr: /another command is changing the file/ })
   await rm(`${path}.new`)
-  t.match(await run('add', path, '--id=new', '--scope=everything'), { code: 1, stderr: /everything is no scope/ })
+  t.match(await run('add', path, '--id=new', '--scope=everything'), { code: 1, stderr: /everything is not a scope/ })
 
   const shown = await run('check', path)
   t.match(shown, { code: 0, stdout: /^shop \(The shop\)\n {2}key: [0-9a-f]{8}: verifications:read\n/ })

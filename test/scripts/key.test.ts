@@ -27,7 +27,7 @@ t.test('a key opens what its entry says', async t => {
   t.strictSame(
     makeKey(['operations:read', 'verifications:read']).entry.scopes, ['verifications:read', 'operations:read'],
   )
-  t.throws(() => makeKey(['verifications:all']), /verifications:all is no scope; there are verifications:read/)
+  t.throws(() => makeKey(['verifications:all']), /verifications:all is not a scope; there are verifications:read/)
 })
 
 t.test('the command', async t => {
@@ -35,5 +35,5 @@ t.test('the command', async t => {
   t.equal(code, 0)
   const [, key = '', , , entry = ''] = stdout.split('\n')
   t.strictSame(JSON.parse(entry), { sha256: hashKey(key), scopes: ['verifications:read'] })
-  t.match(await run('everything'), { code: 1, stdout: '', stderr: /everything is no scope/ })
+  t.match(await run('everything'), { code: 1, stdout: '', stderr: /everything is not a scope/ })
 })

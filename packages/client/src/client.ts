@@ -13,9 +13,9 @@ type QueryOf<Operation extends keyof operations> = NonNullable<operations[Operat
 
 /** Seconds of one long poll. */
 const waitSeconds = 25
-/** The most time for the response to it. */
+/** The maximum time for its response. */
 const waitTimeoutMs = 40_000
-/** A shorter long poll without news was cut by something in between. */
+/** A long poll that ends sooner without a change was cut by a proxy, so the next one waits. */
 const minWaitMs = 1000
 
 /**

@@ -7,7 +7,7 @@ import { delayAfter, type Transport } from './transport.ts'
 
 /** The gateway sends a comment every 15 seconds. */
 const maxSilenceMs = 60_000
-/** Until the gateway says another time. */
+/** Until the gateway sends another time. */
 const defaultReconnectMs = 1000
 
 /** Follows a verification until it is final. Reconnects after the last event whenever the stream ends early. */
@@ -21,10 +21,11 @@ export async function * followEvents (
     let delayMs: number | null
     try {
       const header = last === undefined ? {} : { 'last-event-id': String(last) }
-      const stream = await send<'followVerification', ReadableStream<Uint8Array>
-        | undefined>(signal => api.GET('/verifications/{id}/events', {
-        params: { path: { id }, header }, parseAs: 'stream', signal,
-      }), { signal: connection.signal, timeoutMs: null })
+      const stream = await send<'followVerification', ReadableStream<Uint8Array> | undefined>(
+        signal => api.GET('/verifications/{id}/events', {
+          params: { path: { id }, header }, parseAs: 'stream', signal,
+        }), { signal: connection.signal, timeoutMs: null },
+      )
       // 204: the verification is final, and the last event is known.
       if (stream === undefined) return
       for await (const { data, event = '' } of readMessages(stream, connection, ms => { reconnectMs = ms })) {

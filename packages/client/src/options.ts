@@ -6,11 +6,11 @@ export type Credential = { apiKey: string } | { clientSecret: string }
 export type ClientOptions = Credential & {
   /** Address of the gateway, such as `https://verify.example.com`. */
   url: string
-  /** How often a call is repeated that may be: reads, and creates. Default: 2. */
+  /** How often a read or a create is repeated. Default: 2. */
   maxRetries?: number
-  /** The most time for one request. Default: 30,000. */
+  /** The maximum time for one request. Default: 30,000. */
   timeoutMs?: number
-  /** Default: the global one. */
+  /** Default: the global `fetch`. */
   fetch?: (request: Request) => Promise<Response>
 }
 

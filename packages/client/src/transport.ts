@@ -21,7 +21,6 @@ type Responses<Id extends keyof operations> = operations[Id]['responses']
 export type Answer<Id extends keyof operations> =
   Content<Responses<Id>[Extract<keyof Responses<Id>, 200 | 201 | 202 | 204>]>
 
-
 /** A longer wait is left to the caller. */
 const maxRetryAfterSeconds = 30
 
@@ -62,7 +61,7 @@ export function createTransport (options: ClientOptions) {
         return await sendOnce(request, sending) as Data
       } catch (error) {
         const { maxRetries = 0, signal } = sending
-        // Who waits without end also waits as long as the gateway says.
+        // A call without a limit of retries also follows a long Retry-After.
         const maxSeconds = maxRetries === Infinity ? Infinity : maxRetryAfterSeconds
         const delayMs = failures > maxRetries ? null : delayAfter(error, failures, maxSeconds)
         if (delayMs === null) throw error

@@ -93,7 +93,7 @@ export async function createDocsServer (
 }
 
 async function servePages (server: FastifyInstance, sandbox: boolean): Promise<void> {
-  // Rendered once, because strangers may ask for it again and again. 
+  // Rendered once, because anyone may request it again and again.
   let rendered: string | null = null
   const sendDocument = async (_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     rendered ??= JSON.stringify(server.swagger())

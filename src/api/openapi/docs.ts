@@ -17,12 +17,12 @@ export function collectRoutes (server: FastifyInstance): void {
   })
 }
 
-/** What a browser knows already, or wants a part of. */
+/** The headers by which a browser says what it has already, or which part it wants. */
 const conditions = ['if-none-match', 'if-modified-since', 'if-range', 'range'] as const
 
 /**
- * `/openapi.json` and `/docs`, about these routes. What they need is loaded by the first request: most processes are
- * never asked for them, and it is a tenth of their start.
+ * `/openapi.json` and `/docs`, about these routes. The first request loads what they need: most processes get none, and
+ * loading it takes a tenth of a start.
  */
 export function serveDocs (server: FastifyInstance, documented: readonly RouteOptions[], options: DocsOptions): void {
   let loading: Promise<FastifyInstance> | null = null

@@ -43,7 +43,7 @@ export function boundIdleConnections (server: Server, maxPerAddress: number, isT
     add(socket, connection)
     socket.once('close', () => remove(socket, connection))
   })
-  // Before the request is served.
+  // First, so that the connection counts as busy before the request is served.
   server.prependListener('request', ({ socket }, response) => {
     const connection = connections.get(socket)
     if (connection === undefined) return

@@ -13,14 +13,14 @@ declare module 'fastify' {
 
 /** More would only lengthen an iteration, during which no connection is accepted and no reply of Redis is read. */
 const maxPerIteration = 5
-/** As many refusals take at most as long as one request: an iteration full of refusals must serve more of them. */
+/** So many refusals take at most as long as one request: an iteration that refuses many must also begin more. */
 const refusalsPerRequest = 4
-/** As many as there can be connections: one that pipelines its requests must not fill the memory. */
+/** As many as there can be connections, because a connection that pipelines requests must not fill the memory. */
 const maxWaiting = 20_000
-/** The pace is known once a request has waited for this share of the limit, behind this many others. */
+/** The pace is known once a request has waited for more than this share of the limit, behind this many others. */
 const [paceAfter, paceBehind] = [0.2, 100]
-/** The share of the limit that is promised to a new request, and how much of it the pace may cost one that waits. */
-const [promised, abandoned] = [0.9, 2]
+/** A new request must expect at most this share of the limit; one that waits is refused after this multiple of it. */
+const [maxExpected, maxWaited] = [0.9, 2]
 
 /** An `onRequest` hook. */
 export type Admit = (request: FastifyRequest, reply: FastifyReply, done: () => void) => void
@@ -34,10 +34,10 @@ export type AdmissionParts = {
 type Waiting = { request: FastifyRequest, reply: FastifyReply, done: () => void, since: number, ahead: number }
 
 /**
- * Begins at most five requests in an iteration of the event loop; the others wait in order. A new request is refused at
- * once when those before it take longer than `limitMs` at the present pace. One that waits is refused only if the pace
- * becomes so slow that it has waited for twice the limit. An admitted request is never interrupted, and takes no place
- * while it waits for something else: a slow provider and long polls fill no queue.
+ * Begins five requests in an iteration of the event loop, more in one that refused many; the others wait in order. A new
+ * request is refused at once when those before it take longer than `limitMs` at the present pace. One that waits is
+ * refused only if the pace becomes so slow that it has waited for twice the limit. A request that was begun is never
+ * interrupted and takes no place, so that a slow provider and long polls do not fill the queue.
  */
 export function createAdmission ({ limitMs, metrics, now = () => performance.now() }: AdmissionParts): Admit {
   const queue: Waiting[] = []
@@ -46,7 +46,7 @@ export function createAdmission ({ limitMs, metrics, now = () => performance.now
   let last = { waitedMs: 0, ahead: 0 }
 
   const isTooLong = (): boolean => queue.length >= maxWaiting || (last.ahead >= paceBehind
-    && last.waitedMs > limitMs * paceAfter && queue.length * last.waitedMs > limitMs * promised * last.ahead)
+    && last.waitedMs > limitMs * paceAfter && queue.length * last.waitedMs > limitMs * maxExpected * last.ahead)
 
   function refuse (request: FastifyRequest, reply: FastifyReply): void {
     refused += 1
@@ -56,18 +56,18 @@ export function createAdmission ({ limitMs, metrics, now = () => performance.now
 
   function beginNext (): void {
     const next = queue.shift()
-    // Nobody waits for the response any more.
+    // The client has disconnected.
     if (next === undefined || next.request.raw.socket.destroyed) return
     const { request, reply, done, since, ahead } = next
     begun += 1
     last = { waitedMs: now() - since, ahead }
     metrics.recordWait(last.waitedMs)
-    if (last.waitedMs > limitMs * abandoned) refuse(request, reply)
+    if (last.waitedMs > limitMs * maxWaited) refuse(request, reply)
     else if (request.inSpan === null) done()
     else request.inSpan(done)
   }
 
-  // Bound here, because the request that schedules it has a context of its own.
+  // Bound here, so that it does not run in the context of the request that schedules it.
   const startIteration = AsyncLocalStorage.bind((): void => {
     const max = maxPerIteration + Math.floor(refused / refusalsPerRequest)
     begun = refused = 0
@@ -91,7 +91,7 @@ export function createAdmission ({ limitMs, metrics, now = () => performance.now
 
 const refusal = new ApiError('overloaded', 'The server is overloaded. Retry later.')
 
-/** Without Fastify's path for errors, which costs more: what refusals cost is not there for those that are served. */
+/** Without Fastify's error handling, which costs more: refusals take CPU from the requests that are served. */
 function sendRefusal ({ id, server }: FastifyRequest, reply: FastifyReply): void {
   const { problemsUrl, renderJson } = server
   const body = renderJson(buildProblem(refusal, { problemsUrl, requestId: id }))

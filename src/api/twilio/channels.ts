@@ -75,10 +75,8 @@ const isSilent = (method: Method | undefined): boolean => method !== undefined &
 function bindingOf ({ method: name, options = {} }: Item, methods: Methods) {
   const method = methods.get(name)
   // The options are those of the app's workflow, which was validated when it was loaded.
-  return method === undefined
-    ? 'none'
-    : assuranceOf(method.assurance, options as Verification['workflow'][0]['options'])
-    .binding
+  const known = options as Verification['workflow'][0]['options']
+  return method === undefined ? 'none' : assuranceOf(method.assurance, known).binding
 }
 
 /** The channel of the pending attempt, or of the last one that was started. */

@@ -33,7 +33,7 @@ declare module 'fastify' {
   }
 }
 
-/** Clients of Twilio wait longer for a response. */
+/** Less than the timeouts of Twilio's clients. */
 const silentWaitMs = 5_000
 const challenge = 'Basic realm="Verigate", charset="UTF-8"'
 
@@ -68,7 +68,7 @@ export const twilioRoutes: FastifyPluginAsyncTypebox<TwilioRoutesParts> = async 
     return viewTwilioVerification(verification, namesOf(request), parts)
   }
 
-  /** The result of a silent check arrives within seconds of it. */
+  /** Waits for the result of a silent check, which arrives within seconds. */
   async function untilJudged (checked: Verification, reply: FastifyReply): Promise<Verification> {
     const until = performance.now() + silentWaitMs
     let verification = checked

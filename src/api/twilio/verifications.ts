@@ -26,7 +26,7 @@ export type TwilioCalls = {
 const sidPattern = /^VE[0-9a-f]{32}$/
 const createSid = (): string => `VE${randomBytes(16).toString('hex')}`
 const isOfTwilio = ({ reference }: Verification): boolean => reference !== null && sidPattern.test(reference)
-/** How many of an app's verifications of a number are looked at. */
+/** How many of an app's verifications of a number are searched for one of this API. */
 const maxFound = 20
 
 export function createTwilioCalls (
@@ -111,7 +111,7 @@ function createFinders (gateway: Pick<Gateway, 'find'>) {
   async function findPending (app: App, by: string): Promise<Verification> {
     const found = await fetch(app, by)
     if (!isFinal(found)) return found
-    // Twilio forgets a verification that has ended: a code is good for one answer only.
+    // As with Twilio, an ended verification is not found, so that a code is approved once.
     const isExhausted = found.status === 'failed' && found.reason === 'code_attempts_exhausted'
     throw new TwilioError(isExhausted ? twilioErrors.maxChecks : twilioErrors.notFound)
   }

@@ -5,7 +5,7 @@ import { channelOf, channelOfStep, type ShownChannel } from './channels.ts'
 
 /** Verifications in the form of Twilio's `Verification` and `VerificationCheck`. */
 
-/** What the caller named itself by. It is repeated in answers, where it has Twilio's form, and not interpreted. */
+/** The SIDs that the caller sent. They are not interpreted; answers repeat those in Twilio's form. */
 export type Names = { service: string, account: string }
 
 export type ViewParts = { methods: Methods, publicUrl: string, attemptId: (id: string, index: number) => string }
@@ -66,9 +66,8 @@ export function viewTwilioCheck (
 function viewShared (verification: Verification, { service, account }: Names, methods: Methods): Shared {
   const { reference, phoneNumber, status, createdAt, updatedAt } = verification
   return {
-    sid: reference, service_sid: ofForm(
-      /^VA[0-9a-f]{32}$/i, service,
-    ), account_sid: ofForm(/^AC[0-9a-f]{32}$/i, account),
+    sid: reference, service_sid: ofForm(/^VA[0-9a-f]{32}$/i, service),
+    account_sid: ofForm(/^AC[0-9a-f]{32}$/i, account),
     to: phoneNumber, channel: channelOf(verification, methods), status: statusOf(verification),
     valid: status === 'verified', amount: null, payee: null,
     date_created: viewTime(createdAt), date_updated: viewTime(updatedAt),
