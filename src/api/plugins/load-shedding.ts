@@ -34,8 +34,8 @@ export type AdmissionParts = {
 type Waiting = { request: FastifyRequest, reply: FastifyReply, done: () => void, since: number, ahead: number }
 
 /**
- * Begins five requests in an iteration of the event loop, more in one that refused many; the others wait in order. A new
- * request is refused at once when those before it take longer than `limitMs` at the present pace. One that waits is
+ * Begins five requests in an iteration of the event loop, more in one that refused many; the others wait in order. A
+ * new request is refused at once when those before it take longer than `limitMs` at the present pace. One that waits is
  * refused only if the pace becomes so slow that it has waited for twice the limit. A request that was begun is never
  * interrupted and takes no place, so that a slow provider and long polls do not fill the queue.
  */
