@@ -10,7 +10,9 @@ const headers = { authorization: `Bearer ${VERIGATE_API_KEY}`, 'content-type': '
 const verifications = new Map()
 
 async function readJson (request) {
-  return JSON.parse(Buffer.concat(await Array.fromAsync(request)).toString())
+  let text = ''
+  for await (const chunk of request.setEncoding('utf8')) text += chunk
+  return JSON.parse(text)
 }
 
 async function signUp (session, request) {

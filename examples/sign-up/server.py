@@ -50,10 +50,16 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, 'text/html', PAGE)
 
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers.get('content-length', 0))) or b'{}')
         route = {'/sign-up': sign_up, '/signed-up': signed_up}.get(self.path)
-        status, answer = route(self.session(), body) if route else (404, {'detail': 'Not found.'})
+        status, answer = route(self.session(), self.body()) if route else (404, {'detail': 'Not found.'})
         self.answer(status, 'application/json', json.dumps(answer))
+
+    def body(self):
+        try:
+            body = json.loads(self.rfile.read(int(self.headers.get('content-length', 0))))
+        except ValueError:
+            body = None
+        return body if isinstance(body, dict) else {}
 
     def session(self):
         found = re.search(r'\bsession=([\w-]+)', self.headers.get('cookie', ''))
