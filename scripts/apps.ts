@@ -22,7 +22,8 @@ add: adds an app with a new API key, which is printed once.
 /** What each app may do, one line for each fact. */
 export function describeApps (apps: readonly App[], now: number): string {
   return apps.map(app => {
-    const { expiredKeys } = summarizeApps([app], now)
+    const { expiredKeys, testNumbers } = summarizeApps([app], now)
+    const listed = Object.keys(app.testNumbers ?? {}).length
     const facts: [name: string, value: string | undefined][] = [
       ...app.keys.map((key): [string, string] => {
         const id = keyIdOf(key)
@@ -36,7 +37,8 @@ export function describeApps (apps: readonly App[], now: number): string {
       ['return URLs', listOf(app.allowedReturnUrls)],
       ['origins', listOf(app.allowedOrigins)],
       ['webhook', app.webhook === undefined ? undefined : URL.parse(app.webhook.url)?.origin],
-      ['test numbers', app.testNumbers === undefined ? undefined : String(Object.keys(app.testNumbers).length)],
+      ['test numbers', listed === 0 ? undefined : `${testNumbers}${
+        testNumbers === listed ? '' : `, and ${listed - testNumbers} expired`}`],
     ]
     const lines = facts.flatMap(([name, value]) => value === undefined ? [] : [`  ${name}: ${value}\n`])
     return `${app.id} (${app.name})\n${lines.join('')}`

@@ -79,9 +79,14 @@ t.test('what an app may do', async t => {
     ...app('shop'), workflow: ['truid.phone_check', { method: 'otpless.otp' }], allowedCountries: ['GB', 'IN'],
     keys: [{ id: 'old', sha256: hashKey('x'), scopes: ['providers:read'], expiresAt: '2020-01-01T00:00:00Z' }],
     webhook: { url: 'https://shop.example/hook?secret=hunter2', secrets: ['whsec_hunter2'] },
-  }], Date.now())
+    testNumbers: {
+      '+12025550142': { code: '748291', expiresAt: '2026-01-02T00:00:00Z' },
+      '+12025550144': { code: '748291', expiresAt: '2026-01-01T00:00:00Z' },
+    },
+  }], Date.parse('2026-01-01T00:00:00Z'))
   t.equal(text, [
     'shop (shop)', '  key: old: providers:read until 2020-01-01T00:00:00Z (expired)',
-    '  workflow: truid.phone_check, then otpless.otp', '  countries: GB, IN', '  webhook: https://shop.example', '',
+    '  workflow: truid.phone_check, then otpless.otp', '  countries: GB, IN', '  webhook: https://shop.example',
+    '  test numbers: 1, and 1 expired', '',
   ].join('\n'))
 })
