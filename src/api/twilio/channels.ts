@@ -79,11 +79,15 @@ function bindingOf ({ method: name, options = {} }: Item, methods: Methods) {
   return method === undefined ? 'none' : assuranceOf(method.assurance, known).binding
 }
 
-/** The channel of the pending attempt, or of the last one that was started. */
-export function channelOf ({ workflow, attempts }: Pick<Verification, 'workflow' | 'attempts'>, methods: Methods) {
-  const started = attempts.findLastIndex(({ status }) => status !== 'skipped')
-  return channelOfStep(workflow[Math.max(0, started)], methods)
-}
+type Steps = Pick<Verification, 'workflow' | 'attempts'>
+
+/** The step of the pending attempt, or of the last one that was started. */
+export const currentStep = ({ workflow, attempts }: Steps): Verification['workflow'][0] | undefined =>
+  workflow[Math.max(0, attempts.findLastIndex(({ status }) => status !== 'skipped'))]
+
+/** The channel of this step. */
+export const channelOf = (verification: Steps, methods: Methods): ShownChannel =>
+  channelOfStep(currentStep(verification), methods)
 
 /** The channel of a step; `sms` for a method with a code of which nothing else is known. */
 export function channelOfStep (step: Verification['workflow'][0] | undefined, methods: Methods): ShownChannel {

@@ -3,9 +3,8 @@ import type { Methods } from '../../adapters/guard.ts'
 import type { App } from '../../apps/apps.ts'
 import { ApiError, isCodeIncorrect } from '../../core/errors.ts'
 import { availableActions, currentAttempt, isFinal, type Verification } from '../../core/verification.ts'
-import type { CreateRequest } from '../../verifications/create.ts'
 import type { Gateway } from '../../verifications/gateway.ts'
-import { channelOf, workflowFor, type Channel } from './channels.ts'
+import { channelOf, currentStep, workflowFor, type Channel } from './channels.ts'
 import { TwilioError, twilioErrors } from './errors.ts'
 import { readTags, readTo, type CheckForm, type CreateForm } from './requests.ts'
 
@@ -34,7 +33,7 @@ export function createTwilioCalls (
     gateway: Pick<Gateway, 'create' | 'get' | 'find' | 'check' | 'resend' | 'cancel'>, methods: Methods,
   },
 ): TwilioCalls {
-  function requestOf (app: App, form: CreateForm): CreateRequest {
+  function requestOf (app: App, form: CreateForm) {
     const { Channel, Locale, DeviceIp } = form
     const workflow = workflowFor(Channel, app, methods, form.EnableSnaClientToken === 'true')
     if (workflow.length === 0) {
@@ -68,7 +67,9 @@ export function createTwilioCalls (
         const live = await gateway.get(id)
         if (isFinal(live)) return gateway.create(app, { ...request, reference: createSid() }, null)
         if (!isOfTwilio(live) || live.reference === null) throw error
-        if (serves(form.Channel, channelOf(live, methods))) return repeat(live)
+        // A silent check that completes without a client token is not one with it.
+        const isAsked = request.workflow.some(({ method }) => method === currentStep(live)?.method)
+        if (isAsked && serves(form.Channel, channelOf(live, methods))) return repeat(live)
         return gateway.create(app, { ...request, reference: live.reference, onConflict: 'replace' }, null)
       }
     },

@@ -97,6 +97,17 @@ t.test('the gateway', async t => {
     const { body: { sid, sna, channel } } = await create(to, 'sna')
     t.equal(channel, 'sna')
     t.match(await create(to, 'sna'), { status: 201, body: { sid, sna } }, 'its URL stays valid')
+    const stronger = await create(to, 'sna', { EnableSnaClientToken: 'true' })
+    t.match(stronger, { status: 201, body: { sid } })
+    t.not(stronger.body['sna'].url, sna.url, 'a token is needed from now on')
+    await walk(sna.url)
+    const { data: [own] } = (await shop.call('GET', `/verifications?reference=${sid}`)).body
+    t.match(own, { status: 'pending', workflow: [{ method: 'truid.phone_check' }] }, 'the former URL completes nothing')
+  })
+
+  await t.test('a silent check without a client token', async t => {
+    const to = numberEnding('00')
+    const { body: { sid, sna } } = await create(to, 'sna')
     await walk(sna.url)
     t.match(await check({ To: to }), { status: 200, body: { sid, channel: 'sna', status: 'approved', valid: true } })
   })
