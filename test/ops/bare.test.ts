@@ -84,4 +84,7 @@ t.test('the unit of systemd sets variables that exist, and is that of the docume
   t.strictSame(set.filter(name => !(name in variables)), ['NODE_COMPILE_CACHE', 'NODE_OPTIONS'])
   t.match(unit, /^ExecStart=\/usr\/bin\/node src\/main\.ts$/m)
   t.match(unit, /^TimeoutStopSec=25$/m, 'more than a drain takes')
+  const [, group = '-'] = /^SupplementaryGroups=(\w+)$/m.exec(unit) ?? []
+  const guide = await readFile(join(root, 'docs/operations.md'), 'utf8')
+  t.ok(guide.includes(` -g ${group} apps.json `), 'a user without rights reads the apps file')
 })
