@@ -1,8 +1,5 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import Fastify, {
-  LogController, type FastifyBaseLogger, type FastifyPluginAsync, type FastifyReply, type FastifyRequest,
-  type RouteOptions,
-} from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyPluginAsync, type RouteOptions } from 'fastify'
 import manifest from '../../package.json' with { type: 'json' }
 import type { Methods } from '../adapters/guard.ts'
 import type { Apps } from '../apps/apps.ts'
@@ -25,6 +22,7 @@ import { boundIdleConnections } from './plugins/idle-connections.ts'
 import { createAdmission, type Admit } from './plugins/load-shedding.ts'
 import { registerQueueDashboard } from './operations/queue-dashboard.ts'
 import { readRequestId } from './plugins/request-id.ts'
+import { recordRequest } from './plugins/request-log.ts'
 import { traceRequests } from './plugins/request-tracing.ts'
 import { createLogOnce } from '../telemetry/log-once.ts'
 import { compileValidator } from './plugins/validation.ts'
@@ -233,20 +231,4 @@ async function serveOperations (
   serveDocs(server, documented, { version: manifest.version, sandbox: config.sandbox, url })
   await server.register(metricsRoutes, { metrics, renderEveryMs: renderMetricsEveryMs })
   if (queues !== undefined) await registerQueueDashboard(server, { queues, auth, metrics })
-}
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** What the route adds to the log line of the request: ids, tags and closed words only. */
-    logFields: object | null
-  }
-}
-
-/** Counts the request and writes one log line: the pattern of the route, never the path, and nothing that was sent. */
-function recordRequest (request: FastifyRequest, reply: FastifyReply, metrics: Pick<Metrics, 'countRequest'>): void {
-  const { method, verificationId, logFields, routeOptions: { url: route = null } } = request
-  const { statusCode, elapsedTime: durationMs } = reply
-  const line = { method, route, status: statusCode, durationMs: Math.round(durationMs * 1000) / 1000, ...logFields }
-  request.log.info(typeof verificationId === 'string' ? { ...line, verificationId } : line, 'request')
-  metrics.countRequest({ method, route, statusCode, durationMs })
 }

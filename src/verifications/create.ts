@@ -46,11 +46,12 @@ export type Created = { verificationId: string, app: string, numberTag: string |
 
 /**
  * A new verification, its first attempt started; or the one that an earlier request with the same key made.
- * `onCreated` is called as soon as a new one is written, even if its start fails; default: a log line.
+ * `onCreated` is called as soon as a new one is written, even if its start fails.
  */
 export type Create = (
-  app: App, request: CreateRequest, idempotencyKey: string | null, onCreated?: (created: Created) => void,
+  app: App, request: CreateRequest, idempotencyKey: string | null, onCreated?: OnCreated,
 ) => Promise<Verification>
+export type OnCreated = (created: Created) => void
 
 export type CreateParts = {
   transitions: Pick<Transitions, 'insert'>
@@ -64,7 +65,7 @@ export type CreateParts = {
   methods: Methods
   policies: { limits: Pick<Limits, 'forCreate'>, country: Pick<CountryPolicy, 'assertAllowed'> }
   tracing: Pick<Tracing, 'traceparent'>
-  log: Pick<Logger, 'info' | 'warn'>
+  log: Pick<Logger, 'warn'>
   now: () => number
 }
 
@@ -111,7 +112,7 @@ export function createCreate (parts: CreateParts): Create {
     }
   }
 
-  async function create (planned: Plan, onCreated: (created: Created) => void): Promise<Verification> {
+  async function create (planned: Plan, onCreated: OnCreated): Promise<Verification> {
     const { app, request, asked, tag: numberTag } = planned
     const at = now()
     if (asked !== null && planned.testCode === null) policies.country.assertAllowed(app, asked)
@@ -141,7 +142,7 @@ export function createCreate (parts: CreateParts): Create {
     throw new ApiError('overloaded', 'Too many requests for this number at the same time.', { retryAfterSeconds: 1 })
   }
 
-  return async (app, request, idempotencyKey, onCreated = created => log.info(created, 'verification created')) => {
+  return async (app, request, idempotencyKey, onCreated = () => {}) => {
     const planned = plan(app, request, idempotencyKey)
     try {
       return await create(planned, onCreated)

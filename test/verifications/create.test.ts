@@ -282,7 +282,7 @@ t.test('it gives up after two hundred conflicts', async t => {
   const create = createCreate({
     start, startIfWritten: async () => {}, replays, resolveConflict: createResolveConflict(
       { dispatch, replays, store },
-    ), methods, now, tracing: noTracing, log: { info () {}, warn () {} },
+    ), methods, now, tracing: noTracing, log: { warn () {} },
     names: { sealer, ids, randomPartition: () => 0 },
     transitions: {
       ...transitions,

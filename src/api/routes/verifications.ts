@@ -12,6 +12,7 @@ import {
 import { auditAction, callingApp, isMasked, isOperator, type Auth } from '../plugins/auth.ts'
 import { acceptJson, fillAbsentBody } from '../plugins/body-parsers.ts'
 import type { RequestLimits } from '../plugins/rate-limit.ts'
+import { logCreated } from '../plugins/request-log.ts'
 import { invalidRequest } from '../plugins/validation.ts'
 import type { FoundVerification, VerificationView } from '../schemas/verification.ts'
 import { viewVerification } from '../views/verification.ts'
@@ -40,12 +41,7 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<VerificationRoutesPar
     onRequest: [auth.byApp('verifications:write'), limits.byCreate], schema: createOperation,
   }, async (request, reply) => {
     const key = request.headers['idempotency-key'] ?? null
-    const verification = await gateway.create(
-      callingApp(request), request.body, key, ({ verificationId, ...created }) => {
-        request.verificationId = verificationId
-        request.logFields = { created }
-      },
-    )
+    const verification = await gateway.create(callingApp(request), request.body, key, logCreated(request))
     const { id } = verification
     request.verificationId = id
     const created = viewVerification(verification, { attemptId: ids.attemptId })

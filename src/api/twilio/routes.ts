@@ -10,6 +10,7 @@ import { callingApp, memberOf, type Auth } from '../plugins/auth.ts'
 import { asBearer, readBasic } from '../plugins/basic-auth.ts'
 import { readAndLogError } from '../plugins/error-handler.ts'
 import type { RequestLimits } from '../plugins/rate-limit.ts'
+import { logCreated } from '../plugins/request-log.ts'
 import { channelOf } from './channels.ts'
 import { readTwilioError, TwilioError, twilioErrors, viewTwilioError } from './errors.ts'
 import { CheckForm, CreateForm, readForm, UpdateForm } from './requests.ts'
@@ -84,7 +85,7 @@ export const twilioRoutes: FastifyPluginAsyncTypebox<TwilioRoutesParts> = async 
   server.post('/Services/:service/Verifications', {
     onRequest: [byWriter, limits.byCreate], schema: { hide, body: CreateForm },
   }, async (request, reply) => {
-    const verification = await calls.create(callingApp(request), request.body)
+    const verification = await calls.create(callingApp(request), request.body, logCreated(request))
     return reply.code(201).send(view(verification, request))
   })
 

@@ -3,6 +3,7 @@ import type { Methods } from '../../adapters/guard.ts'
 import type { App } from '../../apps/apps.ts'
 import { ApiError, isCodeIncorrect } from '../../core/errors.ts'
 import { availableActions, currentAttempt, isFinal, type Verification } from '../../core/verification.ts'
+import type { OnCreated } from '../../verifications/create.ts'
 import type { Gateway } from '../../verifications/gateway.ts'
 import { channelOf, currentStep, workflowFor, type Channel } from './channels.ts'
 import { TwilioError, twilioErrors } from './errors.ts'
@@ -14,10 +15,10 @@ import { readTags, readTo, type CheckForm, type CreateForm } from './requests.ts
  */
 export type TwilioCalls = {
   /** A new verification of the number; or its pending one, sent again, or by another channel under the same sid. */
-  create (app: App, form: CreateForm): Promise<Verification>
+  create (app: App, form: CreateForm, onCreated: OnCreated): Promise<Verification>
   /** Checks the pending verification of a number or sid. Another code can follow while it is still pending. */
   check (app: App, form: CheckForm): Promise<Verification>
-  /** The newest verification with this sid, or the pending one of this number. */
+  /** The newest verification with this sid or of this number. */
   fetch (app: App, sid: string): Promise<Verification>
   cancel (app: App, sid: string): Promise<Verification>
 }
@@ -57,20 +58,21 @@ export function createTwilioCalls (
   const { fetch, findPending } = createFinders(gateway)
 
   return {
-    async create (app, form) {
+    async create (app, form, onCreated) {
       const request = requestOf(app, form)
       try {
-        return await gateway.create(app, { ...request, reference: createSid() }, null)
+        return await gateway.create(app, { ...request, reference: createSid() }, null, onCreated)
       } catch (error) {
         const id = error instanceof ApiError ? error.extra.verificationId : undefined
         if (id === undefined) throw error
         const live = await gateway.get(id)
-        if (isFinal(live)) return gateway.create(app, { ...request, reference: createSid() }, null)
+        if (isFinal(live)) return gateway.create(app, { ...request, reference: createSid() }, null, onCreated)
         if (!isOfTwilio(live) || live.reference === null) throw error
         // A silent check that completes without a client token is not one with it.
         const isAsked = request.workflow.some(({ method }) => method === currentStep(live)?.method)
         if (isAsked && serves(form.Channel, channelOf(live, methods))) return repeat(live)
-        return gateway.create(app, { ...request, reference: live.reference, onConflict: 'replace' }, null)
+        const replacement = { ...request, reference: live.reference, onConflict: 'replace' } as const
+        return gateway.create(app, replacement, null, onCreated)
       }
     },
 

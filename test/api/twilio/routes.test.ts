@@ -77,6 +77,9 @@ t.test('the gateway', async t => {
     t.match(await check({ VerificationSid: sid, Code: to.slice(-6) }), problem(20404, 404))
     t.match(await fetch(sid), { status: 200, body: { sid, status: 'approved', valid: true } })
     t.match(logs.filter(line => line.includes('VerificationCheck')).join(), new RegExp(own.id))
+    t.match(JSON.parse(logs.find(line => line.includes('"created"')) ?? '{}'), {
+      msg: 'request', verificationId: own.id, created: { app: 'shop', numberTag: String, method: 'otpless.otp' },
+    })
     t.notMatch(logs.join(), new RegExp(keys.shop))
   })
 
