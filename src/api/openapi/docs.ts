@@ -31,7 +31,11 @@ export function serveDocs (server: FastifyInstance, documented: readonly RouteOp
     return createDocsServer(documented, options)
   }
   const forward = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | void> => {
-    loading ??= load()
+    loading ??= load().catch((error: unknown) => {
+      // The next request tries again: without a free file descriptor nothing can be loaded.
+      loading = null
+      throw error
+    })
     const docs = await loading
     const known = conditions.filter(name => request.headers[name] !== undefined)
     const { statusCode, headers, rawPayload } = await docs.inject({

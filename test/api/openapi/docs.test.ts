@@ -1,5 +1,6 @@
-import type { RouteOptions } from 'fastify'
+import Fastify, { type RouteOptions } from 'fastify'
 import t from 'tap'
+import { serveDocs } from '../../../src/api/openapi/docs.ts'
 import { createDocsServer } from '../../../src/api/openapi/docs-server.ts'
 import { buildTestServer } from '../../helpers/server.ts'
 
@@ -103,4 +104,15 @@ t.test('the API document is rendered once', async t => {
     t.equal(headers['content-type'], 'application/json; charset=utf-8')
     t.strictSame(JSON.parse(body), JSON.parse(JSON.stringify(document)))
   }
+})
+
+t.test('the document is loaded again after a failure', async t => {
+  const route: RouteOptions = { method: 'GET', url: '/example', schema: {}, handler: async () => null }
+  const documented = [route, route]
+  const server = Fastify()
+  t.teardown(() => server.close())
+  serveDocs(server, documented, { version: '1', sandbox: false, url: null })
+  t.equal((await server.inject('/openapi.json')).statusCode, 500, 'a route twice cannot be described')
+  documented.pop()
+  t.match((await server.inject('/openapi.json')).json(), { paths: { '/example': { get: {} } } })
 })
