@@ -1,6 +1,6 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
-import { parseArgs } from 'node:util'
+import { parseArgs, parseEnv } from 'node:util'
 import { startSimulators } from '../src/sandbox/simulators.ts'
 
 const usage = `npm run -s simulators -- [--port=3001] [--gateway=http://localhost:3000] [--write=FILE]
@@ -14,6 +14,14 @@ in production, and no provider is called.
 export const writeEnvironment = (settings: Readonly<Record<string, string>>): string =>
   Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join('')
 
+/** Overwrites the file of an earlier run, and no file with other variables: there may be keys among them. */
+async function writeSettings (path: string, settings: Readonly<Record<string, string>>): Promise<void> {
+  const before = parseEnv(await readFile(path, 'utf8').catch(() => ''))
+  const other = Object.keys(before).find(name => !(name in settings))
+  if (other !== undefined) throw new Error(`nothing is written: ${path} has ${other}; name another file`)
+  await writeFile(path, writeEnvironment(settings), { mode: 0o600 })
+}
+
 if (import.meta.main) {
   try {
     const { values: { port, gateway, write, help } } = parseArgs({
@@ -26,12 +34,15 @@ if (import.meta.main) {
     const simulators = await startSimulators({
       port: Number(port), gatewayUrl: gateway, onError: message => process.stderr.write(`${message}\n`),
     })
-    const text = writeEnvironment(simulators.settings)
-    if (write === undefined) process.stdout.write(text)
-    else await writeFile(write, text, { mode: 0o600 })
-    process.stderr.write(`The simulators listen on ${simulators.url}. Ctrl-C stops them.\n`)
-    await Promise.race(['SIGINT', 'SIGTERM'].map(signal => once(process, signal)))
-    await simulators.close()
+    try {
+      const { settings } = simulators
+      if (write === undefined) process.stdout.write(writeEnvironment(settings))
+      else await writeSettings(write, settings)
+      process.stderr.write(`The simulators listen on ${simulators.url}. Ctrl-C stops them.\n`)
+      await Promise.race(['SIGINT', 'SIGTERM'].map(signal => once(process, signal)))
+    } finally {
+      await simulators.close()
+    }
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
     process.exitCode = 1

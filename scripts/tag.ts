@@ -16,7 +16,7 @@ export function tagsOf (
   const number = parsePhoneNumber(text)?.number
   const address = readAddress(text)
   if (number === undefined && address === null) {
-    throw new Error('Give one number in E.164 form, or an IP address: npm run tag -- +14155550100')
+    throw new Error('This is neither a number in E.164 form, such as +14155550100, nor an IP address.')
   }
   const { sealKeys } = readConfig({
     SEAL_KEYS, SEAL_KEYS_FILE, SANDBOX, PUBLIC_URL: 'http://localhost', APPS_FILE: 'none',

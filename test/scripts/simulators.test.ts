@@ -43,3 +43,16 @@ t.test('without a file they are printed; a wrong option prints the usage', async
   t.match(wrong.stderr === null ? '' : await text(wrong.stderr), /^npm run -s simulators/)
   t.equal((await wrong.ended).code, 1)
 })
+
+t.test('a file that cannot be written, or has other variables, ends it', async t => {
+  const file = join(t.testdir({ env: 'TRUID_CLIENT_ID=x\nSEAL_KEYS=k1:secret\n' }), 'env')
+  for (const [path, message] of [[file, /has SEAL_KEYS; name another/], [join(file, 'x'), /ENOTDIR/]] as const) {
+    const child = startChild(process.execPath, [script, '--port=0', `--write=${path}`], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    t.teardown(() => child.stop(0))
+    t.match(child.stderr === null ? '' : await text(child.stderr), message)
+    t.equal((await child.ended).code, 1)
+  }
+  t.match(await readFile(file, 'utf8'), 'SEAL_KEYS=k1:secret', 'and stays as it was')
+})
