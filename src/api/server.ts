@@ -22,7 +22,7 @@ import { boundIdleConnections } from './plugins/idle-connections.ts'
 import { createAdmission, type Admit } from './plugins/load-shedding.ts'
 import { registerQueueDashboard } from './operations/queue-dashboard.ts'
 import { readRequestId } from './plugins/request-id.ts'
-import { recordRequest } from './plugins/request-log.ts'
+import { recordRequest, recordResponses } from './plugins/request-log.ts'
 import { traceRequests } from './plugins/request-tracing.ts'
 import { createLogOnce } from '../telemetry/log-once.ts'
 import { compileValidator } from './plugins/validation.ts'
@@ -126,7 +126,6 @@ function createServer (
   server.removeAllContentTypeParsers()
   server.decorateRequest('caller', null)
   server.decorateRequest('verificationId', null)
-  server.decorateRequest('logFields', null)
   tagAddresses(server, access.addressTag)
   registerErrorHandlers(server, { metrics, renderJson, publicUrl: config.publicUrl })
   return server
@@ -154,10 +153,7 @@ function addHooks (
   server.addHook('onSend', async (_request, reply) => {
     if (isClosing || health.isDraining) reply.header('connection', 'close')
   })
-  server.addHook('onResponse', (request, reply, done) => {
-    recordRequest(request, reply, metrics)
-    done()
-  })
+  recordResponses(server, metrics)
 }
 
 /** The HTTP server, ready to listen, with every plugin and every route. */

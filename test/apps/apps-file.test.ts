@@ -184,7 +184,10 @@ t.test('test numbers', async t => {
       { testNumbers: { 4155550100: { code: '123456', expiresAt: inDays(1) } } },
       /\/testNumbers\/…00 must be an E.164/,
     ],
-    [{ testNumbers: { 'phone +1 415 555 0100': { code: '123456', expiresAt: inDays(1) } } }, /testNumbers\/…00 must be/],
+    [
+      { testNumbers: { 'phone +1 415 555 0100': { code: '123456', expiresAt: inDays(1) } } },
+      /testNumbers\/…00 must be/,
+    ],
   ]
   for (const [members, message] of refused) t.throws(() => read(members), { message })
 })

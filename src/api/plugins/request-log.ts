@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Created } from '../../verifications/create.ts'
 
@@ -7,6 +7,15 @@ declare module 'fastify' {
     /** What the route adds to the log line of the request: ids, tags and closed words only. */
     logFields: object | null
   }
+}
+
+/** Records every response. */
+export function recordResponses (server: FastifyInstance, metrics: Pick<Metrics, 'countRequest'>): void {
+  server.decorateRequest('logFields', null)
+  server.addHook('onResponse', (request, reply, done) => {
+    recordRequest(request, reply, metrics)
+    done()
+  })
 }
 
 /** The line of this request says what it created. */
