@@ -85,6 +85,12 @@ type Steps = Pick<Verification, 'workflow' | 'attempts'>
 export const currentStep = ({ workflow, attempts }: Steps): Verification['workflow'][0] | undefined =>
   workflow[Math.max(0, attempts.findLastIndex(({ status }) => status !== 'skipped'))]
 
+/** Whether the phone only opens a URL: then the gateway learns the result without a check. */
+export const completesItself = (verification: Steps, methods: Methods): boolean => {
+  const step = currentStep(verification)
+  return step !== undefined && isSilent(methods.get(step.method)) && bindingOf(step, methods) === 'none'
+}
+
 /** The channel of this step. */
 export const channelOf = (verification: Steps, methods: Methods): ShownChannel =>
   channelOfStep(currentStep(verification), methods)

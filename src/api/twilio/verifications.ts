@@ -5,7 +5,7 @@ import { ApiError, isCodeIncorrect } from '../../core/errors.ts'
 import { availableActions, currentAttempt, isFinal, type Verification } from '../../core/verification.ts'
 import type { OnCreated } from '../../verifications/create.ts'
 import type { Gateway } from '../../verifications/gateway.ts'
-import { channelOf, currentStep, workflowFor, type Channel } from './channels.ts'
+import { channelOf, completesItself, currentStep, workflowFor, type Channel } from './channels.ts'
 import { TwilioError, twilioErrors } from './errors.ts'
 import { readTags, readTo, type CheckForm, type CreateForm } from './requests.ts'
 
@@ -55,7 +55,7 @@ export function createTwilioCalls (
     throw new TwilioError(isBusy ? twilioErrors.concurrent : twilioErrors.maxSends)
   }
 
-  const { fetch, findPending } = createFinders(gateway)
+  const { fetch, findForCheck } = createFinders({ gateway, methods })
 
   return {
     async create (app, form, onCreated) {
@@ -79,9 +79,10 @@ export function createTwilioCalls (
     async check (app, { To, VerificationSid, Code, SnaClientToken }) {
       const by = VerificationSid ?? To
       if (by === undefined) throw new TwilioError(twilioErrors.invalidParameter, 'To or VerificationSid is required')
-      const pending = await findPending(app, by)
-      if (To !== undefined && pending.phoneNumber !== readTo(To)) throw new TwilioError(twilioErrors.notFound)
       const code = Code ?? SnaClientToken
+      const pending = await findForCheck(app, by, code)
+      if (To !== undefined && pending.phoneNumber !== readTo(To)) throw new TwilioError(twilioErrors.notFound)
+      if (isFinal(pending)) return pending
       try {
         return (await gateway.check(pending.id, code === undefined ? {} : { code })).verification
       } catch (error) {
@@ -99,7 +100,7 @@ export function createTwilioCalls (
 }
 
 /** Finds verifications that this API created, by sid or number. Throws `TwilioError`. */
-function createFinders (gateway: Pick<Gateway, 'find'>) {
+function createFinders ({ gateway, methods }: { gateway: Pick<Gateway, 'find'>, methods: Methods }) {
   async function fetch (app: App, by: string): Promise<Verification> {
     const isNumber = /^[+ ]/.test(by)
     if (!isNumber && !sidPattern.test(by)) throw new TwilioError(twilioErrors.notFound)
@@ -111,15 +112,18 @@ function createFinders (gateway: Pick<Gateway, 'find'>) {
     return newest
   }
 
-  async function findPending (app: App, by: string): Promise<Verification> {
+  /** Pending; or a silent check that ended before it was asked for, as long as it could have been pending. */
+  async function findForCheck (app: App, by: string, code: string | undefined): Promise<Verification> {
     const found = await fetch(app, by)
-    if (!isFinal(found)) return found
+    const hasJudgedItself = (found.status === 'verified' || found.status === 'failed') && code === undefined
+      && completesItself(found, methods) && Date.now() < found.expiresAt
+    if (!isFinal(found) || hasJudgedItself) return found
     // As with Twilio, an ended verification is not found, so that a code is approved once.
     const isExhausted = found.status === 'failed' && found.reason === 'code_attempts_exhausted'
     throw new TwilioError(isExhausted ? twilioErrors.maxChecks : twilioErrors.notFound)
   }
 
-  return { fetch, findPending }
+  return { fetch, findForCheck }
 }
 
 const refusedEvidence = (code: string | undefined): TwilioError => new TwilioError(

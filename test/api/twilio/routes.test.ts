@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { openContracts, withoutContracts } from '../../helpers/contracts.ts'
 import { keys, startGateway, testApps, withWebhook } from '../../helpers/gateway.ts'
+import { until } from '../../helpers/redis.ts'
 import { numberEnding, walk } from '../../e2e/end-user.ts'
 
 const service = `VA${'1f'.repeat(16)}`
@@ -113,6 +114,15 @@ t.test('the gateway', async t => {
     const { body: { sid, sna } } = await create(to, 'sna')
     await walk(sna.url)
     t.match(await check({ To: to }), { status: 200, body: { sid, channel: 'sna', status: 'approved', valid: true } })
+  })
+
+  await t.test('a silent check that ends before it is asked for', async t => {
+    const to = numberEnding('00')
+    const { body: { sid, sna } } = await create(to, 'sna')
+    await walk(sna.url)
+    await until(async () => (await fetch(sid)).body['status'] === 'approved', 'the gateway learns the result')
+    t.match(await check({ To: to }), { status: 200, body: { sid, channel: 'sna', status: 'approved', valid: true } })
+    t.match(await check({ To: to, Code: '123456' }), problem(20404, 404))
   })
 
   await t.test('a silent check whose phone brings a token back', async t => {
