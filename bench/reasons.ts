@@ -22,7 +22,7 @@ export const reasons: Partial<Record<GoalId, string>> = {
   N10c: 'the code of a gateway that has just started is not compiled yet.',
   N10b: 'with a quarter of a core the queue limit of 5 s is reached.',
   N10s: 'with 2,000 requests in flight a garbage collection copies all of them.',
-  N11: 'each verification has two indexes and a claim besides its record, and Redis needs 80 bytes for a key alone.',
+  N11: 'each verification has entries in the tables of its number and reference, and Redis needs 80 bytes for a key.',
   N12: 'more memory means more cache misses in Redis.',
   N12t: 'more memory means more cache misses in Redis.',
   callback: 'the machine was busy.',

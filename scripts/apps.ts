@@ -62,8 +62,8 @@ export function addApp (text: string, app: App): string {
 }
 
 /**
- * Replaces the text by a new file beside it, so that no reader ever sees a part. The new file is also a lock: of two
- * changes at once, none may be lost.
+ * Writes a new file beside it and renames it, so that no reader ever sees a part. The new file is also a lock, so that
+ * two commands at once lose no change.
  */
 async function changeFile (path: string, change: (text: string) => string): Promise<void> {
   const target = await realpath(path).catch(() => path)

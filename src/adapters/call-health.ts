@@ -48,8 +48,8 @@ export type CallHealth = {
   isOpen (): boolean
   /** What this process tells the others. */
   summary (at: number): HealthSummary
-  /** What another process told. */
-  merge (from: string, told: HealthSummary, at: number): void
+  /** What another process reported. */
+  merge (from: string, reported: HealthSummary, at: number): void
   /** The summary of all processes. */
   total (at: number): HealthSummary
 }
@@ -61,7 +61,7 @@ const openMs = 5_000
 /** Without any probe for this long, nothing is known any more, and calls are made again. */
 const lapseMs = openMs + 30_000
 const misconfiguredMs = 600_000
-/** What another process told is void when it has told nothing for this long. */
+/** The report of another process is void after this time without another one. */
 const staleMs = 10_000
 
 export type CallHealthParts = {
@@ -134,13 +134,13 @@ function createBreaker (onClose: (at: number) => void): Breaker {
 export function createCallHealth ({ now, onChange = () => {} }: CallHealthParts): CallHealth {
   const own = createOutcomeWindow()
   const misconfigured = new Map<string, number>()
-  const others = new Map<string, { told: HealthSummary, at: number }>()
+  const others = new Map<string, { reported: HealthSummary, at: number }>()
   let lastSuccessAt: number | null = null
   let lastFailure: HealthSummary['lastFailure'] = null
   const breaker = createBreaker(at => {
     own.clear()
     misconfigured.clear()
-    for (const [from, { told }] of others) if (told.closedAt < at) others.delete(from)
+    for (const [from, { reported }] of others) if (reported.closedAt < at) others.delete(from)
   })
 
   function summary (at: number): HealthSummary {
@@ -151,7 +151,7 @@ export function createCallHealth ({ now, onChange = () => {} }: CallHealthParts)
 
   function total (at: number): HealthSummary {
     for (const [from, other] of others) if (other.at <= at - staleMs) others.delete(from)
-    return [...others.values()].reduce((sum, { told }) => addTold(sum, told), summary(at))
+    return [...others.values()].reduce((sum, { reported }) => addReported(sum, reported), summary(at))
   }
 
   function openIfUnhealthy (at: number): boolean {
@@ -187,16 +187,16 @@ export function createCallHealth ({ now, onChange = () => {} }: CallHealthParts)
     breaker: breaker.state,
     isOpen: () => breaker.isOpen(now),
     summary,
-    merge (from, told, at) {
-      const toldOpenedAt = told.openedAt ?? 0
+    merge (from, reported, at) {
+      const reportedOpenedAt = reported.openedAt ?? 0
       // A clock that is ahead must not keep a breaker open.
-      if (Math.max(told.closedAt, toldOpenedAt) > at + staleMs) return
+      if (Math.max(reported.closedAt, reportedOpenedAt) > at + staleMs) return
       breaker.state(at)
-      if (told.closedAt > breaker.times().closedAt) breaker.close(told.closedAt)
+      if (reported.closedAt > breaker.times().closedAt) breaker.close(reported.closedAt)
       const { closedAt, openedAt } = breaker.times()
-      if (told.closedAt < closedAt) return void others.delete(from)
-      others.set(from, { told, at })
-      if (toldOpenedAt > (openedAt ?? 0) && at < toldOpenedAt + lapseMs) breaker.open(toldOpenedAt)
+      if (reported.closedAt < closedAt) return void others.delete(from)
+      others.set(from, { reported, at })
+      if (reportedOpenedAt > (openedAt ?? 0) && at < reportedOpenedAt + lapseMs) breaker.open(reportedOpenedAt)
       openIfUnhealthy(at)
     },
     total,
@@ -204,11 +204,11 @@ export function createCallHealth ({ now, onChange = () => {} }: CallHealthParts)
 }
 
 /** The summary of two processes; `sum` has what both share. */
-const addTold = (sum: HealthSummary, told: HealthSummary): HealthSummary => ({
-  ...sum, ok: sum.ok + told.ok, failed: sum.failed + told.failed,
-  misconfigured: sum.misconfigured + told.misconfigured,
-  lastSuccessAt: Math.max(sum.lastSuccessAt ?? 0, told.lastSuccessAt ?? 0) || null,
-  lastFailure: (told.lastFailure?.at ?? 0) > (sum.lastFailure?.at ?? 0) ? told.lastFailure : sum.lastFailure,
+const addReported = (sum: HealthSummary, reported: HealthSummary): HealthSummary => ({
+  ...sum, ok: sum.ok + reported.ok, failed: sum.failed + reported.failed,
+  misconfigured: sum.misconfigured + reported.misconfigured,
+  lastSuccessAt: Math.max(sum.lastSuccessAt ?? 0, reported.lastSuccessAt ?? 0) || null,
+  lastFailure: (reported.lastFailure?.at ?? 0) > (sum.lastFailure?.at ?? 0) ? reported.lastFailure : sum.lastFailure,
 })
 
 /** What an answer says: one about a user's evidence may come from anything that answers 404. */

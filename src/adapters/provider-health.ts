@@ -72,10 +72,10 @@ export function createProviderHealth ({ now, channel, id = 'alone' }: ProviderHe
   }
 
   function receive (text: string): void {
-    const told = parse(text)
-    if (!message.Check(told) || told.from === id) return
+    const reported = parse(text)
+    if (!message.Check(reported) || reported.from === id) return
     const at = now()
-    for (const [name, summary] of Object.entries(told.calls)) healths.get(name)?.merge(told.from, summary, at)
+    for (const [name, summary] of Object.entries(reported.calls)) healths.get(name)?.merge(reported.from, summary, at)
   }
 
   const stop = channel?.listen(receive)

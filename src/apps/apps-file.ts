@@ -27,7 +27,7 @@ const testNumber = /(?<=\/testNumbers\/)[^/]*?(?=\d\d[^\d/]*?(?:\/| must))/
 
 /**
  * Reads `APPS_FILE`, and refuses values that can never work. Throws an `Error` that names the variable and the path in
- * the file, and shows no value: it is logged. Of a test number in the path it has the last two digits.
+ * the file, and shows no value, because it is logged. Of a test number in the path it shows the last two digits.
  */
 export function readAppsFile (path: string, checks: AppsFileChecks = {}): App[] {
   const { apps, problems: [first] } = inspectApps(readText(path), checks)

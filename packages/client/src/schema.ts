@@ -1046,7 +1046,7 @@ export interface components {
          */
         FoundVerification: components["schemas"]["Verification"] & {
             /**
-             * @description The app that it is of. Only where an operator searches over all apps.
+             * @description The app that it belongs to. Only when an operator searches over all apps.
              * @example shop
              */
             appId?: string;
@@ -1558,7 +1558,7 @@ export interface components {
              */
             workers: "ok" | "stopped" | "none";
             /**
-             * @description `slow`: its last iterations took over two seconds.
+             * @description `slow`: its last timer of a second was more than a second late.
              * @enum {string}
              */
             eventLoop: "ok" | "slow";

@@ -93,7 +93,7 @@ export const verificationRoutes: FastifyPluginAsyncTypebox<VerificationRoutesPar
   })
 }
 
-/** For support: which app it is of, and nothing of the profile, which is for that app only. */
+/** For support: with its app, and without the profile, which is for that app only. */
 const viewForOperator = ({ appId }: Verification, view: VerificationView): FoundVerification =>
   ({ ...view, result: view.result === null ? null : { ...view.result, profile: null }, appId })
 

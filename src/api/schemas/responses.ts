@@ -156,7 +156,9 @@ export const Readiness = Type.Object({
   checks: Type.Object({
     redis: stringEnum(['ok', 'unreachable'], { description: 'Whether Redis runs the scripts of the gateway.' }),
     workers: workersCheck('stopped'),
-    eventLoop: stringEnum(['ok', 'slow'], { description: '`slow`: its last iterations took over two seconds.' }),
+    eventLoop: stringEnum(['ok', 'slow'], {
+      description: '`slow`: its last timer of a second was more than a second late.',
+    }),
     draining: Type.Boolean({ description: 'The process is about to stop.' }),
   }, { title: 'ReadinessChecks', description: checksDescription }),
 }, {

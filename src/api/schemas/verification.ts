@@ -219,7 +219,7 @@ export type CreatedView = Static<typeof CreatedView>
 
 export const FoundVerification = Type.Intersect([VerificationView, Type.Object({
   appId: Type.Optional(Type.String({
-    description: 'The app that it is of. Only where an operator searches over all apps.', examples: ['shop'],
+    description: 'The app that it belongs to. Only when an operator searches over all apps.', examples: ['shop'],
   })),
 })], { title: 'FoundVerification', description: 'A verification that a search has found.' })
 export type FoundVerification = Static<typeof FoundVerification>
