@@ -30,6 +30,7 @@ export const twilioErrors = {
   countryBlocked: { code: 60605, status: 403, text: 'Verification delivery attempt blocked by geo permissions' },
   unauthenticated: { code: 20003, status: 401, text: 'Authenticate' },
   notFound: { code: 20404, status: 404, text: 'The requested resource was not found' },
+  beingChecked: { code: 20503, status: 503, text: 'The code is still being checked: fetch the verification' },
   tooManyRequests: { code: 20429, status: 429, text: 'Too many requests' },
 } as const
 

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Methods } from '../../adapters/guard.ts'
 import { ApiError } from '../../core/errors.ts'
-import type { Verification } from '../../core/verification.ts'
+import { currentAttempt, type Verification } from '../../core/verification.ts'
 import type { Ids } from '../../store/ids.ts'
 import type { Gateway } from '../../verifications/gateway.ts'
 import type { Live } from '../live/live.ts'
@@ -73,7 +73,8 @@ export const twilioRoutes: FastifyPluginAsyncTypebox<TwilioRoutesParts> = async 
   async function untilJudged (checked: Verification, reply: FastifyReply): Promise<Verification> {
     const until = performance.now() + silentWaitMs
     let verification = checked
-    while (verification.status === 'pending' && channelOf(verification, methods) === 'sna') {
+    while (verification.status === 'pending'
+      && (channelOf(verification, methods) === 'sna' || isBeingChecked(verification))) {
       const { id, revision } = verification
       const leftMs = until - performance.now()
       if (leftMs <= 0) break
@@ -94,7 +95,10 @@ export const twilioRoutes: FastifyPluginAsyncTypebox<TwilioRoutesParts> = async 
   }, async (request, reply) => {
     const checked = await calls.check(callingApp(request), request.body)
     request.verificationId = checked.id
-    return viewTwilioCheck(await untilJudged(checked, reply), namesOf(request), parts)
+    const judged = await untilJudged(checked, reply)
+    // `pending` would say that the code is wrong.
+    if (request.body.Code !== undefined && isBeingChecked(judged)) throw new TwilioError(twilioErrors.beingChecked)
+    return viewTwilioCheck(judged, namesOf(request), parts)
   })
 
   server.get('/Services/:service/Verifications/:sid', {
@@ -110,6 +114,9 @@ export const twilioRoutes: FastifyPluginAsyncTypebox<TwilioRoutesParts> = async 
     return view(await calls.cancel(callingApp(request), sidOf(request)), request)
   })
 }
+
+const isBeingChecked = (verification: Verification): boolean =>
+  currentAttempt(verification)?.attempt.phase === 'resolving'
 
 const namesOf = (request: FastifyRequest): Names =>
   ({ service: memberOf(request.params, 'service') ?? '', account: request.basicUser })

@@ -262,3 +262,12 @@ t.test('without TWILIO_COMPAT its paths do not exist', async t => {
   const { twilio } = await open(t, { environment: {} })
   t.match(await twilio.create('+14155550100', 'sms'), { status: 404, body: { code: 'not_found' } })
 })
+
+t.test('a code that the provider cannot judge now is not called wrong', async t => {
+  const { twilio, simulators } = await open(t)
+  const to = numberEnding('00')
+  const { body: { sid } } = await twilio.create(to, 'sms')
+  await simulators.close()
+  t.match(await twilio.check({ To: to, Code: to.slice(-6) }), problem(20503, 503))
+  t.match(await twilio.fetch(sid), { status: 200, body: { status: 'pending' } })
+})
