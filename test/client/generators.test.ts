@@ -1,13 +1,12 @@
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { verifications } from '../../src/api/openapi/verification-examples.ts'
 import { codeFor, numberEnding } from '../e2e/end-user.ts'
 import { keys, startGateway } from '../helpers/gateway.ts'
+import { run } from '../helpers/run.ts'
 
 /** Where generators that are no dependencies are installed; docs/testing.md says how. */
 const folderOfGenerators = process.env['GENERATORS_DIR'] ?? ''
@@ -18,7 +17,6 @@ const skipWithout = (path: string): string | false =>
 
 const root = join(import.meta.dirname, '../..')
 const document = join(root, 'openapi/openapi.json')
-const run = promisify(execFile)
 
 /** What each generated client prints: a code that is refused, one that is correct, and the words of a later version. */
 const expected = [

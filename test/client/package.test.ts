@@ -1,17 +1,16 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { verifications } from '../../src/api/openapi/verification-examples.ts'
 import { signWebhook } from '../../src/webhooks/signature.ts'
 import { startGateway, keys, webhookSecret } from '../helpers/gateway.ts'
 import { freePort, until } from '../helpers/redis.ts'
+import { run } from '../helpers/run.ts'
 
 const root = join(import.meta.dirname, '../..')
-const run = promisify(execFile)
 /** npm of the machine, but with the Node.js of the tests. */
 const npm = async (cwd: string, ...args: string[]) => run('npm', args, {
   cwd, env: {
