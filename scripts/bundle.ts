@@ -95,12 +95,12 @@ export async function bundle (folder: string): Promise<void> {
     plugins: [copyFiles(folder), copyPackageFiles(folder), partsOfUndici],
   })
   await cp(join(import.meta.dirname, 'bundle-loader.cjs'), join(folder, 'main.cjs'))
-  await writeLicenses(Object.keys(metafile.inputs), join(folder, 'LICENSES.txt'))
+  await writeFile(join(folder, 'LICENSES.txt'), await collectLicenses(Object.keys(metafile.inputs)))
   await compile(folder)
 }
 
-/** Collects the licenses of the packages that the bundle contains: each below a line with folder and version. */
-async function writeLicenses (inputs: readonly string[], target: string): Promise<void> {
+/** The licenses of the packages of these files: each below a line with folder and version. */
+export async function collectLicenses (inputs: readonly string[]): Promise<string> {
   const folders = inputs.map(path => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0])
   const sections = [...new Set(folders)].filter(folder => folder !== undefined).sort().map(async folder => {
     const { version, license } = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'))
@@ -108,7 +108,7 @@ async function writeLicenses (inputs: readonly string[], target: string): Promis
     const texts = await Promise.all(files.map(file => readFile(join(root, folder, file), 'utf8')))
     return [`=== ${folder} ${version} (${license})`, ...texts.map(text => text.trim())].join('\n\n')
   })
-  await writeFile(target, `${(await Promise.all(sections)).join('\n\n')}\n`)
+  return `${(await Promise.all(sections)).join('\n\n')}\n`
 }
 
 /** Keeps the code that is compiled until the gateway listens, or until it has not listened for ten seconds. */

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
+import { collectLicenses } from '../../scripts/bundle.ts'
 
 const folder = import.meta.dirname
 const root = join(folder, '../..')
@@ -22,16 +23,6 @@ export async function buildClient (): Promise<void> {
     join(root, 'node_modules/.bin/tsc'), '-p', folder, '--noEmit', 'false', '--declaration', '--emitDeclarationOnly',
     '--outDir', dist,
   ])
-}
-
-async function collectLicenses (inputs: readonly string[]): Promise<string> {
-  const packages = new Set(inputs.flatMap(path => /^.*node_modules\/(@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []))
-  const texts = await Promise.all([...packages].sort().map(async path => {
-    const { name, version, license } = JSON.parse(await readFile(join(root, path, 'package.json'), 'utf8'))
-    const text = await readFile(join(root, path, 'LICENSE'), 'utf8').catch(() => `License: ${license}\n`)
-    return `${name} ${version}\n\n${text}`
-  }))
-  return texts.join('\n----\n\n')
 }
 
 if (import.meta.main) await buildClient()
