@@ -13,10 +13,10 @@ export type Captured = { commands: Command[], lines: { [name: string]: unknown }
 
 export type Capture = 'create' | 'call' | 'read' | 'lifecycle'
 
-/** Not the gateway's: the sweeper, BullMQ, synced counters. */
+/** A database of its own, so that the commands of no other gateway are recorded. */
 const database = 9
 const flushMs = 150
-/** Background work falls into some tries, and adds commands. So the try with the fewest counts. */
+/** Background work adds commands to some tries, so the try with the fewest is used. */
 const tries = 4
 
 /**

@@ -11,7 +11,7 @@ const connections = 4
 
 type Store = { url: string, reads: () => string, creating: Load[], reading: Load[] }
 
-/** Creates and reads beside many live verifications and beside few, by turns, each in a Redis of its own. */
+/** Creates and reads with many and with few live verifications, in alternation, each in a Redis of its own. */
 export const growth: Case = {
   name: 'growth',
   goals: ['N12', 'N12t'],

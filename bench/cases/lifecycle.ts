@@ -14,7 +14,7 @@ const fixedRate = 300
 
 type Rounds = { first: LifecycleSample[], second: LifecycleSample[] }
 
-/** From the create to the webhook `verified` and a read: two copies of ours, and the floor, by turns. */
+/** From the create to the webhook `verified` and a read: two copies of ours, and the floor, in alternation. */
 export const lifecycle: Case = {
   name: 'lifecycle',
   goals: ['N4', 'N4s'],

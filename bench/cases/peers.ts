@@ -78,7 +78,7 @@ export const peers: Case = {
       context.addFinding('N7', ratioOf(meanOf(p99), theirs), { note, noise: noiseOf(p99) })
     } finally {
       await sink.close()
-      // PostgreSQL ends when its last client has.
+      // PostgreSQL stops once its last client has disconnected.
       await betterAuth?.process.stop()
       await postgres?.remove()
     }

@@ -12,7 +12,7 @@ const figuresOf = {
   read: ['readMicros', 'readRedisMicros'],
 } as const
 
-/** Two copies of ours, and the floor, by turns: create, create with a provider call, read. */
+/** Two copies of ours, and the floor, in alternation: create, create with a provider call, read. */
 export const requests: Case = {
   name: 'requests',
   goals: ['N1', 'N2', 'N3'],

@@ -5,8 +5,8 @@ import type { Ids } from '../../store/ids.ts'
 import type { Hook, RequestLimits } from './rate-limit.ts'
 
 /**
- * An app with the id of its API key, and whether that is a key of the operator; or the front end of one
- * verification with its client secret.
+ * An app with the id of its API key, and whether that is a key of the operator; or the front end of one verification
+ * with its client secret.
  */
 export type Caller = { app: App, keyId: string, isOperator: boolean } | { clientOf: string }
 
@@ -94,7 +94,7 @@ export function callingApp ({ caller }: FastifyRequest): App {
   return caller.app
 }
 
-/** A key that also reads the verifications of its app is one of that app, and finds no others. */
+/** A key that can read the verifications of its own app belongs to that app, and finds no others. */
 const isForOperator = (scopes: ReadonlySet<string>): boolean =>
   scopes.has('operations:read') && !scopes.has('verifications:read')
 
