@@ -34,8 +34,8 @@ declare module 'fastify' {
   }
 }
 
-/** Less than the timeouts of Twilio's clients. */
-const silentWaitMs = 5_000
+/** How long a check waits for its result: less than the timeouts of Twilio's clients. */
+const judgedWithinMs = 5_000
 const challenge = 'Basic realm="Verigate", charset="UTF-8"'
 
 /**
@@ -69,9 +69,9 @@ export const twilioRoutes: FastifyPluginAsyncTypebox<TwilioRoutesParts> = async 
     return viewTwilioVerification(verification, namesOf(request), parts)
   }
 
-  /** Waits for the result of a silent check, which arrives within seconds. */
+  /** Waits for the result of a silent check, or of a code that is being checked. */
   async function untilJudged (checked: Verification, reply: FastifyReply): Promise<Verification> {
-    const until = performance.now() + silentWaitMs
+    const until = performance.now() + judgedWithinMs
     let verification = checked
     while (verification.status === 'pending'
       && (channelOf(verification, methods) === 'sna' || isBeingChecked(verification))) {
