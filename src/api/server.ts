@@ -182,9 +182,9 @@ export async function buildServer (parts: ServerParts) {
     await server.register(callbackRoutes, { gateway, limits })
     await server.register(elementRoutes)
     if (parts.twilio !== undefined) {
-      const { publicUrl } = config
+      const { access: { now }, config: { publicUrl }, twilio } = parts
       await server.register(
-        twilioRoutes, { prefix: '/v2', gateway, live, ids, auth, limits, publicUrl, ...parts.twilio }
+        twilioRoutes, { prefix: '/v2', gateway, live, ids, auth, limits, publicUrl, now, ...twilio },
       )
     }
     await server.register(pageRoutes, { limits, config })

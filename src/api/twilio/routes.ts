@@ -25,6 +25,8 @@ export type TwilioRoutesParts = {
   auth: Auth
   limits: Pick<RequestLimits, 'byCreate'>
   publicUrl: string
+  /** Ms since the epoch. */
+  now: () => number
 }
 
 declare module 'fastify' {
@@ -43,9 +45,9 @@ const challenge = 'Basic realm="Verigate", charset="UTF-8"'
  * the routes are not in the API document: docs/twilio.md says what they do.
  */
 export const twilioRoutes: FastifyPluginAsyncTypebox<TwilioRoutesParts> = async (
-  server, { gateway, live, methods, ids, auth, limits, publicUrl },
+  server, { gateway, live, methods, ids, auth, limits, publicUrl, now },
 ) => {
-  const calls = createTwilioCalls({ gateway, methods })
+  const calls = createTwilioCalls({ gateway, methods, now })
   const parts = { methods, publicUrl, attemptId: ids.attemptId }
   server.decorateRequest('basicUser', '')
   server.addContentTypeParser(

@@ -30,8 +30,9 @@ const isOfTwilio = ({ reference }: Verification): boolean => reference !== null 
 const maxFound = 20
 
 export function createTwilioCalls (
-  { gateway, methods }: {
+  { gateway, methods, now }: {
     gateway: Pick<Gateway, 'create' | 'get' | 'find' | 'check' | 'resend' | 'cancel'>, methods: Methods,
+    now: () => number,
   },
 ): TwilioCalls {
   function requestOf (app: App, form: CreateForm) {
@@ -55,7 +56,7 @@ export function createTwilioCalls (
     throw new TwilioError(isBusy ? twilioErrors.concurrent : twilioErrors.maxSends)
   }
 
-  const { fetch, findForCheck } = createFinders({ gateway, methods })
+  const { fetch, findForCheck } = createFinders({ gateway, methods, now })
 
   return {
     async create (app, form, onCreated) {
@@ -100,7 +101,9 @@ export function createTwilioCalls (
 }
 
 /** Finds verifications that this API created, by sid or number. Throws `TwilioError`. */
-function createFinders ({ gateway, methods }: { gateway: Pick<Gateway, 'find'>, methods: Methods }) {
+function createFinders (
+  { gateway, methods, now }: { gateway: Pick<Gateway, 'find'>, methods: Methods, now: () => number },
+) {
   async function fetch (app: App, by: string): Promise<Verification> {
     const isNumber = /^[+ ]/.test(by)
     if (!isNumber && !sidPattern.test(by)) throw new TwilioError(twilioErrors.notFound)
@@ -112,11 +115,11 @@ function createFinders ({ gateway, methods }: { gateway: Pick<Gateway, 'find'>, 
     return newest
   }
 
-  /** Pending; or a silent check that ended before it was asked for, as long as it could have been pending. */
+  /** Pending; or a silent check that ended before it was asked for, for as long as `isShown` says. */
   async function findForCheck (app: App, by: string, code: string | undefined): Promise<Verification> {
     const found = await fetch(app, by)
     const hasJudgedItself = (found.status === 'verified' || found.status === 'failed') && code === undefined
-      && completesItself(found, methods) && Date.now() < found.expiresAt
+      && completesItself(found, methods) && isShown(found, { by, at: now() })
     if (!isFinal(found) || hasJudgedItself) return found
     // As with Twilio, an ended verification is not found, so that a code is approved once.
     const isExhausted = found.status === 'failed' && found.reason === 'code_attempts_exhausted'
@@ -125,6 +128,16 @@ function createFinders ({ gateway, methods }: { gateway: Pick<Gateway, 'find'>, 
 
   return { fetch, findForCheck }
 }
+
+const byNumberMs = 60_000
+
+/**
+ * How long the result of a silent check that has ended is shown: by its sid while it could have been pending, by its
+ * number for a minute only, because whoever names the number need not be the one who proved it.
+ */
+export const isShown = (
+  { updatedAt, expiresAt }: Pick<Verification, 'updatedAt' | 'expiresAt'>, { by, at }: { by: string, at: number },
+): boolean => at < (sidPattern.test(by) ? expiresAt : Math.min(expiresAt, updatedAt + byNumberMs))
 
 const refusedEvidence = (code: string | undefined): TwilioError => new TwilioError(
   twilioErrors.invalidParameter, code === undefined ? 'Code is required' : 'Code is not what the pending channel takes',
