@@ -40,8 +40,13 @@ export function readAppsFile (path: string, checks: AppsFileChecks = {}): App[] 
  * (`/0/keys/1/expiresAt …`), or with a blank where it has none. With a wrong shape there are no apps.
  */
 export function inspectApps (text: string, checks: AppsFileChecks = {}): { apps: App[], problems: string[] } {
-  const parsed = parse(text)
-  if (parsed === undefined) return { apps: [], problems: [' cannot be read: it is not JSON'] }
+  let parsed: unknown
+  try {
+    // Editors of Windows begin a file with a byte order mark.
+    parsed = JSON.parse(text.replace(/^\uFEFF/, ''))
+  } catch (error) {
+    return { apps: [], problems: [` cannot be read: it is not JSON${placeOf(error)}`] }
+  }
   const misshapen = [...Value.Errors(Apps, parsed)].map(({ instancePath, message }) => `${instancePath} ${message}`)
   if (misshapen.length > 0) return { apps: [], problems: [...new Set(misshapen)] }
   const apps = Value.Parse(Apps, parsed)
@@ -67,14 +72,9 @@ function readText (path: string): string {
   }
 }
 
-/** Undefined: it is not JSON. */
-function parse (text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
+/** Where JSON is wrong. The rest of the message quotes the text, which may be private. */
+const placeOf = (error: unknown): string =>
+  error instanceof Error ? / \(line \d+ column \d+\)/.exec(error.message)?.[0] ?? '' : ''
 
 /** Everything in an app that has the right shape and still can never work. */
 function problemsOf (app: App, { countries, isPhoneNumber, findWorkflowProblem }: AppsFileChecks): Problem[] {

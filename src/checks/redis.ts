@@ -30,7 +30,7 @@ export async function checkRedis (config: RedisSettings): Promise<Finding[]> {
       : 'check host and port, TLS (rediss://), and that this machine reaches it'
     return [wrong(subject, error instanceof Error && error.message.startsWith(subject)
       ? messageOf(error, subject)
-      : `${messageOf(error, 'redis')}: ${todo}`)]
+      : `${messageOf(error, 'redis').replace(/\.$/, '')}: ${todo}`)]
   } finally {
     redis?.disconnect()
   }

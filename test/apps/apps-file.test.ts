@@ -27,7 +27,8 @@ t.test('APPS_FILE', async t => {
     return readAppsFile(path)
   }
   t.strictSame(read([app()]), [app()])
-  t.throws(() => read('{'), /^APPS_FILE cannot be read: it is not JSON/)
+  t.throws(() => read('{'), /^APPS_FILE cannot be read: it is not JSON \(line 1 column 2\)$/)
+  t.strictSame(read('\uFEFF[]'), [], 'a byte order mark')
   t.throws(() => readAppsFile(join(folder, 'absent')), /APPS_FILE cannot be read: ENOENT/)
   t.throws(() => read([app(), app()]), /APPS_FILE has two apps with the same id/)
   t.throws(() => read([app(), app({ id: 'bank' })]), /APPS_FILE has the same key twice/)

@@ -17,6 +17,10 @@ t.test('an event of the gateway', async t => {
   t.same(verifyWebhook(body, new Headers(sign([current])), current), event, 'headers of fetch')
   const ofNode = Object.fromEntries(Object.entries(sign([current])).map(([name, value]) => [name, [value]]))
   t.same(verifyWebhook(body, ofNode, current), event, 'headers of Node.js')
+  const inCapitals = Object.fromEntries(
+    Object.entries(sign([current])).map(([name, value]) => [name.toUpperCase(), value]),
+  )
+  t.same(verifyWebhook(body, inCapitals, current), event, 'headers as a proxy may write them')
 })
 
 t.test('while a secret is replaced, one match is enough', async t => {

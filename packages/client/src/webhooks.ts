@@ -4,7 +4,7 @@ import type { webhooks } from './schema.ts'
 /** The body of a webhook, by its `type`. */
 export type WebhookEvent = webhooks[keyof webhooks]['post']['requestBody']['content']['application/json']
 
-/** The headers of a request: those of `fetch`, or those of a server of Node.js. */
+/** The headers of a request: those of `fetch`, or an object, whatever the case of its names. */
 export type WebhookHeaders = Headers | Readonly<Record<string, string | readonly string[] | undefined>>
 
 /** The signature or the timestamp of a webhook is wrong: answer 401. */
@@ -40,6 +40,8 @@ export function verifyWebhook (
 }
 
 function readHeader (headers: WebhookHeaders, name: string): string {
-  const value = headers instanceof Headers ? headers.get(name) : headers[name]
+  const value = headers instanceof Headers
+    ? headers.get(name)
+    : Object.entries(headers).find(([key]) => key.toLowerCase() === name)?.[1]
   return typeof value === 'string' ? value : value?.[0] ?? ''
 }
