@@ -7,6 +7,8 @@ import { meanOf, medianOf, noiseOf, ratioOf, spreadOf, type Copies } from '../me
 
 /** The version before there was a bundle, 2026-11-26. */
 const published = { cpuMs: 1028 }
+/** What the Dockerfile starts the bundle with. */
+const imageOptions = ['--min-semi-space-size=8']
 const settleMs = 1_000
 const idleMs = { whole: 4_000, quick: 2_000, smoke: 50 }
 
@@ -62,7 +64,7 @@ async function startOnce (context: CaseContext, { main, cache, providerUrl, isId
   const { url, environment } = await context.environmentOf({ providerUrl, role: 'all' })
   const startedAt = performance.now()
   const gateway = context.startProgram({
-    name: 'gateway', program: [process.execPath, main], core: 'server',
+    name: 'gateway', program: [process.execPath, ...cache === '' ? imageOptions : [], main], core: 'server',
     env: { ...environment, NODE_ENV: 'production', ...cache === '' ? {} : { NODE_COMPILE_CACHE: cache } },
   })
   await Promise.race([untilReady(url), gateway.ended])
