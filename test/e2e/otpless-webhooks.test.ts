@@ -8,7 +8,7 @@ import { itemsOf, numberEnding, post, pressAt, readMetric } from './end-user.ts'
 
 const returnUrl = 'https://shop.example/verified'
 
-t.test('a webhook changes nothing by itself, whoever signed it', async t => {
+t.test('a webhook changes nothing by itself, also with a valid signature', async t => {
   const caught = await startCapturing(t)
   const { shop, simulators, capture, deliver, counted, revisionOf } = caught
   const phoneNumber = numberEnding('02')

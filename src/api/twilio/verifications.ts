@@ -133,7 +133,7 @@ const byNumberMs = 60_000
 
 /**
  * How long the result of a silent check that has ended is shown: by its sid while it could have been pending, by its
- * number for a minute only, because whoever names the number need not be the one who proved it.
+ * number for a minute only, because a request can name a number that another user has proved.
  */
 export const isShown = (
   { updatedAt, expiresAt }: Pick<Verification, 'updatedAt' | 'expiresAt'>, { by, at }: { by: string, at: number },
