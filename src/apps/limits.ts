@@ -105,12 +105,15 @@ const kinds = {
 type Kind = keyof typeof kinds
 const isKind = (word: string): word is Kind => Object.hasOwn(kinds, word)
 
+/** Stand for a method in Redis, under each key. */
+export const methodTags = (names: Sealer['names'], method: string): string[] =>
+  names('method', method).map(({ name }) => name.slice(0, 8))
+
 /** A number's counters are in its tables, those of the app and those of all apps; each other counter has its own. */
 export function createLimits ({ sealer, apps, messagesPerNumber }: LimitsParts): Limits {
   const { perHour, perDay, exemptApp } = messagesPerNumber
   const nameOf = ({ appId, phoneNumber }: Target): string =>
     sealer.names('number', `${appId} ${phoneNumber}`)[0]?.name ?? ''
-  const methodTag = (method: string): string => sealer.names('method', method)[0]?.name.slice(0, 8) ?? ''
   const count = (kind: Kind, name: string, below: number | null, at: number, more: Partial<Counter> = {}): Counter[] =>
     below === null ? [] : [{ name, field: kind, add: 1, below, expiresAt: at + kinds[kind].windowMs, ...more }]
 
@@ -170,7 +173,9 @@ export function createLimits ({ sealer, apps, messagesPerNumber }: LimitsParts):
       return [
         ...isFirstMessage ? forFirstMessage(target, at) : [],
         ...codeAttempts === undefined ? [] : forCode(target, at),
-        ...count('starts', nameOf(target), maxPerNumberPerDay ?? null, at, { field: `starts.${methodTag(name)}` }),
+        ...count('starts', nameOf(target), maxPerNumberPerDay ?? null, at, {
+          field: `starts.${methodTags(sealer.names, name)[0]}`,
+        }),
         ...forMessage(target, at),
       ]
     },

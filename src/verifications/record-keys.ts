@@ -1,5 +1,5 @@
 import type { Method } from '../adapters/adapter.ts'
-import type { Limits } from '../apps/limits.ts'
+import { methodTags, type Limits } from '../apps/limits.ts'
 import type { Event, Effect } from '../core/events.ts'
 import { hasSentMessage } from '../core/routing.ts'
 import { dueAt, providerOf, type Verification } from '../core/verification.ts'
@@ -154,10 +154,6 @@ export const onceKeys = (
   names: Sealer['names'], method: string, phoneNumber: string,
 ): (EntryName & { partition: number })[] =>
   names('place', phoneNumber).map((key, index) => ({ ...key, field: `once.${methodTags(names, method)[index]}` }))
-
-/** Stand for a method in Redis, under each key. */
-const methodTags = (names: Sealer['names'], method: string): string[] =>
-  names('method', method).map(({ name }) => name.slice(0, 8))
 
 function singleUseClaims ({ before, event, at }: Change, { names, singleUseOf }: WriteContext): TypedClaim[] {
   if (before === null || event === null) return []
