@@ -1,3 +1,4 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { Type } from 'typebox'
 
 /** An optional environment variable of a provider. A description may end with the default in parentheses. */
@@ -19,6 +20,32 @@ export function readCredential (name: string, value: string | undefined): string
   if (!value) throw new Error(`${name} is missing`)
   if (!/^[\x21-\x7e]+$/.test(value)) throw new Error(`${name} must be visible ASCII characters`)
   return value
+}
+
+/**
+ * A private key that signs: RSA of at least 2048 bits, or an elliptic curve. PEM, also with `\n` for line ends, or the
+ * base64 of PKCS #8 DER on one line. Throws an `Error` that names the variable and nothing of the key.
+ */
+export function readPrivateKey (name: string, text: string | undefined): KeyObject {
+  if (!text) throw new Error(`${name} is missing`)
+  const key = parsePrivateKey(text.replaceAll('\\n', '\n').trim())
+  const { modulusLength = 0 } = key?.asymmetricKeyDetails ?? {}
+  const canSign = key?.asymmetricKeyType === 'rsa' ? modulusLength >= 2048
+    : ['ec', 'ed25519'].includes(key?.asymmetricKeyType ?? '')
+  if (key === null || !canSign) {
+    throw new Error(`${name} must be a private key without a passphrase, RSA of at least 2048 bits or an elliptic curve`
+      + ', as PEM or as base64 of its PKCS #8 DER')
+  }
+  return key
+}
+
+function parsePrivateKey (text: string): KeyObject | null {
+  try {
+    return text.startsWith('-----') ? createPrivateKey(text)
+      : createPrivateKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'pkcs8' })
+  } catch {
+    return null
+  }
 }
 
 /**
