@@ -18,6 +18,8 @@ export type Method = {
   /** What the app may submit; empty when only the provider's callback completes the method. */
   evidence: EvidenceKind[]
   nextActions: Action['type'][]
+  /** What the method costs the user, to complete "The user …": `types a code`, `opens a URL over mobile data`. */
+  userStep: string
   /**
    * How strong a proof by this method is, as data or as a pure function of valid options. Without options: what
    * `GET /providers` shows. In doubt, the weaker one.

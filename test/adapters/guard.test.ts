@@ -16,7 +16,8 @@ const someone = () => ({ id: `ver_${serial += 1}` })
 const started: Started = { state: null, action: { type: 'answerCall' } }
 
 const method: Method = {
-  needsPhoneNumber: true, evidence: ['code'], nextActions: ['answerCall'], timeoutMs: 60_000, options: Type.Object({}),
+  needsPhoneNumber: true, evidence: ['code'], nextActions: ['answerCall'], userStep: 'approves a call',
+  timeoutMs: 60_000, options: Type.Object({}),
   assurance: { possession: 'message', binding: 'session', restricted: true }, isRepeatable: false, sendsMessage: true,
 }
 
@@ -141,7 +142,7 @@ t.test('a failed call is reported with who has to fix it', async t => {
 t.test('a local start is not a call', async t => {
   const local = {
     needsPhoneNumber: false, evidence: [], nextActions: [], timeoutMs: 1, options: Type.Object({}), isRepeatable: true,
-    sendsMessage: false, startsLocally: true,
+    sendsMessage: false, startsLocally: true, userStep: 'opens a link',
     assurance: { possession: 'account', binding: 'none', restricted: false } as const,
   }
   const { guarded, calls, spans, clock } = setUp({ methods: { 'acme.otp': local } })

@@ -12,7 +12,8 @@ import type { Action } from '../../src/core/vocabulary.ts'
 
 const method = (special: Partial<Method>): Method => ({
   needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false,
-  sendsMessage: false, assurance: { possession: 'message', binding: 'session', restricted: false },
+  sendsMessage: false, userStep: 'types a code',
+  assurance: { possession: 'message', binding: 'session', restricted: false },
   options: Type.Object({}, { additionalProperties: false }), ...special,
 })
 

@@ -16,9 +16,8 @@ t.test('a call counts as repeated only after a lost response', async t => {
       provider: 'acme',
       methods: {
         'acme.otp': {
-          needsPhoneNumber: true, evidence: ['code'], nextActions: [
-            'submitCode',
-          ], timeoutMs: 60_000, isRepeatable: false, sendsMessage: true, codeAttempts: 5,
+          needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], userStep: 'types a code',
+          timeoutMs: 60_000, isRepeatable: false, sendsMessage: true, codeAttempts: 5,
           assurance: { possession: 'message', binding: 'session', restricted: false },
           options: Type.Object({}, { additionalProperties: false }),
         },

@@ -8,7 +8,10 @@ import { startApp, type AppOptions, type RunningApp } from '../../src/app.ts'
 import { scopes, type App } from '../../src/apps/apps.ts'
 import { readConfig } from '../../src/config.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
+import { otpless } from '../../src/sandbox/otpless/index.ts'
 import { startSimulators, type SimulatorOptions, type Simulators } from '../../src/sandbox/simulators.ts'
+import { truecaller } from '../../src/sandbox/truecaller/index.ts'
+import { truid } from '../../src/sandbox/truid/index.ts'
 import { freePort, startRedis, until } from './redis.ts'
 
 type Teardown = { teardown (run: () => unknown): void }
@@ -114,7 +117,9 @@ export async function testEnvironment (
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const appsFile = join(folder, 'apps.json')
   await writeFile(appsFile, JSON.stringify(apps))
-  const simulators = await startSimulators({ gatewayUrl: url, handsetDelayMs: 100, slowMs: 1_500, ...simulatorOptions })
+  const simulators = await startSimulators({
+    gatewayUrl: url, handsetDelayMs: 100, slowMs: 1_500, simulators: [truecaller, truid, otpless], ...simulatorOptions,
+  })
   t.teardown(() => simulators.close())
   return {
     url, simulators,

@@ -10,7 +10,7 @@ const options = Type.Object(
 )
 const method = (more: Partial<Method>): Method => ({
   needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false,
-  sendsMessage: false, options,
+  sendsMessage: false, userStep: 'does something', options,
   assurance: { possession: 'message', binding: 'session', restricted: false }, ...more,
 })
 

@@ -10,7 +10,8 @@ import type { Methods } from '../../src/adapters/guard.ts'
 
 const method = (more: Partial<Method> = {}): Method => ({
   needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false,
-  sendsMessage: false, assurance: { possession: 'message', binding: 'session', restricted: false },
+  sendsMessage: false, userStep: 'types a code', 
+  assurance: { possession: 'message', binding: 'session', restricted: false },
   options: Type.Object(
     { codeLength: Type.Optional(Type.Union([Type.Literal(4), Type.Literal(6)])) }, { additionalProperties: false },
   ), ...more,

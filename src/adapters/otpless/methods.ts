@@ -68,6 +68,7 @@ const message = {
 const maxWrongCodes = 5
 const link: Method = {
   ...message, evidence: ['code'], nextActions: ['openMessageLink'], needsReturnUrl: true,
+  userStep: 'opens the link of a message',
   // The code of the link comes back through the front end.
   assurance: options => assuranceOfOtp(readChannels(options, linkChannels)),
   options: Type.Object(channelsOption(linkChannels), { additionalProperties: false }),
@@ -83,6 +84,7 @@ export const flows: Readonly<Record<string, Flow>> = {
   'otpless.otp': {
     method: {
       ...message, evidence: ['code'], nextActions: ['submitCode'], defaultRank: 3, codeAttempts: maxWrongCodes,
+      userStep: 'types a code',
       assurance: options => assuranceOfOtp(readChannels(options, otpChannels)),
       options: Type.Object({
         ...channelsOption(otpChannels),
@@ -103,7 +105,7 @@ export const flows: Readonly<Record<string, Flow>> = {
   },
   /** The message has a link and a code, and the user uses one of them. */
   'otpless.otp_link': {
-    method: { ...link, codeAttempts: maxWrongCodes },
+    method: { ...link, codeAttempts: maxWrongCodes, userStep: 'opens the link of a message, or types its code' },
     path: 'otplink',
     request: (attempt, expiry) => ({ ...linkRequest(attempt, expiry), otpLength: codeLength }),
     action: openMessageLink, takesCode: true, takesOtp: true,
@@ -112,6 +114,7 @@ export const flows: Readonly<Record<string, Flow>> = {
     method: {
       needsPhoneNumber: false, isRepeatable: true, sendsMessage: false, timeoutMs: 300_000, isFoundByProviderId: true,
       evidence: ['code', 'none'], nextActions: ['openUrl'], needsReturnUrl: true,
+      userStep: 'signs in with another account',
       assurance: options =>
         ({ possession: 'account', binding: isTruecaller(options) ? 'none' : 'session', restricted: false }),
       options: Type.Object({ channel: Type.Optional(Type.Enum(accounts)) }, { additionalProperties: false }),
@@ -125,6 +128,7 @@ export const flows: Readonly<Record<string, Flow>> = {
     method: {
       needsPhoneNumber: true, isRepeatable: false, sendsMessage: true, timeoutMs: 120_000, isFoundByProviderId: true,
       evidence: ['none'], nextActions: ['answerCall'], options: noOptions,
+      userStep: 'approves a call',
       assurance: { possession: 'message', binding: 'none', restricted: true },
     },
     path: 'voice_approval',
@@ -136,6 +140,7 @@ export const flows: Readonly<Record<string, Flow>> = {
     method: {
       needsPhoneNumber: true, isRepeatable: true, sendsMessage: false, timeoutMs: 60_000, isFoundByProviderId: true,
       evidence: ['none'], nextActions: ['openUrlOnCellular'], options: noOptions,
+      userStep: 'opens a URL over mobile data',
       // Anyone who opens the link completes the check.
       assurance: { possession: 'sim', binding: 'none', restricted: false },
     },
@@ -153,6 +158,7 @@ export const flows: Readonly<Record<string, Flow>> = {
 export const token: Method = {
   needsPhoneNumber: false, isRepeatable: true, sendsMessage: false, startsLocally: true, timeoutMs: 300_000,
   evidence: ['token'], nextActions: ['submitToken'], defaultRank: 5, options: noOptions,
+  userStep: 'signs in with the OTPLESS SDK',
   // The least that a token can prove; the token itself says how the number was verified.
   assurance: { possession: 'account', binding: 'session', restricted: false },
 }

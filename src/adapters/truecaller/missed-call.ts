@@ -30,6 +30,7 @@ export function createMissedCall ({ appKey, clientId, otpUrl }: MissedCallOption
       ...sdkMethod,
       needsPhoneNumber: true,
       evidence: ['token'],
+      userStep: 'receives a missed call, or types a code from Truecaller',
       assurance: { possession: 'message', binding: 'session', restricted: true },
       timeoutMs: 300_000,
     },

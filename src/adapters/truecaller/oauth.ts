@@ -62,6 +62,7 @@ export function createOauth ({ clientId, oauthUrl }: OauthOptions, { http, now }
       ...sdkMethod,
       needsPhoneNumber: false,
       evidence: ['authorizationCode'],
+      userStep: 'approves in the dialog of the Truecaller SDK 3.x',
       // PKCE: the code is worth nothing without the verifier, which the front end made and kept.
       assurance: { possession: 'account', binding: 'session', restricted: false },
       timeoutMs: 120_000,

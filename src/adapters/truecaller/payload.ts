@@ -30,6 +30,7 @@ export function createPayload ({ appKey, apiUrl, packageNames }: PayloadOptions,
       ...sdkMethod,
       needsPhoneNumber: false,
       evidence: ['payload'],
+      userStep: 'approves in the dialog of the legacy Truecaller SDK',
       // The signed text contains our nonce, and the front end that received the nonce submits it.
       assurance: { possession: 'account', binding: 'session', restricted: false },
       timeoutMs: 120_000,

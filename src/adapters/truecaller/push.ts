@@ -15,6 +15,7 @@ export function createPush ({ appKey, apiUrl, ...hosts }: PushOptions, parts: Fl
       needsPhoneNumber: true,
       evidence: [],
       nextActions: ['approveOnDevice'],
+      userStep: 'approves a notification of the Truecaller app',
       assurance: bindingNone,
       timeoutMs: 120_000,
       options: Type.Object({}, { additionalProperties: false }),

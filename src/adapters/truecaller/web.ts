@@ -55,6 +55,7 @@ export function createWeb ({ appKey, partnerName, ...hosts }: WebOptions, parts:
       needsPhoneNumber: false,
       evidence: [],
       nextActions: ['openDeepLink'],
+      userStep: 'opens a deep link and approves in the Truecaller app',
       assurance: bindingNone,
       timeoutMs: 120_000,
       options: look,

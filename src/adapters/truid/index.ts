@@ -50,6 +50,7 @@ function createMethods (offered: Offered): Record<`truid.${Product}`, Method> {
     needsPhoneNumber: true,
     evidence: ['code', 'none'],
     nextActions: ['openUrlOnCellular'],
+    userStep: 'opens a URL over mobile data',
     assurance: options => assurances[readVersion(options, offered)],
     timeoutMs: 60_000,
     isRepeatable: true,

@@ -28,20 +28,21 @@ const basics = {
 } as const
 /** A call that the user approves. The gateway polls, and its own key is unknown to the provider. */
 const call: Method = {
-  ...basics, evidence: ['none'], nextActions: ['answerCall'],
+  ...basics, evidence: ['none'], nextActions: ['answerCall'], userStep: 'approves a call',
   assurance: { possession: 'message', binding: 'none', restricted: true }, isRepeatable: false, sendsMessage: true,
   isFoundByProviderId: true,
 }
 /** A silent check; if it is impossible, the provider sends a code. */
 const silent: Method = {
   ...basics, evidence: ['code', 'none'], nextActions: ['openUrlOnCellular', 'submitCode'],
+  userStep: 'opens a URL over mobile data',
   assurance: { possession: 'sim', binding: 'none', restricted: false }, isRepeatable: false,
   sendsMessage: false, codeAttempts: 3, isFoundByProviderId: true,
 }
 const byCode: Assurance = { possession: 'message', binding: 'session', restricted: true }
 /** An operator's login, whose redirect URL is registered beforehand. */
 const login: Method = {
-  ...basics, evidence: ['code'], nextActions: ['openUrlOnCellular'],
+  ...basics, evidence: ['code'], nextActions: ['openUrlOnCellular'], userStep: 'opens a URL over mobile data',
   assurance: { possession: 'sim', binding: 'session', restricted: false }, isRepeatable: true, sendsMessage: false,
   startsLocally: true, redirect: 'fixed', needsReturnUrl: true,
 }

@@ -7,7 +7,7 @@ import { step } from '../../core/fixtures.ts'
 const closed = { additionalProperties: false }
 const typed: Method = {
   needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false,
-  sendsMessage: true, options: Type.Object({}, closed),
+  sendsMessage: true, userStep: 'types a code', options: Type.Object({}, closed),
   assurance: { possession: 'message', binding: 'session', restricted: true },
 }
 const silent: Method = {
