@@ -1,5 +1,6 @@
 import { deflateSync, gzipSync } from 'node:zlib'
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
+import { acme } from './acme/index.ts'
 import { createCallbackSender } from './callback-sender.ts'
 import { createCellular } from './cellular.ts'
 import { allowLocalPages } from './cors.ts'
@@ -13,7 +14,7 @@ import { truid } from './truid/index.ts'
 import { createWebhookSink, sinkPath, sinkSecret } from './webhook-sink.ts'
 
 /** Every simulator. A line here adds one to the sandbox. */
-export const simulators: readonly Simulator[] = [truecaller, truid, otpless]
+export const simulators: readonly Simulator[] = [truecaller, truid, otpless, acme]
 
 export type SimulatorOptions = {
   port?: number
