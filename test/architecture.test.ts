@@ -47,7 +47,8 @@ const top: Readonly<Record<string, readonly string[]>> = {
 }
 /** What a provider's folder may import. */
 const providerMay = [
-  'adapters/adapter.ts', 'adapters/settings.ts', 'adapters/cached.ts', 'adapters/message.ts', 'phone.ts',
+  'adapters/adapter.ts', 'adapters/refusal.ts', 'adapters/settings.ts', 'adapters/cached.ts', 'adapters/message.ts',
+  'phone.ts',
 ]
 
 const files = globSync('**/*.ts', { cwd: src })

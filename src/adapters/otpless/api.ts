@@ -1,10 +1,9 @@
 import type { Assurance } from '../../core/assurance.ts'
 import type { Reason } from '../../core/reasons.ts'
 import type { Json } from '../../core/vocabulary.ts'
-import {
-  deny, refusal, type AttemptContext, type Http, type Outcome, type ProviderAnswer, type Started,
-} from '../adapter.ts'
+import type { AttemptContext, Http, Outcome, ProviderAnswer, Started } from '../adapter.ts'
 import { membersOf } from '../message.ts'
+import { deny, refusal } from '../refusal.ts'
 import { assuranceOfIdentity } from './assurance.ts'
 import { alreadyVerified, isOfCarrier, provider, readErrorCode, readEvidenceError } from './errors.ts'
 import { isIdToken, type IdTokens } from './id-token.ts'

@@ -1,10 +1,8 @@
 import { Type } from 'typebox'
 import type { Reason } from '../../core/reasons.ts'
 import type { Json } from '../../core/vocabulary.ts'
-import {
-  deny, refusal, type Adapter, type AttemptContext, type Http, type LinkContext, type Method, type Outcome,
-  type ProviderAnswer, type Started,
-} from '../adapter.ts'
+import type { Adapter, AttemptContext, Http, LinkContext, Method, Outcome, ProviderAnswer, Started } from '../adapter.ts'
+import { deny, refusal } from '../refusal.ts'
 import { statusOf } from './wire.ts'
 
 export const provider = 'truecaller'

@@ -1,5 +1,5 @@
 import type { Reason } from '../../core/reasons.ts'
-import { refusal } from '../adapter.ts'
+import { refusal } from '../refusal.ts'
 import { invalid, provider, readRefusal, type Flow, type FlowParts } from './flow.ts'
 import { isProfileUrl, readGrant, readProfile } from './wire.ts'
 

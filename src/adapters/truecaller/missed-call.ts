@@ -1,8 +1,9 @@
 import { ProviderError } from '../../core/errors.ts'
 import type { Json } from '../../core/vocabulary.ts'
 import { readPhoneNumber } from '../../phone.ts'
-import { refusal, type Outcome, type ProviderAnswer } from '../adapter.ts'
+import type { Outcome, ProviderAnswer } from '../adapter.ts'
 import { membersOf, readNumber, readString } from '../message.ts'
+import { refusal } from '../refusal.ts'
 import { invalid, provider, readRefusal, sdkMethod, type Flow, type FlowParts } from './flow.ts'
 
 // https://docs.truecaller.com/truecaller-sdk/android/sdk-v2.8.0/server-side-response-validation

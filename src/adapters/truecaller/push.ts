@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { digitsOf } from '../../phone.ts'
-import { refusal } from '../adapter.ts'
+import { refusal } from '../refusal.ts'
 import { provider, type Flow, type FlowParts } from './flow.ts'
 import { bindingNone, createResolveGrant, type ProfileHosts } from './grant.ts'
 import { readGrant, readPushAnswer } from './wire.ts'

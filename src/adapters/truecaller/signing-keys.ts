@@ -1,7 +1,7 @@
 import { createPublicKey, verify, type KeyObject } from 'node:crypto'
-import { refusal } from '../adapter.ts'
 import { createCached } from '../cached.ts'
 import { membersOf, readList, readString } from '../message.ts'
+import { refusal } from '../refusal.ts'
 import { provider, readRefusal, type FlowParts } from './flow.ts'
 
 // https://docs.truecaller.com/truecaller-sdk/ios/server-side-response-validation: cache the keys, fetch them again only

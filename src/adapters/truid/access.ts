@@ -1,5 +1,6 @@
-import { refusal, type Http, type ProviderAnswer, type ProviderRequest } from '../adapter.ts'
+import type { Http, ProviderAnswer, ProviderRequest } from '../adapter.ts'
 import { createCached } from '../cached.ts'
+import { refusal } from '../refusal.ts'
 import { readToken, type Product } from './wire.ts'
 
 /** Access tokens of tru.ID. A token is valid for one product only, so each scope has its own. */

@@ -1,8 +1,9 @@
 import { IsIPv4, IsIPv6 } from 'typebox/format'
 import { ProviderError } from '../../core/errors.ts'
 import type { CallbackRefusal } from '../../core/vocabulary.ts'
-import { refusal, type AttemptContext, type Http, type ProviderAnswer } from '../adapter.ts'
+import type { AttemptContext, Http, ProviderAnswer } from '../adapter.ts'
 import { createCached } from '../cached.ts'
+import { refusal } from '../refusal.ts'
 import { provider, type Access, type AccessParts } from './access.ts'
 import { findKeys, readKeys, type Key, type Signed } from './signature.ts'
 import {

@@ -1,8 +1,7 @@
 import { Type } from 'typebox'
 import type { Assurance } from '../../core/assurance.ts'
-import {
-  deny, type Adapter, type AdapterIo, type AttemptContext, type Method, type Provider, type Settings,
-} from '../adapter.ts'
+import type { Adapter, AdapterIo, AttemptContext, Method, Provider, Settings } from '../adapter.ts'
+import { deny } from '../refusal.ts'
 import { credential, readCredential, readOrigin, setting } from '../settings.ts'
 import { createAccess, fetchToken, provider, type AccessParts } from './access.ts'
 import { createApi } from './api.ts'

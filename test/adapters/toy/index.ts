@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 import { Type } from 'typebox'
-import {
-  deny, refusal, type Adapter, type AdapterIo, type AttemptContext, type Method, type Outcome, type Provider,
-  type ProviderRequest, type Received, type Settings, type Started,
+import type {
+  Adapter, AdapterIo, AttemptContext, Method, Outcome, Provider, ProviderRequest, Received, Settings, Started,
 } from '../../../src/adapters/adapter.ts'
+import { deny, refusal } from '../../../src/adapters/refusal.ts'
 import { credential, readOrigin, setting } from '../../../src/adapters/settings.ts'
 import type { Assurance } from '../../../src/core/assurance.ts'
 import type { Action, Json } from '../../../src/core/vocabulary.ts'
