@@ -1,7 +1,9 @@
 import { Type } from 'typebox'
 import type { Reason } from '../../core/reasons.ts'
 import type { Json } from '../../core/vocabulary.ts'
-import type { Adapter, AttemptContext, Http, LinkContext, Method, Outcome, ProviderAnswer, Started } from '../adapter.ts'
+import type {
+  Adapter, AttemptContext, Http, LinkContext, Method, Outcome, ProviderAnswer, Started,
+} from '../adapter.ts'
 import { deny, refusal } from '../refusal.ts'
 import { statusOf } from './wire.ts'
 
