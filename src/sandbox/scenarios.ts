@@ -36,11 +36,14 @@ export const limits = [
  */
 export const variants = [
   {
-    digits: '81', suffix: '99', scenario: 'evidenceInvalid', providers: ['truecaller', 'truid', 'otpless'],
-    meaning: 'tru.ID v0.2 does not accept the code, OTPLESS not the token, Truecaller not what its SDK returned',
+    digits: '81', suffix: '99', scenario: 'evidenceInvalid',
+    providers: ['truecaller', 'truid', 'otpless', 'telegram', 'firebase'],
+    meaning: 'the code or token is not accepted: Telegram does not know the request, and the key of the token is not '
+      + 'Firebase\'s',
   },
   {
-    digits: '82', suffix: '99', scenario: 'evidenceExpired', providers: ['truecaller', 'truid', 'otpless'],
+    digits: '82', suffix: '99', scenario: 'evidenceExpired',
+    providers: ['truecaller', 'truid', 'otpless', 'telegram', 'firebase'],
     meaning: 'the code or token has expired',
   },
   {
@@ -60,24 +63,30 @@ export const variants = [
     meaning: 'the operator\'s answer to tru.ID is invalid (`mno_response_error`)',
   },
   {
-    digits: '81', suffix: '98', scenario: 'unusual', providers: ['truecaller', 'truid', 'otpless', 'acme'],
+    digits: '81', suffix: '98', scenario: 'unusual', providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram'],
     meaning: 'unusual answers that still say "verified": optional members are null, numbers and ids have another type '
       + 'or spelling; the error of a wrong OTP arrives with the status 200',
   },
   {
-    digits: '81', suffix: '96', scenario: 'startLimited', providers: ['truecaller', 'truid', 'otpless', 'acme'],
+    digits: '81', suffix: '96', scenario: 'startLimited', providers: [
+      'truecaller', 'truid', 'otpless', 'acme', 'telegram',
+    ],
     meaning: 'the start call answers 429; Truecaller: the token call of `truecaller.oauth`',
   },
   {
-    digits: '82', suffix: '96', scenario: 'startRefused', providers: ['truecaller', 'truid', 'otpless', 'acme'],
+    digits: '82', suffix: '96', scenario: 'startRefused', providers: [
+      'truecaller', 'truid', 'otpless', 'acme', 'telegram',
+    ],
     meaning: 'the start call rejects the credentials; so does the number call of `truecaller.missed_call`',
   },
   {
-    digits: '83', suffix: '96', scenario: 'startHangs', providers: ['truecaller', 'truid', 'otpless', 'acme'],
+    digits: '83', suffix: '96', scenario: 'startHangs', providers: [
+      'truecaller', 'truid', 'otpless', 'acme', 'telegram',
+    ],
     meaning: 'the start call is never answered',
   },
   {
-    digits: '81', suffix: '92', scenario: 'undelivered', providers: ['otpless', 'acme'],
+    digits: '81', suffix: '92', scenario: 'undelivered', providers: ['otpless', 'acme', 'telegram'],
     meaning: 'the message is not delivered by its first channel; the next one of the list brings it, if there is one',
   },
   {

@@ -4,17 +4,19 @@ import { acme } from './acme/index.ts'
 import { createCallbackSender } from './callback-sender.ts'
 import { createCellular } from './cellular.ts'
 import { allowLocalPages } from './cors.ts'
+import { firebase } from './firebase/index.ts'
 import { createHandset } from './handset.ts'
 import { createPage } from './page.ts'
 import { otpless } from './otpless/index.ts'
 import type { Simulator, SimulatorContext } from './simulator.ts'
+import { telegram } from './telegram/index.ts'
 import { createTimers } from './timers.ts'
 import { truecaller } from './truecaller/index.ts'
 import { truid } from './truid/index.ts'
 import { createWebhookSink, sinkPath, sinkSecret } from './webhook-sink.ts'
 
 /** Every simulator. A line here adds one to the sandbox. */
-export const simulators: readonly Simulator[] = [truecaller, truid, otpless, acme]
+export const simulators: readonly Simulator[] = [truecaller, truid, otpless, telegram, firebase, acme]
 
 export type SimulatorOptions = {
   port?: number

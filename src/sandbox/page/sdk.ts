@@ -7,7 +7,7 @@ type Request = { path: string, body: object, members: readonly string[], more?: 
 type Person = { phoneNumber: string, params: { [name: string]: unknown } }
 
 /** What the SDKs answer instead of a result. */
-const reasons = new Map([[403, 'user_rejected'], [404, 'app_not_installed']])
+const reasons = new Map([[403, 'user_rejected'], [404, 'app_not_installed'], [412, 'carrier_unsupported']])
 
 const base64url = (bytes: Uint8Array): string =>
   btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
@@ -25,8 +25,9 @@ async function askOauth ({ phoneNumber, params: { clientId, state, scopes } }: P
 
 /** The call by which a simulated SDK is completed: docs/sandbox.md. */
 async function requestOf (sdk: string, person: Person): Promise<Request> {
-  const { phoneNumber, params: { requestNonce, clientId } } = person
+  const { phoneNumber, params: { requestNonce, clientId, nonce } } = person
   if (sdk === 'otpless') return { path: 'otpless/token', body: { phoneNumber }, members: ['token'] }
+  if (sdk === 'firebase') return { path: 'firebase/token', body: { phoneNumber, nonce }, members: ['token'] }
   if (clientId !== undefined) return askOauth(person)
   return requestNonce === undefined
     ? { path: 'truecaller/missed-call', body: { phoneNumber }, members: ['token'] }
