@@ -5,8 +5,7 @@ import type { Verification, NewVerification } from '../core/verification.ts'
 import type { Counter, Store } from '../store/record-store.ts'
 import type { ProviderCalls } from './provider-calls.ts'
 import { isPastRetention } from './record-keys.ts'
-import type { RoutedWriter } from './routed-writer.ts'
-import type { Current, WriteConflict, Written } from './writer.ts'
+import type { Current, WriteConflict, Writer, Written } from './writer.ts'
 
 export type { Current } from './writer.ts'
 
@@ -37,7 +36,7 @@ export type ApplyOptions = { startsHere?: boolean, at?: number }
 
 export type TransitionsParts = {
   store: Pick<Store<Verification>, 'load'>
-  write: RoutedWriter
+  write: Writer
   providerCalls: Pick<ProviderCalls, 'cancel'>
   retentionMs: number
   now: () => number

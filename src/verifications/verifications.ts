@@ -37,7 +37,6 @@ import { createReadReturn } from './read-return.ts'
 import { createResend } from './resend.ts'
 import { createResolve, type Resolve } from './resolve.ts'
 import { idempotencyReleases } from './record-keys.ts'
-import { createRoutedWriter } from './routed-writer.ts'
 import { createSingleUse } from './single-use.ts'
 import { createStart } from './start.ts'
 import { createTransitions } from './transitions.ts'
@@ -63,19 +62,17 @@ export function createVerifications (parts: VerificationsParts): Gateway {
   const { names } = sealer
 
   const providerCalls = createProviderCalls({ adapters, ids, sealer, publicUrl, log, now })
+  const routing = createRoutingContext(adapters, methods)
   const write = createWriter({
     store, limits, deliveries, observe: createObserver({ metrics, budget, methods, sealer, log }),
     context: { names, methods, retentionMs, limits, singleUseOf: createSingleUse({ adapters, providerCalls }) },
-  })
-  const routing = createRoutingContext(adapters, methods)
-  const routedWrite = createRoutedWriter({
-    write, providerCalls, messages, routing,
+    providerCalls, messages, routing,
     recordSkipped ({ id, appId }, refusal) {
       metrics.countRefused(refusal.cause)
       log.warn({ audit: 'refused', app: appId, verificationId: id, ...refusal }, 'audit')
     },
   })
-  const transitions = createTransitions({ store, write: routedWrite, providerCalls, retentionMs, now })
+  const transitions = createTransitions({ store, write, providerCalls, retentionMs, now })
   const dispatch = createDispatch({
     transitions, queues, executor, sealer, log, resolve: stored => resolve(stored, { isFirst: true, isLastTry: false }),
   })

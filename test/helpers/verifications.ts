@@ -25,7 +25,6 @@ import { createProviderCalls } from '../../src/verifications/provider-calls.ts'
 import { createLinks } from '../../src/verifications/links.ts'
 import { createRecordCodec } from '../../src/verifications/record-codec.ts'
 import { createResolve, type Resolve } from '../../src/verifications/resolve.ts'
-import { createRoutedWriter } from '../../src/verifications/routed-writer.ts'
 import { createSingleUse } from '../../src/verifications/single-use.ts'
 import { createStart } from '../../src/verifications/start.ts'
 import { createTransitions, type TransitionsParts } from '../../src/verifications/transitions.ts'
@@ -142,11 +141,9 @@ function setUp (
       names: sealer.names, methods, retentionMs, limits, singleUseOf: createSingleUse({ adapters, providerCalls }),
     },
     observe: (before, after) => { observed.push([before?.status ?? null, after.status]) },
+    routing: createRoutingContext(adapters, methods), providerCalls, messages, recordSkipped () {},
   })
-  const routedWrite = createRoutedWriter({
-    write, routing: createRoutingContext(adapters, methods), providerCalls, messages, recordSkipped () {},
-  })
-  const transitionsParts: TransitionsParts = { store, write: routedWrite, providerCalls, retentionMs, now }
+  const transitionsParts: TransitionsParts = { store, write, providerCalls, retentionMs, now }
   const transitions = createTransitions(transitionsParts)
   const dispatch = createDispatch({
     transitions, queues: seen, executor, sealer, log,
