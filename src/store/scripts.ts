@@ -38,7 +38,7 @@ export function createScripts (
     const [result, detail] = await timed(
       redis.operateBuffer(tables.length, ...tables, now(), operations.length, ...values),
     )
-    return readRefusal(result, detail, operations)
+    return result === 1 ? null : readRefusal(result, detail, operations)
   }
   const crossSlot = redis.isCluster ? createCrossSlot(operate) : null
 
@@ -49,6 +49,7 @@ export function createScripts (
       async function writeHere (operations: readonly Operation[]): Promise<WriteRefusal | null> {
         const { names, values } = writeArguments(keys, change, operations, { ...options, at: options.at ?? now() })
         const [result, detail] = await timed(redis.writeRecordBuffer(names.length, ...names, ...values))
+        if (result === 1) return null
         return result === 0 ? 'conflict' : readRefusal(result, detail, operations)
       }
       const operations = operationsOf(options, change.member)
@@ -179,11 +180,10 @@ function refusalOf ({ kind, name, field }: Operation, detail: string): Exclude<W
     : { claimConflict: { ...entry, value: detail } }
 }
 
-/** What a reply of write.lua or operate.lua means; null: it was done. */
+/** What a reply of write.lua or operate.lua means that names the operation which was refused. */
 function readRefusal (
   result: number, detail: Buffer | undefined, operations: readonly Operation[],
-): Exclude<WriteRefusal, 'conflict'> | null {
-  if (result === 1) return null
+): Exclude<WriteRefusal, 'conflict'> {
   const refused = operations[-result - 1]
   if (refused === undefined) throw new StoreUnavailable('ERROR')
   return refusalOf(refused, detail?.toString('latin1') ?? '')

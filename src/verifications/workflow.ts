@@ -40,7 +40,7 @@ export function planWorkflow (
   const withoutMessages = steps.some(({ sendsMessage }) => sendsMessage === true) && !getsMessages()
   const known: Known = { ...request, withoutMessages }
   const serving = steps.filter(step => canServe(step, known, methods))
-  if (serving.length > 0 && items === undefined) return serving
+  if (serving.length > 0 && (items === undefined || serving.length === steps.length)) return serving
   if (serving.length > 0) return steps.map(step => serving.includes(step) ? step : { ...step, isUnfit: true })
   if (steps.some(step => canServe(step, { ...known, withoutMessages: false }, methods))) {
     throw new ApiError('number_type_not_allowed', 'Numbers of this type get no messages.', {

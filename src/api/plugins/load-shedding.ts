@@ -71,9 +71,11 @@ export function createAdmission ({ limitMs, metrics, now = () => performance.now
   const startIteration = AsyncLocalStorage.bind((): void => {
     const max = maxPerIteration + Math.floor(refused / refusalsPerRequest)
     begun = refused = 0
-    while (begun < max && queue.length > 0) beginNext()
-    metrics.recordQueue(queue.length)
-    if (queue.length === 0) last = { waitedMs: 0, ahead: 0 }
+    if (queue.length > 0) {
+      while (begun < max && queue.length > 0) beginNext()
+      metrics.recordQueue(queue.length)
+      if (queue.length === 0) last = { waitedMs: 0, ahead: 0 }
+    }
     if (begun > 0) setImmediate(startIteration)
   })
 
