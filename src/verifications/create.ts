@@ -125,7 +125,7 @@ export function createCreate (parts: CreateParts): Create {
       const ip = request.device?.ip
       const inserted = await transitions.insert(
         newVerification(planned, claim, triedAt, { traceparent, sealer }), triedAt,
-        ip === undefined ? [] : policies.limits.forCreate(app, ip, triedAt),
+        ip === undefined ? [] : policies.limits.forCreate(app, ip, triedAt), planned.keys,
       ).catch((error: unknown) => {
         if (isReplyLost(error)) void startIfWritten(id, triedAt)
         throw error

@@ -27,9 +27,13 @@ export type Writes = {
   dueAt: number
 }
 
-/** A change that is about to be written; `before` and `event` are null for a new verification. */
+/**
+ * A change that is about to be written; `before` and `event` are null for a new verification. `keys`: those of the
+ * number, if the caller knows them.
+ */
 export type Change = {
-  before: Verification | null, event: Event | null, after: Verification, effect: Effect | null, at: number,
+  before: Verification | null, event: Event | null, after: Verification, effect: Effect | null, at: number
+  keys?: readonly KeyName[] | undefined
 }
 
 /** What restricts the start of a method. */
@@ -59,7 +63,9 @@ export function writesOf (change: Change, context: WriteContext): Writes {
   const { names, retentionMs } = context
   const isListed = before?.phoneNumber !== after.phoneNumber
   const isNumberUsed = isListed || after.status !== 'pending'
-  const number = after.phoneNumber !== null && isNumberUsed ? numberKeys(names, after.appId, after.phoneNumber) : []
+  const number = after.phoneNumber !== null && isNumberUsed
+    ? change.keys ?? numberKeys(names, after.appId, after.phoneNumber)
+    : []
   return {
     counters: [
       ...net(startCounters(change, context), unspentCounters(change, context)), ...eventCounters(change, context),

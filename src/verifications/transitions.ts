@@ -3,6 +3,7 @@ import { ApiError } from '../core/errors.ts'
 import type { Event } from '../core/events.ts'
 import type { Verification, NewVerification } from '../core/verification.ts'
 import type { Counter, Store } from '../store/record-store.ts'
+import type { KeyName } from '../store/sealing.ts'
 import type { ProviderCalls } from './provider-calls.ts'
 import { isPastRetention } from './record-keys.ts'
 import type { Current, WriteConflict, Writer, Written } from './writer.ts'
@@ -21,9 +22,12 @@ export type Transitions = {
   load (id: string): Promise<Current>
   /**
    * Writes a new verification whose first attempt the caller starts, or returns the claim that prevents it. `counters`
-   * must be below their limits. Throws `ApiError` rate_limited, also when limits let no method start.
+   * must be below their limits. `keys`: those of its number, if the caller knows them. Throws `ApiError` rate_limited,
+   * also when limits let no method start.
    */
-  insert (request: NewVerification, at: number, counters: Counter[]): Promise<Written | WriteConflict>
+  insert (
+    request: NewVerification, at: number, counters: Counter[], keys?: readonly KeyName[],
+  ): Promise<Written | WriteConflict>
   /**
    * Applies an event to the newest state. `startsHere`: the caller starts the next attempt, if there is one. `at`: the
    * present time, if the caller knows it. Throws `ApiError` gone, overloaded, and rate_limited for a code when too many
@@ -64,9 +68,9 @@ export function createTransitions (
 
   return {
     load,
-    insert: (request, at, counters) => {
+    insert: (request, at, counters, keys) => {
       const decision = createVerification(request, at, { startsHere: true })
-      return write({ stored: null, event: null, decision, at, counters }, { startsHere: true })
+      return write({ stored: null, event: null, decision, at, counters, keys }, { startsHere: true })
     },
     async apply (stored, event, { startsHere = false, at: givenAt } = {}) {
       for (let tries = 0; tries < maxConflicts; tries += 1) {

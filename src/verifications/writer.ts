@@ -7,6 +7,7 @@ import { hasSentMessage, skipIneligible, type RoutingContext } from '../core/rou
 import type { Verification } from '../core/verification.ts'
 import { webhookEventsOf } from '../core/webhook-events.ts'
 import type { ClaimConflict, Counter, Inserted, Saved, Store, Stored } from '../store/record-store.ts'
+import type { KeyName } from '../store/sealing.ts'
 import type { Deliveries } from '../webhooks/deliveries.ts'
 import type { Observer } from './observer.ts'
 import type { ProviderCalls } from './provider-calls.ts'
@@ -15,9 +16,13 @@ import { isOwnedBy } from './single-use.ts'
 
 export type Current = Stored<Verification>
 
-/** A decision that is about to be written; `stored` and `event` are null for a new verification. */
+/**
+ * A decision that is about to be written; `stored` and `event` are null for a new verification. `keys`: those of its
+ * number, if the caller knows them.
+ */
 export type Change = {
-  stored: Current | null, event: Event | null, decision: Decision, at: number, counters?: Counter[],
+  stored: Current | null, event: Event | null, decision: Decision, at: number, counters?: Counter[]
+  keys?: readonly KeyName[] | undefined
 }
 
 /** What was written, when it was decided, and what must be done now. */
@@ -139,12 +144,12 @@ const soonest = (errors: readonly ApiError[]): ApiError | undefined =>
 /** Writes the decision as it is. */
 function createWrite ({ store, context, limits, deliveries, observe }: StorageParts) {
   return async (
-    { stored, event, decision: { next, effect }, at, counters = [] }: Change,
+    { stored, event, decision: { next, effect }, at, counters = [], keys }: Change,
   ): Promise<Written | WriteConflict | StartRefusal> => {
     const before = stored?.record ?? null
     const events = next.webhookEvents.length === 0 ? [] : webhookEventsOf(before, next)
     const staged = events.length === 0 ? [] : deliveries.stageEvents(next, events, at)
-    const writes = { at, ...writesOf({ before, event, after: next, effect, at }, context) }
+    const writes = { at, ...writesOf({ before, event, after: next, effect, at, keys }, context) }
     const siblings = staged.map(({ sibling }) => sibling)
     const result = stored === null
       ? await store.insert(next.id, next, { ...writes, siblings, counters: [...counters, ...writes.counters] })

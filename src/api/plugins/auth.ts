@@ -1,14 +1,11 @@
 import type { FastifyRequest } from 'fastify'
-import type { App, Apps, Scope } from '../../apps/apps.ts'
+import type { App, Apps, KeyAccess, Scope } from '../../apps/apps.ts'
 import { ApiError } from '../../core/errors.ts'
 import type { Ids } from '../../store/ids.ts'
 import type { Hook, RequestLimits } from './rate-limit.ts'
 
-/**
- * An app with the id of its API key, and whether that is a key of the operator; or the front end of one verification
- * with its client secret.
- */
-export type Caller = { app: App, keyId: string, isOperator: boolean } | { clientOf: string }
+/** An app with its API key, or the front end of one verification with its client secret. */
+export type Caller = KeyAccess | { clientOf: string }
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -42,16 +39,18 @@ export type AuthParts = {
 
 /** Authenticates without a Redis call: keys are looked up by hash, ids and client secrets contain a MAC. */
 export function createAuth ({ apps, ids, limits }: AuthParts): Auth {
-  const authenticate = (scopes: readonly Scope[], accepted: readonly Credential[]): Hook => (request, reply, done) => {
-    const refusal = identify(request, scopes, accepted) ?? undefined
-    const waiting = limits.byCaller(request, reply)
-    if (waiting === null) done(refusal)
-    else waiting.then(() => done(refusal), done)
+  function authenticate (scopes: ReadonlySet<Scope>, accepted: readonly Credential[]): Hook {
+    return (request, reply, done) => {
+      const refusal = identify(request, scopes, accepted) ?? undefined
+      const waiting = limits.byCaller(request, reply)
+      if (waiting === null) done(refusal)
+      else waiting.then(() => done(refusal), done)
+    }
   }
 
   /** Sets `request.caller`. Returns why the caller may not make this request. */
   function identify (
-    request: FastifyRequest, scopes: readonly Scope[], accepted: readonly Credential[],
+    request: FastifyRequest, scopes: ReadonlySet<Scope>, accepted: readonly Credential[],
   ): ApiError | null {
     const { headers: { authorization }, params } = request
     const inQuery = accepted.includes('secretInQuery') && authorization === undefined
@@ -63,9 +62,10 @@ export function createAuth ({ apps, ids, limits }: AuthParts): Auth {
     // API keys are not accepted in a URL.
     const known = inQuery === null ? apps.byKey(credential) : null
     if (known !== null) {
-      request.caller = { app: known.app, keyId: known.keyId, isOperator: isForOperator(known.scopes) }
-      if (!scopes.some(scope => known.scopes.has(scope))) {
-        return new ApiError('forbidden', `The key lacks the scope \`${scopes[0]}\`.`)
+      request.caller = known
+      if (scopes.isDisjointFrom(known.scopes)) {
+        const [needed] = scopes
+        return new ApiError('forbidden', `The key lacks the scope \`${needed}\`.`)
       }
       if (id !== null && !ids.checkId(id, known.app.id)) return notFound()
     } else {
@@ -82,9 +82,9 @@ export function createAuth ({ apps, ids, limits }: AuthParts): Auth {
   }
 
   return {
-    byApp: (...scopes) => authenticate(scopes, ['key']),
-    byAppOrClient: scope => authenticate([scope], ['key', 'secret']),
-    byAppOrClientInQuery: scope => authenticate([scope], ['key', 'secret', 'secretInQuery']),
+    byApp: (...scopes) => authenticate(new Set(scopes), ['key']),
+    byAppOrClient: scope => authenticate(new Set([scope]), ['key', 'secret']),
+    byAppOrClientInQuery: scope => authenticate(new Set([scope]), ['key', 'secret', 'secretInQuery']),
   }
 }
 
@@ -94,13 +94,12 @@ export function callingApp ({ caller }: FastifyRequest): App {
   return caller.app
 }
 
-/** A key that can read the verifications of its own app belongs to that app, and finds no others. */
-const isForOperator = (scopes: ReadonlySet<string>): boolean =>
-  scopes.has('operations:read') && !scopes.has('verifications:read')
-
-/** Whether the caller's key is for the operator of this gateway. */
-export const isOperator = ({ caller }: FastifyRequest): boolean =>
-  caller !== null && 'app' in caller && caller.isOperator
+/**
+ * Whether the caller's key is for the operator of this gateway. A key that can read the verifications of its own app
+ * belongs to that app, and finds no others.
+ */
+export const isOperator = ({ caller }: FastifyRequest): boolean => caller !== null && 'app' in caller
+  && caller.scopes.has('operations:read') && !caller.scopes.has('verifications:read')
 
 /** Whether the caller may see only the masked view of a verification. */
 export const isMasked = ({ caller }: FastifyRequest): boolean => caller === null || 'clientOf' in caller
