@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Provider } from './adapters/adapter.ts'
-import { collectMethods, guardAdapter } from './adapters/guard.ts'
+import { collectMethods, createRoutingContext, guardAdapter } from './adapters/guard.ts'
 import { createHttp } from './adapters/http.ts'
 import { providers as allProviders } from './adapters/index.ts'
 import { openAdapters } from './adapters/instances.ts'
@@ -258,7 +258,7 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
     access: { apps, ids, windowCounters: createWindowCounters({ sync: infrastructure.counters.increment, now }), now,
       addressTag: network => addressTag(infrastructure.sealer, network),
     },
-    twilio: config.twilioCompat ? { methods: opened.methods } : undefined,
+    twilio: config.twilioCompat ? { routing: createRoutingContext(opened.adapters, opened.methods) } : undefined,
     page: options.sandbox?.page, queues: config.queuesPage ? queues : undefined,
     renderMetricsEveryMs,
   }

@@ -54,8 +54,10 @@ export function collectMethods (adapters: Iterable<Pick<Adapter, 'methods'>>): M
   return new Map([...adapters].flatMap(({ methods }) => Object.entries(methods)))
 }
 
-/** The routing context of the configured methods; see `core/routing.ts`. */
-export function createRoutingContext (adapters: AdapterMap, methods: Methods): RoutingContext {
+/** The configured methods, and which of them are failing; see `core/routing.ts`. */
+export type MethodContext = Pick<RoutingContext, 'isOpen'> & { methods: Methods }
+
+export function createRoutingContext (adapters: AdapterMap, methods: Methods): MethodContext {
   const providers = new Map(
     [...adapters.values()].flatMap(adapter => Object.keys(adapter.methods).map(method => [method, adapter])),
   )

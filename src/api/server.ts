@@ -1,7 +1,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyPluginAsync, type RouteOptions } from 'fastify'
 import manifest from '../../package.json' with { type: 'json' }
-import type { Methods } from '../adapters/guard.ts'
+import type { MethodContext } from '../adapters/guard.ts'
 import type { Apps } from '../apps/apps.ts'
 import type { Config } from '../config.ts'
 import type { DeliveryLog } from '../webhooks/log.ts'
@@ -75,7 +75,7 @@ export type ServerParts = {
   gateway: Gateway
   deliveries: Pick<DeliveryLog, 'list' | 'replay' | 'test'>
   /** The configured methods, for `TWILIO_COMPAT`; without them its routes do not exist. */
-  twilio?: { methods: Methods } | undefined
+  twilio?: { routing: MethodContext } | undefined
   /** The page at `/`; only the sandbox has one. */
   page?: FastifyPluginAsync | undefined
   /** For `/admin/queues`; without them the page does not exist. */

@@ -42,6 +42,12 @@ export function canServe (
   return provesEnough(method, options, minAssurance)
 }
 
+/** One step of each group: the first whose provider is not failing, else the first. For steps that no caller listed. */
+export const oneOfEach = <Item extends { method: string }>(
+  steps: readonly Item[], groupOf: (step: Item) => unknown, { isOpen }: Pick<RoutingContext, 'isOpen'>,
+): Item[] => [...Map.groupBy(steps, groupOf).values()].flatMap(
+  group => group.find(({ method }) => !isOpen(method)) ?? group.slice(0, 1))
+
 /** Whether the user types a code. Only such a method can verify a test number. */
 export const takesTypedCode = ({ nextActions = [] }: { nextActions?: readonly Action['type'][] }): boolean =>
   nextActions.includes('submitCode')

@@ -3,7 +3,7 @@ import type { CountryPolicy } from '../apps/country-policy.ts'
 import type { Limits } from '../apps/limits.ts'
 import type { AssuranceLevel } from '../core/assurance.ts'
 import { allowsReturnUrl } from '../apps/return-urls.ts'
-import type { Methods } from '../adapters/guard.ts'
+import type { MethodContext } from '../adapters/guard.ts'
 import { ApiError } from '../core/errors.ts'
 import type { Step, Verification, NewVerification } from '../core/verification.ts'
 import { defaultEventTypes, noCountry, webhookEventTypes, type WebhookEventType } from '../core/vocabulary.ts'
@@ -62,7 +62,7 @@ export type CreateParts = {
   names: {
     sealer: Pick<Sealer, 'names' | 'keyedHash' | 'keyedHashes'>, ids: Pick<Ids, 'newId'>, randomPartition: () => number,
   }
-  methods: Methods
+  routing: MethodContext
   policies: { limits: Pick<Limits, 'forCreate'>, country: Pick<CountryPolicy, 'assertAllowed'> }
   tracing: Pick<Tracing, 'traceparent'>
   log: Pick<Logger, 'warn'>
@@ -84,7 +84,7 @@ export function createCreate (parts: CreateParts): Create {
   const {
     transitions, start, startIfWritten, replays, resolveConflict, names: {
       sealer, ids, randomPartition,
-    }, methods, policies, tracing, log, now,
+    }, routing, policies, tracing, log, now,
   } = parts
   const warnOnce = createLogOnce(log)
 
@@ -105,7 +105,7 @@ export function createCreate (parts: CreateParts): Create {
     }
     return {
       app, request, asked, minAssurance, testCode,
-      workflow: planWorkflow(request.workflow ?? app.workflow, known, methods, app),
+      workflow: planWorkflow(request.workflow ?? app.workflow, known, routing, app),
       keys: asked === null ? [] : numberKeys(sealer.names, app.id, asked.number),
       tag: asked === null ? null : numberTag(sealer, asked.number),
       key: idempotencyKey === null ? noIdempotencyKey : readIdempotencyKey(sealer, app.id, idempotencyKey, given),

@@ -104,7 +104,7 @@ export function createVerifications (parts: VerificationsParts): Gateway {
     }),
     create: whenReplicated(createCreate({
       transitions, start, startIfWritten: createStartIfWritten({ store, dispatch, start, now }), replays,
-      resolveConflict: createResolveConflict({ dispatch, replays, store }), methods, tracing, log, now,
+      resolveConflict: createResolveConflict({ dispatch, replays, store }), routing, tracing, log, now,
       names: { sealer, ids, randomPartition: () => partitionOfByte(randomBytes(1).readUInt8()) },
       policies: { limits, country },
     }), ({ id }) => id),

@@ -1,8 +1,8 @@
 import type { TSchema } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
-import type { Methods } from '../adapters/guard.ts'
+import type { MethodContext, Methods } from '../adapters/guard.ts'
 import { ApiError, type FieldError } from '../core/errors.ts'
-import { canServe, provesEnough, type Known } from '../core/routing.ts'
+import { canServe, oneOfEach, provesEnough, type Known } from '../core/routing.ts'
 import type { Step } from '../core/verification.ts'
 import type { Json } from '../core/vocabulary.ts'
 import type { App, WorkflowItem } from '../apps/apps.ts'
@@ -26,21 +26,24 @@ export type Requested = Omit<Known, 'withoutMessages'> & { getsMessages?: () => 
 export type CodeRules = { weakCodes?: boolean | undefined }
 
 /**
- * The steps of a new verification: the requested ones, else the app's, else every configured method that can serve the
- * request, silent methods first. A requested step that cannot serve it stays, and is skipped when it would start.
- * Throws `ApiError`: a method that does not exist, an option that it does not have, or no method that can serve the
- * request.
+ * The steps of a new verification: the requested ones, else the app's, else the configured methods that can serve the
+ * request, silent methods first, one of each rank. A requested step that cannot serve it stays, and is skipped when it
+ * would start. Throws `ApiError`: a method that does not exist, an option that it does not have, or no method that can
+ * serve the request.
  */
 export function planWorkflow (
-  items: WorkflowRequest | undefined, { getsMessages = () => true, ...request }: Requested, methods: Methods,
-  codes: CodeRules = {},
+  items: WorkflowRequest | undefined, { getsMessages = () => true, ...request }: Requested,
+  { methods, isOpen }: MethodContext, codes: CodeRules = {},
 ): Step[] {
   const chosen = items ?? defaultWorkflow(request, methods)
   const steps = chosen.map((item, index) => planStep(readItem(item), index, methods, codes))
   const withoutMessages = steps.some(({ sendsMessage }) => sendsMessage === true) && !getsMessages()
   const known: Known = { ...request, withoutMessages }
   const serving = steps.filter(step => canServe(step, known, methods))
-  if (serving.length > 0 && (items === undefined || serving.length === steps.length)) return serving
+  if (serving.length > 0 && items === undefined) {
+    return oneOfEach(serving, ({ method }) => methods.get(method)?.defaultRank, { isOpen })
+  }
+  if (serving.length > 0 && serving.length === steps.length) return serving
   if (serving.length > 0) return steps.map(step => serving.includes(step) ? step : { ...step, isUnfit: true })
   if (steps.some(step => canServe(step, { ...known, withoutMessages: false }, methods))) {
     throw new ApiError('number_type_not_allowed', 'Numbers of this type get no messages.', {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { ApiError, ProviderError } from '../../src/core/errors.ts'
+import { createRoutingContext } from '../../src/adapters/guard.ts'
 import { createCreate, partitionOfByte, readNumber } from '../../src/verifications/create.ts'
 import { createResolveConflict } from '../../src/verifications/create-conflict.ts'
 import { createIdempotentReplays } from '../../src/verifications/idempotency.ts'
@@ -50,7 +51,7 @@ t.test('defaults', async t => {
   const minimal = await gateway.create(app, {}, null)
   t.match(minimal, {
     phoneNumber: null, reference: null, metadata: {}, locale: null, device: {}, includeProfile: false,
-    expiresAt: now() + 600_000, workflow: [{ method: 'toy.web' }, { method: 'other.web' }],
+    expiresAt: now() + 600_000, workflow: [{ method: 'toy.web' }],
     webhookEvents: ['verified', 'failed', 'expired', 'canceled'],
   })
   t.notOk('country' in minimal)
@@ -275,14 +276,16 @@ t.test('a policy that refuses now does not hide what was made before', async t =
 })
 
 t.test('it gives up after two hundred conflicts', async t => {
-  const { transitions, dispatch, start, store, changeFeed, sealer, ids, methods, limits, app, now, toy } = setUp()
+  const {
+    transitions, dispatch, start, store, changeFeed, sealer, ids, methods, adapters, limits, app, now, toy,
+  } = setUp()
   const replays = createIdempotentReplays({ store, changeFeed, now })
   let inserts = 0
   const holder = { name: 'x', value: packId(ids.newId('shop', 0)) }
   const create = createCreate({
     start, startIfWritten: async () => {}, replays, resolveConflict: createResolveConflict(
       { dispatch, replays, store },
-    ), methods, now, tracing: noTracing, log: { warn () {} },
+    ), routing: createRoutingContext(adapters, methods), now, tracing: noTracing, log: { warn () {} },
     names: { sealer, ids, randomPartition: () => 0 },
     transitions: {
       ...transitions,

@@ -6,11 +6,11 @@ import { ApiError } from '../../src/core/errors.ts'
 import {
   findWorkflowProblem, planWorkflow, type Requested, type WorkflowRequest,
 } from '../../src/verifications/workflow.ts'
-import type { Methods } from '../../src/adapters/guard.ts'
+import type { MethodContext, Methods } from '../../src/adapters/guard.ts'
 
 const method = (more: Partial<Method> = {}): Method => ({
   needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], timeoutMs: 60_000, isRepeatable: false,
-  sendsMessage: false, userStep: 'types a code', 
+  sendsMessage: false, userStep: 'types a code',
   assurance: { possession: 'message', binding: 'session', restricted: false },
   options: Type.Object(
     { codeLength: Type.Optional(Type.Union([Type.Literal(4), Type.Literal(6)])) }, { additionalProperties: false },
@@ -24,21 +24,53 @@ const methods: Methods = new Map([
   ['finder.oauth', method({ needsPhoneNumber: false, assurance: { ...silent, binding: 'none' } })],
   ['operator.number', method({ needsReturnUrl: true })],
 ])
+const routing: MethodContext = { methods, isOpen: () => false }
 const known: Requested = { phoneNumber: '+14155550100', returnUrl: null, minAssurance: 1 }
 const nothing: Requested = { ...known, phoneNumber: null }
 const names = (...given: Parameters<typeof planWorkflow>): string[] => planWorkflow(...given).map(step => step.method)
 
 t.test('the default: every configured method that can serve the request, silent methods first', async t => {
-  t.strictSame(names(undefined, known, methods), ['silent.check', 'loud.otp'])
-  t.strictSame(names(undefined, nothing, methods), ['finder.web'])
-  t.strictSame(names(undefined, { ...known, minAssurance: 3 }, methods), ['silent.check'], 'that proves enough')
-  t.throws(() => planWorkflow(undefined, known, new Map()), /^No configured method can serve this request/)
+  t.strictSame(names(undefined, known, routing), ['silent.check', 'loud.otp'])
+  t.strictSame(names(undefined, nothing, routing), ['finder.web'])
+  t.strictSame(names(undefined, { ...known, minAssurance: 3 }, routing), ['silent.check'], 'that proves enough')
+  const without: MethodContext = { ...routing, methods: new Map() }
+  t.throws(() => planWorkflow(undefined, known, without), /^No configured method can serve this request/)
+})
+
+t.test('the default takes one of several methods with the same rank', async t => {
+  const many: Methods = new Map([
+    ['first.sms', method({ defaultRank: 3, sendsMessage: true })], ...methods,
+    ['second.sms', method({ defaultRank: 3, sendsMessage: true, assurance: silent })],
+    ['second.check', method({ defaultRank: 1, needsReturnUrl: true, assurance: silent })],
+    ['second.push', method({ defaultRank: 2 })], ['second.call', method({ sendsMessage: true })],
+    ['second.token', method({ needsPhoneNumber: false, defaultRank: 5 })],
+    ['third.token', method({ needsPhoneNumber: false, defaultRank: 5 })],
+  ])
+  const open = (...failing: string[]): MethodContext =>
+    ({ methods: many, isOpen: name => failing.includes(name) })
+  const order = (context: MethodContext, request: Requested = known) => names(undefined, request, context)
+  t.strictSame(order(open()), ['silent.check', 'second.push', 'first.sms'], 'the first one of the configuration')
+  t.strictSame(order(open(), nothing), ['finder.web', 'second.token'])
+  t.strictSame(
+    order(open(), { ...known, minAssurance: 3 }), ['silent.check', 'second.sms'],
+    'the first that can serve the request',
+  )
+  t.strictSame(
+    order({ ...open(), methods: new Map([...many].filter(([name]) => name.startsWith('second'))) },
+      { ...known, returnUrl: 'https://x.example' }), ['second.check', 'second.push', 'second.sms'],
+  )
+  t.strictSame(order(open('first.sms')), ['silent.check', 'second.push', 'loud.otp'], 'the first that is not failing')
+  t.strictSame(
+    order(open('first.sms', 'loud.otp', 'second.sms', 'second.push')), ['silent.check', 'second.push', 'first.sms'],
+    'the first one, where all are failing',
+  )
+  t.strictSame(names(['first.sms', 'second.sms'], known, open('first.sms')), ['first.sms', 'second.sms'], 'listed: all')
 })
 
 t.test('the requested steps, in their order', async t => {
   t.strictSame(planWorkflow(
     ['loud.otp', { method: 'silent.check', timeoutSeconds: 5, options: { codeLength: 4, continueWhenRejected: true } }],
-    known, methods, { weakCodes: true },
+    known, routing, { weakCodes: true },
   ), [
     {
       method: 'loud.otp', timeoutMs: 60_000, options: {}, isRepeatable: false, continueWhenRejected: false,
@@ -53,7 +85,7 @@ t.test('the requested steps, in their order', async t => {
 
 t.test('weak codes', async t => {
   const plan = (item: WorkflowRequest[number], weakCodes?: boolean) =>
-    planWorkflow([item], known, methods, { weakCodes })
+    planWorkflow([item], known, routing, { weakCodes })
   const [short, long] = [
     { method: 'loud.otp', options: { codeLength: 4 } }, { method: 'loud.otp', timeoutSeconds: 3_600 },
   ]
@@ -71,11 +103,11 @@ t.test('weak codes', async t => {
 
 t.test('a number that gets no messages', async t => {
   const special: Requested = { ...known, getsMessages: () => false }
-  t.strictSame(names(undefined, special, methods), ['silent.check'])
-  t.strictSame(names(['loud.otp', 'finder.web'], special, methods), ['loud.otp', 'finder.web'], 'skipped at its start')
-  t.throws(() => planWorkflow(['loud.otp'], special, methods), /^Numbers of this type get no messages/)
-  t.throws(() => planWorkflow(['operator.number'], special, methods), /^`returnUrl` is missing/)
-  t.throws(() => planWorkflow(['loud.otp'], { ...special, minAssurance: 3 }, methods), {
+  t.strictSame(names(undefined, special, routing), ['silent.check'])
+  t.strictSame(names(['loud.otp', 'finder.web'], special, routing), ['loud.otp', 'finder.web'], 'skipped at its start')
+  t.throws(() => planWorkflow(['loud.otp'], special, routing), /^Numbers of this type get no messages/)
+  t.throws(() => planWorkflow(['operator.number'], special, routing), /^`returnUrl` is missing/)
+  t.throws(() => planWorkflow(['loud.otp'], { ...special, minAssurance: 3 }, routing), {
     message: 'No method of the workflow can verify this number. Methods that can: silent.check.',
   })
 })
@@ -101,7 +133,7 @@ t.test('a workflow that is refused', async t => {
     items: WorkflowRequest, given: Requested, apiCode: string, field?: string,
   ): void => {
     try {
-      planWorkflow(items, given, methods)
+      planWorkflow(items, given, routing)
       t.fail('is refused')
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
@@ -111,7 +143,7 @@ t.test('a workflow that is refused', async t => {
   }
   refused(['loud.otp', 'absent.otp'], known, 'method_unavailable', 'workflow/1')
   refused(['operator.number'], known, 'no_eligible_method', 'returnUrl')
-  t.strictSame(names(['operator.number'], { ...known, returnUrl: 'https://x.example' }, methods), ['operator.number'])
+  t.strictSame(names(['operator.number'], { ...known, returnUrl: 'https://x.example' }, routing), ['operator.number'])
   refused(['loud.otp'], nothing, 'no_eligible_method')
   refused(['loud.otp', 'finder.oauth'], { ...known, minAssurance: 3 }, 'no_eligible_method', 'minAssurance')
   refused(
@@ -122,22 +154,22 @@ t.test('a workflow that is refused', async t => {
     'workflow/0/options/continueWhenRejected',
   )
   refused([{ method: 'loud.otp', options: { color: 'red' } }], known, 'invalid_request', 'workflow/0/options/*')
-  t.throws(() => planWorkflow([{ method: 'loud.otp', options: { color: 'red' } }], known, methods), {
+  t.throws(() => planWorkflow([{ method: 'loud.otp', options: { color: 'red' } }], known, routing), {
     message: '`workflow/0/options/*` is not an option of loud.otp, which has codeLength, continueWhenRejected.',
   })
-  t.throws(() => planWorkflow(['absent.otp'], known, methods), {
+  t.throws(() => planWorkflow(['absent.otp'], known, routing), {
     message: 'Item 0 of the workflow names a method that is unknown or not configured. '
       + 'Available: loud.otp, silent.check, finder.web, finder.oauth, operator.number.',
   })
-  t.throws(() => planWorkflow(['loud.otp'], nothing, methods), {
+  t.throws(() => planWorkflow(['loud.otp'], nothing, routing), {
     message: 'No method of the workflow works without a phone number. Methods that do: finder.web, finder.oauth.',
   })
   t.strictSame(
-    names(['loud.otp', 'finder.oauth'], nothing, methods), ['loud.otp', 'finder.oauth'],
+    names(['loud.otp', 'finder.oauth'], nothing, routing), ['loud.otp', 'finder.oauth'],
     'one that can serve is enough; the other is skipped when it would start',
   )
   t.strictSame(
-    names(['finder.oauth', 'loud.otp'], { ...known, minAssurance: 2 }, methods), ['finder.oauth', 'loud.otp'],
+    names(['finder.oauth', 'loud.otp'], { ...known, minAssurance: 2 }, routing), ['finder.oauth', 'loud.otp'],
     'one that proves enough is enough, too',
   )
 })

@@ -783,7 +783,7 @@ export interface components {
              */
             phoneNumber?: string;
             /**
-             * @description Methods in the order in which they are tried. Default: the app's workflow, or every configured method that can serve the request, silent ones first.
+             * @description Methods in the order in which they are tried. Default: the app's workflow, or the configured methods that can serve the request, silent ones first: of several of the same kind, such as the typed codes of two providers, one whose provider works.
              * @example [
              *       "truid.phone_check",
              *       {

@@ -58,8 +58,9 @@ export const CreateBody = Type.Object({
   })),
   workflow: Type.Optional(Type.Array(WorkflowItem, {
     minItems: 1, maxItems: 10,
-    description: 'Methods in the order in which they are tried. Default: the app\'s workflow, or every configured '
-      + 'method that can serve the request, silent ones first.',
+    description: 'Methods in the order in which they are tried. Default: the app\'s workflow, or the configured '
+      + 'methods that can serve the request, silent ones first: of several of the same kind, such as the typed codes '
+      + 'of two providers, one whose provider works.',
     examples: [['truid.phone_check', { method: 'otpless.otp', timeoutSeconds: 300 }]],
   })),
   reference: Type.Optional(line(255, {

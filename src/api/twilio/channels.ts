@@ -1,8 +1,8 @@
 import type { Method } from '../../adapters/adapter.ts'
-import type { Methods } from '../../adapters/guard.ts'
+import type { MethodContext, Methods } from '../../adapters/guard.ts'
 import type { App, WorkflowItem } from '../../apps/apps.ts'
 import { assuranceOf } from '../../core/assurance.ts'
-import { takesTypedCode } from '../../core/routing.ts'
+import { oneOfEach, takesTypedCode } from '../../core/routing.ts'
 import type { Verification } from '../../core/verification.ts'
 
 /** Which methods serve a `Channel` of Twilio: https://www.twilio.com/docs/verify/api/verification */
@@ -24,6 +24,7 @@ type Item = Exclude<WorkflowItem, string>
 /**
  * The items of the app's workflow that serve the channel, or, where it has no workflow, every configured method that
  * does. `wantsClientToken`: the phone brings a token back (`EnableSnaClientToken`). Empty: nothing serves the channel.
+ * Without a workflow `chooseItems` chooses among them.
  */
 export function workflowFor (
   channel: Channel, app: Pick<App, 'workflow'>, methods: Methods, wantsClientToken: boolean,
@@ -34,6 +35,13 @@ export function workflowFor (
   const typed = items.flatMap(item => typedItem(item, channel === 'auto' ? 'sms' : channel, methods))
   return channel === 'auto' ? [...silent(), ...typed] : typed
 }
+
+/**
+ * Of the items that serve a channel, the silent check and the message that are used. Twilio's callers expect one
+ * message for each request, and a second one with another code would surprise the user.
+ */
+export const chooseItems = (items: readonly Item[], { methods, isOpen }: MethodContext): Item[] =>
+  oneOfEach(items, ({ method }) => isSilent(methods.get(method)), { isOpen })
 
 const byRank = (methods: Methods): string[] => [...methods]
   .sort(([, a], [, b]) => (a.defaultRank ?? Infinity) - (b.defaultRank ?? Infinity) || 0)

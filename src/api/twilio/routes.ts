@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Methods } from '../../adapters/guard.ts'
+import type { MethodContext } from '../../adapters/guard.ts'
 import { ApiError } from '../../core/errors.ts'
 import { currentAttempt, type Verification } from '../../core/verification.ts'
 import type { Ids } from '../../store/ids.ts'
@@ -20,7 +20,7 @@ import { viewTwilioCheck, viewTwilioVerification, type Names } from './views.ts'
 export type TwilioRoutesParts = {
   gateway: Gateway
   live: Pick<Live, 'read'>
-  methods: Methods
+  routing: MethodContext
   ids: Pick<Ids, 'attemptId'>
   auth: Auth
   limits: Pick<RequestLimits, 'byCreate'>
@@ -45,9 +45,10 @@ const challenge = 'Basic realm="Verigate", charset="UTF-8"'
  * the routes are not in the API document: docs/twilio.md says what they do.
  */
 export const twilioRoutes: FastifyPluginAsyncTypebox<TwilioRoutesParts> = async (
-  server, { gateway, live, methods, ids, auth, limits, publicUrl, now },
+  server, { gateway, live, routing, ids, auth, limits, publicUrl, now },
 ) => {
-  const calls = createTwilioCalls({ gateway, methods, now })
+  const calls = createTwilioCalls({ gateway, routing, now })
+  const { methods } = routing
   const parts = { methods, publicUrl, attemptId: ids.attemptId }
   server.decorateRequest('basicUser', '')
   server.addContentTypeParser(

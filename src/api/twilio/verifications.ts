@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import type { Methods } from '../../adapters/guard.ts'
+import type { MethodContext, Methods } from '../../adapters/guard.ts'
 import type { App } from '../../apps/apps.ts'
 import { ApiError, isCodeIncorrect } from '../../core/errors.ts'
 import { availableActions, currentAttempt, isFinal, type Verification } from '../../core/verification.ts'
 import type { OnCreated } from '../../verifications/create.ts'
 import type { Gateway } from '../../verifications/gateway.ts'
-import { channelOf, completesItself, currentStep, workflowFor, type Channel } from './channels.ts'
+import { channelOf, chooseItems, completesItself, currentStep, workflowFor, type Channel } from './channels.ts'
 import { TwilioError, twilioErrors } from './errors.ts'
 import { readTags, readTo, type CheckForm, type CreateForm } from './requests.ts'
 
@@ -30,19 +30,24 @@ const isOfTwilio = ({ reference }: Verification): boolean => reference !== null 
 const maxFound = 20
 
 export function createTwilioCalls (
-  { gateway, methods, now }: {
-    gateway: Pick<Gateway, 'create' | 'get' | 'find' | 'check' | 'resend' | 'cancel'>, methods: Methods,
+  { gateway, routing, now }: {
+    gateway: Pick<Gateway, 'create' | 'get' | 'find' | 'check' | 'resend' | 'cancel'>, routing: MethodContext,
     now: () => number,
   },
 ): TwilioCalls {
-  function requestOf (app: App, form: CreateForm) {
+  const { methods } = routing
+  /** The items that serve the channel; empty: none does. */
+  const itemsOf = ({ Channel, EnableSnaClientToken }: CreateForm, app: App) =>
+    workflowFor(Channel, app, methods, EnableSnaClientToken === 'true')
+
+  function requestOf (app: App, form: CreateForm, items: ReturnType<typeof itemsOf>) {
     const { Channel, Locale, DeviceIp } = form
-    const workflow = workflowFor(Channel, app, methods, form.EnableSnaClientToken === 'true')
-    if (workflow.length === 0) {
+    if (items.length === 0) {
       throw new TwilioError(twilioErrors.invalidParameter, `Channel ${Channel} is served by no method of this app`)
     }
     return {
-      phoneNumber: readTo(form.To), workflow, metadata: readTags(form.Tags),
+      phoneNumber: readTo(form.To), workflow: app.workflow === undefined ? chooseItems(items, routing) : items,
+      metadata: readTags(form.Tags),
       ...Locale === undefined ? {} : { locale: Locale }, ...DeviceIp === undefined ? {} : { device: { ip: DeviceIp } },
     }
   }
@@ -60,7 +65,8 @@ export function createTwilioCalls (
 
   return {
     async create (app, form, onCreated) {
-      const request = requestOf(app, form)
+      const items = itemsOf(form, app)
+      const request = requestOf(app, form, items)
       try {
         return await gateway.create(app, { ...request, reference: createSid() }, null, onCreated)
       } catch (error) {
@@ -70,7 +76,7 @@ export function createTwilioCalls (
         if (isFinal(live)) return gateway.create(app, { ...request, reference: createSid() }, null, onCreated)
         if (!isOfTwilio(live) || live.reference === null) throw error
         // A silent check that completes without a client token is not one with it.
-        const isAsked = request.workflow.some(({ method }) => method === currentStep(live)?.method)
+        const isAsked = items.some(({ method }) => method === currentStep(live)?.method)
         if (isAsked && serves(form.Channel, channelOf(live, methods))) return repeat(live)
         const replacement = { ...request, reference: live.reference, onConflict: 'replace' } as const
         return gateway.create(app, replacement, null, onCreated)

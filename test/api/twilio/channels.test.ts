@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import t from 'tap'
 import type { Method } from '../../../src/adapters/adapter.ts'
-import { channelOf, workflowFor, type Channel } from '../../../src/api/twilio/channels.ts'
+import { channelOf, chooseItems, workflowFor, type Channel } from '../../../src/api/twilio/channels.ts'
 import { step } from '../../core/fixtures.ts'
 
 const closed = { additionalProperties: false }
@@ -40,6 +40,17 @@ t.test('without a workflow: every method that serves the channel, those of the d
   t.strictSame(names('sna'), ['plain.sna'], 'a check that needs no code')
   t.strictSame(names('sna', undefined, true), ['bound.check'])
   t.strictSame(names('auto'), ['plain.sna', 'many.otp', 'acme.sms'])
+})
+
+t.test('without a workflow, one silent check and one message of a provider that works', async t => {
+  const chosen = (channel: Channel, ...failing: string[]) => chooseItems(
+    workflowFor(channel, {}, methods, false), { methods, isOpen: name => failing.includes(name) },
+  ).map(({ method }) => method)
+  t.strictSame(chosen('sms'), ['many.otp'])
+  t.strictSame(chosen('sms', 'many.otp'), ['acme.sms'])
+  t.strictSame(chosen('sms', 'many.otp', 'acme.sms'), ['many.otp'], 'the first one, where all are failing')
+  t.strictSame(chosen('auto'), ['plain.sna', 'many.otp'])
+  t.strictSame(chosen('whatsapp', 'many.otp'), ['many.otp'])
 })
 
 t.test('the items of the app\'s workflow that serve the channel, with their options', async t => {
