@@ -5,7 +5,7 @@ import type { Person } from './auth-request.ts'
 import { sendError } from './errors.ts'
 import { messageMembers, otpLength, readMessageRequest } from './message-request.ts'
 import type { Parts } from './parts.ts'
-import { waitUntilReady } from './requests.ts'
+import { waitUntilReady } from '../slow-answer.ts'
 
 const InitiateBody = Type.Object({ ...messageMembers, otpLength }, { additionalProperties: false })
 const VerifyBody = Type.Object({

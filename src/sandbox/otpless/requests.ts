@@ -81,18 +81,3 @@ function identityOf ({ method, channel, person: { digits, email } }: AuthRequest
     ? { type: 'EMAIL', value: email ?? '', ...how }
     : { type: 'MOBILE', value: provenDigits(digits, provider), ...how }
 }
-
-/**
- * The result of a slow number is ready `slowMs` after the first request for it. False: the client has disconnected and
- * did not receive it.
- */
-export async function waitUntilReady (
-  { now, slowMs, timers }: SimulatorContext, about: { scenario: Scenario, readyAt?: number },
-  client: { socket: { destroyed: boolean } },
-): Promise<boolean> {
-  if (about.scenario !== 'slow') return true
-  about.readyAt ??= now() + slowMs
-  const waitMs = about.readyAt - now()
-  if (waitMs > 0) await timers.sleep(waitMs)
-  return !client.socket.destroyed
-}

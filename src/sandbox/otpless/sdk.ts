@@ -4,7 +4,7 @@ import { provenDigits, scenarioOf } from '../scenarios.ts'
 import { authorize, provider } from './account.ts'
 import { sendBareError, sendError } from './errors.ts'
 import type { Parts } from './parts.ts'
-import { waitUntilReady } from './requests.ts'
+import { waitUntilReady } from '../slow-answer.ts'
 import { type Identity, describeUser, describeUserUnusually } from './user.ts'
 
 const TokenBody = Type.Object({ token: Type.String({ minLength: 1 }) }, { additionalProperties: false })

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { authorize, serverError } from './account.ts'
 import { sendError } from './errors.ts'
 import type { Parts } from './parts.ts'
-import { waitUntilReady } from './requests.ts'
+import { waitUntilReady } from '../slow-answer.ts'
 import { describeCodeUser, describeUnusually } from './user.ts'
 
 const CodeBody = Type.Object({ code: Type.String({ minLength: 1 }) }, { additionalProperties: false })
