@@ -52,6 +52,15 @@ function closeMembers (schema: Json): Json {
   return closed
 }
 
+/** `nullable` of OpenAPI 3.0. A schema that says nothing of its value allows every member. */
+export function allowNull ({ nullable = false, ...schema }: Record<string, unknown>): Record<string, unknown> {
+  const isAny = Object.keys(schema).every(name => name === 'description')
+  if (isAny) return { ...schema, additionalProperties: true }
+  return nullable === true && typeof schema['type'] === 'string'
+    ? { ...schema, type: [schema['type'], 'null'] }
+    : schema
+}
+
 /** `amend` replaces schemas that are known to be wrong in the documents, the innermost first. */
 export async function openContracts (
   files: string[], { formats: own = {}, amend = schema => schema }: {
