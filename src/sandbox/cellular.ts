@@ -5,7 +5,7 @@ import { request } from 'undici'
 /** Where opening a URL ended: in a response, or in a redirect to another place, which is not followed. */
 export type Arrival = {
   status: number, location: string | null, body: string
-  /** The one-time code in the JSON of the body, or in the query of the redirect. */
+  /** The one-time code in the body, or in the query of the redirect. */
   code: string | null
 }
 
@@ -21,7 +21,8 @@ function readCode (text: string): string | null {
     const body: unknown = JSON.parse(text)
     return typeof body === 'object' && body !== null && 'code' in body ? String(body.code) : null
   } catch {
-    return null
+    // Twilio answers in the form of a query.
+    return /^ErrorCode=/.test(text) ? new URLSearchParams(text).get('SnaClientToken') : null
   }
 }
 

@@ -37,18 +37,18 @@ export const limits = [
 export const variants = [
   {
     digits: '81', suffix: '99', scenario: 'evidenceInvalid',
-    providers: ['truecaller', 'truid', 'otpless', 'telegram', 'firebase'],
+    providers: ['truecaller', 'truid', 'otpless', 'telegram', 'firebase', 'twilio'],
     meaning: 'the code or token is not accepted: Telegram does not know the request, and the key of the token is not '
       + 'Firebase\'s',
   },
   {
     digits: '82', suffix: '99', scenario: 'evidenceExpired',
-    providers: ['truecaller', 'truid', 'otpless', 'telegram', 'firebase'],
+    providers: ['truecaller', 'truid', 'otpless', 'telegram', 'firebase', 'twilio'],
     meaning: 'the code or token has expired',
   },
   {
-    digits: '83', suffix: '99', scenario: 'unverified', providers: ['truecaller'],
-    meaning: '`truecaller.oauth`: the profile says that its number is not verified',
+    digits: '83', suffix: '99', scenario: 'unverified', providers: ['truecaller', 'twilio'],
+    meaning: '`truecaller.oauth`: the profile says that its number is not verified; Twilio: the check ends as `failed`',
   },
   {
     digits: '84', suffix: '99', scenario: 'noProfile', providers: ['truecaller'],
@@ -63,26 +63,24 @@ export const variants = [
     meaning: 'the operator\'s answer to tru.ID is invalid (`mno_response_error`)',
   },
   {
-    digits: '81', suffix: '98', scenario: 'unusual', providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram'],
+    digits: '81', suffix: '98', scenario: 'unusual',
+    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio'],
     meaning: 'unusual answers that still say "verified": optional members are null, numbers and ids have another type '
       + 'or spelling; the error of a wrong OTP arrives with the status 200',
   },
   {
-    digits: '81', suffix: '96', scenario: 'startLimited', providers: [
-      'truecaller', 'truid', 'otpless', 'acme', 'telegram',
-    ],
+    digits: '81', suffix: '96', scenario: 'startLimited',
+    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio'],
     meaning: 'the start call answers 429; Truecaller: the token call of `truecaller.oauth`',
   },
   {
-    digits: '82', suffix: '96', scenario: 'startRefused', providers: [
-      'truecaller', 'truid', 'otpless', 'acme', 'telegram',
-    ],
+    digits: '82', suffix: '96', scenario: 'startRefused',
+    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio'],
     meaning: 'the start call rejects the credentials; so does the number call of `truecaller.missed_call`',
   },
   {
-    digits: '83', suffix: '96', scenario: 'startHangs', providers: [
-      'truecaller', 'truid', 'otpless', 'acme', 'telegram',
-    ],
+    digits: '83', suffix: '96', scenario: 'startHangs',
+    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio'],
     meaning: 'the start call is never answered',
   },
   {
@@ -90,8 +88,8 @@ export const variants = [
     meaning: 'the message is not delivered by its first channel; the next one of the list brings it, if there is one',
   },
   {
-    digits: '81', suffix: '91', scenario: 'notCellular', providers: ['truid', 'otpless'],
-    meaning: 'the phone is not on mobile data (OTPLESS: `otpless.sna` only)',
+    digits: '81', suffix: '91', scenario: 'notCellular', providers: ['truid', 'otpless', 'twilio'],
+    meaning: 'the phone is not on mobile data (OTPLESS, Twilio: only the methods `sna`)',
   },
   {
     digits: '82', suffix: '91', scenario: 'otherDevice', providers: ['truid', 'otpless'],

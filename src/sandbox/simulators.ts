@@ -13,10 +13,11 @@ import { telegram } from './telegram/index.ts'
 import { createTimers } from './timers.ts'
 import { truecaller } from './truecaller/index.ts'
 import { truid } from './truid/index.ts'
+import { twilio } from './twilio/index.ts'
 import { createWebhookSink, sinkPath, sinkSecret } from './webhook-sink.ts'
 
 /** Every simulator. A line here adds one to the sandbox. */
-export const simulators: readonly Simulator[] = [truecaller, truid, otpless, telegram, firebase, acme]
+export const simulators: readonly Simulator[] = [truecaller, truid, otpless, twilio, telegram, firebase, acme]
 
 export type SimulatorOptions = {
   port?: number
