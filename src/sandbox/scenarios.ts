@@ -37,13 +37,13 @@ export const limits = [
 export const variants = [
   {
     digits: '81', suffix: '99', scenario: 'evidenceInvalid',
-    providers: ['truecaller', 'truid', 'otpless', 'telegram', 'firebase', 'twilio'],
+    providers: ['truecaller', 'truid', 'otpless', 'telegram', 'firebase', 'twilio', 'camara'],
     meaning: 'the code or token is not accepted: Telegram does not know the request, and the key of the token is not '
       + 'Firebase\'s',
   },
   {
     digits: '82', suffix: '99', scenario: 'evidenceExpired',
-    providers: ['truecaller', 'truid', 'otpless', 'telegram', 'firebase', 'twilio'],
+    providers: ['truecaller', 'truid', 'otpless', 'telegram', 'firebase', 'twilio', 'camara'],
     meaning: 'the code or token has expired',
   },
   {
@@ -64,23 +64,23 @@ export const variants = [
   },
   {
     digits: '81', suffix: '98', scenario: 'unusual',
-    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio'],
+    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio', 'camara'],
     meaning: 'unusual answers that still say "verified": optional members are null, numbers and ids have another type '
       + 'or spelling; the error of a wrong OTP arrives with the status 200',
   },
   {
     digits: '81', suffix: '96', scenario: 'startLimited',
-    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio'],
+    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio', 'camara'],
     meaning: 'the start call answers 429; Truecaller: the token call of `truecaller.oauth`',
   },
   {
     digits: '82', suffix: '96', scenario: 'startRefused',
-    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio'],
+    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio', 'camara'],
     meaning: 'the start call rejects the credentials; so does the number call of `truecaller.missed_call`',
   },
   {
     digits: '83', suffix: '96', scenario: 'startHangs',
-    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio'],
+    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio', 'camara'],
     meaning: 'the start call is never answered',
   },
   {
@@ -88,7 +88,7 @@ export const variants = [
     meaning: 'the message is not delivered by its first channel; the next one of the list brings it, if there is one',
   },
   {
-    digits: '81', suffix: '91', scenario: 'notCellular', providers: ['truid', 'otpless', 'twilio'],
+    digits: '81', suffix: '91', scenario: 'notCellular', providers: ['truid', 'otpless', 'twilio', 'camara'],
     meaning: 'the phone is not on mobile data (OTPLESS, Twilio: only the methods `sna`)',
   },
   {
@@ -100,7 +100,7 @@ export const variants = [
     meaning: 'the operator does not support the redirects (`mno_redirect_unsupported`)',
   },
   {
-    digits: '85', suffix: '91', scenario: 'subscriberUnknown', providers: ['truid'],
+    digits: '85', suffix: '91', scenario: 'subscriberUnknown', providers: ['truid', 'camara'],
     meaning: 'the operator does not know the number (`mno_user_not_found`)',
   },
   {
@@ -112,6 +112,19 @@ export const variants = [
     meaning: 'the URL is opened from another address than announced (`ip_mismatch`)',
   },
   {
+    digits: '84', suffix: '91', scenario: 'otherAuthentication', providers: ['camara'],
+    meaning: '`camara.number_verification`: the token is not from the mobile network '
+      + '(`USER_NOT_AUTHENTICATED_BY_MOBILE_NETWORK`)',
+  },
+  {
+    digits: '88', suffix: '91', scenario: 'numberBlocked', providers: ['camara'],
+    meaning: '`camara.sms`: the operator sends no messages to the number (`PHONE_NUMBER_BLOCKED`)',
+  },
+  {
+    digits: '89', suffix: '91', scenario: 'tooManyCodes', providers: ['camara'],
+    meaning: '`camara.sms`: too many codes were sent to the number (`MAX_OTP_CODES_EXCEEDED`)',
+  },
+  {
     digits: '81', suffix: '90', scenario: 'dismissed', providers: ['truecaller'],
     meaning: 'the user closes the dialog of `truecaller.web` (`flow_cancelled`)',
   },
@@ -120,7 +133,7 @@ export const variants = [
     meaning: 'the user wants to use another number (`use_another_number`)',
   },
   {
-    digits: '81', suffix: '88', scenario: 'simChanged', providers: ['truid'],
+    digits: '81', suffix: '88', scenario: 'simChanged', providers: ['truid', 'camara'],
     meaning: 'verified, and the SIM was changed within the last day',
   },
   {
@@ -128,12 +141,16 @@ export const variants = [
     meaning: 'verified, and the SIM was changed within 43201 minutes, which the vendor shows but does not list',
   },
   {
-    digits: '83', suffix: '88', scenario: 'simUnknown', providers: ['truid'],
+    digits: '83', suffix: '88', scenario: 'simUnknown', providers: ['truid', 'camara'],
     meaning: 'verified, and the operator says nothing about the SIM',
   },
   {
-    digits: '84', suffix: '88', scenario: 'simFails', providers: ['truid'],
+    digits: '84', suffix: '88', scenario: 'simFails', providers: ['truid', 'camara'],
     meaning: 'verified, and the call that asks about the SIM answers 5xx',
+  },
+  {
+    digits: '85', suffix: '88', scenario: 'simNotMonitored', providers: ['camara'],
+    meaning: 'verified, and the operator knows only that the SIM was not changed within the last 120 days',
   },
 ] as const
 

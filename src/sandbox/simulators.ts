@@ -1,6 +1,7 @@
 import { deflateSync, gzipSync } from 'node:zlib'
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import { acme } from './acme/index.ts'
+import { camara } from './camara/index.ts'
 import { createCallbackSender } from './callback-sender.ts'
 import { createCellular } from './cellular.ts'
 import { allowLocalPages } from './cors.ts'
@@ -17,7 +18,7 @@ import { twilio } from './twilio/index.ts'
 import { createWebhookSink, sinkPath, sinkSecret } from './webhook-sink.ts'
 
 /** Every simulator. A line here adds one to the sandbox. */
-export const simulators: readonly Simulator[] = [truecaller, truid, otpless, twilio, telegram, firebase, acme]
+export const simulators: readonly Simulator[] = [truecaller, truid, otpless, camara, twilio, telegram, firebase, acme]
 
 export type SimulatorOptions = {
   port?: number

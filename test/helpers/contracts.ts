@@ -24,12 +24,12 @@ export type Exchange = {
   status: number, answerHeaders: Record<string, unknown>, answer: unknown,
 }
 
-const folder = process.env['CONTRACTS_DIR'] ?? join(import.meta.dirname, '../../../shared/contracts')
+export const contractsFolder = process.env['CONTRACTS_DIR'] ?? join(import.meta.dirname, '../../../shared/contracts')
 
 /** False where the files are there; otherwise why the tests that need them are skipped. */
 export const withoutContracts = (...files: string[]): string | false => {
-  const missing = files.find(file => !existsSync(join(folder, file)))
-  return missing === undefined ? false : `${missing} is not in ${folder}; CONTRACTS_DIR names another folder`
+  const missing = files.find(file => !existsSync(join(contractsFolder, file)))
+  return missing === undefined ? false : `${missing} is not in ${contractsFolder}; CONTRACTS_DIR names another folder`
 }
 
 const isObject = (value: unknown): value is Json =>
@@ -79,7 +79,8 @@ export async function openContracts (
   const paths: Document['paths'] = {}
   for (const file of files) {
     // Some references of the documents lead nowhere: `--force` leaves them out.
-    const { stdout } = await redocly('bundle', join(folder, file), '--dereferenced', '--force', '--ext', 'json')
+    const path = join(contractsFolder, file)
+    const { stdout } = await redocly('bundle', path, '--dereferenced', '--force', '--ext', 'json')
     Object.assign(paths, (change(JSON.parse(stdout)) as Document).paths)
   }
   const templates = Object.entries(paths).map(([template, item]) =>
