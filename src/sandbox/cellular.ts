@@ -5,7 +5,7 @@ import { request } from 'undici'
 /** Where opening a URL ended: in a response, or in a redirect to another place, which is not followed. */
 export type Arrival = {
   status: number, location: string | null, body: string
-  /** The one-time code in the body, or in the query of the redirect. */
+  /** The one-time code in the body, or in the query or the fragment of the redirect. */
   code: string | null
 }
 
@@ -25,6 +25,8 @@ function readCode (text: string): string | null {
     return /^ErrorCode=/.test(text) ? new URLSearchParams(text).get('SnaClientToken') : null
   }
 }
+
+const codeIn = (fragment: string): string | null => new URLSearchParams(fragment.slice(1)).get('code')
 
 /**
  * `POST /handset/cellular` `{ url }`: the phone opens a URL over mobile data, as the SDK of an app does: with cookies,
@@ -48,10 +50,15 @@ export function createCellular (
         cookies.set(name, value)
       }
       const text = (await body.text()).slice(0, maxBodyLength)
-      if (typeof headers.location !== 'string') return { status, location: null, body: text, code: readCode(text) }
+      if (typeof headers.location !== 'string') {
+        return { status, location: null, body: text, code: readCode(text) ?? codeIn(url.hash) }
+      }
+      const { hash } = url
       url = new URL(headers.location, url)
+      // As browsers do: a fragment stays, unless the new URL has its own.
+      if (url.hash === '') url.hash = hash
       if (!isOpened(url) || left === 0) return {
-        status, location: url.href, body: text, code: url.searchParams.get('code'),
+        status, location: url.href, body: text, code: url.searchParams.get('code') ?? codeIn(url.hash),
       }
     }
   }

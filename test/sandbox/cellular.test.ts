@@ -15,6 +15,8 @@ const operator: Simulator = {
     app.get('/third', async request => ({ cookie: request.headers.cookie }))
     app.get('/round', async (_request, reply) => reply.redirect('/round'))
     app.get('/away', async (_request, reply) => reply.redirect('http://127.0.0.1:1/elsewhere?code=7'))
+    app.get('/part', async (_request, reply) => reply.redirect('/home?to=http://127.0.0.1:1/elsewhere#code=8'))
+    app.get('/page', async (_request, reply) => reply.redirect('/third#code=9'))
     app.get('/refused', async (_request, reply) => reply.code(412).send({ title: 'Not a mobile IP' }))
     app.get('/broken', async (_request, reply) => {
       reply.raw.destroy()
@@ -34,6 +36,10 @@ t.test('the phone follows the redirects of the operator with cookies', async t =
   t.match((await open({ url: `${url}/away` })).json, {
     status: 302, location: 'http://127.0.0.1:1/elsewhere?code=7', code: '7',
   })
+  t.match((await open({ url: `${url}/part` })).json, {
+    status: 302, location: 'http://127.0.0.1:1/elsewhere#code=8', code: '8',
+  }, 'a fragment stays, as in browsers')
+  t.match((await open({ url: `${url}/page` })).json, { status: 200, location: null, code: '9' })
   t.match((await open({ url: `${url}/round` })).json, { status: 302, location: `${url}/round` }, 'not for ever')
   t.equal((await open({ url: `${url}/broken` })).status, 504)
   t.strictSame(requests.slice(0, 3).map(({ path }) => path), ['/first', '/second', '/third'])
