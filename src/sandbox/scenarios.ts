@@ -37,13 +37,13 @@ export const limits = [
 export const variants = [
   {
     digits: '81', suffix: '99', scenario: 'evidenceInvalid',
-    providers: ['truecaller', 'truid', 'otpless', 'telegram', 'firebase', 'twilio', 'camara'],
+    providers: ['truecaller', 'truid', 'otpless', 'camara', 'twilio', 'vonage', 'telegram', 'firebase'],
     meaning: 'the code or token is not accepted: Telegram does not know the request, and the key of the token is not '
       + 'Firebase\'s',
   },
   {
     digits: '82', suffix: '99', scenario: 'evidenceExpired',
-    providers: ['truecaller', 'truid', 'otpless', 'telegram', 'firebase', 'twilio', 'camara'],
+    providers: ['truecaller', 'truid', 'otpless', 'camara', 'twilio', 'vonage', 'telegram', 'firebase'],
     meaning: 'the code or token has expired',
   },
   {
@@ -64,23 +64,23 @@ export const variants = [
   },
   {
     digits: '81', suffix: '98', scenario: 'unusual',
-    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio', 'camara'],
+    providers: ['truecaller', 'truid', 'otpless', 'camara', 'twilio', 'vonage', 'telegram', 'acme'],
     meaning: 'unusual answers that still say "verified": optional members are null, numbers and ids have another type '
       + 'or spelling; the error of a wrong OTP arrives with the status 200',
   },
   {
     digits: '81', suffix: '96', scenario: 'startLimited',
-    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio', 'camara'],
+    providers: ['truecaller', 'truid', 'otpless', 'camara', 'twilio', 'vonage', 'telegram', 'acme'],
     meaning: 'the start call answers 429; Truecaller: the token call of `truecaller.oauth`',
   },
   {
     digits: '82', suffix: '96', scenario: 'startRefused',
-    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio', 'camara'],
+    providers: ['truecaller', 'truid', 'otpless', 'camara', 'twilio', 'vonage', 'telegram', 'acme'],
     meaning: 'the start call rejects the credentials; so does the number call of `truecaller.missed_call`',
   },
   {
     digits: '83', suffix: '96', scenario: 'startHangs',
-    providers: ['truecaller', 'truid', 'otpless', 'acme', 'telegram', 'twilio', 'camara'],
+    providers: ['truecaller', 'truid', 'otpless', 'camara', 'twilio', 'vonage', 'telegram', 'acme'],
     meaning: 'the start call is never answered',
   },
   {
@@ -88,11 +88,11 @@ export const variants = [
     meaning: 'the message is not delivered by its first channel; the next one of the list brings it, if there is one',
   },
   {
-    digits: '81', suffix: '91', scenario: 'notCellular', providers: ['truid', 'otpless', 'twilio', 'camara'],
+    digits: '81', suffix: '91', scenario: 'notCellular', providers: ['truid', 'otpless', 'camara', 'twilio', 'vonage'],
     meaning: 'the phone is not on mobile data (OTPLESS, Twilio: only the methods `sna`)',
   },
   {
-    digits: '82', suffix: '91', scenario: 'otherDevice', providers: ['truid', 'otpless'],
+    digits: '82', suffix: '91', scenario: 'otherDevice', providers: ['truid', 'otpless', 'vonage'],
     meaning: 'the URL is opened by the phone of another number (OTPLESS: `otpless.sna` only)',
   },
   {

@@ -15,10 +15,13 @@ import { createTimers } from './timers.ts'
 import { truecaller } from './truecaller/index.ts'
 import { truid } from './truid/index.ts'
 import { twilio } from './twilio/index.ts'
+import { vonage } from './vonage/index.ts'
 import { createWebhookSink, sinkPath, sinkSecret } from './webhook-sink.ts'
 
 /** Every simulator. A line here adds one to the sandbox. */
-export const simulators: readonly Simulator[] = [truecaller, truid, otpless, camara, twilio, telegram, firebase, acme]
+export const simulators: readonly Simulator[] = [
+  truecaller, truid, otpless, camara, twilio, vonage, telegram, firebase, acme,
+]
 
 export type SimulatorOptions = {
   port?: number
