@@ -24,6 +24,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   checks: ['core', 'store', 'adapters', 'apps', 'api', 'net.ts', 'config.ts', 'environment.ts'],
   sandbox: [],
+  conformance: ['core', 'adapters', 'phone.ts'],
 }
 /** Packages that only these rooms may import. */
 const packages: readonly [name: RegExp, rooms: readonly string[]][] = [
@@ -34,6 +35,7 @@ const packages: readonly [name: RegExp, rooms: readonly string[]][] = [
   [/^@opentelemetry\//, ['telemetry']],
   [/^prom-client$/, ['telemetry', 'api']],
   [/^pino$/, ['telemetry']],
+  [/^fast-check$/, ['conformance']],
 ]
 /** Files outside the rooms: what they are made of is theirs to say. */
 const top: Readonly<Record<string, readonly string[]>> = {
@@ -138,6 +140,7 @@ t.test('what is loaded only on demand', async t => {
   const users = (what: RegExp) => imports.filter(entry => what.test(entry.what) && !what.test(entry.file))
   t.strictSame(users(/^telemetry\/otel\.ts$/).map(({ file, isDynamic }) => [file, isDynamic]), [['main.ts', true]])
   t.strictSame(users(/^sandbox\//).map(({ file, isDynamic }) => [file, isDynamic]), [['main.ts', true]])
+  t.strictSame(users(/^conformance\//), [], 'only tests need it')
   t.strictSame(users(/^check\.ts$/).map(({ file, isDynamic }) => [file, isDynamic]), [['main.ts', true]])
   t.strictSame(users(/^@bull-board\//).filter(({ isDynamic }) => !isDynamic), [])
   const readers = files.filter(file => readFileSync(join(src, file), 'utf8').includes('process.env'))

@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { exportJWK } from 'jose/key/export'
 import { generateKeyPair } from 'jose/key/generate/keypair'
 import { SignJWT } from 'jose/jwt/sign'
@@ -31,7 +31,7 @@ const openIdTokens = async (t: Tap, answer: () => Answer = () => ({ body: { keys
   })
   return { idTokens, vendor, clock }
 }
-type Tap = Parameters<typeof openVendor>[0]
+type Tap = Test
 
 t.test('an id token of OTPLESS for this app has claims', async t => {
   const { idTokens, vendor } = await openIdTokens(t)

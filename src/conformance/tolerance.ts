@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import type tap from 'tap'
+import type { Expect } from './runner.ts'
 
 /** Other writings of a provider's message, and the promise that an adapter reads them alike. */
 
-type Test = Pick<typeof tap, 'same'>
 type Path = (string | number)[]
 type Members = { [key: string]: unknown }
 
@@ -27,6 +26,9 @@ function pathsIn (value: unknown): Path[] {
   })
 }
 
+const valueAt = (value: unknown, path: Path): unknown =>
+  path.reduce((inner: unknown, key) => Object(inner)[key], value)
+
 /** `undefined` leaves the member out. */
 function replace (value: unknown, [key, ...rest]: Path, by: unknown): unknown {
   if (key === undefined) return by
@@ -42,22 +44,42 @@ const writings: [name: string, write: (value: unknown) => unknown][] = [
   ['numbers for texts', value => typeof value === 'string' && String(Number(value)) === value ? Number(value) : value],
 ]
 
+/** No provider says it. */
+const unknownWord = 'quite_unknown'
+
 /**
  * Checks that `read` (what an adapter makes of the message) is the same for every writing of it, that it takes null
- * for absent, and that all members that may be absent may be null at once.
+ * for absent, and that all members that may be absent may be null at once. `kindOf`: what kind of result this is; null:
+ * one that decides nothing. Where it is given, an unknown word must give no kind that neither the
+ * message nor its absence gives.
  */
 export async function readsAlike (
-  t: Test, name: string, message: unknown, read: (message: unknown) => Promise<unknown>,
+  expect: Expect, name: string, message: unknown, read: (message: unknown) => Promise<unknown>,
+  kindOf?: (result: unknown) => string | null,
 ): Promise<void> {
   if (!isObject(message)) return
   const said = await read(message)
-  for (const [writing, write] of writings) t.same(await read(map(message, write)), said, `${name}, with ${writing}`)
+  for (const [writing, write] of writings) {
+    expect.same(await read(map(message, write)), said, `Must be read alike: ${name}, with ${writing}.`)
+  }
   let emptied: unknown = message
   for (const path of pathsIn(message)) {
     const absent = await read(replace(message, path, undefined))
-    t.same(await read(replace(message, path, null)), absent, `${name}, ${path.join('/')} is null`)
+    expect.same(
+      await read(replace(message, path, null)), absent,
+      `Must be read alike: ${name}, whether ${path.join('/')} is null or absent.`,
+    )
     const more = replace(emptied, path, null)
     if (isDeepStrictEqual(await read(more), said)) emptied = more
+    if (kindOf === undefined || typeof valueAt(message, path) !== 'string') continue
+    const unknown = await read(replace(message, path, unknownWord))
+    expect.holds(
+      [null, kindOf(said), kindOf(absent)].includes(kindOf(unknown)),
+      `An unknown word is neither yes nor no: ${name}, ${path.join('/')} is "${unknownWord}".`, unknown,
+    )
   }
-  t.same(await read(emptied), said, `${name}, all optional members are null: ${JSON.stringify(emptied)}`)
+  expect.same(
+    await read(emptied), said, `Must be read alike: ${name}, when all optional members are null at once: ${
+      JSON.stringify(emptied)}.`,
+  )
 }
