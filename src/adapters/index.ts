@@ -1,6 +1,7 @@
 import { otpless } from './otpless/index.ts'
+import { telegram } from './telegram/index.ts'
 import { truecaller } from './truecaller/index.ts'
 import { truid } from './truid/index.ts'
 
 /** Every provider. A line here makes it known to the configuration, the gateway and the API document. */
-export const providers = [truecaller, truid, otpless] as const
+export const providers = [truecaller, truid, otpless, telegram] as const

@@ -36,7 +36,7 @@ export type Profile = {
 }
 
 /** The channels that metrics name; others count as `other`. */
-export const deliveryChannels = ['sms', 'whatsapp', 'viber', 'voice_call', 'email'] as const
+export const deliveryChannels = ['sms', 'whatsapp', 'viber', 'telegram', 'voice_call', 'email'] as const
 export const deliveryReceiptStatuses = ['sent', 'delivered', 'read', 'failed'] as const
 
 /**
