@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Provider } from './adapters/adapter.ts'
-import { collectMethods, createRoutingContext, guardAdapter } from './adapters/guard.ts'
-import { createHttp } from './adapters/http.ts'
+import { createRoutingContext } from './adapters/guard.ts'
 import { providers as allProviders } from './adapters/index.ts'
-import { openAdapters } from './adapters/instances.ts'
-import { createProviderHealth } from './adapters/provider-health.ts'
 import type { LiveOptions } from './api/live/live.ts'
 import { registerGauges } from './api/operations/gauges.ts'
 import { watchEventLoop } from './api/operations/event-loop.ts'
@@ -21,8 +18,9 @@ import { createMessagePolicy } from './apps/message-policy.ts'
 import { createUnverifiedBudget, defaultRule } from './apps/unverified-budget.ts'
 import type { Config } from './config.ts'
 import { createInlineExecutor } from './jobs/inline-executor.ts'
-import { createQueues, queueNames } from './jobs/queues.ts'
+import { createQueues } from './jobs/queues.ts'
 import { startWorkers } from './jobs/workers.ts'
+import { guardProviders, openProviders } from './providers.ts'
 import { createBroadcast } from './store/broadcast.ts'
 import { createChangeFeed } from './store/change-feed.ts'
 import { createClock, type Clock } from './store/clock.ts'
@@ -30,13 +28,13 @@ import { createCounters } from './store/counters.ts'
 import { createIds } from './store/ids.ts'
 import { createKeys, partitions } from './store/keys.ts'
 import { assertMode, assertRedisConfig } from './store/preflight.ts'
-import { createStore, unavailableCodes } from './store/record-store.ts'
+import { createStore } from './store/record-store.ts'
 import { connectRedis, untilReady, type RedisClient, type RedisKind } from './store/redis.ts'
 import { createReplicas } from './store/replication.ts'
 import { addressTag, createSealer } from './store/sealing.ts'
 import { createWindowCounters } from './store/window-counters.ts'
 import type { Logger } from './telemetry/logger.ts'
-import { byProvider, createMetrics, type Metrics } from './telemetry/metrics.ts'
+import type { Metrics } from './telemetry/metrics.ts'
 import { noTracing, type Tracing } from './telemetry/tracing.ts'
 import type { Gateway } from './verifications/gateway.ts'
 import { createLinks } from './verifications/links.ts'
@@ -129,29 +127,8 @@ async function createInfrastructure (config: Config, log: Logger, clock: Clock) 
 }
 type Infrastructure = Awaited<ReturnType<typeof createInfrastructure>>
 
-/** The adapters of the configured providers, with their network. Throws `Error` for a setting that cannot work. */
-function openProviders (config: Config, providers: readonly Provider[], now: () => number) {
-  const http = createHttp({ allowInsecure: config.allowInsecureProviders, now })
-  const io = { openHttp: http.openHttp, now, randomBytes, allowInsecure: config.allowInsecureProviders }
-  const opened = openAdapters(providers, config.settings, io)
-  return { http, opened, methods: collectMethods(opened) }
-}
-
-/** Their guards, with shared health, and the metrics that name their methods. */
-function guardProviders (
-  { opened, methods, http }: ReturnType<typeof openProviders>, { healthChannel, now }: Infrastructure,
-  { log, tracing }: Required<Pick<AppOptions, 'log' | 'tracing'>>,
-) {
-  const metrics = createMetrics({
-    providers: byProvider(methods.keys()), queues: Object.values(queueNames), storeErrorCodes: unavailableCodes,
-  })
-  const health = createProviderHealth({ now, channel: healthChannel, id: randomBytes(12).toString('base64url') })
-  const adapters = new Map(
-    opened.map(adapter => [adapter.provider, guardAdapter(adapter, { now, tracing, metrics, log, health })]),
-  )
-  if (adapters.size === 0) log.warn('no provider is configured')
-  return { http, methods, metrics, adapters, health }
-}
+/** The code that the gateway makes in the sandbox. */
+const lastDigits = (phoneNumber: string, length: number): string => phoneNumber.slice(-length)
 
 type DomainParts = Required<Pick<AppOptions, 'log' | 'tracing' | 'webhooks'>> & {
   config: Config, infrastructure: Infrastructure, providers: ReturnType<typeof guardProviders>, apps: Apps
@@ -192,8 +169,9 @@ function createDomain ({ config, infrastructure, providers, apps, log, tracing, 
   })
   const gateway = createVerifications({
     storage: { store, sealer, ids, changeFeed, retentionMs },
-    providers: { adapters, methods, publicUrl },
+    providers: { adapters, methods, publicUrl, fixedCode: config.sandbox ? lastDigits : undefined },
     apps: {
+      byId: apps.byId,
       limits, budget, country: createCountryPolicy({ sealer, metrics, log }),
       messages: createMessagePolicy({ apps, budget, sealer, metrics, log }),
     },

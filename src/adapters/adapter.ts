@@ -83,6 +83,18 @@ export type AttemptContext = {
    * along, for example as `state`. Null when the app gave no `returnUrl`.
    */
   redirectKey: string | null
+  /** The app's name for a person, and the host of its web page, where the app or the request says it. */
+  app: { name: string, host: string | null }
+  /** For a method whose code the gateway makes: `made-code.ts`. */
+  code: AttemptCode
+}
+
+/** A code that the gateway makes for one attempt. The adapter keeps its hash, and never the code. */
+export type AttemptCode = {
+  /** A code of this length and its hash. With the hash of an earlier one: that code again. */
+  make (length: number, hash?: string): { code: string, hash: string }
+  /** Whether this is the code of the hash. Constant time. */
+  matches (code: string, hash: string): boolean
 }
 
 export type LinkContext = Pick<AttemptContext, 'callbackKey' | 'locale' | 'options'>

@@ -46,6 +46,19 @@ function isDecodable (path: string): boolean {
   }
 }
 
+/**
+ * The host of the app's page on which the user types a code: that of the return URL, else of the app's only https
+ * origin. Null: it is not known. A port is never part of it, because a text message cannot name one.
+ */
+export function pageHostOf (
+  { allowedOrigins = [] }: Pick<App, 'allowedOrigins'>, returnUrl: string | null,
+): string | null {
+  const urls = (returnUrl === null ? allowedOrigins : [returnUrl]).map(text => URL.parse(text))
+  const hosts = new Set(urls.flatMap(url => url?.protocol === 'https:' && url.port === '' ? url.hostname : []))
+  const [host = null] = hosts
+  return hosts.size === 1 ? host : null
+}
+
 /** What the gateway adds to a return URL. */
 export type ReturnParameters = ({ code: string } | { error: string }) & { verification: string }
 

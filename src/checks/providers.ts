@@ -48,6 +48,7 @@ function open (
 const nobody: AttemptContext = {
   id: 'att_check', method: '', phoneNumber: null, options: {}, locale: null, device: {}, state: null, startedAt: 0,
   expiresAt: 0, callbackKey: '', callbackUrl: '', redirectUrl: null, redirectKey: null,
+  app: { name: 'check', host: null }, code: { make: () => ({ code: '', hash: '' }), matches: () => false },
 }
 
 async function ask ({ provider, probes = {}, acceptsAnySender }: Adapter, credentials: string[]): Promise<Finding[]> {

@@ -41,7 +41,12 @@ export function anAttempt (more: Partial<AttemptContext>): AttemptContext {
   return {
     id: 'att_1', method: '', phoneNumber: null, options: {}, locale: null, device: {}, state: null,
     startedAt: Date.now(), expiresAt: Date.now() + 300_000,
-    callbackKey, callbackUrl, redirectUrl: null, redirectKey: null, ...more,
+    callbackKey, callbackUrl, redirectUrl: null, redirectKey: null, app: { name: 'Shop', host: null },
+    code: {
+      make: length => ({ code: '4815162342'.slice(0, length), hash: `hash of ${length} digits` }),
+      matches: (code, hash) => hash === `hash of ${code.length} digits` && '4815162342'.startsWith(code),
+    },
+    ...more,
   }
 }
 

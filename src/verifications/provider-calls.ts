@@ -1,5 +1,8 @@
 import type { AttemptContext, Method, Outcome, Started } from '../adapters/adapter.ts'
 import type { AdapterMap, GuardedAdapter, Subject } from '../adapters/guard.ts'
+import { judgeCode, readKeptCode } from '../adapters/made-code.ts'
+import type { Apps } from '../apps/apps.ts'
+import { pageHostOf } from '../apps/return-urls.ts'
 import { assuranceOf, type Assurance } from '../core/assurance.ts'
 import { ProviderError } from '../core/errors.ts'
 import type { Event } from '../core/events.ts'
@@ -9,6 +12,7 @@ import { noCountry, type Action } from '../core/vocabulary.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Ids } from '../store/ids.ts'
 import type { Sealer } from '../store/sealing.ts'
+import { createAttemptCode } from './attempt-codes.ts'
 import { standIn } from './test-numbers.ts'
 
 /** The public URL at which a provider's server reaches this gateway. */
@@ -35,21 +39,40 @@ export type ProviderCalls = {
 export type ProviderCallsParts = {
   adapters: AdapterMap
   ids: Pick<Ids, 'attemptId' | 'callbackKey'>
-  /** For the fixed codes of test numbers. */
-  sealer: Pick<Sealer, 'keyedHashes'>
+  apps: Pick<Apps, 'byId'>
+  /** For the fixed codes of test numbers, and the codes of attempts. */
+  sealer: Pick<Sealer, 'keyedHash' | 'keyedHashes'>
+  /** Replaces the codes that the gateway makes: those of the sandbox follow from the number. */
+  fixedCode?: ((phoneNumber: string, length: number) => string) | undefined
   publicUrl: string
   log: Pick<Logger, 'warn'>
   now: () => number
 }
 
 type Found = {
-  adapter: Pick<GuardedAdapter, 'provider' | 'canServe' | 'start' | 'resend' | 'resolve'>, method: Method,
+  adapter: Pick<GuardedAdapter, 'provider' | 'canServe' | 'start' | 'resend' | 'resolve'>, method: Called
   context: AttemptContext
 }
+/** What a call must know of the method. */
+type Called = Pick<Method, 'assurance'>
+  & Partial<Pick<Method, 'needsPhoneNumber' | 'resend' | 'codeAttempts' | 'isFoundByProviderId'>>
 
-type ContextParts = Pick<ProviderCallsParts, 'adapters' | 'ids' | 'publicUrl'>
+const codeAssurance: Assurance = { possession: 'message', binding: 'session', restricted: true }
 
-function createContextOf ({ adapters, ids, publicUrl }: ContextParts): ProviderCalls['contextOf'] {
+/** Judges the code of a message that was sent by a provider which is not configured any more. */
+function createCodeJudge (provider: string): Found['adapter'] {
+  return {
+    provider,
+    async start () { throw new ProviderError(provider, 'start', 'provider_misconfigured') },
+    resolve: async (attempt, evidence) => judgeCode(attempt, evidence),
+  }
+}
+
+type ContextParts = Pick<ProviderCallsParts, 'adapters' | 'apps' | 'fixedCode' | 'ids' | 'publicUrl' | 'sealer'>
+
+function createContextOf (
+  { adapters, apps, fixedCode, ids, publicUrl, sealer }: ContextParts,
+): ProviderCalls['contextOf'] {
   /**
    * A provider that wants its redirect URI registered gets one URL for all attempts, and returns our key in the query.
    */
@@ -61,7 +84,7 @@ function createContextOf ({ adapters, ids, publicUrl }: ContextParts): ProviderC
   }
 
   return (verification, index) => {
-    const { id, phoneNumber, locale, device, expiresAt } = verification
+    const { id, appId, phoneNumber, locale, device, returnUrl, expiresAt } = verification
     const attempt = verification.attempts[index]
     const step = verification.workflow[index]
     if (attempt === undefined || step === undefined) throw new RangeError('no such attempt')
@@ -76,6 +99,16 @@ function createContextOf ({ adapters, ids, publicUrl }: ContextParts): ProviderC
       expiresAt: 'expiresAt' in attempt ? attempt.expiresAt : expiresAt,
       get callbackKey () { return callbackKey ??= ids.callbackKey(id, index, 'callback') },
       get callbackUrl () { return callbackUrl(publicUrl, provider, this.callbackKey) },
+      get app () {
+        const app = apps.byId(appId)
+        return { name: app?.name ?? appId, host: app === null ? null : pageHostOf(app, returnUrl) }
+      },
+      get code () {
+        const fixed = phoneNumber === null || fixedCode === undefined
+          ? undefined
+          : (length: number) => fixedCode(phoneNumber, length)
+        return createAttemptCode(sealer, `${id} ${index}`, fixed)
+      },
       ...returnTo(verification, index, provider, step.method),
     }
   }
@@ -85,18 +118,19 @@ function createContextOf ({ adapters, ids, publicUrl }: ContextParts): ProviderC
 const countryOf = ({ country = noCountry }: Verification): string | null => country === noCountry ? null : country
 
 export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
-  const { adapters, ids, sealer, publicUrl, log, now } = parts
-  const contextOf = createContextOf({ adapters, ids, publicUrl })
+  const { adapters, sealer, log, now } = parts
+  const contextOf = createContextOf(parts)
 
   function find (verification: Verification, index: number): Found {
     const context = contextOf(verification, index)
     const provider = providerIn(context.method)
     const adapter = adapters.get(provider)
     const method = adapter?.methods[context.method]
-    // The operator removed the provider's credentials while this verification was live.
-    if (
-      adapter === undefined || method === undefined
-    ) throw new ProviderError(provider, 'lookup', 'provider_misconfigured')
+    // The operator removed the provider while this verification was live. A code of ours needs no provider.
+    if (adapter === undefined || method === undefined) {
+      if (readKeptCode(context.state) === null) throw new ProviderError(provider, 'lookup', 'provider_misconfigured')
+      return { adapter: createCodeJudge(provider), method: { assurance: codeAssurance }, context }
+    }
     const { testNumber } = verification
     if (testNumber !== undefined) return { ...standIn(sealer, verification.id, testNumber, method), context }
     return { adapter, method, context }
@@ -109,7 +143,7 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
         const { adapter, method, context } = find(verification, index)
         const { phoneNumber, device } = context
         const country = countryOf(verification)
-        const reason = phoneNumber === null || !method.needsPhoneNumber
+        const reason = phoneNumber === null || method.needsPhoneNumber !== true
           ? null
           : await adapter.canServe?.({ method: context.method, phoneNumber, country, device }, verification) ?? null
         if (reason !== null) return { type: 'attemptSkipped', attempt: index, reason }
@@ -160,7 +194,7 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
 
 function startedEvent (
   { state, action, id, isIdOptional, poll, expiresAt, cost }: Started, attempt: number,
-  { resend, codeAttempts, isFoundByProviderId: isFindable }: Method, now: () => number,
+  { resend, codeAttempts, isFoundByProviderId: isFindable }: Called, now: () => number,
 ): Event {
   return {
     type: 'attemptStarted', attempt, state, action, attemptsRemaining: codeAttempts ?? null,
@@ -193,7 +227,8 @@ export function acceptedEvidence (
   const current = currentAttempt(verification)
   if (current === null || current.attempt.phase === 'starting') return null
   const { method, action } = current.attempt
-  return { index: current.index, evidence: adapters.get(providerOf(method))?.methods[method]?.evidence ?? [], action }
+  const evidence = adapters.get(providerOf(method))?.methods[method]?.evidence
+  return { index: current.index, evidence: evidence ?? (action?.type === 'submitCode' ? ['code'] : []), action }
 }
 
 function eventOf (

@@ -1,4 +1,3 @@
-import { timingSafeEqual } from 'node:crypto'
 import type { Method, Started } from '../adapters/adapter.ts'
 import type { GuardedAdapter } from '../adapters/guard.ts'
 import type { App } from '../apps/apps.ts'
@@ -6,6 +5,7 @@ import { testAssurance } from '../core/assurance.ts'
 import type { TestNumber } from '../core/verification.ts'
 import type { Json } from '../core/vocabulary.ts'
 import type { Sealer } from '../store/sealing.ts'
+import { isHashOf } from './attempt-codes.ts'
 
 /** The fixed code of one of the app's test numbers; null for any other number, and for an entry that has expired. */
 export function findTestNumber ({ testNumbers = {} }: App, phoneNumber: string, at: number): { code: string } | null {
@@ -30,9 +30,7 @@ const retryAfterMs = 60_000
 export function standIn (
   sealer: Pick<Sealer, 'keyedHashes'>, id: string, { codeHash, codeLength }: TestNumber, method: Method,
 ): { adapter: Pick<GuardedAdapter, 'provider' | 'start' | 'resend' | 'resolve'>, method: Method } {
-  const expected = Buffer.from(codeHash)
-  const isCorrect = (code: string): boolean => sealer.keyedHashes('testCode', textOf(id, code))
-    .map(hash => Buffer.from(hash)).some(hash => hash.length === expected.length && timingSafeEqual(hash, expected))
+  const isCorrect = (code: string): boolean => isHashOf(sealer, 'testCode', textOf(id, code), codeHash)
   const start = async (): Promise<Started> =>
     ({ state: null, action: { type: 'submitCode', length: codeLength, channels } })
   return {

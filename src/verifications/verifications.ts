@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { createRoutingContext, type AdapterMap, type Methods } from '../adapters/guard.ts'
+import { createRoutingContext, type Methods } from '../adapters/guard.ts'
 import type { CountryPolicy } from '../apps/country-policy.ts'
 import type { Limits } from '../apps/limits.ts'
 import type { MessagePolicy } from '../apps/message-policy.ts'
@@ -31,7 +31,7 @@ import { createStartIfWritten } from './lost-reply.ts'
 import { createNext } from './next.ts'
 import { createObserver } from './observer.ts'
 import { createProcessors } from './processors.ts'
-import { createProviderCalls } from './provider-calls.ts'
+import { createProviderCalls, type ProviderCallsParts } from './provider-calls.ts'
 import { listProviders } from './providers.ts'
 import { createReadReturn } from './read-return.ts'
 import { createResend } from './resend.ts'
@@ -44,8 +44,10 @@ import { createWriter } from './writer.ts'
 
 export type VerificationsParts = {
   storage: { store: Store<Verification>, sealer: Sealer, ids: Ids, changeFeed: ChangeFeed, retentionMs: number }
-  providers: { adapters: AdapterMap, methods: Methods, publicUrl: string }
-  apps: { limits: Limits, country: CountryPolicy, messages: MessagePolicy, budget: Pick<UnverifiedBudget, 'count'> }
+  providers: Pick<ProviderCallsParts, 'adapters' | 'fixedCode' | 'publicUrl'> & { methods: Methods }
+  apps: ProviderCallsParts['apps'] & {
+    limits: Limits, country: CountryPolicy, messages: MessagePolicy, budget: Pick<UnverifiedBudget, 'count'>
+  }
   work: { queues: Pick<Queues, 'resolve'>, executor: InlineExecutor | null, deliveries: Deliveries }
   telemetry: { metrics: Metrics, log: Logger, tracing: Tracing }
   now: () => number
@@ -54,14 +56,15 @@ export type VerificationsParts = {
 /** Composes the use cases. */
 export function createVerifications (parts: VerificationsParts): Gateway {
   const {
-    storage, providers: { adapters, methods, publicUrl }, work: { queues, executor, deliveries }, telemetry, now,
+    storage, providers: { adapters, fixedCode, methods, publicUrl }, work: { queues, executor, deliveries }, telemetry,
+    now,
   } = parts
   const { store, sealer, ids, changeFeed, retentionMs } = storage
   const { limits, country, messages, budget } = parts.apps
   const { metrics, log, tracing } = telemetry
   const { names } = sealer
 
-  const providerCalls = createProviderCalls({ adapters, ids, sealer, publicUrl, log, now })
+  const providerCalls = createProviderCalls({ adapters, apps: parts.apps, fixedCode, ids, sealer, publicUrl, log, now })
   const routing = createRoutingContext(adapters, methods)
   const write = createWriter({
     store, limits, deliveries, observe: createObserver({ metrics, budget, methods, sealer, log }),

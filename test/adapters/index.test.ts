@@ -11,7 +11,8 @@ import { simulators } from '../../src/sandbox/simulators.ts'
 import { openIo } from '../contract.ts'
 
 const folder = join(import.meta.dirname, '../../src/adapters')
-const allowed = /^(\.\/[\w-]+|\.\.\/(adapter|settings|cached|message)|\.\.\/\.\.\/core\/[\w-]+|\.\.\/\.\.\/phone)\.ts$/
+const shared = /^\.\.\/(adapter|settings|cached|message|refusal|made-code)\.ts$/
+const allowed = /^(\.\/[\w-]+|\.\.\/\.\.\/core\/[\w-]+|\.\.\/\.\.\/phone)\.ts$/
 const packages = /^(typebox(\/\w+)?|node:crypto|jose(\/[\w/]+)?|ip-address)$/
 const importLine = /^(?:import|export)\s[^'"]*?\sfrom '(?<from>[^']+)'/gm
 
@@ -24,7 +25,8 @@ t.test('a provider imports the interface, the core, numbers, addresses and crypt
       const text = readFileSync(join(folder, name, file), 'utf8')
       const imports = [...text.matchAll(importLine)].map(({ groups }) => groups?.['from'] ?? '')
       t.equal(imports.length, (text.match(/^import\s/gm) ?? []).length, 'every import is read')
-      t.same(imports.filter(from => !allowed.test(from) && !packages.test(from)), [], `${name}/${file}`)
+      const others = imports.filter(from => ![allowed, shared, packages].some(known => known.test(from)))
+      t.same(others, [], `${name}/${file}`)
       t.notMatch(
         text, /\bimport\(|\brequire\(|\bfetch\((?!\))|process\.|Date\.now|setTimeout|(?<!io\.)randomBytes\(/,
         'it has no other network, clock or random source',

@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import type { App } from '../../src/apps/apps.ts'
-import { addReturnParameters, allowsReturnUrl } from '../../src/apps/return-urls.ts'
+import { addReturnParameters, allowsReturnUrl, pageHostOf } from '../../src/apps/return-urls.ts'
 
 const app = (...allowedReturnUrls: string[]): App => ({ id: 'shop', name: 'Shop', keys: [], allowedReturnUrls })
 
@@ -211,4 +211,15 @@ t.test('whatever the query of the app, ours is read once', async () => {
       || searchParams.getAll('verification').join() !== 'ver_1'
       || !foreign.every(pair => added.split(/[?&]/).includes(pair) || pair.includes('?'))) throw new Error(added)
   }), { numRuns: 2_000 })
+})
+
+t.test('the host of the page that takes a code', async t => {
+  const origins = (...allowedOrigins: string[]) => ({ allowedOrigins })
+  const app = origins('https://shop.example', 'https://shop.example/', 'com.example.app://x')
+  t.equal(pageHostOf(app, 'https://www.shop.example/verified?a=1'), 'www.shop.example', 'that of the return URL')
+  t.equal(pageHostOf(app, null), 'shop.example', 'the only one')
+  t.equal(pageHostOf(origins('https://a.example', 'https://b.example'), null), null, 'one of two is a guess')
+  t.equal(pageHostOf({}, null), null)
+  t.equal(pageHostOf(app, 'com.example.app:/verify'), null, 'an app has no host')
+  t.equal(pageHostOf(origins('http://localhost:3000', 'https://shop.example:8443'), null), null, 'https, and no port')
 })

@@ -128,13 +128,13 @@ function setUp (
   const messages = createMessagePolicy({ apps, budget, sealer, metrics, log })
   const gateway = createVerifications({
     storage: { store, sealer, ids, changeFeed, retentionMs }, providers: { adapters, methods, publicUrl },
-    apps: { limits, budget, messages, country: createCountryPolicy({ sealer, metrics, log }) },
+    apps: { byId: apps.byId, limits, budget, messages, country: createCountryPolicy({ sealer, metrics, log }) },
     work: { queues: seen, executor, deliveries }, telemetry: { metrics, log, tracing: noTracing }, now,
   })
 
   // The same parts once more, each within reach.
   const observed: [before: string | null, after: string][] = []
-  const providerCalls = createProviderCalls({ sealer, adapters, ids, publicUrl, log, now })
+  const providerCalls = createProviderCalls({ sealer, adapters, apps, ids, publicUrl, log, now })
   const write = createWriter({
     store, limits, deliveries,
     context: {

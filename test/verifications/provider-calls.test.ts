@@ -5,7 +5,7 @@ import type { Reason } from '../../src/core/reasons.ts'
 import { acceptedEvidence, callbackUrl } from '../../src/verifications/provider-calls.ts'
 import { apply, asked, assurance, created, events, step } from '../core/fixtures.ts'
 import { openTestbed, publicUrl, type SetUp } from '../helpers/verifications.ts'
-import type { NewVerification } from '../../src/core/verification.ts'
+import type { NewVerification, Verification } from '../../src/core/verification.ts'
 
 const { setUp } = await openTestbed(t)
 const evidence = { from: 'app', value: { code: '1' } } as const
@@ -34,8 +34,11 @@ t.test('what the adapter receives about an attempt', async t => {
     callbackUrl: `${publicUrl}/callbacks/toy/${callbackKey}`, redirectKey,
     redirectUrl: `${publicUrl}/callbacks/toy/${redirectKey}`,
   }
-  t.strictSame(providerCalls.contextOf(starting, 0), context)
-  t.strictSame(providerCalls.contextOf(waiting, 0), { ...context, state: { ref: 1 } })
+  const { app, code, ...received } = providerCalls.contextOf(starting, 0)
+  t.strictSame(received, context)
+  t.strictSame(app, { name: 'Shop', host: 'shop.example' }, 'the page of the return URL')
+  t.match(code.make(4), { code: /^\d{4}$/ })
+  t.match(providerCalls.contextOf(waiting, 0), { ...context, state: { ref: 1 } })
   const ended = apply(waiting, events.attemptFailed)
   t.match(providerCalls.contextOf(ended, 0), { state: null, expiresAt: waiting.expiresAt })
   const fixed = providerCalls.contextOf(ended, 1)
@@ -117,6 +120,18 @@ t.test('a provider that is not configured any more', async t => {
     t.match(await providerCalls.resend(waiting, 0).catch(error => error), { reason })
     await providerCalls.cancel(waiting, 0)
   }
+})
+
+t.test('a code of ours is judged after its provider was removed, and is not sent again', async t => {
+  const { providerCalls, waiting: { attempts: [first], ...waiting } } = prepare('absent.sms')
+  const made = providerCalls.contextOf({ ...waiting, attempts: [first].flatMap(one => one ?? []) }, 0).code.make(6)
+  const state = { codeHash: made.hash, codeLength: 6 }
+  const sent = { ...waiting, attempts: [{ ...first, state }] } as Verification
+  const submit = (code: string) =>
+    providerCalls.resolve(sent, 0, { from: 'app', value: { code } }, false)
+  t.match(await submit(made.code), { type: 'numberProven', phoneNumber: asked, assurance: { restricted: true } })
+  t.strictSame(await submit(`${made.code}0`), { type: 'codeIncorrect', attempt: 0 })
+  t.match(await providerCalls.resend(sent, 0).catch(error => error), { reason: 'provider_misconfigured' })
 })
 
 t.test('an answer to evidence becomes an event', async t => {
