@@ -7,8 +7,8 @@ import {
 } from './updates.ts'
 import { isBeingChecked, leaseMs, nextAvailableAt } from './verification.ts'
 import type {
-  Attempt, Ended, EndedAttempt, Evidence, NewVerification, Pending, PendingAttempt, Resolving, Starting, Verification,
-  Verified, Waiting,
+  Attempt, Ended, EndedAttempt, Evidence, NewVerification, Pending, PendingAttempt, Resend, ResendRule, Resolving,
+  Starting, Verification, Verified, Waiting,
 } from './verification.ts'
 
 // THE CORE. A verification is a value; `decide` is the only code that changes it. No I/O, no clock, no randomness.
@@ -75,9 +75,7 @@ function decidePending (current: Current, event: Event): Decision | null {
       if (left < 1 || now < availableAt) return null
       // The receipts are those of the earlier message.
       const { receipts: _receipts, ...unreported } = attempt
-      return updateVisibly(
-        verification, { ...unreported, resend: { left: left - 1, availableAt: now + afterMs, afterMs } }, now,
-      )
+      return updateVisibly(verification, { ...unreported, resend: offer({ left: left - 1, afterMs }, now) }, now)
     }
     case 'canceled':
       return end(endAttempt(verification, 'canceled', event.reason, now), 'canceled', event.reason, now)
@@ -100,7 +98,8 @@ function decideStarting (current: Current<Starting>, event: StartEvent): Decisio
       const { state, action, attemptsRemaining, resend, providerId, pollEveryMs, cost, expiresAt = Infinity } = event
       const waiting: Waiting = {
         ...startedFrom(attempt), expiresAt: Math.min(attempt.expiresAt, expiresAt), state, action, attemptsRemaining,
-        resend, ...pollEveryMs === undefined ? {} : { pollEveryMs }, ...cost === undefined ? {} : { cost },
+        resend: resend === null ? null : offer(resend, now),
+        ...pollEveryMs === undefined ? {} : { pollEveryMs }, ...cost === undefined ? {} : { cost },
         ...providerId === undefined || event.isFindable !== true ? {} : { findableIds: [providerId] },
       }
       if (attempt.evidence !== null) return resolve(verification, waiting, attempt.evidence, now)
@@ -147,7 +146,7 @@ function decideResolving (current: Current<Resolving>, event: ResolveEvent): Dec
       const { isUnanswered: _isUnanswered, ...answered } = attempt
       const known = { ...answered, state: event.state ?? attempt.state, action: event.action ?? attempt.action }
       if (event.from === 'provider') return updateVisibly(verification, waitAgain(known, now), now)
-      const next = { ...known, leaseUntil: event.askAgainAt }
+      const next = { ...known, leaseUntil: now + event.retryAfterMs }
       return event.action === undefined ? updateSilently(verification, next) : updateVisibly(verification, next, now)
     }
     default:
@@ -201,10 +200,9 @@ function failStart (current: Current<Starting>, reason: Reason): Decision {
   return resolve(verification, waiting, attempt.evidence, now)
 }
 
-const startedFrom = ({ method, startedAt, expiresAt, receipts }: Starting) =>
-  ({
-    status: 'pending', phase: 'waiting', method, startedAt, expiresAt, ...receipts === undefined ? {} : { receipts },
-  }) as const
+const startedFrom = ({ method, startedAt, expiresAt, receipts }: Starting) => ({
+  status: 'pending', phase: 'waiting', method, startedAt, expiresAt, ...receipts === undefined ? {} : { receipts },
+}) as const
 
 function verify (
   { verification, attempt, now }: Current<Resolving>, event: Event & { type: 'numberProven' },
@@ -298,3 +296,5 @@ function waitOrPoll (waiting: Waiting, now: number): Waiting | Resolving {
     wasQueried: false,
   }
 }
+
+const offer = ({ left, afterMs }: ResendRule, now: number): Resend => ({ left, availableAt: now + afterMs, afterMs })

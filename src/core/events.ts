@@ -1,6 +1,6 @@
 import type { Assurance } from './assurance.ts'
 import type { NextReason, Reason } from './reasons.ts'
-import type { Evidence, Resend, Verification } from './verification.ts'
+import type { Evidence, ResendRule, Verification } from './verification.ts'
 import type { Action, DeliveryReceipt, Json, Money, Profile } from './vocabulary.ts'
 
 /** What happened. `attempt` is the number of the attempt it happened to: an event about an ended attempt is late. */
@@ -9,7 +9,7 @@ export type Event =
   | { type: 'startClaimed', attempt: number, ownLeaseUntil?: number }
   | {
     type: 'attemptStarted', attempt: number, state: Json, action: Action, attemptsRemaining: number | null
-    resend: Resend | null, providerId?: string, isIdOptional?: boolean, pollEveryMs?: number
+    resend: ResendRule | null, providerId?: string, isIdOptional?: boolean, pollEveryMs?: number
     /** Callbacks are found by `providerId`. */
     isFindable?: boolean
     /** When the provider's side of the attempt ends, if it said so. */
@@ -34,7 +34,7 @@ export type Event =
   /** The provider did not answer, or not usably: the query will be made again. */
   | { type: 'queryFailed', attempt: number }
   | {
-    type: 'stillPending', attempt: number, from: Evidence['from'], askAgainAt: number
+    type: 'stillPending', attempt: number, from: Evidence['from'], retryAfterMs: number
     /** What the provider returned for the next query, and a new step for the front end; absent: as before. */
     state?: Json, action?: Action
   }

@@ -52,7 +52,9 @@ export type Evidence = {
   hash?: string
 }
 
-export type Resend = { left: number, availableAt: number, afterMs: number }
+/** How often the message can be sent again, and how long after the one before. */
+export type ResendRule = { left: number, afterMs: number }
+export type Resend = ResendRule & { availableAt: number }
 
 export type Starting = {
   status: 'pending'

@@ -46,7 +46,6 @@ export type ProviderCallsParts = {
   fixedCode?: ((phoneNumber: string, length: number) => string) | undefined
   publicUrl: string
   log: Pick<Logger, 'warn'>
-  now: () => number
 }
 
 type Found = {
@@ -118,7 +117,7 @@ function createContextOf (
 const countryOf = ({ country = noCountry }: Verification): string | null => country === noCountry ? null : country
 
 export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
-  const { adapters, sealer, log, now } = parts
+  const { adapters, sealer, log } = parts
   const contextOf = createContextOf(parts)
 
   function find (verification: Verification, index: number): Found {
@@ -147,7 +146,7 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
           ? null
           : await adapter.canServe?.({ method: context.method, phoneNumber, country, device }, verification) ?? null
         if (reason !== null) return { type: 'attemptSkipped', attempt: index, reason }
-        return startedEvent(await adapter.start(context, verification), index, method, now)
+        return startedEvent(await adapter.start(context, verification), index, method)
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error
         // The breaker is open: nothing was started.
@@ -161,7 +160,7 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
       try {
         const { adapter, method, context } = find(verification, index)
         const outcome = await adapter.resolve(context, evidence.value, { repeated }, subjectOf(verification))
-        return eventOf(outcome, index, { assurance: assuranceOf(method.assurance, context.options), evidence, now })
+        return eventOf(outcome, index, { assurance: assuranceOf(method.assurance, context.options), evidence })
       } catch (error) {
         if (error instanceof ProviderError && !error.retryable) {
           return { type: 'attemptFailed', attempt: index, reason: error.reason }
@@ -194,13 +193,11 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
 
 function startedEvent (
   { state, action, id, isIdOptional, poll, expiresAt, cost }: Started, attempt: number,
-  { resend, codeAttempts, isFoundByProviderId: isFindable }: Called, now: () => number,
+  { resend, codeAttempts, isFoundByProviderId: isFindable }: Called,
 ): Event {
   return {
     type: 'attemptStarted', attempt, state, action, attemptsRemaining: codeAttempts ?? null,
-    resend: resend === undefined
-      ? null
-      : { left: resend.times, availableAt: now() + resend.afterMs, afterMs: resend.afterMs },
+    resend: resend === undefined ? null : { left: resend.times, afterMs: resend.afterMs },
     ...id === undefined ? {} : { providerId: id },
     ...isIdOptional === undefined ? {} : { isIdOptional },
     ...isFindable === undefined ? {} : { isFindable },
@@ -233,7 +230,7 @@ export function acceptedEvidence (
 
 function eventOf (
   outcome: Outcome, attempt: number,
-  { assurance: promised, evidence: { from }, now }: { assurance: Assurance, evidence: Evidence, now: () => number },
+  { assurance: promised, evidence: { from } }: { assurance: Assurance, evidence: Evidence },
 ): Event {
   switch (outcome.verdict) {
     case 'proven': {
@@ -246,7 +243,7 @@ function eventOf (
     case 'pending': {
       const { retryAfterMs, state, action } = outcome
       return {
-        type: 'stillPending', attempt, from, askAgainAt: now() + retryAfterMs,
+        type: 'stillPending', attempt, from, retryAfterMs,
         ...state === undefined ? {} : { state }, ...action === undefined ? {} : { action },
       }
     }

@@ -64,7 +64,7 @@ export function createVerifications (parts: VerificationsParts): Gateway {
   const { metrics, log, tracing } = telemetry
   const { names } = sealer
 
-  const providerCalls = createProviderCalls({ adapters, apps: parts.apps, fixedCode, ids, sealer, publicUrl, log, now })
+  const providerCalls = createProviderCalls({ adapters, apps: parts.apps, fixedCode, ids, sealer, publicUrl, log })
   const routing = createRoutingContext(adapters, methods)
   const write = createWriter({
     store, limits, deliveries, observe: createObserver({ metrics, budget, methods, sealer, log }),

@@ -49,13 +49,13 @@ export function describe (decision: Decision | null): string {
 export const action = { type: 'openUrlOnCellular', url: 'https://x.example/', finish: 'code' } as const
 export const nextStep = { type: 'submitCode', length: 6, channels: ['SMS'] as string[] } as const
 const receipt = { status: 'delivered', channel: 'sms', at: start } as const
-const pending = { type: 'stillPending', attempt: 0, askAgainAt: start + 1_000 } as const
+const pending = { type: 'stillPending', attempt: 0, retryAfterMs: 1_000 } as const
 
 export const events = {
   startClaimed: { type: 'startClaimed', attempt: 0 },
   attemptStarted: {
     type: 'attemptStarted', attempt: 0, state: { ref: 1 }, action, attemptsRemaining: 2,
-    resend: { left: 1, availableAt: start, afterMs: 30_000 },
+    resend: { left: 1, afterMs: 0 },
   },
   attemptSkipped: { type: 'attemptSkipped', attempt: 0, reason: 'recently_tried' },
   startFailed: { type: 'startFailed', attempt: 0, reason: 'provider_error' },

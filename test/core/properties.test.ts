@@ -32,7 +32,7 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   fc.record({ revision: fc.nat({ max: 6 }), endsCheck: fc.boolean() })
     .map((more): Event => ({ ...events.nextRequested, ...more })),
   fc.tuple(attempt, from, later)
-    .map(([attempt, from, after]): Event => ({ type: 'stillPending', attempt, from, askAgainAt: start + after })),
+    .map(([attempt, from, after]): Event => ({ type: 'stillPending', attempt, from, retryAfterMs: after })),
 )
 // A crash is an event that is missing; the sweeper's `timeElapsed` long after it brings the rest.
 const anyHistory = fc.array(fc.record({

@@ -34,7 +34,7 @@ t.test('dueAt: when the passing of time changes something', async t => {
   t.equal(dueAt(states.resolvingApp), start + leaseMs.resolve)
   t.equal(dueAt(states.polling), start + 2_000)
   t.equal(dueAt(created({ expiresAt: start + 3_000 })), start + 3_000, 'not after the deadline')
-  const pending = { ...events.stillPendingApp, askAgainAt: start + 900_000 }
+  const pending = { ...events.stillPendingApp, retryAfterMs: 900_000 }
   t.equal(dueAt(apply(states.resolvingApp, pending)), start + 60_000, 'not after the attempt')
   for (const name of ['verified', 'failed', 'expired', 'canceled'] as const) t.equal(dueAt(states[name]), null, name)
 })

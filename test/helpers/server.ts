@@ -61,8 +61,8 @@ export function createMemoryGateway (ids: Ids) {
     publish(record.id, String(record.revision))
     return record
   }
-  const apply = (id: string, event: Event): Verification => {
-    const decision = decide(load(id), event, Date.now())
+  const apply = (id: string, event: Event, at = Date.now()): Verification => {
+    const decision = decide(load(id), event, at)
     if (decision === null) throw new ApiError(
       'invalid_state', 'Not possible now.', { verificationStatus: load(id).status },
     )
@@ -72,23 +72,25 @@ export function createMemoryGateway (ids: Ids) {
   const gateway: Gateway = {
     async create (app, request, idempotencyKey) {
       note('create', app, request, idempotencyKey)
-      const now = Date.now()
+      // Long enough ago, so that its message can be sent again.
+      const createdAt = Date.now() - 30_000
       const { next } = createVerification({
         id: ids.newId(app.id, 0), appId: app.id, phoneNumber: request.phoneNumber ?? null, reference: request.reference
           ?? null,
         metadata: request.metadata ?? {}, locale: request.locale ?? null, device: request.device ?? {},
         returnUrl: request.returnUrl ?? null, idempotency: null, webhookEvents: [],
-        includeProfile: app.includeProfile === true, minAssurance: request.minAssurance ?? 1, expiresAt: now + 600_000,
+        includeProfile: app.includeProfile === true, minAssurance: request.minAssurance ?? 1,
+        expiresAt: createdAt + 600_000,
         workflow: [
           { method: 'otpless.otp', timeoutMs: 300_000, options: {}, isRepeatable: false, continueWhenRejected: false },
         ],
-      }, now)
+      }, createdAt)
       return apply(keep(next).id, {
         type: 'attemptStarted', attempt: 0, state: null, action: {
           type: 'submitCode', length: 6, channels: ['SMS'],
         }, attemptsRemaining: 3,
-        resend: { left: 2, availableAt: now, afterMs: 30_000 },
-      })
+        resend: { left: 2, afterMs: 30_000 },
+      }, createdAt)
     },
     async get (id) {
       note('get', id)

@@ -134,7 +134,7 @@ function setUp (
 
   // The same parts once more, each within reach.
   const observed: [before: string | null, after: string][] = []
-  const providerCalls = createProviderCalls({ sealer, adapters, apps, ids, publicUrl, log, now })
+  const providerCalls = createProviderCalls({ sealer, adapters, apps, ids, publicUrl, log })
   const write = createWriter({
     store, limits, deliveries,
     context: {

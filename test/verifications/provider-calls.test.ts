@@ -55,11 +55,11 @@ t.test('callbackUrl', async t => {
 })
 
 t.test('a start', async t => {
-  const { providerCalls, starting, toy, metrics, now } = prepare()
+  const { providerCalls, starting, toy, metrics } = prepare()
   t.strictSame(await providerCalls.start(starting, 0), {
     type: 'attemptStarted', attempt: 0, state: { sent: 1 },
     action: { type: 'submitCode', length: 6, channels: ['SMS'] }, attemptsRemaining: 3,
-    resend: { left: 2, availableAt: now() + 30_000, afterMs: 30_000 },
+    resend: { left: 2, afterMs: 30_000 },
   })
   toy.answers.start = async () => ({ state: 1, action: { type: 'answerCall' }, id: 'one', poll: { afterMs: 700 } })
   t.match(await providerCalls.start(starting, 0), { providerId: 'one', pollEveryMs: 700 })
@@ -135,7 +135,7 @@ t.test('a code of ours is judged after its provider was removed, and is not sent
 })
 
 t.test('an answer to evidence becomes an event', async t => {
-  const { providerCalls, waiting, toy, now } = prepare()
+  const { providerCalls, waiting, toy } = prepare()
   const answered = async (outcome: Outcome) => {
     toy.answers.resolve = async () => outcome
     return providerCalls.resolve(waiting, 0, evidence, true)
@@ -155,7 +155,7 @@ t.test('an answer to evidence becomes an event', async t => {
     type: 'attemptFailed', attempt, reason: 'number_mismatch',
   })
   t.strictSame(await answered({ verdict: 'incorrect' }), { type: 'codeIncorrect', attempt })
-  const pending = { type: 'stillPending', attempt, from: 'app', askAgainAt: now() + 900 }
+  const pending = { type: 'stillPending', attempt, from: 'app', retryAfterMs: 900 }
   t.strictSame(await answered({ verdict: 'pending', retryAfterMs: 900 }), pending)
   const step = { state: { ref: 4 }, action: { type: 'answerCall' } } as const
   t.strictSame(await answered({ verdict: 'pending', retryAfterMs: 900, ...step }), { ...pending, ...step })

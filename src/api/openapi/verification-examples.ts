@@ -42,7 +42,7 @@ const asksForCode = (seconds: number, attempt: number): Timed => [seconds, {
   type: 'attemptStarted', attempt, state: null, action: {
     type: 'submitCode', length: 6, channels: ['SMS'],
   }, attemptsRemaining: 5,
-  resend: { left: 2, availableAt: startedAt + (seconds + 30) * 1000, afterMs: 30_000 },
+  resend: { left: 2, afterMs: 30_000 },
 }]
 const opensUrl: Timed = [1, {
   type: 'attemptStarted', attempt: 0, state: null, attemptsRemaining: null, resend: null,

@@ -33,9 +33,8 @@ const after = (verification: Verification, ...events: Event[]): Verification => 
 }, verification)
 const started = (action: Action, attemptsRemaining: number | null = null): Event & { type: 'attemptStarted' } =>
   ({
-    type: 'attemptStarted', attempt: 0, state: 'opaque', action, attemptsRemaining, resend: {
-      left: 2, availableAt: now + 30_000, afterMs: 30_000,
-    },
+    type: 'attemptStarted', attempt: 0, state: 'opaque', action, attemptsRemaining,
+    resend: { left: 2, afterMs: 30_000 },
   })
 const codeWanted = after(created, started({ type: 'submitCode', length: 6, channels: ['SMS'] }, 3))
 const checking = after(
