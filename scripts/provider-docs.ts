@@ -4,30 +4,38 @@ import type { TSchema } from 'typebox'
 import type { Adapter, Method } from '../src/adapters/adapter.ts'
 import { providers } from '../src/adapters/index.ts'
 import { openAdapters, variablesOf } from '../src/adapters/instances.ts'
-import { assuranceOf, rate } from '../src/core/assurance.ts'
+import type { Action } from '../src/core/vocabulary.ts'
+import { assuranceOf, rate, type RatedAssurance } from '../src/core/assurance.ts'
+import { simulators } from '../src/sandbox/simulators.ts'
 
 /**
- * Writes what the documentation repeats of the adapters: the methods and settings in docs/providers/, and the settings
- * in docs/configuration.md. Each stands between two comments, and the text around them is written by people.
+ * Writes what the documentation repeats of the adapters: the methods in README.md, docs/methods.md, docs/providers/ and
+ * docs/configuration.md, and the settings in the last two. Each stands between two comments, and the text around them
+ * is written by people.
  */
 
 const root = join(import.meta.dirname, '..')
-const docs = { configuration: 'docs/configuration.md', page: (provider: string) => `docs/providers/${provider}.md` }
-
-/** A value that every credential can have. */
-const anyCredential = 'a'.repeat(24)
-const unused = (): never => { throw new Error('the documentation does not need this function') }
-
-/** The adapters of all providers, with all of their methods and the default settings. They cannot be called. */
-function openEveryAdapter (): Adapter[] {
-  const credentials = providers.flatMap(provider => Object.entries(variablesOf(provider)))
-    .filter(([, schema]) => 'isSecret' in schema).map(([name]) => [name, anyCredential] as const)
-  const io = { openHttp: () => unused, now: unused, randomBytes: unused, allowInsecure: false }
-  return openAdapters(providers, Object.fromEntries(credentials), io)
+const docs = {
+  readme: 'README.md', methods: 'docs/methods.md', configuration: 'docs/configuration.md',
+  page: (provider: string) => `docs/providers/${provider}.md`,
 }
 
+/** The text of a document, by its path below the root. */
+type Read = (path: string) => string
+
+const unused = (): never => { throw new Error('the documentation does not need this function') }
+
+/** The adapters of all providers, with the methods that the sandbox has. They cannot be called. */
+function openEveryAdapter (): Adapter[] {
+  const settings = Object.assign({}, ...simulators.map(simulator => simulator.settings('http://127.0.0.1')))
+  const io = { openHttp: () => unused, now: unused, randomBytes: unused, allowInsecure: true }
+  return openAdapters(providers, settings, io)
+}
+
+type Entries = [name: string, method: Method][]
+
 /** Every method of every provider, by its name. */
-export const everyMethod = (): [name: string, method: Method][] =>
+export const everyMethod = (): Entries =>
   openEveryAdapter().flatMap(adapter => Object.entries(adapter.methods))
 
 /** Text as a cell: a `|` would end it. */
@@ -42,32 +50,68 @@ function table (head: readonly string[], rows: readonly (readonly string[])[]): 
   return [line(head), `|${head.map(() => '---|').join('')}`, ...rows.map(line)].join('\n')
 }
 
-function methodTables (methods: Adapter['methods']): string {
-  const entries = Object.entries(methods)
-  const proofs = entries.map(([name, { needsPhoneNumber, nextActions, evidence, assurance }]) => {
-    const { level, possession, binding, restricted } = rate(assuranceOf(assurance, {}))
+const assuranceOfMethod = ({ assurance }: Method): RatedAssurance => rate(assuranceOf(assurance, {}))
+const describeResend = ({ resend }: Method): string =>
+  resend === undefined ? '–' : `${resend.times} times, after ${seconds(resend.afterMs)}`
+const describeEvidence = ({ evidence }: Method): string =>
+  evidence.length === 0 ? '–' : list(evidence.map(kind => kind === 'none' ? '{}' : kind))
+const describeNeeds = ({ needsPhoneNumber, needsReturnUrl }: Method): string =>
+  [needsPhoneNumber ? 'number' : 'nothing', ...needsReturnUrl === true ? ['`returnUrl`'] : []].join(', ')
+
+/** What each method asks of the user and of the app, and what it proves. */
+function proofTable (methods: Entries): string {
+  const head = [
+    'method', 'the user', 'starts with', '`nextAction`', '`check` accepts', 'level', 'possession', 'binding',
+  ]
+  const rows = methods.map(([name, method]) => {
+    const { level, possession, binding, restricted } = assuranceOfMethod(method)
     return [
-      code(name), yesOrNo(needsPhoneNumber), list(nextActions),
-      evidence.length === 0 ? '–' : list(evidence.map(kind => kind === 'none' ? '{}' : kind)),
-      String(level), code(possession), code(binding), yesOrNo(restricted),
+      code(name), method.userStep, describeNeeds(method), list(method.nextActions), describeEvidence(method),
+      String(level), code(possession), code(binding), yesOrNo(restricted), yesOrNo(method.sendsMessage),
+      describeResend(method),
     ]
   })
-  const rules = entries.map(([name, { timeoutMs, sendsMessage, resend, codeAttempts, defaultRank, options }]) => [
-    code(name), seconds(timeoutMs), yesOrNo(sendsMessage),
-    resend === undefined ? '–' : `${resend.times} times, after ${seconds(resend.afterMs)}`,
-    codeAttempts === undefined ? '–' : String(codeAttempts),
-    defaultRank === undefined ? '–' : String(defaultRank),
-    describeOptions(options),
+  return table([...head, 'restricted', 'sends a message', 'resend'], rows)
+}
+
+/** How each method runs, and what a workflow can change of it. */
+function runTable (methods: Entries): string {
+  const rows = methods.map(([name, { timeoutMs, codeAttempts, defaultRank, options }]) => [
+    code(name), seconds(timeoutMs), codeAttempts === undefined ? '–' : String(codeAttempts),
+    defaultRank === undefined ? '–' : String(defaultRank), describeOptions(options),
   ])
-  return [
-    table(
-      ['method', 'needs the number', '`nextAction`', '`check` accepts', 'level', 'possession', 'binding', 'restricted'],
-      proofs,
-    ),
-    table(
-      ['method', 'timeout', 'sends a message', 'resend', 'wrong codes', 'default order', 'options'], rules,
-    ),
-  ].join('\n\n')
+  return table(['method', 'timeout', 'wrong codes', 'default order', 'options'], rows)
+}
+
+/** Every method in the order of the default workflow. */
+function optionsTable (methods: Entries): string {
+  const inOrder = methods.toSorted(([, a], [, b]) => (a.defaultRank ?? Infinity) - (b.defaultRank ?? Infinity) || 0)
+  return table(['order', 'method', 'default timeout', 'options'], inOrder.map(
+    ([name, { defaultRank, timeoutMs, options }]) =>
+      [String(defaultRank ?? '–'), code(name), seconds(timeoutMs), describeOptions(options)]))
+}
+
+/** What the user does, by the first `nextAction` of a method, in the order of the README. */
+const userSteps: [type: Action['type'], does: string][] = [
+  ['openUrlOnCellular', 'does nothing: the phone opens a URL over mobile data'],
+  ['approveOnDevice', 'approves a prompt of an app'],
+  ['openDeepLink', 'opens a link to an app, and approves there'],
+  ['submitToken', 'approves in an SDK of your app'],
+  ['submitCode', 'types a code'],
+  ['openMessageLink', 'opens the link of a message'],
+  ['openUrl', 'signs in with another account'],
+  ['answerCall', 'approves in a call'],
+]
+
+/** The methods by what the user does and how much that proves. */
+function overviewTable (methods: Entries): string {
+  const rows = userSteps.flatMap(([type, does]) => {
+    const same = methods.filter(([, { nextActions }]) => nextActions[0] === type)
+    const byLevel = Map.groupBy(same, ([, method]) => assuranceOfMethod(method).level)
+    return [...byLevel].toSorted(([a], [b]) => b - a).map(
+      ([level, each]) => [does, String(level), list(each.map(([name]) => name))])
+  })
+  return table(['the user', 'level', 'methods'], rows)
 }
 
 /** More options than this are listed by their names only. */
@@ -81,12 +125,19 @@ function describeOptions ({ properties }: Method['options']): string {
 }
 
 function describeOption (schema: TSchema): string {
-  const { const: only, enum: values, anyOf: kinds, items, type } = Object(schema)
+  const { const: only, enum: values, anyOf: kinds, items, type, description } = Object(schema)
+  if (typeof description === 'string') return description
   if (only !== undefined) return code(only)
   if (Array.isArray(values)) return list(values)
   if (Array.isArray(kinds)) return kinds.map(describeOption).join(', ')
   return items === undefined ? String(type) : `a list of ${describeOption(items)}`
 }
+
+/** The pages of the providers, by their headings. */
+const linksToPages = (read: Read): string => `To set up: ${providers.map(({ provider }) => {
+  const path = docs.page(provider)
+  return `[${/^# (.+)$/m.exec(read(path))?.[1] ?? provider}](${path})`
+}).join(' · ')}`
 
 /** The settings of a provider; a description that ends with a text in parentheses says the default in it. */
 function settingsTable (provider: typeof providers[number]): string {
@@ -109,14 +160,17 @@ function fill (text: string, name: string, content: string): string {
 }
 
 /** Every document that has generated parts, with these parts renewed. By its path below the root. */
-export function renewDocuments (read: (path: string) => string): Map<string, string> {
-  const adapters = openEveryAdapter()
-  const renewed = new Map<string, string>()
-  let configuration = read(docs.configuration)
+export function renewDocuments (read: Read): Map<string, string> {
+  const all = everyMethod()
+  const renewed = new Map([
+    [docs.readme, fill(read(docs.readme), 'methods', `${overviewTable(all)}\n\n${linksToPages(read)}`)],
+    [docs.methods, fill(read(docs.methods), 'methods', proofTable(all))],
+  ])
+  let configuration = fill(read(docs.configuration), 'options', optionsTable(all))
   for (const provider of providers) {
     const { provider: name } = provider
-    const methods = Object.assign({}, ...adapters.filter(each => each.provider === name).map(each => each.methods))
-    const page = fill(read(docs.page(name)), 'methods', methodTables(methods))
+    const methods = all.filter(([method]) => method.startsWith(`${name}.`))
+    const page = fill(read(docs.page(name)), 'methods', `${proofTable(methods)}\n\n${runTable(methods)}`)
     renewed.set(docs.page(name), fill(page, 'settings', settingsTable(provider)))
     configuration = fill(configuration, `settings of ${name}`, settingsTable(provider))
   }

@@ -12,7 +12,10 @@ export type ProviderItem = {
     /** Without options. */
     assurance: RatedAssurance
     restricted: boolean
-  } & Pick<Method, 'needsPhoneNumber' | 'evidence' | 'nextActions'>)[]
+    needsReturnUrl: boolean
+    /** Null: the same attempt cannot be sent again. */
+    resend: { afterSeconds: number, times: number } | null
+  } & Pick<Method, 'needsPhoneNumber' | 'evidence' | 'nextActions' | 'sendsMessage' | 'userStep'>)[]
   health: {
     breaker: 'closed' | 'open' | 'halfOpen'
     errorRate: number
@@ -28,10 +31,7 @@ function describeProvider ({ provider, methods, health }: GuardedAdapter): Provi
   const { breaker, errorRate, lastSuccessAt, lastFailure } = health()
   return {
     provider,
-    methods: Object.entries(methods).map(([method, { needsPhoneNumber, evidence, nextActions, ...declared }]) => {
-      const assurance = rate(assuranceOf(declared.assurance, {}))
-      return { method, needsPhoneNumber, evidence, nextActions, assurance, restricted: assurance.restricted }
-    }),
+    methods: Object.entries(methods).map(describeMethod),
     health: {
       breaker, errorRate,
       lastSuccessAt: lastSuccessAt === null ? null : new Date(lastSuccessAt).toISOString(),
@@ -41,5 +41,15 @@ function describeProvider ({ provider, methods, health }: GuardedAdapter): Provi
           at: new Date(lastFailure.at).toISOString(), reason: lastFailure.reason, vendor: lastFailure.vendor ?? null,
         },
     },
+  }
+}
+
+function describeMethod ([method, declared]: [string, Method]): ProviderItem['methods'][0] {
+  const { needsPhoneNumber, needsReturnUrl = false, userStep, evidence, nextActions, sendsMessage, resend } = declared
+  const assurance = rate(assuranceOf(declared.assurance, {}))
+  return {
+    method, userStep, needsPhoneNumber, needsReturnUrl, evidence, nextActions, assurance,
+    restricted: assurance.restricted, sendsMessage,
+    resend: resend === undefined ? null : { afterSeconds: resend.afterMs / 1000, times: resend.times },
   }
 }

@@ -74,23 +74,11 @@ t.test('every field of the apps file is described', async t => {
   )
 })
 
-t.test('every method is described with its timeout and its options', async t => {
-  const methods = everyMethod()
-  const byName = new Map(
-    rowsOf(sectionOf(text, '## Workflows and method options')).map(row => [plain(row[1] ?? ''), row]),
-  )
-  t.strictSame([...byName.keys()].sort(), methods.map(([name]) => name).sort())
-  for (const [name, { defaultRank, timeoutMs }] of methods) {
-    const [order, , timeout] = byName.get(name) ?? []
-    t.strictSame([order, timeout], [String(defaultRank ?? '–'), `${timeoutMs / 1000} s`], name)
-  }
+t.test('the options of truecaller.web, which have a table of their own', async t => {
+  const [, web] = everyMethod().find(([name]) => name === 'truecaller.web') ?? []
   const look = rowsOf(sectionOf(read('docs/providers/truecaller.md'), '## Options of `truecaller.web`'))
     .flatMap(([names = '']) => names.split(', ').map(plain))
-  for (const [name, { options }] of methods) {
-    const known = Object.keys(options.properties)
-    if (name === 'truecaller.web') t.strictSame(look.sort(), known.sort(), name)
-    else for (const option of known) t.match(byName.get(name)?.[3], `\`${option}\`:`, `${name} ${option}`)
-  }
+  t.strictSame(look.sort(), Object.keys(web?.options.properties ?? {}).sort())
 })
 
 t.test('each provider has a page', async t => {

@@ -7,6 +7,18 @@ t.test('what is repeated of the adapters is up to date; `node scripts/provider-d
   for (const [path, text] of renewDocuments(read)) t.ok(read(path) === text, path)
 })
 
+t.test('each document that repeats something is renewed', async t => {
+  const pages = providers.map(({ provider }) => `docs/providers/${provider}.md`)
+  const renewed = renewDocuments(read)
+  t.strictSame([...renewed.keys()].sort(), ['README.md', 'docs/configuration.md', 'docs/methods.md', ...pages].sort())
+  for (const [path, text] of renewed) {
+    const methods = everyMethod().filter(
+      ([name]) => !path.includes('providers/') || path.includes(name.split('.')[0] ?? ''),
+    )
+    for (const [name] of methods) t.ok(text.includes(`\`${name}\``), `${path}: ${name}`)
+  }
+})
+
 t.test('every method and every setting is in the page of its provider', async t => {
   const methods = everyMethod().map(([name]) => name)
   t.ok(methods.length > providers.length)
@@ -14,6 +26,7 @@ t.test('every method and every setting is in the page of its provider', async t 
     const section = sectionOf(read(`docs/providers/${provider}.md`), '## Methods and settings')
     const names = rowsOf(section).map(([name = '']) => name.slice(1, -1))
     const own = methods.filter(method => method.startsWith(`${provider}.`))
+    t.ok(own.length > 0, `${provider} is in the sandbox`)
     t.strictSame(names, [...own, ...own, ...Object.keys(settings.properties)], provider)
   }
 })

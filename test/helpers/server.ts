@@ -159,7 +159,8 @@ export function createMemoryGateway (ids: Ids) {
     providers: () => [{
       provider: 'otpless', methods: [
         {
-          method: 'otpless.otp', needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'],
+          method: 'otpless.otp', userStep: 'types a code', needsPhoneNumber: true, needsReturnUrl: false,
+          evidence: ['code'], nextActions: ['submitCode'], sendsMessage: true, resend: { afterSeconds: 30, times: 2 },
           assurance: { level: 2, possession: 'message', binding: 'session', restricted: true }, restricted: true,
         },
       ],

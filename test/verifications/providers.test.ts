@@ -12,9 +12,15 @@ t.test('each configured provider with its methods', async t => {
   t.equal(other?.provider, 'other')
   t.equal(toy?.provider, 'toy')
   t.strictSame(toy?.methods.find(({ method }) => method === 'toy.silent'), {
-    method: 'toy.silent', needsPhoneNumber: true, evidence: ['code', 'none'], nextActions: ['openUrlOnCellular'],
+    method: 'toy.silent', userStep: 'does something', needsPhoneNumber: true, needsReturnUrl: false,
+    evidence: ['code', 'none'], nextActions: ['openUrlOnCellular'],
     assurance: { level: 2, possession: 'message', binding: 'session', restricted: false }, restricted: false,
+    sendsMessage: false, resend: null,
   }, 'nothing but what the API documents')
+  t.match(toy?.methods.filter(({ method }) => /code|operator/.test(method)), [
+    { method: 'toy.code', sendsMessage: true, resend: { afterSeconds: 30, times: 2 } },
+    { method: 'toy.operator', needsReturnUrl: true },
+  ])
   t.strictSame(toy?.health, { breaker: 'closed', errorRate: 0, lastSuccessAt: null, lastFailure: null })
   t.strictSame(gateway.providers(), listProviders(adapters))
 })

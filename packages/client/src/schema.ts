@@ -1515,8 +1515,15 @@ export interface components {
          */
         ProviderMethod: {
             method: components["schemas"]["Method"];
+            /**
+             * @description What the method costs the user, to complete "The user …".
+             * @example opens a URL over mobile data
+             */
+            userStep: string;
             /** @description False: the method discovers the number, or does not need it. */
             needsPhoneNumber: boolean;
+            /** @description True: the method cannot start without a `returnUrl`. */
+            needsReturnUrl: boolean;
             /** @description The evidence that `check` accepts. Empty if only the provider's callback completes the method. */
             evidence: components["schemas"]["EvidenceKind"][];
             /**
@@ -1529,6 +1536,10 @@ export interface components {
             assurance: components["schemas"]["Assurance"];
             /** @description As in `assurance`. */
             restricted: boolean;
+            /** @description The method sends something to a person: a code, a link, a call or a push. */
+            sendsMessage: boolean;
+            /** @description Null: the same attempt cannot be sent again. */
+            resend: components["schemas"]["ResendRule"] | null;
         };
         /**
          * Readiness
@@ -1594,6 +1605,22 @@ export interface components {
          *     - `blocked`: A policy forbids the verification.
          */
         Reason: components["schemas"]["KnownReason"] | (string & {});
+        /**
+         * ResendRule
+         * @description When the same attempt can be sent again.
+         */
+        ResendRule: {
+            /**
+             * @description Not earlier than this.
+             * @example 30
+             */
+            afterSeconds: number;
+            /**
+             * @description At most this often.
+             * @example 2
+             */
+            times: number;
+        };
         /**
          * Result
          * @description What was proven.
@@ -2242,6 +2269,7 @@ export type ProviderMethod = components['schemas']['ProviderMethod'];
 export type Readiness = components['schemas']['Readiness'];
 export type ReadinessChecks = components['schemas']['ReadinessChecks'];
 export type Reason = components['schemas']['Reason'];
+export type ResendRule = components['schemas']['ResendRule'];
 export type Result = components['schemas']['Result'];
 export type SubmitCodeAction = components['schemas']['SubmitCodeAction'];
 export type SubmitTokenAction = components['schemas']['SubmitTokenAction'];

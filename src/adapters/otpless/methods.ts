@@ -39,9 +39,14 @@ const accounts = [
   'NOTION', 'BOX', 'XERO',
 ]
 
+const accountMeaning = '`WHATSAPP` (default), `TRUE_CALLER`, or an account without a number, such as `GOOGLE`'
+
 const noOptions = Type.Object({}, { additionalProperties: false })
 const channelsOption = (known: string[]) => ({
-  channels: Type.Optional(Type.Array(Type.Enum(known), { minItems: 1, maxItems: known.length, uniqueItems: true })),
+  channels: Type.Optional(Type.Array(Type.Enum(known), {
+    minItems: 1, maxItems: known.length, uniqueItems: true,
+    description: `a list of ${known.map(name => `\`${name}\``).join(', ')}, tried in this order (default: \`SMS\`)`,
+  })),
 })
 
 function readChannels ({ channels }: Options, known: readonly string[]): string[] {
@@ -88,7 +93,9 @@ export const flows: Readonly<Record<string, Flow>> = {
       assurance: options => assuranceOfOtp(readChannels(options, otpChannels)),
       options: Type.Object({
         ...channelsOption(otpChannels),
-        codeLength: Type.Optional(Type.Union([Type.Literal(minCodeLength), Type.Literal(codeLength)])),
+        codeLength: Type.Optional(Type.Union([Type.Literal(minCodeLength), Type.Literal(codeLength)], {
+          description: `\`${codeLength}\` (default), or \`${minCodeLength}\` where the app has \`weakCodes\``,
+        })),
       }, { additionalProperties: false }),
     },
     path: 'otp',
@@ -117,7 +124,10 @@ export const flows: Readonly<Record<string, Flow>> = {
       userStep: 'signs in with another account',
       assurance: options =>
         ({ possession: 'account', binding: isTruecaller(options) ? 'none' : 'session', restricted: false }),
-      options: Type.Object({ channel: Type.Optional(Type.Enum(accounts)) }, { additionalProperties: false }),
+      options: Type.Object(
+        { channel: Type.Optional(Type.Enum(accounts, { description: accountMeaning })) },
+        { additionalProperties: false },
+      ),
     },
     path: 'oauth',
     request: ({ options, redirectUrl }) => ({ channel: readAccount(options), redirectURI: redirectUrl }),

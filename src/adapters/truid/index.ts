@@ -39,12 +39,16 @@ const assurances: Record<Version, Assurance> = {
 }
 
 /** Additional questions about the SIM: `simChange` makes a SIMCheck, which tru.ID charges for separately. */
-const signals = Type.Array(Type.Enum(['simChange']), { uniqueItems: true })
+const signals = Type.Array(Type.Enum(['simChange']), {
+  uniqueItems: true, description: '`["simChange"]` adds a SIMCheck, which tru.ID charges for',
+})
 const wantsSimChange = ({ signals }: AttemptContext['options']): boolean =>
   Array.isArray(signals) && signals.includes('simChange')
 
 function createMethods (offered: Offered): Record<`truid.${Product}`, Method> {
-  const version = Type.Optional(Type.Enum(offered))
+  const version = Type.Optional(Type.Enum(offered, {
+    description: '`v0.2` or `v0.1`, if `TRUID_API_VERSION` lists it; the first of that list is the default',
+  }))
   const check: Omit<Method, 'options'> = {
     needsPhoneNumber: true,
     evidence: ['code', 'none'],

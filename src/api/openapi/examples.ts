@@ -120,9 +120,11 @@ export const providers: Examples<ProviderList> = {
         {
           provider: 'truid', methods: [
             {
-              method: 'truid.phone_check', needsPhoneNumber: true, evidence: ['code', 'none'],
-              nextActions: ['openUrlOnCellular'],
+              method: 'truid.phone_check', userStep: 'opens a URL over mobile data',
+              needsPhoneNumber: true, needsReturnUrl: false,
+              evidence: ['code', 'none'], nextActions: ['openUrlOnCellular'],
               assurance: { level: 3, possession: 'sim', binding: 'session', restricted: false }, restricted: false,
+              sendsMessage: false, resend: null,
             },
           ],
           health: {
@@ -136,8 +138,10 @@ export const providers: Examples<ProviderList> = {
         {
           provider: 'otpless', methods: [
             {
-              method: 'otpless.otp', needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'],
+              method: 'otpless.otp', userStep: 'types a code', needsPhoneNumber: true, needsReturnUrl: false,
+              evidence: ['code'], nextActions: ['submitCode'],
               assurance: { level: 2, possession: 'message', binding: 'session', restricted: true }, restricted: true,
+              sendsMessage: true, resend: { afterSeconds: 30, times: 2 },
             },
           ],
           health: { breaker: 'closed', errorRate: 0, lastSuccessAt: '2026-03-01T11:59:59.000Z', lastFailure: null },

@@ -59,7 +59,12 @@ const evidenceKinds = [
 ] as const satisfies readonly EvidenceKind[]
 const ProviderMethod = Type.Object({
   method: Method,
+  userStep: Type.String({
+    description: 'What the method costs the user, to complete "The user …".',
+    examples: ['opens a URL over mobile data'],
+  }),
   needsPhoneNumber: Type.Boolean({ description: 'False: the method discovers the number, or does not need it.' }),
+  needsReturnUrl: Type.Boolean({ description: 'True: the method cannot start without a `returnUrl`.' }),
   evidence: Type.Array(openEnum(evidenceKinds, {
     title: 'EvidenceKind', description: 'The member of the body of `check`; `none` is the body `{}`.',
   }), {
@@ -70,6 +75,15 @@ const ProviderMethod = Type.Object({
   }),
   assurance: Assurance,
   restricted: Type.Boolean({ description: 'As in `assurance`.' }),
+  sendsMessage: Type.Boolean({
+    description: 'The method sends something to a person: a code, a link, a call or a push.',
+  }),
+  resend: nullable(Type.Object({
+    afterSeconds: Type.Number({ description: 'Not earlier than this.', examples: [30] }),
+    times: Type.Integer({ description: 'At most this often.', examples: [2] }),
+  }, { title: 'ResendRule', description: 'When the same attempt can be sent again.' }), {
+    description: 'Null: the same attempt cannot be sent again.',
+  }),
 }, { title: 'ProviderMethod', description: 'A method, and what it needs.' })
 const VendorAnswer = Type.Object({
   status: nullable(Type.Integer({ examples: [401] }), { description: 'HTTP status. Null without an answer.' }),
