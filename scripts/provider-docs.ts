@@ -134,10 +134,10 @@ function describeOption (schema: TSchema): string {
 }
 
 /** The pages of the providers, by their headings. */
-const linksToPages = (read: Read): string => `To set up: ${providers.map(({ provider }) => {
+const linksToPages = (read: Read): string => `To set up:\n${providers.map(({ provider }) => {
   const path = docs.page(provider)
   return `[${/^# (.+)$/m.exec(read(path))?.[1] ?? provider}](${path})`
-}).join(' · ')}`
+}).join(',\n')}.`
 
 /** The settings of a provider; a description that ends with a text in parentheses says the default in it. */
 function settingsTable (provider: typeof providers[number]): string {
