@@ -1,5 +1,6 @@
-import { Auth } from '@vonage/auth'
+import { createPrivateKey, randomUUID } from 'node:crypto'
 import { Channels, SilentAuthChannel, Verify2 } from '@vonage/verify2'
+import { SignJWT } from 'jose'
 import { ask, setting, type start, type Answer } from '../receiver.ts'
 
 export type Started = Awaited<ReturnType<typeof start>>
@@ -11,18 +12,25 @@ export const privateKeyOf = ({ simulators }: Started): string =>
   `-----BEGIN PRIVATE KEY-----\n${setting(simulators, 'VONAGE_PRIVATE_KEY').replace(/.{64}/g, '$&\n')}\n-----END `
   + 'PRIVATE KEY-----\n'
 
-const authOf = (started: Started): Auth => new Auth({
-  applicationId: setting(started.simulators, 'VONAGE_APPLICATION_ID'), privateKey: privateKeyOf(started),
-})
+/** A JWT of the application, as the official clients make it. */
+export async function bearerOf (started: Started): Promise<string> {
+  const at = Math.floor(Date.now() / 1000)
+  const token = await new SignJWT({ application_id: setting(started.simulators, 'VONAGE_APPLICATION_ID') })
+    .setProtectedHeader({ alg: 'RS256', typ: 'JWT' }).setJti(randomUUID()).setIssuedAt(at).setExpirationTime(at + 900)
+    .sign(createPrivateKey(privateKeyOf(started)))
+  return `Bearer ${token}`
+}
 
 /** The official client. */
 export const clientOf = (started: Started): Verify2 =>
-  new Verify2(authOf(started), { apiHost: setting(started.simulators, 'VONAGE_API_URL') })
+  new Verify2({
+    applicationId: setting(started.simulators, 'VONAGE_APPLICATION_ID'), privateKey: privateKeyOf(started),
+  }, { apiHost: setting(started.simulators, 'VONAGE_API_URL') })
 
 export async function call (
   started: Started, path: string, body?: unknown, method = 'POST', headers: Record<string, string> = {},
 ): Promise<Answer> {
-  const authorization = await authOf(started).createBearerHeader()
+  const authorization = await bearerOf(started)
   const type = body === undefined ? {} : json
   return ask(`${started.simulators.url}${path}`, method, { authorization, ...type, ...headers }, body)
 }

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { verifySignature } from '@vonage/jwt'
-import { decodeJwt } from 'jose'
+import { jwtVerify } from 'jose'
 import t from 'tap'
 import { setting, start, until } from '../receiver.ts'
 import { begin, call, openOnCellular, silentAuth, sms, type Started } from './client.ts'
@@ -13,11 +12,12 @@ t.test('webhooks are signed with the signature secret, over the hash of the body
   const { json: { request_id: id } } = await begin(started, [sms('14155550100')], { client_ref: 'ref1' })
   await check(started, id, '0100')
   const received = await started.gateway.first(2)
+  const secret = new TextEncoder().encode(setting(started.simulators, 'VONAGE_SIGNATURE_SECRET'))
   t.match(received.map(({ path }) => path), ['/callbacks/vonage', '/callbacks/vonage'])
   for (const { headers: { authorization = '' }, text } of received) {
     const token = authorization.replace('Bearer ', '')
-    t.ok(verifySignature(token, setting(started.simulators, 'VONAGE_SIGNATURE_SECRET')), 'by the official package')
-    t.match(decodeJwt(token), {
+    const { payload } = await jwtVerify(token, secret, { algorithms: ['HS256'] })
+    t.match(payload, {
       payload_hash: createHash('sha256').update(text).digest('hex'), iss: 'Vonage', iat: Number, jti: String,
       application_id: setting(started.simulators, 'VONAGE_APPLICATION_ID'), api_key: String,
     })
