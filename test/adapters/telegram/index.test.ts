@@ -4,9 +4,8 @@ import {
   anAttempt, callbackKey, callbackUrl, contract, endingOf, openAdapter, openIo, openVendor, type Contract, type Ending,
 } from '../../contract.ts'
 import {
-  answerWell, delivery, isCheck, isRevoke, isSend, phoneNumber, refuse, report, requestId, sentTo, result, settings,
-  token,
-  verified,
+  answerWell, delivery, isCheck, isRevoke, isSend, phoneNumber, refuse, report, requestId, result, sentTo, settings,
+  token, verified,
 } from './documented.ts'
 
 const denied = (reason: string) => ({ verdict: 'denied', reason }) as Partial<Ending>
