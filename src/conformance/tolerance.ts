@@ -50,8 +50,8 @@ const unknownWord = 'quite_unknown'
 /**
  * Checks that `read` (what an adapter makes of the message) is the same for every writing of it, that it takes null
  * for absent, and that all members that may be absent may be null at once. `kindOf`: what kind of result this is; null:
- * one that decides nothing. Where it is given, an unknown word must give no kind that neither the
- * message nor its absence gives.
+ * one that decides nothing. Where it is given, an unknown word in a member that is
+ * needed must give no kind that neither the message nor its absence gives.
  */
 export async function readsAlike (
   expect: Expect, name: string, message: unknown, read: (message: unknown) => Promise<unknown>,
@@ -71,7 +71,9 @@ export async function readsAlike (
     )
     const more = replace(emptied, path, null)
     if (isDeepStrictEqual(await read(more), said)) emptied = more
-    if (kindOf === undefined || typeof valueAt(message, path) !== 'string') continue
+    // A member that may be absent can contradict the others.
+    const mayBeAbsent = isDeepStrictEqual(absent, said)
+    if (kindOf === undefined || mayBeAbsent || typeof valueAt(message, path) !== 'string') continue
     const unknown = await read(replace(message, path, unknownWord))
     expect.holds(
       [null, kindOf(said), kindOf(absent)].includes(kindOf(unknown)),
