@@ -33,7 +33,7 @@ export type Verification = {
   updatedAt: string
 }
 export type Provider = {
-  provider: string, methods: { method: string, needsPhoneNumber: boolean, nextActions: string[] }[],
+  provider: string, methods: { method: string, needsPhoneNumber: boolean, needsReturnUrl: boolean, userStep: string }[],
 }
 export type Settings = { simulatorsUrl: string, webhook: { url: string, secret: string } }
 

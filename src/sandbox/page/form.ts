@@ -1,6 +1,8 @@
 import type { Provider } from './api.ts'
 import { button, byId, create, show } from './dom.ts'
-import { concerned, describeNumber, inIndia, numberFor, outcomeOf, outcomes, withOtherArea } from './numbers.ts'
+import {
+  concerned, describeNumber, inIndia, nameOf, numberFor, outcomeOf, outcomes, withOtherArea,
+} from './numbers.ts'
 import { methodOf, presets, type Plan } from './presets.ts'
 import { reasonExamples } from '../scenarios.ts'
 
@@ -75,7 +77,7 @@ export function createForm (providers: readonly Provider[], start: Start): void 
   function draw (next: Plan): void {
     plan = next
     const methods = plan.workflow.map(methodOf)
-    drawSteps(steps, adding, plan, all.map(({ method }) => method), draw)
+    drawSteps(steps, adding, plan, providers, draw)
     if (number.value !== plan.phoneNumber) number.value = plan.phoneNumber
     const { index, limit: digit } = outcomeOf(plan.phoneNumber)
     outcome.selectedIndex = index
@@ -118,16 +120,18 @@ export function createForm (providers: readonly Provider[], start: Start): void 
 
 /** The chosen methods, each with a button that removes it, and those that can still be added. */
 function drawSteps (
-  steps: HTMLElement, adding: HTMLElement, plan: Plan, methods: readonly string[], draw: (plan: Plan) => void,
+  steps: HTMLElement, adding: HTMLElement, plan: Plan, providers: readonly Provider[], draw: (plan: Plan) => void,
 ): void {
   show(steps, ...plan.workflow.map((item, index) => create('li', {},
     create('span', {}, methodOf(item)),
     button('Remove', () => draw({ ...plan, workflow: plan.workflow.filter((_, other) => other !== index) }), {
       class: 'plain', 'aria-label': `Remove ${methodOf(item)}`, 'data-key': `remove ${index}`,
     }))))
-  const left = methods.filter(method => !plan.workflow.some(item => methodOf(item) === method))
+  const isLeft = ({ method }: Provider['methods'][number]): boolean =>
+    !plan.workflow.some(item => methodOf(item) === method)
   show(adding, option('', plan.workflow.length === 0 ? 'Add a method' : 'Then try…'),
-    ...left.map(method => option(method, method)))
+    ...providers.map(({ provider, methods }) => create('optgroup', { label: nameOf(provider) },
+      ...methods.filter(isLeft).map(({ method, userStep }) => option(method, `${method}: ${userStep}`)))))
 }
 
 const presetButton = ({ id, title, text }: typeof presets[number], click: () => void): HTMLButtonElement => create(

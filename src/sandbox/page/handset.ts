@@ -125,18 +125,9 @@ async function open (
     else if (answer.status >= 400) note(describeProblem(answer))
     return
   }
-  const code = finish === 'code' ? readCode(answer.body) : null
-  await frontEnd.submit(code === null ? {} : { code })
-}
-
-/** The code at the end of the redirects: in a JSON body, or in the query of the place that they lead to. */
-function readCode (arrival: unknown): string | null {
-  const location = member(arrival, 'location')
-  if (typeof location === 'string') return new URL(location).searchParams.get('code')
-  try {
-    const code = member(JSON.parse(String(member(arrival, 'body'))), 'code')
-    return typeof code === 'string' ? code : null
-  } catch {
-    return null
-  }
+  if (answer.status !== 200) return note(describeProblem(answer))
+  const [code, location] = [member(answer.body, 'code'), member(answer.body, 'location')]
+  const error = typeof location === 'string' ? new URL(location).searchParams.get('error') : null
+  if (error !== null) return frontEnd.next(error)
+  await frontEnd.submit(finish === 'code' && typeof code === 'string' ? { code } : {})
 }

@@ -86,8 +86,7 @@ function drawActions ({ status }: Verification): void {
 
 /** Whether a method of the workflow leads the browser away, and back to this page. */
 const comesBack = (workflow: Plan['workflow']): boolean => providers.flatMap(({ methods }) => methods)
-  .some(({ method, nextActions }) => workflow.some(item => methodOf(item) === method)
-    && nextActions.some(action => action === 'openUrl' || action === 'openMessageLink'))
+  .some(({ method, needsReturnUrl }) => needsReturnUrl && workflow.some(item => methodOf(item) === method))
 
 createForm(providers, async (plan, withoutNumber) => {
   await handset.setMode(plan.phoneNumber, !automatic.checked)

@@ -21,7 +21,7 @@ export const withOtherArea = (phoneNumber: string): string => `+1${pick(areas)}$
 /** The number of an Indian mobile with the same last digits. */
 export const inIndia = (phoneNumber: string): string => `+9198765${phoneNumber.slice(-5)}`
 
-const names: Readonly<Record<string, string>> = { truecaller: 'Truecaller', truid: 'tru.ID', otpless: 'OTPLESS' }
+const names: Readonly<Record<string, string>> = { truid: 'tru.ID', otpless: 'OTPLESS', camara: 'CAMARA' }
 /** A provider's name for people. */
 export const nameOf = (provider: string): string =>
   names[provider] ?? provider.charAt(0).toUpperCase() + provider.slice(1)
