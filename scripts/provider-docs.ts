@@ -6,18 +6,20 @@ import { providers } from '../src/adapters/index.ts'
 import { openAdapters, variablesOf } from '../src/adapters/instances.ts'
 import type { Action } from '../src/core/vocabulary.ts'
 import { assuranceOf, rate, type RatedAssurance } from '../src/core/assurance.ts'
+import { nameOf } from '../src/sandbox/page/numbers.ts'
+import { limits, reasonExamples, scenarios, variants } from '../src/sandbox/scenarios.ts'
 import { simulators } from '../src/sandbox/simulators.ts'
 
 /**
  * Writes what the documentation repeats of the adapters: the methods in README.md, docs/methods.md, docs/providers/ and
- * docs/configuration.md, and the settings in the last two. Each stands between two comments, and the text around them
- * is written by people.
+ * docs/configuration.md, the settings in the last two; and in docs/sandbox.md the tables of the simulators. Each stands
+ * between two comments, and the text around them is written by people.
  */
 
 const root = join(import.meta.dirname, '..')
 const docs = {
   readme: 'README.md', methods: 'docs/methods.md', configuration: 'docs/configuration.md',
-  page: (provider: string) => `docs/providers/${provider}.md`,
+  sandbox: 'docs/sandbox.md', page: (provider: string) => `docs/providers/${provider}.md`,
 }
 
 /** The text of a document, by its path below the root. */
@@ -159,12 +161,25 @@ function fill (text: string, name: string, content: string): string {
   return `${before}${begin}\n\n${content}\n\n${end}${after}`
 }
 
+/** The tables of src/sandbox/scenarios.ts, by the name of their comment. */
+const sandboxTables = (): [name: string, table: string][] => [
+  ['suffixes', table(['suffix', 'outcome'], scenarios.map(({ suffix, meaning }) =>
+    [/^\d+$/.test(suffix) ? code(suffix) : `other ${suffix}`, meaning]))],
+  ['limits', table(['digit', 'the suffix concerns'], limits.map(({ digit, meaning }) => [code(digit), meaning]))],
+  ['variants', table(['digits and suffix', 'outcome', 'providers'], variants.map(
+    ({ digits, suffix, meaning, providers }) =>
+      [code(`${digits}·${suffix}`), meaning, providers.map(nameOf).join(', ')]))],
+  ['reasons', table(['reason', 'method', 'number', 'what happens'], reasonExamples.map(
+    ({ reason, method, phoneNumber, meaning }) => [code(reason), code(method), code(phoneNumber), meaning]))],
+]
+
 /** Every document that has generated parts, with these parts renewed. By its path below the root. */
 export function renewDocuments (read: Read): Map<string, string> {
   const all = everyMethod()
   const renewed = new Map([
     [docs.readme, fill(read(docs.readme), 'methods', `${overviewTable(all)}\n\n${linksToPages(read)}`)],
     [docs.methods, fill(read(docs.methods), 'methods', proofTable(all))],
+    [docs.sandbox, sandboxTables().reduce((text, [name, content]) => fill(text, name, content), read(docs.sandbox))],
   ])
   let configuration = fill(read(docs.configuration), 'options', optionsTable(all))
   for (const provider of providers) {

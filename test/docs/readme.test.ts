@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process'
 import t from 'tap'
 import { providers } from '../../src/adapters/index.ts'
 import { NextAction } from '../../src/api/schemas/verification.ts'
-import { limits, reasonExamples, scenarios, variants } from '../../src/sandbox/scenarios.ts'
 import { findExecutable } from '../../scripts/install.ts'
 import { everyMethod } from '../../scripts/provider-docs.ts'
 import { keys, startGateway } from '../helpers/gateway.ts'
@@ -27,19 +26,6 @@ t.test('every method and every call of the API is in the README', async t => {
     const isListed = path.startsWith('/callbacks/') ? calls.includes('/callbacks/…') : calls.includes(call)
     t.ok(isListed || / (\/livez|\/readyz|\/metrics)$/.test(call) && calls.includes(path), call)
   }
-})
-
-t.test('the tables of the sandbox are those of the simulators', async t => {
-  const tableOf = (heading: string) => rowsOf(sectionOf(read('docs/sandbox.md'), heading))
-  t.strictSame(tableOf('## The last two digits'), scenarios.map(({ suffix, meaning }) =>
-    [/^\d+$/.test(suffix) ? `\`${suffix}\`` : `other ${suffix}`, meaning]))
-  t.strictSame(tableOf('## One provider only'), limits.map(({ digit, meaning }) => [`\`${digit}\``, meaning]))
-  t.strictSame(
-    tableOf('## Other outcomes').map(row => row.slice(0, 2)),
-    variants.map(({ digits, suffix, meaning }) => [`\`${digits}·${suffix}\``, meaning]),
-  )
-  t.strictSame(tableOf('## Every reason'), reasonExamples.map(({ reason, method, phoneNumber, meaning }) =>
-    [`\`${reason}\``, `\`${method}\``, `\`${phoneNumber}\``, meaning]))
 })
 
 t.test('every type of next action that a method uses is described for front ends', async t => {
