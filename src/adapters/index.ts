@@ -2,6 +2,7 @@ import { otpless } from './otpless/index.ts'
 import { telegram } from './telegram/index.ts'
 import { truecaller } from './truecaller/index.ts'
 import { truid } from './truid/index.ts'
+import { twilio } from './twilio/index.ts'
 
 /** Every provider. A line here makes it known to the configuration, the gateway and the API document. */
-export const providers = [truecaller, truid, otpless, telegram] as const
+export const providers = [truecaller, truid, otpless, twilio, telegram] as const

@@ -67,9 +67,9 @@ t.test('providers, methods and variables have distinct names', async t => {
   const methods = adapters.flatMap(adapter => Object.entries(adapter.methods))
   for (const { provider, methods } of adapters) {
     for (const name of Object.keys(methods)) t.match(name, new RegExp(`^${provider}\\.[a-z_]+$`))
+    const ranks = Object.values(methods).flatMap(({ defaultRank }) => defaultRank ?? [])
+    t.equal(new Set(ranks).size, ranks.length, `the default order of ${provider} is unambiguous`)
   }
-  const ranks = methods.flatMap(([, { defaultRank }]) => defaultRank ?? [])
-  t.equal(new Set(ranks).size, ranks.length, 'the default order is unambiguous')
   const ranksOf = (action: Action['type']) =>
     methods.flatMap(([, { nextActions, defaultRank }]) => nextActions.includes(action) ? defaultRank ?? [] : [])
   t.ok(Math.max(...ranksOf('openUrlOnCellular')) < Math.min(...ranksOf('submitCode')), 'silent methods come first')
