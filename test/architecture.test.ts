@@ -50,9 +50,8 @@ const top: Readonly<Record<string, readonly string[]>> = {
 }
 /** What a provider's folder may import. */
 const providerMay = [
-  'adapters/adapter.ts', 'adapters/made-code.ts', 'adapters/refusal.ts', 'adapters/settings.ts', 'adapters/cached.ts',
-  'adapters/message.ts',
-  'phone.ts',
+  'adapters/adapter.ts', 'adapters/cached.ts', 'adapters/key-set.ts', 'adapters/made-code.ts', 'adapters/message.ts',
+  'adapters/refusal.ts', 'adapters/settings.ts', 'phone.ts',
 ]
 
 const files = globSync('**/*.ts', { cwd: src })

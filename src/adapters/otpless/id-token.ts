@@ -1,14 +1,11 @@
-import { JOSEError, JWKSNoMatchingKey, JWTExpired } from 'jose/errors'
 import { createLocalJWKSet, type LocalJWKSet } from 'jose/jwks/local'
 import { decodeJwt } from 'jose/jwt/decode'
-import { jwtVerify } from 'jose/jwt/verify'
 import { ProviderError } from '../../core/errors.ts'
 import type { Reason } from '../../core/reasons.ts'
 import { readPhoneNumber } from '../../phone.ts'
 import type { Http } from '../adapter.ts'
-import { createCached } from '../cached.ts'
+import { createKeySet, readSigned } from '../key-set.ts'
 import { membersOf, readList, readString, type Members } from '../message.ts'
-import { refusal } from '../refusal.ts'
 import { provider } from './errors.ts'
 import { maxSkewMs } from './time.ts'
 
@@ -16,10 +13,6 @@ import { maxSkewMs } from './time.ts'
 
 const issuer = 'https://otpless.com'
 const algorithm = 'RS256'
-/** A key that OTPLESS withdrew is trusted at most this long. */
-const keysMs = 600_000
-/** A token can name a key that does not exist, and users submit tokens: the keys are not fetched more often. */
-const keysCoolDownMs = 10_000
 /** Id tokens live for 5 minutes, and lived for an hour before. */
 const maxAgeSeconds = 3600
 const maxKeys = 64
@@ -41,38 +34,14 @@ export type IdTokens = {
 export type IdTokensParts = { keysOrigin: string, appId: string, http: Http, now: () => number }
 
 export function createIdTokens ({ keysOrigin, appId, http, now }: IdTokensParts): IdTokens {
-  const call = 'id token keys'
-  const keys = createCached({
-    async fetch () {
-      const answer = await http({ method: 'GET', url: `${keysOrigin}/.well-known/jwks`, call })
-      const value = answer.status < 300 ? readKeys(answer.body) : null
-      if (value === null) throw refusal(provider, call, 'provider_bad_response', answer)
-      return { value, ttlMs: keysMs }
-    },
-    coolDownMs: keysCoolDownMs,
-    now,
+  const keys = createKeySet({
+    provider, call: 'id token keys', url: `${keysOrigin}/.well-known/jwks`, http, now, read: readKeys,
   })
 
-  async function verify (token: string, keySet: LocalJWKSet): Promise<Members> {
-    const { payload } = await jwtVerify(token, keySet, {
-      issuer, audience: appId, algorithms: [algorithm], requiredClaims: ['exp'], maxTokenAge: maxAgeSeconds,
-      clockTolerance: maxSkewMs / 1000, currentDate: new Date(now()),
-    })
-    return payload
-  }
-
-  async function read (token: string): Promise<Members | Reason> {
-    try {
-      return await verify(token, await keys.get()).catch(async (error: unknown) => {
-        if (error instanceof JWKSNoMatchingKey) return verify(token, await keys.refresh())
-        throw error
-      })
-    } catch (error) {
-      if (error instanceof JWTExpired) return 'evidence_expired'
-      if (error instanceof JOSEError) return 'evidence_invalid'
-      throw error
-    }
-  }
+  const read = (token: string): Promise<Members | Reason> => readSigned(token, keys, {
+    issuer, audience: appId, algorithms: [algorithm], requiredClaims: ['exp'], maxTokenAge: maxAgeSeconds,
+    clockTolerance: maxSkewMs / 1000, currentDate: new Date(now()),
+  })
 
   return {
     read,

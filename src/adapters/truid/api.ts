@@ -2,7 +2,7 @@ import { IsIPv4, IsIPv6 } from 'typebox/format'
 import { ProviderError } from '../../core/errors.ts'
 import type { CallbackRefusal } from '../../core/vocabulary.ts'
 import type { AttemptContext, Http, ProviderAnswer } from '../adapter.ts'
-import { createCached } from '../cached.ts'
+import { createKeySet } from '../key-set.ts'
 import { refusal } from '../refusal.ts'
 import { provider, type Access, type AccessParts } from './access.ts'
 import { findKeys, readKeys, type Key, type Signed } from './signature.ts'
@@ -13,8 +13,6 @@ import {
 
 /** Requests to tru.ID about checks and signing keys. Unless they say otherwise, they throw `ProviderError`. */
 
-/** A signing key that tru.ID withdrew is trusted at most this long. */
-const keysMs = 600_000
 /** A callback can name a key that does not exist, and anybody can send one: the keys are not fetched more often. */
 const keysCoolDownMs = 30_000
 /** With less time left, no SIMCheck is made: it would be paid for, and its answer lost. */
@@ -145,16 +143,9 @@ function createSimChecks (origin: string, ask: Http): Api['checkSim'] {
 
 /** The keys that sign callbacks, always from the configured origin. Old keys stay when a refresh fails. */
 function createKeyRing ({ origin, http, now }: Pick<ApiParts, 'origin' | 'http' | 'now'>): Api['getKeys'] {
-  const call = 'signing keys'
-  const keys = createCached({
-    async fetch () {
-      const answer = await http({ method: 'GET', url: `${origin}/.well-known/jwks.json`, call })
-      const value = answer.status < 300 ? readKeys(answer.body) : null
-      if (value === null) throw refusal(provider, call, 'provider_bad_response', answer)
-      return { value, ttlMs: keysMs }
-    },
-    coolDownMs: keysCoolDownMs,
-    now,
+  const url = `${origin}/.well-known/jwks.json`
+  const keys = createKeySet({
+    provider, call: 'signing keys', url, http, now, read: readKeys, coolDownMs: keysCoolDownMs,
   })
 
   async function refresh (): Promise<CallbackRefusal> {
