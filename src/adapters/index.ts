@@ -1,3 +1,4 @@
+import { firebase } from './firebase/index.ts'
 import { otpless } from './otpless/index.ts'
 import { telegram } from './telegram/index.ts'
 import { truecaller } from './truecaller/index.ts'
@@ -5,4 +6,4 @@ import { truid } from './truid/index.ts'
 import { twilio } from './twilio/index.ts'
 
 /** Every provider. A line here makes it known to the configuration, the gateway and the API document. */
-export const providers = [truecaller, truid, otpless, twilio, telegram] as const
+export const providers = [truecaller, truid, otpless, twilio, telegram, firebase] as const
