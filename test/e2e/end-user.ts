@@ -1,7 +1,10 @@
 import { request } from 'undici'
+import { providerOf } from '../../src/core/verification.ts'
+import type { Arrival as CellularArrival } from '../../src/sandbox/cellular.ts'
 import { scenarioOf } from '../../src/sandbox/scenarios.ts'
 import type { Simulators } from '../../src/sandbox/simulators.ts'
 import type { Answer, Client, TestGateway } from '../helpers/gateway.ts'
+import { until } from '../helpers/redis.ts'
 import { post, readObject } from './post.ts'
 import { useSdk } from './truecaller-sdk.ts'
 
@@ -56,21 +59,23 @@ export const codeFor = (phoneNumber: string, length = 6): string => phoneNumber.
  * Who is silent in the scenario table, or never gets a code, does nothing.
  */
 export async function act (
-  client: Client, simulators: Simulators, { id, nextAction }: Answer['body'], phoneNumber: string,
+  client: Client, simulators: Simulators, { id, nextAction, attempts }: Answer['body'], phoneNumber: string,
   { signal, bring = () => {} }: { signal?: AbortSignal, bring?: (evidence: string) => void } = {},
 ): Promise<void> {
   const check = (evidence: Record<string, string>): Promise<Answer> => {
     Object.values(evidence).forEach(bring)
     return client.call('POST', `/verifications/${id}/check`, evidence)
   }
+  const next = (reason: string): Promise<Answer> => client.call('POST', `/verifications/${id}/next`, { reason })
   switch (nextAction?.type) {
     case 'openDeepLink':
-      if (await openDeepLink(simulators, nextAction.url, phoneNumber) !== 404) return
-      await client.call('POST', `/verifications/${id}/next`, { reason: 'app_not_installed' })
+      if (await openDeepLink(simulators, nextAction.url, phoneNumber) === 404) await next('app_not_installed')
       return
     case 'openUrlOnCellular': {
-      const code = (await walk(nextAction.url, signal))?.body['code']
-      if (typeof code === 'string') await check({ code })
+      const arrival = await openOnCellular(simulators, nextAction.url, signal)
+      if (arrival === null || nextAction.finish === 'none') return
+      if (arrival.code !== null) await check({ code: arrival.code })
+      else if (arrival.error !== null) await next(arrival.error)
       return
     }
     case 'openMessageLink': {
@@ -88,7 +93,16 @@ export async function act (
       if (nextAction.sdk === 'truecaller') {
         const result = await useSdk(simulators, phoneNumber, nextAction.params)
         if (result !== null && 'evidence' in result) await check(result.evidence)
-        else if (result !== null) await client.call('POST', `/verifications/${id}/next`, { reason: result.next })
+        else if (result !== null) await next(result.next)
+        return
+      }
+      if (nextAction.sdk === 'firebase') {
+        const { status, body } = await post(
+          `${simulators.url}/handset/firebase/token`, { phoneNumber, nonce: nextAction.params.nonce },
+        )
+        if (status === 200) await check({ token: String(body['token']) })
+        else if (status === 403) await next('user_rejected')
+        else if (status === 412) await next('carrier_unsupported')
         return
       }
       const token = await signIn(simulators, { phoneNumber })
@@ -96,12 +110,47 @@ export async function act (
       return
     }
     case 'submitCode': {
-      if (['silent', 'rejected'].includes(scenarioOf(phoneNumber, 'otpless'))) return
-      for (let left = 1; left > 0;) left = (
-        await check({ code: codeFor(phoneNumber, nextAction.length) })
-      ).body['attemptsRemaining'] ?? 0
+      const scenario = scenarioOf(phoneNumber, providerOf(attempts.at(-1).method))
+      if (scenario === 'silent' || scenario === 'rejected') return
+      const code = scenario === 'mismatch'
+        ? '0'.repeat(nextAction.length)
+        : await codeOnPhone(simulators, phoneNumber, signal)
+      if (code === null) return
+      for (let left = 1; left > 0;) left = (await check({ code })).body['attemptsRemaining'] ?? 0
     }
   }
+}
+
+/**
+ * Opens a URL over mobile data as the SDK of an app does: with the code or the error at its end. Null when `signal`
+ * ended it.
+ */
+async function openOnCellular (
+  simulators: Simulators, url: string, signal?: AbortSignal,
+): Promise<{ code: string | null, error: string | null } | null> {
+  try {
+    const answer = await request(`${simulators.url}/handset/cellular`, {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ url }),
+      signal: signal ?? null,
+    })
+    const { code = null, location = null } = readObject(await answer.body.text()) as Partial<CellularArrival>
+    return { code, error: location === null ? null : new URL(location).searchParams.get('error') }
+  } catch (error) {
+    if (signal?.aborted) return null
+    throw error
+  }
+}
+
+/** The code of the latest message to the phone with this number; null when `signal` ended the wait for it. */
+async function codeOnPhone (
+  simulators: Simulators, phoneNumber: string, signal?: AbortSignal,
+): Promise<string | null> {
+  let code: string | undefined
+  await until(async () => {
+    code = (await itemsOf(simulators, phoneNumber)).findLast(item => item.code !== undefined)?.code
+    return code !== undefined || signal?.aborted === true
+  }, `a message with a code reaches ${phoneNumber}`)
+  return code ?? null
 }
 
 /** What the phone with this number shows, oldest first. */

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { scenarios } from '../../src/sandbox/scenarios.ts'
+import { simulators as every } from '../../src/sandbox/simulators.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { act } from './end-user.ts'
 
@@ -32,6 +33,10 @@ const returnUrl = 'https://shop.example/verified'
 const link: Journey['ends'] = {
   ...good, 99: noAnswer, 98: badAnswer, 96: noAnswer, 91: failed('carrier_unsupported'), 90: 'silence',
   odd: failed('number_mismatch'),
+}
+const typed: Journey['ends'] = {
+  ...good, 99: noAnswer, 98: badAnswer, 96: noAnswer, 91: failed('number_not_registered'), 90: 'silence',
+  odd: failed('code_attempts_exhausted'),
 }
 const journeys: Record<string, Journey> = {
   'truecaller.push': {
@@ -113,10 +118,11 @@ const journeys: Record<string, Journey> = {
     method: 'otpless.voice_approval', ends: { ...link, 90: failed('user_rejected') },
   },
   'otpless.sna': { method: 'otpless.sna', ends: link },
+  'telegram.code': { method: 'telegram.code', ends: typed },
 }
 
 t.test('each method ends as the number\'s suffix says', async t => {
-  const { shop, simulators } = await startGateway(t)
+  const { shop, simulators } = await startGateway(t, { simulatorOptions: { simulators: every } })
   const digitsOf = { odd: '01', even: '02' } as const
 
   async function run (
