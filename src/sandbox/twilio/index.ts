@@ -8,6 +8,7 @@ import { sendError } from './errors.ts'
 import type { Parts } from './parts.ts'
 import { startRoutes } from './starts.ts'
 import { createVerifications } from './verifications.ts'
+import { viewService } from './views.ts'
 
 /**
  * Twilio Verify v2: codes by SMS, call and WhatsApp, and Silent Network Auth.
@@ -36,6 +37,7 @@ export const twilio: Simulator = {
       // A request without a body has no parameters.
       api.addHook('preValidation', async request => { request.body ??= {} })
       api.all('/*', (_request, reply) => sendError(reply, 20404))
+      api.get(`/${serviceSid}`, () => viewService(context.url()))
       await api.register(async service => {
         await service.register(startRoutes, parts)
         await service.register(checkRoutes, parts)

@@ -50,3 +50,9 @@ export function viewCheck (verification: Verification): object {
   const isUnusual = scenario === 'unusual' && status === 'approved'
   return { ...viewMembers(verification), sna_attempts_error_codes: isSilent && !isUnusual ? codes : null }
 }
+
+/** `verify.v2.service` of Twilio's API document. */
+export const viewService = (origin: string): object => ({
+  sid: serviceSid, account_sid: accountSid, friendly_name: 'Sandbox', code_length: 6, lookup_enabled: false,
+  skip_sms_to_landlines: true, dtmf_input_required: true, url: `${origin}/v2/Services/${serviceSid}`,
+})

@@ -166,6 +166,12 @@ t.test('a silent check with a client token is proven by the device only', async 
   t.match(await verificationChecks.create({ to, snaClientToken: String(arrival.json['code']) }), { status: 'approved' })
 })
 
+t.test('the service says how long its codes are', async t => {
+  const { open } = await build(t)
+  t.match(await open().fetch(), { friendlyName: 'Sandbox', codeLength: 6 })
+  await t.rejects(open('another secret').fetch(), refused(20003, 401))
+})
+
 t.test('what is refused', async t => {
   const { verifications, verificationChecks, open, simulators } = await build(t)
   const to = '+14155550120'
