@@ -41,18 +41,24 @@ export function createKeySet (
 }
 
 /**
- * The claims of a JWT that one of the keys signed, or why it proves nothing. A key that is not known is looked up once.
- * Throws `ProviderError` when the keys cannot be fetched.
+ * The claims of a JWT that one of the keys signed, or why it proves nothing. A key that is not known is looked up once;
+ * `key_unknown`: the keys were fetched too recently for that, so whether it is genuine is not known yet. Throws
+ * `ProviderError` when the keys cannot be fetched.
  */
 export async function readSigned (
   token: string, keys: Cached<LocalJWKSet>, options: JWTVerifyOptions & { algorithms: string[], currentDate: Date },
-): Promise<Members | 'evidence_invalid' | 'evidence_expired'> {
+): Promise<Members | 'evidence_invalid' | 'evidence_expired' | 'key_unknown'> {
   const verify = async (known: LocalJWKSet): Promise<Members> => (await jwtVerify(token, known, options)).payload
+  const before = keys.peek()?.value
   try {
-    return await verify(await keys.get()).catch(async (error: unknown) => {
-      if (error instanceof JWKSNoMatchingKey) return verify(await keys.refresh())
-      throw error
-    })
+    const known = await keys.get()
+    try {
+      return await verify(known)
+    } catch (error) {
+      if (!(error instanceof JWKSNoMatchingKey)) throw error
+    }
+    const newer = await keys.refresh()
+    return known === before && newer === known ? 'key_unknown' : await verify(newer)
   } catch (error) {
     if (error instanceof JWTExpired) return 'evidence_expired'
     if (error instanceof JOSEError) return 'evidence_invalid'

@@ -9,6 +9,8 @@ import { algorithm, judgeClaims, maxSkewMs, readKeys, readToken, referenceOf } f
 
 const provider = 'firebase'
 const vendor = 'https://fpnv.googleapis.com'
+/** A token with an unknown key has the keys fetched again, at most this often. */
+const coolDownMs = 2_000
 
 const settings = Type.Object({
   FIREBASE_PROJECT_NUMBER: credential(
@@ -56,7 +58,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
   const call = 'token keys'
   const parts = {
     provider, call, url: `${origin}/v1beta/jwks`, http: io.openHttp(provider, [new URL(origin).host]), now,
-    read: readKeys,
+    read: readKeys, coolDownMs,
   }
   const keys = createKeySet(parts)
 
@@ -78,9 +80,10 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
       const token = readToken(evidence)
       if (token === null) return { verdict: 'denied', reason: 'evidence_invalid' }
       const claims = await readSigned(token, keys, {
-        algorithms: [algorithm], typ: 'JWT', issuer, requiredClaims: ['exp', 'iat', 'aud', 'sub'],
+        algorithms: [algorithm], typ: 'JWT', issuer, requiredClaims: ['exp', 'iat', 'aud'],
         clockTolerance: maxSkewMs / 1000, currentDate: new Date(now()),
       })
+      if (claims === 'key_unknown') return { verdict: 'pending', retryAfterMs: coolDownMs }
       const judged = typeof claims === 'string'
         ? claims
         : judgeClaims(claims, { phoneNumber, nonce, audience, startedAt, now: now() })

@@ -38,10 +38,13 @@ export function createIdTokens ({ keysOrigin, appId, http, now }: IdTokensParts)
     provider, call: 'id token keys', url: `${keysOrigin}/.well-known/jwks`, http, now, read: readKeys,
   })
 
-  const read = (token: string): Promise<Members | Reason> => readSigned(token, keys, {
-    issuer, audience: appId, algorithms: [algorithm], requiredClaims: ['exp'], maxTokenAge: maxAgeSeconds,
-    clockTolerance: maxSkewMs / 1000, currentDate: new Date(now()),
-  })
+  async function read (token: string): Promise<Members | Reason> {
+    const claims = await readSigned(token, keys, {
+      issuer, audience: appId, algorithms: [algorithm], requiredClaims: ['exp'], maxTokenAge: maxAgeSeconds,
+      clockTolerance: maxSkewMs / 1000, currentDate: new Date(now()),
+    })
+    return claims === 'key_unknown' ? 'evidence_invalid' : claims
+  }
 
   return {
     read,
