@@ -156,8 +156,11 @@ export type Received = ({ key: string } | { providerId: string }) & (
 /** The callback is not accepted as the provider's. */
 export type Refused = { type: 'refused', cause: CallbackRefusal }
 
-/** What a browser that returns from the provider brings for the app's front end. It is read, never consumed. */
-export type Returned = { code: string } | { error: Reason }
+/**
+ * What a browser that returns from the provider brings for the app's front end. It is read, never consumed.
+ * `isInFragment`: the code or the error is in the fragment of the URL, which only the browser knows.
+ */
+export type Returned = { code: string } | { error: Reason } | { isInFragment: true }
 
 /**
  * What evidence proves. `proven` names the number that was proven; the core compares it with the number to verify.

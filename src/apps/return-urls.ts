@@ -60,7 +60,7 @@ export function pageHostOf (
 }
 
 /** What the gateway adds to a return URL. */
-export type ReturnParameters = ({ code: string } | { error: string }) & { verification: string }
+export type ReturnParameters = { verification: string, code?: string, error?: string }
 
 const ownNames = new Set(['code', 'error', 'verification'])
 

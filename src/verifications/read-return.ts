@@ -30,6 +30,8 @@ export function createReadReturn ({ store, ids, adapters, providerCalls }: ReadR
     const returned = currentAttempt(record)?.index === attemptIndex
       ? adapter.readReturn(providerCalls.contextOf(record, attemptIndex), query) ?? { error: 'evidence_invalid' }
       : { error: 'evidence_expired' }
-    return addReturnParameters(record.returnUrl, { ...returned, verification: record.id })
+    // A browser keeps the fragment of our own address, because the one that we send it to has none.
+    const added = 'isInFragment' in returned ? {} : returned
+    return addReturnParameters(record.returnUrl, { ...added, verification: record.id })
   }
 }

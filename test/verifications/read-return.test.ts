@@ -32,6 +32,16 @@ t.test('an attempt that has ended', async t => {
   t.equal(await read('other', keyOf(1), { code: 'x' }), `${returnUrl}&code=x&verification=${id}`, 'the next one')
 })
 
+t.test('a code in the fragment, which only the browser knows: nothing is added that would replace it', async t => {
+  const { read, keyOf, id, adapters, gateway, pass } = await wait()
+  const toy = adapters.get('toy')
+  if (toy !== undefined) toy.readReturn = () => ({ isInFragment: true })
+  t.equal(await read('toy', keyOf(), {}), `${returnUrl}&verification=${id}`)
+  pass(30_000)
+  await gateway.next(id, 'abandoned')
+  t.equal(await read('toy', keyOf(), {}), `${returnUrl}&error=evidence_expired&verification=${id}`, 'too late')
+})
+
 t.test('a fixed redirect URI: the key is in the query', async t => {
   const { read, keyOf, id } = await wait(['toy.operator'])
   t.equal(await read('toy', null, { code: 'x', state: keyOf() }), `${returnUrl}&code=x&verification=${id}`)

@@ -322,7 +322,7 @@ export interface paths {
         };
         /**
          * Return of a browser from a provider
-         * @description Redirects the browser to the app's `returnUrl` with `code` (or `error`) and `verification` added; the front end submits the code with `check`. The redirect does not consume the code, so it can be repeated.
+         * @description Redirects the browser to the app's `returnUrl` with `code` (or `error`) and `verification` added; the front end submits the code with `check`. The redirect does not consume the code, so it can be repeated. Where the provider puts the code into the fragment, only `verification` is added, and the browser keeps the fragment.
          */
         get: operations["returnFromProvider"];
         put?: never;

@@ -11,7 +11,7 @@ export type Session = {
   returned?: Returned
 }
 
-/** What the gateway adds to `returnUrl`. `error`: a reason. */
+/** What a redirect brings. `error`: a reason of the gateway, or a text of the provider. */
 export type Returned = { code: string } | { error: string }
 
 const prefix = 'phone-verification'
@@ -44,16 +44,20 @@ export function removeSession (id: string): void {
 
 /**
  * Takes what a redirect has added to the address of this page, and cleans the address, so that no reload, bookmark or
- * other script finds the code there. Null: the page was not opened by such a redirect.
+ * other script finds the code there. Some providers put the code, or the description of an error, into the fragment.
+ * Null: the page was not opened by such a redirect.
  */
 export function takeReturn (): { id: string, returned: Returned } | null {
   const url = new URL(location.href)
-  const [id, code, error] = ['verification', 'code', 'error'].map(name => url.searchParams.get(name))
-  if (!id?.startsWith('ver_') || (!code && !error)) return null
-  // The rest of the query stays as the page wrote it.
+  const added = new URLSearchParams(url.search + url.hash.replace('#', '&'))
+  const [id, code, error] = ['verification', 'code', 'error'].map(name => added.get(name))
+  // A fragment without a code describes an error.
+  if (!id?.startsWith('ver_') || !(code || error || url.hash)) return null
+  // The rest of the query stays as the page wrote it. A `returnUrl` has no fragment of its own.
   url.search = url.search.slice(1).split('&').filter(pair => !/^(verification|code|error)=/.test(pair)).join('&')
+  url.hash = ''
   history.replaceState(history.state, '', url)
-  return { id, returned: code ? { code } : { error: error ?? '' } }
+  return { id, returned: code && !error ? { code } : { error: error ?? '' } }
 }
 
 function storage (): Storage | null {

@@ -90,7 +90,9 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{
     schema: {
       tags, operationId: 'returnFromProvider', summary: 'Return of a browser from a provider',
       description: 'Redirects the browser to the app\'s `returnUrl` with `code` (or `error`) and `verification` added; '
-        + 'the front end submits the code with `check`. The redirect does not consume the code, so it can be repeated.',
+        + 'the front end submits the code with `check`. The redirect does not consume the code, so it can be repeated. '
+        + 'Where the provider puts the code into the fragment, only `verification` is added, and the browser keeps the '
+        + 'fragment.',
       params: CallbackParams,
       response: {
         200: {

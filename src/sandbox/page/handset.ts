@@ -127,7 +127,11 @@ async function open (
   }
   if (answer.status !== 200) return note(describeProblem(answer))
   const [code, location] = [member(answer.body, 'code'), member(answer.body, 'location')]
-  const error = typeof location === 'string' ? new URL(location).searchParams.get('error') : null
+  const error = typeof location === 'string' ? readError(new URL(location), code) : null
   if (error !== null) return frontEnd.next(error)
   await frontEnd.submit(finish === 'code' && typeof code === 'string' ? { code } : {})
 }
+
+/** A fragment without a code describes an error. */
+const readError = ({ searchParams, hash }: URL, code: unknown): string | null =>
+  searchParams.get('error') ?? (code === null && hash !== '' ? '' : null)
