@@ -4,6 +4,7 @@ import { telegram } from './telegram/index.ts'
 import { truecaller } from './truecaller/index.ts'
 import { truid } from './truid/index.ts'
 import { twilio } from './twilio/index.ts'
+import { vonage } from './vonage/index.ts'
 
 /** Every provider. A line here makes it known to the configuration, the gateway and the API document. */
-export const providers = [truecaller, truid, otpless, twilio, telegram, firebase] as const
+export const providers = [truecaller, truid, otpless, twilio, vonage, telegram, firebase] as const

@@ -12,7 +12,11 @@ import { request } from 'undici'
 import { chromiumNames } from '../../scripts/chromium.ts'
 import { findExecutable } from '../../scripts/install.ts'
 import type { App } from '../../src/apps/apps.ts'
+import { otpless } from '../../src/sandbox/otpless/index.ts'
 import type { Simulators } from '../../src/sandbox/simulators.ts'
+import { truecaller } from '../../src/sandbox/truecaller/index.ts'
+import { truid } from '../../src/sandbox/truid/index.ts'
+import { vonage } from '../../src/sandbox/vonage/index.ts'
 import { read } from '../docs/documents.ts'
 import { post } from '../e2e/end-user.ts'
 import { startGateway, testApps, type TestGateway } from '../helpers/gateway.ts'
@@ -140,7 +144,8 @@ export async function startShop (t: Teardown): Promise<Shop> {
     app.id === 'shop' ? { ...app, allowedOrigins: [origin], allowedReturnUrls: [returnUrl, `${origin}/by-hand`] } : app)
   const clock = { aheadMs: 0 }
   const now = (): number => Date.now() + clock.aheadMs
-  const gateway = await startGateway(t, { apps, now, simulatorOptions: { now } })
+  const simulators = [truecaller, truid, otpless, vonage]
+  const gateway = await startGateway(t, { apps, now, simulatorOptions: { now, simulators } })
   gatewayUrl = gateway.url
 
   const shop: Shop = {

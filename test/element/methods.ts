@@ -66,6 +66,27 @@ export const methods: Record<string, (t: Test, shop: Shop) => Promise<void>> = {
     await untilEnd(t, page, 'verified')
   },
 
+  async 'vonage.silent_auth: the code comes back in the fragment of the address' (t, shop) {
+    const { page } = await shop.open()
+    const returnUrl = `${shop.returnUrl}?page=%20~`
+    const left = page.waitForRequest(request => request.url().includes('verification=ver_'))
+    await shop.begin(page, { phoneNumber: numberEnding('02'), workflow: ['vonage.silent_auth'], returnUrl })
+    t.notMatch((await left).url(), /code=/, 'no server has seen it')
+    await untilEnd(t, page, 'verified')
+    t.equal(page.url(), returnUrl, 'the address is as the page wrote it')
+  },
+
+  async 'vonage.silent_auth: an error comes back there, too' (t, shop) {
+    const { page } = await shop.open()
+    // The 5 limits the suffix to providers without a digit of their own.
+    const phoneNumber = '+14155550501'
+    await shop.begin(page, { phoneNumber, workflow: ['vonage.silent_auth', 'otpless.otp'] })
+    await untilTitle(page, 'Enter the code')
+    t.equal(page.url(), shop.returnUrl)
+    await typeCode(page, codeFor(phoneNumber))
+    await untilEnd(t, page, 'verified')
+  },
+
   async 'truecaller.push: approved on the phone' (t, shop) {
     const { page } = await shop.open()
     const phoneNumber = numberEnding('02')
