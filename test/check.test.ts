@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { providers } from '../src/adapters/index.ts'
 import { checkInstallation, writeFindings } from '../src/check.ts'
 import { testEnvironment } from './helpers/gateway.ts'
 
@@ -19,7 +20,7 @@ t.test('an installation that works, from the environment and from a file', async
   const findings = await checkInstallation(environment)
   t.strictSame(findings.filter(({ verdict }) => verdict === 'wrong'), [])
   t.strictSame([...new Set(findings.filter(({ verdict }) => verdict === 'ok').map(({ subject }) => subject))], [
-    'configuration', 'REDIS_URL', 'APPS_FILE', 'truecaller', 'truid', 'otpless',
+    'configuration', 'REDIS_URL', 'APPS_FILE', ...providers.map(({ provider }) => provider),
   ])
   const file = `${environment['APPS_FILE']}.env`
   await writeFile(file, Object.entries(environment).map(([name, value]) => `${name}=${value}\n`).join(''))
