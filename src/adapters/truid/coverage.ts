@@ -73,7 +73,7 @@ export function createCoverage (parts: CoverageParts): Coverage {
       const country = known ?? callingCodeOf(phoneNumber)
       const served = countries.peek(country)
       if (served?.has(id) === false) return 'carrier_unsupported'
-      const ip = device.ip !== undefined && isGlobal(device.ip) ? device.ip : null
+      const ip = device.ip !== undefined && !devices.isPaused() && isGlobal(device.ip) ? device.ip : null
       return served !== undefined && ip === null ? null : () => query(id, country, ip)
     },
   }
@@ -89,17 +89,20 @@ type Route = {
   /** Null while the route is paused. Throws `ProviderError`. */
   ask (name: string): Promise<ProviderAnswer | null>
   pause (forMs: number): void
+  isPaused (): boolean
 }
 
 /** One route. After a failure it is paused, so that it does not delay every start. */
 function createRoute ({ origin, http, now, call, path }: CoverageParts & { call: string, path: string }): Route {
   let pausedUntil = 0
   const pause = (forMs: number): void => { pausedUntil = now() + forMs }
+  const isPaused = (): boolean => now() < pausedUntil
 
   return {
     pause,
+    isPaused,
     async ask (name) {
-      if (now() < pausedUntil) return null
+      if (isPaused()) return null
       try {
         const answer = await http({ method: 'GET', url: `${origin}/coverage/v0.1/${path}/${name}`, call, timeoutMs })
         if (answer.status !== 403) return answer
@@ -120,7 +123,7 @@ function createRoute ({ origin, http, now, call, path }: CoverageParts & { call:
 type Countries = {
   /** Each country is queried once. */
   find (country: string): Promise<Served>
-  /** What is known; undefined: the country must be queried. */
+  /** What is known, or null while the route is paused; undefined: the country must be queried. */
   peek (country: string): Served | undefined
 }
 
@@ -162,7 +165,8 @@ function createCountries (parts: CoverageParts): Countries {
     find,
     peek (country) {
       const cached = known.get(country)?.peek()
-      return cached?.isFresh === true ? cached.value : undefined
+      if (cached?.isFresh === true) return cached.value
+      return route.isPaused() ? null : undefined
     },
   }
 }
