@@ -19,7 +19,7 @@ const everything = 'test/**/*.test.ts'
 /** These files run in the long form only: of the faults those that need most of the time, and a browser. */
 const onlyLong = [
   'test/{bench,deploy,ops}/**/*.test.ts', 'test/faults/*.long.test.ts', 'test/scripts/test.test.ts',
-  'test/client/{flows,generators,package}.test.ts',
+  'test/client/{flows,generators,package}.test.ts', 'test/conformance/package.test.ts',
   'test/faults/{callback,callback-killed,durability,endpoint,poison,provider,redis-killed,redis-refuses}.test.ts',
   'test/faults/{rolling,sentinel,shutdown,stalls,storm,versions}.test.ts',
   'test/{element/element,sandbox/page,docs/web-guide}.test.ts',

@@ -53,6 +53,8 @@ const providerMay = [
   'adapters/adapter.ts', 'adapters/cached.ts', 'adapters/key-set.ts', 'adapters/made-code.ts', 'adapters/message.ts',
   'adapters/refusal.ts', 'adapters/settings.ts', 'phone.ts',
 ]
+/** All of it under one name, for providers outside of this repository. */
+const forProviders = 'adapters/public.ts'
 
 const files = globSync('**/*.ts', { cwd: src })
 const roomOf = (file: string): string => file.includes('/') ? file.slice(0, file.indexOf('/')) : file
@@ -132,8 +134,11 @@ t.test('a vendor is known to its folder and to the registry only', async t => {
     const users = inside.filter(({ file, what }) => what.startsWith(folder) && !file.startsWith(folder))
     t.strictSame(users.map(({ file }) => file), ['adapters/index.ts'], name)
     const used = inside.filter(({ file, what }) => file.startsWith(folder) && !what.startsWith(folder))
-    const allowed = ({ what }: Import): boolean => providerMay.includes(what) || roomOf(what) === 'core'
+    const allowed = ({ what }: Import): boolean =>
+      [...providerMay, forProviders].includes(what) || roomOf(what) === 'core'
     t.strictSame(used.filter(entry => !allowed(entry)).map(show), [], name)
+    const exported = inside.filter(({ file }) => file === forProviders).map(({ what }) => what)
+    t.strictSame([...providerMay, ...used.map(({ what }) => what)].filter(what => !exported.includes(what)), [], name)
   }
 })
 

@@ -1,4 +1,5 @@
 import { gzipSync } from 'node:zlib'
+import { setTimeout } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { reasons } from '../core/reasons.ts'
@@ -73,7 +74,7 @@ export async function checkOtherAnswers ({ vendor, run, open, talks }: Kit, expe
       vendor.answer = () => ({ body })
       const ending = await run(phase, { by: open() })
       return !talks[phase] || 'failed' in ending || ('verdict' in ending && ending.verdict !== 'proven')
-    }, 60,
+    }, { runs: 60, examples: [['', 'start'], ['', 'resolve'], ['null', 'start'], ['null', 'resolve']] },
   )
 }
 
@@ -106,6 +107,8 @@ export async function checkStatuses (kit: Kit, expect: Expect): Promise<void> {
   }
 }
 
+/** Nothing takes as long on a machine that works. */
+const maxWaitMs = 5_000
 const encoded = { 'content-encoding': 'gzip' }
 const padding = ' '.repeat(400_000)
 /** Damaged forms of the vendor's normal answer. */
@@ -130,12 +133,14 @@ export async function checkDamages (kit: Kit, expect: Expect): Promise<void> {
         return isSwept(call) && given !== 'hang' ? damage(given) : given
       }
       const isHang = name === 'no answer'
-      const startedAt = performance.now()
-      const ending = await run(phase, { by: open(openIo(isHang ? { timeoutMs: 100 } : {})), known })
+      const working = run(phase, { by: open(openIo(isHang ? { timeoutMs: 100 } : {})), known })
+      const ending = await Promise.race([working, setTimeout(maxWaitMs, null, { ref: false })])
+      if (ending === null) expect.fail(`\`io.openHttp\` must send the request, and end it: ${phase}, ${name}.`)
       const rule = `A damaged answer must be the provider's fault, a ProviderError: ${phase}, ${name}.`
       if (isHang) expect.same(ending, { failed: 'provider_timeout', retryable: true }, rule)
-      expect.holds('failed' in ending && reasons[ending.failed as keyof typeof reasons].isProviderFault, rule, ending)
-      expect.holds(performance.now() - startedAt < 10_000, `The deadline of \`io\` must hold: ${phase}, ${name}.`)
+      const reason = ending !== null && 'failed' in ending ? ending.failed : ''
+      expect.holds(Object.entries(reasons).some(([name, { isProviderFault }]) =>
+        name === reason && isProviderFault), rule, ending)
     }
   }
 }

@@ -43,6 +43,7 @@ export async function checkCallbacks (kit: Kit, expect: Expect): Promise<void> {
       if (found === null || found.type === 'refused') return true
       return 'key' in found ? found.key !== callbackKey : found.providerId !== started.id
     },
+    { examples: [[undefined, null, {}], [null, null, {}], [{}, null, {}], [[], null, {}], ['', null, {}]] },
   )
 }
 
@@ -110,7 +111,7 @@ export async function checkSignatures (kit: Kit, expect: Expect): Promise<void> 
     }
   }
   expect.holds(tried > 100, 'With `sign`, `callbacks` must contain one that the adapter accepts.', tried)
-  expect.same(accepted.slice(0, 3), [], 'An altered callback must be refused: the signature must cover every byte.')
+  expect.same(accepted.slice(0, 1), [], 'An altered callback must be refused: the signature must cover every byte.')
 }
 
 /**

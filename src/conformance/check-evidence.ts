@@ -10,16 +10,18 @@ import { expectJson } from './check-start.ts'
 import type { Contract, Kit } from './kit.ts'
 import type { Expect } from './runner.ts'
 
-/** Fails with the smallest value that the property does not hold for. */
+/** Fails with the smallest value that the property does not hold for. `examples` are tried first. */
 export async function expectAlways<T> (
-  expect: Expect, rule: string, values: fc.Arbitrary<T>, holds: (value: T) => Promise<boolean> | boolean, runs = 100,
+  expect: Expect, rule: string, values: fc.Arbitrary<T>, holds: (value: T) => Promise<boolean> | boolean,
+  { examples = [], runs = 100 }: { examples?: T[], runs?: number } = {},
 ): Promise<void> {
-  const result = await fc.check(fc.asyncProperty(values, async value => holds(value)), { numRuns: runs })
-  if (!result.failed) return
-  const { counterexample, errorInstance } = result
-  expect.fail(rule, {
-    found: counterexample?.[0], ...errorInstance instanceof Error ? { error: errorInstance } : {},
+  const result = await fc.check(fc.asyncProperty(values, async value => holds(value)), {
+    numRuns: runs, examples: examples.map(value => [value]),
   })
+  if (!result.failed) return
+  const { counterexample, errorInstance: error } = result
+  const isThrown = error instanceof Error && !error.message.startsWith('Property failed')
+  expect.fail(rule, { found: counterexample?.[0], ...isThrown ? { error } : {} })
 }
 
 export async function checkGood (kit: Kit, expect: Expect): Promise<void> {
@@ -42,17 +44,18 @@ export async function checkBad (kit: Kit, expect: Expect): Promise<void> {
     vendor.answer = call => answer?.(call) ?? normally(call)
     const ending = await run('resolve', { evidence, repeated })
     expect.includes(ending, ends, `Bad evidence must end as promised: ${name}.`)
-    expectJson(expect, 'The outcome', ending)
     if ('reason' in ending) {
       expect.holds(Object.hasOwn(reasons, ending.reason), 'A reason must be one of the closed set.', ending.reason)
     }
-    if (!('verdict' in ending) || ending.verdict !== 'pending') continue
-    const { retryAfterMs, action } = ending
-    expect.holds(Number.isFinite(retryAfterMs) && retryAfterMs > 0, '`retryAfterMs` must be in ms.', retryAfterMs)
-    expect.holds(
-      action === undefined || facts.nextActions.includes(action.type),
-      'The type of a new action must be in `nextActions`.', action,
-    )
+    if ('verdict' in ending && ending.verdict === 'pending') {
+      const { retryAfterMs, action } = ending
+      expect.holds(Number.isFinite(retryAfterMs) && retryAfterMs > 0, '`retryAfterMs` must be in ms.', retryAfterMs)
+      expect.holds(
+        action === undefined || facts.nextActions.includes(action.type),
+        'The type of a new action must be in `nextActions`.', action,
+      )
+    }
+    expectJson(expect, 'The outcome', ending)
   }
 }
 
@@ -92,7 +95,8 @@ export async function checkOtherEvidence (kit: Kit, expect: Expect): Promise<voi
   }
   await expectAlways(
     expect, 'Evidence of any other form must prove nothing, and throw nothing but a ProviderError.',
-    fc.tuple(evidences, fc.boolean()), async ([evidence, repeated]) => !await proves(evidence, repeated), 60,
+    fc.tuple(evidences, fc.boolean()), async ([evidence, repeated]) => !await proves(evidence, repeated),
+    { runs: 60, examples: [[null, false], [{}, false], [[], false], ['', false], [{ code: null }, false]] },
   )
   const read = (evidence: unknown) => adapter.singleUse?.({ ...attempt, state }, evidence as Json) ?? null
   expect.same(
@@ -102,5 +106,6 @@ export async function checkOtherEvidence (kit: Kit, expect: Expect): Promise<voi
     expect, '`singleUse` must return null for other evidence, and throw nothing.',
     fc.oneof(fc.jsonValue(), fc.dictionary(fc.constantFrom('callback', 'requestId', 'other'), fc.jsonValue())),
     evidence => read(evidence) === null || isDeepStrictEqual(evidence, promised.good.evidence),
+    { examples: [null, {}, [], ''] },
   )
 }

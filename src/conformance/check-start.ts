@@ -98,6 +98,7 @@ export async function checkCancel (kit: Kit, expect: Expect): Promise<void> {
       `\`cancel\` must throw nothing but a ProviderError for the status ${status}.`, error,
     )
   }
+  vendor.answer = kit.normally
   calls.length = 0
   await adapter.cancel?.({ ...attempt, state: null })
   expect.same(calls.length, 0, '`cancel` must send nothing for an attempt that did not start (`state` is null).')

@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert'
 import { inspect } from 'node:util'
 import { reasons } from '../core/reasons.ts'
 import { digitsOf } from '../phone.ts'
@@ -46,7 +47,11 @@ export async function contract (t: Runner, promised: Contract): Promise<void> {
     await t.test(promise, async () => {
       vendor.answer = normally
       vendor.calls.length = 0
-      await check(kit, createExpect(section))
+      const expect = createExpect(section)
+      await check(kit, expect).catch((error: unknown) => {
+        if (error instanceof AssertionError) throw error
+        expect.fail('The adapter must throw nothing but a ProviderError.', { found: error })
+      })
     })
   }
 }
@@ -59,10 +64,6 @@ async function checkSecrets (kit: Kit, expect: Expect): Promise<void> {
   const numbers = [promised.good.proven.phoneNumber, attempt.phoneNumber].filter(number => number !== null)
   const hidden = [...promised.secrets, ...numbers.map(digitsOf), callbackKey, vendor.host]
   expectHidden(expect, hidden, [...errors, ...answers])
-  for (const { reason, provider } of errors) {
-    expect.holds(Object.hasOwn(reasons, reason), 'The reason of a ProviderError must be one of the closed set.', reason)
-    expect.same(provider, promised.provider.provider, 'A ProviderError must name the provider.')
-  }
   for (const { call: isSwept, phase, state: known = started.state } of promised.refusals) {
     for (const status of echoes) {
       vendor.answer = call => {
@@ -73,6 +74,10 @@ async function checkSecrets (kit: Kit, expect: Expect): Promise<void> {
       }
       await run(phase, { by: open(), known })
     }
+  }
+  for (const { reason, provider } of errors) {
+    expect.holds(Object.hasOwn(reasons, reason), 'The reason of a ProviderError must be one of the closed set.', reason)
+    expect.same(provider, promised.provider.provider, 'A ProviderError must name the provider.')
   }
   // A plain word in a provider's text says what was refused.
   expectHidden(expect, hidden.filter(text => !/^[a-z_]+$/i.test(text)), [...errors, ...answers])

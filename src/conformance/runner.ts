@@ -48,7 +48,11 @@ export function createExpect (section: string): Expect {
 /** At most this many characters of a value are shown. */
 const maxLength = 1500
 
+/** Lines of a stack that lead to no code of an author. */
+const foreignLine = /\n +at .*(node:internal|\/conformance\/|\/fast-check\/).*/g
+
 function show (value: unknown): string {
-  const text = inspect(value, { depth: 8, breakLength: 100, maxStringLength: 300 }).replaceAll('\n', '\n    ')
+  const text = inspect(value, { depth: 8, breakLength: 100, maxStringLength: 300 })
+    .replaceAll(foreignLine, '').replaceAll('\n', '\n    ')
   return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text
 }
