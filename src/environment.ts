@@ -8,7 +8,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 const controlCharacter = /[\p{Cc}\u2028\u2029]/u
 
 /** Whether the schema of a variable has this mark: see `adapters/settings.ts`. */
-export const hasMark = (schema: TSchema, mark: 'isSecret' | 'isCredential'): boolean =>
+export const hasMark = (schema: TSchema, mark: 'isSecret' | 'isCredential' | 'hasLines'): boolean =>
   Reflect.get(schema, mark) === true
 
 /**
@@ -27,7 +27,8 @@ export function readVariables (known: TProperties, environment: Environment): Re
     }
     const source = file === null ? name : `${name}_FILE`
     try {
-      const value = file === null ? plain : readSecretFile(file)
+      const text = file === null ? plain : readSecretFile(file)
+      const value = text !== null && hasMark(schema, 'hasLines') ? joinLines(text) : text
       if (value !== null) values[name] = withoutControlCharacters(value)
     } catch (error) {
       problems.push(`${source} ${error instanceof Error ? error.message : 'is invalid'}`)
@@ -52,6 +53,9 @@ function readSecretFile (path: string): string {
   if (value === '') throw new Error('names an empty file')
   return value
 }
+
+/** A key has lines in its file, and `\n` in their place where the value must be one line. */
+const joinLines = (value: string): string => value.replaceAll(/\r?\n/g, '\\n')
 
 function withoutControlCharacters (value: string): string {
   if (controlCharacter.test(value)) throw new Error('contains a line end or another control character')

@@ -1,7 +1,9 @@
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import t from 'tap'
 import { readConfig, variables } from '../src/config.ts'
+import { readPrivateKey } from '../src/adapters/settings.ts'
+import { hasMark } from '../src/environment.ts'
 
 const production = {
   PUBLIC_URL: 'https://verify.example/', APPS_FILE: '/etc/apps.json',
@@ -155,11 +157,30 @@ t.test('a secret can be in a file', async t => {
   t.strictSame(Object.keys(variables).filter(name => looksSecret.test(name) && !secrets.includes(name)), [])
 })
 
+t.test('a private key can be the lines of a PEM file, or one line', async t => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const folder = t.testdir({ pem, windows: pem.replaceAll('\n', '\r\n') })
+  const name = 'CAMARA_PRIVATE_KEY'
+  for (const given of [
+    { [`${name}_FILE`]: join(folder, 'pem') }, { [`${name}_FILE`]: join(folder, 'windows') }, { [name]: pem },
+    { [name]: pem.replaceAll('\n', '\\n') },
+    { [name]: privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64') },
+  ]) {
+    const value = readConfig({ ...production, ...given }).settings[name] ?? ''
+    t.notMatch(value, /\n/)
+    t.ok(readPrivateKey(name, value).equals(privateKey))
+  }
+})
+
 t.test('a line end or another control character is refused by name, in every variable', async t => {
   for (const name of Object.keys(variables)) {
-    for (const value of ['a\n', 'a\r\nb', '\u0000', '\ta', 'a\u0085', 'a\u2028b']) {
+    const lines = hasMark(variables[name] ?? {}, 'hasLines') ? [] : ['a\n', 'a\r\nb']
+    for (const value of [...lines, '\u0000', '\ta', 'a\u0085', 'a\u2028b']) {
       const message = refusal({ ...production, [name]: value })
-      t.equal(message, `Configuration: ${name} contains a line end or another control character`)
+      // The names of instances are read first, because they make more variables.
+      const isNamed = name.endsWith('_INSTANCES') && new RegExp(`^${name} must be different names`).test(message)
+      t.ok(isNamed || message === `Configuration: ${name} contains a line end or another control character`, message)
     }
   }
 })

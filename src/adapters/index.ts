@@ -1,3 +1,4 @@
+import { camara } from './camara/index.ts'
 import { firebase } from './firebase/index.ts'
 import { otpless } from './otpless/index.ts'
 import { telegram } from './telegram/index.ts'
@@ -7,4 +8,4 @@ import { twilio } from './twilio/index.ts'
 import { vonage } from './vonage/index.ts'
 
 /** Every provider. A line here makes it known to the configuration, the gateway and the API document. */
-export const providers = [truecaller, truid, otpless, twilio, vonage, telegram, firebase] as const
+export const providers = [truecaller, truid, otpless, camara, twilio, vonage, telegram, firebase] as const

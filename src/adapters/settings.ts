@@ -11,6 +11,10 @@ export const secret = (description: string) => Type.Optional(Type.String({ descr
 export const credential = (description: string) =>
   Type.Optional(Type.String({ description, isSecret: true, isCredential: true }))
 
+/** A credential that is a private key, for `readPrivateKey`. A file may have it in several lines. */
+export const privateKey = (description: string) =>
+  Type.Optional(Type.String({ description, isSecret: true, isCredential: true, hasLines: true }))
+
 /** An optional variable that is `true` or `false`. */
 export const flag = (description: string) =>
   Type.Optional(Type.String({ pattern: '^(true|false)$', description }))
@@ -48,16 +52,28 @@ function parsePrivateKey (text: string): KeyObject | null {
   }
 }
 
+const isSafe = (url: URL, allowInsecure: boolean): boolean =>
+  allowInsecure ? /^https?:$/.test(url.protocol) : url.protocol === 'https:' && url.port === ''
+
 /**
  * A bare origin, without a path. http, ports and loopback only where `allowInsecure` permits them. Throws an `Error`
  * that names the variable.
  */
 export function readOrigin (name: string, text: string, allowInsecure: boolean): string {
   const url = URL.parse(text)
-  const isSafe = url !== null
-    && (allowInsecure ? /^https?:$/.test(url.protocol) : url.protocol === 'https:' && url.port === '')
-  if (!isSafe || text.replace(/\/$/, '') !== url.origin) {
+  if (url === null || !isSafe(url, allowInsecure) || text.replace(/\/$/, '') !== url.origin) {
     throw new Error(`${name} must be an https origin such as https://example.com`)
   }
   return url.origin
+}
+
+/** As `readOrigin`, with a path or without. The URL ends without a slash. */
+export function readBaseUrl (name: string, text: string, allowInsecure: boolean): string {
+  const url = URL.parse(text)
+  const base = text.replace(/\/+$/, '')
+  const isBare = url !== null && [base, `${base}/`].includes(`${url.origin}${url.pathname}`)
+  if (!isBare || !isSafe(url, allowInsecure)) {
+    throw new Error(`${name} must be an https URL without a query, such as https://example.com/operator`)
+  }
+  return base
 }

@@ -23,7 +23,12 @@ t.test('no document names a variable that does not exist', async t => {
   t.ok(named.length > 20)
   const isKnown = (name: string): boolean => name in variables
     || name.endsWith('_FILE') && 'isSecret' in (variables[name.slice(0, -'_FILE'.length)] ?? {})
-  for (const [name, path] of named) t.ok(isKnown(name), `${path}: ${name}`)
+  /** Of an instance. */
+  const isOfInstance = (name: string): boolean => providers.some(({ provider, ...rest }) => {
+    const [, own] = new RegExp(`^${provider.toUpperCase()}_[A-Z]+_(.+)$`).exec(name) ?? []
+    return 'hasInstances' in rest && own !== undefined && isKnown(`${provider.toUpperCase()}_${own}`)
+  })
+  for (const [name, path] of named) t.ok(isKnown(name) || isOfInstance(name), `${path}: ${name}`)
 })
 
 t.test('the defaults are those of the code', async t => {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { providers } from '../../src/adapters/index.ts'
+import { variablesOf } from '../../src/adapters/instances.ts'
 import { everyMethod, renewDocuments } from '../../scripts/provider-docs.ts'
 import { read, rowsOf, sectionOf } from './documents.ts'
 
@@ -24,12 +25,13 @@ t.test('each document that repeats something is renewed', async t => {
 t.test('every method and every setting is in the page of its provider', async t => {
   const methods = everyMethod().map(([name]) => name)
   t.ok(methods.length > providers.length)
-  for (const { provider, settings } of providers) {
+  for (const provided of providers) {
+    const { provider } = provided
     const section = sectionOf(read(`docs/providers/${provider}.md`), '## Methods and settings')
     const names = rowsOf(section).map(([name = '']) => name.slice(1, -1))
     const own = methods.filter(method => method.startsWith(`${provider}.`))
     t.ok(own.length > 0, `${provider} is in the sandbox`)
-    t.strictSame(names, [...own, ...own, ...Object.keys(settings.properties)], provider)
+    t.strictSame(names, [...own, ...own, ...Object.keys(variablesOf(provided))], provider)
   }
 })
 

@@ -103,7 +103,7 @@ export const CreateBody = Type.Object({
 export type CreateRequest = Assignable<Static<typeof CreateBody>, CreateVerification>
 
 export const CheckBody = Type.Union([
-  Type.Object({ code: evidence(256, 'The code that the user typed, or the code of the redirect.', '550100') }, {
+  Type.Object({ code: evidence(2048, 'The code that the user typed, or the code of the redirect.', '550100') }, {
     ...closed, title: 'CodeEvidence',
     description: 'For `submitCode`, `openMessageLink` and `openUrl`, and `openUrlOnCellular` with `finish: "code"`.',
   }),

@@ -76,7 +76,7 @@ t.test('fields have limits', async t => {
     ],
     ['locale', CreateBody, { locale: 'zh-Hant-TW' }, { locale: '../../etc' }],
     ['address', CreateBody, { device: { ip: '2001:db8::1' } }, { device: { ip: 'localhost' } }],
-    ['code', CheckBody, { code: text(256) }, { code: text(257) }],
+    ['code', CheckBody, { code: text(2048) }, { code: text(2049) }],
     ['token', CheckBody, { token: text(4096) }, { token: text(4097) }],
     ['payload', CheckBody, {
       payload: text(16_384), signature: 'a', signatureAlgorithm: 'b',
