@@ -82,7 +82,7 @@ t.test('telegram.code', t => contract(t, {
     { name: 'a new word', vendor: () => verified('code_checked'), ends: failed('provider_bad_response') },
     { name: 'no status', vendor: () => result({}), ends: failed('provider_bad_response') },
     {
-      name: 'another request', vendor: () => ({ body: { ok: true, result: { request_id: 'r2' } } }),
+      name: 'another request', vendor: () => verified('code_valid', {}, { request_id: 'r2' }),
       ends: failed('provider_bad_response'),
     },
     {
