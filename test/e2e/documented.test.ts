@@ -2,6 +2,7 @@ import t from 'tap'
 import { codesOf, findErrors, operationsOf, readDocument } from '../helpers/document.ts'
 import { clientOf, keys, startGateway, withWebhook, type Answer, type Client } from '../helpers/gateway.ts'
 import { until } from '../helpers/redis.ts'
+import { simulators as every } from '../../src/sandbox/simulators.ts'
 import { startReceiver } from '../sandbox/receiver.ts'
 import { act, codeFor, numberEnding, openDeepLink } from './end-user.ts'
 import { webhookEventNames } from '../../src/core/vocabulary.ts'
@@ -13,7 +14,9 @@ const patterns = operationsOf(document).map(
 
 t.test('responses and webhooks match the document', async t => {
   const receiver = await startReceiver(t, () => 204)
-  const gateway = await startGateway(t, { apps: withWebhook(receiver.url, [...webhookEventNames]) })
+  const gateway = await startGateway(t, {
+    apps: withWebhook(receiver.url, [...webhookEventNames]), simulatorOptions: { simulators: every },
+  })
   const { url, simulators, bank } = gateway
   const seen = new Set<string>()
 
@@ -59,11 +62,12 @@ t.test('responses and webhooks match the document', async t => {
   for (
     const workflow of [
       ['otpless.otp'], ['truid.phone_check', 'otpless.otp'], ['truecaller.push'], ['truecaller.web'], ['otpless.token'],
+      ['twilio.sms'], ['twilio.sna'], ['telegram.code'], ['firebase.pnv'],
     ]
   ) {
     const phoneNumber = numberEnding('02')
     const { body } = await shop.create(
-      { workflow, metadata: { plan: 'pro' }, ...(/web|token/.test(String(workflow)) ? {} : { phoneNumber }) },
+      { workflow, metadata: { plan: 'pro' }, ...(/web|token|pnv/.test(String(workflow)) ? {} : { phoneNumber }) },
     )
     await checked(clientOf(url, body['clientSecret'])).call('GET', `/verifications/${body['id']}`)
     await act(shop, simulators, body, phoneNumber)

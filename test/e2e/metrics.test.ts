@@ -5,16 +5,19 @@ import { startApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { provenDigits, scenarios } from '../../src/sandbox/scenarios.ts'
+import { simulators as every } from '../../src/sandbox/simulators.ts'
 import { clientOf, startGateway, withWebhook } from '../helpers/gateway.ts'
 import { identify, scrape, sumOf } from '../helpers/metrics.ts'
 import { freePort, startRedis, until, watchCommands } from '../helpers/redis.ts'
 import { startReceiver } from '../sandbox/receiver.ts'
 import { act, begin, codeFor, numberEnding, post } from './end-user.ts'
 
-const methods = ['truecaller.push', 'truecaller.web', 'truid.phone_check', 'otpless.token', 'otpless.otp']
+const methods = [
+  'truecaller.push', 'truecaller.web', 'truid.phone_check', 'otpless.token', 'otpless.otp', 'twilio.sms', 'telegram.code',
+]
 
 t.test('ends and calls of every suffix are counted by method, and no series has a name that a user chose', async t => {
-  const gateway = await startGateway(t, { simulatorOptions: { slowMs: 300 } })
+  const gateway = await startGateway(t, { simulatorOptions: { slowMs: 300, simulators: every } })
   const { shop, simulators, url } = gateway
   const before = new Set((await scrape(url)).map(identify))
   const numbers: string[] = []
@@ -88,6 +91,7 @@ t.test('ends and calls of every suffix are counted by method, and no series has 
       [
         'verigate_verifications_by_country_total US',
         'verigate_provider_balance {"provider":"truid","currency":"API"}',
+        'verigate_provider_balance {"provider":"telegram","currency":"USD"}',
         ...[
           'requests_total', 'request_seconds_bucket', 'request_seconds_sum', 'request_seconds_count',
         ].map(name => `verigate_http_${name} none`),

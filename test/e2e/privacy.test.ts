@@ -2,6 +2,7 @@ import { Redis } from 'ioredis'
 import t from 'tap'
 import { request } from 'undici'
 import { provenDigits, scenarios } from '../../src/sandbox/scenarios.ts'
+import { simulators as every } from '../../src/sandbox/simulators.ts'
 import { clientOf, keys, startGateway, type Answer, type TestGateway } from '../helpers/gateway.ts'
 import { startRedis, watchCommands } from '../helpers/redis.ts'
 import { dump } from '../helpers/scan.ts'
@@ -13,7 +14,9 @@ const methods: [method: string, options?: Record<string, unknown>][] = [
   ['truid.phone_check', { version: 'v0.1' }], ['otpless.token'], ['otpless.otp'],
   ['truecaller.oauth'], ['truecaller.payload'], ['truid.subscriber_check'],
   ['otpless.otp_link'], ['otpless.oauth'], ['otpless.sna'],
+  ['twilio.sms'], ['twilio.sna'], ['telegram.code'], ['firebase.pnv'],
 ]
+const areas = ['415', '212', '312']
 /** Their browser comes back, and the front end brings the code. */
 const returning = ['otpless.otp_link', 'otpless.oauth']
 /** What the simulators' profiles say, in spellings that chance does not produce. */
@@ -64,9 +67,11 @@ t.test('neither Redis nor the logs show who was verified, or how', async t => {
     forwarded.push(post(`${gateway.url}${path}`, text))
     return 200
   })
-  const gateway = await startGateway(t, { redisUrl, simulatorOptions: { gatewayUrl: receiver.url, slowMs: 300 } })
+  const gateway = await startGateway(t, { redisUrl, simulatorOptions: {
+    gatewayUrl: receiver.url, slowMs: 300, simulators: every,
+  } })
   for (const [name, value] of Object.entries(gateway.environment)) {
-    if (/SECRET|APP_KEY|CLIENT_ID/.test(name)) secrets.add(value)
+    if (/SECRET|TOKEN|API_KEY|APP_KEY|PRIVATE_KEY|CLIENT_ID|PROJECT_NUMBER/.test(name)) secrets.add(value)
     if (name === 'SEAL_KEYS') secrets.add(value.slice(value.indexOf(':') + 1))
   }
   const bodies: string[] = []
@@ -120,7 +125,7 @@ async function runAll (
   }
   const runs = methods.flatMap(([method, options = {}], place) => scenarios.map(async ({ suffix }) => {
     const ending = suffix === 'odd' ? '71' : suffix === 'even' ? '72' : suffix
-    const phoneNumber = `+1${place < 10 ? 415 : 212}${place % 10}55${(place + 3) % 10}0${ending}`
+    const phoneNumber = `+1${areas[Math.floor(place / 10)]}${place % 10}55${(place + 3) % 10}0${ending}`
     numbers.push(phoneNumber, `+${provenDigits(phoneNumber, method.split('.')[0] ?? '')}`)
     const key = `idempotency-of-${method}-${place}-${suffix}`
     secrets.add(key)
