@@ -13,7 +13,8 @@ import { startReceiver } from '../sandbox/receiver.ts'
 import { act, begin, codeFor, numberEnding, post } from './end-user.ts'
 
 const methods = [
-  'truecaller.push', 'truecaller.web', 'truid.phone_check', 'otpless.token', 'otpless.otp', 'twilio.sms', 'telegram.code',
+  'truecaller.push', 'truecaller.web', 'truid.phone_check', 'otpless.token', 'otpless.otp', 'twilio.sms',
+  'telegram.code',
 ]
 
 t.test('ends and calls of every suffix are counted by method, and no series has a name that a user chose', async t => {
