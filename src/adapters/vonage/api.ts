@@ -67,12 +67,12 @@ export function createApi (parts: ApiParts): Api {
 }
 
 /** https://developer.vonage.com/en/getting-started/concepts/authentication (JWT) */
-function createTokens ({ applicationId, privateKey, now, randomBytes }: ApiParts) {
+function createTokens ({ applicationId, privateKey, now, ...io }: ApiParts) {
   return createCached({
     async fetch () {
       const at = Math.floor(now() / 1000)
       const value = await new SignJWT({ application_id: applicationId })
-        .setProtectedHeader({ alg: 'RS256', typ: 'JWT' }).setJti(randomBytes(16).toString('hex'))
+        .setProtectedHeader({ alg: 'RS256', typ: 'JWT' }).setJti(io.randomBytes(16).toString('hex'))
         .setIssuedAt(at).setExpirationTime(at + tokenSeconds).sign(privateKey)
       return { value, ttlMs: reuseMs }
     },
