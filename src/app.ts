@@ -7,11 +7,10 @@ import type { LiveOptions } from './api/live/live.ts'
 import { registerGauges } from './api/operations/gauges.ts'
 import { watchEventLoop } from './api/operations/event-loop.ts'
 import { createHealth } from './api/operations/health.ts'
-import { summarize, summarizeApps, type Summary } from './api/operations/summary.ts'
+import { summarize, type Summary } from './api/operations/summary.ts'
 import { buildOperationsServer, buildServer, type Server, type ServerParts } from './api/server.ts'
 import { viewVerification } from './api/views/verification.ts'
-import { createApps, sandboxApp, sandboxAppId, type Apps } from './apps/apps.ts'
-import { readAppsFile } from './apps/apps-file.ts'
+import { createApps, sandboxAppId, type Apps } from './apps/apps.ts'
 import { createCountryPolicy } from './apps/country-policy.ts'
 import { createLimits } from './apps/limits.ts'
 import { createMessagePolicy } from './apps/message-policy.ts'
@@ -21,6 +20,7 @@ import { createInlineExecutor } from './jobs/inline-executor.ts'
 import { createQueues } from './jobs/queues.ts'
 import { startWorkers } from './jobs/workers.ts'
 import { guardProviders, openProviders } from './providers.ts'
+import { createLoadApps, createReload } from './reload.ts'
 import { createBroadcast } from './store/broadcast.ts'
 import { createChangeFeed } from './store/change-feed.ts'
 import { createClock, type Clock } from './store/clock.ts'
@@ -34,12 +34,10 @@ import { createReplicas } from './store/replication.ts'
 import { addressTag, createSealer } from './store/sealing.ts'
 import { createWindowCounters } from './store/window-counters.ts'
 import type { Logger } from './telemetry/logger.ts'
-import type { Metrics } from './telemetry/metrics.ts'
 import { noTracing, type Tracing } from './telemetry/tracing.ts'
 import type { Gateway } from './verifications/gateway.ts'
 import { createLinks } from './verifications/links.ts'
 import { createRecordCodec } from './verifications/record-codec.ts'
-import { createAppsFileChecks } from './verifications/apps-file-checks.ts'
 import { createVerifications } from './verifications/verifications.ts'
 import { createDeliveries } from './webhooks/deliveries.ts'
 import { decodeDelivery, encodeDelivery } from './webhooks/delivery.ts'
@@ -55,8 +53,10 @@ export type RunningApp = {
   gateway: Gateway
   apps: Apps
   summary: Summary
-  /** Reads `APPS_FILE` again. If it is invalid, the previous apps stay, and a metric and the log report it. */
-  reloadApps (): void
+  /**
+   * Reads `PROVIDERS_FILE` and `APPS_FILE` again. What is invalid stays as it was, and a metric and the log report it.
+   */
+  reload (): void
   /**
    * Reports that it is not ready, and after `delayMs` accepts no more requests and jobs, lets the running ones finish,
    * and disconnects. Takes at most about eight seconds more, also when Redis is away.
@@ -185,23 +185,6 @@ function createDomain ({ config, infrastructure, providers, apps, log, tracing, 
   return { store, queues, executor, sender, deliveryLog, budget, gateway }
 }
 
-/** Replaces the apps by those of `APPS_FILE`, if they are valid. */
-function reloadApps (
-  apps: Apps, load: () => Parameters<Apps['replace']>[0], metrics: Metrics, log: Logger, now: () => number,
-): void {
-  const audit = { audit: 'operator_action', action: 'apps_read' }
-  try {
-    apps.replace(load())
-    metrics.countReload('ok')
-    metrics.recordAppsLoaded(now())
-    log.info({ ...audit, ...summarizeApps([...apps.all()], now()) }, 'APPS_FILE reloaded')
-  } catch (error) {
-    metrics.countReload('invalid')
-    const cause = error instanceof Error ? error.message : 'unknown'
-    log.error({ ...audit, cause }, 'APPS_FILE reload failed; keeping the previous apps')
-  }
-}
-
 /**
  * The whole composition: connections, providers, use cases, and routes and workers as the role says. Does not listen
  * yet.
@@ -213,11 +196,8 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
   const { now } = clock
   // First, because a setting or an apps file that cannot work must not wait for Redis.
   const unguarded = openProviders(config, providers, now)
-  const loadApps = () => [
-    ...config.appsFile === null ? [] : readAppsFile(config.appsFile, createAppsFileChecks(unguarded.methods)),
-    ...config.sandbox ? [sandboxApp(config.publicUrl, options.sandbox?.webhook)] : [],
-  ]
-  const initialApps = loadApps()
+  const loadApps = createLoadApps(config, options.sandbox?.webhook)
+  const initialApps = loadApps(unguarded.methods)
   const infrastructure = await createInfrastructure(config, log, clock)
   const { ids } = infrastructure
   const opened = guardProviders(unguarded, infrastructure, { log, tracing })
@@ -246,7 +226,7 @@ export async function startApp (config: Config, options: AppOptions): Promise<Ru
   return {
     server, operations, gateway, apps,
     summary: summarize({ config, providers, adapters: opened.adapters, redis: infrastructure.facts, apps, now }),
-    reloadApps: () => reloadApps(apps, loadApps, metrics, log, now),
+    reload: createReload({ apps, loadApps, files: config, providers: opened, log, now }),
     async close (delayMs = 0) {
       health.drain()
       if (delayMs > 0) await delay(delayMs)

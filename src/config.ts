@@ -4,7 +4,7 @@ import Value from 'typebox/value'
 import type { Provider } from './adapters/adapter.ts'
 import { providers as allProviders } from './adapters/index.ts'
 import { variablesOf } from './adapters/instances.ts'
-import { hasMark, readVariables, type Environment as GivenEnvironment } from './environment.ts'
+import { hasMark, readVariable, readVariables, type Environment as GivenEnvironment } from './environment.ts'
 import { isPrivateHost } from './net.ts'
 import { assertRandomKeys } from './store/sealing.ts'
 
@@ -36,6 +36,8 @@ const ownVariables = {
   REDIS_WAIT_REPLICAS: matching('^\\d$', 'Number of Redis replicas that must have a change before it is answered or '
     + 'published (0). If fewer confirm it in time, the response is 503 `store_unavailable`.'),
   APPS_FILE: text('JSON file with the apps and their hashed API keys. Required outside the sandbox.'),
+  PROVIDERS_FILE: text('JSON or YAML file with HTTP services that send the gateway\'s own codes, by configuration '
+    + 'alone (none). Refused in the sandbox.'),
   SEAL_KEYS: secret('`id:base64[:open],…`: 32-byte keys that encrypt the stored data. The first one encrypts, all of '
     + 'them decrypt. Ids and secrets made with a key marked `:open` are invalid. Required outside the sandbox.'),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
@@ -100,6 +102,12 @@ export type Config = Readonly<{
   redisUrl: string
   waitReplicas: number
   appsFile: string | null
+  providersFile: string | null
+  /**
+   * A variable that PROVIDERS_FILE names; null: it is not set. Throws `Error` for one of Verigate's own, and for a file
+   * that cannot be read.
+   */
+  lookUp: (name: string) => string | null
   sealKeys: string
   logLevel: string
   /** Where traces are sent, and the share that is sampled; null: tracing is off. */
@@ -132,7 +140,7 @@ const sandboxSealKeys = `sandbox:${Buffer.alloc(32, 'verigate sandbox').toString
 export function readConfig (
   environment: GivenEnvironment, providers: readonly Provider[] = allProviders,
 ): Config {
-  const { own, settings, credentials } = validate(environment, providers)
+  const { own, settings, known, credentials } = validate(environment, providers)
   const sandbox = own.SANDBOX === 'true'
   const port = Number(own.PORT ?? 3000)
   const host = own.HOST ?? (sandbox ? '127.0.0.1' : '0.0.0.0')
@@ -143,7 +151,7 @@ export function readConfig (
   const missing = Object.entries({ PUBLIC_URL: publicUrl, SEAL_KEYS: sealKeys, APPS_FILE: appsFile })
     .filter(([, value]) => value === '').map(([name]) => `${name} is required`)
   if (missing.length > 0) throw new Error(`Configuration: ${missing.join('; ')}`)
-  if (sandbox) assertSandbox(publicUrl, credentials)
+  if (sandbox) assertSandbox(publicUrl, [...credentials, ...own.PROVIDERS_FILE === undefined ? [] : ['PROVIDERS_FILE']])
   else assertRandomKeys(sealKeys)
   return Object.freeze({
     port,
@@ -157,6 +165,11 @@ export function readConfig (
     redisUrl: own.REDIS_URL ?? 'redis://127.0.0.1:6379',
     waitReplicas: Number(own.REDIS_WAIT_REPLICAS ?? 0),
     appsFile,
+    providersFile: own.PROVIDERS_FILE ?? null,
+    lookUp (name) {
+      if (known.has(name)) throw new Error('it is one of Verigate\'s own: use another name')
+      return readVariable(name, environment)
+    },
     sealKeys,
     logLevel: own.LOG_LEVEL ?? 'info',
     tracing: readTracing(own),
@@ -203,12 +216,10 @@ function warningsOf (publicUrl: string, allowInsecureProviders: boolean): string
 }
 
 /**
- * The known variables that are set (`settings`), those of the gateway itself (`own`), and the names of those that are
- * credentials of a provider.
+ * The known variables that are set (`settings`), those of the gateway itself (`own`), the names of all that are known,
+ * and of those that are set and are credentials of a provider.
  */
-function validate (
-  environment: GivenEnvironment, providers: readonly Provider[],
-): { own: Environment, settings: Record<string, string>, credentials: string[] } {
+function validate (environment: GivenEnvironment, providers: readonly Provider[]) {
   const known: TProperties = Object.assign(
     {}, ownVariables, ...providers.map(provider => variablesOf(provider, environment)),
   )
@@ -221,7 +232,7 @@ function validate (
   }
   const credentials = Object.entries(known)
     .filter(([name, schema]) => name in settings && hasMark(schema, 'isCredential')).map(([name]) => name)
-  return { own, settings, credentials }
+  return { own, settings, known: new Set(Object.keys(known)), credentials }
 }
 
 function readTracing (own: Environment): Config['tracing'] {

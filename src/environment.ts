@@ -19,19 +19,12 @@ export function readVariables (known: TProperties, environment: Environment): Re
   const values: Record<string, string> = {}
   const problems: string[] = []
   for (const [name, schema] of Object.entries(known)) {
-    const file = hasMark(schema, 'isSecret') ? environment[`${name}_FILE`] || null : null
-    const plain = environment[name] || null
-    if (file !== null && plain !== null) {
-      problems.push(`${name} and ${name}_FILE are both set`)
-      continue
-    }
-    const source = file === null ? name : `${name}_FILE`
     try {
-      const text = file === null ? plain : readSecretFile(file)
-      const value = text !== null && hasMark(schema, 'hasLines') ? joinLines(text) : text
-      if (value !== null) values[name] = withoutControlCharacters(value)
+      const given = hasMark(schema, 'isSecret') ? environment : { [name]: environment[name] }
+      const value = readVariable(name, given, hasMark(schema, 'hasLines') ? joinLines : undefined)
+      if (value !== null) values[name] = value
     } catch (error) {
-      problems.push(`${source} ${error instanceof Error ? error.message : 'is invalid'}`)
+      problems.push(error instanceof Error ? error.message : `${name} is invalid`)
     }
   }
   for (const { instancePath, message } of Value.Errors(Type.Partial(Type.Object(known)), values)) {
@@ -39,6 +32,23 @@ export function readVariables (known: TProperties, environment: Environment): Re
   }
   if (problems.length > 0) throw new Error(`Configuration: ${[...new Set(problems)].join('; ')}`)
   return values
+}
+
+/**
+ * The value of one variable that may be given as a file; null: it is not set. Throws an `Error` that says what is wrong
+ * and shows no value.
+ */
+export function readVariable (
+  name: string, environment: Environment, change = (text: string): string => text,
+): string | null {
+  const [plain, file] = [environment[name] || null, environment[`${name}_FILE`] || null]
+  if (plain !== null && file !== null) throw new Error(`${name} and ${name}_FILE are both set`)
+  try {
+    const value = file === null ? plain : readSecretFile(file)
+    return value === null ? null : withoutControlCharacters(change(value))
+  } catch (error) {
+    throw new Error(`${file === null ? name : `${name}_FILE`} ${error instanceof Error ? error.message : 'is invalid'}`)
+  }
 }
 
 /** The content of the file without the line end that an editor or `echo` leaves. */

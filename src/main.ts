@@ -19,9 +19,11 @@ async function main (): Promise<void> {
   const config = simulators === null ? given : withSettings(given, simulators.settings)
 
   let app: RunningApp | null = null
-  const reload = (): void => app?.reloadApps()
+  const reload = (): void => app?.reload()
   process.on('SIGHUP', reload)
-  if (config.appsFile !== null) watchFile(config.appsFile, { interval: 2_000, persistent: false }, reload)
+  for (const file of [config.appsFile, config.providersFile]) {
+    if (file !== null) watchFile(file, { interval: 2_000, persistent: false }, reload)
+  }
 
   const logger = {
     error: (...values: unknown[]) =>
@@ -67,9 +69,12 @@ async function openSimulators (config: Config, log: Logger) {
   })
 }
 
-/** The simulators' credentials and addresses replace those of the environment. */
+/** The simulators' credentials and addresses replace those of the environment, also in their providers file. */
 function withSettings (config: Config, settings: Record<string, string>): Config {
-  return Object.freeze({ ...config, settings: Object.freeze({ ...config.settings, ...settings }) })
+  return Object.freeze({
+    ...config, settings: Object.freeze({ ...config.settings, ...settings }),
+    providersFile: settings['PROVIDERS_FILE'] ?? null, lookUp: (name: string) => settings[name] ?? null,
+  })
 }
 
 /** `node src/main.ts check`: looks at the configuration, and starts nothing. */

@@ -41,7 +41,11 @@ const packages: readonly [name: RegExp, rooms: readonly string[]][] = [
 const top: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['app.ts', 'check.ts', 'config.ts', 'telemetry', 'sandbox'],
   'check.ts': ['checks', 'adapters', 'verifications', 'config.ts', 'environment.ts'],
-  'app.ts': ['config.ts', 'providers.ts', ...Object.keys(rooms).filter(room => !['sandbox', 'checks'].includes(room))],
+  'app.ts': [
+    'config.ts', 'providers.ts', 'reload.ts',
+    ...Object.keys(rooms).filter(room => !['sandbox', 'checks'].includes(room)),
+  ],
+  'reload.ts': ['config.ts', 'providers.ts', 'adapters', 'api', 'apps', 'telemetry', 'verifications'],
   'providers.ts': ['config.ts', 'adapters', 'jobs', 'store', 'telemetry'],
   'config.ts': ['adapters', 'store', 'environment.ts', 'net.ts'],
   'environment.ts': [],

@@ -10,7 +10,7 @@ import { ProviderError } from '../core/errors.ts'
 import { blameOf, reasons, type Blame, type Reason } from '../core/reasons.ts'
 import type { RoutingContext } from '../core/routing.ts'
 import { noTracing, type SetAttributes, type Tracing } from '../telemetry/tracing.ts'
-import type { Verification } from '../core/verification.ts'
+import { providerOf, type Verification } from '../core/verification.ts'
 import type { Json, Money, ProviderCall, VendorAnswer } from '../core/vocabulary.ts'
 
 /** How well a provider has answered lately, as all processes saw it. Times are ms since the epoch. */
@@ -57,14 +57,13 @@ export function collectMethods (adapters: Iterable<Pick<Adapter, 'methods'>>): M
 /** The configured methods, and which of them are failing; see `core/routing.ts`. */
 export type MethodContext = Pick<RoutingContext, 'isOpen'> & { methods: Methods }
 
+/** The maps are read at each question: providers can be replaced while the process runs. */
 export function createRoutingContext (adapters: AdapterMap, methods: Methods): MethodContext {
-  const providers = new Map(
-    [...adapters.values()].flatMap(adapter => Object.keys(adapter.methods).map(method => [method, adapter])),
-  )
   return {
     methods,
     // A start that sends no request does not depend on the provider.
-    isOpen: method => methods.get(method)?.startsLocally !== true && (providers.get(method)?.isOpen(method) ?? true),
+    isOpen: method => methods.get(method)?.startsLocally !== true
+      && (adapters.get(providerOf(method))?.isOpen(method) ?? true),
   }
 }
 

@@ -35,6 +35,16 @@ export function readAppsFile (path: string, checks: AppsFileChecks = {}): App[] 
   return apps
 }
 
+/** The apps of the file as far as nothing else is known of them; null: it cannot be read, or is wrong. */
+export function inspectAppsFile (path: string): App[] | null {
+  try {
+    const { apps, problems } = inspectApps(readText(path))
+    return problems.length > 0 ? null : apps
+  } catch {
+    return null
+  }
+}
+
 /**
  * The apps in the text of an apps file, and everything that is wrong with them: each begins with its path in the file
  * (`/0/keys/1/expiresAt …`), or with a blank where it has none. With a wrong shape there are no apps.

@@ -50,6 +50,11 @@ export function initializeSeries (instruments: Instruments, { providers, queues,
   for (const result of webhookResults) webhookTries.inc({ result }, 0)
   for (const result of ['ok', 'invalid']) reloads.inc({ result }, 0)
   lastReload.set(1)
+  initializeProviders(instruments, providers)
+}
+
+/** Those of some methods, at zero. */
+export function initializeProviders (instruments: Instruments, providers: LabelSets['providers']): void {
   for (const [provider, methods] of Object.entries(providers)) {
     initializeProvider(instruments, provider, methods)
     for (const method of methods) initializeMethod(instruments, method)

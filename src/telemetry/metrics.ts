@@ -4,7 +4,9 @@ import { providerOf, type Attempt, type EndedAttempt, type Verification } from '
 import { deliveryChannels, noCountry } from '../core/vocabulary.ts'
 import type { CallbackResult, DeliveryReceipt, Money, ProviderCall } from '../core/vocabulary.ts'
 import { createInstruments, type Instruments } from './instruments.ts'
-import { countryStatuses, initializeSeries, statusClasses, type LabelSets, type WebhookResult } from './label-sets.ts'
+import {
+  countryStatuses, initializeProviders, initializeSeries, statusClasses, type LabelSets, type WebhookResult,
+} from './label-sets.ts'
 
 export { webhookResults, type LabelSets, type WebhookResult } from './label-sets.ts'
 
@@ -44,6 +46,8 @@ export type Metrics = {
   /** The apps were loaded, at the start or by a reload. `now`: ms since the epoch. */
   recordAppsLoaded (now: number): void
   countReload (result: 'ok' | 'invalid'): void
+  /** Creates the series of methods that a reload has brought. */
+  addMethods (providers: LabelSets['providers']): void
 }
 
 type VerificationRecorder = Pick<
@@ -192,6 +196,7 @@ function createBackgroundRecorder (instruments: Instruments): BackgroundRecorder
     countDisabledEndpoint: () => disabledEndpoints.inc(),
     countExhaustedWebhook: () => exhaustedWebhooks.inc(),
     recordAppsLoaded: now => appsLoaded.set(now / 1000),
+    addMethods: providers => initializeProviders(instruments, providers),
     countReload (result) {
       reloads.inc({ result })
       lastReload.set(result === 'ok' ? 1 : 0)

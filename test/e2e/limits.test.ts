@@ -42,7 +42,7 @@ async function startTwo (
     )
   const reload = async (apps: unknown): Promise<void> => {
     await writeFile(first.environment['APPS_FILE'] ?? '', JSON.stringify(apps))
-    for (const { app } of [first, second]) app.reloadApps()
+    for (const { app } of [first, second]) app.reload()
   }
   return { redis, environment: first.environment, clients, bank: first.bank, lines, metric, reload }
 }

@@ -55,7 +55,7 @@ async function testDefault (t: Test, gateway: TestGateway) {
       ),
     ),
   )
-  app.reloadApps()
+  app.reload()
   t.hasStrict(
     (await bank.create({ phoneNumber: numberEnding('02') })).body, {
       workflow: [{ method: 'otpless.otp', timeoutSeconds: 77 }],

@@ -1,16 +1,15 @@
 import { parseDocument } from 'yaml'
 import Value from 'typebox/value'
 import type { Provider } from '../adapter.ts'
+import { readAnswer } from './answer.ts'
 import { findContradictions, type Surroundings } from './problems.ts'
-import { declare, variablesIn } from './provider.ts'
+import { codeLengthOf, declare, valuesOf, variablesIn } from './provider.ts'
+import { writeRequest } from './request.ts'
 import { type Entry, findMisshapen, type Problem, ProvidersFile } from './schema.ts'
+import { segmentsOf } from './text.ts'
 
-export { ProvidersFile, type Entry } from './schema.ts'
-export { valuesOf, codeLengthOf } from './provider.ts'
-export { readAnswer } from './answer.ts'
-export { writeRequest } from './request.ts'
-export { segmentsOf } from './text.ts'
-export type { Surroundings } from './problems.ts'
+export { codeLengthOf, ProvidersFile, readAnswer, segmentsOf, valuesOf, writeRequest }
+export type { Entry, Surroundings }
 
 /** A provider of the file, with the entry and the environment that it was made of. */
 export type Declared = { entry: Entry, provider: Provider, env: Readonly<Record<string, string>> }

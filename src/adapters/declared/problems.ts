@@ -1,7 +1,6 @@
 import { membersOf, readString, type Members } from '../message.ts'
-import { codeLengthOf } from './provider.ts'
 import { headerNames, isForm, requestNames, writeUrl } from './request.ts'
-import { inPointer, type Entry, type Problem } from './schema.ts'
+import { inPointer, type Problem } from './schema.ts'
 import { envNamesIn, fill, isEnvName, namesIn, textsIn, type Values } from './template.ts'
 
 /**
@@ -218,11 +217,4 @@ export function findContradictions (value: unknown, surroundings: Surroundings):
     ...typeof texts === 'object' && texts !== null && !Array.isArray(texts) ? problemsOfTexts(membersOf(texts)) : [],
     ...entry['receipt'] === undefined ? [] : problemsOfReceipt(membersOf(entry['receipt'])),
   ]
-}
-
-/** What works, and what the operator should know. */
-export function findWarnings (entry: Entry): string[] {
-  return codeLengthOf(entry) < 6
-    ? [`codeLength ${codeLengthOf(entry)} can be used by apps with "weakCodes": true only`]
-    : []
 }

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import type { FastifyError } from 'fastify'
 import type { Simulator } from '../simulator.ts'
 import { messageRoutes } from './messages.ts'
@@ -11,7 +12,10 @@ import { errors, sendError, token } from './service.ts'
 export const acme: Simulator = {
   provider: 'acme',
 
-  settings: () => ({ ACME_TOKEN: token }),
+  settings: url => ({
+    ACME_TOKEN: token, ACME_URL: url,
+    PROVIDERS_FILE: fileURLToPath(new URL('./providers.json', import.meta.url)),
+  }),
 
   async routes (app, { context }) {
     app.setErrorHandler<FastifyError>((error, _request, reply) =>
