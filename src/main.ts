@@ -83,8 +83,15 @@ async function check (args: string[]): Promise<void> {
   process.exitCode = await runCheck(process.env, args, text => process.stdout.write(text))
 }
 
-const isCheck = process.argv[2] === 'check'
-const work = isCheck ? check(process.argv.slice(3)) : main()
+/** `node src/main.ts provider:test`: shows a request of `PROVIDERS_FILE`, and starts nothing. */
+async function testProvider (args: string[]): Promise<void> {
+  const { runProviderTest } = await import('./provider-test.ts')
+  process.exitCode = await runProviderTest(process.env, args, text => process.stdout.write(text))
+}
+
+const [, , command = '', ...args] = process.argv
+const isCheck = command === 'check' || command === 'provider:test'
+const work = command === 'check' ? check(args) : command === 'provider:test' ? testProvider(args) : main()
 work.catch((error: unknown) => {
   const cause = error instanceof Error ? error.message : 'unknown'
   const line = { level: 60, time: new Date().toISOString(), msg: 'startup failed', cause }

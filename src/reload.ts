@@ -46,28 +46,37 @@ export function createReload ({ apps, loadApps, files, providers, log, now }: Re
     }
   }
 
-  function attempt (name: string, action: string, run: () => object): boolean {
+  function attempt (action: string, done: string, run: () => object, failed: string): boolean {
     const audit = { audit: 'operator_action', action }
     try {
-      log.info({ ...audit, ...run() }, `${name} reloaded`)
+      log.info({ ...audit, ...run() }, done)
       return true
     } catch (error) {
       const cause = error instanceof Error ? error.message : 'unknown'
-      log.error({ ...audit, cause }, `${name} reload failed; keeping the previous ${action.split('_')[0]}`)
+      log.error({ ...audit, cause }, failed)
       return false
     }
   }
 
+  function readProviders (): object {
+    providers.reload(assertUsable)
+    return { providers: [...adapters.keys()] }
+  }
+
+  function readApps (): object {
+    apps.replace(loadApps(methods))
+    metrics.recordAppsLoaded(now())
+    return summarizeApps([...apps.all()], now())
+  }
+
   return () => {
-    const hasProviders = files.providersFile === null || attempt('PROVIDERS_FILE', 'providers_read', () => {
-      providers.reload(assertUsable)
-      return { providers: [...adapters.keys()] }
-    })
-    const hasApps = attempt('APPS_FILE', 'apps_read', () => {
-      apps.replace(loadApps(methods))
-      metrics.recordAppsLoaded(now())
-      return summarizeApps([...apps.all()], now())
-    })
+    const hasProviders = files.providersFile === null || attempt(
+      'providers_read', 'PROVIDERS_FILE reloaded',
+      readProviders, 'PROVIDERS_FILE reload failed; keeping the previous providers',
+    )
+    const hasApps = attempt(
+      'apps_read', 'APPS_FILE reloaded', readApps, 'APPS_FILE reload failed; keeping the previous apps',
+    )
     metrics.countReload(hasProviders && hasApps ? 'ok' : 'invalid')
   }
 }

@@ -1,24 +1,29 @@
 import { randomBytes } from 'node:crypto'
 import type { Adapter, AdapterIo, AttemptContext, Provider } from '../adapters/adapter.ts'
 import { createHttp } from '../adapters/http.ts'
+import { declared } from '../adapters/index.ts'
 import { openAdapters, variablesOf } from '../adapters/instances.ts'
 import type { Config } from '../config.ts'
 import { ProviderError } from '../core/errors.ts'
 import type { Reason } from '../core/reasons.ts'
 import { hasMark } from '../environment.ts'
+import { inspectProvidersFile } from '../providers.ts'
 import { messageOf, ok, warning, wrong, type Finding } from './finding.ts'
 
 export type ProviderSettings = Pick<Config, 'settings' | 'allowInsecureProviders'>
+  & Partial<Pick<Config, 'providersFile' | 'lookUp'>>
 
 /** The adapters that can be opened, and what was found when they were opened and asked. */
 export async function checkProviders (
-  { settings, allowInsecureProviders: allowInsecure }: ProviderSettings, providers: readonly Provider[],
+  given: ProviderSettings, providers: readonly Provider[],
 ): Promise<{ adapters: Adapter[], findings: Finding[] }> {
+  const { settings, allowInsecureProviders: allowInsecure } = given
   const http = createHttp({ allowInsecure })
   const io: AdapterIo = { openHttp: http.openHttp, now: Date.now, randomBytes, allowInsecure }
   try {
     const opened = providers.map(provider => ({ provider, ...open(provider, settings, io) }))
-    const adapters = opened.flatMap(({ adapters }) => adapters)
+    const ofFile = openFile(given, providers, io)
+    const adapters = [...opened.flatMap(({ adapters }) => adapters), ...ofFile.adapters]
     const findings = await Promise.all(opened.map(async ({ provider, adapters, problem }) => {
       if (problem !== null) return [problem]
       if (adapters.length === 0) return [ok(provider.provider, 'off: no credentials')]
@@ -26,10 +31,12 @@ export async function checkProviders (
         .filter(([name, schema]) => hasMark(schema, 'isCredential') && name in settings).map(([name]) => name)
       return (await Promise.all(adapters.map(adapter => ask(adapter, credentials)))).flat()
     }))
-    if (opened.every(({ adapters, problem }) => adapters.length === 0 && problem === null)) {
-      findings.push([wrong('providers', 'none has credentials: set those of one (docs/configuration.md)')])
+    const isNone = opened.every(({ adapters, problem }) => adapters.length === 0 && problem === null)
+    if (isNone && ofFile.findings.length === 0) {
+      const todo = 'none has credentials: set those of one, or PROVIDERS_FILE (docs/configuration.md)'
+      findings.push([wrong('providers', todo)])
     }
-    return { adapters, findings: findings.flat() }
+    return { adapters, findings: [...findings.flat(), ...ofFile.findings] }
   } finally {
     await http.close()
   }
@@ -43,6 +50,34 @@ function open (
   } catch (error) {
     return { adapters: [], problem: wrong(provider.provider, messageOf(error)) }
   }
+}
+
+/** The providers of `PROVIDERS_FILE`: everything that is wrong with it, and what each text costs. */
+function openFile (
+  { providersFile = null, lookUp = () => null, allowInsecureProviders }: ProviderSettings,
+  providers: readonly Provider[], io: AdapterIo,
+): { adapters: Adapter[], findings: Finding[] } {
+  const subject = 'PROVIDERS_FILE'
+  const file = { providersFile, lookUp, allowInsecureProviders }
+  const { declared: found, problems } = inspectProvidersFile(file, providers)
+  const findings = found.flatMap(({ entry }) => [
+    ok(subject, `${entry.name}.${entry.channel}: not called, because a message costs money (npm run provider:test)`),
+    ...warningsOf(entry).map(text => warning(subject, `${entry.name}: ${text}`)),
+  ])
+  return {
+    adapters: found.flatMap(({ provider, env }) => provider.open(env, io, provider.provider) ?? []),
+    findings: [...problems.map(problem => wrong(subject, problem.trimStart())), ...findings],
+  }
+}
+
+function warningsOf (entry: declared.Entry): string[] {
+  const [code, app] = ['0'.repeat(declared.codeLengthOf(entry)), 'Your app']
+  const long = Object.entries(entry.text ?? {}).filter(([, text]) =>
+    declared.segmentsOf(text.replaceAll('{code}', code).replaceAll('{app}', app)).segments > 1)
+  return [
+    ...long.map(([locale]) => `text/${locale} is sent in several parts, each of which is paid`),
+    ...code.length < 6 ? ['codeLength is below 6, so only apps with "weakCodes": true can use it'] : [],
+  ]
 }
 
 const nobody: AttemptContext = {

@@ -109,9 +109,10 @@ const createBackgroundInstruments = ({ counter, gauge, histogram }: Factories) =
     'webhook_endpoints_disabled_total', 'Webhook endpoints that were disabled because they answered 410',
   ),
   exhaustedWebhooks: counter('webhook_exhausted_total', 'Webhooks whose last try failed'),
-  reloads: counter('apps_reloads_total', 'Reloads of APPS_FILE, by result', ['result']),
+  reloads: counter('apps_reloads_total', 'Reloads of APPS_FILE and PROVIDERS_FILE, by result', ['result']),
   appsLoaded: gauge('apps_loaded_timestamp_seconds', 'When the current apps were loaded'),
   lastReload: gauge(
-    'apps_last_reload_successful', 'Whether the last reload of APPS_FILE succeeded; 0: the previous apps are in use',
+    'apps_last_reload_successful',
+    'Whether the last reload of APPS_FILE and PROVIDERS_FILE succeeded; 0: previous apps or providers are in use',
   ),
 })

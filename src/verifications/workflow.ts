@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
+import type { Method } from '../adapters/adapter.ts'
 import type { MethodContext, Methods } from '../adapters/guard.ts'
 import { ApiError, type FieldError } from '../core/errors.ts'
 import { canServe, oneOfEach, provesEnough, type Known } from '../core/routing.ts'
@@ -35,7 +36,7 @@ export function planWorkflow (
   items: WorkflowRequest | undefined, { getsMessages = () => true, ...request }: Requested,
   { methods, isOpen }: MethodContext, codes: CodeRules = {},
 ): Step[] {
-  const chosen = items ?? defaultWorkflow(request, methods)
+  const chosen = items ?? defaultWorkflow(request, methods, codes)
   const steps = chosen.map((item, index) => planStep(readItem(item), index, methods, codes))
   const withoutMessages = steps.some(({ sendsMessage }) => sendsMessage === true) && !getsMessages()
   const known: Known = { ...request, withoutMessages }
@@ -100,9 +101,16 @@ export function findWorkflowProblem (
 const readItem = (item: WorkflowItem): Exclude<WorkflowItem, string> =>
   typeof item === 'string' ? { method: item } : item
 
-function defaultWorkflow ({ phoneNumber }: Pick<Known, 'phoneNumber'>, methods: Methods): string[] {
+/** The digits of the code: as the caller chooses, else as the method says; 6 where it takes no code. */
+const codeLengthOf = ({ options: { properties } }: Method, options: Step['options']): number =>
+  Number(options[lengthOption] ?? Reflect.get(properties[lengthOption] ?? {}, 'default') ?? minCodeLength)
+
+function defaultWorkflow (
+  { phoneNumber }: Pick<Known, 'phoneNumber'>, methods: Methods, { weakCodes = false }: CodeRules,
+): string[] {
   return [...methods]
-    .filter(([, method]) => method.defaultRank !== undefined && method.needsPhoneNumber === (phoneNumber !== null))
+    .filter(([, method]) => method.defaultRank !== undefined && method.needsPhoneNumber === (phoneNumber !== null)
+      && (weakCodes || codeLengthOf(method, {}) >= minCodeLength))
     .sort(([, a], [, b]) => (a.defaultRank ?? 0) - (b.defaultRank ?? 0))
     .map(([name]) => name)
 }
@@ -132,7 +140,7 @@ function planStep (
     const message = isKnown ? problem.message : `is not an option of ${item.method}, which has ${known}`
     throw new ApiError('invalid_request', `\`${path}\` ${message}.`, { errors: [{ field: path, message }] })
   }
-  if (Number(options[lengthOption] ?? minCodeLength) < minCodeLength && !weakCodes) {
+  if (codeLengthOf(method, options) < minCodeLength && !weakCodes) {
     const path = `${field}/options/${lengthOption}`
     const message = `must be at least ${minCodeLength}, since the app has no \`weakCodes\``
     throw new ApiError('invalid_request', `\`${path}\` ${message}.`, { errors: [{ field: path, message }] })

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t from 'tap'
 import { providers } from '../../src/adapters/index.ts'
 import { checkProviders } from '../../src/checks/providers.ts'
@@ -49,4 +52,35 @@ t.test('a provider that is out of reach, one that cannot be opened, and none at 
   t.match(half.findings[1], { verdict: 'wrong', subject: 'truid', text: 'TRUID_CLIENT_SECRET is missing' })
   const none = await checkProviders({ settings: {}, allowInsecureProviders: false }, [toy])
   t.match(none.findings, [{ verdict: 'ok' }, { verdict: 'wrong', subject: 'providers' }])
+})
+
+t.test('a providers file: each provider, what its texts cost, and everything that is wrong', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'verigate-check-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const providersFile = join(folder, 'providers.json')
+  const entry = {
+    name: 'acme', channel: 'sms', codeLength: 4, accepted: { status: [200] },
+    request: {
+      url: 'https://sms.example/send', headers: { 'x-key': '${env:KEY}' }, body: { to: '{digits}', t: '{text}' },
+    },
+    text: { default: '{code} is your code for {app}', el: `{code} ${'είναι ο κωδικός σας '.repeat(4)}` },
+  }
+  const check = async (...entries: unknown[]) => {
+    await writeFile(providersFile, JSON.stringify(entries))
+    const lookUp = (name: string): string | null => name === 'KEY' ? 'hunter2' : null
+    return checkProviders({ settings: {}, allowInsecureProviders: false, providersFile, lookUp }, [toy])
+  }
+  const { adapters, findings } = await check(entry)
+  t.match(adapters, [{ methods: { 'acme.sms': {} } }])
+  t.match(findings.filter(({ subject }) => subject === 'PROVIDERS_FILE'), [
+    { verdict: 'ok', text: /^acme\.sms: not called, because a message costs money/ },
+    { verdict: 'warning', text: 'acme: text/el is sent in several parts, each of which is paid' },
+    { verdict: 'warning', text: /^acme: codeLength is below 6/ },
+  ])
+  t.notOk(findings.some(({ verdict }) => verdict === 'wrong'), 'a provider of the file is enough')
+  const wrong = await check({ ...entry, name: 'toy', codeLength: 3 }, 'x')
+  t.match(wrong.findings.filter(({ verdict }) => verdict === 'wrong'), [
+    { text: /^\/0\/codeLength must/ }, { text: /^\/1 must be an object/ }, { text: /^\/0\/name is the name of/ },
+  ])
+  t.notMatch(JSON.stringify([findings, wrong]), /hunter2/)
 })

@@ -37,6 +37,19 @@ t.test('the default: every configured method that can serve the request, silent 
   t.throws(() => planWorkflow(undefined, known, without), /^No configured method can serve this request/)
 })
 
+t.test('a method whose own code is short is for apps with weak codes', async t => {
+  const short = Type.Object({
+    codeLength: Type.Optional(Type.Integer({ minimum: 4, maximum: 10, default: 4 })),
+  }, { additionalProperties: false })
+  const own = method({ defaultRank: 2, options: short })
+  const context = { ...routing, methods: new Map([...methods, ['own.sms', own]]) }
+  t.strictSame(names(undefined, known, context), ['silent.check', 'loud.otp'])
+  t.strictSame(names(undefined, known, context, { weakCodes: true }), ['silent.check', 'own.sms', 'loud.otp'])
+  t.throws(() => planWorkflow(['own.sms'], known, context), /codeLength` must be at least 6/)
+  t.match(planWorkflow([{ method: 'own.sms', options: { codeLength: 6 } }], known, context), [{ method: 'own.sms' }])
+  t.match(findWorkflowProblem({ workflow: ['own.sms'] }, context.methods), { field: 'workflow/0/options/codeLength' })
+})
+
 t.test('the default takes one of several methods with the same rank', async t => {
   const many: Methods = new Map([
     ['first.sms', method({ defaultRank: 3, sendsMessage: true })], ...methods,
