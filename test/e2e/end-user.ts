@@ -1,4 +1,5 @@
 import { request } from 'undici'
+import { nextReasons } from '../../src/core/reasons.ts'
 import { providerOf } from '../../src/core/verification.ts'
 import type { Arrival as CellularArrival } from '../../src/sandbox/cellular.ts'
 import { scenarioOf } from '../../src/sandbox/scenarios.ts'
@@ -66,7 +67,8 @@ export async function act (
     Object.values(evidence).forEach(bring)
     return client.call('POST', `/verifications/${id}/check`, evidence)
   }
-  const next = (reason: string): Promise<Answer> => client.call('POST', `/verifications/${id}/next`, { reason })
+  const next = (reason: string): Promise<Answer> =>
+    client.call('POST', `/verifications/${id}/next`, nextReasons.some(word => word === reason) ? { reason } : {})
   switch (nextAction?.type) {
     case 'openDeepLink':
       if (await openDeepLink(simulators, nextAction.url, phoneNumber) === 404) await next('app_not_installed')

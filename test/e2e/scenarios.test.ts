@@ -38,6 +38,8 @@ const typed: Journey['ends'] = {
   ...good, 99: noAnswer, 98: badAnswer, 96: noAnswer, 91: failed('number_not_registered'), 90: 'silence',
   odd: failed('code_attempts_exhausted'),
 }
+// Vonage says of no silent check that failed whether the number is another one, or the network found none.
+const silentAuth: Journey['ends'] = { ...phoneCheck, 99: failed('evidence_invalid'), odd: failed('evidence_invalid') }
 const journeys: Record<string, Journey> = {
   'truecaller.push': {
     method: 'truecaller.push',
@@ -118,11 +120,26 @@ const journeys: Record<string, Journey> = {
     method: 'otpless.voice_approval', ends: { ...link, 90: failed('user_rejected') },
   },
   'otpless.sna': { method: 'otpless.sna', ends: link },
+  // Only the redirect says what is wrong, and the front end passes it on where `next` has a word for it. Its start
+  // sends no request: with 96 the code cannot be exchanged. The operator may not ask the user, so nobody refuses.
+  'camara.number_verification': {
+    method: 'camara.number_verification', returnUrl,
+    ends: {
+      ...phoneCheck, 99: failed('abandoned'), 96: 'outage', 91: failed('not_on_cellular'),
+      90: failed('carrier_unsupported'),
+    },
+  },
+  'camara.sms': { method: 'camara.sms', ends: { ...typed, 91: failed('carrier_unsupported') } },
   'twilio.sms': { method: 'twilio.sms', ends: { ...typed, 91: failed('carrier_unsupported') } },
   'twilio.whatsapp': { method: 'twilio.whatsapp', ends: { ...typed, 91: failed('carrier_unsupported') } },
   'twilio.call': { method: 'twilio.call', ends: { ...typed, 91: failed('carrier_unsupported') } },
   // With 99 the phone receives no token, and Twilio is asked with the token only.
   'twilio.sna': { method: 'twilio.sna', ends: { ...phoneCheck, 99: 'silence' } },
+  'vonage.silent_auth': { method: 'vonage.silent_auth', ends: silentAuth },
+  'vonage.silent_auth, redirecting': { method: 'vonage.silent_auth', returnUrl, ends: silentAuth },
+  'vonage.sms': { method: 'vonage.sms', ends: { ...typed, 91: failed('carrier_unsupported') } },
+  'vonage.whatsapp': { method: 'vonage.whatsapp', ends: { ...typed, 91: failed('carrier_unsupported') } },
+  'vonage.voice': { method: 'vonage.voice', ends: { ...typed, 91: failed('carrier_unsupported') } },
   'telegram.code': { method: 'telegram.code', ends: typed },
   // The SDK fails by itself with 99. The token of 98 names no number.
   'firebase.pnv': {
