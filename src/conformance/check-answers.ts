@@ -78,6 +78,15 @@ export async function checkOtherAnswers ({ vendor, run, open, talks }: Kit, expe
   )
 }
 
+type Broken = { statuses: number[], wanted: unknown, found: unknown }
+
+/** Puts statuses with the same ending together. */
+function add (broken: Broken[], status: number, ending: Omit<Broken, 'statuses'>): void {
+  const same = broken.find(({ statuses: _, ...other }) => isDeepStrictEqual(other, ending))
+  if (same === undefined) broken.push({ statuses: [status], ...ending })
+  else same.statuses.push(status)
+}
+
 const badResponse = { failed: 'provider_bad_response', retryable: false }
 const elsewhere = '/elsewhere'
 
@@ -89,7 +98,7 @@ export async function checkStatuses (kit: Kit, expect: Expect): Promise<void> {
     '`refusals` must have an entry for each of `start` and `resolve` that sends a request, and for no other.',
   )
   for (const { call: isSwept, phase, ends, state: known = started.state } of promised.refusals) {
-    const broken: unknown[] = []
+    const broken: Broken[] = []
     for (let status = 100; status < 600; status++) {
       const headers = status >= 300 && status < 400 ? { location: elsewhere } : {}
       vendor.answer = call => isSwept(call) ? { status, headers } : normally(call)
@@ -98,7 +107,7 @@ export async function checkStatuses (kit: Kit, expect: Expect): Promise<void> {
         ? { failed: 'rate_limited_by_provider', retryable: true }
         : status >= 500 ? { failed: 'provider_error', retryable: true } : refusal ?? badResponse
       const found = await run(phase, { by: open(), known })
-      if (!isDeepStrictEqual({ ...found, ...wanted }, found)) broken.push({ status, wanted, found })
+      if (!isDeepStrictEqual({ ...found, ...wanted }, found)) add(broken, status, { wanted, found })
     }
     expect.same(broken, [], `Every HTTP status with {} as body must have its meaning: ${phase}.`)
     expect.holds(

@@ -27,9 +27,7 @@ export function createExpect (section: string): Expect {
   const fail = (rule: string, details: Record<string, unknown> = {}): never => {
     const shown = Object.entries(details).map(([name, value]) => `\n  ${name}: ${show(value)}`)
     const message = `${rule}${shown.join('')}\n  Read ${documentation}#${section}`
-    throw new AssertionError({
-      message, actual: details['found'], expected: details['wanted'], operator: 'contract',
-    })
+    throw new AssertionError({ message, operator: 'contract' })
   }
   return {
     same (found, wanted, rule) {
