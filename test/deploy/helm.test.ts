@@ -26,6 +26,13 @@ const all = <Kind extends Manifest['kind'], Type>(manifests: Manifest[], kind: K
 const deploymentsOf = (manifests: Manifest[]) => all<'Deployment', Deployment>(manifests, 'Deployment')
 const podOf = (deployment: Deployment | undefined): PodSpec => deployment?.spec?.template.spec ?? { containers: [] }
 const valuesFile = (name: string): string[] => ['--values', valueFiles.get(name) ?? '']
+/** An entry of the value `providers`. */
+const provider = {
+  name: 'acme', channel: 'sms', accepted: { status: [200] }, text: { default: '{code}' },
+  request: {
+    url: 'https://sms.example/send', headers: { 'x-key': '${env:ACME_KEY}' }, body: { to: '{digits}', t: '{text}' },
+  },
+}
 /** What is required besides the secrets. */
 const nothingSecret = 'publicUrl=https://verify.example.com,trustedProxies=none'
 const selects = (selector: Record<string, string> = {}, labels: Record<string, string> = {}): boolean =>
@@ -55,6 +62,10 @@ t.test('helm refuses what cannot work, and says why', here, async t => {
     [/secrets.REDIS_URL is required/, ['--set', `${nothingSecret},secrets.SEAL_KEYS=k1:x`]],
     [/secrets.REDIS_URL is required/, ['--set', `${nothingSecret},env.SEAL_KEYS_FILE=/run/secrets/keys`]],
     [/terminationGracePeriodSeconds must be more/, [...minimal, '--set', 'preStopSeconds=20']],
+    [/providers cannot be set together with existingAppsSecret/,
+      [...minimal, '--set', 'existingAppsSecret=x', '--set-json', `providers=${JSON.stringify([provider])}`]],
+    [/providers cannot be set together with env/,
+      [...minimal, '--set', 'env.PROVIDERS_FILE=x', '--set-json', `providers=${JSON.stringify([provider])}`]],
   ]
   for (const [says, args] of cases) t.match(await runHelm('template', args), { ok: false, stderr: says })
 })
@@ -276,25 +287,31 @@ t.test('the processes start with what their pods are given', here, async t => {
       {
         secrets: {
           REDIS_URL: redis.url, SEAL_KEYS: `k1:${randomBytes(32).toString('base64')}`, OTPLESS_CLIENT_ID: 'x',
-          OTPLESS_CLIENT_SECRET: 'x',
+          OTPLESS_CLIENT_SECRET: 'x', ACME_KEY: 'x',
         },
       },
     ),
   )
   const manifests = await render(
     ...valuesFile('minimal'), '--values', values, '--set-json', `apps=${JSON.stringify(testApps)}`,
+    '--set-json', `providers=${JSON.stringify([provider])}`,
   )
   const [secret, apps] = all<'Secret', Secret>(manifests, 'Secret')
   const appsFile = join(folder, 'apps.json')
   await writeFile(appsFile, apps?.stringData?.['apps.json'] ?? '')
+  const providersFile = join(folder, 'providers.json')
+  await writeFile(providersFile, apps?.stringData?.['providers.json'] ?? '')
   for (const deployment of deploymentsOf(manifests)) {
     const [{ env = [], volumeMounts = [] } = {}] = podOf(deployment).containers
     const given = { ...secret?.stringData, ...Object.fromEntries(env.map(({ name, value = '' }) => [name, value])) }
     const mountPath = volumeMounts.find(({ name }) => name === 'apps')?.mountPath
     t.equal(given['APPS_FILE'], `${mountPath}/${podOf(deployment).volumes?.[0]?.secret?.items?.[0]?.path}`)
-    const started = await startListening(
-      t, { ...given, HOST: '127.0.0.1', PORT: String(await freePort()), OPERATIONS_PORT: '0', APPS_FILE: appsFile },
-    )
+    t.equal(given['PROVIDERS_FILE'], `${mountPath}/${podOf(deployment).volumes?.[0]?.secret?.items?.[1]?.path}`)
+    const started = await startListening(t, {
+      ...given, HOST: '127.0.0.1', PORT: String(await freePort()), OPERATIONS_PORT: '0', APPS_FILE: appsFile,
+      PROVIDERS_FILE: providersFile,
+    })
+    t.ok(started.logs.some(line => line.includes('"acme.sms"')), 'with the providers of the file')
     const url = await started.listening
     t.equal((await request(`${url}/readyz`)).statusCode, 200)
     const { status } = await clientOf(url, keys.shop).call('GET', '/verifications?reference=x')

@@ -40,6 +40,7 @@ export const wrongValues: readonly (readonly [why: string, values: object])[] = 
   ['a mount without a path', { extraVolumeMounts: [{ name: 'files' }] }],
   ['a list item without a name', { extraEnv: [{ value: 'x' }] }],
   ['an app without keys', { apps: [{ id: 'shop', name: 'Shop' }] }],
+  ['a provider without a request', { providers: [{ name: 'acme', channel: 'sms' }] }],
   ['metrics for the world', { ingress: { enabled: true, host: 'verify.example.com', paths: ['/metrics'] } }],
   ['all for the world', { ingress: { enabled: true, host: 'verify.example.com', paths: ['/'] } }],
   ['an ingress without a host', { ingress: { enabled: true, host: '' } }],
