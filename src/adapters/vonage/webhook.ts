@@ -51,10 +51,10 @@ const channels: ReadonlyMap<string, string> = new Map([
 const typedRefusals: ReadonlyMap<string, Reason> = new Map([
   ['user_rejected', 'user_rejected'], ['rejected', 'user_rejected'], ['blocked', 'carrier_unsupported'],
 ])
-/** The user decides nothing in a silent check: the network did not recognize the SIM, or its number is another one. */
-const silentRefusals: ReadonlyMap<string, Reason> = new Map(
-  ['failed', 'user_rejected', 'rejected', 'blocked'].map(status => [status, 'evidence_invalid']),
-)
+/** `user_rejected` of a silent check: "successful check, but the user was not authenticated". */
+const silentRefusals: ReadonlyMap<string, Reason> = new Map([
+  ['user_rejected', 'number_mismatch'], ['failed', 'evidence_invalid'], ['blocked', 'evidence_invalid'],
+])
 
 /**
  * What a webhook says, and the attempt it is for: by the id of the request. Null: it names no request. `completed`

@@ -17,6 +17,17 @@ export const readCode = (evidence: unknown): string | null => codeEvidence.Check
 /** What Vonage takes as a code: a typed one has digits only, that of a silent check also letters. */
 export const isCode = (code: string): boolean => /^[a-zA-Z0-9]{4,10}$/.test(code)
 
+/** What errors are, by the fragment of their `type`. The status says the same, unless it is that of a success. */
+const errorStatuses: ReadonlyMap<string, number> = new Map([
+  ['unauthorized', 401], ['jwt-expired', 401], ['low-balance', 402], ['forbidden', 403], ['invalid-code', 400],
+  ['request-not-found', 404], ['concurrent', 409], ['conflict', 409], ['no-code', 409], ['expired', 410],
+  ['precondition-failed', 412], ['invalid-params', 422],
+])
+
+const readErrorType = (body: unknown): string => readString(membersOf(body).type, 512)?.split('#')[1] ?? ''
+const statusOf = (status: number, body: unknown): number =>
+  status < 300 ? errorStatuses.get(readErrorType(body)) ?? status : status
+
 export type Created = { requestId: string, checkUrl: string | null }
 
 /**
@@ -24,7 +35,7 @@ export type Created = { requestId: string, checkUrl: string | null }
  * operators that take part.
  */
 export function readCreated (status: number, body: unknown): Created | Reason {
-  switch (status) {
+  switch (statusOf(status, body)) {
     case 401: case 402: case 403: return 'provider_misconfigured'
     case 409: return 'recently_tried'
     case 412: return 'carrier_unsupported'
@@ -53,7 +64,7 @@ export type Verdict = 'completed' | 'incorrect' | 'busy' | Reason
  * request after too many wrong codes.
  */
 export function judgeCheck (status: number, body: unknown, requestId: string): Verdict {
-  switch (status) {
+  switch (statusOf(status, body)) {
     case 400: return 'incorrect'
     case 401: case 402: case 403: return 'provider_misconfigured'
     case 404: return 'evidence_expired'
@@ -64,10 +75,6 @@ export function judgeCheck (status: number, body: unknown, requestId: string): V
   const isOther = readText(id) !== null && readText(id) !== requestId
   return status < 300 && word === 'completed' && !isOther ? 'completed' : 'provider_bad_response'
 }
-
-/** The `type` of an error is a URL, whose fragment names it. */
-const readErrorType = (body: unknown): string | null =>
-  readString(membersOf(body).type, 512)?.split('#')[1] ?? null
 
 /** Hosts of check URLs differ from region to region. */
 const ownDomains = ['vonage.com', 'nexmo.com']

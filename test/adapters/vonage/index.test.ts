@@ -27,10 +27,13 @@ const callbacks: Contract['callbacks'] = [
   { callback: sign(event('whatsapp', 'failed')), received: undelivered('whatsapp') },
   { callback: sign(event('voice', 'failed')), received: undelivered('voice_call') },
   { callback: sign(event('email', 'failed')), received: noted },
-  ...['failed', 'user_rejected', 'rejected', 'blocked'].map(status => ({
-    callback: sign(event('silent_auth', status)),
-    received: { ...about, type: 'denied', reason: 'evidence_invalid' } as const,
-  })),
+  {
+    callback: sign(event('silent_auth', 'failed')), received: { ...about, type: 'denied', reason: 'evidence_invalid' },
+  },
+  {
+    callback: sign(event('silent_auth', 'user_rejected')),
+    received: { ...about, type: 'denied', reason: 'number_mismatch' },
+  },
   {
     callback: sign(event('sms', 'user_rejected')), received: { ...about, type: 'denied', reason: 'user_rejected' },
   },
@@ -146,6 +149,7 @@ for (const [method, shown, restricted] of typed) {
     bad: [
       ...judged,
       { name: 'wrong', vendor: answer(problem(400, 'invalid-code')), ends: { verdict: 'incorrect' } },
+      { name: 'wrong, in a 200', vendor: answer(problem(200, 'invalid-code')), ends: { verdict: 'incorrect' } },
       { name: 'three times', vendor: answer(problem(410, 'expired')), ends: denied('code_attempts_exhausted') },
       { name: 'another form', evidence: { code: '12' }, ends: { verdict: 'incorrect' } },
     ],
