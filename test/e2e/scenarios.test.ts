@@ -38,8 +38,8 @@ const typed: Journey['ends'] = {
   ...good, 99: noAnswer, 98: badAnswer, 96: noAnswer, 91: failed('number_not_registered'), 90: 'silence',
   odd: failed('code_attempts_exhausted'),
 }
-// Vonage says of no silent check that failed whether the number is another one, or the network found none.
-const silentAuth: Journey['ends'] = { ...phoneCheck, 99: failed('evidence_invalid'), odd: failed('evidence_invalid') }
+// That the network found no number, and that it failed, is the same event.
+const silentAuth: Journey['ends'] = { ...phoneCheck, 99: failed('evidence_invalid') }
 const journeys: Record<string, Journey> = {
   'truecaller.push': {
     method: 'truecaller.push',
