@@ -1,6 +1,6 @@
 import { test } from 'node:test'
 import { contract, type Call } from 'verigate/conformance'
-import { nimbus } from './index.ts'
+import { globex } from './index.ts'
 
 const phoneNumber = '+14155550100'
 const isCreate = ({ path }: Call) => path === '/v1/checks'
@@ -8,10 +8,10 @@ const isCode = ({ path }: Call) => path === '/v1/checks/chk-1/code'
 const misconfigured = { failed: 'provider_misconfigured', retryable: false }
 const refusals = (status: number) => status === 401 ? misconfigured : null
 
-test('nimbus.sms', t => contract(t, {
-  provider: nimbus,
-  method: 'nimbus.sms',
-  settings: ({ origin }) => ({ NIMBUS_KEY: 'key-7Q2', NIMBUS_URL: origin }),
+test('globex.sms', t => contract(t, {
+  provider: globex,
+  method: 'globex.sms',
+  settings: ({ origin }) => ({ GLOBEX_KEY: 'key-7Q2', GLOBEX_URL: origin }),
   secrets: ['key-7Q2'],
   attempt: { phoneNumber },
   vendor: (_vendor, call) => ({ body: isCreate(call) ? { id: 'chk-1' } : { id: 'chk-1', result: 'passed' } }),

@@ -4,11 +4,11 @@ import {
   type ProviderAnswer, type Reason, type Settings, type Started,
 } from 'verigate/adapter'
 
-/** Nimbus, which does not exist: it makes a code, sends it by SMS, and judges what the user types. */
+/** Globex, which does not exist: it makes a code, sends it by SMS, and judges what the user types. */
 
 const settings = Type.Object({
-  NIMBUS_KEY: credential('API key. Turns the provider on.'),
-  NIMBUS_URL: setting('Origin of the API (https://api.nimbus.example).'),
+  GLOBEX_KEY: credential('API key. Turns the provider on.'),
+  GLOBEX_URL: setting('Origin of the API (https://api.globex.example).'),
 })
 
 const sms: Method = {
@@ -21,7 +21,7 @@ const sms: Method = {
 /** An answer about a check. An error code is an error, whatever the HTTP status. */
 const readCheck = createReader({ id: readText, result: readString, error: readString })
 
-/** https://docs.nimbus.example/errors */
+/** https://docs.globex.example/errors */
 const errors: Readonly<Record<string, Reason>> = {
   bad_key: 'provider_misconfigured', no_credit: 'provider_misconfigured',
   number_unsupported: 'carrier_unsupported', check_expired: 'evidence_expired', check_unknown: 'evidence_invalid',
@@ -34,12 +34,12 @@ function reasonOf ({ status, body }: ProviderAnswer): Reason | null {
   return status >= 400 || error !== null ? 'provider_bad_response' : null
 }
 
-export const nimbus: Provider<typeof settings> = { provider: 'nimbus', settings, open }
+export const globex: Provider<typeof settings> = { provider: 'globex', settings, open }
 
 function open (env: Settings, io: AdapterIo, provider: string): Adapter | null {
-  if (!env['NIMBUS_KEY']) return null
-  const key = readCredential('NIMBUS_KEY', env['NIMBUS_KEY'])
-  const origin = readOrigin('NIMBUS_URL', env['NIMBUS_URL'] || 'https://api.nimbus.example', io.allowInsecure)
+  if (!env['GLOBEX_KEY']) return null
+  const key = readCredential('GLOBEX_KEY', env['GLOBEX_KEY'])
+  const origin = readOrigin('GLOBEX_URL', env['GLOBEX_URL'] || 'https://api.globex.example', io.allowInsecure)
   const http = io.openHttp(provider, [new URL(origin).host])
   const post = (call: string, path: string, body: object): Promise<ProviderAnswer> => http({
     method: 'POST', url: `${origin}/v1/checks${path}`, call, body: JSON.stringify(body),

@@ -44,7 +44,7 @@ t.test('an author outside of the repository tests a provider by node --test', as
   const folder = await openFolder(t)
   const passed = await outputOf(folder, 'node', '--test')
   t.equal(passed.code, 0, passed.text)
-  t.match(passed.text, /nimbus\.sms/)
+  t.match(passed.text, /globex\.sms/)
   t.match(passed.text, /\bpass 2\d\b/)
   await writeFile(join(folder, 'misspelled.ts'), `import type { Contract } from 'verigate/conformance'
     // @ts-expect-error: there is no such member
