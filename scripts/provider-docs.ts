@@ -8,6 +8,7 @@ import type { Action } from '../src/core/vocabulary.ts'
 import { assuranceOf, rate, type RatedAssurance } from '../src/core/assurance.ts'
 import { nameOf } from '../src/sandbox/page/numbers.ts'
 import { limits, reasonExamples, scenarios, variants } from '../src/sandbox/scenarios.ts'
+import { inspectProvidersFile } from '../src/providers.ts'
 import { simulators } from '../src/sandbox/simulators.ts'
 
 /**
@@ -25,20 +26,35 @@ const docs = {
 /** The text of a document, by its path below the root. */
 type Read = (path: string) => string
 
+/** The page of `PROVIDERS_FILE`. */
+const ownService = 'your-sms-service'
+
 const unused = (): never => { throw new Error('the documentation does not need this function') }
 
+const io = { openHttp: () => unused, now: unused, randomBytes: unused, allowInsecure: true }
+/** Those of the sandbox. */
+const settings = (): Record<string, string> =>
+  Object.assign({}, ...simulators.map(simulator => simulator.settings('http://127.0.0.1')))
+
 /** The adapters of all providers, with the methods that the sandbox has. They cannot be called. */
-function openEveryAdapter (): Adapter[] {
-  const settings = Object.assign({}, ...simulators.map(simulator => simulator.settings('http://127.0.0.1')))
-  const io = { openHttp: () => unused, now: unused, randomBytes: unused, allowInsecure: true }
-  return openAdapters(providers, settings, io)
-}
+const openEveryAdapter = (): Adapter[] => openAdapters(providers, settings(), io)
 
 type Entries = [name: string, method: Method][]
 
 /** Every method of every provider, by its name. */
 export const everyMethod = (): Entries =>
   openEveryAdapter().flatMap(adapter => Object.entries(adapter.methods))
+
+/** A method of `PROVIDERS_FILE`, as the file of the sandbox declares it. Its name is the operator's. */
+function declaredMethods (): Entries {
+  const known = settings()
+  const { declared } = inspectProvidersFile({
+    providersFile: known['PROVIDERS_FILE'] ?? null, lookUp: name => known[name] ?? null, allowInsecureProviders: true,
+  })
+  return declared.flatMap(({ provider, env }) =>
+    Object.entries(provider.open(env, io, provider.provider)?.methods ?? {}).map(
+      ([name, method]): Entries[number] => [name.replace(provider.provider, '<name>'), method]))
+}
 
 /** Text as a cell: a `|` would end it. */
 const cell = (text: string): string => text.replaceAll('|', '\\|')
@@ -136,7 +152,9 @@ function describeOption (schema: TSchema): string {
 }
 
 /** The pages of the providers, by their headings. */
-const linksToPages = (read: Read): string => `To set up:\n${providers.map(({ provider }) => {
+const linksToPages = (read: Read): string => `To set up:\n${[
+  ...providers.map(({ provider }) => provider), ownService,
+].map(provider => {
   const path = docs.page(provider)
   return `[${/^# (.+)$/m.exec(read(path))?.[1] ?? provider}](${path})`
 }).join(',\n')}.`
@@ -175,7 +193,7 @@ const sandboxTables = (): [name: string, table: string][] => [
 
 /** Every document that has generated parts, with these parts renewed. By its path below the root. */
 export function renewDocuments (read: Read): Map<string, string> {
-  const all = everyMethod()
+  const all = [...everyMethod(), ...declaredMethods()]
   const renewed = new Map([
     [docs.readme, fill(read(docs.readme), 'methods', `${overviewTable(all)}\n\n${linksToPages(read)}`)],
     [docs.methods, fill(read(docs.methods), 'methods', proofTable(all))],

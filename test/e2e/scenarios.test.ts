@@ -141,6 +141,8 @@ const journeys: Record<string, Journey> = {
   'vonage.whatsapp': { method: 'vonage.whatsapp', ends: { ...typed, 91: failed('carrier_unsupported') } },
   'vonage.voice': { method: 'vonage.voice', ends: { ...typed, 91: failed('carrier_unsupported') } },
   'telegram.code': { method: 'telegram.code', ends: typed },
+  // The gateway makes the code and judges it, so there is no result call that could fail.
+  'acme.sms': { method: 'acme.sms', ends: typed },
   // The SDK fails by itself with 99. The token of 98 names no number.
   'firebase.pnv': {
     method: 'firebase.pnv',

@@ -201,6 +201,17 @@ t.test('a provider that is down', { skip }, t => visit(t, async page => {
   t.match((await attempts(page))[0], 'failed: provider_error')
 }))
 
+t.test('a message vendor that is down, and the redirect of an operator', { skip }, t => visit(t, async page => {
+  await choose(page, 'vendors')
+  await useCode(page)
+  await reach(page, 'verified')
+  t.strictSame(await attempts(page), ['OTPLESS otpless.otp failed: provider_error', 'Acme acme.sms verified'])
+  await choose(page, 'operator')
+  await press(page, 'Open over mobile data')
+  await reach(page, 'verified')
+  t.match((await attempts(page))[0], 'CAMARA camara.number_verification verified')
+}))
+
 t.test('the phone answers by itself', { skip }, t => visit(t, async page => {
   await page.check('#automatic')
   await choose(page, 'push')

@@ -54,6 +54,19 @@ export const presets: readonly Preset[] = [
     }),
   },
   {
+    id: 'vendors', title: 'SMS vendor down', text: 'Another vendor sends: your own service, by configuration.',
+    plan: () => ({
+      phoneNumber: numberFor({ suffix: '96', limit: '4' }), workflow: ['otpless.otp', 'acme.sms'],
+      hint: 'Use the code of the message.',
+    }),
+  },
+  {
+    id: 'operator', title: 'The operator’s own API', text: 'CAMARA: the operator redirects the phone.',
+    plan: () => ({
+      phoneNumber: numberFor({ suffix: '00' }), workflow: ['camara.number_verification', 'twilio.sms'], hint: open,
+    }),
+  },
+  {
     id: 'mismatch', title: 'Another person’s SIM', text: 'The network knows another number.',
     plan: () => ({
       phoneNumber: numberFor({ suffix: '01' }), workflow: ['truid.phone_check', 'otpless.otp'], hint: open,
