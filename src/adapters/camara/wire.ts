@@ -1,5 +1,5 @@
 import type { Reason } from '../../core/reasons.ts'
-import { createReader, membersOf, readBoolean, readList, readNumber, readString, upTo } from '../message.ts'
+import { createReader, membersOf, readBoolean, readList, readNumber, readString, readText, upTo } from '../message.ts'
 
 // https://github.com/camaraproject: NumberVerification, OTPValidation and SimSwap, and the error responses of
 // IdentityAndConsentManagement (CAMARA-Security-Interoperability.md, appendix A)
@@ -123,4 +123,4 @@ export const readVerified = (body: unknown): boolean | null => readBoolean(membe
 export const readSwapped = (body: unknown): boolean | null => readBoolean(membersOf(body).swapped)
 
 /** The id of a code that was sent: documented with at most 36 characters. */
-export const readAuthenticationId = (body: unknown): string | null => readString(membersOf(body).authenticationId, 128)
+export const readAuthenticationId = (body: unknown): string | null => readText(membersOf(body).authenticationId, 128)

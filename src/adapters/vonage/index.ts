@@ -4,7 +4,7 @@ import type { Json } from '../../core/vocabulary.ts'
 import { digitsOf } from '../../phone.ts'
 import type { Adapter, AdapterIo, AttemptContext, Outcome, Provider, Settings, Started } from '../adapter.ts'
 import { deny, refusal } from '../refusal.ts'
-import { credential, readCredential, readOrigin, readPrivateKey, setting } from '../settings.ts'
+import { credential, privateKey as key, readCredential, readOrigin, readPrivateKey, setting } from '../settings.ts'
 import { createApi, type Api } from './api.ts'
 import { codeLength, codeSeconds, localeOf, silentAuth, silentMethod, silentSeconds, typedMethods } from './methods.ts'
 import { checkSignature, readWebhook } from './webhook.ts'
@@ -16,7 +16,7 @@ const busyMs = 1_000
 
 const settings = Type.Object({
   VONAGE_APPLICATION_ID: credential('Id of the Vonage application. Enables the provider together with its key.'),
-  VONAGE_PRIVATE_KEY: credential('Private key of the application: PEM, or the base64 of its PKCS #8 DER.'),
+  VONAGE_PRIVATE_KEY: key('Private key of the application: PEM, or the base64 of its PKCS #8 DER.'),
   VONAGE_SIGNATURE_SECRET: credential(
     'Signature secret of the Vonage account. Without it webhooks are counted, and change nothing.',
   ),
