@@ -74,3 +74,6 @@ export const open = (t: Owner, vendor: Pick<Vendor, 'origin'>, more: Record<stri
 export const attempt = anAttempt({ method: 'camara.number_verification', phoneNumber, redirectUrl, redirectKey })
 export const smsAttempt = anAttempt({ method: 'camara.sms', phoneNumber })
 export const noRepeat = { repeated: false }
+/** The ending of these statuses: what the operator of the gateway has set up is wrong. */
+export const misconfigured = (...statuses: number[]) => (status: number) =>
+  statuses.includes(status) ? failed('provider_misconfigured') : null
