@@ -123,11 +123,11 @@ function secretsOf ({ url, headers = {}, body = '' }: Sent): string[] {
     .filter(value => value.length >= minSecretLength).toSorted((a, b) => b.length - a.length)
 }
 
-/** A header's value; of `Bearer` and `Basic` what follows; of `Basic` also the name and the password. */
+/** A header's value; of `Bearer` or another scheme what follows; of `Basic` also the name and the password. */
 function credentialsOf (value: string): string[] {
-  const [, scheme = '', token = ''] = /^(bearer|basic) +(.+)$/i.exec(value) ?? []
+  const [, scheme = '', token = ''] = /^([\w-]{1,20}) +(\S.*)$/.exec(value) ?? []
   if (scheme === '') return [value]
-  return [token, ...scheme.toLowerCase() === 'basic' ? Buffer.from(token, 'base64').toString().split(':') : []]
+  return [value, token, ...scheme.toLowerCase() === 'basic' ? Buffer.from(token, 'base64').toString().split(':') : []]
 }
 
 /** Every text and number in a JSON value. */

@@ -85,6 +85,7 @@ t.test('numbers, addresses and what looks random are hidden in every position', 
 const basic = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`
 const requestsWith = (secret: string): Parameters<typeof describe>[1][] => [
   { headers: { clientSecret: secret } }, { headers: { authorization: `Bearer ${secret}` } },
+  { headers: { authorization: `App ${secret}` } },
   { headers: { authorization: basic(`id:${secret}`) } }, { headers: { authorization: basic(`${secret}:other`) } },
   { body: JSON.stringify({ token: secret }) }, { body: JSON.stringify({ a: [{ b: secret }] }) },
   {

@@ -50,7 +50,9 @@ function methodOf (entry: Entry): Method {
     sendsMessage: true, resend: { afterMs: 30_000, times: 2 }, codeAttempts: maxWrongCodes,
     ...channel === 'sms' ? { defaultRank: smsRank } : {},
     options: Type.Object({
-      codeLength: Type.Optional(Type.Integer({ minimum: 4, maximum: 10, default: codeLengthOf(entry) })),
+      codeLength: Type.Optional(Type.Integer({
+        minimum: 4, maximum: 10, default: codeLengthOf(entry), description: 'Digits of the code.',
+      })),
     }, { additionalProperties: false }),
   }
 }
