@@ -46,9 +46,9 @@ t.test('no document has two headings with the same anchor', async t => {
 t.test('files and scripts that are named exist', async t => {
   const files = mentions(present, /(?<![\w/.-])((?:ops|helm|src|docs|test|scripts|bench|openapi)\/[\w./-]+\.\w+)/g)
   t.ok(files.length > 30)
-  // The operator makes the two files; `nimbus` stands for a provider to be written.
+  // The operator makes the two files; `globex` stands for a provider to be written.
   const madeLater = (file: string): boolean =>
-    /^ops\/compose\/(apps|providers)\.json$/.test(file) || file.includes('nimbus')
+    /^ops\/compose\/(apps|providers)\.json$/.test(file) || file.includes('globex')
   for (const [file, name] of files) t.ok(existsSync(join(root, file)) || madeLater(file), `${name}: ${file}`)
   const scripts = mentions(present, /npm run (?:-s )?([a-z:]+)/g)
   t.ok(scripts.length > 3)
