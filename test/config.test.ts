@@ -227,3 +227,16 @@ t.test('what an operator should know is a warning', async t => {
   t.match(warningsFor('https://verify.example.com', more), [insecure])
   t.strictSame(warningsFor('http://127.0.0.1:3000', more), [])
 })
+
+t.test('a providers file: not in the sandbox, and its variables are none of Verigate\'s own', async t => {
+  t.throws(() => readConfig({ SANDBOX: 'true', PROVIDERS_FILE: 'providers.json' }), {
+    message: 'Configuration: SANDBOX cannot be true together with PROVIDERS_FILE',
+  })
+  const { lookUp, providersFile } = readConfig({ SANDBOX: 'true', ACME_TOKEN: 'secret', EMPTY: '', LINES: 'a\nb' })
+  t.equal(providersFile, null)
+  t.strictSame([lookUp('ACME_TOKEN'), lookUp('EMPTY'), lookUp('ABSENT')], ['secret', null, null])
+  for (const own of ['SEAL_KEYS', 'TWILIO_API_SECRET']) {
+    t.throws(() => lookUp(own), { message: 'it is one of Verigate\'s own: use another name' }, own)
+  }
+  t.throws(() => lookUp('LINES'), { message: 'LINES contains a line end or another control character' })
+})
