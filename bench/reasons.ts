@@ -14,7 +14,8 @@ export const reasons: Partial<Record<GoalId, string>> = {
   N8: 'what is left is Node.js itself (about 40 ms) and the initialization of Fastify, the schemas and BullMQ.',
   N8m: 'Node.js itself has 45 MB, the compiled code of the packages most of the rest.',
   N8i: 'the sweeper and BullMQ ask Redis for work every second.',
-  N9: 'a refusal costs a part of the CPU of a request, and twice as many arrive as can be served.',
+  N9: 'twice as many arrive as can be served; a refusal costs an eighth of the CPU of a create when hot, and twice '
+    + 'that among thousands of connections.',
   N9w: 'the queue limit is checked when a request is begun, and what was begun shares the core with others.',
   N9r: 'a refusal is sent when the socket is read, which waits for the requests that are being served.',
   N9h: 'the kernel refused connections.',
