@@ -62,7 +62,8 @@ t.test('responses and webhooks match the document', async t => {
   for (
     const workflow of [
       ['otpless.otp'], ['truid.phone_check', 'otpless.otp'], ['truecaller.push'], ['truecaller.web'], ['otpless.token'],
-      ['twilio.sms'], ['twilio.sna'], ['telegram.code'], ['firebase.pnv'],
+      ['twilio.sms'], ['twilio.sna'], ['telegram.code'], ['firebase.pnv'], ['vonage.silent_auth'],
+      ['vonage.sms'], ['camara.sms'], ['acme.sms'],
     ]
   ) {
     const phoneNumber = numberEnding('02')

@@ -14,11 +14,12 @@ const methods: [method: string, options?: Record<string, unknown>][] = [
   ['truid.phone_check', { version: 'v0.1' }], ['otpless.token'], ['otpless.otp'],
   ['truecaller.oauth'], ['truecaller.payload'], ['truid.subscriber_check'],
   ['otpless.otp_link'], ['otpless.oauth'], ['otpless.sna'],
-  ['twilio.sms'], ['twilio.sna'], ['telegram.code'], ['firebase.pnv'],
+  ['twilio.sms'], ['twilio.sna'], ['telegram.code'], ['firebase.pnv'], ['camara.number_verification'], ['camara.sms'],
+  ['vonage.silent_auth'], ['vonage.sms'], ['acme.sms'],
 ]
 const areas = ['415', '212', '312']
 /** Their browser comes back, and the front end brings the code. */
-const returning = ['otpless.otp_link', 'otpless.oauth']
+const returning = ['otpless.otp_link', 'otpless.oauth', 'camara.number_verification']
 /** What the simulators' profiles say, in spellings that chance does not produce. */
 const personal = [
   'ada@example.com', 'ada_example', '"Ada"', 'Ada Example', '"Example"', 'Exampleville', 'Example Street',

@@ -9,10 +9,11 @@ const methods: Record<string, object> = {
   'truid.phone_check of v0.1': { version: 'v0.1' }, 'otpless.otp': {}, 'otpless.token': {}, 'otpless.magic_link': {},
   'otpless.otp_link': {}, 'otpless.oauth': {}, 'otpless.oauth with Truecaller': { channel: 'TRUE_CALLER' },
   'otpless.voice_approval': {}, 'otpless.sna': {}, 'twilio.sms': {}, 'twilio.whatsapp': {}, 'twilio.call': {},
-  'twilio.sna': {}, 'telegram.code': {},
+  'twilio.sna': {}, 'telegram.code': {}, 'camara.number_verification': {}, 'camara.sms': {}, 'vonage.silent_auth': {},
+  'vonage.sms': {}, 'vonage.whatsapp': {}, 'vonage.voice': {}, 'acme.sms': {},
 }
 /** Their browser comes back, and the front end brings the code. */
-const isReturning = (name: string): boolean => /^otpless\.(magic_link|otp_link|oauth)/.test(name)
+const isReturning = (name: string): boolean => /^otpless\.(magic_link|otp_link|oauth)|^camara\.number/.test(name)
 
 t.test('answers with null members, other types and other spellings verify the number', async t => {
   const { shop, simulators } = await startGateway(t, { simulatorOptions: { simulators: every } })
