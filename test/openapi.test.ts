@@ -90,7 +90,7 @@ t.test('names that generated clients use stay the same', async t => {
     'cancelVerification', 'checkEligibility', 'checkVerification', 'createVerification', 'eraseVerification',
     'followVerification', 'getLiveness', 'getMetrics', 'getReadiness', 'getVerification', 'listDeliveries',
     'listProviders', 'listVerifications', 'receiveCallback', 'receiveKeyedCallback', 'replayDelivery', 'resendMessage',
-    'returnFromProvider', 'startNextAttempt', 'testWebhook',
+    'returnFromProvider', 'returnToFixedUri', 'startNextAttempt', 'testWebhook',
   ])
   const { schemas } = document.components
   t.same([

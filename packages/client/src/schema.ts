@@ -298,7 +298,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Return of a browser to a registered redirect URI
+         * @description For providers that redirect to one URI for every attempt: `state` of the query names the attempt. Otherwise as the path with the key.
+         */
+        get: operations["returnToFixedUri"];
         put?: never;
         /**
          * Callback of a provider about any attempt
@@ -2935,6 +2939,59 @@ export interface operations {
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["OverloadedOrStoreUnavailable"];
+        };
+    };
+    returnToFixedUri: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the provider. For example `truecaller`. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A small page, if there is no `returnUrl`. */
+            200: {
+                headers: {
+                    "x-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description Redirect to the app. */
+            303: {
+                headers: {
+                    /** @description The app's `returnUrl` with the added parameters. */
+                    location?: string;
+                    "x-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            404: components["responses"]["NotFound"];
+            /**
+             * @description Too Many Requests
+             *
+             *     - `rate_limited`: A limit was reached: of the app, of the number, or of how soon and how often the call may be repeated. Retry after `Retry-After` seconds.
+             */
+            429: {
+                headers: {
+                    "x-request-id": components["headers"]["RequestId"];
+                    "retry-after": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["InternalError"];
             503: components["responses"]["OverloadedOrStoreUnavailable"];
         };

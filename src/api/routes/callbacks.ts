@@ -40,6 +40,17 @@ const page = `<!doctype html>
 </html>
 `
 
+const redirects = {
+  200: {
+    description: 'A small page, if there is no `returnUrl`.',
+    content: { 'text/html': { schema: Type.String(), examples: { page: { summary: 'The page', value: page } } } },
+  },
+  303: emptyResponse('Redirect to the app.', {
+    location: { type: 'string', description: 'The app\'s `returnUrl` with the added parameters.' },
+  }),
+  ...publicErrors('not_found', 'rate_limited', 'store_unavailable'),
+}
+
 export const callbackRoutes: FastifyPluginAsyncTypebox<{
   gateway: Gateway, limits: Pick<RequestLimits, 'byAddress'>,
 }> = async (server, { gateway, limits }) => {
@@ -80,9 +91,14 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{
       : reply.code(303).header('location', location).send(undefined)
   }
 
-  // For providers with a registered redirect URI. No configured provider has one, so the route is not documented.
   server.get('/callbacks/:provider', {
-    onRequest: limits.byAddress, schema: { hide: true, params: ProviderParams },
+    onRequest: limits.byAddress,
+    schema: {
+      tags, operationId: 'returnToFixedUri', summary: 'Return of a browser to a registered redirect URI',
+      description: 'For providers that redirect to one URI for every attempt: `state` of the query names the attempt. '
+        + 'Otherwise as the path with the key.',
+      params: ProviderParams, response: redirects,
+    },
   }, async (request, reply) => redirectToApp(request, reply, request.params.provider, null))
 
   server.get('/callbacks/:provider/:key', {
@@ -93,17 +109,7 @@ export const callbackRoutes: FastifyPluginAsyncTypebox<{
         + 'the front end submits the code with `check`. The redirect does not consume the code, so it can be repeated. '
         + 'Where the provider puts the code into the fragment, only `verification` is added, and the browser keeps the '
         + 'fragment.',
-      params: CallbackParams,
-      response: {
-        200: {
-          description: 'A small page, if there is no `returnUrl`.',
-          content: { 'text/html': { schema: Type.String(), examples: { page: { summary: 'The page', value: page } } } },
-        },
-        303: emptyResponse('Redirect to the app.', {
-          location: { type: 'string', description: 'The app\'s `returnUrl` with the added parameters.' },
-        }),
-        ...publicErrors('not_found', 'rate_limited', 'store_unavailable'),
-      },
+      params: CallbackParams, response: redirects,
     },
   }, async (request, reply) => redirectToApp(request, reply, request.params.provider, request.params.key))
 }

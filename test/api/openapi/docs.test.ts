@@ -22,9 +22,8 @@ t.test('the document describes every route', async t => {
   t.same(Object.entries(document.paths).flatMap(
     ([path, item]) => Object.keys(item).map(method => `${method} ${path}`),
   ).sort(), [
-    'delete /verifications/{id}', 'get /callbacks/{provider}/{key}', 'get /livez', 'get /metrics', 'get /providers',
-    'get /readyz',
-    'get /verifications',
+    'delete /verifications/{id}', 'get /callbacks/{provider}', 'get /callbacks/{provider}/{key}', 'get /livez',
+    'get /metrics', 'get /providers', 'get /readyz', 'get /verifications',
     'get /verifications/{id}', 'get /verifications/{id}/events', 'get /webhooks/deliveries',
     'post /callbacks/{provider}', 'post /callbacks/{provider}/{key}', 'post /eligibility', 'post /verifications',
     'post /verifications/{id}/cancel',
