@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { runProviderTest } from '../src/provider-test.ts'
-import { openVendor } from './contract.ts'
+import { openVendor } from '../src/conformance/index.ts'
 
 const entry = {
   name: 'acme', channel: 'sms',

@@ -6,7 +6,7 @@ import { ProviderError } from '../../src/core/errors.ts'
 import type { EligibilityReason, Reason } from '../../src/core/reasons.ts'
 import { type Attributes } from '../../src/telemetry/tracing.ts'
 import type { Money, ProviderCall } from '../../src/core/vocabulary.ts'
-import { anAttempt } from '../contract.ts'
+import { anAttempt } from '../../src/conformance/index.ts'
 
 const attempt = anAttempt({ method: 'acme.otp', phoneNumber: '+14155550100' })
 const subject = { id: 'ver_1' }

@@ -8,7 +8,7 @@ import { providers } from '../../src/adapters/index.ts'
 import { openAdapters, variablesOf } from '../../src/adapters/instances.ts'
 import type { Action } from '../../src/core/vocabulary.ts'
 import { simulators } from '../../src/sandbox/simulators.ts'
-import { openIo } from '../contract.ts'
+import { openIo } from '../../src/conformance/index.ts'
 
 const folder = join(import.meta.dirname, '../../src/adapters')
 /** Which of our own files: test/architecture.test.ts. */

@@ -5,7 +5,7 @@ import { createLocalJWKSet, type LocalJWKSet } from 'jose/jwks/local'
 import { SignJWT } from 'jose/jwt/sign'
 import { createHttp } from '../../src/adapters/http.ts'
 import { createKeySet, readSigned } from '../../src/adapters/key-set.ts'
-import { endingOf, openVendor, type Answer } from '../contract.ts'
+import { endingOf, openVendor, type Answer } from '../../src/conformance/index.ts'
 
 const pair = await generateKeyPair('ES256', { extractable: true })
 const jwk = { ...await exportJWK(pair.publicKey), kid: 'k1', alg: 'ES256' }

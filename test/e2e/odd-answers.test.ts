@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openVendor, type Answer } from '../contract.ts'
+import { openVendor, type Answer } from '../../src/conformance/index.ts'
 import { startGateway } from '../helpers/gateway.ts'
 
 /** What the app sees when OTPLESS answers in another form than the usual one. */

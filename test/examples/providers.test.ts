@@ -5,7 +5,7 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { declared } from '../../src/adapters/index.ts'
 import { schemaPath, schemaText } from '../../scripts/providers-schema.ts'
-import { anAttempt, callbackKey, callbackUrl, endingOf } from '../contract.ts'
+import { anAttempt, callbackKey, callbackUrl, endingOf } from '../../src/conformance/index.ts'
 import type { Adapter, Http, ProviderRequest } from '../../src/adapters/adapter.ts'
 
 const folder = join(import.meta.dirname, '../../examples/providers')

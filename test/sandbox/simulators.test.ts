@@ -8,7 +8,7 @@ import { providers } from '../../src/adapters/index.ts'
 import { openAdapters, variablesOf } from '../../src/adapters/instances.ts'
 import { readConfig, variables } from '../../src/config.ts'
 import { simulators as all, startSimulators } from '../../src/sandbox/simulators.ts'
-import { openIo } from '../contract.ts'
+import { openIo } from '../../src/conformance/index.ts'
 import { ask, setting, start } from './receiver.ts'
 
 const json = { 'content-type': 'application/json' }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Outcome, Started } from '../../../src/adapters/adapter.ts'
 import { ProviderError } from '../../../src/core/errors.ts'
-import { openVendor, type Answer, type Call } from '../../contract.ts'
+import { openVendor, type Answer, type Call } from '../../../src/conformance/index.ts'
 import { openContracts, withoutContracts, type Operation } from '../../helpers/contracts.ts'
 import {
   accessToken, answerWell, attempt, authenticationId, code, isSend, isSwap, isToken, isValidate, isVerify, noRepeat,

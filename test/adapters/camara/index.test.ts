@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Compile } from 'typebox/compile'
 import { camara } from '../../../src/adapters/camara/index.ts'
-import { endingOf, openIo, openVendor } from '../../contract.ts'
+import { endingOf, openIo, openVendor } from '../../../src/conformance/index.ts'
 import {
   accessToken, answerWell, attempt, code, error, isSwap, isVerify, noRepeat, open, phoneNumber, privateKey,
   say, settings, smsAttempt,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import { camara } from '../../../src/adapters/camara/index.ts'
-import { contract, endingOf, openIo, openVendor } from '../../contract.ts'
+import { contract, endingOf, openIo, openVendor } from '../../../src/conformance/index.ts'
 import {
   accessToken, answerWell, attempt, code, denied, error, failed, isToken, isVerify, misconfigured, noRepeat, open,
   phoneNumber, redirectKey, redirectUrl, say, secrets, settings,

@@ -2,7 +2,7 @@ import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
 import t from 'tap'
 import { camara } from '../../../src/adapters/camara/index.ts'
-import { endingOf, openIo, openVendor } from '../../contract.ts'
+import { endingOf, openIo, openVendor } from '../../../src/conformance/index.ts'
 import {
   accessToken, answerWell, attempt, clientId, code, error, failed, formOf, isDiscovery, isSend, isSwap, isToken,
   isVerify,

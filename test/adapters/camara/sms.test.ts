@@ -1,6 +1,6 @@
 import t from 'tap'
 import { camara } from '../../../src/adapters/camara/index.ts'
-import { contract, endingOf, openVendor } from '../../contract.ts'
+import { contract, endingOf, openVendor } from '../../../src/conformance/index.ts'
 import {
   answerWell, authenticationId, denied, error, failed, isSend, isToken, isValidate, misconfigured, noRepeat, open,
   phoneNumber, say, secrets, settings, smsAttempt,

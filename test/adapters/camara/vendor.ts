@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { camara } from '../../../src/adapters/camara/index.ts'
 import {
   anAttempt, callbackKey, openAdapter, openIo, type Answer, type Call, type Contract, type Vendor,
-} from '../../contract.ts'
+} from '../../../src/conformance/index.ts'
 
 /** An operator that answers as the descriptions of CAMARA say. */
 

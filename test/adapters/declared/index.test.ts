@@ -2,7 +2,7 @@ import t from 'tap'
 import { inspectProviders } from '../../../src/adapters/declared/index.ts'
 import {
   anAttempt, type Call, callbackKey, callbackUrl, contract, endingOf, openAdapter, openIo, openVendor, type Vendor,
-} from '../../contract.ts'
+} from '../../../src/conformance/index.ts'
 
 const phoneNumber = '+491701234567'
 const token = 'token-of-acme'

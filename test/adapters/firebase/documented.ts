@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { exportJWK } from 'jose/key/export'
 import { generateKeyPair } from 'jose/key/generate/keypair'
 import { SignJWT } from 'jose/jwt/sign'
-import { callbackKey, type Answer, type Vendor } from '../../contract.ts'
+import { callbackKey, type Answer, type Vendor } from '../../../src/conformance/index.ts'
 
 /** Tokens as https://firebase.google.com/docs/phone-number-verification/verify-tokens documents them. */
 

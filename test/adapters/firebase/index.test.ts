@@ -2,7 +2,7 @@ import t from 'tap'
 import { firebase } from '../../../src/adapters/firebase/index.ts'
 import {
   anAttempt, callbackKey, contract, endingOf, openAdapter, openIo, openVendor, type Ending,
-} from '../../contract.ts'
+} from '../../../src/conformance/index.ts'
 import {
   answerWell, hashOf, issuer, jwk, phoneNumber, projectNumber, seconds, settings, sign, stranger, strangersJwk,
 } from './documented.ts'

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import type { Callback } from '../../../src/adapters/adapter.ts'
 import { otpless } from '../../../src/adapters/otpless/index.ts'
 import type { CallbackRefusal } from '../../../src/core/vocabulary.ts'
-import { callbackKey, type Answer, type Call, type Contract, type Vendor } from '../../contract.ts'
+import { callbackKey, type Answer, type Call, type Contract, type Vendor } from '../../../src/conformance/index.ts'
 
 /** Settings, answers and webhooks as the documents of OTPLESS show them. */
 

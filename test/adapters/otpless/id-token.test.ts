@@ -4,7 +4,7 @@ import { generateKeyPair } from 'jose/key/generate/keypair'
 import { SignJWT } from 'jose/jwt/sign'
 import { createHttp } from '../../../src/adapters/http.ts'
 import { createIdTokens, isIdToken, referenceOf } from '../../../src/adapters/otpless/id-token.ts'
-import { endingOf, openVendor, type Answer } from '../../contract.ts'
+import { endingOf, openVendor, type Answer } from '../../../src/conformance/index.ts'
 
 const pair = await generateKeyPair('RS256', { extractable: true })
 const stranger = await generateKeyPair('RS256', { extractable: true })

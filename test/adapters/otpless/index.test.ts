@@ -5,7 +5,7 @@ import t from 'tap'
 import { otpless } from '../../../src/adapters/otpless/index.ts'
 import {
   anAttempt, callbackUrl, contract, endingOf, openAdapter, openIo, openVendor, type Answer,
-} from '../../contract.ts'
+} from '../../../src/conformance/index.ts'
 import {
   answerWell, callbacks, completedAt, delivered, denied, identity, isCode, isValidate, misconfigured, phoneNumber,
   refuse, refused, secrets, settings, success, userDetails, verifiedAt, verifiedCode, webhook,

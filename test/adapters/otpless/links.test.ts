@@ -2,7 +2,7 @@ import t from 'tap'
 import { otpless } from '../../../src/adapters/otpless/index.ts'
 import {
   anAttempt, contract, openAdapter, openIo, openVendor, type Answer, type Call, type Contract,
-} from '../../contract.ts'
+} from '../../../src/conformance/index.ts'
 import {
   answerWell, common, completedAt, denied, isCode, isInitiate, misconfigured, ofUser, phoneNumber, redirectUrl, refuse,
   settings, signedUp, userDetails, verifiedAt, verifiedCode,

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { otpless } from '../../../src/adapters/otpless/index.ts'
-import { anAttempt, contract, endingOf, openAdapter, openIo, openVendor } from '../../contract.ts'
+import { anAttempt, contract, endingOf, openAdapter, openIo, openVendor } from '../../../src/conformance/index.ts'
 import {
   answerWell, callbacks, denied, isInitiate, isVerify, metaData, misconfigured, phoneNumber, refuse, secrets, settings,
   webhook,

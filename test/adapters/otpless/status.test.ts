@@ -5,7 +5,7 @@ import type { ProviderError } from '../../../src/core/errors.ts'
 import type { Json } from '../../../src/core/vocabulary.ts'
 import {
   anAttempt, contract, endingOf, openAdapter, openIo, openVendor, type Answer, type Call, type Contract,
-} from '../../contract.ts'
+} from '../../../src/conformance/index.ts'
 import {
   answerWell, common, completedAt, denied, isInitiate, isStatus, metaData, misconfigured, ofUser, phoneDetail,
   phoneNumber, redirectUrl, settings, signedUp, verifiedAt,

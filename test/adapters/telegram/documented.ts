@@ -1,6 +1,6 @@
 import { createHmac, hash } from 'node:crypto'
 import type { Callback } from '../../../src/adapters/adapter.ts'
-import { callbackKey, type Answer, type Call, type Vendor } from '../../contract.ts'
+import { callbackKey, type Answer, type Call, type Vendor } from '../../../src/conformance/index.ts'
 
 /** What https://core.telegram.org/gateway/api documents. */
 

@@ -2,7 +2,7 @@ import t from 'tap'
 import { telegram } from '../../../src/adapters/telegram/index.ts'
 import {
   anAttempt, callbackKey, callbackUrl, contract, endingOf, openAdapter, openIo, openVendor, type Contract, type Ending,
-} from '../../contract.ts'
+} from '../../../src/conformance/index.ts'
 import {
   answerWell, delivery, isCheck, isRevoke, isSend, phoneNumber, refuse, report, requestId, result, sentTo, settings,
   token, verified,

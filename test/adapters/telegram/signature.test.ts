@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Callback } from '../../../src/adapters/adapter.ts'
 import { refuseReport } from '../../../src/adapters/telegram/wire.ts'
-import { callbackUrl } from '../../contract.ts'
+import { callbackUrl } from '../../../src/conformance/index.ts'
 import { delivery, report, token } from './documented.ts'
 
 /** `telegram-gateway-verification` of PyPI, which nobody here wrote: it checks the signatures of reports. */

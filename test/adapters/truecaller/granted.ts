@@ -1,4 +1,4 @@
-import type { Call, Contract } from '../../contract.ts'
+import type { Call, Contract } from '../../../src/conformance/index.ts'
 import { invalid, tooLate } from './vendor.ts'
 
 /** What the tests of push and web share: both end with an access token, which reads a profile. */

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { truecaller } from '../../../src/adapters/truecaller/index.ts'
-import { callbackKey, callbackUrl, openAdapter, openIo, openVendor } from '../../contract.ts'
+import { callbackKey, callbackUrl, openAdapter, openIo, openVendor } from '../../../src/conformance/index.ts'
 import { appKey, clientId, settings } from './vendor.ts'
 
 t.test('each credential enables its methods', async t => {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { truecaller } from '../../../src/adapters/truecaller/index.ts'
 import {
   anAttempt, askEligibility, type Call, contract, endingOf, openAdapter, openIo, openVendor, type Vendor,
-} from '../../contract.ts'
+} from '../../../src/conformance/index.ts'
 import { appKey, badResponse, clientId, invalid, misconfigured, outage, settings } from './vendor.ts'
 
 const method = 'truecaller.missed_call'

@@ -3,7 +3,7 @@ import { truecaller } from '../../../src/adapters/truecaller/index.ts'
 import type { Json } from '../../../src/core/vocabulary.ts'
 import {
   anAttempt, callbackKey, contract, endingOf, openAdapter, openIo, openVendor, type Call, type Vendor,
-} from '../../contract.ts'
+} from '../../../src/conformance/index.ts'
 import { badResponse, clientId, invalid, misconfigured, outage, settings, tooLate } from './vendor.ts'
 
 const method = 'truecaller.oauth'

@@ -4,7 +4,7 @@ import { truecaller } from '../../../src/adapters/truecaller/index.ts'
 import type { Json } from '../../../src/core/vocabulary.ts'
 import {
   anAttempt, callbackKey, contract, endingOf, openAdapter, openIo, openVendor, type Call,
-} from '../../contract.ts'
+} from '../../../src/conformance/index.ts'
 import { createSigner, encode } from './signer.ts'
 import { appKey, badResponse, invalid, settings, tooLate } from './vendor.ts'
 

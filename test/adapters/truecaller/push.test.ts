@@ -2,7 +2,7 @@ import t from 'tap'
 import { truecaller } from '../../../src/adapters/truecaller/index.ts'
 import {
   anAttempt, callbackKey, contract, endingOf, openAdapter, openIo, openVendor, type Call,
-} from '../../contract.ts'
+} from '../../../src/conformance/index.ts'
 import { accessToken, assurance, bad, isProfile, refusedToken } from './granted.ts'
 import { appKey, settings } from './vendor.ts'
 

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { createSigningKeys, readKeys } from '../../../src/adapters/truecaller/signing-keys.ts'
-import { openIo, openVendor } from '../../contract.ts'
+import { openIo, openVendor } from '../../../src/conformance/index.ts'
 import { createSigner, spkiOf } from './signer.ts'
 
 const [one, two] = [createSigner(), createSigner()]

@@ -1,4 +1,4 @@
-import type { Ending, Vendor } from '../../contract.ts'
+import type { Ending, Vendor } from '../../../src/conformance/index.ts'
 
 /** What the tests of the methods share: settings that point at the test's vendor, and endings. */
 

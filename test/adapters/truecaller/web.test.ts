@@ -1,7 +1,9 @@
 import t from 'tap'
 import type { Received } from '../../../src/adapters/adapter.ts'
 import { truecaller } from '../../../src/adapters/truecaller/index.ts'
-import { anAttempt, callbackKey, contract, endingOf, openAdapter, openIo, openVendor } from '../../contract.ts'
+import {
+  anAttempt, callbackKey, contract, endingOf, openAdapter, openIo, openVendor,
+} from '../../../src/conformance/index.ts'
 import { accessToken, assurance, bad, isProfile, refusedToken } from './granted.ts'
 import { appKey, settings } from './vendor.ts'
 

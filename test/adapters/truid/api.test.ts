@@ -2,7 +2,7 @@ import t from 'tap'
 import { truid } from '../../../src/adapters/truid/index.ts'
 import type { Adapter, AttemptContext, Outcome } from '../../../src/adapters/adapter.ts'
 import type { Json } from '../../../src/core/vocabulary.ts'
-import { openAdapter, openIo, openVendor, type Answer, type Call, type Vendor } from '../../contract.ts'
+import { openAdapter, openIo, openVendor, type Answer, type Call, type Vendor } from '../../../src/conformance/index.ts'
 import {
   answerWell, attempt, code, isCheck, isSimCheck, isToken, noRepeat, phoneNumber, problem, say, settings, simCheck,
 } from './vendor.ts'

@@ -6,7 +6,7 @@ import { ProviderError } from '../../../src/core/errors.ts'
 import { scenarios, variants } from '../../../src/sandbox/scenarios.ts'
 import type { Simulator } from '../../../src/sandbox/simulator.ts'
 import { truid as simulator } from '../../../src/sandbox/truid/index.ts'
-import { anAttempt, askEligibility, callbackKey, openAdapter, openIo } from '../../contract.ts'
+import { anAttempt, askEligibility, callbackKey, openAdapter, openIo } from '../../../src/conformance/index.ts'
 import { openContracts, withoutContracts, type Exchange } from '../../helpers/contracts.ts'
 import { ask, start } from '../../sandbox/receiver.ts'
 

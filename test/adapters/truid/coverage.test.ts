@@ -3,7 +3,9 @@ import { readProducts, readReachability } from '../../../src/adapters/truid/cove
 import { truid } from '../../../src/adapters/truid/index.ts'
 import { ProviderError } from '../../../src/core/errors.ts'
 import type { Reason } from '../../../src/core/reasons.ts'
-import { type Answer, askEligibility, type Call, openAdapter, openIo, openVendor } from '../../contract.ts'
+import {
+  type Answer, askEligibility, type Call, openAdapter, openIo, openVendor,
+} from '../../../src/conformance/index.ts'
 import { answerWell, attempt, isCountry, isCreate, isDevice, isToken, problem, products, settings } from './vendor.ts'
 
 const mobileIp = '82.132.1.1'

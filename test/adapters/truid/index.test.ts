@@ -5,7 +5,7 @@ import type { Received, Refused } from '../../../src/adapters/adapter.ts'
 import type { Json } from '../../../src/core/vocabulary.ts'
 import {
   callbackKey, contract, endingOf, openAdapter, openIo, openVendor, type Answer, type Call, type Contract,
-} from '../../contract.ts'
+} from '../../../src/conformance/index.ts'
 import { createSigner } from './signer.ts'
 import {
   answerWell, attempt, check, code, denied, id, isCheck, isCreate, isKeys, isToken, noRepeat, phoneNumber,

@@ -1,6 +1,6 @@
 import { constants, createHash, generateKeyPairSync, sign } from 'node:crypto'
 import type { Callback } from '../../../src/adapters/adapter.ts'
-import { callbackKey, callbackUrl } from '../../contract.ts'
+import { callbackKey, callbackUrl } from '../../../src/conformance/index.ts'
 
 /** What of a signed message differs from a good one. `algorithm: null`: the header names none. */
 export type Wishes = Partial<{

@@ -1,4 +1,4 @@
-import { anAttempt, type Answer, type Call, type Contract, type Vendor } from '../../contract.ts'
+import { anAttempt, type Answer, type Call, type Contract, type Vendor } from '../../../src/conformance/index.ts'
 import { createSigner } from './signer.ts'
 
 /** tru.ID as it answers normally, in the shapes of its documentation. */

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { twilio } from '../../../src/adapters/twilio/index.ts'
-import { anAttempt, contract, endingOf, openAdapter, openIo, openVendor } from '../../contract.ts'
+import { anAttempt, contract, endingOf, openAdapter, openIo, openVendor } from '../../../src/conformance/index.ts'
 import {
   answerWell, check, common, denied, error, failed, formOf, isCancel, misconfigured, phoneNumber, refusals, refuse, say,
   settings, sid, verification,

@@ -1,5 +1,5 @@
 import { twilio } from '../../../src/adapters/twilio/index.ts'
-import type { Answer, Call, Contract, Vendor } from '../../contract.ts'
+import type { Answer, Call, Contract, Vendor } from '../../../src/conformance/index.ts'
 
 /** Answers as Twilio's description and pages show them, with other sids and numbers. */
 

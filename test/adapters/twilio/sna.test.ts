@@ -1,6 +1,8 @@
 import t from 'tap'
 import { twilio } from '../../../src/adapters/twilio/index.ts'
-import { anAttempt, contract, endingOf, openAdapter, openIo, openVendor, type Contract } from '../../contract.ts'
+import {
+  anAttempt, contract, endingOf, openAdapter, openIo, openVendor, type Contract,
+} from '../../../src/conformance/index.ts'
 import {
   answerWell, check, common, denied, error, failed, formOf, isCheck, phoneNumber, refusals, refuse, say,
   settings, sid, silentErrors, silentUrl, verification,

@@ -3,7 +3,7 @@ import { twilio } from '../../../src/adapters/twilio/index.ts'
 import { judgeCheck, judgeSilentCheck, readCreated, readSilentUrl } from '../../../src/adapters/twilio/wire.ts'
 import { membersOf, type Members } from '../../../src/adapters/message.ts'
 import { allowNull, openContracts, withoutContracts } from '../../helpers/contracts.ts'
-import { anAttempt, openAdapter, openIo, openVendor } from '../../contract.ts'
+import { anAttempt, openAdapter, openIo, openVendor } from '../../../src/conformance/index.ts'
 import {
   answerWell, base, check, formOf, phoneNumber, settings, sid, silentErrors, silentUrl, verification,
 } from './documented.ts'

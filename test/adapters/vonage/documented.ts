@@ -1,6 +1,6 @@
 import { createHash, createHmac, generateKeyPairSync } from 'node:crypto'
 import type { Callback } from '../../../src/adapters/adapter.ts'
-import type { Answer, Call, Vendor } from '../../contract.ts'
+import type { Answer, Call, Vendor } from '../../../src/conformance/index.ts'
 
 // The messages of https://developer.vonage.com/en/api/verify.v2
 

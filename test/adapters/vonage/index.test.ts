@@ -1,7 +1,7 @@
 import t from 'tap'
 import { vonage } from '../../../src/adapters/vonage/index.ts'
 import type { Received, Refused } from '../../../src/adapters/adapter.ts'
-import { contract, type Answer, type Contract, type Ending } from '../../contract.ts'
+import { contract, type Answer, type Contract, type Ending } from '../../../src/conformance/index.ts'
 import {
   answerWell, checkUrlAt, code, event, finalizedAt, isCancel, isCheck, isCreate, phoneNumber, problem, requestId,
   secrets, settings, sign,

@@ -4,7 +4,7 @@ import t from 'tap'
 import { vonage } from '../../../src/adapters/vonage/index.ts'
 import { localeOf } from '../../../src/adapters/vonage/methods.ts'
 import { isOwnUrl, judgeCheck, readCreated } from '../../../src/adapters/vonage/wire.ts'
-import { anAttempt, endingOf, openAdapter, openIo, openVendor } from '../../contract.ts'
+import { anAttempt, endingOf, openAdapter, openIo, openVendor } from '../../../src/conformance/index.ts'
 import {
   answerWell, applicationId, checkUrlAt, isCancel, isCheck, keys, phoneNumber, privateKey, problem, requestId, settings,
 } from './documented.ts'
