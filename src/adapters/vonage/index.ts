@@ -86,7 +86,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
     readReturn: ({ method, state }) =>
       method === silentAuth && readRequestId(state) !== null ? { isInFragment: true } : null,
 
-    resolve: (attempt, evidence) => resolve(api, attempt, evidence),
+    resolve: (attempt, evidence, { repeated }) => resolve(api, attempt, evidence, repeated),
 
     async cancel ({ state }) {
       const requestId = readRequestId(state)
@@ -135,7 +135,9 @@ function createStart (
 }
 
 /** A typed code can be tried three times, the code of a silent check once. */
-async function resolve (api: Api, { method, phoneNumber, state }: AttemptContext, evidence: Json): Promise<Outcome> {
+async function resolve (
+  api: Api, { method, phoneNumber, state }: AttemptContext, evidence: Json, repeated: boolean,
+): Promise<Outcome> {
   const requestId = readRequestId(state)
   const given = readCode(evidence)
   if (requestId === null || given === null || phoneNumber === null) {
@@ -149,6 +151,8 @@ async function resolve (api: Api, { method, phoneNumber, state }: AttemptContext
   if (verdict === 'completed') return { verdict: 'proven', phoneNumber }
   if (verdict === 'busy') return { verdict: 'pending', retryAfterMs: busyMs }
   if (verdict === 'incorrect') return isTyped ? { verdict } : deny(provider, call, 'evidence_invalid', answer)
+  // A completed request is not found any more, and the answer to the first try may have been that it is completed.
+  if (repeated && verdict === 'evidence_expired') throw refusal(provider, call, 'provider_timeout', answer)
   const isTooOften = verdict === 'code_attempts_exhausted' && !isTyped
   return deny(provider, call, isTooOften ? 'evidence_invalid' : verdict, answer)
 }

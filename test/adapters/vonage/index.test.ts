@@ -70,8 +70,8 @@ const judged: Contract['bad'] = [
     ends: denied('evidence_expired'),
   },
   {
-    name: 'the same, when asked again: it does not say which', repeated: true,
-    vendor: answer(problem(404, 'request-not-found')), ends: denied('evidence_expired'),
+    name: 'the same, when the first answer was lost', repeated: true, vendor: answer(problem(404, 'request-not-found')),
+    ends: failed('provider_timeout'),
   },
   { name: 'the step takes no code', vendor: answer(problem(409, 'no-code')), ends: denied('evidence_invalid') },
   {
