@@ -68,8 +68,8 @@ export function createSms (
       case null: if (status === 204) return { verdict: 'proven', phoneNumber }; break
       // What was typed is the only part of the request that can be malformed.
       case 'INVALID_OTP': case 'INVALID_ARGUMENT': case 'OUT_OF_RANGE': return { verdict: 'incorrect' }
-      // The message is not known any more; or it was validated, and that answer was lost.
-      case 'NOT_FOUND':
+      // The code has expired; or it was validated, and that answer was lost.
+      case 'NOT_FOUND': case 'VERIFICATION_EXPIRED':
         if (repeated) throw refusal(provider, call, 'provider_timeout', answer)
         return deny(provider, call, 'evidence_expired', answer)
     }

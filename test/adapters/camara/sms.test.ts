@@ -36,6 +36,10 @@ t.test('camara.sms', async t => {
         repeated: true, ends: failed('provider_timeout'),
       },
       {
+        name: 'too late, or validated by an earlier try', vendor: judged(400, 'VERIFICATION_EXPIRED'), repeated: true,
+        ends: failed('provider_timeout'),
+      },
+      {
         name: 'not permitted', vendor: say(isValidate, error(403, 'PERMISSION_DENIED')),
         ends: failed('provider_misconfigured'),
       },
