@@ -161,7 +161,9 @@ async function probe (oidc: Oidc, provider: string): Promise<void> {
     code: 'verigate-check', verifier: 'verigate-check-verigate-check-verigate-check',
     redirectUrl: 'https://verigate.invalid/',
   }, 'number-verification:verify')
-  if (token === 'provider_misconfigured') {
+  // A token endpoint answers 400 to what is wrong with the code.
+  const isCodeRefused = token === 'evidence_invalid' || (token === 'provider_bad_response' && answer.status === 400)
+  if (typeof token === 'string' && !isCodeRefused) {
     throw new ProviderError(provider, call, token, { status: answer.status, vendor: answer.describe?.() ?? null })
   }
 }

@@ -146,5 +146,7 @@ t.test('the probe says whether the operator knows the client', async t => {
     const message = `camara exchange code: provider_misconfigured (status ${status})`
     await t.rejects(probe(status, name), { name: 'ProviderError', message })
   }
+  const message = 'camara exchange code: provider_bad_response (status 404)'
+  await t.rejects(probe(404, 'not_here'), { name: 'ProviderError', message }, 'nor is this a token endpoint')
   t.notOk(vendor.calls.some(isVerify), 'and verifies nothing')
 })
