@@ -33,10 +33,6 @@ const errors: ReadonlyMap<string, Reason> = new Map([
   ['SENDER_NOT_VERIFIED', 'provider_misconfigured'],
   ['SENDER_NOT_OWNED', 'provider_misconfigured'],
   ['CALLBACK_URL_INVALID', 'provider_misconfigured'], // PUBLIC_URL is in it
-  ['PHONE_NUMBER_NOT_FOUND', 'number_not_registered'],
-  ['PHONE_NUMBER_NOT_AVAILABLE', 'number_not_registered'],
-  ['PHONE_NUMBER_UNOCCUPIED', 'number_not_registered'],
-  ['PHONE_NUMBER_INVALID', 'number_not_registered'],
   ['CODE_MAX_ATTEMPTS_EXCEEDED', 'code_attempts_exhausted'],
   ['CODE_EXPIRED', 'evidence_expired'],
   ['REQUEST_ID_INVALID', 'evidence_expired'], // it has forgotten a request that it made for us
@@ -54,8 +50,11 @@ export function readErrorWord (status: number, body: unknown): string | null {
   return readBoolean(ok) === false || status >= 300 ? 'unknown' : null
 }
 
-export const reasonOf = (word: string): Reason =>
-  word.includes('FLOOD_WAIT') ? 'rate_limited_by_provider' : errors.get(word) ?? 'provider_bad_response'
+export function reasonOf (word: string): Reason {
+  if (word.includes('FLOOD_WAIT')) return 'rate_limited_by_provider'
+  // Every word about the number (…_NOT_FOUND, …_UNOCCUPIED, …): one number must not cost others the method.
+  return word.startsWith('PHONE_NUMBER_') ? 'number_not_registered' : errors.get(word) ?? 'provider_bad_response'
+}
 
 /** Nobody has typed a code yet, so a word about one breaks the contract. */
 export function startReasonOf (word: string): Reason {
@@ -97,8 +96,9 @@ export function judgeCode (
     readStatus(membersOf(body).result)
   if ((requestId ?? asked.requestId) !== asked.requestId) return 'provider_bad_response'
   switch (readString(verified.status)) {
-    case 'code_valid': return judgeValid(verified, asked) ?? {
-      phoneNumber: readPhoneNumber(sentTo, asked.phoneNumber) ?? asked.phoneNumber,
+    case 'code_valid': {
+      const phoneNumber = sentTo === null ? asked.phoneNumber : readPhoneNumber(sentTo, asked.phoneNumber)
+      return judgeValid(verified, asked) ?? (phoneNumber === null ? 'provider_bad_response' : { phoneNumber })
     }
     case 'code_invalid': return 'incorrect'
     case 'code_max_attempts_exceeded': return 'code_attempts_exhausted'

@@ -89,6 +89,7 @@ t.test('telegram.code', t => contract(t, {
       name: 'another number', vendor: () => sentTo('+391234567891'),
       ends: { verdict: 'proven', phoneNumber: '+391234567891' },
     },
+    { name: 'a number that cannot be read', vendor: () => sentTo('ada'), ends: failed('provider_bad_response') },
     { name: 'the token', vendor: refuse('ACCESS_TOKEN_INVALID'), ends: failed('provider_misconfigured') },
     { name: 'too many', vendor: refuse('FLOOD_WAIT_15'), ends: failed('rate_limited_by_provider', true) },
     { name: 'no evidence', evidence: {}, ends: denied('evidence_invalid') },
@@ -148,6 +149,7 @@ t.test('why a code cannot be sent', async t => {
   const words: [word: string | undefined, reason: string, retryable?: boolean][] = [
     ['PHONE_NUMBER_NOT_FOUND', 'number_not_registered'], ['PHONE_NUMBER_NOT_AVAILABLE', 'number_not_registered'],
     ['PHONE_NUMBER_UNOCCUPIED', 'number_not_registered'], ['PHONE_NUMBER_INVALID', 'number_not_registered'],
+    ['PHONE_NUMBER_BANNED', 'number_not_registered'],
     ['ACCESS_TOKEN_INVALID', 'provider_misconfigured'], ['ACCESS_TOKEN_REQUIRED', 'provider_misconfigured'],
     ['BALANCE_NOT_ENOUGH', 'provider_misconfigured'], ['SENDER_USERNAME_INVALID', 'provider_misconfigured'],
     ['SENDER_NOT_VERIFIED', 'provider_misconfigured'], ['SENDER_NOT_OWNED', 'provider_misconfigured'],
