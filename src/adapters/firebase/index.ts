@@ -87,7 +87,10 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
       const judged = typeof claims === 'string'
         ? claims
         : judgeClaims(claims, { phoneNumber, nonce, audience, startedAt, now: now() })
-      if (judged === null) throw refusal(provider, 'read token', 'provider_bad_response')
+      if (judged === null) {
+        // It is the token of one user.
+        throw refusal(provider, 'read token', 'provider_bad_response', null, { isCarrierFault: true })
+      }
       return typeof judged === 'string' ? deny(provider, 'read token', judged) : { verdict: 'proven', ...judged }
     },
   }

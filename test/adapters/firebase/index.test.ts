@@ -1,4 +1,5 @@
 import t from 'tap'
+import { signOfError } from '../../../src/adapters/call-health.ts'
 import { firebase } from '../../../src/adapters/firebase/index.ts'
 import {
   anAttempt, callbackKey, contract, endingOf, openAdapter, openIo, openVendor, type Ending,
@@ -107,4 +108,13 @@ t.test('settings that cannot be used', async t => {
   const on = { FIREBASE_PROJECT_NUMBER: projectNumber }
   t.throws(open({ ...on, FIREBASE_PROJECT_ID: 'My project' }), /^FIREBASE_PROJECT_ID must/)
   t.throws(open({ ...on, FIREBASE_API_URL: 'https://x.example/v1beta' }), /^FIREBASE_API_URL must/)
+})
+
+t.test('a genuine token that names no number costs no other user the method', async t => {
+  const vendor = await openVendor(t, answerWell)
+  const adapter = openAdapter(firebase, settings(vendor), openIo(t))
+  const token = await sign({ sub: 'ada' })
+  const error = await adapter.resolve(anAttempt({}), { token }, { repeated: false }).catch((error: unknown) => error)
+  t.match(error, { reason: 'provider_bad_response' })
+  t.equal(signOfError(error, 'resolve'), 'none')
 })
