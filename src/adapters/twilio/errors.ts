@@ -60,10 +60,10 @@ export const readErrorCode = (body: unknown): string | null => readText(membersO
 export const readParameter = (body: unknown): string | null =>
   /parameter:?\s*[`'"]?(\w{1,40})/i.exec(readString(membersOf(body).message, 1000) ?? '')?.[1] ?? null
 
-/** Why a request that starts an attempt was refused; null: it was not. */
-export function readStartError (status: number, body: unknown): Reason | null {
-  if (status < 400) return null
+/** Why a request was refused; null: it was not. A code is an error, whatever the status. */
+export function readError (status: number, body: unknown): Reason | null {
   const code = readErrorCode(body)
+  if (status < 400 && code === null) return null
   if (code === '60200') {
     // A channel that is not enabled is a fault of the account; every other value depends on the user.
     return readParameter(body) === 'Channel' ? 'provider_misconfigured' : 'carrier_unsupported'

@@ -17,7 +17,7 @@ const settings = Type.Object({
       + 'service.',
   ),
   TWILIO_API_SECRET: credential('Secret of the API key; the auth token with the SID of the account.'),
-  TWILIO_SERVICE_SID: credential('SID of the Verify service (`VA…`).'),
+  TWILIO_SERVICE_SID: credential('SID of the Verify service, which begins with `VA`.'),
   TWILIO_API_URL: setting(`Origin of the API (${defaultUrl}).`),
 })
 

@@ -3,7 +3,7 @@ import { Compile } from 'typebox/compile'
 import type { Reason } from '../../core/reasons.ts'
 import { readPhoneNumber } from '../../phone.ts'
 import { createReader, membersOf, readBoolean, readList, readString, readText, upTo } from '../message.ts'
-import { readErrorCode, readStartError, reasonOfSilentCode, silentPending } from './errors.ts'
+import { readErrorCode, readError, reasonOfSilentCode, silentPending } from './errors.ts'
 
 // https://www.twilio.com/docs/verify/api/verification and …/verification-check
 
@@ -36,7 +36,7 @@ function isForeign (body: unknown, phoneNumber: string, own: string | null): boo
 export function readCreated (
   status: number, body: unknown, phoneNumber: string,
 ): { sid: string, url: string | null } | Reason {
-  const error = readStartError(status, body)
+  const error = readError(status, body)
   if (error !== null) return error
   const { sid } = readVerification(body)
   const state = { sid }
@@ -69,7 +69,7 @@ export function judgeCheck (status: number, body: unknown, asked: Asked): Verdic
   if (status === 404) return 'evidence_expired'
   // A code that cannot be one.
   if (readErrorCode(body) === '60200' && status === 400) return 'pending'
-  const error = readStartError(status, body)
+  const error = readError(status, body)
   if (error !== null) return error
   if (isForeign(body, phoneNumber, own)) return 'provider_bad_response'
   const { status: word, valid, channel } = readVerification(body)

@@ -44,6 +44,10 @@ t.test('twilio.sms', async t => {
         ends: failed('provider_bad_response'),
       },
       {
+        name: 'approved, with an error code', vendor: say(check('sms', 'approved', { code: 60202 })),
+        ends: failed('provider_bad_response'),
+      },
+      {
         name: 'valid without a status', vendor: say({ sid, valid: true }), ends: failed('provider_bad_response'),
       },
       {
