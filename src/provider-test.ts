@@ -133,8 +133,9 @@ async function send (
     formsOf(env, request).reduce((shown, [form, name]) => shown.replaceAll(form, hide(name)), text)
   try {
     const answer = await http.openHttp(entry.name, [new URL(request.url).host])(request)
-    write(`\nAnswer: ${answer.status}\n${withoutSecrets(JSON.stringify(answer.body, null, 2) ?? 'not JSON')}\n`)
-    return judge(declared.readAnswer(entry, answer), answer, write)
+    const notJson = `not JSON: ${answer.describe?.().text ?? 'no text'}`
+    write(`\nAnswer: ${answer.status}\n${withoutSecrets(JSON.stringify(answer.body, null, 2) ?? notJson)}\n`)
+    return judge(declared.readAnswer(entry, answer), answer, entry, write)
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error
     const { status = null, code = null, text = null } = error.vendor ?? {}
@@ -146,13 +147,16 @@ async function send (
   }
 }
 
-function judge (read: ReturnType<typeof declared.readAnswer>, { status }: ProviderAnswer, write: Write): 0 | 1 {
+function judge (
+  read: ReturnType<typeof declared.readAnswer>, { status }: ProviderAnswer, { accepted }: declared.Entry, write: Write,
+): 0 | 1 {
   if (!('refused' in read)) {
     write(`Read as: accepted${read.id === null ? '' : `, id ${read.id}`}\n`)
     return 0
   }
   const todo = read.refused === 'provider_bad_response'
-    ? `: neither accepted nor refused says what ${status} with this body means`
+    ? `: neither accepted nor refused says what ${status} with this body means${
+      accepted.id === undefined ? '' : `, or there is no id at ${accepted.id}`}`
     : ''
   write(`Read as: ${read.refused}${todo}\n`)
   return 1

@@ -235,6 +235,8 @@ t.test('a providers file: not in the sandbox, and its variables are none of Veri
   const { lookUp, providersFile } = readConfig({ SANDBOX: 'true', ACME_TOKEN: 'secret', EMPTY: '', LINES: 'a\nb' })
   t.equal(providersFile, null)
   t.strictSame([lookUp('ACME_TOKEN'), lookUp('EMPTY'), lookUp('ABSENT')], ['secret', null, null])
+  const { lookUp: lookUpInProcess } = readConfig(Object.assign(Object.create({ inherited: 'x' }), { SANDBOX: 'true' }))
+  t.equal(lookUpInProcess('inherited'), null, 'only what is set')
   for (const own of ['SEAL_KEYS', 'TWILIO_API_SECRET']) {
     t.throws(() => lookUp(own), { message: 'it is one of Verigate\'s own: use another name' }, own)
   }

@@ -5,7 +5,7 @@ import { readAnswer } from './answer.ts'
 import { findContradictions, type Surroundings } from './problems.ts'
 import { codeLengthOf, declare, valuesOf, variablesIn } from './provider.ts'
 import { writeRequest } from './request.ts'
-import { type Entry, findMisshapen, type Problem, ProvidersFile } from './schema.ts'
+import { type Entry, findMisshapen, maxProviders, type Problem, ProvidersFile } from './schema.ts'
 import { segmentsOf } from './text.ts'
 
 export { codeLengthOf, ProvidersFile, readAnswer, segmentsOf, valuesOf, writeRequest }
@@ -22,33 +22,50 @@ export type Declared = { entry: Entry, provider: Provider, env: Readonly<Record<
 export function inspectProviders (text: string, surroundings: Surroundings): {
   declared: Declared[], problems: string[],
 } {
-  // A byte order mark, with which editors of Windows begin a file, is not YAML.
-  const document = parseDocument(text.replace(/^\uFEFF/, ''), { logLevel: 'silent' })
-  const [error] = [...document.errors, ...document.warnings]
-  if (error !== undefined) {
-    const { line = 0, col = 0 } = error.linePos?.[0] ?? {}
-    return { declared: [], problems: [` cannot be read: it is not JSON or YAML (line ${line} column ${col})`] }
-  }
-  const parsed: unknown = read(document)
-  const problems = problemsOf(parsed, surroundings)
-  if (problems.length > 0) {
+  const read = readFile(text)
+  const problems = 'unreadable' in read
+    ? [{ path: '', message: `cannot be read: ${read.unreadable}` }]
+    : problemsOf(read.file, surroundings)
+  if ('unreadable' in read || problems.length > 0) {
     return { declared: [], problems: [...new Set(problems.map(({ path, message }) => `${path} ${message}`))] }
   }
-  const entries = Value.Parse(ProvidersFile, parsed)
+  const entries = Value.Parse(ProvidersFile, read.file)
   return { declared: entries.map(entry => withEnv(entry, surroundings)), problems: [] }
 }
 
-/** Aliases that refer to each other can grow without bounds: `yaml` throws then. */
-function read (document: ReturnType<typeof parseDocument>): unknown {
+/** Far above what the entries of a list need; a longer file would take seconds. */
+const maxLength = 1024 * 1024
+
+/** The value of the file, or why it has none. The messages of `yaml` show parts of the file, so none is used. */
+function readFile (text: string): { file: unknown } | { unreadable: string } {
+  if (text.length > maxLength) return { unreadable: 'it is longer than 1 MiB' }
+  // A byte order mark, with which editors of Windows begin a file, is not YAML. A silent parser ignores a second list.
+  const document = parseDocument(text.replace(/^\uFEFF/, ''), { logLevel: 'error' })
+  const [error] = [...document.errors, ...document.warnings]
+  if (error !== undefined) {
+    const { line = 0, col = 0 } = error.linePos?.[0] ?? {}
+    return { unreadable: `${meanings.get(error.code) ?? 'it is not JSON or YAML'} (line ${line} column ${col})` }
+  }
   try {
-    return document.toJS({ maxAliasCount: 100 })
+    // Aliases can grow without bounds; `yaml` throws then. An alias of what it stands in never ends.
+    const file: unknown = document.toJS({ maxAliasCount: 100 })
+    JSON.stringify(file)
+    return { file }
   } catch {
-    return null
+    return { unreadable: 'it has an alias (*) that refers to nothing or to itself, or too many of them' }
   }
 }
 
+/** What an error code of `yaml` means where the file is YAML, and still not what is read here. */
+const meanings = new Map<string, string>([
+  ['DUPLICATE_KEY', 'a member is there twice'],
+  ['MULTIPLE_DOCS', 'it must be one document, without --- between its parts'],
+  ['TAB_AS_INDENT', 'a line begins with a tab: use spaces'],
+  ['TAG_RESOLVE_FAILED', 'it has a tag (!), which is not known here'],
+])
+
 function problemsOf (file: unknown, surroundings: Surroundings): Problem[] {
-  const entries: unknown[] = Array.isArray(file) ? file : []
+  const entries: unknown[] = Array.isArray(file) ? file.slice(0, maxProviders) : []
   const names = entries.map(
     entry => typeof entry === 'object' && entry !== null ? Reflect.get(entry, 'name') : undefined,
   )

@@ -1,7 +1,7 @@
 import { membersOf, readString, type Members } from '../message.ts'
-import { headerNames, isForm, requestNames, writeUrl } from './request.ts'
+import { headerNames, isForm, requestNames, writeHeader, writeUrl } from './request.ts'
 import { inPointer, type Problem } from './schema.ts'
-import { envNamesIn, fill, isEnvName, namesIn, textsIn, type Values } from './template.ts'
+import { envNamesIn, fill, isEnvName, membersIn, namesIn, textsIn, withoutEnv, type Values } from './template.ts'
 
 /**
  * What is wrong with an entry besides the shape of its values. Every check reads the entry as it is, because other
@@ -37,6 +37,9 @@ function readEnv (value: unknown, path: string, { lookUp }: Surroundings): { env
     for (const name of envNamesIn(text)) {
       const problem = isEnvName(name) ? readInto(env, name, lookUp) : 'has a ${env:…} whose name is not a variable\'s'
       if (problem !== null) problems.push({ path: place, message: problem })
+    }
+    if (/\{\s*env\s*:/i.test(withoutEnv(text))) {
+      problems.push({ path: place, message: 'has a variable that must be written as ${env:NAME}' })
     }
   }
   return { env, problems }
@@ -95,7 +98,7 @@ function problemsOfHeaders (headers: Members, path: string, env: Values): Proble
     if (!isOnce(names, name.toLowerCase())) return say('is there twice')
     if (typeof text !== 'string') return []
     const values = Object.fromEntries(requestNames.map(known => [known, 'x']))
-    if (!visible.test(fill(text, values, env))) {
+    if (!visible.test(writeHeader(fill(text, values, env)))) {
       return say('must consist of visible ASCII characters, without line ends')
     }
     const isType = name.toLowerCase() === 'content-type'
@@ -117,6 +120,8 @@ function problemsOfBody (request: Members, path: string): Problem[] {
     || (Array.isArray(value) && value.every(item => typeof item !== 'object'))
   return [
     ...unknownNames(body, path, requestNames),
+    ...membersIn(body, path).filter(({ name }) => namesIn(name).length + envNamesIn(name).length > 0)
+      .map(({ path }) => ({ path, message: 'has a placeholder in its name: only values have placeholders' })),
     ...!isForm(form) ? [] : Object.entries(membersOf(body)).filter(([, value]) => !isFlat(value)).map(([name]) => ({
       path: `${path}/${inPointer(name)}`,
       message: 'must be a text, a number, a boolean or a list of them: it is a field of a form',
@@ -156,6 +161,9 @@ function problemsOfTexts (texts: Members): Problem[] {
         ...typeof text === 'string' && /(?!\n)\p{Cc}/u.test(text)
           ? [{ path, message: 'must contain no control character but line ends' }]
           : [],
+        ...typeof text === 'string' && envNamesIn(text).length > 0
+          ? [{ path, message: 'has ${env:…}, which is filled in request only: write the value itself' }]
+          : [],
         ...unknownNames(text, path, textNames),
       ]
     }),
@@ -174,6 +182,15 @@ const pointer = /^(\/([^~/]|~[01])*)+$/
 const problemsOfMatch = (value: unknown, path: string): Problem[] =>
   Object.keys(membersOf(membersOf(value)['match'])).filter(key => !pointer.test(key)).map(key =>
     ({ path: `${path}/match/${inPointer(key)}`, message: 'is not a JSON pointer (RFC 6901) such as /code' }))
+
+/** Without values, an entry of `refused` would take every answer that `accepted` is for. */
+const problemsOfRefused = (refused: readonly unknown[], accepted: Members): Problem[] =>
+  refused.map(membersOf).flatMap(({ status, match }, index) => {
+    const isAccepted = Array.isArray(accepted['status']) && accepted['status'].includes(status)
+    return isAccepted && Object.keys(membersOf(match)).length === 0
+      ? [{ path: `/refused/${index}/match`, message: 'is missing: without it, no answer with this status is accepted' }]
+      : []
+  })
 
 function problemsOfReceipt (receipt: Members): Problem[] {
   const words = ['sent', 'delivered', 'read', 'failed'].flatMap(name => {
@@ -198,7 +215,7 @@ function problemsOfName (name: string, { taken }: Surroundings): Problem[] {
 export function findContradictions (value: unknown, surroundings: Surroundings): Problem[] {
   const entry = membersOf(value)
   const request = membersOf(entry['request'])
-  const { env, problems } = readEnv(entry, '', surroundings)
+  const { env, problems } = readEnv(request, '/request', surroundings)
   const [name, url] = [readString(entry['name']), readString(request['url'], 2048)]
   const refused = Array.isArray(entry['refused']) ? entry['refused'] : []
   const isEnvKnown = !problems.some(({ path }) => path === '/request/url')
@@ -214,6 +231,7 @@ export function findContradictions (value: unknown, surroundings: Surroundings):
     ...entry['request'] === undefined ? [] : problemsOfContent(request, entry),
     ...problemsOfMatch(entry['accepted'], '/accepted'),
     ...refused.flatMap((one, index) => problemsOfMatch(one, `/refused/${index}`)),
+    ...problemsOfRefused(refused, membersOf(entry['accepted'])),
     ...typeof texts === 'object' && texts !== null && !Array.isArray(texts) ? problemsOfTexts(membersOf(texts)) : [],
     ...entry['receipt'] === undefined ? [] : problemsOfReceipt(membersOf(entry['receipt'])),
   ]

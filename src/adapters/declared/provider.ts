@@ -18,8 +18,8 @@ const smsRank = 3
 const restrictedChannels = ['sms', 'voice_call']
 
 /** The environment variables that an entry names. */
-export const variablesIn = (entry: unknown): string[] =>
-  [...new Set(textsIn(entry, '').flatMap(({ text }) => envNamesIn(text)))]
+export const variablesIn = ({ request }: Entry): string[] =>
+  [...new Set(textsIn(request, '').flatMap(({ text }) => envNamesIn(text)))]
 
 /** Whether the entry sends this placeholder. */
 const sends = ({ request }: Entry, name: string): boolean =>

@@ -19,7 +19,7 @@ export function writeUrl (url: string, values: Values, env: Values): string {
 }
 
 /** `Basic user:password` is encoded. The base64 that it would be otherwise never contains a colon. */
-function writeHeader (text: string): string {
+export function writeHeader (text: string): string {
   const [, credentials] = /^Basic +(.*:.*)$/is.exec(text) ?? []
   return credentials === undefined ? text : `Basic ${Buffer.from(credentials).toString('base64')}`
 }

@@ -13,7 +13,7 @@ const must = (errorMessage: string) => ({ errorMessage })
 const pointerPattern = '^(/([^~/]|~[01])*)+$'
 const Pointer = (description: string) => Type.String({
   pattern: pointerPattern, maxLength: 200, description,
-  ...must('must be a JSON pointer (RFC 6901) such as /messages/0/id'),
+  ...must('must be a JSON pointer (RFC 6901) of at most 200 characters, such as /messages/0/id'),
 })
 
 /** Why a service does not send a message. */
@@ -42,10 +42,10 @@ const Request = Type.Object({
   })),
   url: Type.String({
     minLength: 1, maxLength: 2048, description: 'An https URL. Placeholders may stand in its path and query.',
-    ...must('must be an https URL, such as https://sms.example.com/messages'),
+    ...must('must be an https URL of at most 2048 characters, such as https://sms.example.com/messages'),
   }),
   headers: Type.Optional(Type.Record(Type.String(), Type.String({
-    maxLength: 4096, ...must('must be a text'),
+    maxLength: 4096, ...must('must be a text of at most 4096 characters'),
   }), {
     description: '`Basic user:password` is encoded. The content type is JSON unless it says form.',
     ...must('must be an object of names and texts, such as { "authorization": "Bearer ${env:ACME_TOKEN}" }'),
@@ -109,10 +109,12 @@ export const Entry = Type.Object({
 }, { ...closed, ...must('must be an object with name, channel, request and accepted') })
 export type Entry = Static<typeof Entry>
 
+export const maxProviders = 50
+
 /** The JSON schema of `PROVIDERS_FILE`. */
 export const ProvidersFile = Type.Array(Entry, {
-  $schema: 'https://json-schema.org/draft/2020-12/schema', title: 'Verigate PROVIDERS_FILE', maxItems: 50,
-  ...must('must be a list of at most 50 providers'),
+  $schema: 'https://json-schema.org/draft/2020-12/schema', title: 'Verigate PROVIDERS_FILE',
+  maxItems: maxProviders, ...must(`must be a list of at most ${maxProviders} providers`),
 })
 
 /** What is wrong at a place of the file: a JSON pointer, and a sentence without its subject. It shows no value. */

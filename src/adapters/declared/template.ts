@@ -11,9 +11,11 @@ export type Values = Readonly<Record<string, string>>
 export const envNamesIn = (text: string): string[] => [...text.matchAll(envPattern)].map(([, name = '']) => name)
 export const isEnvName = (name: string): boolean => envName.test(name)
 
+export const withoutEnv = (text: string): string => text.replaceAll(envPattern, '')
+
 /** The names of the placeholders in a text. */
 export const namesIn = (text: string): string[] =>
-  [...text.replaceAll(envPattern, '').matchAll(namePattern)].map(([, name = '']) => name)
+  [...withoutEnv(text).matchAll(namePattern)].map(([, name = '']) => name)
 
 /** Replaces every placeholder at once, so that a value is never read as a placeholder. */
 export function fill (
@@ -31,6 +33,15 @@ export function textsIn (value: unknown, path: string): { path: string, text: st
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([name, member]) =>
     textsIn(member, `${path}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`))
+}
+
+/** Every member of a JSON value, with its JSON pointer below `path`. */
+export function membersIn (value: unknown, path: string): { path: string, name: string }[] {
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, member]) => {
+    const place = `${path}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+    return [{ path: place, name }, ...membersIn(member, place)]
+  })
 }
 
 /** The same JSON value with every text changed. */

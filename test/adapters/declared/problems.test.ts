@@ -45,13 +45,28 @@ t.test('a file in JSON or YAML', async t => {
   t.strictSame(problemsOf('[]'), [])
   t.strictSame(problemsOf(`\uFEFF${JSON.stringify([good])}`), [])
   t.strictSame(problemsOf('[{'), [' cannot be read: it is not JSON or YAML (line 1 column 3)'])
-  t.strictSame(problemsOf('a: 1\na: 2'), [' cannot be read: it is not JSON or YAML (line 2 column 1)'], 'twice')
+  t.strictSame(problemsOf('a: 1\na: 2'), [' cannot be read: a member is there twice (line 2 column 1)'])
   t.strictSame(problemsOf(good), [' must be a list of at most 50 providers'])
   const bomb = ['a: &a [x, x]', ...'bcdefghij'.split('').map((name, at) => {
     const before = 'abcdefghij'[at]
     return `${name}: &${name} [*${before}, *${before}, *${before}, *${before}]`
   })].join('\n')
-  t.strictSame(problemsOf(bomb), [' must be a list of at most 50 providers'], 'aliases do not grow without bounds')
+  const alias = [' cannot be read: it has an alias (*) that refers to nothing or to itself, or too many of them']
+  t.strictSame(problemsOf(bomb), alias, 'aliases do not grow without bounds')
+  t.strictSame(problemsOf('- &a\n  request: { body: &b { x: *b } }'), alias)
+  t.strictSame(problemsOf('- *nothing'), alias)
+  t.strictSame(problemsOf(`${yaml}---${yaml}`), [
+    ' cannot be read: it must be one document, without --- between its parts (line 11 column 1)',
+  ], 'no provider of the file is ignored')
+  t.strictSame(problemsOf('-\tname: acme'), [
+    ' cannot be read: a line begins with a tab: use spaces (line 1 column 2)',
+  ])
+  t.strictSame(problemsOf('- !js x'), [' cannot be read: it has a tag (!), which is not known here (line 1 column 3)'])
+  t.strictSame(problemsOf(`"${'x'.repeat(1024 * 1024)}"`), [' cannot be read: it is longer than 1 MiB'])
+  t.strictSame(problemsOf(Array.from({ length: 51 }, () => good)).filter(problem => !/twice/.test(problem)), [
+    ' must be a list of at most 50 providers',
+  ])
+  t.equal(problemsOf(Array.from({ length: 1000 }, () => good)).length, 50, 'a long list has few problems')
 })
 
 t.test('a file that is wrong in every field names every field at once, and shows no value', async t => {
@@ -157,6 +172,20 @@ t.test('what is right is said', async t => {
       '/0/text is never sent: put {text} into the request'],
     [inRequest({ body: { to: '{digits}', text: '{text}' } }),
       '/0/receipt never arrives: put {callbackUrl} into the request'],
+    [inRequest({ url: `https://sms.example/${'x'.repeat(2048)}` }),
+      /^\/0\/request\/url must be an https URL of at most 2048 characters/],
+    [inRequest({ headers: { authorization: 'Bearer {env:ACME_TOKEN}' } }),
+      '/0/request/headers/authorization has a variable that must be written as ${env:NAME}'],
+    [inRequest({ headers: { authorization: 'Bearer ${env:ACME_TOKEN' } }),
+      '/0/request/headers/authorization has a variable that must be written as ${env:NAME}'],
+    [inRequest({ body: { to: [{ '{digits}': 1 }], text: '{text}' } }),
+      '/0/request/body/to/0/{digits} has a placeholder in its name: only values have placeholders'],
+    [inRequest({ body: { '${env:ACME_TOKEN}': 1 } }),
+      '/0/request/body/${env:ACME_TOKEN} has a placeholder in its name: only values have placeholders'],
+    [withMembers({ text: { default: '{code} ${env:ACME_TOKEN}' } }),
+      '/0/text/default has ${env:…}, which is filled in request only: write the value itself'],
+    [withMembers({ refused: [{ status: 202, reason: 'provider_error' }] }),
+      '/0/refused/0/match is missing: without it, no answer with this status is accepted'],
     [inRequest({ body: { to: '{to}', text: '{text} {digits} {callbackUrl}' } }),
       '/0/request/body/to has {to}, which is not a placeholder here: use {phoneNumber}, {digits}, {text}, {code}, '
       + '{callbackUrl}'],
@@ -173,6 +202,8 @@ t.test('what is permitted', async t => {
   t.strictSame(inRequest({ body: { raw: '{ "x": {phoneNumber} }', text: '{text}', to: ['{callbackUrl}'] } }), [])
   t.strictSame(withMembers({ receipt: undefined }), [], 'a callback URL without receipts')
   t.strictSame(withMembers({ name: 'acme-north' }), [])
+  t.strictSame(withMembers({ refused: [{ status: 202, match: { '/code': 1 }, reason: 'provider_error' }] }), [])
+  t.strictSame(inRequest({ headers: { authorization: 'Basic user:pässword' } }), [], 'it is sent as base64')
   const failing: Partial<Surroundings> = { lookUp () { throw new Error('ACME_TOKEN_FILE cannot be read: ENOENT') } }
   t.strictSame(problemsOf([good], failing), [
     '/0/request/headers/authorization names the environment variable ACME_TOKEN: '
