@@ -35,6 +35,18 @@ t.test('every method and every setting is in the page of its provider', async t 
   }
 })
 
+t.test('every provider and method is where the others are listed by hand', t => {
+  const [assurance, operations, example] = ['docs/assurance.md', 'docs/operations.md', '.env.example'].map(read)
+  for (const { provider } of providers) {
+    const own = everyMethod().map(([name]) => name).filter(name => name.startsWith(`${provider}.`))
+    for (const name of own) t.ok(assurance?.includes(`\`${name}\``), `docs/assurance.md: ${name}`)
+    const links = operations?.split(`(providers/${provider}.md)`) ?? []
+    t.ok(links.length > 2, `docs/operations.md: ${provider}`)
+    t.ok(example?.includes(`\n# ${provider.toUpperCase()}_`), `.env.example: ${provider}`)
+  }
+  t.end()
+})
+
 t.test('a document without the comments is not overwritten', async t => {
   t.throws(() => renewDocuments(path => read(path).replace('<!-- /methods -->', '')), /"methods" are missing/)
 })
