@@ -153,7 +153,7 @@ async function testUnfit (t: Test, gateway: TestGateway) {
         payload: 'p', signature: 's',
       },
       { other: 'x' }, { code: ['1'] },
-      { code: 'x'.repeat(300) }, [], 'text', 1, '{"code":"1","__proto__":{}}', '{',
+      { code: 'x'.repeat(3000) }, [], 'text', 1, '{"code":"1","__proto__":{}}', '{',
     ]) {
       const name = JSON.stringify(value).slice(0, 60)
       t.hasStrict(await check(value), { status: 400, body: { code: 'invalid_request' } }, name)
