@@ -57,7 +57,7 @@ export function collectMethods (adapters: Iterable<Pick<Adapter, 'methods'>>): M
 /** The configured methods, and which of them are failing; see `core/routing.ts`. */
 export type MethodContext = Pick<RoutingContext, 'isOpen'> & { methods: Methods }
 
-/** The maps are read at each question: providers can be replaced while the process runs. */
+/** Reads the maps at each call: providers can be replaced while the process runs. */
 export function createRoutingContext (adapters: AdapterMap, methods: Methods): MethodContext {
   return {
     methods,

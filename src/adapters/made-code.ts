@@ -5,7 +5,7 @@ import { membersOf, readNumber, readString } from './message.ts'
 /** What an adapter keeps in its `state` of a code that the gateway made. */
 export type KeptCode = { codeHash: string, codeLength: number }
 
-/** What a state keeps of a code; null: there is none in it. */
+/** What a state keeps of a code; null: the state has none. */
 export function readKeptCode (state: Json): KeptCode | null {
   const { codeHash, codeLength } = membersOf(state)
   const [hash, length] = [readString(codeHash), readNumber(codeLength)]

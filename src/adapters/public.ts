@@ -1,4 +1,4 @@
-/** `verigate/adapter`: what a provider imports that is written outside of this repository, under one name. */
+/** `verigate/adapter`: everything that a provider outside of this repository imports. */
 export { Type } from 'typebox'
 export * from './adapter.ts'
 export * from './cached.ts'

@@ -116,7 +116,7 @@ export async function checkStatuses (kit: Kit, expect: Expect): Promise<void> {
   }
 }
 
-/** Nothing takes as long on a machine that works. */
+/** A call that takes longer hangs. */
 const maxWaitMs = 5_000
 const encoded = { 'content-encoding': 'gzip' }
 const padding = ' '.repeat(400_000)

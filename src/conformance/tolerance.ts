@@ -49,9 +49,9 @@ const unknownWord = 'quite_unknown'
 
 /**
  * Checks that `read` (what an adapter makes of the message) is the same for every writing of it, that it takes null
- * for absent, and that all members that may be absent may be null at once. `kindOf`: what kind of result this is; null:
- * one that decides nothing. Where it is given, an unknown word in a member that is
- * needed must give no kind that neither the message nor its absence gives.
+ * for absent, and that all members that may be absent may be null at once. `kindOf`: the kind of a result; null: the
+ * result decides nothing. With `kindOf`, an unknown word in a needed member must give a kind that the message or the
+ * absence of the member gives, too.
  */
 export async function readsAlike (
   expect: Expect, name: string, message: unknown, read: (message: unknown) => Promise<unknown>,

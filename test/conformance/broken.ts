@@ -137,7 +137,7 @@ const mistakes: [name: string, section: string, says: RegExp, promised: Contract
   ['an instance with the name of the provider', 'instances', /must be the `id`/, toyCall, {
     adapter: () => ({ provider: 'toy' }),
   }],
-  ['a probe that asks nobody', 'probes', /must throw a ProviderError for the status 500/, toyCall, {
+  ['a probe that sends no request', 'probes', /must throw a ProviderError for the status 500/, toyCall, {
     adapter: () => ({ probes: { credentials: async () => {} } }),
   }],
   ['a probe that crashes', 'probes', /must throw nothing but a ProviderError for the status 401/, toyCall, {

@@ -95,7 +95,7 @@ async function testSilentFailures (t: Test, gateway: TestGateway) {
   t.hasStrict(await endOf(gateway, numberWith('81', '91'), [silent, 'camara.sms']), {
     status: 'verified', result: { method: 'camara.sms' }, attempts: [{ reason: 'not_on_cellular' }, {}],
   }, 'from Wi-Fi to a code')
-  // Nobody was asked, so nobody refused: the next method starts.
+  // The user was not asked, so did not refuse: the next method starts.
   const { shop, simulators } = gateway
   const phoneNumber = numberEnding('90')
   const refused = await begin(gateway, phoneNumber, [silent, 'camara.sms'])

@@ -107,7 +107,7 @@ async function testSilent (t: Test, started: Started) {
 }
 
 async function testUnproven (t: Test, started: Started) {
-  // What the phone is told, a signed webhook says as well.
+  // A signed webhook says what the phone shows.
   const other = await begin(started, numberEnding('01'), [silent, 'otpless.otp'], { returnUrl })
   const { hash } = new URL(String((await visit(started, other.body))['location']))
   t.match(hash, /^#error_description=Device/)

@@ -2,7 +2,7 @@ import type { Json } from '../../core/vocabulary.ts'
 import type { AttemptContext, Http, Outcome, Started } from '../adapter.ts'
 import type { Oidc } from './oidc.ts'
 
-/** What a method does. All of it throws `ProviderError`. */
+/** The calls of one method. Each throws `ProviderError`. */
 export type Flow = {
   start (attempt: AttemptContext): Promise<Started>
   resolve (attempt: AttemptContext, evidence: Json, call: { repeated: boolean }): Promise<Outcome>
@@ -17,6 +17,6 @@ export type FlowParts = {
   oidc: Oidc
   http: Http
   now: () => number
-  /** Of the API, with its version. */
+  /** Base URL of the API, with its version. */
   url: string
 }

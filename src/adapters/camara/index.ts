@@ -129,7 +129,7 @@ function open (env: Settings, io: AdapterIo, provider: string): Adapter | null {
   const methods = Object.entries(createMethods(offered)).filter(([name]) => offered.has(name as Service))
   const flowOf = ({ method }: Pick<AttemptContext, 'method'>): Flow => method.endsWith('.sms') ? sms : silent
 
-  /** The operator may charge for the signal, so it is asked for with a proof only. */
+  /** The operator may charge for the signal, so the gateway asks for it only after a proof. */
   async function withSignals (attempt: AttemptContext, outcome: Outcome, startedAt: number): Promise<Outcome> {
     const { signals } = attempt.options
     if (outcome.verdict !== 'proven' || !Array.isArray(signals) || !signals.includes('simSwap')) return outcome
@@ -155,7 +155,7 @@ function open (env: Settings, io: AdapterIo, provider: string): Adapter | null {
   }
 }
 
-/** A code that does not exist: bad credentials are refused before. */
+/** Exchanges a code that does not exist: an operator refuses bad credentials before it looks at the code. */
 async function probe (oidc: Oidc, provider: string): Promise<void> {
   const { call, token, answer } = await oidc.exchange({
     code: 'verigate-check', verifier: 'verigate-check-verigate-check-verigate-check',

@@ -42,7 +42,7 @@ export function createNumberVerification (
       body: JSON.stringify({ phoneNumber }),
     })
     const reason = readVerifyRefusal(answer)
-    // A token is good for one call, and that of an earlier try may have arrived.
+    // A token is valid for one call, and the operator may have received the call of an earlier try.
     if (isUsed && answer.status === 401) throw refusal(provider, call, 'provider_timeout', answer)
     if (reason !== null) return deny(provider, call, reason, answer)
     switch (readVerified(answer.body)) {
@@ -63,7 +63,7 @@ export function createNumberVerification (
 
     readReturn ({ redirectKey }, { state, iss, code, error }) {
       if (state === undefined || state !== redirectKey) return null
-      // RFC 9207: the answer of another server. It names itself where it can.
+      // RFC 9207: `iss`, where it is sent, names the server that answers. It must be ours.
       if (iss !== undefined && iss.replace(/\/+$/, '') !== issuer) return null
       if (error !== undefined) return { error: readRedirectError(error) }
       const read = readCode({ code })
@@ -99,7 +99,7 @@ function readState (state: Json): { verifier: string | null, accessToken: string
 }
 
 /**
- * As `readRefusal`. The token was granted for this call, so a permission that is denied is that of the line ("the user
+ * Like `readRefusal`, but the token was granted for this call. So a denied permission is about the line ("the user
  * fails operational security"), and one line must not cost others the method.
  */
 function readVerifyRefusal ({ status, body }: ProviderAnswer): Reason | null {

@@ -13,7 +13,7 @@ const metadataMs = 3_600_000
 const assertionSeconds = 120
 /** A token is renewed this long before it expires. */
 const renewalSeconds = 10
-/** Deadline for the requests of what is useful, but not necessary. */
+/** Deadline of each request for an optional signal. */
 const briefMs = 1000
 
 export type OidcParts = {
@@ -27,7 +27,7 @@ export type OidcParts = {
 
 export type Grant = { code: string, verifier: string, redirectUrl: string }
 
-/** The operator's authorization server. All of it throws `ProviderError`. */
+/** Calls of the operator's authorization server. Each throws `ProviderError`. */
 export type Oidc = {
   /** The URL that the device opens over mobile data, and the PKCE verifier that belongs to it. */
   authorize (request: { phoneNumber: string, redirectUrl: string, state: string, scope: string }): Promise<{
@@ -113,7 +113,7 @@ function createTokenEndpoint ({ provider, issuer, clientId, privateKey, keyId, i
 
   const askForToken: AskForToken = async (call, form, more = {}) => {
     const { tokenUrl, algorithms: supported } = await metadata.get()
-    // The issuer itself names the host, which may be another one than its own.
+    // The issuer names the host, which may differ from its own.
     return io.openHttp(provider, [new URL(tokenUrl).host])({
       method: 'POST', url: tokenUrl, call, headers: { 'content-type': 'application/x-www-form-urlencoded' },
       body: String(new URLSearchParams({
@@ -152,7 +152,7 @@ function createClientAccess (
     if (answer.status === 401) tokens.forget(token)
     return answer
   }
-  // A token that the API refuses is dropped, and the request repeated once with a new one.
+  // When the API refuses a token, the request is repeated once with a new one.
   return async request => {
     const first = await send(request, await tokens.get())
     return first.status === 401 ? send(request, await tokens.get()) : first

@@ -4,7 +4,7 @@ import { createReader, membersOf, readBoolean, readList, readNumber, readString,
 // https://github.com/camaraproject: NumberVerification, OTPValidation and SimSwap, and the error responses of
 // IdentityAndConsentManagement (CAMARA-Security-Interoperability.md, appendix A)
 
-/** How long an access token is used whose life is not stated. */
+/** How long an access token is used when the answer does not say how long it is valid. */
 const defaultTokenSeconds = 60
 
 /** Where an operator authorizes users and issues tokens. */
@@ -16,8 +16,8 @@ const readMetadata = createReader({
 })
 
 /**
- * The provider metadata of an issuer (OpenID Connect Discovery, section 4.2), or why it cannot be used: another issuer
- * is that of a wrong `CAMARA_ISSUER`.
+ * The provider metadata of an issuer (OpenID Connect Discovery, section 4.2), or why they cannot be used. When they
+ * name another issuer, `CAMARA_ISSUER` is wrong.
  */
 export function readDiscovery (status: number, body: unknown, issuer: string): Metadata | Reason {
   if (status >= 400) return 'provider_misconfigured'
@@ -58,13 +58,13 @@ export function readToken (status: number, body: unknown, scope: string): Token 
   return { value, expiresIn: Math.max(0, readNumber(expires_in) ?? defaultTokenSeconds) }
 }
 
-/** The errors of a redirect. There is no user interaction, so that none of them is a decision of the user. */
+/** The errors of a redirect. The user is not asked, so no error is a decision of the user. */
 const redirectReasons = new Map<string, Reason>([
   // The network did not identify the device, and the operator may not ask the user.
   ['login_required', 'not_on_cellular'],
   ['interaction_required', 'not_on_cellular'],
   ['account_selection_required', 'not_on_cellular'],
-  // The operator may not serve this line: opted out, or without the consent that its country demands.
+  // The operator may not serve this line: its owner opted out, or has not given the consent that the law demands.
   ['access_denied', 'carrier_unsupported'],
   ['consent_required', 'carrier_unsupported'],
   ['invalid_request', 'provider_misconfigured'],
@@ -105,8 +105,8 @@ export const readErrorCode = (body: unknown): string | null => {
 }
 
 /**
- * Why a call of an API failed; null when it did not. A 404 without a code is that of a path which the operator does not
- * have: `CAMARA_API_URL` or the version of a service is wrong.
+ * Why a call of an API failed; null when it did not. A 404 without a code means that the operator does not have the
+ * path: `CAMARA_API_URL` or the version of a service is wrong.
  */
 export function readRefusal (status: number, body: unknown): Reason | null {
   const code = readErrorCode(body)

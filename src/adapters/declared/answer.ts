@@ -17,7 +17,7 @@ export function readAnswer ({ accepted, refused = [] }: Entry, { status, body }:
   if (accepted.status.includes(status) && matches(body, accepted.match)) {
     if (accepted.id === undefined) return { id: null }
     const id = readText(at(body, accepted.id))
-    // The message was perhaps sent. An answer without its id is not that of the service.
+    // The message may have been sent, but the entry says that the service answers with an id.
     return id === null ? { refused: 'provider_bad_response' } : { id }
   }
   return { refused: misconfigured.has(status) ? 'provider_misconfigured' : 'provider_bad_response' }

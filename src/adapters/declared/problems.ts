@@ -20,7 +20,7 @@ export type Surroundings = {
 const listed = (names: readonly string[]): string => names.map(name => `{${name}}`).join(', ')
 const textNames = ['code', 'app']
 
-/** HTTP itself makes these, or the gateway does. */
+/** Headers that HTTP or the gateway sets. */
 const ownHeaders = new Set([
   'host', 'content-length', 'transfer-encoding', 'connection', 'keep-alive', 'upgrade', 'te', 'trailer', 'expect',
   'accept-encoding', 'proxy-connection',

@@ -4,9 +4,9 @@ import { fill, mapTexts, type Values } from './template.ts'
 
 type Request = Entry['request']
 
-/** What a name is written into, beside the environment: the header's values, the query and the body. */
+/** The placeholders of the URL, the headers and the body. */
 export const requestNames = ['phoneNumber', 'digits', 'text', 'code', 'callbackUrl'] as const
-/** The text of a message may contain any character, also a line end, which a header cannot. */
+/** Those of a header: the text of a message may have line ends, which a header cannot. */
 export const headerNames = requestNames.filter(name => name !== 'text')
 
 /** An origin may come from the environment: it is the beginning of the URL. */
@@ -18,7 +18,7 @@ export function writeUrl (url: string, values: Values, env: Values): string {
   return fill(origin, {}, env).replace(/\/+$/, '') + fill(url.slice(origin.length), values, env, encodeURIComponent)
 }
 
-/** `Basic user:password` is encoded. The base64 that it would be otherwise never contains a colon. */
+/** `Basic user:password` is encoded. Credentials that are already encoded have no colon. */
 export function writeHeader (text: string): string {
   const [, credentials] = /^Basic +(.*:.*)$/is.exec(text) ?? []
   return credentials === undefined ? text : `Basic ${Buffer.from(credentials).toString('base64')}`
@@ -30,7 +30,7 @@ const contentType = (headers: Readonly<Record<string, string>>): string =>
 export const isForm = ({ headers = {} }: Pick<Request, 'headers'>): boolean =>
   /^application\/x-www-form-urlencoded\b/i.test(contentType(headers))
 
-/** A list has its name once for each item. */
+/** Each item of a list becomes a field with the name of the list. */
 function writeForm (body: unknown): string {
   const form = new URLSearchParams()
   for (const [name, value] of Object.entries(body ?? {})) {

@@ -1,7 +1,7 @@
 /** Texts with placeholders: `{name}`, filled for each message, and `${env:NAME}`, filled when the file is read. */
 
 const envPattern = /\$\{env:([^}]*)\}/g
-/** Other braces are text, as in JSON that is written into a text. */
+/** Any other brace is text, for example of JSON in a text. */
 const namePattern = /\{([A-Za-z]\w*)\}/g
 const envName = /^[A-Za-z_][A-Za-z0-9_]*$/
 

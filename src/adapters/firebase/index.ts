@@ -9,7 +9,7 @@ import { algorithm, judgeClaims, maxSkewMs, readKeys, readToken, referenceOf } f
 
 const provider = 'firebase'
 const vendor = 'https://fpnv.googleapis.com'
-/** A token with an unknown key has the keys fetched again, at most this often. */
+/** The keys are fetched again for a token with an unknown key, at most this often. */
 const coolDownMs = 2_000
 
 const settings = Type.Object({
@@ -52,7 +52,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
     ? readName('FIREBASE_PROJECT_ID', env.FIREBASE_PROJECT_ID, /^[a-z][a-z0-9-]{3,62}$/, 'my-project')
     : null
   const origin = readOrigin('FIREBASE_API_URL', env.FIREBASE_API_URL || vendor, allowInsecure)
-  // Names of the vendor, whatever the origin of the keys.
+  // The vendor fixes these names; they do not depend on the origin of the keys.
   const issuer = `${vendor}/projects/${number}`
   const audience = [issuer, ...id === null ? [] : [`${vendor}/projects/${id}`]]
   const call = 'token keys'
@@ -88,7 +88,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
         ? claims
         : judgeClaims(claims, { phoneNumber, nonce, audience, startedAt, now: now() })
       if (judged === null) {
-        // It is the token of one user.
+        // The token is that of one user, and says nothing about the provider.
         throw refusal(provider, 'read token', 'provider_bad_response', null, { isCarrierFault: true })
       }
       return typeof judged === 'string' ? deny(provider, 'read token', judged) : { verdict: 'proven', ...judged }

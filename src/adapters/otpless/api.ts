@@ -13,7 +13,7 @@ import {
   isOwnLink, judgeCode, judgeOtp, judgeStatus, judgeToken, readInitiated, readRequestIds, readToken,
 } from './wire.ts'
 
-/** Requests to OTPLESS. All of them throw `ProviderError`. */
+/** Requests to OTPLESS. Each throws `ProviderError`. */
 
 const minExpirySeconds = 30
 const maxExpirySeconds = 86_400

@@ -2,10 +2,10 @@ import type { Json } from '../../core/vocabulary.ts'
 import type { AttemptContext, Http, Outcome, ProviderAnswer, Started } from '../adapter.ts'
 import { deny, refusal } from '../refusal.ts'
 import {
-  judgeCode, readErrorWord, readSent, reasonOf, startReasonOf, unknownRequest, type Asked,
+  judgeCheck, readErrorWord, readSent, reasonOf, startReasonOf, unknownRequest, type Asked,
 } from './wire.ts'
 
-/** Requests to Telegram Gateway. All of them throw `ProviderError`. */
+/** Requests to Telegram Gateway. Each throws `ProviderError`. */
 
 export const provider = 'telegram'
 const codeLength = 6
@@ -24,7 +24,7 @@ export type Api = {
   check (asked: Omit<Asked, 'now'>): Promise<Outcome>
   /** Takes the message away, unless it was delivered or read. */
   revoke (requestId: string): Promise<void>
-  /** The status of a request that does not exist, which is free of charge: a bad token is refused before. */
+  /** Asks for the status of a request that does not exist: free of charge, and refused when the token is bad. */
   probe (): Promise<void>
 }
 
@@ -34,18 +34,18 @@ export function createApi ({ origin, token, sender, http, now, allowInsecure }: 
   const ask = (call: string, method: string, body: { [name: string]: Json }): Promise<ProviderAnswer> =>
     http({ method: 'POST', url: `${origin}/${method}`, call, headers, body: JSON.stringify(body) })
 
-  /** Of a request that Telegram may not know. */
+  /** Sends a request about a message that Telegram may not know. */
   async function askAbout (call: string, method: string, requestId: string): Promise<void> {
     const answer = await ask(call, method, { request_id: requestId })
     const word = readErrorWord(answer.status, answer.body)
     if (word !== null && word !== unknownRequest) throw refusal(provider, call, reasonOf(word), answer)
   }
 
-  /** Telegram calls https URLs of at most 256 bytes. Without one the receipts are missing, and nothing else. */
+  /** Telegram calls https URLs of at most 256 bytes. Without a URL, only the receipts are missing. */
   const reportTo = (url: string): { callback_url?: string } =>
     url.length <= maxCallbackUrl && (allowInsecure || url.startsWith('https:')) ? { callback_url: url } : {}
 
-  /** A message that was not delivered by the end of the attempt is refunded. */
+  /** Telegram refunds a message that was not delivered by the end of the attempt. */
   function ttlOf ({ expiresAt }: AttemptContext): number {
     const seconds = Math.ceil((expiresAt - now()) / 1000)
     return Math.min(Math.max(seconds, minTtlSeconds), maxTtlSeconds)
@@ -74,7 +74,7 @@ export function createApi ({ origin, token, sender, http, now, allowInsecure }: 
     async check (asked) {
       const call = 'check code'
       const answer = await ask(call, 'checkVerificationStatus', { request_id: asked.requestId, code: asked.code })
-      const judged = judgeCode(answer.status, answer.body, { ...asked, now: now() })
+      const judged = judgeCheck(answer.status, answer.body, { ...asked, now: now() })
       if (judged === 'incorrect') return { verdict: 'incorrect' }
       return typeof judged === 'string' ? deny(provider, call, judged, answer) : { verdict: 'proven', ...judged }
     },

@@ -10,7 +10,7 @@ import { createReader, membersOf, readBoolean, readNumber, readString, readText,
 // https://core.telegram.org/gateway/api
 
 const maxSkewMs = 60_000
-/** A report is signed when it is submitted, and each of its tries anew. */
+/** Telegram signs a report when it submits it, and signs it again at each retry. */
 const maxReportAgeMs = 300_000
 /** `$0.01 per verification code`, https://core.telegram.org/gateway; the API calls it credits. */
 const currency = 'USD'
@@ -22,7 +22,7 @@ export const readRequestId = (state: unknown): string | null => requestState.Che
 export const readCode = (evidence: unknown): string | null => codeEvidence.Check(evidence) ? evidence.code : null
 
 /**
- * The page shows one word of `error` and lists none. The others are those that public clients have met.
+ * Telegram documents the first word only. The others are those that public clients have met.
  * https://github.com/apifonica/tg-gateway-go/blob/main/errors.go
  */
 const errors: ReadonlyMap<string, Reason> = new Map([
@@ -32,7 +32,7 @@ const errors: ReadonlyMap<string, Reason> = new Map([
   ['SENDER_USERNAME_INVALID', 'provider_misconfigured'],
   ['SENDER_NOT_VERIFIED', 'provider_misconfigured'],
   ['SENDER_NOT_OWNED', 'provider_misconfigured'],
-  ['CALLBACK_URL_INVALID', 'provider_misconfigured'], // PUBLIC_URL is in it
+  ['CALLBACK_URL_INVALID', 'provider_misconfigured'], // it begins with PUBLIC_URL
   ['CODE_MAX_ATTEMPTS_EXCEEDED', 'code_attempts_exhausted'],
   ['CODE_EXPIRED', 'evidence_expired'],
   ['REQUEST_ID_INVALID', 'evidence_expired'], // it has forgotten a request that it made for us
@@ -56,7 +56,7 @@ export function reasonOf (word: string): Reason {
   return word.startsWith('PHONE_NUMBER_') ? 'number_not_registered' : errors.get(word) ?? 'provider_bad_response'
 }
 
-/** Nobody has typed a code yet, so a word about one breaks the contract. */
+/** The user has not typed a code yet, so a word about one breaks the contract. */
 export function startReasonOf (word: string): Reason {
   const reason = reasonOf(word)
   return reason === 'number_not_registered' || reasons[reason].isProviderFault ? reason : 'provider_bad_response'
@@ -80,14 +80,14 @@ export function readSent (body: unknown): Sent | null {
   return requestId === null ? null : { requestId, cost: moneyOf(cost), balance: moneyOf(balance) }
 }
 
-/** What was asked: whether this code is the one of this request. */
+/** The question: is this code the one of this request? */
 export type Asked = { requestId: string, code: string, phoneNumber: string, startedAt: number, now: number }
 
 /**
  * What the answer to a code says. `phoneNumber`: the one that the code was sent to. A status that is about another
  * request or code, or that has no time, says nothing.
  */
-export function judgeCode (
+export function judgeCheck (
   status: number, body: unknown, asked: Asked,
 ): { phoneNumber: string } | 'incorrect' | Reason {
   const word = readErrorWord(status, body)
@@ -130,7 +130,7 @@ export function refuseReport ({ headers, rawBody }: Callback, token: string, now
   return at === null || Math.abs(now - at) > maxReportAgeMs ? 'date_skewed' : null
 }
 
-/** `expired`: it was not delivered in time. A message that we revoked was no failure of the channel. */
+/** `expired`: it was not delivered in time. `revoked` is not here, because the channel did not fail. */
 const deliveryStatuses: ReadonlyMap<string, DeliveryReceipt['status']> = new Map([
   ['sent', 'sent'], ['delivered', 'delivered'], ['read', 'read'], ['expired', 'failed'],
 ])

@@ -6,11 +6,11 @@ import { isLimitOfNumber, provider } from './errors.ts'
 import { channelOf, readCodeLength, shownChannelOf, silentMethod, wantsToken } from './methods.ts'
 import { judgeCheck, judgeSilentCheck, readCreated, readSilentUrl } from './wire.ts'
 
-/** Requests to Twilio Verify. All of them throw `ProviderError`. */
+/** Requests to Twilio Verify. Each throws `ProviderError`. */
 
 /** How long Twilio remembers a verification, unless its support has changed that for the service. */
 const rememberedMs = 600_000
-/** Checks are limited, so a silent one is not repeated sooner. */
+/** Twilio limits checks, so a silent one is not repeated sooner. */
 const silentRetryMs = 3000
 
 export type ApiParts = {
@@ -50,7 +50,7 @@ function createRequests ({ origin, serviceSid, apiKey, apiSecret, http }: ApiPar
   return { ask, readService }
 }
 
-/** Twilio answers 404 to a locale that it does not know, and recommends to leave it out then. */
+/** Twilio answers 404 to a locale that it does not know, and recommends a request without it. */
 async function create (
   ask: Ask, call: string, form: Record<string, string>, locale: string | null,
 ): Promise<ProviderAnswer> {
@@ -113,7 +113,7 @@ export function createApi (parts: ApiParts) {
         : denyCheck(call, verdict, answer, repeated)
     },
 
-    /** A verification that is over is not found any more, which is as good. */
+    /** Twilio answers 404 for a verification that has ended: nothing is left to cancel. */
     async cancel (sid: string): Promise<void> {
       const call = 'cancel'
       const answer = await ask(call, `Verifications/${sid}`, { Status: 'canceled' }, 'provider_error')
@@ -136,8 +136,8 @@ function readExhausted (error: unknown): Outcome {
 }
 
 /**
- * An approved verification is not found any more. If the answer to an earlier try was lost, it may have been approved
- * then: nobody knows, and it is not the user's fault.
+ * Twilio does not find an approved verification any more. If the answer to an earlier try was lost, that try may have
+ * been the approved one: the result is unknown, and the user is not at fault.
  */
 function denyCheck (
   call: string, reason: Exclude<ReturnType<typeof judgeCheck>, 'proven' | 'pending'>, answer: ProviderAnswer,

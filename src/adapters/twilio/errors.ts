@@ -6,7 +6,7 @@ export const provider = 'twilio'
 
 /**
  * https://www.twilio.com/docs/verify/api/error-codes and https://www.twilio.com/docs/api/errors. What depends on the
- * number is never a fault of the account, so that one number costs no other user the method.
+ * number is not a fault of the account: one number must not cost other users the method.
  */
 const codes = new Map<string, Reason>([
   ['20003', 'provider_misconfigured'], // credentials
@@ -37,7 +37,7 @@ const codes = new Map<string, Reason>([
 const numberLimits = ['60202', '60203', '60212']
 
 /**
- * Failed silent checks, in `sna_attempts_error_codes`. Every other one: the check has no result at this carrier.
+ * Failed silent checks, in `sna_attempts_error_codes`. Every other code: the check has no result at this carrier.
  * https://www.twilio.com/docs/verify/best-practices-for-verify-sna-error-handling
  */
 const silentCodes = new Map<string, Reason>([
@@ -56,7 +56,7 @@ export const reasonOfSilentCode = (code: string): Reason => silentCodes.get(code
 /** The code of an error; null: none. */
 export const readErrorCode = (body: unknown): string | null => readText(membersOf(body).code, 16)
 
-/** The answer names a parameter of our request that is not valid (60200). Null: it does not say which one. */
+/** The parameter of our request that Twilio calls invalid (60200). Null: the answer names none. */
 export const readParameter = (body: unknown): string | null =>
   /parameter:?\s*[`'"]?(\w{1,40})/i.exec(readString(membersOf(body).message, 1000) ?? '')?.[1] ?? null
 

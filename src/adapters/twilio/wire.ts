@@ -67,7 +67,7 @@ const silentCodesOf = (body: unknown): string[] =>
 export function judgeCheck (status: number, body: unknown, asked: Asked): Verdict {
   const { phoneNumber, sid: own, isSilent } = asked
   if (status === 404) return 'evidence_expired'
-  // A code that cannot be one.
+  // The typed text cannot be a code.
   if (readErrorCode(body) === '60200' && status === 400) return 'pending'
   const error = readError(status, body)
   if (error !== null) return error

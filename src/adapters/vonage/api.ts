@@ -6,7 +6,7 @@ import { createCached } from '../cached.ts'
 import { refusal } from '../refusal.ts'
 import { isOwnUrl, judgeCheck, provider, readCreated, type Created, type Verdict } from './wire.ts'
 
-/** Requests to Vonage. All of them throw `ProviderError`. */
+/** Requests to Vonage. Each throws `ProviderError`. */
 
 export type Api = {
   /** A new request. The check URL, if there is one, is Vonage's. */
@@ -20,7 +20,7 @@ export type ApiParts = Pick<AdapterIo, 'now' | 'randomBytes'> & {
   origin: string, applicationId: string, privateKey: KeyObject, http: Http
 }
 
-/** A token is valid for 15 minutes, as those of Vonage's clients, and used for five: signing one takes half a ms. */
+/** A token is valid for 15 minutes, like those of Vonage's clients, and used for five: signing takes half a ms. */
 const tokenSeconds = 900
 const reuseMs = 300_000
 

@@ -60,7 +60,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
   return {
     provider,
     methods: { [silentAuth]: silentMethod, ...methods },
-    // A code for a request that does not exist: bad credentials are refused before.
+    // A code for a request that does not exist: Vonage refuses bad credentials before it looks for the request.
     probes: {
       async credentials () {
         const { verdict, call, answer } = await api.check('00000000-0000-0000-0000-000000000000', '000000')
@@ -102,7 +102,7 @@ function createStart (
 ) {
   return async ({ id, method, phoneNumber, locale, expiresAt, redirectUrl }: AttemptContext): Promise<Started> => {
     if (phoneNumber === null) throw new Error(`${method} needs a phone number`)
-    // Letters and digits only: it finds the attempt in Vonage's reports.
+    // The id of the attempt in Vonage's reports: letters and digits only.
     const common = { brand, client_ref: id.replaceAll(/[^a-zA-Z0-9]/g, '').slice(0, 40) }
     const to = digitsOf(phoneNumber)
     const typed = typedMethods[method]
@@ -110,7 +110,7 @@ function createStart (
       const call = 'create silent check'
       const { requestId, checkUrl } = await api.create(call, {
         ...common,
-        // Without it the redirects end in JSON, which native SDKs need.
+        // Without `redirect_url` the redirects end in JSON, which native SDKs need.
         workflow: [{ channel: 'silent_auth', to, ...redirectUrl === null ? {} : { redirect_url: redirectUrl } }],
       })
       // Without a URL, the operator of the number does not take part.
@@ -151,7 +151,7 @@ async function resolve (
   if (verdict === 'completed') return { verdict: 'proven', phoneNumber }
   if (verdict === 'busy') return { verdict: 'pending', retryAfterMs: busyMs }
   if (verdict === 'incorrect') return isTyped ? { verdict } : deny(provider, call, 'evidence_invalid', answer)
-  // A completed request is not found any more, and the answer to the first try may have been that it is completed.
+  // Vonage does not find a completed request any more, and the first try may have completed it.
   if (repeated && verdict === 'evidence_expired') throw refusal(provider, call, 'provider_timeout', answer)
   const isTooOften = verdict === 'code_attempts_exhausted' && !isTyped
   return deny(provider, call, isTooOften ? 'evidence_invalid' : verdict, answer)

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import type { Method } from '../adapter.ts'
 
-/** A silent check lives for 60 seconds, whatever is asked for. */
+/** A silent check lives for 60 seconds, whatever timeout the request has. */
 export const silentSeconds = 60
 /** How long a typed code is valid: Vonage's limits are 15 and 900 seconds. */
 export const codeSeconds = { min: 60, max: 600 }

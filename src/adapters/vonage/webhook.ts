@@ -11,7 +11,7 @@ import { membersOf, readString, readText } from '../message.ts'
 const maxAgeSeconds = 300
 const skewSeconds = 60
 
-/** The bearer token, if its last character has no spare bits, in which another one would say the same. */
+/** The bearer token; null unless its signature is written in its only canonical form. */
 function readToken (authorization: unknown): string | null {
   const [, token = '', signature = ''] = typeof authorization === 'string'
     ? /^bearer ((?:[\w-]+\.){2}([\w-]+))$/i.exec(authorization) ?? []

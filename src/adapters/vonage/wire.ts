@@ -17,7 +17,7 @@ export const readCode = (evidence: unknown): string | null => codeEvidence.Check
 /** What Vonage takes as a code: a typed one has digits only, that of a silent check also letters. */
 export const isCode = (code: string): boolean => /^[a-zA-Z0-9]{4,10}$/.test(code)
 
-/** What errors are, by the fragment of their `type`. The status says the same, unless it is that of a success. */
+/** The status of an error, by the fragment of its `type`: an error may arrive with the status of a success. */
 const errorStatuses: ReadonlyMap<string, number> = new Map([
   ['unauthorized', 401], ['jwt-expired', 401], ['low-balance', 402], ['forbidden', 403], ['invalid-code', 400],
   ['request-not-found', 404], ['concurrent', 409], ['conflict', 409], ['no-code', 409], ['expired', 410],

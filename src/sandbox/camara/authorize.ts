@@ -54,7 +54,7 @@ const badRequest = (reply: FastifyReply): FastifyReply =>
 const silence = '<!doctype html><title>No answer</title><p>The mobile network did not answer. Go back to the app.'
 
 /**
- * The URL that the phone opens over mobile data. Nobody is asked anything (`prompt=none`).
+ * The URL that the phone opens over mobile data. The user is not asked (`prompt=none`).
  * https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
  */
 export const authorizeRoutes: FastifyPluginAsyncTypebox<{ context: SimulatorContext, codes: Codes }> = async (

@@ -7,7 +7,7 @@ import { refuseReport } from '../../../src/adapters/telegram/wire.ts'
 import { callbackUrl } from '../../../src/conformance/index.ts'
 import { delivery, report, token } from './documented.ts'
 
-/** `telegram-gateway-verification` of PyPI, which nobody here wrote: it checks the signatures of reports. */
+/** `telegram-gateway-verification` of PyPI, by another author: it checks the signatures of reports. */
 const check = `
 import base64, json, sys
 from telegram_gateway_verification import verify_callback_signature
