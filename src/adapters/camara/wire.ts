@@ -113,7 +113,9 @@ export function readRefusal (status: number, body: unknown): Reason | null {
   if (status < 300 && code === null) return null
   const reason = errorReasons.get(code ?? '')
   if (reason !== undefined) return reason
-  return [401, 403, 404].includes(status) ? 'provider_misconfigured' : 'provider_bad_response'
+  // An unknown code may be about the number. 401 is about our credentials, whatever its code.
+  const isOfAccount = status === 401 || (code === null && (status === 403 || status === 404))
+  return isOfAccount ? 'provider_misconfigured' : 'provider_bad_response'
 }
 
 /** Whether the number is that of the device; null: the answer does not say. */

@@ -64,6 +64,9 @@ t.test('camara.sms', async t => {
       [error(404, 'IDENTIFIER_NOT_FOUND'), 'carrier_unsupported'],
       [error(422, 'SERVICE_NOT_APPLICABLE'), 'carrier_unsupported'],
       [error(400, 'INVALID_ARGUMENT'), 'provider_bad_response'],
+      // A code that nobody documents may be about the number, and two of them must not open the breaker.
+      [send(403, 'A_NEW_CODE'), 'provider_bad_response'], [error(404, 'A_NEW_CODE'), 'provider_bad_response'],
+      [error(401, 'A_NEW_CODE'), 'provider_misconfigured'],
     ] as const) {
       vendor.answer = call => isSend(call) ? answer : answerWell(vendor, call)
       t.same(await endingOf(open(t, vendor).start(smsAttempt)), failed(reason), JSON.stringify(answer.body))
