@@ -111,6 +111,11 @@ async function testSilent (t: Test, started: Started) {
   await visit(started, open.body)
   t.hasStrict((await open.check({})).body, { status: 'verified', result: { assurance: { level: 1, binding: 'none' } } })
 
+  // A front end that submits nothing first, and the token afterwards.
+  const early = await begin(started, numberEnding('08'), silent)
+  t.hasStrict(await early.check({}), { status: 202, body: { status: 'pending' } })
+  t.hasStrict((await early.check({ code: await visit(started, early.body) })).body, { status: 'verified' })
+
   // An attacker made the URL, and the victim's phone opened it.
   const relayed = await begin(started, numberEnding('06'), silent)
   await visit(started, relayed.body)
