@@ -41,7 +41,7 @@ export function readVariables (known: TProperties, environment: Environment): Re
 export function readVariable (
   name: string, environment: Environment, change = (text: string): string => text,
 ): string | null {
-  // The environment of a process inherits names such as `constructor`, which are no variables.
+  // The environment of a process inherits names such as `constructor`, which are not variables.
   const given = (one: string): string | null => (Object.hasOwn(environment, one) && environment[one]) || null
   const [plain, file] = [given(name), given(`${name}_FILE`)]
   if (plain !== null && file !== null) throw new Error(`${name} and ${name}_FILE are both set`)

@@ -85,7 +85,7 @@ function attemptOf ({ entry }: Found, { phoneNumber, locale, app, publicUrl }: M
   }
 }
 
-/** `*` is not escaped in URLs and forms, so that the name of a secret can be read there. */
+/** The name of a secret between `*`, which URLs and forms do not escape. */
 const hide = (name: string): string => `*${name}*`
 
 function showRequest ({ entry, env }: Found, attempt: AttemptContext, code: string, write: Write): void {
@@ -102,7 +102,7 @@ function showRequest ({ entry, env }: Found, attempt: AttemptContext, code: stri
   write(`\nText: ${[...text].length} characters, ${alphabet}, ${segments === 1 ? '1 part' : `${segments} parts`}\n`)
 }
 
-/** `Basic` credentials are readable again: they consist of names only. */
+/** Decodes `Basic` credentials, which consist of the names of secrets. */
 function showHeader (text: string): string {
   const [, encoded] = /^Basic ([A-Za-z0-9+/=]+)$/.exec(text) ?? []
   return encoded === undefined ? text : `Basic ${Buffer.from(encoded, 'base64').toString()} (as base64)`

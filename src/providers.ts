@@ -67,7 +67,7 @@ export function guardProviders (
   const health = createProviderHealth({ now, channel: healthChannel, id: randomBytes(12).toString('base64url') })
   const adapters = new Map<string, ReturnType<typeof guardAdapter>>()
 
-  /** In place, because every use case has the two maps. */
+  /** Changes both maps in place, because every use case holds them. */
   function use (opened: readonly Adapter[]): void {
     adapters.clear()
     methods.clear()

@@ -11,7 +11,7 @@ import { findWorkflowProblem } from './verifications/workflow.ts'
 /** Reads the apps, which may name these methods. Throws an `Error` that names the place in `APPS_FILE`. */
 export type LoadApps = (methods: Methods) => App[]
 
-/** In the sandbox there is one app more. */
+/** In the sandbox, the app `sandbox` comes after those of the file. */
 export const createLoadApps = (
   { appsFile, sandbox, publicUrl }: Pick<Config, 'appsFile' | 'sandbox' | 'publicUrl'>,
   webhook?: Parameters<typeof sandboxApp>[1],

@@ -67,7 +67,7 @@ t.test('with --send the answer is shown without secrets, and what it is read as'
   t.match(await run(args, { ACME_URL: 'http://127.0.0.1:1' }), { code: 1, text: /Read as: provider_error\n$/ })
 })
 
-t.test('what is wrong is said', async t => {
+t.test('an error names what is wrong', async t => {
   const { run, file } = await open(t, [{ ...entry, codeLength: 1 }, { ...entry, name: 'ACME' }])
   t.match(await run([]), { code: 1, text: /npm run provider:test -- <name> <phone number>/ })
   t.match(await run(['acme', '12']), { code: 1, text: /E\.164/ })

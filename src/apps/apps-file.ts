@@ -35,7 +35,7 @@ export function readAppsFile (path: string, checks: AppsFileChecks = {}): App[] 
   return apps
 }
 
-/** The apps of the file as far as nothing else is known of them; null: it cannot be read, or is wrong. */
+/** The apps of the file, without checks that need the providers; null: it cannot be read, or is wrong. */
 export function inspectAppsFile (path: string): App[] | null {
   try {
     const { apps, problems } = inspectApps(readText(path))

@@ -18,7 +18,7 @@ const digitsOf = (hash: string, length: number): string =>
 
 /**
  * The code of one attempt. It is derived from the attempt by a key, so that nothing readable is stored and every
- * message of the attempt has the same one. `fixedCode` replaces the derived code: in the sandbox.
+ * message of the attempt has the same one. `fixedCode` replaces the derived code in the sandbox.
  */
 export function createAttemptCode (
   sealer: Hashes, about: string, fixedCode?: (length: number) => string,

@@ -45,7 +45,7 @@ t.test('the APIs of mobile operators', async t => {
   await t.test('why a silent check proves nothing', t => testSilentFailures(t, gateway))
   await t.test('a code by SMS', t => testSms(t, gateway))
   await t.test('SIM swap', t => testSimSwap(t, gateway))
-  await t.test('a callback of somebody else', t => testRedirects(t, gateway))
+  await t.test('a redirect of another person', t => testRedirects(t, gateway))
 })
 
 async function testSilent (t: Test, gateway: TestGateway) {

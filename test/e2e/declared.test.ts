@@ -43,8 +43,8 @@ const methodsOf = ({ body }: Answer): string[] =>
 
 t.test('an HTTP service by configuration alone', async t => {
   const room = await open(t)
-  await t.test('a code of ours verifies', t => testCode(t, room))
-  await t.test('what a number brings about', t => testNumbers(t, room))
+  await t.test('a code that the gateway made verifies', t => testCode(t, room))
+  await t.test('the suffix of a number decides the outcome', t => testNumbers(t, room))
   await t.test('the file is read again', t => testReload(t, room))
 })
 

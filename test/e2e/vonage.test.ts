@@ -50,7 +50,7 @@ t.test('Vonage', async t => {
   await t.test('a silent check, in an app and in a page', t => testSilent(t, started))
   await t.test('a silent check that proves nothing', t => testUnproven(t, started))
   await t.test('why nothing is started', t => testRefused(t, started))
-  await t.test('a webhook of somebody else', t => testForged(t, started))
+  await t.test('a webhook that Vonage did not send', t => testForged(t, started))
   // The last ones: afterwards the clock is ahead of what is due.
   await t.test('one request for a number', t => testConcurrent(t, started))
   await t.test('resend', t => testResend(t, started))

@@ -122,7 +122,7 @@ t.test('a provider that is not configured any more', async t => {
   }
 })
 
-t.test('a code of ours is judged after its provider was removed, and is not sent again', async t => {
+t.test('a code that the gateway made is judged after its provider was removed, and is not sent again', async t => {
   const { providerCalls, waiting: { attempts: [first], ...waiting } } = prepare('absent.sms')
   const made = providerCalls.contextOf({ ...waiting, attempts: [first].flatMap(one => one ?? []) }, 0).code.make(6)
   const state = { codeHash: made.hash, codeLength: 6 }

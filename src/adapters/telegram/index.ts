@@ -17,7 +17,7 @@ const settings = Type.Object({
   ),
 })
 
-/** Each message is a request of its own that is charged for, so there is no resend. */
+/** Telegram charges for each message as a request of its own, so the method has no resend. */
 const code: Method = {
   needsPhoneNumber: true,
   evidence: ['code'],

@@ -38,7 +38,7 @@ export function workflowFor (
 
 /**
  * Of the items that serve a channel, the silent check and the message that are used. Twilio's callers expect one
- * message for each request, and a second one with another code would surprise the user.
+ * message for each request.
  */
 export const chooseItems = (items: readonly Item[], { methods, isOpen }: MethodContext): Item[] =>
   oneOfEach(items, ({ method }) => isSilent(methods.get(method)), { isOpen })

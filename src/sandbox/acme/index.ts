@@ -6,7 +6,7 @@ import { errors, sendError, token } from './service.ts'
 
 /**
  * An HTTP SMS service as an operator may have one under contract: it sends whatever text it is given, and reports the
- * delivery. The gateway reaches it by an entry of `PROVIDERS_FILE` alone. It is no vendor's: its API is documented here
+ * delivery. The gateway reaches it by an entry of `PROVIDERS_FILE` alone. No vendor has this API: it is documented here
  * and in messages.ts only.
  */
 export const acme: Simulator = {

@@ -79,7 +79,7 @@ export const messageRoutes: FastifyPluginAsyncTypebox<{ context: SimulatorContex
     const id = randomUUID()
     void deliver(id, scenario, to, text, callback)
     reply.code(202)
-    // A member `code` that is null is no error.
+    // A member `code` that is null is not an error.
     if (scenario === 'unusual') return { messages: [{ id, status: null }], code: null, warnings: null }
     return { messages: [{ id }] }
   })

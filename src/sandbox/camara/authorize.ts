@@ -48,7 +48,7 @@ function readRequest (query: Given, isRepeated: boolean): Asked | string {
   return { digits, scopes, codeChallenge: code_challenge, nonce }
 }
 
-/** A page for the person: without a valid redirect URI nothing may be redirected. */
+/** A page for the user: without a valid redirect URI, the server must not redirect. */
 const badRequest = (reply: FastifyReply): FastifyReply =>
   reply.code(400).type('text/html').send('<!doctype html><title>Error</title><p>The request is invalid.')
 const silence = '<!doctype html><title>No answer</title><p>The mobile network did not answer. Go back to the app.'

@@ -28,7 +28,7 @@ export const numberVerificationRoutes: FastifyPluginAsyncTypebox<Apis & { tokens
   function useToken (request: FastifyRequest, reply: FastifyReply): { number: string, scenario: Scenario } | undefined {
     const answered = (_reply: FastifyReply): undefined => undefined
     const found = find(request)
-    // Another request has used it meanwhile.
+    // Another request has used the token in the meantime.
     if (found === undefined) return answered(sendError(reply, 'UNAUTHENTICATED'))
     const { token, access: { digits, scenario } } = found
     if (found.access.failuresLeft-- > 0) return answered(sendError(reply, 'INTERNAL'))

@@ -9,7 +9,7 @@ import {
   noRepeat, open, phoneNumber, publicKey, redirectKey, redirectUrl, settings, smsAttempt,
 } from './vendor.ts'
 
-t.test('what an operator is asked by its own words', async t => {
+t.test('the requests to the operator are those of the documents', async t => {
   const vendor = await openVendor(t, answerWell)
   const adapter = open(t, vendor)
   const { action, state } = await adapter.start(attempt)

@@ -105,7 +105,7 @@ t.test('a file that is wrong in every field names every field at once, and shows
   t.equal(new Set(problems).size, problems.length)
 })
 
-t.test('what is right is said', async t => {
+t.test('each problem says what would be right', async t => {
   const cases: [problems: string[], said: string | RegExp][] = [
     [withMembers({ name: 'ACME' }), /^\/0\/name must be at most 32 lower-case letters/],
     [withMembers({ name: 'truid-north' }), '/0/name is the name of a provider that Verigate has: use another one'],
@@ -195,7 +195,7 @@ t.test('what is right is said', async t => {
   }
 })
 
-t.test('what is permitted', async t => {
+t.test('what looks unusual and is permitted', async t => {
   const insecure = { request: { ...good.request, url: 'http://127.0.0.1:4000/messages' } }
   t.strictSame(problemsOf([{ ...good, ...insecure }], { allowInsecure: true }), [])
   t.strictSame(inRequest({ url: '${env:ACME_URL}/v1/{digits}?key=${env:ACME_TOKEN}' }), [])

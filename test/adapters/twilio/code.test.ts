@@ -152,7 +152,7 @@ t.test('why a code cannot be sent', async t => {
   }
 })
 
-t.test('to give up what is over already is no error', async t => {
+t.test('a cancel of a verification that has ended is not an error', async t => {
   const vendor = await openVendor(t, answerWell)
   const adapter = openAdapter(twilio, settings(vendor), openIo(t))
   const attempt = anAttempt({ method: 'twilio.sms', phoneNumber, state: { sid } })

@@ -45,7 +45,7 @@ t.test('a rotated key signs the next tokens, and the former one is still publish
   for (const token of [next, former]) await t.resolves(verify(started, token, keys))
 })
 
-t.test('what a number makes of the SDK', async t => {
+t.test('the suffix of a number decides how the SDK ends', async t => {
   const started = await start(t)
   const { simulators: { url } } = started
   t.equal(decodeJwt(await tokenOf(started, '+14155550101')).sub, '+14155550102', 'the SIM has another number')

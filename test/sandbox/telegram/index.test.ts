@@ -152,7 +152,7 @@ t.test('reports are signed by the hash of the token, in the order of the number'
   t.match(refunded?.body, { is_refunded: true, delivery_status: { status: 'expired' } })
 })
 
-t.test('what a number makes of the calls', async t => {
+t.test('the suffix of a number decides how the calls end', async t => {
   const started = await start(t)
   const start_ = (number: string) => call(started, 'sendVerificationMessage', { phone_number: number, code_length: 6 })
   t.match((await start_('+14155550191')).json, { error: 'PHONE_NUMBER_NOT_FOUND' })

@@ -79,7 +79,7 @@ t.test('a request must be as documented', async t => {
   t.notMatch((await call(started, '/v2/verify/a/secret')).text, /secret/)
 })
 
-t.test('a code is asked for a number once at a time, and judged three times', async t => {
+t.test('a number has one request at a time, and a code three tries', async t => {
   const started = await start(t)
   const step = sms('14155550100')
   const first = await begin(started, [step], { code_length: 6 })
@@ -128,7 +128,7 @@ t.test('the phone gets a code for one attempt, and the URL is used up', async t 
   refused(t, await check(started, answer, code), 410, 'Invalid Code', 'only one attempt')
 })
 
-t.test('what a silent authentication can fail of', async t => {
+t.test('why a silent authentication fails', async t => {
   const started = await start(t)
   const noCoverage = { coverage_check: false }
   const failures: Record<string, string> = {
