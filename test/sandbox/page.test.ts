@@ -112,6 +112,21 @@ t.test('verified without a code, with its webhooks and their signatures', { skip
   await checkPage(t, page, 'a webhook')
 }))
 
+t.test('the button of the app opens what the phone opens', { skip }, t => visit(t, async page => {
+  const pressApp = (): Promise<void> => page.click('phone-verification button:text-is("Continue")')
+  await choose(page, 'silent')
+  await pressApp()
+  await reach(page, 'verified')
+  await workWith(page, 'truecaller.web')
+  await pressApp()
+  await page.locator('.notification.prompt button').first().click()
+  await reach(page, 'verified')
+  await workWith(page, 'otpless.oauth')
+  const [tab] = await Promise.all([page.waitForEvent('popup'), pressApp()])
+  await tab.waitForLoadState()
+  t.match(tab.url(), /^http:/)
+}))
+
 t.test('on Wi-Fi a code verifies', { skip }, t => visit(t, async page => {
   await choose(page, 'wifi')
   await press(page, 'Open over mobile data')

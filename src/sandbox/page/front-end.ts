@@ -13,9 +13,9 @@ type PhoneVerification = HTMLElement & {
 
 /**
  * The app on the phone: a page with `<phone-verification>`. URLs and SDKs are left to the simulated phone, which asks
- * the person what to do.
+ * the person what to do. `onOpen`: the person has pressed the button of the app that opens a URL.
  */
-export async function createFrontEnd () {
+export async function createFrontEnd ({ onOpen }: { onOpen: () => void }) {
   await import(module)
   const app = byId('app')
   let element: PhoneVerification | null = null
@@ -31,7 +31,17 @@ export async function createFrontEnd () {
       element.verification = id
       element.clientSecret = clientSecret
       element.setAttribute('locale', 'en')
-      for (const event of ['before-open', 'token-needed']) element.addEventListener(event, one => one.preventDefault())
+      // The element also opens a URL by itself: then the person has not decided yet.
+      let isPressed = false
+      element.addEventListener('click', () => {
+        isPressed = true
+        setTimeout(() => { isPressed = false })
+      }, true)
+      element.addEventListener('token-needed', event => event.preventDefault())
+      element.addEventListener('before-open', event => {
+        event.preventDefault()
+        if (isPressed) onOpen()
+      })
       show(app, create('p', { class: 'app-name' }, 'Example Shop'), element)
     },
     submit: async (evidence: object): Promise<void> => element?.submit(evidence),

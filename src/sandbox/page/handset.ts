@@ -70,6 +70,10 @@ export function createHandset (parts: Parts) {
     }
   }
 
+  async function answer (): Promise<void> {
+    if (own !== null && own.item.chosen === null) await choose(own.item, 'open')
+  }
+
   return {
     readItems,
 
@@ -101,11 +105,14 @@ export function createHandset (parts: Parts) {
     },
 
     /** When the phone answers by itself, it opens every URL. */
-    async answer (): Promise<void> {
-      if (own !== null && own.item.chosen === null) await choose(own.item, 'open')
-    },
+    answer,
+
+    /** The person opens the URL with the button of the app, not with that of the phone. */
+    press: async (): Promise<void> => own?.item.url === undefined ? answer() : openTab(own.item.url),
   }
 }
+
+const openTab = (url: string): void => { window.open(url, '_blank', 'noopener') }
 
 /** Does what the phone of a person would do with the action. */
 async function open (

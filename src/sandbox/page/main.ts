@@ -29,7 +29,7 @@ const providers = member(
 ) as Provider[] | undefined ?? []
 const automatic = byId('automatic') as HTMLInputElement
 
-const frontEnd = await createFrontEnd()
+const frontEnd = await createFrontEnd({ onOpen: () => void handset.press() })
 const handset = createHandset({ settings, frontEnd, announce, note })
 const webhooks = createWebhooks(settings)
 
