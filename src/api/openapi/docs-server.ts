@@ -9,7 +9,7 @@ import { finishDocument } from './document.ts'
 const paragraphs = (...texts: string[]): string => texts.join('\n\n')
 
 const description = paragraphs(
-  'One provider-neutral lifecycle over Truecaller, tru.ID and OTPLESS.',
+  'One provider-neutral lifecycle, whatever the provider. `GET /providers` lists the methods that are configured.',
   [
     '1. Your server creates a verification with `POST /verifications` and gives `id` and `clientSecret` to your front '
     + 'end.',
