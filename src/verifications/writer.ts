@@ -115,7 +115,7 @@ export function createWriter (parts: WriterParts): Writer {
     let everyMessage: Skipped | null = null
     let decision = await settleStart(change.decision, at, startsHere)
     for (;;) {
-      // An outcome is not an error; but nothing has come out of a create of which limits let nothing start.
+      // An outcome is not an error. But a create has no outcome when limits let no method start.
       if (stored === null && decision.next.status !== 'pending' && errors.length > 0) throw soonest(errors)
       const routed = { ...change, decision }
       const written: Written | WriteConflict | Skipped = everyMessage !== null && beginsMessage(routed)

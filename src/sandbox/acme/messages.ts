@@ -34,8 +34,8 @@ function withOtherCode (text: string): string {
  * URL must contain a secret.
  *
  * The service knows nothing of codes. `mismatch` delivers a text whose code is another one, `silent` and `rejected` say
- * that a message was accepted and deliver nothing, `undelivered` reports that, and `flaky` has no call that it could
- * concern: the message arrives.
+ * that a message was accepted and deliver nothing, `undelivered` reports that, and `flaky` concerns no call of
+ * this service: the message arrives.
  */
 export const messageRoutes: FastifyPluginAsyncTypebox<{ context: SimulatorContext }> = async (app, { context }) => {
   const { callbacks, handset, handsetDelayMs, retryScale, slowMs, timers } = context

@@ -7,7 +7,7 @@ export const keyId = 'sandbox-camara-key'
 /** `exp` may be this far from the time of receipt, and from `iat`. */
 const maxAssertionSeconds = 300
 
-/** The same after a restart, so that a gateway with earlier settings keeps working. No secret. */
+/** The key is the same after a restart, so that a gateway with earlier settings keeps working. It is not a secret. */
 function deriveKey (): KeyObject {
   const pair = createECDH('prime256v1')
   pair.setPrivateKey(createHash('sha256').update('the sandbox\'s client of a CAMARA operator').digest())

@@ -14,7 +14,7 @@ export type IdTokens = ReturnType<typeof createIdTokens>
 export function createIdTokens (now: () => number, issuer: () => string) {
   const kid = randomBytes(6).toString('hex')
   const pseudonymKey = randomBytes(32)
-  // Made when it is needed, because that takes a while.
+  // The key is made at its first use, because that takes a while.
   let pair: ReturnType<typeof generateKeyPair> | undefined
   const key = () => pair ??= generateKeyPair('ES256', { extractable: true })
 

@@ -43,7 +43,7 @@ type Options = Apis & { context: SimulatorContext, maxSends: number }
  */
 export const oneTimePasswordRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { context, demand, maxSends }) => {
   const { handset, now, slowMs, timers } = context
-  // Kept beyond their expiry, so that a late code can be answered with "expired".
+  // Codes are kept beyond their expiry, so that a late one can be answered with "expired".
   const sent = createExpiringMap<Sent>(now, 2 * codeMs)
   const latest = createExpiringMap<string>(now, 2 * codeMs)
   const sends = createExpiringMap<number[]>(now, sendsMs)

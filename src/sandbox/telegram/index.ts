@@ -29,7 +29,7 @@ function createMethods (context: SimulatorContext): Readonly<Record<string, Call
         ?? requests.describe(requests.create(phoneNumber), { isCharged: true })
     },
 
-    /** Free with the `request_id` of `checkSendAbility`. */
+    /** A send is free with the `request_id` of `checkSendAbility`. */
     sendVerificationMessage (parameters, reply) {
       const message = readMessage(parameters)
       const answer = answerStart(reply, scenarioIn(message.phoneNumber))

@@ -41,7 +41,7 @@ function readText (parameters: Parameters, name: string, maxBytes: number, word:
   return text === '' ? undefined : text
 }
 
-/** Https; plain http only on this machine, which the vendor could not reach. */
+/** https, or http on loopback, which the vendor could not reach. */
 function readCallbackUrl (parameters: Parameters): string | undefined {
   const text = readText(parameters, 'callback_url', 256, 'CALLBACK_URL_INVALID')
   if (text === undefined) return undefined

@@ -25,7 +25,7 @@ export const twilio: Simulator = {
     const parts: Parts = { context, verifications: createVerifications(context) }
     app.removeAllContentTypeParsers()
     acceptForms(app)
-    // Twilio reads nothing but forms: of another body no parameter is there.
+    // Twilio reads forms only: any other body has no parameters.
     app.addContentTypeParser('*', { parseAs: 'string' }, async () => ({}))
     app.setErrorHandler<FastifyError>((error, _request, reply) => {
       if (error.validation !== undefined) return sendError(reply, 60200)

@@ -56,7 +56,7 @@ export function createVerifications ({ now }: SimulatorContext) {
   const attempts = createExpiringMap<[Verification, Attempt]>(now, lifetimeMs)
 
   return {
-    /** By its SID or its number. What is over is not found. */
+    /** A verification by its SID or its number. One that has ended is not found. */
     find (sidOrNumber: string): Verification | undefined {
       const verification = verifications.get(sidOrNumber)
       return verification?.status === 'pending' ? verification : undefined

@@ -26,7 +26,7 @@ export function createRequests (context: SimulatorContext, observer: Observer) {
     request !== undefined && workflow.advance(request).status === 'pending' ? request : undefined
 
   return {
-    /** Also one that has ended. */
+    /** A request by its id, also one that has ended. */
     find: (id: string): VerifyRequest | undefined => {
       const request = requests.get(id)
       return request === undefined ? undefined : workflow.advance(request)

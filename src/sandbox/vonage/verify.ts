@@ -76,7 +76,7 @@ export const verifyRoutes: FastifyPluginAsyncTypebox<{ context: SimulatorContext
     if (request?.isGone === true) return sendProblem(reply, 'gone')
     if (request?.status !== 'pending') return sendProblem(reply, 'notFound')
     if (request.failuresLeft-- > 0) return sendProblem(reply, 'internal')
-    // A slow operator was waited for by the phone, and only the check of a message is slow itself.
+    // The phone has already waited for a slow operator, so only the check of a message is slow.
     const isSilent = activeEvent(request)?.step.channel === 'silent_auth'
     if (!isSilent && !await waitUntilReady(context, request, raw)) return reply.hijack()
     if (findLive(params.id) === undefined) return sendProblem(reply, 'notFound')
