@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Adapter, AdapterIo, Provider } from './adapters/adapter.ts'
-import { collectMethods, guardAdapter, type AdapterMap, type Methods } from './adapters/guard.ts'
+import { collectMethods, guardAdapter, type AdapterMap, type Methods, type OpenedMethods } from './adapters/guard.ts'
 import { createHttp } from './adapters/http.ts'
 import { declared, providers as allProviders } from './adapters/index.ts'
 import { openAdapters } from './adapters/instances.ts'
@@ -80,7 +80,7 @@ export function guardProviders (
   if (adapters.size === 0) log.warn('no provider is configured')
 
   return {
-    http, metrics, health, adapters: adapters as AdapterMap, methods: methods as Methods,
+    http, metrics, health, adapters: adapters as AdapterMap, methods: methods as OpenedMethods,
     /**
      * Reads `PROVIDERS_FILE` again. `assertUsable` throws where its methods are too few; then, or when the file is
      * invalid, nothing changes and the `Error` is thrown.

@@ -10,7 +10,7 @@ import { ProviderError } from '../core/errors.ts'
 import { blameOf, reasons, type Blame, type Reason } from '../core/reasons.ts'
 import type { RoutingContext } from '../core/routing.ts'
 import { noTracing, type SetAttributes, type Tracing } from '../telemetry/tracing.ts'
-import { providerOf, type Verification } from '../core/verification.ts'
+import type { Verification } from '../core/verification.ts'
 import type { Json, Money, ProviderCall, VendorAnswer } from '../core/vocabulary.ts'
 
 /** How well a provider has answered lately, as all processes saw it. Times are ms since the epoch. */
@@ -48,22 +48,28 @@ export type GuardedAdapter = Omit<Adapter, 'canServe' | 'start' | 'resend' | 're
 
 /** Every method of the opened adapters, by name. */
 export type Methods = ReadonlyMap<string, Method>
+/** The same, each with its provider. */
+export type OpenedMethods = ReadonlyMap<string, Method & { provider: string }>
 export type AdapterMap = ReadonlyMap<string, GuardedAdapter>
 
-export function collectMethods (adapters: Iterable<Pick<Adapter, 'methods'>>): Methods {
-  return new Map([...adapters].flatMap(({ methods }) => Object.entries(methods)))
+export function collectMethods (adapters: Iterable<Pick<Adapter, 'provider' | 'methods'>>): OpenedMethods {
+  return new Map([...adapters].flatMap(({ provider, methods }) =>
+    Object.entries(methods).map(([name, method]) => [name, { ...method, provider }])))
 }
 
 /** The configured methods, and which of them are failing; see `core/routing.ts`. */
 export type MethodContext = Pick<RoutingContext, 'isOpen'> & { methods: Methods }
 
 /** Reads the maps at each call: providers can be replaced while the process runs. */
-export function createRoutingContext (adapters: AdapterMap, methods: Methods): MethodContext {
+export function createRoutingContext (adapters: AdapterMap, methods: OpenedMethods): MethodContext {
   return {
     methods,
-    // A start that sends no request does not depend on the provider.
-    isOpen: method => methods.get(method)?.startsLocally !== true
-      && (adapters.get(providerOf(method))?.isOpen(method) ?? true),
+    isOpen (name) {
+      const method = methods.get(name)
+      if (method === undefined) return true
+      // A start that sends no request does not depend on the provider.
+      return method.startsLocally !== true && (adapters.get(method.provider)?.isOpen(name) ?? true)
+    },
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { createRoutingContext, type Methods } from '../adapters/guard.ts'
+import { createRoutingContext, type OpenedMethods } from '../adapters/guard.ts'
 import type { CountryPolicy } from '../apps/country-policy.ts'
 import type { Limits } from '../apps/limits.ts'
 import type { MessagePolicy } from '../apps/message-policy.ts'
@@ -44,7 +44,7 @@ import { createWriter } from './writer.ts'
 
 export type VerificationsParts = {
   storage: { store: Store<Verification>, sealer: Sealer, ids: Ids, changeFeed: ChangeFeed, retentionMs: number }
-  providers: Pick<ProviderCallsParts, 'adapters' | 'fixedCode' | 'publicUrl'> & { methods: Methods }
+  providers: Pick<ProviderCallsParts, 'adapters' | 'fixedCode' | 'publicUrl'> & { methods: OpenedMethods }
   apps: ProviderCallsParts['apps'] & {
     limits: Limits, country: CountryPolicy, messages: MessagePolicy, budget: Pick<UnverifiedBudget, 'count'>
   }
