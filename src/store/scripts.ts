@@ -74,7 +74,7 @@ function operationsOf (
   { claims = [], releases = [], counters = [], listings = [] }: SaveOptions, member: string,
 ): Operation[] {
   return [
-    ...claims.map(claim => ({ field: '', ...claim, kind: 'claim' as const, limit: null })),
+    ...claims.map(claim => ({ field: '', value: member, ...claim, kind: 'claim' as const, limit: null })),
     ...counters.map(toCount),
     ...releases.map(toRelease),
     ...listings.map(({ name, expiresAt }) =>

@@ -10,9 +10,10 @@ export type EntryName = { name: string, field?: string, partition?: number }
 export type ClaimRelease = EntryName & { value: string }
 /**
  * An entry that must be free, or have this value, for the write to happen; after the write it has the value until
- * `expiresAt`. List claims of other partitions first, because on Cluster they are taken first.
+ * `expiresAt`. `value`: default is the packed id of the record. List claims of other partitions first, because on
+ * Cluster they are taken first.
  */
-export type Claim = ClaimRelease & { expiresAt: number }
+export type Claim = EntryName & { value?: string, expiresAt: number }
 /**
  * A counter beside the records that stays exact under concurrent writes. `below`: the write happens only while the
  * counter is less. `add`: what the write adds; a negative number takes back what was added. The counter expires at the

@@ -133,26 +133,31 @@ export const idempotencyReleases = (
     )
 
 function claimsOfNew (after: Verification, number: readonly KeyName[]): TypedClaim[] {
-  const { id, expiresAt } = after
+  const { expiresAt } = after
   const keptUntil = (after.idempotency?.at ?? 0) + idempotencyMs
   const idempotency = idempotencyReleases(after)
     .map((claim): TypedClaim => ({ ...claim, type: 'idempotency', expiresAt: keptUntil }))
   if (after.status !== 'pending') return idempotency
-  return [...idempotency, ...liveClaims(number, id).map((claim): TypedClaim => ({ ...claim, type: 'live', expiresAt }))]
+  return [...idempotency, ...number.map((key): TypedClaim => ({ ...key, type: 'live', field: liveField, expiresAt }))]
 }
 
-/** The claims that make a verification the live one of its number. */
+/** The entry of a number's table that the live verification holds, with its packed id as the value. */
+const liveField = 'live'
+
+/** What releases a number from a verification that is the live one of it. */
 export const liveClaims = (number: readonly KeyName[], id: string): (ClaimRelease & { partition: number })[] =>
-  number.map(key => ({ ...key, field: 'live', value: packId(id) }))
+  number.map(key => ({ ...key, field: liveField, value: packId(id) }))
 
 /** The claims that make a start the only one for its number; none when the method needs none. */
-function startClaims ({ after, effect, at }: Change, { names, methods }: WriteContext): TypedClaim[] {
+function startClaims (
+  { after, effect, at }: Change, { names, methods }: WriteContext,
+): (TypedClaim & ClaimRelease)[] {
   const method = effect === 'start' ? after.attempts.at(-1)?.method : undefined
   const everyMs = method === undefined ? undefined : methods.get(method)?.oncePerNumberMs
   if (everyMs === undefined || after.phoneNumber === null) return []
   const value = appOwner(after, after.attempts.length - 1)
   return onceKeys(names, method ?? '', after.phoneNumber)
-    .map((key): TypedClaim => ({ type: 'once', ...key, value, expiresAt: at + everyMs }))
+    .map(key => ({ type: 'once', ...key, value, expiresAt: at + everyMs }))
 }
 
 /** The claims of a method that may start once per number in some time, over all apps. */
@@ -161,12 +166,14 @@ export const onceKeys = (
 ): (EntryName & { partition: number })[] =>
   names('place', phoneNumber).map((key, index) => ({ ...key, field: `once.${methodTags(names, method)[index]}` }))
 
-function singleUseClaims ({ before, event, at }: Change, { names, singleUseOf }: WriteContext): TypedClaim[] {
+function singleUseClaims (
+  { before, event, at }: Change, { names, singleUseOf }: WriteContext,
+): (TypedClaim & ClaimRelease)[] {
   if (before === null || event === null) return []
   const used = singleUseOf(before, event)
   if (used === null) return []
   return names('evidence', singleUseText(used))
-    .map((key): TypedClaim => ({ ...key, type: 'singleUse', value: used.owner, expiresAt: at + singleUseMs }))
+    .map(key => ({ ...key, type: 'singleUse', value: used.owner, expiresAt: at + singleUseMs }))
 }
 
 /** Whether the change adds an attempt that is about to start. A start that is repeated was counted before. */
@@ -251,7 +258,7 @@ function releasesOf (change: Change, number: readonly KeyName[], context: WriteC
   return [...freed, ...unused.map(toRelease)]
 }
 
-const toRelease = ({ name, field, value, partition }: Claim): ClaimRelease => ({
+const toRelease = ({ name, field, value, partition }: ClaimRelease): ClaimRelease => ({
   name, value, ...field === undefined ? {} : { field }, ...partition === undefined ? {} : { partition },
 })
 

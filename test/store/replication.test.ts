@@ -4,7 +4,7 @@ import { createIds } from '../../src/store/ids.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createReplicas, type Expected } from '../../src/store/replication.ts'
-import { createStore, StoreUnavailable, type Claim } from '../../src/store/record-store.ts'
+import { createStore, StoreUnavailable, type Claim, type ClaimRelease } from '../../src/store/record-store.ts'
 import { openAdmin, startReplicated, startReplicatedCluster } from '../faults/topology.ts'
 import { connectTo, until, watchCommands } from '../helpers/redis.ts'
 import { jsonRecords } from './json-records.ts'
@@ -21,7 +21,7 @@ async function open (t: Test, url: string, count: number) {
   const replicas = createReplicas(waiting, { count, timeoutMs })
   const store = createStore({ redis, replicas, sealer, ...jsonRecords })
   const insert = async (
-    id = ids.newId('app', 3), { claims = [] }: { claims?: Claim[] } = {},
+    id = ids.newId('app', 3), { claims = [] }: { claims?: (Claim & ClaimRelease)[] } = {},
   ): Promise<{ id: string, version: string }> => {
     const result = await store.insert(id, 'record', { ...later, claims })
     if (!result.inserted) throw new Error('not inserted')
