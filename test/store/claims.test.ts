@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { createIds } from '../../src/store/ids.ts'
 import { createSealer } from '../../src/store/sealing.ts'
-import { createKeys, partitions } from '../../src/store/keys.ts'
+import { createKeys, packId, partitions } from '../../src/store/keys.ts'
 import { createStore } from '../../src/store/record-store.ts'
 import { connectTo, startCluster, startRedis } from '../helpers/redis.ts'
 import type { Json } from '../../src/core/vocabulary.ts'
@@ -46,6 +46,14 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.equal(await claimOf(3, claim.name), winners[0])
       t.equal(await ttl(keys.table(3, claim.name)), claim.expiresAt)
       t.equal((await Promise.all(own.map((id) => store.load(id)))).filter((stored) => stored !== null).length, 1)
+    })
+
+    await t.test('a claim without a value is held by the record', async (t) => {
+      const [holder, claim] = [newId(), { name: newName(), expiresAt: Date.now() + hour }]
+      await write(holder, 'holder', { claims: [claim] })
+      t.equal(await claimOf(3, claim.name), packId(holder))
+      const refused = await store.insert(newId(), thing('other'), { ...later, claims: [claim] })
+      t.strictSame(refused, { inserted: false, claimConflict: { name: claim.name, value: packId(holder) } })
     })
 
     await t.test('a claim conflict changes nothing', async (t) => {
