@@ -115,8 +115,8 @@ export type Started = {
   id?: string
   /** Callbacks have our key as well: an id of another attempt is left out, not refused. */
   isIdOptional?: boolean
-  /** The attempt ends at this time at the latest, ms since the epoch: then the provider has forgotten it. */
-  expiresAt?: number
+  /** The attempt ends after this time at the latest: then the provider has forgotten it. */
+  expiresInMs?: number
   /** What the provider charges for this attempt. */
   cost?: Money
   /** What the provider's account holds after this attempt. */

@@ -35,7 +35,7 @@ export async function checkStart (kit: Kit, expect: Expect): Promise<void> {
 
 /** What `start` and `resend` return. */
 function expectStarted ({ facts }: Kit, expect: Expect, started: Started): void {
-  const { state, action, id, expiresAt, cost, balance, poll } = started
+  const { state, action, id, expiresInMs, cost, balance, poll } = started
   expectJson(expect, 'The `state`', state)
   expectJson(expect, 'The `action`', action)
   expect.holds(facts.nextActions.includes(action.type), 'The type of the action must be in `nextActions`.', action)
@@ -43,7 +43,7 @@ function expectStarted ({ facts }: Kit, expect: Expect, started: Started): void 
   expect.holds(
     facts.isFoundByProviderId !== true || id !== undefined, 'With `isFoundByProviderId`, `start` must return an `id`.',
   )
-  for (const [name, value] of Object.entries({ expiresAt, afterMs: poll?.afterMs })) {
+  for (const [name, value] of Object.entries({ expiresInMs, afterMs: poll?.afterMs })) {
     expect.holds(value === undefined || (Number.isFinite(value) && value > 0), `\`${name}\` must be in ms.`, value)
   }
   const isMoney = ({ amount, currency }: Money): boolean => Number.isFinite(amount) && /^[A-Z]{3}$/.test(currency)

@@ -95,10 +95,10 @@ function decideStarting (current: Current<Starting>, event: StartEvent): Decisio
       if (attempt.isClaimed && attempt.leaseUntil !== event.ownLeaseUntil) return null
       return updateSilently(verification, { ...attempt, isClaimed: true, leaseUntil: now + leaseMs.start })
     case 'attemptStarted': {
-      const { state, action, attemptsRemaining, resend, providerId, pollEveryMs, cost, expiresAt = Infinity } = event
+      const { state, action, attemptsRemaining, resend, providerId, pollEveryMs, cost, expiresInMs = Infinity } = event
       const waiting: Waiting = {
-        ...startedFrom(attempt), expiresAt: Math.min(attempt.expiresAt, expiresAt), state, action, attemptsRemaining,
-        resend: resend === null ? null : offer(resend, now),
+        ...startedFrom(attempt), expiresAt: Math.min(attempt.expiresAt, now + expiresInMs), state, action,
+        attemptsRemaining, resend: resend === null ? null : offer(resend, now),
         ...pollEveryMs === undefined ? {} : { pollEveryMs }, ...cost === undefined ? {} : { cost },
         ...providerId === undefined || event.isFindable !== true ? {} : { findableIds: [providerId] },
       }

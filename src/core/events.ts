@@ -12,8 +12,8 @@ export type Event =
     resend: ResendRule | null, providerId?: string, isIdOptional?: boolean, pollEveryMs?: number
     /** Callbacks are found by `providerId`. */
     isFindable?: boolean
-    /** When the provider's side of the attempt ends, if it said so. */
-    expiresAt?: number
+    /** After which time the provider's side of the attempt ends, if it said so. */
+    expiresInMs?: number
     cost?: Money
   }
   | { type: 'attemptSkipped', attempt: number, reason: Reason | null }

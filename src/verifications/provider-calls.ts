@@ -192,7 +192,7 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
 }
 
 function startedEvent (
-  { state, action, id, isIdOptional, poll, expiresAt, cost }: Started, attempt: number,
+  { state, action, id, isIdOptional, poll, expiresInMs, cost }: Started, attempt: number,
   { resend, codeAttempts, isFoundByProviderId: isFindable }: Called,
 ): Event {
   return {
@@ -201,7 +201,7 @@ function startedEvent (
     ...id === undefined ? {} : { providerId: id },
     ...isIdOptional === undefined ? {} : { isIdOptional },
     ...isFindable === undefined ? {} : { isFindable },
-    ...expiresAt === undefined ? {} : { expiresAt },
+    ...expiresInMs === undefined ? {} : { expiresInMs },
     ...cost === undefined ? {} : { cost },
     ...poll === undefined ? {} : { pollEveryMs: poll.afterMs },
   }

@@ -373,10 +373,10 @@ t.test('an attempt keeps the hash of the evidence that ended it, and nothing els
 
 t.test('an attempt ends when the provider\'s side of it does, and keeps its cost', async t => {
   const cost = { amount: 1, currency: 'API' }
-  const begin = (expiresAt?: number) =>
-    apply(created(), { ...events.attemptStarted, cost, ...expiresAt === undefined ? {} : { expiresAt } })
+  const begin = (expiresInMs?: number) =>
+    apply(created(), { ...events.attemptStarted, cost, ...expiresInMs === undefined ? {} : { expiresInMs } })
   for (const [given, ends] of [[undefined, 60_000], [20_000, 20_000], [90_000, 60_000]] as const) {
-    const waiting = begin(given === undefined ? given : start + given)
+    const waiting = begin(given)
     t.match(pendingAttempt(waiting), { expiresAt: start + ends, cost }, `${given}`)
     t.equal(decide(waiting, events.timeElapsed, start + ends - 1), null)
     t.match(apply(waiting, events.timeElapsed, start + ends).attempts, [
@@ -384,7 +384,7 @@ t.test('an attempt ends when the provider\'s side of it does, and keeps its cost
     ])
   }
   const early = applyAll(created(), events.startClaimed, events.evidenceProvider)
-  const resolving = apply(early, { ...events.attemptStarted, cost, expiresAt: start + 20_000 })
+  const resolving = apply(early, { ...events.attemptStarted, cost, expiresInMs: 20_000 })
   t.match(pendingAttempt(resolving), { phase: 'resolving', expiresAt: start + 20_000, cost })
   t.match(apply(resolving, events.numberProven).attempts, [{ status: 'verified', cost }])
 })

@@ -64,11 +64,11 @@ t.test('a start', async t => {
   toy.answers.start = async () => ({ state: 1, action: { type: 'answerCall' }, id: 'one', poll: { afterMs: 700 } })
   t.match(await providerCalls.start(starting, 0), { providerId: 'one', pollEveryMs: 700 })
   toy.answers.start = async () => ({
-    state: 1, action: { type: 'answerCall' }, id: 'one', isIdOptional: true, expiresAt: 5,
+    state: 1, action: { type: 'answerCall' }, id: 'one', isIdOptional: true, expiresInMs: 5,
     cost: { amount: 1, currency: 'API' }, balance: { amount: 99, currency: 'API' },
   })
   t.match(await providerCalls.start(starting, 0), {
-    providerId: 'one', isIdOptional: true, expiresAt: 5, cost: { amount: 1, currency: 'API' },
+    providerId: 'one', isIdOptional: true, expiresInMs: 5, cost: { amount: 1, currency: 'API' },
   })
   t.match(await metrics.registry.metrics(), 'verigate_provider_balance{provider="toy",currency="API"} 99')
   const silent = prepare('toy.silent')

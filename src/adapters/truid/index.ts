@@ -123,7 +123,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
       const finish = version === 'v0.2' ? 'code' : 'none'
       return {
         id: checkId, state: { checkId, self, version }, action: { type: 'openUrlOnCellular', url: checkUrl, finish },
-        ...ttlSeconds === null || ttlSeconds <= 0 ? {} : { expiresAt: io.now() + ttlSeconds * 1000 },
+        ...ttlSeconds === null || ttlSeconds <= 0 ? {} : { expiresInMs: ttlSeconds * 1000 },
         ...cost === null ? {} : { cost }, ...balance === null ? {} : { balance },
       }
     },

@@ -15,7 +15,7 @@ const silentRetryMs = 3000
 
 export type ApiParts = {
   origin: string, serviceSid: string, apiKey: string, apiSecret: string
-  http: Http, now: () => number, allowInsecure: boolean
+  http: Http, allowInsecure: boolean
 }
 export type Api = ReturnType<typeof createApi>
 
@@ -60,7 +60,7 @@ async function create (
 }
 
 export function createApi (parts: ApiParts) {
-  const { now, allowInsecure } = parts
+  const { allowInsecure } = parts
   const { ask, readService } = createRequests(parts)
 
   return {
@@ -76,7 +76,7 @@ export function createApi (parts: ApiParts) {
       }, isSilent ? null : locale)
       const created = readCreated(answer.status, answer.body, numberOf(attempt))
       if (typeof created === 'string') throw refusal(provider, call, created, answer)
-      const started = { state: { sid: created.sid }, expiresAt: now() + rememberedMs }
+      const started = { state: { sid: created.sid }, expiresInMs: rememberedMs }
       if (!isSilent) {
         const channels = [shownChannelOf(method)]
         return { ...started, action: { type: 'submitCode', length: readCodeLength(options), channels } }

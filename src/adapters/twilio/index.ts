@@ -31,13 +31,13 @@ function readSidOf (name: string, value: string | undefined, pattern: RegExp): s
 
 function open (env: Settings, io: AdapterIo): Adapter | null {
   if (!env.TWILIO_API_KEY && !env.TWILIO_API_SECRET && !env.TWILIO_SERVICE_SID) return null
-  const { allowInsecure, now } = io
+  const { allowInsecure } = io
   const apiKey = readSidOf('TWILIO_API_KEY', env.TWILIO_API_KEY, /^(SK|AC)[0-9a-fA-F]{32}$/)
   const apiSecret = readCredential('TWILIO_API_SECRET', env.TWILIO_API_SECRET)
   const serviceSid = readSidOf('TWILIO_SERVICE_SID', env.TWILIO_SERVICE_SID, /^VA[0-9a-fA-F]{32}$/)
   const origin = readOrigin('TWILIO_API_URL', env.TWILIO_API_URL || defaultUrl, allowInsecure)
   const http = io.openHttp(provider, [new URL(origin).host])
-  const api = createApi({ origin, serviceSid, apiKey, apiSecret, http, now, allowInsecure })
+  const api = createApi({ origin, serviceSid, apiKey, apiSecret, http, allowInsecure })
 
   return {
     provider,

@@ -116,7 +116,7 @@ function createStart (
       // Without a URL, the operator of the number does not take part.
       if (checkUrl === null) throw refusal(provider, call, 'carrier_unsupported', null, { isCarrierFault: true })
       return {
-        id: requestId, state: { requestId }, expiresAt: now() + silentSeconds * 1000,
+        id: requestId, state: { requestId }, expiresInMs: silentSeconds * 1000,
         action: { type: 'openUrlOnCellular', url: checkUrl, finish: 'code' },
       }
     }
@@ -128,7 +128,7 @@ function createStart (
       workflow: [{ channel, to, ...channel === 'whatsapp' ? { from: sender } : {} }],
     })
     return {
-      id: requestId, state: { requestId }, expiresAt: now() + seconds * 1000,
+      id: requestId, state: { requestId }, expiresInMs: seconds * 1000,
       action: { type: 'submitCode', length: codeLength, channels: [shown] },
     }
   }

@@ -222,12 +222,12 @@ t.test('what a check costs, and when it ends', async t => {
   for (const method of Object.keys(adapter.methods)) {
     more = { charge_amount: '1.5', charge_currency: 'EUR', snapshot_balance: 98.5, ttl: '120' }
     t.match(await adapter.start({ ...attempt, method }), {
-      cost: { amount: 1.5, currency: 'EUR' }, balance: { amount: 98.5, currency: 'EUR' }, expiresAt: now + 120_000,
+      cost: { amount: 1.5, currency: 'EUR' }, balance: { amount: 98.5, currency: 'EUR' }, expiresInMs: 120_000,
     }, method)
     for (const ttl of [null, 0, -1, 'soon', undefined]) {
       more = { charge_amount: null, charge_currency: null, snapshot_balance: null, ttl }
       const started = await adapter.start({ ...attempt, method })
-      for (const name of ['cost', 'balance', 'expiresAt']) t.notOk(name in started, `${name} with ttl ${ttl}`)
+      for (const name of ['cost', 'balance', 'expiresInMs']) t.notOk(name in started, `${name} with ttl ${ttl}`)
     }
   }
 })

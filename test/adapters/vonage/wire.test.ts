@@ -17,12 +17,12 @@ t.test('requests are those of the document', async t => {
   const redirectUrl = 'https://verify.example/callbacks/vonage/key'
   const silent = await adapter.start(anAttempt({ ...about, method: 'vonage.silent_auth', redirectUrl }))
   t.same(silent, {
-    id: requestId, state: { requestId }, expiresAt: now + 60_000,
+    id: requestId, state: { requestId }, expiresInMs: 60_000,
     action: { type: 'openUrlOnCellular', url: checkUrlAt(vendor), finish: 'code' },
   })
   await adapter.start(anAttempt({ ...about, method: 'vonage.silent_auth' }))
   for (const method of ['vonage.sms', 'vonage.whatsapp', 'vonage.voice']) {
-    t.match(await adapter.start(anAttempt({ ...about, method })), { id: requestId, expiresAt: now + 300_000 })
+    t.match(await adapter.start(anAttempt({ ...about, method })), { id: requestId, expiresInMs: 300_000 })
   }
   await adapter.start(anAttempt({ ...about, method: 'vonage.sms', expiresAt: now + 5_000, locale: null }))
   await adapter.start(anAttempt({ ...about, method: 'vonage.sms', expiresAt: now + 3_600_000, locale: 'en' }))
