@@ -68,7 +68,7 @@ export async function runProviderTest (environment: Environment, args: string[],
 }
 
 const readOther = (environment: Environment) => (name: string): string | null => {
-  if (name in variables) throw new Error('it is one of Verigate\'s own: use another name')
+  if (Object.hasOwn(variables, name)) throw new Error('it is one of Verigate\'s own: use another name')
   return readVariable(name, environment)
 }
 
