@@ -86,8 +86,12 @@ function assertAccepted (
   const { index, evidence, action } = accepted
   if (kind === 'none' && evidence.length === 0) return null
   if (evidence.includes(kind)) return { index, isTyped: action?.type === 'submitCode' }
-  throw invalidState(record, `The pending attempt accepts ${evidence.join(' or ') || 'no evidence'}, not ${kind}.`)
+  const accepts = evidence.map(shown).join(' or ') || 'no evidence'
+  throw invalidState(record, `The pending attempt accepts ${accepts}, not ${shown(kind)}.`)
 }
+
+/** As in the body of the request. */
+const shown = (kind: EvidenceKind): string => kind === 'none' ? '{}' : kind
 
 /** The attempt that settled a final verification: attempts that were skipped after it did not. */
 function lastStarted ({ attempts }: Verification): EndedAttempt | undefined {
