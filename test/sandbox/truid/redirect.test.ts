@@ -60,5 +60,6 @@ t.test('v0.1: a person who decides by hand opens the URL', async t => {
   await started.gateway.first(1)
   t.match((await get(started, 'v0.1', id)).json, { status: 'ACCEPTED' }, 'the other phone has long been there')
   await walk(started, id, 'v0.1')
-  t.match((await get(started, 'v0.1', id)).json, { status: 'PENDING' })
+  // The operator's answer may have arrived already.
+  t.match((await get(started, 'v0.1', id)).json, { status: /^(PENDING|COMPLETED)$/ })
 })
