@@ -28,8 +28,9 @@ const onlyLong = [
 const inLongForm = [...onlyLong, 'test/faults/*.test.ts']
 /**
  * Compiled sources, shared by all processes of a run: most of the time that a process needs to start is compilation.
+ * Absolute, because some of them run in a folder that is deleted while they still write to the cache.
  */
-const compileCache = join('node_modules', '.cache', 'compiled')
+const compileCache = join(import.meta.dirname, '..', 'node_modules', '.cache', 'compiled')
 
 /**
  * tap records each file that a process loads, which is needed for coverage only, and costs every test file a third of a
