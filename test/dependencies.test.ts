@@ -1,7 +1,12 @@
+import { globSync, readFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
+import { join } from 'node:path'
 import { satisfies } from 'semver'
 import t from 'tap'
 import lock from '../package-lock.json' with { type: 'json' }
 import manifest from '../package.json' with { type: 'json' }
+
+const root = join(import.meta.dirname, '..')
 
 type Locked = {
   resolved?: string, version?: string, engines?: unknown, deprecated?: string, hasInstallScript?: boolean
@@ -26,4 +31,14 @@ t.test('`npm ci` prints no warning', async t => {
     .map(([path]) => path.replace(/^.*node_modules\//, ''))
   const decided = Object.keys(manifest.allowScripts)
   t.strictSame(withScripts.sort(), decided.sort(), 'each install script is allowed or refused by name')
+})
+
+t.test('every package that is imported is listed', t => {
+  const listed = new Set([...Object.keys(manifest.dependencies), ...Object.keys(manifest.devDependencies)])
+  const imported = globSync('{src,test,scripts}/**/*.ts', { cwd: root }).flatMap(file =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(/^(?:import|export|\}) .*from '((?:@[\w-]+\/)?[\w-]+)/gm)]
+      .flatMap(([, name = '']) => isBuiltin(name) || name.startsWith('@verigate/') ? [] : [`${file}: ${name}`]))
+  t.ok(imported.length > 500, `${imported.length} imports`)
+  t.strictSame(imported.filter(entry => !listed.has(entry.slice(entry.indexOf(': ') + 2))), [])
+  t.end()
 })
