@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { writeRequest } from '../connection.ts'
@@ -104,11 +105,18 @@ async function measureCodes (
   }
 }
 
+/** A declared provider that delivers the codes of the gateway to the sink. */
 async function openVerigate (context: CaseContext, sink: Sink): Promise<Competitor> {
-  const { url, process } = await context.startGateway({ providerUrl: sink.url, role: 'all' })
+  const request = { url: `${sink.url}/code`, body: { phoneNumber: '{phoneNumber}', code: '{code}' } }
+  const entry = { name: 'sink', channel: 'sms', request, accepted: { status: [200] } }
+  const providersFile = join(context.dir, 'providers.json')
+  await writeFile(providersFile, JSON.stringify([entry]))
+  const { url, process } = await context.startGateway({
+    providerUrl: sink.url, role: 'all', environment: { PROVIDERS_FILE: providersFile },
+  })
   return {
     name: 'Verigate', url, process,
-    start: () => newCreate('otpless.otp'),
+    start: () => newCreate('sink.sms'),
     check: (_number, code, started) => check(/"id":"(ver_[^"]+)"/.exec(started)?.[1] ?? '', code),
     isVerified: body => body.includes('"status":"verified"'),
   }

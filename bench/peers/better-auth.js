@@ -27,7 +27,7 @@ const options = {
   plugins: [phoneNumber({
     async sendOTP ({ phoneNumber, code }) {
       const { body } = await sink.request({
-        method: 'POST', path: '/better-auth', headers: { 'content-type': 'application/json' },
+        method: 'POST', path: '/code', headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ phoneNumber, code }),
       })
       await body.dump()

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { exchange } from '../connection.ts'
 import { openConnections } from '../load.ts'
 
-/** Where messages with codes are delivered: one for every peer. It makes the codes of a provider that checks them. */
+/** Where messages with codes are delivered: one for every peer. */
 export type Sink = {
   url: string
   /** The code that was delivered to this number. Throws when there is none. */
@@ -18,33 +18,21 @@ async function readJson (request: IncomingMessage): Promise<unknown> {
 
 export async function startSink (): Promise<Sink> {
   const codes = new Map<string, string>()
-  let requests = 0
-  /** OTPLESS makes the code and checks it; the others make it themselves, and deliver it to a webhook. */
-  const routes: Record<string, (body: { [name: string]: unknown }) => object> = {
-    '/auth/v1/initiate/otp' ({ phoneNumber }) {
-      requests += 1
-      codes.set(`+${String(phoneNumber).replace(/^\+/, '')}`, String(100_000 + requests % 900_000))
-      return { requestId: `request-${requests}` }
-    },
-    '/auth/v1/verify/otp': ({ requestId, otp }) =>
-      ({ requestId, isOTPVerified: String(otp) === String(100_000 + Number(String(requestId).slice(8)) % 900_000) }),
+  const routes: Record<string, (body: { [name: string]: unknown }) => void> = {
     '/otpgateway' ({ otp }) {
       const { to, otp: code } = { to: '', otp: '', ...typeof otp === 'object' ? otp : {} }
       codes.set(to, code)
-      return {}
     },
-    '/better-auth' ({ phoneNumber, code }) {
+    '/code' ({ phoneNumber, code }) {
       codes.set(String(phoneNumber), String(code))
-      return {}
     },
   }
   const server = createServer((request, response) => {
     readJson(request).then(body => {
-      const answer = typeof body === 'object' && body !== null ? routes[request.url ?? '']?.({ ...body }) : undefined
-      const text = JSON.stringify(answer ?? {})
-      response.writeHead(
-        answer === undefined ? 404 : 200, { 'content-type': 'application/json', 'content-length': text.length },
-      ).end(text)
+      const route = routes[request.url ?? '']
+      if (route === undefined || typeof body !== 'object' || body === null) return void response.writeHead(404).end()
+      route({ ...body })
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': 2 }).end('{}')
     }, () => response.writeHead(400).end())
   })
   server.keepAliveTimeout = 600_000
