@@ -4,9 +4,15 @@ import { StoreUnavailable, unavailableCodeOf, type UnavailableCode } from './una
 // How and when commands are written, how long Redis may take for them, and how long it took.
 
 /**
- * Fails commands that Redis has not answered `timeoutMs` after they were written. The timeout of ioredis starts before
- * a command is written, which is at the end of the event loop iteration, and ends before replies that have arrived are
- * read: it counts the delays of this process as delays of Redis.
+ * How long after its timeout a command still waits for its reply. Timers run before sockets are read, and what holds up
+ * this process, such as a busy machine, may hold up Redis as well.
+ */
+const graceMs = 100
+
+/**
+ * Fails commands that Redis has not answered `timeoutMs` after they were written, and at most a little later. The
+ * timeout of ioredis starts before a command is written, which is at the end of the event loop iteration, and ends
+ * before replies that have arrived are read: it counts the delays of this process as delays of Redis.
  */
 export class CommandTimeout {
   readonly #timeoutMs: number
@@ -35,13 +41,15 @@ export class CommandTimeout {
     const [oldest] = this.#written
     this.#isArmed = oldest !== undefined
     if (oldest === undefined) return
-    // Timers run before sockets are read, so the replies get one more iteration.
-    const expire = (): void => { setImmediate(() => this.#expire()) }
+    const expire = (): void => {
+      // Not those that become due meanwhile, because a delay of this process would count as one of Redis.
+      const writtenBefore = performance.now() - this.#timeoutMs
+      setTimeout(() => this.#expire(writtenBefore), graceMs).unref()
+    }
     setTimeout(expire, Math.max(1, oldest.at + this.#timeoutMs - performance.now())).unref()
   }
 
-  #expire (): void {
-    const writtenBefore = performance.now() - this.#timeoutMs
+  #expire (writtenBefore: number): void {
     this.#dropSettled()
     while ((this.#written[0]?.at ?? Infinity) <= writtenBefore) {
       for (const command of this.#written.shift()?.commands ?? []) {
