@@ -1,7 +1,7 @@
 import { currentAttempt, leaseMs, type Verification } from '../core/verification.ts'
 import { StoreUnavailable, type Store } from '../store/record-store.ts'
-import type { Dispatch } from './dispatch.ts'
-import { retryWhileStoreIsDown, type Start } from './start.ts'
+import { retryWhileStoreIsDown, type Dispatch } from './dispatch.ts'
+import type { Start } from './start.ts'
 import type { Transition } from './transitions.ts'
 
 /**

@@ -3,7 +3,6 @@ import { availableActions, providerOf, type Verification } from '../core/verific
 import { invalidState } from './check.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { ProviderCalls } from './provider-calls.ts'
-import { persistMs, retryWhileStoreIsDown } from './start.ts'
 import type { Transitions } from './transitions.ts'
 
 /**
@@ -14,7 +13,7 @@ export type Resend = (id: string) => Promise<Verification>
 
 export type ResendParts = {
   transitions: Pick<Transitions, 'load'>
-  dispatch: Pick<Dispatch, 'apply'>
+  dispatch: Pick<Dispatch, 'apply' | 'persist'>
   providerCalls: Pick<ProviderCalls, 'resend'>
   now: () => number
 }
@@ -33,7 +32,7 @@ export function createResend ({ transitions, dispatch, providerCalls, now }: Res
     if (!changed) throw notAvailable(stored.record)
     try {
       const event = await providerCalls.resend(stored.record, attempt)
-      const sent = await retryWhileStoreIsDown(() => dispatch.apply(stored, event), now() + persistMs, now)
+      const sent = await dispatch.persist(stored, event)
       if (!sent.isReplay) return sent.stored.record
       const provider = providerOf(stored.record.attempts[attempt]?.method ?? '.')
       throw new ProviderError(provider, 'resend', 'provider_bad_response')

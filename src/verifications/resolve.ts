@@ -4,8 +4,8 @@ import { currentAttempt, type Verification } from '../core/verification.ts'
 import { StoreUnavailable, type Store } from '../store/record-store.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { ProviderCalls } from './provider-calls.ts'
-import { persistMs, retryWhileStoreIsDown, type Start } from './start.ts'
-import type { Current, Transition } from './transitions.ts'
+import type { Start } from './start.ts'
+import type { Current } from './transitions.ts'
 
 /** The state after the answer, and what the answer was; null when no evidence was pending. */
 export type Resolved = { stored: Current, event: Event | null }
@@ -17,14 +17,13 @@ export type Resolved = { stored: Current, event: Event | null }
 export type Resolve = (stored: Current, call: { isFirst: boolean, isLastTry: boolean }) => Promise<Resolved>
 
 export type ResolveParts = {
-  dispatch: Pick<Dispatch, 'apply'>
+  dispatch: Pick<Dispatch, 'apply' | 'persist'>
   start: Start
   providerCalls: Pick<ProviderCalls, 'resolve'>
   store: Pick<Store<Verification>, 'untilReplicated'>
-  now: () => number
 }
 
-export function createResolve ({ dispatch, start, providerCalls, store, now }: ResolveParts): Resolve {
+export function createResolve ({ dispatch, start, providerCalls, store }: ResolveParts): Resolve {
   /** Without a note of it, the next query counts as a first one: not worth failing for while Redis is away. */
   async function recordFailure (stored: Current, attempt: number): Promise<void> {
     await dispatch.apply(stored, { type: 'queryFailed', attempt }).catch((error: unknown) => {
@@ -57,8 +56,7 @@ export function createResolve ({ dispatch, start, providerCalls, store, now }: R
       }
       event = { type: 'attemptFailed', attempt: index, reason: error.reason }
     }
-    const apply = (): Promise<Transition> => dispatch.apply(stored, event, { runsHere: 'start' })
-    return { stored: await start(await retryWhileStoreIsDown(apply, now() + persistMs, now)), event }
+    return { stored: await start(await dispatch.persist(stored, event, { runsHere: 'start' })), event }
   }
 }
 

@@ -77,10 +77,11 @@ export function createVerifications (parts: VerificationsParts): Gateway {
   })
   const transitions = createTransitions({ store, write, providerCalls, retentionMs, now })
   const dispatch = createDispatch({
-    transitions, queues, executor, sealer, log, resolve: stored => resolve(stored, { isFirst: true, isLastTry: false }),
+    transitions, queues, executor, sealer, log, now,
+    resolve: stored => resolve(stored, { isFirst: true, isLastTry: false }),
   })
   const start = createStart({ dispatch, providerCalls, now })
-  const resolve: Resolve = createResolve({ dispatch, start, providerCalls, store, now })
+  const resolve: Resolve = createResolve({ dispatch, start, providerCalls, store })
   const replays = createIdempotentReplays({ store, changeFeed, now })
   const erase = createErase({ store, names })
 

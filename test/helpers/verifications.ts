@@ -146,11 +146,11 @@ function setUp (
   const transitionsParts: TransitionsParts = { store, write, providerCalls, retentionMs, now }
   const transitions = createTransitions(transitionsParts)
   const dispatch = createDispatch({
-    transitions, queues: seen, executor, sealer, log,
+    transitions, queues: seen, executor, sealer, log, now,
     resolve: stored => resolve(stored, { isFirst: true, isLastTry: false }),
   })
   const start = createStart({ dispatch, providerCalls, now })
-  const resolve: Resolve = createResolve({ dispatch, start, providerCalls, store, now })
+  const resolve: Resolve = createResolve({ dispatch, start, providerCalls, store })
 
   return {
     app, apps, redis, namespace, sealer, ids, changeFeed, store: plainStore, toy, other, adapters, methods, metrics,

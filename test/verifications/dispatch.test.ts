@@ -1,6 +1,7 @@
 import t from 'tap'
 import { ProviderError } from '../../src/core/errors.ts'
-import { jobText } from '../../src/verifications/dispatch.ts'
+import { StoreUnavailable } from '../../src/store/record-store.ts'
+import { jobText, retryWhileStoreIsDown } from '../../src/verifications/dispatch.ts'
 import { until } from '../helpers/redis.ts'
 import { goodCode, openTestbed, type SetUp, type SetUpOptions } from '../helpers/verifications.ts'
 
@@ -129,4 +130,44 @@ t.test('an event that does not apply has no effect', async t => {
   const { dispatch, stored, id, jobsOf } = await wait()
   t.match(await dispatch.apply(stored, { ...callback, attempt: 1 }), { changed: false, effect: null })
   t.strictSame(await jobsOf(id), [])
+})
+
+t.test('an event that must persist is written again for four seconds', async t => {
+  let failures = 0
+  const room = await wait({
+    wrapStore: store => ({
+      ...store,
+      async save (...args) {
+        if (failures === 0) return store.save(...args)
+        failures -= 1
+        room.pass(3_000)
+        throw new StoreUnavailable('DISCONNECTED')
+      },
+    }),
+  })
+  failures = 1
+  await t.rejects(room.dispatch.apply(room.stored, callback), StoreUnavailable, 'any other event is not')
+  failures = 2
+  await t.rejects(room.dispatch.persist(room.stored, callback, { at: room.now() }), StoreUnavailable)
+  failures = 1
+  t.match(await room.dispatch.persist(room.stored, callback), { changed: true, effect: 'resolve' })
+})
+
+t.test('retryWhileStoreIsDown', async t => {
+  let time = 0
+  let tries = 0
+  const write = (error: Error, failures: number) => async () => {
+    tries += 1
+    time += 100
+    if (tries <= failures) throw error
+    return tries
+  }
+  const down = new StoreUnavailable('TIMEOUT')
+  t.equal(await retryWhileStoreIsDown(write(down, 1), 1_000, () => time), 2)
+  tries = 0
+  await t.rejects(retryWhileStoreIsDown(write(down, 9), time + 100, () => time), down, 'no longer than `until`')
+  t.equal(tries, 1)
+  tries = 0
+  await t.rejects(retryWhileStoreIsDown(write(new RangeError('x'), 9), Infinity, () => time), RangeError)
+  t.equal(tries, 1, 'another error is not waited out')
 })

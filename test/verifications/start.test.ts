@@ -1,7 +1,6 @@
 import t from 'tap'
 import { ProviderError } from '../../src/core/errors.ts'
 import { StoreUnavailable } from '../../src/store/record-store.ts'
-import { retryWhileStoreIsDown } from '../../src/verifications/start.ts'
 import { created, step } from '../core/fixtures.ts'
 import { errorCode, openTestbed, type SetUpOptions } from '../helpers/verifications.ts'
 
@@ -128,23 +127,4 @@ t.test('the answer survives a short outage of the store', async t => {
   })
   t.match((await start(inserted)).record.attempts, [{ phase: 'waiting' }])
   t.equal(toy.calls.length, 1, 'no second message')
-})
-
-t.test('retryWhileStoreIsDown', async t => {
-  let time = 0
-  let tries = 0
-  const write = (error: Error, failures: number) => async () => {
-    tries += 1
-    time += 100
-    if (tries <= failures) throw error
-    return tries
-  }
-  const down = new StoreUnavailable('TIMEOUT')
-  t.equal(await retryWhileStoreIsDown(write(down, 1), 1_000, () => time), 2)
-  tries = 0
-  await t.rejects(retryWhileStoreIsDown(write(down, 9), time + 100, () => time), down, 'no longer than `until`')
-  t.equal(tries, 1)
-  tries = 0
-  await t.rejects(retryWhileStoreIsDown(write(new RangeError('x'), 9), Infinity, () => time), RangeError)
-  t.equal(tries, 1, 'another error is not waited out')
 })
