@@ -41,6 +41,16 @@ export const Limits = Type.Object({
 }, closed)
 export type LimitName = keyof Static<typeof Limits>
 
+export const defaultLimits: Readonly<Record<LimitName, number | null>> = {
+  requestsPerMinute: 6000, createsPerMinute: 600, createsPerNumberPerHour: 10, messagesPerAppPerHour: null,
+  wrongCodesPerNumberPerHour: 15, wrongCodesPerNumberPerDay: 50, createsPerIpPerHour: null,
+  createsPerPrefixPerHour: 100, createsPerCountryPerHour: null,
+}
+
+/** The app's limit, or the default, which also holds for an app that no longer exists. Null: no limit. */
+export const limitOf = (app: App | null, name: LimitName): number | null =>
+  app?.limits?.[name] === undefined ? defaultLimits[name] : app.limits[name]
+
 /** ISO 3166-1 alpha-2, or `001` for numbers that belong to no country (satellite and other global services). */
 const Country = Type.String({ pattern: '^([A-Z]{2}|001)$' })
 

@@ -1,4 +1,4 @@
-import type { App, Apps, LimitName } from './apps.ts'
+import { limitOf, type App, type Apps, type LimitName } from './apps.ts'
 import { ApiError, type RefusalCause } from '../core/errors.ts'
 import type { Reason } from '../core/reasons.ts'
 import type { Verification } from '../core/verification.ts'
@@ -55,16 +55,6 @@ export type LimitsParts = {
   messagesPerNumber: NumberLimits
 }
 
-export const defaultLimits: Readonly<Record<LimitName, number | null>> = {
-  requestsPerMinute: 6000, createsPerMinute: 600, createsPerNumberPerHour: 10, messagesPerAppPerHour: null,
-  wrongCodesPerNumberPerHour: 15, wrongCodesPerNumberPerDay: 50, createsPerIpPerHour: null,
-  createsPerPrefixPerHour: 100, createsPerCountryPerHour: null,
-}
-
-/** The app's limit, or the default, which also holds for an app that no longer exists. Null: no limit. */
-export const limitOf = (app: App | null, name: LimitName): number | null =>
-  app?.limits?.[name] === undefined ? defaultLimits[name] : app.limits[name]
-
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
 const prefixDropsDigits = 4
@@ -79,30 +69,49 @@ const unexplained = { reason: null, isOfEveryMessage: true }
 const wrongCodes = { cause: 'code_limit', skip: guessed, detail: 'Too many wrong codes for this number.' } as const
 const messages = { cause: 'message_limit', skip: unexplained, detail: 'Too many messages to this number.' } as const
 
-/** The fields of the counters begin with these. */
+/** The fields of the counters begin with these. `limit`: the app's; null: it is that of the method or the gateway. */
 const kinds = {
   creates: {
-    ...hour, cause: 'number_limit', skip: { ...retried, isOfEveryMessage: true },
+    ...hour, limit: 'createsPerNumberPerHour', cause: 'number_limit', skip: { ...retried, isOfEveryMessage: true },
     detail: 'Too many verifications of this number.',
   },
-  silent: { ...hour, cause: 'number_limit', skip: retried, detail: 'Too many verifications of this number.' },
-  starts: { ...day, cause: 'number_limit', skip: retried, detail: 'Too many verifications of this number.' },
-  codes: { ...hour, ...wrongCodes },
-  dayCodes: { ...day, ...wrongCodes },
-  messages: { ...hour, ...messages },
-  dayMessages: { ...day, ...messages },
-  app: { ...hour, cause: 'app_message_limit', skip: unexplained, detail: 'This app sends too many messages.' },
+  silent: {
+    ...hour, limit: 'createsPerNumberPerHour', cause: 'number_limit', skip: retried,
+    detail: 'Too many verifications of this number.',
+  },
+  starts: {
+    ...day, limit: null, cause: 'number_limit', skip: retried, detail: 'Too many verifications of this number.',
+  },
+  codes: { ...hour, limit: 'wrongCodesPerNumberPerHour', ...wrongCodes },
+  dayCodes: { ...day, limit: 'wrongCodesPerNumberPerDay', ...wrongCodes },
+  messages: { ...hour, limit: null, ...messages },
+  dayMessages: { ...day, limit: null, ...messages },
+  app: {
+    ...hour, limit: 'messagesPerAppPerHour', cause: 'app_message_limit', skip: unexplained,
+    detail: 'This app sends too many messages.',
+  },
   prefix: {
-    ...hour, cause: 'prefix_limit', skip: unexplained, detail: 'Too many verifications of numbers like this one.',
+    ...hour, limit: 'createsPerPrefixPerHour', cause: 'prefix_limit', skip: unexplained,
+    detail: 'Too many verifications of numbers like this one.',
   },
   country: {
-    ...hour, cause: 'country_limit', skip: unexplained, detail: 'Too many verifications of numbers of this country.',
+    ...hour, limit: 'createsPerCountryPerHour', cause: 'country_limit', skip: unexplained,
+    detail: 'Too many verifications of numbers of this country.',
   },
-  ip: { ...hour, cause: 'ip_limit', skip: undefined, detail: 'Too many verifications from this address.' },
+  ip: {
+    ...hour, limit: 'createsPerIpPerHour', cause: 'ip_limit', skip: undefined,
+    detail: 'Too many verifications from this address.',
+  },
 } as const satisfies Record<
-  string, { windowMs: number, cause: RefusalCause, skip: Skip | undefined, detail: string }
+  string,
+  { windowMs: number, limit: LimitName | null, cause: RefusalCause, skip: Skip | undefined, detail: string }
 >
 type Kind = keyof typeof kinds
+/** Counters in the table of an app's verifications of a number. */
+type NumberKind = 'creates' | 'silent' | 'codes' | 'dayCodes'
+/** Counters that belong to no single number, so that their own names decide their partitions. */
+type SharedKind = 'app' | 'prefix' | 'country' | 'ip'
+const codeKinds = ['codes', 'dayCodes'] as const
 const isKind = (word: string): word is Kind => Object.hasOwn(kinds, word)
 
 /** Stand for a method in Redis, under each key. */
@@ -114,75 +123,70 @@ export function createLimits ({ sealer, apps, messagesPerNumber }: LimitsParts):
   const { perHour, perDay, exemptApp } = messagesPerNumber
   const nameOf = ({ appId, phoneNumber }: Target): string =>
     sealer.names('number', `${appId} ${phoneNumber}`)[0]?.name ?? ''
-  const count = (kind: Kind, name: string, below: number | null, at: number, more: Partial<Counter> = {}): Counter[] =>
-    below === null ? [] : [{ name, field: kind, add: 1, below, expiresAt: at + kinds[kind].windowMs, ...more }]
+  const counterOf = (kind: Kind, name: string, below: number | null, at: number): Counter =>
+    ({ name, field: kind, add: 1, below, expiresAt: at + kinds[kind].windowMs })
 
-  /** A counter that belongs to no single number, so that its own name decides its partition. */
-  function countShared (kind: Kind, text: string, below: number | null, at: number): Counter[] {
-    if (below === null) return []
-    const [key] = sealer.names(kind, text)
-    return key === undefined ? [] : count(kind, key.name, below, at, { partition: key.partition })
+  function countOfNumber (kind: NumberKind, target: Target, at: number): Counter[] {
+    const below = limitOf(apps.byId(target.appId), kinds[kind].limit)
+    return below === null ? [] : [counterOf(kind, nameOf(target), below, at)]
+  }
+
+  function countShared (kind: SharedKind, app: App | null, text: string, at: number): Counter[] {
+    const below = limitOf(app, kinds[kind].limit)
+    const [key] = below === null ? [] : sealer.names(kind, text)
+    return key === undefined ? [] : [{ ...counterOf(kind, key.name, below, at), partition: key.partition }]
   }
 
   function forMessage ({ appId, phoneNumber }: Target, at: number): Counter[] {
     if (phoneNumber === null) return []
-    const sent = countShared('app', appId, limitOf(apps.byId(appId), 'messagesPerAppPerHour'), at)
+    const sent = countShared('app', apps.byId(appId), appId, at)
     if (appId === exemptApp) return sent
     const [place] = sealer.names('place', phoneNumber)
     if (place === undefined) return sent
     const { name, partition } = place
     return [
-      ...count('messages', name, perHour, at, { partition }), ...count('dayMessages', name, perDay, at, { partition }),
-      ...sent,
+      { ...counterOf('messages', name, perHour, at), partition },
+      { ...counterOf('dayMessages', name, perDay, at), partition }, ...sent,
     ]
   }
-
-  const countOfNumber = (kind: 'creates' | 'silent', target: Target, at: number): Counter[] =>
-    count(kind, nameOf(target), limitOf(apps.byId(target.appId), 'createsPerNumberPerHour'), at)
 
   /** The first message of a verification counts the verification itself. */
   function forFirstMessage (target: Target, at: number): Counter[] {
     const { appId, phoneNumber, country } = target
     if (phoneNumber === null) return []
     const app = apps.byId(appId)
-    const prefix = phoneNumber.slice(0, -prefixDropsDigits)
     return [
       ...countOfNumber('creates', target, at),
-      ...countShared('prefix', `${appId} ${prefix}`, limitOf(app, 'createsPerPrefixPerHour'), at),
-      ...country === undefined
-        ? []
-        : countShared('country', `${appId} ${country}`, limitOf(app, 'createsPerCountryPerHour'), at),
+      ...countShared('prefix', app, `${appId} ${phoneNumber.slice(0, -prefixDropsDigits)}`, at),
+      ...country === undefined ? [] : countShared('country', app, `${appId} ${country}`, at),
     ]
   }
 
-  function forCode (target: Target, at: number): Counter[] {
-    if (target.phoneNumber === null) return []
-    const [app, name] = [apps.byId(target.appId), nameOf(target)]
-    return [
-      ...count('codes', name, limitOf(app, 'wrongCodesPerNumberPerHour'), at),
-      ...count('dayCodes', name, limitOf(app, 'wrongCodesPerNumberPerDay'), at),
-    ].map(counter => ({ ...counter, add: 0 }))
+  const forCode = (target: Target, at: number): Counter[] => target.phoneNumber === null
+    ? []
+    : codeKinds.flatMap(kind => countOfNumber(kind, target, at)).map(counter => ({ ...counter, add: 0 }))
+
+  function forMethod (name: string, maxPerDay: number | undefined, target: Target, at: number): Counter[] {
+    if (maxPerDay === undefined) return []
+    const [tag] = methodTags(sealer.names, name)
+    return [{ ...counterOf('starts', nameOf(target), maxPerDay, at), field: `starts.${tag}` }]
   }
 
   return {
-    forCreate: (app, ip, at) =>
-      countShared('ip', `${app.id} ${networkOf(ip)}`, limitOf(app, 'createsPerIpPerHour'), at),
+    forCreate: (app, ip, at) => countShared('ip', app, `${app.id} ${networkOf(ip)}`, at),
     forStart (target, { name, sendsMessage, codeAttempts, maxPerNumberPerDay, isFirst, isFirstMessage }, at) {
       if (target.phoneNumber === null) return []
       if (sendsMessage !== true) return isFirst ? countOfNumber('silent', target, at) : []
       return [
         ...isFirstMessage ? forFirstMessage(target, at) : [],
         ...codeAttempts === undefined ? [] : forCode(target, at),
-        ...count('starts', nameOf(target), maxPerNumberPerDay ?? null, at, {
-          field: `starts.${methodTags(sealer.names, name)[0]}`,
-        }),
+        ...forMethod(name, maxPerNumberPerDay, target, at),
         ...forMessage(target, at),
       ]
     },
     forMessage,
     forCode,
-    forWrongCode: (target, at) => (['codes', 'dayCodes'] as const).map(kind =>
-      ({ name: nameOf(target), field: kind, add: 1, below: null, expiresAt: at + kinds[kind].windowMs })),
+    forWrongCode: (target, at) => codeKinds.map(kind => counterOf(kind, nameOf(target), null, at)),
     refuse: (counter, phoneNumber) => refuse(sealer, counter, phoneNumber),
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { allowsOrigin, createApps, sandboxApp, type App } from '../../src/apps/apps.ts'
+import { allowsOrigin, createApps, limitOf, sandboxApp, type App } from '../../src/apps/apps.ts'
 import { webhookEventNames } from '../../src/core/vocabulary.ts'
 import { allowsReturnUrl } from '../../src/apps/return-urls.ts'
 
@@ -26,6 +26,16 @@ t.test('keys are found by their hash', async t => {
   apps.replace([app({ id: 'bank', keys: [{ sha256: hash('vgk_four'), scopes: [] }] })])
   t.equal(apps.byKey('vgk_one'), null, 'a removed key is invalid at once')
   t.equal(apps.byKey('vgk_four')?.app.id, 'bank')
+})
+
+t.test('the limit of an app, or the default', async t => {
+  t.equal(limitOf(app({ limits: { createsPerMinute: 5 } }), 'createsPerMinute'), 5)
+  t.equal(limitOf(app({ limits: {} }), 'createsPerMinute'), 600)
+  t.equal(limitOf(app({ limits: { createsPerMinute: null } }), 'createsPerMinute'), null, 'no limit')
+  t.equal(limitOf(app(), 'wrongCodesPerNumberPerHour'), 15)
+  t.equal(limitOf(null, 'wrongCodesPerNumberPerDay'), 50, 'an app that no longer exists')
+  t.equal(limitOf(app(), 'createsPerIpPerHour'), null)
+  t.equal(limitOf(app(), 'messagesPerAppPerHour'), null)
 })
 
 t.test('the sandbox app works for pages of this machine, on any port', async t => {

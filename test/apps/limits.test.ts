@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { createApps, type App } from '../../src/apps/apps.ts'
-import { createLimits, limitOf, type StartFacts, type Target } from '../../src/apps/limits.ts'
+import { createLimits, type StartFacts, type Target } from '../../src/apps/limits.ts'
 import { createSealer, numberTag } from '../../src/store/sealing.ts'
 
 const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
@@ -23,17 +23,6 @@ const [verification, codes, messages] = [
   [['codes', 0, 15, hour], ['dayCodes', 0, 50, day]],
   [['messages', 1, 6, hour], ['dayMessages', 1, 15, day]],
 ]
-
-t.test('the limit of an app, or the default', async t => {
-  t.equal(limitOf(app({ createsPerMinute: 5 }), 'createsPerMinute'), 5)
-  t.equal(limitOf(app(), 'createsPerMinute'), 600)
-  t.equal(limitOf(app({ createsPerMinute: null }), 'createsPerMinute'), null, 'no limit')
-  const { limits: _limits, ...withoutLimits } = app()
-  t.equal(limitOf(withoutLimits, 'wrongCodesPerNumberPerHour'), 15)
-  t.equal(limitOf(null, 'wrongCodesPerNumberPerDay'), 50, 'an app that no longer exists')
-  t.equal(limitOf(app(), 'createsPerIpPerHour'), null)
-  t.equal(limitOf(app(), 'messagesPerAppPerHour'), null)
-})
 
 t.test('a create counts nothing but the address it comes from', async t => {
   t.strictSame(limitsOf().forCreate(app(), '203.0.113.7', at), [], 'off by default')

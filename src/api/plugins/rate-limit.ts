@@ -1,7 +1,6 @@
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { App } from '../../apps/apps.ts'
-import { limitOf } from '../../apps/limits.ts'
+import { limitOf, type App } from '../../apps/apps.ts'
 import type { Config } from '../../config.ts'
 import { ApiError, type RefusalCause } from '../../core/errors.ts'
 import type { WindowCounters } from '../../store/window-counters.ts'
