@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Received, Refused } from '../../src/adapters/adapter.ts'
+import { StoreUnavailable } from '../../src/store/record-store.ts'
 import { callbackUrl } from '../../src/verifications/provider-calls.ts'
 import { errorCode, goodCode, openTestbed, publicUrl, type SetUpOptions } from '../helpers/verifications.ts'
 import type { CreateRequest } from '../../src/verifications/create.ts'
@@ -171,4 +172,16 @@ t.test('a callback that names the attempt by the provider\'s own id', async t =>
   toy.answers.start = async () => ({ state: null, action: { type: 'answerCall' }, id: 'hidden' })
   await gateway.create(app, { phoneNumber: '+14155550104', workflow: ['toy.code'] }, null)
   t.equal(await receive({ ...message, providerId: 'hidden' }), 'unknown', 'a method whose callbacks have our key')
+})
+
+t.test('a callback is answered when enough replicas have its change', async t => {
+  let isBehind = false
+  const { send } = await wait({}, {
+    wrapStore: store => ({
+      ...store,
+      async untilReplicated () { if (isBehind) throw new StoreUnavailable('UNREPLICATED') },
+    }),
+  })
+  isBehind = true
+  await t.rejects(send(evidence()), { code: 'UNREPLICATED' })
 })

@@ -65,6 +65,10 @@ t.test('evidence that ended a verification without proof, and one that it did no
   t.match(await gateway.check(forged.id, { token: ' forged\n' }), { settled: true, verification: { status: 'failed' } })
   t.equal(await errorCode(gateway.check(forged.id, { token: 'other' })), 'invalid_state')
 
+  const skipping = await create({ workflow: ['toy.token', 'toy.operator'] })
+  t.match(await gateway.check(skipping.id, { token: 'forged' }), { verification: { attempts: [{}, { status: 'skipped' }] } })
+  t.match(await gateway.check(skipping.id, { token: 'forged' }), { settled: true }, 'an attempt was skipped after it')
+
   const wrong = await create({ workflow: ['toy.code'] })
   for (const code of ['000001', '000002', '000003']) await gateway.check(wrong.id, { code }).catch(() => null)
   t.match(await gateway.check(wrong.id, { code: '000003' }), { verification: { reason: 'code_attempts_exhausted' } })

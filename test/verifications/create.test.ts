@@ -56,6 +56,8 @@ t.test('defaults', async t => {
   })
   t.notOk('country' in minimal)
   t.match(await create({ phoneNumber: '+447700900123' }), { country: '001' }, 'a number of no country')
+  const silent = { ...app, workflow: ['toy.silent'] }
+  t.match(await gateway.create(silent, { phoneNumber }, null), { workflow: [{ method: 'toy.silent' }] }, 'the app\'s own')
 })
 
 t.test('the least assurance: of the request, else of the app', async t => {
@@ -219,9 +221,13 @@ t.test('an Idempotency-Key', async t => {
   t.match(first, { idempotency: { hash: /./, names: [/./], at: now() } })
   const again = await create({ reference: 'a' }, 'key-1')
   t.strictSame(again, first, 'the same request is the same verification')
-  t.equal(toy.calls.length, 1, 'and starts nothing')
+  t.equal(toy.called('start').length, 1, 'and starts nothing')
   t.equal(await errorCode(create({ reference: 'b' }, 'key-1')), 'idempotency_key_reused')
   t.equal(await errorCode(create({ reference: 'a' }, 'key-2')), 'verification_in_progress', 'another key')
+  const request = { phoneNumber, workflow: ['toy.code', 'other.code'], reference: 'a' }
+  const other = await gateway.create({ id: 'bank', name: 'Bank', keys: [] }, request, 'key-1')
+  t.not(other.id, first.id, 'the same key of another app')
+  await gateway.erase(other.id)
   t.strictSame(await claimFields(), ['', 'live'])
   pass(600_000)
   t.strictSame(await claimFields(), [''], 'the live claim ends with the verification')

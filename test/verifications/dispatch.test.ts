@@ -171,3 +171,24 @@ t.test('retryWhileStoreIsDown', async t => {
   await t.rejects(retryWhileStoreIsDown(write(new RangeError('x'), 9), Infinity, () => time), RangeError)
   t.equal(tries, 1, 'another error is not waited out')
 })
+
+t.test('a change beside a query leaves the name of its job', async t => {
+  const { dispatch, stored } = await wait()
+  const resolving = await dispatch.apply(stored, callback, { runsHere: 'resolve' })
+  const { record } = resolving.stored
+  const delivery = { status: 'read', channel: 'sms', at: 1 } as const
+  const reported = await dispatch.apply(resolving.stored, { type: 'deliveryReported', attempt: 0, delivery })
+  t.equal(reported.stored.record.revision, record.revision + 1)
+  t.equal(jobText(reported.stored.record), jobText(record))
+})
+
+t.test('a change is answered when its job is in the queue', async t => {
+  const queued = Promise.withResolvers<void>()
+  const { dispatch, stored, read, id } = await wait({ queues: { resolve: () => queued.promise } })
+  let isAnswered = false
+  const applied = dispatch.apply(stored, callback).finally(() => { isAnswered = true })
+  await until(async () => (await read(id)).record.attempts.some(attempt => 'evidence' in attempt), 'it is written')
+  t.notOk(isAnswered)
+  queued.resolve()
+  t.match(await applied, { changed: true })
+})

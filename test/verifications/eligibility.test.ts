@@ -37,7 +37,7 @@ t.test('what the provider says; anything but a reason is a yes', async t => {
     toy.questions.map(({ method }) => method).sort(),
     ['toy.code', 'toy.operator', 'toy.poll', 'toy.push', 'toy.silent'],
   )
-  t.match(toy.questions, toy.questions.map(() => ({ phoneNumber, device: { ip: '192.0.2.7' } })))
+  t.match(toy.questions, toy.questions.map(() => ({ phoneNumber, country: 'US', device: { ip: '192.0.2.7' } })))
   t.strictSame(toy.calls, [], 'nothing is started')
   t.match(room.gateway.providers()[0]?.health, { breaker: 'closed', lastFailure: null })
   t.equal(

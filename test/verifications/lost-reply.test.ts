@@ -1,6 +1,8 @@
 import t from 'tap'
+import { leaseMs } from '../../src/core/verification.ts'
 import { StoreUnavailable, type UnavailableCode } from '../../src/store/record-store.ts'
-import { isReplyLost } from '../../src/verifications/lost-reply.ts'
+import { createStartIfWritten, isReplyLost } from '../../src/verifications/lost-reply.ts'
+import { created, step } from '../core/fixtures.ts'
 import { errorCode, openTestbed } from '../helpers/verifications.ts'
 
 const { setUp } = await openTestbed(t)
@@ -50,4 +52,33 @@ t.test('what Redis refuses was not written', async t => {
   const codes: UnavailableCode[] = ['TIMEOUT', 'DISCONNECTED', 'OOM', 'READONLY', 'UNREPLICATED', 'ERROR']
   t.strictSame(codes.filter(code => isReplyLost(new StoreUnavailable(code))), ['TIMEOUT', 'DISCONNECTED'])
   t.notOk(isReplyLost(new Error('TIMEOUT')))
+})
+
+/** A verification whose start is claimed by the create at `claimedAt`, and what starts it. */
+async function insert () {
+  const room = setUp()
+  const [id, claimedAt] = [room.ids.newId('shop', 0), room.now()]
+  const request = created({ id, workflow: [step('toy.code')], expiresAt: claimedAt + 600_000 })
+  const inserted = await room.transitions.insert(request, claimedAt, [])
+  if (!('stored' in inserted)) throw new Error('not inserted')
+  const { store, dispatch, start, now } = room
+  return { ...room, ...inserted, id, claimedAt, startIfWritten: createStartIfWritten({ store, dispatch, start, now }) }
+}
+
+t.test('the lease is that of the create, however much later the start is made', async t => {
+  const { startIfWritten, id, claimedAt, pass, toy, read } = await insert()
+  pass(7_000)
+  await startIfWritten(id, claimedAt)
+  t.strictSame(toy.called('start'), ['toy.code'])
+  t.match((await read(id)).record.attempts, [{ phase: 'waiting' }])
+})
+
+t.test('a start that another process has claimed meanwhile is not made again', async t => {
+  const { startIfWritten, id, claimedAt, stored, dispatch, pass, toy, read } = await insert()
+  pass(1)
+  const ownLeaseUntil = claimedAt + leaseMs.start
+  t.match(await dispatch.apply(stored, { type: 'startClaimed', attempt: 0, ownLeaseUntil }), { changed: true })
+  await startIfWritten(id, claimedAt)
+  t.strictSame(toy.called('start'), [])
+  t.match((await read(id)).record.attempts, [{ phase: 'starting', leaseUntil: claimedAt + 1 + leaseMs.start }])
 })

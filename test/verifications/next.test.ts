@@ -3,9 +3,26 @@ import t from 'tap'
 import { ProviderError } from '../../src/core/errors.ts'
 import type { Store } from '../../src/store/record-store.ts'
 import type { Verification } from '../../src/core/verification.ts'
+import { createNext } from '../../src/verifications/next.ts'
 import { errorCode, goodCode, openTestbed } from '../helpers/verifications.ts'
 
 const { setUp } = await openTestbed(t)
+
+/** A verification whose code the provider judges only when `answer` is resolved. */
+async function check (code: string) {
+  const room = setUp()
+  const { id, revision } = await room.create({ workflow: ['toy.code', 'other.silent'] })
+  const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const judge = room.toy.answers.resolve
+  room.toy.answers.resolve = async (...args) => {
+    asked.resolve()
+    await answer.promise
+    return judge(...args)
+  }
+  const checking = room.gateway.check(id, { code }).catch(error => error)
+  await asked.promise
+  return { ...room, id, revision, answer, checking }
+}
 
 t.test('the current attempt ends and the next one starts, in this process', async t => {
   const { create, gateway, toy, other, read, jobsOf, pass } = setUp()
@@ -167,4 +184,49 @@ t.test('in whatever order: an accepted code is judged, and a wrong one is counte
     if (isCounted !== isJudged || record.attempts.length !== (isJudged ? 3 : 2)) throw new Error('counted wrongly')
   }), { numRuns: 60 })
   t.strictSame([...seen].toSorted(), ['false false', 'false true', 'true false', 'true true'], 'both orders occurred')
+})
+
+t.test('a provider that does not judge the code within ten seconds is not waited for any longer', async t => {
+  const { gateway, id, other } = await check(goodCode)
+  t.match(await gateway.next(id, 'abandoned'), {
+    attempts: [{ status: 'failed', reason: 'abandoned' }, { method: 'other.silent', phase: 'waiting' }],
+  })
+  t.strictSame(other.called('start'), ['other.silent'])
+})
+
+t.test('a code that turns out to be wrong meanwhile: the revision is newer', async t => {
+  const { gateway, id, answer, checking, read } = await check('000000')
+  const { revision } = (await read(id)).record
+  const next = errorCode(gateway.next(id, 'abandoned', revision))
+  answer.resolve()
+  t.match(await checking, { apiCode: 'code_incorrect' })
+  t.equal(await next, 'invalid_state')
+  t.match((await read(id)).record.attempts, [{ phase: 'waiting' }])
+})
+
+t.test('an older revision is refused at once, also while a code is being checked', async t => {
+  const { gateway, id, answer, checking, revision } = await check(goodCode)
+  t.equal(await errorCode(gateway.next(id, 'abandoned', revision)), 'invalid_state')
+  answer.resolve()
+  t.match(await checking, { verification: { status: 'verified' } })
+})
+
+t.test('a message of the change feed that got lost: the record is read again after a second', async t => {
+  const { id, answer, checking, transitions, dispatch, start, now } = await check('000000')
+  const waits: { timeoutMs: number, signal?: AbortSignal }[] = []
+  const next = createNext({
+    transitions, dispatch, start, now, changeFeed: {
+      async once (_id, options) {
+        waits.push(options)
+        if (waits.length > 1) {
+          answer.resolve()
+          await checking
+        }
+        return null
+      },
+    },
+  })
+  t.match((await next(id, 'abandoned')).attempts, [{ reason: 'abandoned' }, { phase: 'waiting' }])
+  t.ok(waits.length > 1 && waits.every(({ timeoutMs }) => timeoutMs === 1_000))
+  t.ok(waits.at(-1)?.signal?.aborted === true, 'nothing listens any longer')
 })

@@ -14,7 +14,9 @@ function observe (...changes: [before: Verification | null, after: Verification]
   const lines: [object, string | undefined][] = []
   const observer = createObserver({
     sealer, methods: new Map([['otpless.otp', { sendsMessage: true }]]), budget: {
-      count: (app, country, what) => { budgeted.push([app, country, what].join(' ')) },
+      count (app, country, what, _at, times = 1) {
+        budgeted.push([app, country, what, ...times === 1 ? [] : [times]].join(' '))
+      },
     },
     metrics: { countChange: (before, after) => { counted.push(`${before?.status ?? null} ${after.status}`) } },
     log: { info: (fields: unknown, message?: unknown) => { lines.push([Object(fields), String(message)]) } },
@@ -66,4 +68,26 @@ t.test('a verification that ends in the write that creates it is logged and coun
   t.strictSame(counted, ['null canceled'])
   t.strictSame(budgeted, [])
   t.strictSame(lines.map(([, message]) => message), ['verification ended'])
+})
+
+t.test('a test number is only logged, at its start and its end', async t => {
+  const testNumber = { codeHash: 'x', codeLength: 6 }
+  const starting = apply(created({ country: 'US', testNumber, workflow: [step('otpless.otp')] }), events.attemptStarted)
+  const { counted, budgeted, lines } = observe(
+    [null, starting], [starting, apply(starting, events.evidenceApp)], [starting, apply(starting, events.canceled)],
+  )
+  t.strictSame([counted, budgeted], [[], []])
+  t.match(lines, [
+    [{ audit: 'test_number', status: 'pending' }, 'audit'], [{ status: 'canceled' }, 'verification ended'],
+    [{ audit: 'test_number', status: 'canceled' }, 'audit'],
+  ])
+  t.equal(lines.length, 3)
+})
+
+t.test('a first message that was not sent is taken back', async t => {
+  const starting = created({ country: 'US', workflow: [step('otpless.otp'), step('otpless.otp')] })
+  t.strictSame(observe([starting, apply(starting, events.attemptSkipped)]).budgeted, ['shop US created -1'])
+  t.strictSame(observe([starting, apply(starting, events.startFailed)]).budgeted, [], 'it may have been sent')
+  const second = apply(apply(starting, events.attemptStarted), events.attemptFailed)
+  t.strictSame(observe([second, apply(second, { ...events.attemptSkipped, attempt: 1 })]).budgeted, [], 'the second one')
 })

@@ -43,6 +43,7 @@ t.test('what the adapter receives about an attempt', async t => {
   t.match(providerCalls.contextOf(ended, 0), { state: null, expiresAt: waiting.expiresAt })
   const fixed = providerCalls.contextOf(ended, 1)
   t.equal(fixed.id, ids.attemptId(id, 1))
+  t.not(fixed.code.make(10).code, code.make(10).code, 'each attempt has its own code')
   t.equal(fixed.redirectUrl, `${publicUrl}/callbacks/toy`, 'a redirect URI that is registered')
   t.equal(fixed.redirectKey, ids.callbackKey(id, 1, 'redirect'), 'the key is returned in the query')
   t.match(prepare().providerCalls.contextOf(prepare().waiting, 0), { redirectUrl: null, redirectKey: null })
@@ -146,6 +147,8 @@ t.test('an answer to evidence becomes an event', async t => {
   })
   const more = { profile: { gender: 'x' }, signals: { line: 'mobile' } }
   t.match(await answered({ verdict: 'proven', phoneNumber: asked, ...more }), more)
+  const unsafe = { gender: 'x\u202e', name: { first: ' ' } }
+  t.match(await answered({ verdict: 'proven', phoneNumber: asked, profile: unsafe }), { profile: { gender: /^x$/ } })
   const shown = { possession: 'sim', binding: 'none', restricted: true } as const
   t.match(
     await answered({ verdict: 'proven', phoneNumber: asked, assurance: shown }), { assurance: shown },

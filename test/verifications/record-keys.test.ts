@@ -5,7 +5,8 @@ import { createLimits } from '../../src/apps/limits.ts'
 import { decide } from '../../src/core/decide.ts'
 import type { Event } from '../../src/core/events.ts'
 import type { Verification } from '../../src/core/verification.ts'
-import { partitionOfHash } from '../../src/store/keys.ts'
+import { createIds } from '../../src/store/ids.ts'
+import { partitionOfHash, partitions } from '../../src/store/keys.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { writeKeyClaim } from '../../src/verifications/key-claim.ts'
 import {
@@ -19,6 +20,7 @@ const [hour, day] = [3_600_000, 86_400_000]
 const keys = ['k1', 'k2'].map(id => `${id}:${randomBytes(32).toString('base64')}`)
 const one = createSealer(keys[0] ?? '')
 const both = createSealer(keys.join())
+const ids = createIds(one, { partitions, randomBytes })
 const limits = createLimits({
   sealer: one, apps: createApps([]), messagesPerNumber: { perHour: 6, perDay: 15, exemptApp: null },
 })
@@ -99,6 +101,31 @@ t.test('a start that is allowed once per number', async t => {
     writesAfter(first, events.attemptFailed).claims,
     [{ type: 'once', value: appOwner({ id: 'ver_x', appId: 'shop' }, 1) }],
   )
+})
+
+t.test('a start that is skipped before its provider is called gives back what it claimed and counted', async t => {
+  const silent = created({ workflow: [step('truid.phone_check'), step('otpless.otp')] })
+  const [claim] = writesOfNew(silent, { effect: 'start' }).claims.filter(({ type }) => type === 'once')
+  const skipped = writesAfter(silent, events.attemptSkipped)
+  t.match(skipped.releases, [{ name: claim?.name, field: claim?.field, value: claim?.value }])
+  t.match(skipped.counters.filter(({ add }) => add < 0), [{ field: 'silent', add: -1, below: null }])
+  const message = created({ workflow: [step('otpless.otp'), step('truid.phone_check')] })
+  t.strictSame(
+    writesAfter(message, events.attemptSkipped).counters.filter(({ add }) => add !== 0).map(
+      ({ field, add, below }) => [field, add, below],
+    ),
+    [['silent', 1, 10], ['creates', -1, null], ['prefix', -1, null], ['messages', -1, null],
+      ['dayMessages', -1, null]],
+    'the wrong codes of the number stay',
+  )
+  const messages = created({ workflow: [step('otpless.otp'), step('otpless.otp')] })
+  t.strictSame(
+    writesAfter(messages, events.attemptSkipped).counters.filter(({ field }) => field === 'messages').map(
+      ({ add, below }) => [add, below],
+    ),
+    [[0, 7]], 'the next message has its place, up to the same limit',
+  )
+  t.strictSame(writesAfter(message, { ...events.startFailed }).counters.filter(({ add }) => add < 0), [])
 })
 
 /** The kinds of the counters of a write, without those that are only read. */
@@ -227,6 +254,11 @@ t.test('erasure removes every claim and listing, under every key', async t => {
     ['b3RoZXI', writeKeyClaim({ id: 'ver_x', hash: 'body', at: start })],
   ])
   t.strictSame(erasureOf(created({ phoneNumber: null }), both.names), { releases: [], listings: [] })
+  const found = apply(created({ phoneNumber: null }), { ...events.attemptStarted, providerId: 'abc', isFindable: true })
+  t.strictSame(
+    erasureOf({ ...found, id: ids.newId('shop', 0) }, both.names).releases.map(({ name }) => name),
+    both.keyedHashes('evidence', 'truid id abc'), 'the provider\'s id finds it no longer',
+  )
   t.notMatch(JSON.stringify([releases, listings]), /4155550|order-/, 'names in Redis reveal nothing')
 })
 

@@ -2,6 +2,7 @@ import t from 'tap'
 import { ProviderError } from '../../src/core/errors.ts'
 import { availableActions } from '../../src/core/verification.ts'
 import { StoreUnavailable } from '../../src/store/record-store.ts'
+import { tooEarly } from '../../src/verifications/resend.ts'
 import { errorCode, openTestbed, type SetUpOptions } from '../helpers/verifications.ts'
 
 const { setUp } = await openTestbed(t)
@@ -23,6 +24,7 @@ t.test('too early: nothing is sent, and nothing is counted', async t => {
   })
   pass(1_499)
   t.match(await gateway.resend(id).catch(error => error), { extra: { retryAfterSeconds: 1 } })
+  t.match(tooEarly('It can be sent', 0).extra, { retryAfterSeconds: 1 }, 'its time came after the decision')
   t.strictSame(toy.called('resend'), [])
   t.strictSame(await read(id), before)
   t.equal(await remaining(), 2)

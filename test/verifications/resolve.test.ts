@@ -93,6 +93,7 @@ t.test('an open breaker: the provider was not queried', async t => {
   t.match(await last.catch(error => error), { reason: 'provider_unavailable' }, 'nor was it the last try')
   t.equal(room.toy.called('resolve').length, 2, 'those that opened it')
   t.notOk(await room.wasQueried())
+  t.notOk('isUnanswered' in pendingAttempt((await room.read(room.id)).record))
   t.equal(room.other.called('resolve').length, 0)
 })
 
@@ -194,4 +195,17 @@ t.test('a query that is repeated is not the probe of an open breaker', async t =
   const { id } = await room.create({ phoneNumber: '+14155550106' })
   t.match(await room.gateway.check(id, { code: goodCode }), { verification: { status: 'verified' } }, 'a first one is')
   t.match(await room.resolve(unanswered, later), { event: { type: 'numberProven' } }, 'and closes it for the others')
+})
+
+t.test('the user\'s evidence is on enough replicas before the provider gets it', async t => {
+  let isBehind = false
+  const room = await receive({
+    wrapStore: store => ({
+      ...store,
+      async untilReplicated () { if (isBehind) throw new StoreUnavailable('UNREPLICATED') },
+    }),
+  })
+  isBehind = true
+  await t.rejects(room.resolve(room.stored, isFirst), { code: 'UNREPLICATED' })
+  t.strictSame(room.toy.called('resolve'), [])
 })

@@ -81,8 +81,9 @@ t.test('a method that cannot serve the number is skipped, and has claimed and sp
 })
 
 t.test('the time budget of a request: a job starts the rest', async t => {
-  for (const [tookMs, isHere] of [[3_999, true], [4_000, false]] as const) {
+  for (const [waitedMs, tookMs, isHere] of [[0, 3_999, true], [0, 4_000, false], [3_000, 1_000, false]] as const) {
     const { start, inserted, toy, other, pass, jobsOf, id } = await insert()
+    pass(waitedMs)
     toy.answers.start = async () => {
       pass(tookMs)
       throw new ProviderError('toy', 'start', 'provider_timeout')

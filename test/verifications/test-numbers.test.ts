@@ -1,5 +1,5 @@
 import t from 'tap'
-import { findTestNumber } from '../../src/verifications/test-numbers.ts'
+import { findTestNumber, standIn } from '../../src/verifications/test-numbers.ts'
 import { dump } from '../helpers/scan.ts'
 import { errorCode, openTestbed, phoneNumber, type SetUpOptions } from '../helpers/verifications.ts'
 
@@ -125,4 +125,16 @@ t.test('eligibility asks no provider', async t => {
   )
   t.ok(items.every(({ eligible, reason }) => eligible || reason === 'test_number'))
   t.strictSame(toy.questions, [])
+})
+
+t.test('no provider is asked to cancel it', async t => {
+  const { gateway, create, toy } = setUpTest()
+  await gateway.cancel((await create({ workflow: ['toy.code'] })).id)
+  t.strictSame(toy.calls, [])
+})
+
+t.test('a method whose provider counts the wrong codes accepts five', async t => {
+  const { sealer, methods } = setUp()
+  const { codeAttempts: _counted, ...method } = methods.get('toy.code') ?? t.fail('no method') as never
+  t.equal(standIn(sealer, 'ver_x', { codeHash: '', codeLength: 6 }, method).method.codeAttempts, 5)
 })

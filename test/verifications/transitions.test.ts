@@ -128,11 +128,14 @@ t.test('apply: an event that does not apply changes nothing', async t => {
 })
 
 t.test('apply: the newest state decides, and each write is observed once', async t => {
-  const { transitions, stored, observed, read, id, toy, pass } = await wait()
+  const { transitions, stored, observed, read, id, toy, pass, now } = await wait()
   pass(30_000)
   const { stored: newer } = await transitions.apply(stored, { type: 'resendRequested', attempt: 0 })
-  const { stored: newest, changed } = await transitions.apply(stored, next, { startsHere: true })
+  const at = now()
+  pass(5)
+  const { stored: newest, changed } = await transitions.apply(stored, next, { startsHere: true, at })
   t.ok(changed)
+  t.match(newest.record.attempts, [{ endedAt: at + 5 }], 'at the time of the second try')
   t.equal(newest.record.revision, newer.record.revision + 1)
   t.strictSame(await read(id), newest)
   t.strictSame(observed, [['pending', 'pending'], ['pending', 'pending']])

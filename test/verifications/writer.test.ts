@@ -183,3 +183,24 @@ t.test('an erased verification leaves its counts, and the mark of its push', asy
   await gateway.erase((await create()).id)
   t.equal(await causeOf(create()), 'message_limit')
 })
+
+t.test('a create that is refused for its address counts nothing against the budget', async t => {
+  const { create, budgeted } = setUp({ shop: { limits: { createsPerIpPerHour: 1 } } })
+  const from = (phoneNumber: string) => create({ phoneNumber, device: { ip: '192.0.2.7' } })
+  await from('+14155550102')
+  t.equal(await causeOf(from('+14155550104')), 'ip_limit')
+  t.strictSame(budgeted, ['shop US created', 'shop US created', 'shop US created taken back'])
+})
+
+t.test('of several limits the refusal names the one that allows a retry first', async t => {
+  const { create, gateway, pass } = setUp({
+    shop: { limits: { wrongCodesPerNumberPerDay: 1, createsPerNumberPerHour: 1 } },
+  })
+  const { id } = await create()
+  t.equal(await errorCode(gateway.check(id, { code: '000000' })), 'code_incorrect')
+  await gateway.cancel(id)
+  pass(3_600_000)
+  await gateway.cancel((await create({ workflow: ['toy.silent'] })).id)
+  const error = await refused(create({ workflow: ['toy.code', 'toy.silent'] }))
+  t.match(error.extra, { refusal: { cause: 'number_limit' }, retryAfterSeconds: 3_600 })
+})

@@ -159,6 +159,27 @@ t.test('a slow receiver occupies 25 slots, and leaves the others to other apps',
   t.equal(receiver.received.length, 51, 'a try that throws releases its slot')
 })
 
+t.test('a first try that waited for a slot is not made when another process has delivered meanwhile', async t => {
+  const webhooks = await startWebhooks(t, { redisUrl, isInline: true })
+  const { open, verify, stage, deliveries, receiver, respondWith, read, store, keys } = webhooks
+  const running = Promise.withResolvers<number>()
+  respondWith(() => running.promise)
+  const ids = await Promise.all(Array.from({ length: 25 }, () => open()))
+  const trying = ids.map(async id => deliveries.attempt(id))
+  await receiver.arrived(25)
+  const waiting = [await stage(verify()), await stage(verify())]
+  for (const staged of waiting) await deliveries.dispatch(staged)
+  const [first, second] = waiting.map(({ record }) => record)
+  if (first === undefined || second === undefined) throw new Error('not staged')
+  const delivered = { ...first, status: 'delivered' as const, nextTryAt: null }
+  await store.save(first.id, waiting[0]?.version ?? '', delivered, { ...keys.deadlinesOf(delivered), publish: null })
+  running.resolve(200)
+  await Promise.all(trying)
+  await until(async () => (await read(second.id)).status === 'delivered', 'the other one is sent')
+  t.equal(receiver.received.length, 26)
+  t.strictSame((await read(first.id)).tries, [])
+})
+
 t.test('a first try that waited for a slot is not sent when its verification was erased meanwhile', async t => {
   const webhooks = await startWebhooks(t, { redisUrl, isInline: true })
   const { open, verify, stage, erase, deliveries, receiver, respondWith, read, store } = webhooks

@@ -156,6 +156,10 @@ t.test('name, picture and signals are taken when they are fit to keep', async t 
   const deep = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)
   const signals = { network: { pad: 'x'.repeat(8192) }, deviceInfo: { a: 1 }, secureInfo: deep }
   t.strictSame(judge({ ...answer(mobile), ...signals }), { ...proven, signals: { device: { a: 1 }, identity } })
+  const [fits, tooLong] = [{ a: 'x'.repeat(8192 - 8) }, { a: 'é'.repeat(4096 - 3) }]
+  t.strictSame(judge({ ...answer(mobile), network: fits, deviceInfo: tooLong }), {
+    ...proven, signals: { network: fits, identity },
+  }, 'the limit counts bytes')
   const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}1${']'.repeat(levels)}`)
   t.strictSame(
     judge({ ...answer(mobile), deviceInfo: nested(32), secureInfo: nested(33) }),
