@@ -66,7 +66,9 @@ t.test('evidence that ended a verification without proof, and one that it did no
   t.equal(await errorCode(gateway.check(forged.id, { token: 'other' })), 'invalid_state')
 
   const skipping = await create({ workflow: ['toy.token', 'toy.operator'] })
-  t.match(await gateway.check(skipping.id, { token: 'forged' }), { verification: { attempts: [{}, { status: 'skipped' }] } })
+  t.match(
+    await gateway.check(skipping.id, { token: 'forged' }), { verification: { attempts: [{}, { status: 'skipped' }] } },
+  )
   t.match(await gateway.check(skipping.id, { token: 'forged' }), { settled: true }, 'an attempt was skipped after it')
 
   const wrong = await create({ workflow: ['toy.code'] })

@@ -57,7 +57,9 @@ t.test('defaults', async t => {
   t.notOk('country' in minimal)
   t.match(await create({ phoneNumber: '+447700900123' }), { country: '001' }, 'a number of no country')
   const silent = { ...app, workflow: ['toy.silent'] }
-  t.match(await gateway.create(silent, { phoneNumber }, null), { workflow: [{ method: 'toy.silent' }] }, 'the app\'s own')
+  t.match(
+    await gateway.create(silent, { phoneNumber }, null), { workflow: [{ method: 'toy.silent' }] }, 'the app\'s own',
+  )
 })
 
 t.test('the least assurance: of the request, else of the app', async t => {

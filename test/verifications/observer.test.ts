@@ -89,5 +89,7 @@ t.test('a first message that was not sent is taken back', async t => {
   t.strictSame(observe([starting, apply(starting, events.attemptSkipped)]).budgeted, ['shop US created -1'])
   t.strictSame(observe([starting, apply(starting, events.startFailed)]).budgeted, [], 'it may have been sent')
   const second = apply(apply(starting, events.attemptStarted), events.attemptFailed)
-  t.strictSame(observe([second, apply(second, { ...events.attemptSkipped, attempt: 1 })]).budgeted, [], 'the second one')
+  t.strictSame(
+    observe([second, apply(second, { ...events.attemptSkipped, attempt: 1 })]).budgeted, [], 'the second one',
+  )
 })
