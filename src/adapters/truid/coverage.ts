@@ -3,10 +3,10 @@ import { IsIPv4, IsIPv6 } from 'typebox/format'
 import { ProviderError } from '../../core/errors.ts'
 import type { EligibilityReason } from '../../core/reasons.ts'
 import { callingCodeOf } from '../../phone.ts'
-import type { Eligibility, EligibilityQuestion, Http, ProviderAnswer } from '../adapter.ts'
+import type { Adapter, Eligibility, Http, ProviderAnswer } from '../adapter.ts'
 import { createCached, type Cached } from '../cached.ts'
 import { membersOf, readList, readString } from '../message.ts'
-import { isProblem, readProblemType, type Product } from './wire.ts'
+import { isProblem, readProblemType } from './wire.ts'
 
 // https://github.com/tru-ID/api-definitions, specs/utils.yaml: the Coverage API, which is free of charge
 
@@ -22,8 +22,8 @@ const timeoutMs = 1_000
 const sampleCountry = 'GB'
 const maxProducts = 64
 
-/** `product_id` of the products. */
-const productIds: Record<Product, string> = { phone_check: 'pck', subscriber_check: 'suk' }
+/** `product_id` of the methods. */
+const productIds = new Map([['truid.phone_check', 'pck'], ['truid.subscriber_check', 'suk']])
 
 /** Ids of the products that can be used, in lower case; null: it is not known. */
 export type Served = ReadonlySet<string> | null
@@ -31,10 +31,10 @@ const none: Served = new Set()
 
 export type Coverage = {
   /**
-   * Why the product cannot serve this number, on a device with this address; null: it may. Returns a function when
+   * Why the method cannot serve this number, on a device with this address; null: it may. Returns a function when
    * tru.ID must be queried: it throws `ProviderError` when a route fails, and returns null while that route is paused.
    */
-  canServe (product: Product, question: EligibilityQuestion): Eligibility | (() => Promise<Eligibility>)
+  canServe: Required<Adapter>['canServe']
 }
 
 export type CoverageParts = { origin: string, http: Http, now: () => number }
@@ -68,8 +68,9 @@ export function createCoverage (parts: CoverageParts): Coverage {
   }
 
   return {
-    canServe (product, { phoneNumber, country: known, device }) {
-      const id = productIds[product]
+    canServe ({ method, phoneNumber, country: known, device }) {
+      const id = productIds.get(method)
+      if (id === undefined) return null
       const country = known ?? callingCodeOf(phoneNumber)
       const served = countries.peek(country)
       if (served?.has(id) === false) return 'carrier_unsupported'

@@ -114,7 +114,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
     methods: createMethods(offered),
     probes: { credentials: () => fetchToken(parts, 'phone_check') },
 
-    canServe: question => coverage.canServe(productOf(question.method), question),
+    canServe: coverage.canServe,
 
     async start (attempt) {
       const version = readVersion(attempt.options, offered)
