@@ -13,7 +13,10 @@ export { webhookResults, type LabelSets, type WebhookResult } from './label-sets
 /** Records what happens. Every series of a closed set of labels exists, at zero, from the start. */
 export type Metrics = {
   registry: Registry
-  /** A verification was written; `before` is the state that it replaces, null for a new one. */
+  /**
+   * A verification was written; `before` is the state that it replaces, null for a new one. Those of test numbers do
+   * not count.
+   */
   countChange (before: Verification | null, after: Verification): void
   countCall (call: Omit<ProviderCall, 'verificationId'>): void
   countCallback (provider: string, result: CallbackResult): void
@@ -115,6 +118,7 @@ function createVerificationRecorder (
 
   return {
     countChange (before, after) {
+      if (after.testNumber !== undefined) return
       countAttempts(before, after)
       if (before === null) {
         created.inc()

@@ -3,20 +3,19 @@ import { hasSentMessage, type MessageMethods } from '../core/routing.ts'
 import type { Attempt, Verification } from '../core/verification.ts'
 import { numberTag, type Sealer } from '../store/sealing.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
 
-/** Metrics, budget and log of a change that was written; `before` is null for a new verification. */
+/** Learns of a change that was written; `before` is null for a new verification. */
 export type Observer = (before: Verification | null, after: Verification) => void
 
 export type ObserverParts = {
-  metrics: Pick<Metrics, 'countChange'>
   budget: Pick<UnverifiedBudget, 'count'>
   methods: MessageMethods
   sealer: Pick<Sealer, 'keyedHash'>
   log: Pick<Logger, 'info'>
 }
 
-export function createObserver ({ metrics, budget, methods, sealer, log }: ObserverParts): Observer {
+/** The unverified budget and the log. A test number appears in the audit log, and sends no message. */
+export function createObserver ({ budget, methods, sealer, log }: ObserverParts): Observer {
   /** The number appears as a tag, by which support can search the log (`npm run tag`). */
   const logFields = ({ id, appId, phoneNumber }: Verification) =>
     ({ verificationId: id, app: appId, numberTag: phoneNumber === null ? null : numberTag(sealer, phoneNumber) })
@@ -44,7 +43,6 @@ export function createObserver ({ metrics, budget, methods, sealer, log }: Obser
     if (country !== undefined && hasEnded && status === 'verified' && hasSentMessage(after.attempts, methods)) {
       budget.count(appId, country, 'verified', after.updatedAt)
     }
-    metrics.countChange(before, after)
   }
 }
 

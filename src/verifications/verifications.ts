@@ -67,7 +67,7 @@ export function createVerifications (parts: VerificationsParts): Gateway {
   const providerCalls = createProviderCalls({ adapters, apps: parts.apps, fixedCode, ids, sealer, publicUrl, log })
   const routing = createRoutingContext(adapters, methods)
   const write = createWriter({
-    store, limits, deliveries, observe: createObserver({ metrics, budget, methods, sealer, log }),
+    store, limits, deliveries, observers: [metrics.countChange, createObserver({ budget, methods, sealer, log })],
     context: { names, methods, retentionMs, limits, singleUseOf: createSingleUse({ adapters, providerCalls }) },
     providerCalls, messages, routing,
     recordSkipped ({ id, appId }, refusal) {

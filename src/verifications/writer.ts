@@ -50,7 +50,8 @@ type StorageParts = {
   context: WriteContext
   limits: Pick<Limits, 'refuse'>
   deliveries: Pick<Deliveries, 'stageEvents' | 'dispatch'>
-  observe: Observer
+  /** Each is called with every change that was written. */
+  observers: readonly Observer[]
 }
 
 export type WriterParts = StorageParts & {
@@ -142,7 +143,7 @@ const soonest = (errors: readonly ApiError[]): ApiError | undefined =>
   errors.toSorted((a, b) => (a.extra.retryAfterSeconds ?? 0) - (b.extra.retryAfterSeconds ?? 0))[0]
 
 /** Writes the decision as it is. */
-function createWrite ({ store, context, limits, deliveries, observe }: StorageParts) {
+function createWrite ({ store, context, limits, deliveries, observers }: StorageParts) {
   return async (
     { stored, event, decision: { next, effect }, at, counters = [], keys }: Change,
   ): Promise<Written | WriteConflict | StartRefusal> => {
@@ -160,7 +161,7 @@ function createWrite ({ store, context, limits, deliveries, observe }: StoragePa
       if (effect !== 'start' || skip === undefined) throw error
       return { type: 'limit', error, skip }
     }
-    observe(before, next)
+    for (const observe of observers) observe(before, next)
     for (const [index, { delivery }] of staged.entries()) {
       await deliveries.dispatch({ record: delivery, version: result.siblingVersions[index] ?? '' })
     }

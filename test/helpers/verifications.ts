@@ -140,7 +140,7 @@ function setUp (
     context: {
       names: sealer.names, methods, retentionMs, limits, singleUseOf: createSingleUse({ adapters, providerCalls }),
     },
-    observe: (before, after) => { observed.push([before?.status ?? null, after.status]) },
+    observers: [(before, after) => { observed.push([before?.status ?? null, after.status]) }],
     routing: createRoutingContext(adapters, methods), providerCalls, messages, recordSkipped () {},
   })
   const transitionsParts: TransitionsParts = { store, write, providerCalls, retentionMs, now }

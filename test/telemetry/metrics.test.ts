@@ -22,8 +22,8 @@ const ours = (series: Series[]): Series[] => series.filter(({ name }) => name.st
 function run (
   metrics: Metrics, events: (Event | number)[],
   {
-    number = phoneNumber, workflow = ['truid.phone_check', 'otpless.otp'],
-  }: { number?: string | null, workflow?: string[] } = {},
+    number = phoneNumber, workflow = ['truid.phone_check', 'otpless.otp'], more = {},
+  }: { number?: string | null, workflow?: string[], more?: Partial<Verification> } = {},
 ): Verification {
   let now = 1_000_000
   const step = (method: string) => (
@@ -36,6 +36,7 @@ function run (
         country: parsePhoneNumber(number)?.country ?? noCountry,
       }, reference: 'secret', metadata: {}, locale: null, device: {}, returnUrl: null, idempotency: null,
     includeProfile: false, minAssurance: 1, workflow: workflow.map(step), expiresAt: now + 600_000, webhookEvents: [],
+    ...more,
   }, now).next
   metrics.countChange(null, record)
   for (const event of events) {
@@ -85,6 +86,15 @@ t.test('a verification is counted with its attempts and its fallback', async t =
   t.equal(sumOf(series, 'verigate_verification_seconds_sum', { method: 'otpless.otp' }), 12)
   t.equal(sumOf(series, 'verigate_verification_seconds_bucket', { method: 'otpless.otp', le: '10' }), 0)
   t.equal(sumOf(series, 'verigate_verification_seconds_bucket', { method: 'otpless.otp', le: '20' }), 1)
+})
+
+t.test('a verification of a test number does not count', async t => {
+  const metrics = createMetrics(labelSets)
+  run(metrics, [started(0), failed(0, 'not_on_cellular'), started(1), evidence(1), proven(1)], {
+    more: { testNumber: { codeHash: 'hash', codeLength: 6 } },
+  })
+  const counted = (await read(metrics)).filter(({ name, value }) => /verifications|attempts/.test(name) && value > 0)
+  t.strictSame(counted, [])
 })
 
 t.test('each end is counted once, also when the record is written again', async t => {

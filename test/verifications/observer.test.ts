@@ -7,9 +7,8 @@ import { apply, applyAll, asked, created, events, states, step } from '../core/f
 
 const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
 
-/** What the observer reports of some changes: counted changes, budget entries and log lines. */
+/** What the observer reports of some changes: budget entries and log lines. */
 function observe (...changes: [before: Verification | null, after: Verification][]) {
-  const counted: string[] = []
   const budgeted: string[] = []
   const lines: [object, string | undefined][] = []
   const observer = createObserver({
@@ -18,16 +17,14 @@ function observe (...changes: [before: Verification | null, after: Verification]
         budgeted.push([app, country, what, ...times === 1 ? [] : [times]].join(' '))
       },
     },
-    metrics: { countChange: (before, after) => { counted.push(`${before?.status ?? null} ${after.status}`) } },
     log: { info: (fields: unknown, message?: unknown) => { lines.push([Object(fields), String(message)]) } },
   })
   for (const [before, after] of changes) observer(before, after)
-  return { counted, budgeted, lines }
+  return { budgeted, lines }
 }
 
 t.test('a new verification', async t => {
-  const { counted, budgeted, lines } = observe([null, created({ country: 'US' })])
-  t.strictSame(counted, ['null pending'])
+  const { budgeted, lines } = observe([null, created({ country: 'US' })])
   t.strictSame(budgeted, [], 'what its messages use of the budget was counted before')
   t.strictSame(lines, [], 'the create logs it')
 })
@@ -36,7 +33,6 @@ t.test('the end of a verification', async t => {
   const before = apply(created({ country: 'US' }), events.attemptStarted)
   const verified = applyAll(before, events.evidenceApp, events.numberProven)
   const proven = observe([before, verified])
-  t.strictSame(proven.counted, ['pending verified'])
   t.strictSame(proven.budgeted, [], 'it has sent no message')
   t.strictSame(proven.lines, [[
     {
@@ -56,16 +52,14 @@ t.test('the end of a verification', async t => {
   t.match(canceled.lines, [[{ status: 'canceled', reason: 'app_canceled' }]])
 })
 
-t.test('a change in between is counted, not logged', async t => {
-  const { counted, budgeted, lines } = observe([states.waiting, states.resolvingApp])
-  t.strictSame(counted, ['pending pending'])
+t.test('a change in between is not logged', async t => {
+  const { budgeted, lines } = observe([states.waiting, states.resolvingApp])
   t.strictSame([budgeted, lines], [[], []])
   t.strictSame(observe([states.canceled, states.canceled]).lines, [], 'an end is logged once')
 })
 
-t.test('a verification that ends in the write that creates it is logged and counted once', async t => {
-  const { counted, budgeted, lines } = observe([null, apply(created({ country: 'US' }), events.canceled)])
-  t.strictSame(counted, ['null canceled'])
+t.test('a verification that ends in the write that creates it is logged once', async t => {
+  const { budgeted, lines } = observe([null, apply(created({ country: 'US' }), events.canceled)])
   t.strictSame(budgeted, [])
   t.strictSame(lines.map(([, message]) => message), ['verification ended'])
 })
