@@ -18,7 +18,7 @@ const flag = (description: string) => Type.Enum(['true', 'false'], { description
 
 /**
  * The variables of the gateway itself; each provider adds its own (`adapters/<provider>`). These descriptions are the
- * source of the README's table. A default value is in parentheses.
+ * source of the tables in docs/configuration.md. A default value is in parentheses.
  */
 const ownVariables = {
   PORT: port('Port to listen on (3000).'),

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Type, type TProperties, type TSchema } from 'typebox'
+import type { TProperties, TSchema } from 'typebox'
 import Value from 'typebox/value'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -22,13 +22,13 @@ export function readVariables (known: TProperties, environment: Environment): Re
     try {
       const given = hasMark(schema, 'isSecret') ? environment : { [name]: environment[name] }
       const value = readVariable(name, given, hasMark(schema, 'hasLines') ? joinLines : undefined)
-      if (value !== null) values[name] = value
+      if (value === null) continue
+      values[name] = value
+      // One variable at a time: TypeBox reports at most eight errors of a value.
+      for (const { message } of Value.Errors(schema, value)) problems.push(`${name} ${message}`)
     } catch (error) {
       problems.push(error instanceof Error ? error.message : `${name} is invalid`)
     }
-  }
-  for (const { instancePath, message } of Value.Errors(Type.Partial(Type.Object(known)), values)) {
-    problems.push(`${instancePath.slice(1)} ${message}`)
   }
   if (problems.length > 0) throw new Error(`Configuration: ${[...new Set(problems)].join('; ')}`)
   return values

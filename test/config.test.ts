@@ -106,17 +106,17 @@ t.test('the error names each missing or invalid variable and shows no value', as
     t.throws(() => readConfig({ ...production, [name]: undefined }), new RegExp(`${name} is required`))
   }
   const secret = 'hunter2 hunter2'
-  for (
-    const name of [
-      'PORT', 'ROLE', 'SANDBOX', 'LOG_LEVEL', 'RETENTION_SECONDS', 'OPERATIONS_PORT', 'REDIS_WAIT_REPLICAS',
-      'PUBLIC_URL', 'ALLOW_INSECURE_PROVIDERS',
-    ]
-  ) {
+  const names = [
+    'PORT', 'ROLE', 'SANDBOX', 'LOG_LEVEL', 'RETENTION_SECONDS', 'OPERATIONS_PORT', 'REDIS_WAIT_REPLICAS',
+    'PUBLIC_URL', 'ALLOW_INSECURE_PROVIDERS',
+  ]
+  for (const name of names) {
     const message = refusal({ ...production, [name]: secret })
     t.match(message, name)
     t.notMatch(message, secret)
   }
-  t.throws(() => readConfig({ ...production, PORT: 'x', ROLE: 'y' }), /PORT.*ROLE/, 'all in one error')
+  const all = refusal({ ...production, ...Object.fromEntries(names.map(name => [name, secret])) })
+  t.strictSame(names.filter(name => !all.includes(`${name} must`)), [], 'all in one error')
 })
 
 t.test('every variable has a description', async t => {

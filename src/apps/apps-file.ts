@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { Type } from 'typebox'
+import { Settings } from 'typebox/system'
 import Value from 'typebox/value'
 import type { FieldError } from '../core/errors.ts'
 import { noCountry } from '../core/vocabulary.ts'
@@ -57,8 +58,8 @@ export function inspectApps (text: string, checks: AppsFileChecks = {}): { apps:
   } catch (error) {
     return { apps: [], problems: [` cannot be read: it is not JSON${placeOf(error)}`] }
   }
-  const misshapen = [...Value.Errors(Apps, parsed)].map(({ instancePath, message }) => `${instancePath} ${message}`)
-  if (misshapen.length > 0) return { apps: [], problems: [...new Set(misshapen)] }
+  const misshapen = problemsOfShape(parsed)
+  if (misshapen.length > 0) return { apps: [], problems: misshapen }
   const apps = Value.Parse(Apps, parsed)
   const hashes = apps.flatMap(app => app.keys.map(key => key.sha256.toLowerCase()))
   return {
@@ -70,6 +71,18 @@ export function inspectApps (text: string, checks: AppsFileChecks = {}): { apps:
       ...hasRepeated(hashes) ? [' has the same key twice'] : [],
     ],
   }
+}
+
+/** TypeBox stops at a number of errors of one value, so each app is a value of its own. */
+function problemsOfShape (parsed: unknown): string[] {
+  if (!Array.isArray(parsed)) return [' must be an array']
+  return parsed.flatMap((app, index) => {
+    const errors = Value.Errors(App, app)
+    return [
+      ...new Set(errors.map(({ instancePath, message }) => `/${index}${instancePath} ${message}`)),
+      ...errors.length < Settings.Get().maxErrors ? [] : [`/${index} may have more problems than these`],
+    ]
+  })
 }
 
 const hasRepeated = (texts: readonly string[]): boolean => new Set(texts).size < texts.length

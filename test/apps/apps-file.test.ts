@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { App } from '../../src/apps/apps.ts'
-import { readAppsFile, type AppsFileChecks } from '../../src/apps/apps-file.ts'
+import { inspectApps, readAppsFile, type AppsFileChecks } from '../../src/apps/apps-file.ts'
 
 const hash = (key: string): string => createHash('sha256').update(key).digest('hex')
 const app = (more: Partial<App> = {}): App => (
@@ -46,6 +46,16 @@ t.test('APPS_FILE', async t => {
   for (const minAssurance of [0, 4, '2', null]) {
     t.throws(() => read([{ ...app(), minAssurance }]), { message: /^APPS_FILE\/0\/minAssurance / })
   }
+})
+
+t.test('the problems of every app, and that one may have more than are listed', async t => {
+  const wrong = { ...app(), minAssurance: 9 }
+  const { problems } = inspectApps(JSON.stringify(Array(9).fill(wrong)))
+  t.strictSame([...new Set(problems.map(problem => problem.split(' ', 1)[0]))],
+    Array.from({ length: 9 }, (_, index) => `/${index}/minAssurance`))
+  const keys = Array(9).fill({ sha256: 1, scopes: [] })
+  t.equal(inspectApps(JSON.stringify([{ ...app(), keys }])).problems.at(-1), '/0 may have more problems than these')
+  t.strictSame(inspectApps('{}').problems, [' must be an array'])
 })
 
 t.test('the webhooks of APPS_FILE', async t => {
