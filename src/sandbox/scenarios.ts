@@ -30,20 +30,20 @@ export const limits = [
   { digit: '5', provider: null, meaning: 'all other providers' },
 ] as const
 
+const vendors = ['truecaller', 'truid', 'otpless', 'camara', 'twilio', 'vonage', 'telegram'] as const
+
 /**
  * Other outcomes of a suffix, chosen by the two digits before the third-last: `…81x91`. A provider that is not listed
  * does what the suffix says without them.
  */
 export const variants = [
   {
-    digits: '81', suffix: '99', scenario: 'evidenceInvalid',
-    providers: ['truecaller', 'truid', 'otpless', 'camara', 'twilio', 'vonage', 'telegram', 'firebase'],
+    digits: '81', suffix: '99', scenario: 'evidenceInvalid', providers: [...vendors, 'firebase'],
     meaning: 'the code or token is not accepted: Telegram does not know the request, and the key of the token is not '
       + 'Firebase\'s',
   },
   {
-    digits: '82', suffix: '99', scenario: 'evidenceExpired',
-    providers: ['truecaller', 'truid', 'otpless', 'camara', 'twilio', 'vonage', 'telegram', 'firebase'],
+    digits: '82', suffix: '99', scenario: 'evidenceExpired', providers: [...vendors, 'firebase'],
     meaning: 'the code or token has expired',
   },
   {
@@ -63,24 +63,20 @@ export const variants = [
     meaning: 'the operator\'s answer to tru.ID is invalid (`mno_response_error`)',
   },
   {
-    digits: '81', suffix: '98', scenario: 'unusual',
-    providers: ['truecaller', 'truid', 'otpless', 'camara', 'twilio', 'vonage', 'telegram', 'acme'],
+    digits: '81', suffix: '98', scenario: 'unusual', providers: [...vendors, 'acme'],
     meaning: 'unusual answers that still say "verified": optional members are null, numbers and ids have another type '
       + 'or spelling; the error of a wrong OTP arrives with the status 200',
   },
   {
-    digits: '81', suffix: '96', scenario: 'startLimited',
-    providers: ['truecaller', 'truid', 'otpless', 'camara', 'twilio', 'vonage', 'telegram', 'acme'],
+    digits: '81', suffix: '96', scenario: 'startLimited', providers: [...vendors, 'acme'],
     meaning: 'the start call answers 429; Truecaller: the token call of `truecaller.oauth`',
   },
   {
-    digits: '82', suffix: '96', scenario: 'startRefused',
-    providers: ['truecaller', 'truid', 'otpless', 'camara', 'twilio', 'vonage', 'telegram', 'acme'],
+    digits: '82', suffix: '96', scenario: 'startRefused', providers: [...vendors, 'acme'],
     meaning: 'the start call rejects the credentials; so does the number call of `truecaller.missed_call`',
   },
   {
-    digits: '83', suffix: '96', scenario: 'startHangs',
-    providers: ['truecaller', 'truid', 'otpless', 'camara', 'twilio', 'vonage', 'telegram', 'acme'],
+    digits: '83', suffix: '96', scenario: 'startHangs', providers: [...vendors, 'acme'],
     meaning: 'the start call is never answered',
   },
   {

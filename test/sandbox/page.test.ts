@@ -76,6 +76,7 @@ t.test('the page and its files exist in the sandbox', async t => {
 t.test('every reason can be chosen', { skip }, t => visit(t, async page => {
   await page.click('#own summary')
   const offered = await page.locator('#form select').first().locator('option').allInnerTexts()
+  t.strictSame(offered.filter(text => text.includes('`')), [], 'a menu cannot show code')
   const missing = Object.keys(reasons).filter(reason => !offered.some(text => text.startsWith(`${reason}: `)))
   t.strictSame(missing, Object.keys(reasons).filter(reason => !reasonExamples.some(one => one.reason === reason)))
   await page.locator('#form select').first().selectOption({ index: 1 + reasonExamples.findIndex(

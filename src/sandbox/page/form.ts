@@ -1,10 +1,9 @@
 import type { Provider } from './api.ts'
 import { button, byId, create, show } from './dom.ts'
 import {
-  concerned, describeNumber, inIndia, nameOf, numberFor, outcomeOf, outcomes, withOtherArea,
+  concerned, describeNumber, examples, inIndia, nameOf, numberFor, outcomeOf, outcomes, withOtherArea,
 } from './numbers.ts'
 import { methodOf, presets, type Plan } from './presets.ts'
-import { reasonExamples } from '../scenarios.ts'
 
 type Start = (plan: Plan, withoutNumber: boolean) => Promise<string | null>
 
@@ -17,7 +16,7 @@ const endings = {
 }
 
 /** The plan of an example from the table of reasons. */
-function planFor (example: typeof reasonExamples[number]): Plan {
+function planFor (example: typeof examples[number]): Plan {
   const { method, phoneNumber, meaning, ending, again } = example
   const timeoutSeconds = example.reason === 'attempt_timeout' ? 5 : undefined
   return {
@@ -44,7 +43,7 @@ export function createForm (providers: readonly Provider[], start: Start): void 
   }
 
   const reason = create('select', { change: chooseReason }, option('', 'None: choose below'),
-    ...reasonExamples.map((example, index) => option(String(index), `${example.reason}: ${example.meaning}`)))
+    ...examples.map((example, index) => option(String(index), `${example.reason}: ${example.meaning}`)))
   const steps = create('ol', { class: 'steps' })
   const adding = create('select', { change: addMethod })
   const outcome = create('select', { change: chooseNumber },
@@ -59,7 +58,7 @@ export function createForm (providers: readonly Provider[], start: Start): void 
   const problem = create('p', { class: 'problem', role: 'alert' })
 
   function chooseReason (): void {
-    const example = reasonExamples[Number(reason.value)]
+    const example = examples[Number(reason.value)]
     if (reason.value !== '' && example !== undefined) draw(planFor(example))
   }
   function chooseNumber (): void {

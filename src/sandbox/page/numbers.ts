@@ -1,4 +1,4 @@
-import { limits, scenarioOf, scenarios, variants, type Scenario } from '../scenarios.ts'
+import { limits, reasonExamples, scenarioOf, scenarios, variants, type Scenario } from '../scenarios.ts'
 
 const areas = ['415', '212', '312', '206', '617', '303', '503', '702']
 const pick = (list: readonly string[]): string => list[Math.floor(Math.random() * list.length)] ?? ''
@@ -27,9 +27,12 @@ export const nameOf = (provider: string): string =>
   names[provider] ?? provider.charAt(0).toUpperCase() + provider.slice(1)
 export const providerOf = (method: string): string => method.split('.', 1)[0] ?? ''
 
-/** Without the marks of code, which a menu cannot show. */
+/** Without backticks: a menu cannot show code. */
 const plain = (text: string): string => text.replaceAll('`', '')
 const meanings = new Map<Scenario, string>([...scenarios, ...variants].map(row => [row.scenario, plain(row.meaning)]))
+
+/** The table of reasons for the menu. */
+export const examples = reasonExamples.map(example => ({ ...example, meaning: plain(example.meaning) }))
 
 /** What a number does with each provider of a workflow. */
 export function describeNumber (phoneNumber: string, methods: readonly string[]): string[] {
