@@ -72,8 +72,8 @@ const ownVariables = {
     + 'be a proxy that `TRUSTED_PROXIES` lacks (6000).'),
   IDLE_CONNECTIONS_PER_IP: count('Connections without a request that one public IP address may keep open; beyond it '
     + 'the longest idle one is closed (200). A private address may have ten times as many, a trusted proxy any.'),
-  QUEUE_LIMIT_SECONDS: matching('^[1-9]\\d{0,2}$', 'How long a new request may have to wait until it is begun, when '
-    + 'more arrive than the process can serve (5). Beyond it requests are answered with 503 `overloaded`.'),
+  QUEUE_LIMIT_SECONDS: matching('^[1-9]\\d{0,2}$', 'How long a new request may wait when more arrive than '
+    + 'the process can serve (5). Beyond it requests are answered with 503 `overloaded`.'),
   MESSAGES_PER_NUMBER_PER_HOUR: count('Messages (codes, links, calls, pushes) to one phone number in an hour, over all '
     + 'apps (6).'),
   MESSAGES_PER_NUMBER_PER_DAY: count('The same in a day (15).'),

@@ -154,9 +154,9 @@ export const variants = [
 export type Ending = 'cancel' | 'replace' | 'deadline'
 
 /**
- * Every reason of the API with a number that brings it about. `method`: the only method of the workflow. `again`: the
- * second verification of the number has the reason. `ending`: what the app does, or that `expiresInSeconds` passes.
- * `blocked` has no row: no policy that could forbid a verification is built.
+ * Every reason of the API with a number that causes it. `method`: the only method of the workflow. `again`: the second
+ * verification of the number has the reason. `ending`: what the app does, or that `expiresInSeconds` passes. `blocked`
+ * has no row: no policy that could forbid a verification is built.
  */
 export const reasonExamples: readonly {
   reason: string, method: string, phoneNumber: string, meaning: string, ending?: Ending, again?: true,

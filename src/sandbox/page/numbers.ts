@@ -4,9 +4,9 @@ const areas = ['415', '212', '312', '206', '617', '303', '503', '702']
 const pick = (list: readonly string[]): string => list[Math.floor(Math.random() * list.length)] ?? ''
 
 /**
- * A number whose last digits bring a scenario about: `suffix` two digits, `limit` the digit of the only provider that
- * it concerns, `variant` the two digits of another outcome. The rest is different each time, because a number can be
- * asked by Truecaller only every five minutes.
+ * A number whose last digits cause a scenario: `suffix` two digits, `limit` the digit of the only provider that it
+ * concerns, `variant` the two digits of another outcome. The rest is different each time, because a number can be asked
+ * by Truecaller only every five minutes.
  */
 export function numberFor (
   { suffix, limit = '0', variant }: { suffix: string, limit?: string, variant?: string | undefined },
