@@ -74,8 +74,12 @@ t.test('nginx lets through what is public, with the address of the client', {
   const [first] = await once(stream.body, 'data')
   t.match(String(first), /^(id|event|:|retry)/m, 'an event stream is not buffered')
   stream.body.destroy()
-  await until(async () => (await readFile(join(folder, 'verigate.log'), 'utf8')).includes('/events'), 'it is logged')
-  t.notMatch(await readFile(join(folder, 'verigate.log'), 'utf8'), /vcs_/, 'without the client secret')
+  await ask('/callbacks/truecaller/secret-of-the-operator')
+  await ask('/v2/Services/VA0/Verifications/+14155550100')
+  const readLog = () => readFile(join(folder, 'verigate.log'), 'utf8')
+  await until(async () => /\/events(.|\n)*\/v2\//.test(await readLog()), 'it is logged')
+  t.notMatch(await readLog(), /vcs_|secret-of|4155550100/, 'without secrets and numbers')
+  t.match(await readLog(), /"GET \/callbacks\/truecaller\/-" (.|\n)*"GET \/v2\/-" 404/)
 })
 
 t.test('the unit of systemd sets variables that exist, and is that of the documentation', async t => {
