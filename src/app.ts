@@ -71,7 +71,7 @@ const requestsGraceMs = 7_000
 const jobsGraceMs = 5_000
 const operationsGraceMs = 500
 const disconnectMs = 500
-/** How much a process that works runs at once besides its jobs. */
+/** How much work a process with workers runs inline, beside its jobs. */
 const maxInlineWork = 200
 /** A healthy replica needs less; it must be less than the timeout of a command. */
 const replicasTimeoutMs = 500

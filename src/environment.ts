@@ -24,7 +24,7 @@ export function readVariables (known: TProperties, environment: Environment): Re
       const value = readVariable(name, given, hasMark(schema, 'hasLines') ? joinLines : undefined)
       if (value === null) continue
       values[name] = value
-      // One variable at a time: TypeBox reports at most eight errors of a value.
+      // One variable at a time, because TypeBox stops at a number of errors of one value.
       for (const { message } of Value.Errors(schema, value)) problems.push(`${name} ${message}`)
     } catch (error) {
       problems.push(error instanceof Error ? error.message : `${name} is invalid`)

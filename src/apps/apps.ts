@@ -11,11 +11,14 @@ export type Scope = typeof scopes[number]
 
 const closed = { additionalProperties: false }
 
+/** The name of a method: `<provider>.<channel>`, or `<provider>-<instance>.<channel>`. */
+export const methodPattern = '^[a-z]+(-[a-z0-9]+)?\\.[a-z_]+$'
+
 /** One item of a workflow: `"truid.phone_check"` or `{ method, timeoutSeconds?, options? }`. */
 export const WorkflowItem = Type.Union([
-  Type.String({ pattern: '^[a-z]+(-[a-z0-9]+)?\\.[a-z_]+$', maxLength: 64 }),
+  Type.String({ pattern: methodPattern, maxLength: 64 }),
   Type.Object({
-    method: Type.String({ pattern: '^[a-z]+(-[a-z0-9]+)?\\.[a-z_]+$', maxLength: 64 }),
+    method: Type.String({ pattern: methodPattern, maxLength: 64 }),
     timeoutSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 3600 })),
     options: Type.Optional(Type.Record(Type.String({ maxLength: 64 }), Type.Unknown())),
   }, closed),
@@ -69,7 +72,7 @@ export const App = Type.Object({
   workflow: Type.Optional(Type.Array(WorkflowItem, { minItems: 1, maxItems: 10 })),
   allowedCountries: Type.Optional(Type.Array(Country)),
   deniedCountries: Type.Optional(Type.Array(Country)),
-  /** Special types of numbers that get messages all the same. */
+  /** Special types of numbers that may get messages. */
   allowedNumberTypes: Type.Optional(Type.Array(Type.Enum([...specialNumberTypes]))),
   /** `monitor`: creates that the lists would refuse are only counted and logged. */
   countryMode: Type.Optional(Type.Enum(['enforce', 'monitor'])),

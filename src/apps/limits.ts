@@ -114,7 +114,7 @@ type SharedKind = 'app' | 'prefix' | 'country' | 'ip'
 const codeKinds = ['codes', 'dayCodes'] as const
 const isKind = (word: string): word is Kind => Object.hasOwn(kinds, word)
 
-/** Stand for a method in Redis, under each key. */
+/** The names of a method in Redis, one for each key of `SEAL_KEYS`. */
 export const methodTags = (names: Sealer['names'], method: string): string[] =>
   names('method', method).map(({ name }) => name.slice(0, 8))
 

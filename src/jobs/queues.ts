@@ -28,7 +28,7 @@ const maxInspected = 10
 export type Queues = {
   /** Adds a `resolve` job. While a job with this name exists, does nothing. */
   resolve (id: string, name: string, delayMs?: number): Promise<void>
-  /** Adds a `notify` job likewise. */
+  /** Adds a `notify` job. While a job with this name exists, does nothing. */
   notify (id: string, name: string): Promise<void>
   /** Adds the sweep of this second, unless another process added it. */
   sweep (now: number): Promise<void>

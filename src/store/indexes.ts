@@ -18,13 +18,13 @@ export type Indexes = {
   reschedule (id: string, dueAt: number): Promise<void>
   /** Ids of a listing, newest first; of several, the keyed hashes of one text. Their records may be gone. */
   find (names: string | readonly string[], limit: number): Promise<string[]>
-  /** Entries of an index, newest first: the first page, or the entries after `before`. Of several names likewise. */
+  /** Entries of one or several indexes, newest first: the first page, or the entries after `before`. */
   page (names: string | readonly string[], options: { limit: number, before: Place | null }): Promise<Place[]>
   /** The oldest entry of an index. */
   first (name: string): Promise<Place | null>
   /** Adds a record to an index, in a step of its own. */
   addToIndex (id: string, entry: IndexEntry): Promise<void>
-  /** Removes a record from an index likewise. */
+  /** Removes a record from an index, in a step of its own. */
   removeFromIndex (id: string, name: string): Promise<void>
 }
 

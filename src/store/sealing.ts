@@ -128,7 +128,7 @@ export const createSealer = (
   const [first, ...others] = roots
   const createMacs = (purpose: MacPurpose, more: readonly RootKey[]): [Mac, ...Mac[]] =>
     [createMac(derive(first.secret, purpose)), ...more.map(({ secret }) => createMac(derive(secret, purpose)))]
-  // What somebody else presents is validated with the last three. A key that leaked must not be good for them.
+  // Identifiers that callers present are validated with the last three. A key that leaked must not validate them.
   const valid = others.filter(({ opensOnly }) => !opensOnly)
   const macs = {
     tag: createMacs('tag', others), id: createMacs('id', valid),

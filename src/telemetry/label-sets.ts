@@ -53,7 +53,7 @@ export function initializeSeries (instruments: Instruments, { providers, queues,
   initializeProviders(instruments, providers)
 }
 
-/** Those of some methods, at zero. */
+/** Creates the series of these providers and methods, at zero. */
 export function initializeProviders (instruments: Instruments, providers: LabelSets['providers']): void {
   for (const [provider, methods] of Object.entries(providers)) {
     initializeProvider(instruments, provider, methods)

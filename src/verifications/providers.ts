@@ -24,7 +24,7 @@ export type ProviderItem = {
   }
 }
 
-/** The configured providers, their methods and their health as this process sees it. */
+/** The configured providers, their methods and their health as all processes saw it. */
 export const listProviders = (adapters: AdapterMap): ProviderItem[] => [...adapters.values()].map(describeProvider)
 
 function describeProvider ({ provider, methods, health }: GuardedAdapter): ProviderItem {

@@ -55,7 +55,7 @@ export interface paths {
         post?: never;
         /**
          * Erase a verification immediately
-         * @description Deletes the user's data before the retention is over, in any state: the record and the webhooks that are not yet delivered.
+         * @description Deletes the user's data before the retention is over, in any state: the record and its webhooks, also those that are not yet delivered.
          *
          *     Repeating: afterwards every call with the id, including this one, is 410.
          *
@@ -206,7 +206,7 @@ export interface paths {
          * Ask which methods can serve a number
          * @description For apps that let the user choose a method. Nothing is sent to the user. Providers are queried only where that is free of charge, and for at most a second; a method is eligible unless it is known not to serve the number.
          *
-         *     A create needs no call of this kind: the gateway checks the same before each attempt, and skips a method that serve the number. Methods that discover the number are not asked about it.
+         *     A create needs no call of this kind: the gateway checks the same before each attempt, and skips a method that cannot serve the number. Methods that discover the number are not asked about it.
          *
          *     The answer says neither whether the number has an account with a provider, nor what other apps did with it.
          *
@@ -352,7 +352,7 @@ export interface paths {
         };
         /**
          * List the configured providers, their methods and their health
-         * @description The methods that a workflow can name, and whether they work now. The health is that which the responding process observed. Changes nothing.
+         * @description The methods that a workflow can name, and whether they work now. The health is what all processes have observed, a few seconds late. Changes nothing.
          *
          *     **Callers:** an API key with the scope `providers:read`.
          */
@@ -3268,7 +3268,7 @@ export interface operations {
                  */
                 "webhook-timestamp": string;
                 /**
-                 * @description `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`; two signatures, separated by a space, during the rotation of a secret. This one signs the example without white space, with `whsec_b25seSB0aGUgZXhhbXBsZXMgYXJlIHNpZ25lZCB3aXRoIGl0`.
+                 * @description `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`: one signature for each secret of the app, separated by spaces. This one signs the example without white space, with `whsec_b25seSB0aGUgZXhhbXBsZXMgYXJlIHNpZ25lZCB3aXRoIGl0`.
                  * @example v1,Kn6/e0ZOe4RRXHagLWk/wumUB3mICn3jMzpaL4tRuiQ=
                  */
                 "webhook-signature": string;
@@ -3320,7 +3320,7 @@ export interface operations {
                  */
                 "webhook-timestamp": string;
                 /**
-                 * @description `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`; two signatures, separated by a space, during the rotation of a secret. This one signs the example without white space, with `whsec_b25seSB0aGUgZXhhbXBsZXMgYXJlIHNpZ25lZCB3aXRoIGl0`.
+                 * @description `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`: one signature for each secret of the app, separated by spaces. This one signs the example without white space, with `whsec_b25seSB0aGUgZXhhbXBsZXMgYXJlIHNpZ25lZCB3aXRoIGl0`.
                  * @example v1,/lD8FJcXOXDcduMawkxAOc06vnZzYj5iaoPMOlY+GsQ=
                  */
                 "webhook-signature": string;
@@ -3372,7 +3372,7 @@ export interface operations {
                  */
                 "webhook-timestamp": string;
                 /**
-                 * @description `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`; two signatures, separated by a space, during the rotation of a secret. This one signs the example without white space, with `whsec_b25seSB0aGUgZXhhbXBsZXMgYXJlIHNpZ25lZCB3aXRoIGl0`.
+                 * @description `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`: one signature for each secret of the app, separated by spaces. This one signs the example without white space, with `whsec_b25seSB0aGUgZXhhbXBsZXMgYXJlIHNpZ25lZCB3aXRoIGl0`.
                  * @example v1,pFFzitKzmVgf/9YWM7q5njjmDCX9lgTgQP5ejk+eG/o=
                  */
                 "webhook-signature": string;
@@ -3424,7 +3424,7 @@ export interface operations {
                  */
                 "webhook-timestamp": string;
                 /**
-                 * @description `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`; two signatures, separated by a space, during the rotation of a secret. This one signs the example without white space, with `whsec_b25seSB0aGUgZXhhbXBsZXMgYXJlIHNpZ25lZCB3aXRoIGl0`.
+                 * @description `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`: one signature for each secret of the app, separated by spaces. This one signs the example without white space, with `whsec_b25seSB0aGUgZXhhbXBsZXMgYXJlIHNpZ25lZCB3aXRoIGl0`.
                  * @example v1,V7KivCMkBMJAAXkKsKoTkDmky+QQcZ1Sxj+l7TRlUG0=
                  */
                 "webhook-signature": string;
@@ -3476,7 +3476,7 @@ export interface operations {
                  */
                 "webhook-timestamp": string;
                 /**
-                 * @description `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`; two signatures, separated by a space, during the rotation of a secret. This one signs the example without white space, with `whsec_b25seSB0aGUgZXhhbXBsZXMgYXJlIHNpZ25lZCB3aXRoIGl0`.
+                 * @description `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`: one signature for each secret of the app, separated by spaces. This one signs the example without white space, with `whsec_b25seSB0aGUgZXhhbXBsZXMgYXJlIHNpZ25lZCB3aXRoIGl0`.
                  * @example v1,XlIUcOp0DYOBI5GvOeZU607UJQxa1Ah6ZtEXB+ShiyY=
                  */
                 "webhook-signature": string;
@@ -3528,7 +3528,7 @@ export interface operations {
                  */
                 "webhook-timestamp": string;
                 /**
-                 * @description `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`; two signatures, separated by a space, during the rotation of a secret. This one signs the example without white space, with `whsec_b25seSB0aGUgZXhhbXBsZXMgYXJlIHNpZ25lZCB3aXRoIGl0`.
+                 * @description `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`: one signature for each secret of the app, separated by spaces. This one signs the example without white space, with `whsec_b25seSB0aGUgZXhhbXBsZXMgYXJlIHNpZ25lZCB3aXRoIGl0`.
                  * @example v1,4noVOGT3Tsvn9v3jRlNrTnNaqRQfz6udsDf868bJMH0=
                  */
                 "webhook-signature": string;
@@ -3580,7 +3580,7 @@ export interface operations {
                  */
                 "webhook-timestamp": string;
                 /**
-                 * @description `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`; two signatures, separated by a space, during the rotation of a secret. This one signs the example without white space, with `whsec_b25seSB0aGUgZXhhbXBsZXMgYXJlIHNpZ25lZCB3aXRoIGl0`.
+                 * @description `v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`: one signature for each secret of the app, separated by spaces. This one signs the example without white space, with `whsec_b25seSB0aGUgZXhhbXBsZXMgYXJlIHNpZ25lZCB3aXRoIGl0`.
                  * @example v1,M9+7ksdd5DPtMqlh7AfqKEUrQ9bRmuCD8v0YEQhHhmI=
                  */
                 "webhook-signature": string;

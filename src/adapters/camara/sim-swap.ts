@@ -7,7 +7,7 @@ import { readRefusal, readSwapped } from './wire.ts'
 
 const scope = 'sim-swap:check'
 /** The period of a check that names none: ten days. */
-export const swapHours = 240
+const swapHours = 240
 /** With less time left, the operator is not asked: it may charge for that, and the answer would be lost. */
 const minMs = 500
 

@@ -17,7 +17,7 @@ const Pointer = (description: string) => Type.String({
 })
 
 /** Why a service does not send a message. */
-export const refusalReasons = [
+const refusalReasons = [
   'number_not_registered', 'carrier_unsupported', 'provider_misconfigured', 'rate_limited_by_provider',
   'provider_error',
 ] as const satisfies readonly Reason[]

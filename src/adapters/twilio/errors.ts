@@ -57,7 +57,7 @@ export const reasonOfSilentCode = (code: string): Reason => silentCodes.get(code
 export const readErrorCode = (body: unknown): string | null => readText(membersOf(body).code, 16)
 
 /** The parameter of our request that Twilio calls invalid (60200). Null: the answer names none. */
-export const readParameter = (body: unknown): string | null =>
+const readParameter = (body: unknown): string | null =>
   /parameter:?\s*[`'"]?(\w{1,40})/i.exec(readString(membersOf(body).message, 1000) ?? '')?.[1] ?? null
 
 /** Why a request was refused; null: it was not. A code is an error, whatever the status. */

@@ -136,7 +136,7 @@ async function describeApi (server: FastifyInstance, { version, sandbox, url }: 
           clientSecret: {
             type: 'http', scheme: 'bearer',
             description: '`clientSecret` of one verification: gives access to this one only, with the number masked '
-              + 'and without metadata, profile and signals.',
+              + 'and without reference, metadata, profile, signals and cost.',
           },
           clientSecretInQuery: {
             type: 'apiKey', in: 'query', name: 'clientSecret',

@@ -171,8 +171,8 @@ export const eraseOperation = {
   tags, security: byAppKey('verifications:write'), operationId: 'eraseVerification',
   summary: 'Erase a verification immediately',
   description: paragraphs(
-    'Deletes the user\'s data before the retention is over, in any state: the record and the webhooks that are not yet '
-    + 'delivered.',
+    'Deletes the user\'s data before the retention is over, in any state: the record and its webhooks, also those that '
+    + 'are not yet delivered.',
     'Repeating: afterwards every call with the id, including this one, is 410.',
   ),
   params: VerificationParams,

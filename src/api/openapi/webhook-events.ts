@@ -91,8 +91,8 @@ function describeEvent (type: string, { summary, description, data, example: { t
         header('webhook-timestamp', 'Time of this try, in seconds since 1970. Covered by the signature.'),
         header(
           'webhook-signature',
-          '`v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`; two signatures, separated by '
-          + 'a space, during the rotation of a secret. This one signs the example without white space, with '
+          '`v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`: one signature for each secret '
+          + 'of the app, separated by spaces. This one signs the example without white space, with '
           + `\`${exampleSecret}\`.`,
         ),
       ],

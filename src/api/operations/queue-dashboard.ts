@@ -4,11 +4,10 @@ import { ApiError } from '../../core/errors.ts'
 import type { Queues } from '../../jobs/queues.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { auditAction, type Auth } from '../plugins/auth.ts'
-import { asBearer } from '../plugins/basic-auth.ts'
+import { asBearer, basicChallenge } from '../plugins/basic-auth.ts'
 import { recordRefusal, sendProblem } from '../plugins/error-handler.ts'
 
 const prefix = '/admin/queues'
-const challenge = 'Basic realm="Verigate", charset="UTF-8"'
 
 /** Allows the page's own files and inline styles, but not the fonts that it would load from another origin. */
 const policy = [
@@ -47,7 +46,7 @@ export async function registerQueueDashboard (
         reply.header('content-security-policy', policy)
       } catch (error) {
         if (error instanceof ApiError && error.apiCode === 'unauthenticated') {
-          reply.header('www-authenticate', challenge)
+          reply.header('www-authenticate', basicChallenge)
         }
         // The error handler of the pages would reveal more.
         recordRefusal(error, request, metrics)

@@ -7,6 +7,7 @@ import { atMostEvery } from './at-most-every.ts'
 import type { Health } from './health.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Auth } from '../plugins/auth.ts'
+import { acceptsGzip } from '../plugins/content-coding.ts'
 import { jsonResponse, apiErrorResponses, byAppKey, publicErrors } from '../openapi/operations.ts'
 import { liveness, providers, readiness } from '../openapi/examples.ts'
 import { Liveness, ProviderList, Readiness } from '../schemas/responses.ts'
@@ -29,8 +30,8 @@ export const providerRoutes: FastifyPluginAsyncTypebox<{
     schema: {
       tags: ['Providers'], security: byAppKey('providers:read'), operationId: 'listProviders',
       summary: 'List the configured providers, their methods and their health',
-      description: 'The methods that a workflow can name, and whether they work now. The health is that which the '
-        + 'responding process observed. Changes nothing.',
+      description: 'The methods that a workflow can name, and whether they work now. The health is what all '
+        + 'processes have observed, a few seconds late. Changes nothing.',
       response: {
         200: jsonResponse('The configured providers.', ProviderList, providers), ...apiErrorResponses('rate_limited')
       },
@@ -110,7 +111,8 @@ export const metricsRoutes: FastifyPluginAsyncTypebox<{
   }, async (request, reply) => {
     const { text, compress } = await render()
     reply.headers({ 'content-type': metrics.registry.contentType, vary: 'accept-encoding' })
-    const accepted = /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/i.test(request.headers['accept-encoding'] ?? '')
-    return accepted ? reply.header('content-encoding', 'gzip').send(await compress()) : reply.send(text)
+    return acceptsGzip(request)
+      ? reply.header('content-encoding', 'gzip').send(await compress())
+      : reply.send(text)
   })
 }

@@ -1,3 +1,6 @@
+/** `WWW-Authenticate` of routes that accept HTTP Basic. */
+export const basicChallenge = 'Basic realm="Verigate", charset="UTF-8"'
+
 /**
  * Turns HTTP Basic into a bearer token: the password is the API key, and the user name is not interpreted. Other
  * headers stay as they are.

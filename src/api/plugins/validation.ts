@@ -3,7 +3,7 @@ import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Settings } from 'typebox/system'
 import { ApiError, type FieldError } from '../../core/errors.ts'
-import { methodPattern } from '../schemas/fields.ts'
+import { methodPattern } from '../../apps/apps.ts'
 
 type SchemaError = ReturnType<ReturnType<typeof Compile>['Errors']>[number]
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { gzipSync } from 'node:zlib'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { acceptsGzip } from '../plugins/content-coding.ts'
 
 const bundle = new URL('../../../packages/element/dist/phone-verification.js', import.meta.url)
 
@@ -24,8 +25,7 @@ export const elementRoutes: FastifyPluginAsyncTypebox = async server => {
   server.get('/elements/phone-verification.js', {
     config: { isUrgent: true }, schema: { hide: true },
   }, async (request, reply) => {
-    const accepted = /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(request.headers['accept-encoding'] ?? '')
-    const { body, etag, headers } = accepted ? zipped : plain
+    const { body, etag, headers } = acceptsGzip(request) ? zipped : plain
     reply.headers({
       ...headers, etag, 'cache-control': caching, vary: 'accept-encoding', 'access-control-allow-origin': '*',
       'cross-origin-resource-policy': 'cross-origin',

@@ -11,7 +11,7 @@ const description = [
   'For apps that let the user choose a method. Nothing is sent to the user. Providers are queried only where that is '
   + 'free of charge, and for at most a second; a method is eligible unless it is known not to serve the number.',
   'A create needs no call of this kind: the gateway checks the same before each attempt, and skips a method that '
-  + 'serve the number. Methods that discover the number are not asked about it.',
+  + 'cannot serve the number. Methods that discover the number are not asked about it.',
   'The answer says neither whether the number has an account with a provider, nor what other apps did with it.',
   'Repeating: changes nothing.',
 ].join('\n\n')

@@ -1,4 +1,5 @@
 import { Type, type TSchema, type TSchemaOptions } from 'typebox'
+import { methodPattern } from '../../apps/apps.ts'
 import { assuranceLevels, bindings, possessions } from '../../core/assurance.ts'
 import { reasons, reasonWords } from '../../core/reasons.ts'
 
@@ -37,7 +38,6 @@ export const Reason = openEnum(reasonWords, {
   title: 'Reason', description: `Why it ended. Separate from the error codes; more may be added.\n\n${meanings}`,
 })
 
-export const methodPattern = '^[a-z]+(-[a-z0-9]+)?\\.[a-z_]+$'
 
 export const Method = Type.String({
   pattern: methodPattern, maxLength: 64, title: 'Method',

@@ -35,7 +35,7 @@ export const twilioErrors = {
 } as const
 
 /** Parameters of Twilio that have no counterpart here. Each is refused by its name, instead of being ignored. */
-export const unsupportedParameters: readonly string[] = [
+const unsupportedParameters: readonly string[] = [
   'CustomCode', 'CustomMessage', 'CustomFriendlyName', 'SendDigits', 'Amount', 'Payee', 'RateLimits',
   'ChannelConfiguration', 'AppHash', 'TemplateSid', 'TemplateCustomSubstitutions',
 ]

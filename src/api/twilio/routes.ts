@@ -7,7 +7,7 @@ import type { Ids } from '../../store/ids.ts'
 import type { Gateway } from '../../verifications/gateway.ts'
 import type { Live } from '../live/live.ts'
 import { callingApp, memberOf, type Auth } from '../plugins/auth.ts'
-import { asBearer, readBasic } from '../plugins/basic-auth.ts'
+import { asBearer, basicChallenge, readBasic } from '../plugins/basic-auth.ts'
 import { readAndLogError } from '../plugins/error-handler.ts'
 import type { RequestLimits } from '../plugins/rate-limit.ts'
 import { logCreated } from '../plugins/request-log.ts'
@@ -38,7 +38,6 @@ declare module 'fastify' {
 
 /** How long a check waits for its result: less than the timeouts of Twilio's clients. */
 const judgedWithinMs = 5_000
-const challenge = 'Basic realm="Verigate", charset="UTF-8"'
 
 /**
  * The part of Twilio's Verify API that can be mapped, for `TWILIO_COMPAT`. Twilio's own description is its contract, so
@@ -131,6 +130,6 @@ function sendTwilioError (error: unknown, request: FastifyRequest, reply: Fastif
   const shown = readTwilioError(known)
   const retryAfterSeconds = known instanceof ApiError ? known.extra.retryAfterSeconds : undefined
   if (retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(retryAfterSeconds))
-  if (shown.status === 401) reply.header('www-authenticate', challenge)
+  if (shown.status === 401) reply.header('www-authenticate', basicChallenge)
   return reply.code(shown.status).send(viewTwilioError(shown))
 }

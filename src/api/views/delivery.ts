@@ -1,5 +1,6 @@
 import type { Delivery } from '../../webhooks/delivery.ts'
 import type { DeliveryView } from '../schemas/responses.ts'
+import { viewTime } from './verification.ts'
 
 /** The public JSON of a delivery. */
 export function viewDelivery (delivery: Delivery): DeliveryView {
@@ -10,5 +11,3 @@ export function viewDelivery (delivery: Delivery): DeliveryView {
     nextTryAt: nextTryAt === null ? null : viewTime(nextTryAt),
   }
 }
-
-const viewTime = (milliseconds: number): string => new Date(milliseconds).toISOString()

@@ -99,4 +99,5 @@ function viewResult (
   }
 }
 
-const viewTime = (milliseconds: number): string => new Date(milliseconds).toISOString()
+/** RFC 3339 UTC. */
+export const viewTime = (milliseconds: number): string => new Date(milliseconds).toISOString()

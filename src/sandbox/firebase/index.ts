@@ -7,7 +7,7 @@ import { createKeys } from './keys.ts'
 
 export const provider = 'firebase'
 export const projectNumber = '123456789012'
-export const projectId = 'sandbox-project'
+const projectId = 'sandbox-project'
 
 /** What the vendor writes into every token, wherever its keys are fetched. */
 const issuer = 'https://fpnv.googleapis.com'

@@ -12,7 +12,7 @@ export const serverError = { message: 'Something went wrong. Please try again!' 
 type Reject = (reply: FastifyReply) => FastifyReply
 
 /** The documents of most calls show wrong credentials without `errorCode`. */
-export const rejectCredentials: Reject = reply =>
+const rejectCredentials: Reject = reply =>
   sendBareError(reply, 401, 'Access blocked', 'Invalid client credentials')
 /** Those of SNA and of the SDK's requests show them with it. */
 export const rejectWithCode: Reject = reply => sendError(reply, 7002)
@@ -32,7 +32,7 @@ export function authorize (reject: Reject = rejectCredentials) {
 export type StartAnswers = { unsupported: Reject, malformed: Reject, limited: ErrorCode, refused: Reject }
 
 /** The document of calls that send something to a person. */
-export const messageAnswers: StartAnswers = {
+const messageAnswers: StartAnswers = {
   unsupported: reply => sendError(reply, 7103),
   malformed: reply => reply.type('text/html').send('<html><body>Welcome</body></html>'),
   limited: 7020,
