@@ -12,7 +12,7 @@ export type QueueName = keyof typeof queueNames
 export const queuePrefix = '{vg}'
 
 /** Tries of one `resolve` job. With the backoff they last longer than the longest-lived evidence, ten minutes. */
-export const resolveTries = 16
+export const resolveTries = 21
 
 /** The id of a verification, or for `notify` of a delivery. */
 export type JobData = { id: string }

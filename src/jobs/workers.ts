@@ -197,7 +197,7 @@ async function isStuck (worker: OpenWorker, queues: Queues): Promise<boolean> {
 const jitterFactor = (): number => 0.75 + Math.random() / 2
 
 /** 500 ms, doubled each time up to a minute, ± 25 %; or the provider's Retry-After, if that is longer. */
-function backoffStrategy (attemptsMade: number, _type?: string, error?: Error): number {
+export function backoffStrategy (attemptsMade: number, _type?: string, error?: Error): number {
   const delayMs = Math.min(500 * 2 ** (attemptsMade - 1), maxBackoffMs) * jitterFactor()
   const retryAfterMs = error instanceof ProviderError ? error.retryAfterMs ?? 0 : 0
   return Math.max(delayMs, Math.min(retryAfterMs, maxBackoffMs * 5))

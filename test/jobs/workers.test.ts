@@ -3,7 +3,8 @@ import { connect, createServer, type Socket } from 'node:net'
 import { Queue, Worker } from 'bullmq'
 import t, { type Test } from 'tap'
 import { ProviderError } from '../../src/core/errors.ts'
-import { createQueues, queuePrefix } from '../../src/jobs/queues.ts'
+import { createQueues, queuePrefix, resolveTries } from '../../src/jobs/queues.ts'
+import { backoffStrategy } from '../../src/jobs/workers.ts'
 import { connectTo, startRedis, until } from '../helpers/redis.ts'
 import { start } from './start-workers.ts'
 
@@ -44,7 +45,7 @@ t.test('retries back off, and wait as long as the provider asks', { buffered: tr
 })
 
 t.test('a call that the circuit breaker refused does not count as a try', { buffered: true }, async t => {
-  const { queue, runs } = await start(t, {
+  const { queue, runs, lostLocks } = await start(t, {
     pauseMs: 40,
     resolve: async () => {
       if (runs.length <= 10) throw new ProviderError('truid', 'read check', 'provider_unavailable', { retryable: true })
@@ -56,6 +57,16 @@ t.test('a call that the circuit breaker refused does not count as a try', { buff
   )
   await until(async () => runs.length === 11 && await isEmpty(queue), 'it settles')
   t.ok(runs.every(({ isLastTry }) => !isLastTry))
+  t.equal(lostLocks(), 0)
+})
+
+t.test('the tries of a job last longer than evidence lives, and a Retry-After of hours does not stop them', async t => {
+  const shortest = Array.from({ length: resolveTries - 1 }, (_, n) => backoffStrategy(n + 1))
+  t.ok(shortest.reduce((sum, ms) => sum + ms, 0) > 600_000)
+  const asking = (retryAfterMs: number) =>
+    new ProviderError('truid', 'read check', 'rate_limited_by_provider', { retryable: true, retryAfterMs })
+  t.equal(backoffStrategy(1, 'custom', asking(200_000)), 200_000)
+  t.equal(backoffStrategy(1, 'custom', asking(9_000_000)), 300_000)
 })
 
 t.test('the last try is marked', { buffered: true }, async t => {
