@@ -248,3 +248,15 @@ t.test('what an answer says', async t => {
   for (const reason of ['number_mismatch', 'user_rejected'] as const) t.equal(signOfAnswer({ reason }), 'ok')
   for (const reason of ['evidence_invalid', 'evidence_expired'] as const) t.equal(signOfAnswer({ reason }), 'none')
 })
+
+t.test('once it has closed by itself, one more refusal of credentials does not open it', async t => {
+  const room = setUp()
+  for (let n = 0; n < 2; n += 1) room.call(someone(), 'misconfigured')
+  t.equal(room.breaker(), 'open')
+  room.clock.now += 35_000
+  t.equal(room.breaker(), 'closed')
+  t.equal(room.call(someone(), 'misconfigured'), 'call')
+  t.equal(room.breaker(), 'closed')
+  room.call(someone(), 'misconfigured')
+  t.equal(room.breaker(), 'open')
+})

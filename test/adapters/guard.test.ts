@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import t from 'tap'
 import type { Adapter, EligibilityQuestion, Method, Outcome, Started } from '../../src/adapters/adapter.ts'
-import { guardAdapter, type GuardedAdapter } from '../../src/adapters/guard.ts'
+import { collectMethods, createRoutingContext, guardAdapter, type GuardedAdapter } from '../../src/adapters/guard.ts'
 import { ProviderError } from '../../src/core/errors.ts'
 import type { EligibilityReason, Reason } from '../../src/core/reasons.ts'
 import { type Attributes } from '../../src/telemetry/tracing.ts'
@@ -148,6 +148,11 @@ t.test('a local start is not a call', async t => {
   const { guarded, calls, spans, clock } = setUp({ methods: { 'acme.otp': local } })
   t.equal(await guarded.start(attempt, subject), started)
   t.strictSame([calls, spans, clock.reads], [[], [], 0])
+  const open = { ...guarded, isOpen: () => true }
+  const { isOpen } = createRoutingContext(new Map([['acme', open]]), collectMethods([
+    { provider: 'acme', methods: { 'acme.otp': local, 'acme.sms': method } },
+  ]))
+  t.strictSame(['acme.otp', 'acme.sms', 'absent.sms'].map(isOpen), [false, true, true], 'no breaker stops it')
 })
 
 t.test('only what the adapter can do is there', async t => {
@@ -306,6 +311,20 @@ t.test('a provider that does not say what it can serve is not asked for a while'
   t.equal(calls.length, 40, 'the probe is for a verification')
   await guarded.canServe?.(question, someone())
   t.equal(calls.length, 41)
+})
+
+t.test('the health shows the last failure of all methods and calls', async t => {
+  const { guarded, clock, answers } = setUp()
+  answers.start = failing('provider_error')
+  answers.resolve = failing('provider_timeout')
+  await t.rejects(guarded.resolve(attempt, {}, { repeated: false }, someone()))
+  t.match(guarded.health().lastFailure, { reason: 'provider_timeout' })
+  clock.now += 1
+  await t.rejects(guarded.start(attempt, someone()))
+  t.match(guarded.health().lastFailure, { reason: 'provider_error', at: clock.now })
+  clock.now += 1
+  await t.rejects(guarded.resolve(attempt, {}, { repeated: false }, someone()))
+  t.match(guarded.health().lastFailure, { reason: 'provider_timeout', at: clock.now })
 })
 
 t.test('old failures are forgotten', async t => {

@@ -30,3 +30,9 @@ t.test('it forgets the oldest ones beyond its size, and everything when it is cl
   t.strictSame(window.count(1), { ok: 0, failed: 0 })
   t.notOk(window.hasFailed('ver_5999'))
 })
+
+t.test('thirty seconds are over when they have passed', async t => {
+  const window = createOutcomeWindow()
+  window.add('ver_1', true, 1_000)
+  t.strictSame([window.count(30_999), window.count(31_000)], [{ ok: 0, failed: 1 }, { ok: 0, failed: 0 }])
+})

@@ -54,6 +54,7 @@ t.test('the sandbox app works for pages of this machine, on any port', async t =
 
 t.test('the sandbox app gets every event at the endpoint of the sandbox', async t => {
   t.notOk('webhook' in sandboxApp('http://localhost:3000'))
+  t.match(sandboxApp('http://localhost:3000'), { unverifiedBudget: { mode: 'off' } })
   const { webhook } = sandboxApp('http://localhost:3000', { url: 'http://127.0.0.1:3001/x', secret: 'whsec_x' })
   t.strictSame(webhook, { url: 'http://127.0.0.1:3001/x', secrets: ['whsec_x'], events: [...webhookEventNames] })
 })

@@ -51,11 +51,11 @@ function start () {
     return Number(new RegExp(`^verigate_monitored_requests_total\\{cause="${cause}"\\} (\\d+)$`, 'm').exec(text)?.[1])
   }
   const logged = () => lines.map(line => JSON.parse(line))
-  return { refusalOf, lines, logged, monitored, numberTag: numberTag(sealer, number) }
+  return { policy, refusalOf, lines, logged, monitored, numberTag: numberTag(sealer, number) }
 }
 
 t.test('a country that is not allowed', async t => {
-  const { refusalOf, lines, logged, monitored, numberTag } = start()
+  const { policy, refusalOf, lines, logged, monitored, numberTag } = start()
   t.equal(refusalOf({}), null)
   t.match(refusalOf({ deniedCountries: ['GB'] }), {
     apiCode: 'country_not_allowed',
@@ -69,4 +69,13 @@ t.test('a country that is not allowed', async t => {
   ])
   t.equal(await monitored('country_not_allowed'), 1)
   t.notMatch(lines.join(), '7700900')
+  const isAllowed = (more: Partial<App>) => policy.isAllowed(app(more), 'GB')
+  t.strictSame(
+    [
+      isAllowed({}), isAllowed({ deniedCountries: ['GB'] }),
+      isAllowed({ deniedCountries: ['GB'], countryMode: 'monitor' }),
+    ],
+    [true, false, true],
+  )
+  t.equal(lines.length, 1, 'a question counts and logs nothing')
 })

@@ -40,6 +40,9 @@ async function start (t: Test) {
     open, errors, pass: (ms: number) => { time += ms },
     breakRedis: (down: boolean) => { isDown = down },
     holdSync: (until: () => Promise<void>) => { beforeSync = until },
+    /** When Redis drops the table. */
+    expiresAt: async (): Promise<number> => redis.pexpiretime((await redis.keys(`${namespace}:*`))[0] ?? ''),
+    now: () => time,
     /** The fields that Redis keeps. */
     fields: async (): Promise<number> => {
       const [key = ''] = await redis.keys(`${namespace}:*`)
@@ -88,11 +91,12 @@ t.test('an hour counts for its own hour, and for 24 hours', async t => {
 })
 
 t.test('the best day is one of the 14 days before today', async t => {
-  const { open, pass, fields } = await start(t)
+  const { open, pass, fields, expiresAt, now } = await start(t)
   const table = open()
   table.count('verified', 5)
   await table.sync()
   t.match(table.read(), { day: { verified: 5 }, bestDay: 0 }, 'today does not count')
+  t.equal(await expiresAt(), now() + 15 * day)
   pass(day)
   t.match(table.read(), { day: { verified: 0 }, bestDay: 5 })
   table.count('verified', 7)

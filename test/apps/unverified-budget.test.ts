@@ -3,7 +3,7 @@ import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import type { Traffic } from '../../src/apps/traffic-table.ts'
 import {
-  budgetOf, createUnverifiedBudget, defaultRule, usedShare, type BudgetRule,
+  budgetOf, createUnverifiedBudget, defaultRule, untilNextHour, usedShare, type BudgetRule,
 } from '../../src/apps/unverified-budget.ts'
 import { createCounters, type Counters } from '../../src/store/counters.ts'
 import { createSealer } from '../../src/store/sealing.ts'
@@ -44,6 +44,7 @@ t.test('when the budget is used up', async t => {
   t.equal(share(traffic(0, 0, 0, 0, 0), { share: 0, leastPerDay: 0 }), Infinity, 'no budget at all')
   t.equal(share(traffic(0, 5, 0, 5, 0)), 0, 'those of an earlier hour are verified')
   t.equal(share(traffic(83, 0, 83, 0, 0), defaultRule), 0.996, 'by default 500 a day, 83.3 an hour')
+  t.strictSame([0, 1, hour - 1, 5 * hour + 60_000].map(untilNextHour), [hour, hour - 1, 1, hour - 60_000])
 })
 
 /** Processes with shared counters in Redis. The test moves the clock and the timers. */
@@ -164,6 +165,11 @@ t.test('close shares the last counts, and a table that is not used is dropped', 
   mock.timers.tick(10 * syncEveryMs)
   await synced(1, () => other.used('FR'))
   t.equal(syncs(), before + 1, 'only the table in use syncs')
+  pass(1.5 * hour)
+  other.used('FR')
+  pass(1.5 * hour)
+  await synced(1)
+  t.equal(syncs(), before + 2, 'it is in use until two hours after its last use')
 })
 
 t.test('while Redis is down nothing is exceeded, and no count is lost', async t => {

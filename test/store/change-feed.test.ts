@@ -25,6 +25,7 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
       t.equal(seen[0], 'on')
       unsubscribe()
 
+      t.equal(await changeFeed.once('a', { ...inTime, signal: AbortSignal.abort() }), null, 'nothing to wait for')
       const both = [changeFeed.once('a', inTime), changeFeed.once('a', inTime)]
       const other = changeFeed.once('b', inTime)
       for (const message of ['nonsense', ' a', 'a 3 final', 'a 4', 'b ']) await publisher.publish(channel, message)

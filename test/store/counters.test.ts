@@ -57,6 +57,13 @@ for (const [name, start] of [['standalone', startRedis], ['Cluster', startCluste
   })
 }
 
+t.test('a counter that Redis cannot add to rejects', async t => {
+  const { url } = await startRedis(t)
+  const redis = await connectTo(t, url)
+  await redis.set(keyOf('broken'), 'text')
+  await t.rejects(createCounters({ redis, sealer }).increment('broken', 1, Date.now() + hour), /not an integer/)
+})
+
 t.test('a call rejects while Redis is unavailable, so that its caller keeps the counts', async t => {
   const server = await startRedis(t)
   const redis = await connectTo(t, server.url)

@@ -34,6 +34,7 @@ t.test('the keys of an id are those of its partition', async t => {
   for (let partition = 0; partition < 256; partition += 1) {
     const id = ids.newId('app', partition)
     t.equal(partitionOf(id, 256), partition)
+    t.equal(partitionOf(id, partition), null)
     if (partition >= partitions) t.throws(() => keys.ofId(id), new TypeError('not an id'))
     else {
       const { due, recordPrefix, tablePrefix, counterPrefix, indexPrefix } = keys.ofId(id)

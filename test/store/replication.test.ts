@@ -6,7 +6,7 @@ import { createKeys, partitions } from '../../src/store/keys.ts'
 import { createReplicas, type Expected } from '../../src/store/replication.ts'
 import { createStore, StoreUnavailable, type Claim, type ClaimRelease } from '../../src/store/record-store.ts'
 import { openAdmin, startReplicated, startReplicatedCluster } from '../faults/topology.ts'
-import { connectTo, until, watchCommands } from '../helpers/redis.ts'
+import { connectTo, startRedis, until, watchCommands } from '../helpers/redis.ts'
 import { jsonRecords } from './json-records.ts'
 
 t.jobs = 2
@@ -139,4 +139,19 @@ t.test('Cluster, also while a slot moves', { buffered: true }, async t => {
     'the old master knows', 20_000,
   )
   t.match(await store.loadReplicated(goes.id), { version: goes.version }, 'and where the slot is in the end')
+})
+
+t.test('a record that changes while it is confirmed is read and confirmed again', { buffered: true }, async t => {
+  const { url } = await startRedis(t)
+  const redis = await connectTo(t, url)
+  let confirmed = 0
+  const store = createStore({
+    redis, sealer, ...jsonRecords, replicas: { confirm: async () => (confirmed += 1) % 5 === 0 },
+  })
+  const id = ids.newId('app', 3)
+  await store.insert(id, 'record', later)
+  t.match(await store.loadReplicated(id), { record: 'record' })
+  t.equal(confirmed, 5)
+  const never = createStore({ redis, sealer, ...jsonRecords, replicas: { confirm: async () => false } })
+  t.equal(await failureOf(never.untilReplicated(id)), 'UNREPLICATED')
 })

@@ -1,15 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
-import { createKeys } from '../../src/store/keys.ts'
+import { createIds } from '../../src/store/ids.ts'
+import { createKeys, partitions } from '../../src/store/keys.ts'
+import { createStore } from '../../src/store/record-store.ts'
 import { createScripts } from '../../src/store/scripts.ts'
+import { createSealer } from '../../src/store/sealing.ts'
 import { readTable, startOfTable, type Entry } from '../../src/store/tables.ts'
 import type { Operation, WriteRefusal } from '../../src/store/writes.ts'
 import { connectTo, startRedis } from '../helpers/redis.ts'
+import { jsonRecords } from './json-records.ts'
 
 const { url } = await startRedis(t)
 const redis = await connectTo(t, url)
 const keys = createKeys('vg')
+const sealer = createSealer(`k1:${randomBytes(32).toString('base64')}`)
+const ids = createIds(sealer, { partitions, randomBytes })
 const operateAt = (now: () => number) => createScripts({ redis, keys, timed: reply => reply, now }).operate
 const newName = (): string => randomBytes(16).toString('base64url')
 
@@ -94,4 +100,36 @@ t.test('a table is gone with its last entry', async t => {
   await operate([{ ...claim, kind: 'release' }])
   t.equal(await redis.exists(keys.table(3, name)), 0)
   t.strictSame(readTable(null, 0), [])
+})
+
+t.test('a table lives as long as the entry that lives longest', async t => {
+  const name = newName()
+  const operate = operateAt(Date.now)
+  const [soon, late] = [Date.now() + 30_000, Date.now() + 60_000]
+  const claim = { kind: 'claim', name, value: 'x', limit: null, partition: 3 } as const
+  for (const [field, expiresAt] of [['a', soon], ['b', late], ['c', soon]] as const) {
+    await operate([{ ...claim, field, expiresAt }])
+  }
+  t.equal(await redis.pexpiretime(keys.table(3, name)), late)
+})
+
+t.test('only listed records move to the set of a long table', async t => {
+  const name = newName()
+  const operate = operateAt(Date.now)
+  const expiresAt = Date.now() + 60_000
+  const entry = { name, expiresAt, limit: null, partition: 3 } as const
+  await operate([
+    { ...entry, kind: 'claim', field: 'live', value: 'x' }, { ...entry, kind: 'count', field: 'n', value: '1' },
+  ])
+  const store = createStore({ redis, sealer, ...jsonRecords })
+  const listed: string[] = []
+  for (let n = 0; n < 40; n += 1) {
+    const id = ids.newId('app', 3)
+    listed.unshift(id)
+    await store.insert(id, 'record', { expiresAt, dueAt: null, listings: [{ name, expiresAt: expiresAt + n }] })
+  }
+  const entries = readTable(await redis.getBuffer(keys.table(3, name)), Date.now())
+  t.strictSame(entries.filter(({ value }) => value !== '').map(({ field }) => field), ['live', 'n'])
+  t.equal(entries.length, 34, 'the newest 32 stay')
+  t.strictSame(await store.find(name, 40), listed, 'and all are found')
 })

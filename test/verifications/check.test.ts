@@ -1,6 +1,7 @@
 import t from 'tap'
 import { ProviderError } from '../../src/core/errors.ts'
 import { currentAttempt } from '../../src/core/verification.ts'
+import { createCheck } from '../../src/verifications/check.ts'
 import { errorCode, goodCode, openTestbed } from '../helpers/verifications.ts'
 
 const { setUp } = await openTestbed(t)
@@ -241,4 +242,17 @@ t.test('the provider rejects the attempt: the next one starts within the request
   })
   t.strictSame(other.called('start'), ['other.code'])
   t.strictSame(await jobsOf(id), [])
+})
+
+t.test('the evidence that settled it is known under each key of SEAL_KEYS', async t => {
+  const { create, gateway, transitions, dispatch, resolve, adapters, sealer } = setUp()
+  const { id } = await create()
+  await gateway.check(id, good)
+  const rotated = {
+    keyedHash: () => 'of the newer key',
+    keyedHashes: (purpose: string, text: string) => ['of the newer key', ...sealer.keyedHashes(purpose, text)],
+  }
+  const check = createCheck({ transitions, dispatch, resolve, adapters, sealer: rotated })
+  t.match(await check(id, good), { settled: true })
+  t.equal(await errorCode(check(id, { code: '000000' })), 'invalid_state')
 })

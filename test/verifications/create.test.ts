@@ -56,9 +56,9 @@ t.test('defaults', async t => {
   })
   t.notOk('country' in minimal)
   t.match(await create({ phoneNumber: '+447700900123' }), { country: '001' }, 'a number of no country')
-  const silent = { ...app, workflow: ['toy.silent'] }
+  const polls = { ...app, workflow: ['toy.poll'] }
   t.match(
-    await gateway.create(silent, { phoneNumber }, null), { workflow: [{ method: 'toy.silent' }] }, 'the app\'s own',
+    await gateway.create(polls, { phoneNumber }, null), { workflow: [{ method: 'toy.poll' }] }, 'the app\'s own',
   )
 })
 
@@ -167,6 +167,20 @@ t.test('a live verification of the number', async t => {
   t.match((await read(first.id)).record, { status: 'canceled', reason: 'superseded' })
   t.equal(await errorCode(create()), 'verification_in_progress', 'the new one is live')
   t.match((await read(second.id)).record, { status: 'pending' })
+})
+
+t.test('a live verification that is erased while it is replaced', async t => {
+  const { create, store } = setUp({
+    wrapStore: store => ({
+      ...store, async save (id, version, record, options) {
+        if (record.status === 'canceled') await store.erase(id, { publish: 'erased' })
+        return store.save(id, version, record, options)
+      },
+    }),
+  })
+  const first = await create()
+  t.match(await create({ onConflict: 'replace' }), { status: 'pending', attempts: [{ phase: 'waiting' }] })
+  t.equal(await store.load(first.id), null)
 })
 
 t.test('a verification with another reference is not replaced', async t => {

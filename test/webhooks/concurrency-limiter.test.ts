@@ -35,6 +35,10 @@ t.test('a caller waits for a limited time, and not for a slow task', async t => 
   const { acquire } = createConcurrencyLimiter({ max: 1, patienceMs: 20, now: () => time })
   const release = await acquire('a', { wait: true })
   t.equal(await acquire('a', { wait: true }), null, 'no slot was released in time')
+  time = 20
+  const waiting = acquire('a', { wait: true })
+  t.equal(await Promise.race([waiting, setImmediate('waits')]), 'waits', 'a task is slow after that time only')
+  t.equal(await waiting, null)
   time = 21
   t.equal(await Promise.race([acquire('a', { wait: true }), setImmediate('waits')]), null, 'at once')
   release?.()

@@ -67,12 +67,16 @@ async function startReceiver (t: Test, respond: Respond) {
 
 /** An instance of everything that sends webhooks shares this with other instances that run on the same data. */
 export type Shared = { redisUrl: string, sealKeys?: string, namespace?: string }
-type Options = Shared & { isInline?: boolean, timeoutMs?: number }
+type Options = Shared & {
+  isInline?: boolean, timeoutMs?: number
+  /** Replaces how the deliveries wait for replicas. */
+  untilReplicated?: () => Promise<void>
+}
 
 /** Deliveries on a real Redis and a real receiver, with a clock that only the test moves. */
 export async function startWebhooks (t: Test, options: Options) {
   const { redisUrl, sealKeys = newSealKey('k1'), isInline = false, timeoutMs = 5_000 } = options
-  const { namespace = randomBytes(4).toString('hex') } = options
+  const { namespace = randomBytes(4).toString('hex'), untilReplicated } = options
   const redis = await connectTo(t, redisUrl)
   let respond: Respond = () => 204
   const receiver = await startReceiver(t, path => respond(path))
@@ -96,7 +100,14 @@ export async function startWebhooks (t: Test, options: Options) {
   const now = (): number => time
   const keys = createDeliveryKeys({ apps, ids, sealer, retentionMs: day })
   const deliveries = createDeliveries({
-    store, apps, keys, endpoints: createEndpoints({ store, sealer, now }), now,
+    store: untilReplicated === undefined ? store : {
+      ...store, untilReplicated,
+      async loadReplicated (id) {
+        await untilReplicated()
+        return store.load(id)
+      },
+    },
+    apps, keys, endpoints: createEndpoints({ store, sealer, now }), now,
     send: webhook => sender.send(webhook),
     executor: isInline ? createInlineExecutor({ maxInFlight: 200, log }) : null,
     queues: {

@@ -1,6 +1,7 @@
 import { mock } from 'node:test'
 import t from 'tap'
 import { retryDelays } from '../../src/webhooks/delivery.ts'
+import { StoreUnavailable } from '../../src/store/record-store.ts'
 import { startRedis, until } from '../helpers/redis.ts'
 import { day, hour, second, secret, startWebhooks } from './setup.ts'
 
@@ -148,6 +149,7 @@ t.test('a slow receiver occupies 25 slots, and leaves the others to other apps',
   await deliveries.attempt(quick)
   t.equal((await read(quick)).status, 'delivered')
   await until(async () => (await due(now() + 2 * second)).length === 5, 'the five others are due in two seconds')
+  t.strictSame(await due(now() + 2 * second - 1), [])
   t.equal(receiver.received.length, 26)
 
   await replaceSender()
@@ -201,4 +203,21 @@ t.test('a first try that waited for a slot is not sent when its verification was
   await until(async () => (await read(id)).status === 'delivered', 'the other one is sent')
   t.equal(receiver.received.length, 26)
   t.equal(await store.load(waiting[0]?.record.id ?? ''), null)
+})
+
+t.test('nothing is sent before enough replicas have the change that it reports', async t => {
+  let isBehind = true
+  const { stage, verify, deliveries, receiver, read, logged } = await startWebhooks(t, {
+    redisUrl, isInline: true,
+    async untilReplicated () { if (isBehind) throw new StoreUnavailable('UNREPLICATED') },
+  })
+  const staged = await stage(verify())
+  await deliveries.dispatch(staged)
+  await until(() => logged('inline work failed; the sweeper will retry it').length === 1, 'the first try is given up')
+  const { id } = staged.record
+  await t.rejects(deliveries.attempt(id), { code: 'UNREPLICATED' }, 'so is that of a job')
+  t.strictSame([receiver.received.length, (await read(id)).tries], [0, []])
+  isBehind = false
+  await deliveries.attempt(id)
+  t.match(await read(id), { status: 'delivered' })
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Compile } from 'typebox/compile'
 import { camara } from '../../../src/adapters/camara/index.ts'
-import { endingOf, openIo, openVendor } from '../../../src/conformance/index.ts'
+import { endingOf, openAdapter, openIo, openVendor } from '../../../src/conformance/index.ts'
 import {
   accessToken, answerWell, attempt, code, error, isSwap, isVerify, noRepeat, open, phoneNumber, privateKey,
   say, settings, smsAttempt,
@@ -43,6 +43,26 @@ t.test('a SIM swap is asked for after a proof, and never changes it', async t =>
   const { state } = await adapter.start(attempt)
   t.same(await adapter.resolve({ ...attempt, state }, { code }, noRepeat), { verdict: 'proven', phoneNumber })
   t.notOk(vendor.calls.some(isSwap), 'only where it is asked for')
+})
+
+t.test('a SIM swap is not asked for when the answer would come too late', async t => {
+  const vendor = await openVendor(t, answerWell)
+  for (const [verifyMs, isAsked] of [[5_000, true], [5_100, false]] as const) {
+    let time = Date.now()
+    vendor.answer = call => {
+      if (isVerify(call)) time += verifyMs
+      return answerWell(vendor, call)
+    }
+    const adapter = openAdapter(camara, settings(vendor), { ...openIo(t), now: () => time })
+    const asked = { ...attempt, options: { signals: ['simSwap'] } }
+    const { state } = await adapter.start(asked)
+    vendor.calls.length = 0
+    const signals = isAsked ? { signals: { simSwap: false } } : {}
+    t.same(await adapter.resolve({ ...asked, state }, { code }, noRepeat), {
+      verdict: 'proven', phoneNumber, ...signals,
+    }, `${verifyMs} ms`)
+    t.equal(vendor.calls.some(isSwap), isAsked)
+  }
 })
 
 t.test('what the operator offers', async t => {

@@ -86,6 +86,7 @@ async function open (t: Parameters<typeof openVendor>[0], more: Partial<Record<k
 
 t.test('a message is written as the entry says, and sent again with the same code', async t => {
   const { adapter, attempt, send, vendor } = await open(t)
+  t.match(adapter.methods['acme.sms'], { resend: { afterMs: 30_000, times: 2 }, codeAttempts: 5 })
   t.match(await send({ app: { name: 'Café\n@evil.example #1', host: null } }), {
     method: 'POST', path: '/messages',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
