@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { tagsOf } from '../../scripts/tag.ts'
+import { simulators as every } from '../../src/sandbox/simulators.ts'
 import { startGateway, withWebhook } from '../helpers/gateway.ts'
 import { readLine } from '../helpers/process.ts'
 import { until } from '../helpers/redis.ts'
 import { startReceiver } from '../sandbox/receiver.ts'
-import { numberEnding, openDeepLink } from './end-user.ts'
+import { act, numberEnding, openDeepLink } from './end-user.ts'
 
 t.test('what happened to a verification, and to a number, can be found in the log', async t => {
   const { url } = await startReceiver(t)
@@ -37,6 +38,50 @@ t.test('what happened to a verification, and to a number, can be found in the lo
   t.match(created(web.body.id), [{ numberTag: null }], 'not known yet')
   t.match(said('verification ended', web.body.id), [{ numberTag: tagsOf(discovered, environment)[0] }], 'discovered')
   t.notMatch(logs.join(''), new RegExp(`${phoneNumber.slice(2)}|${discovered.slice(2)}`))
+})
+
+t.test('the same for each other provider, and never with a number, a code or a secret', async t => {
+  const { shop, simulators, logs, environment } = await startGateway(t, {
+    simulatorOptions: { simulators: every, handsetDelayMs: 10 },
+  })
+  const returnUrl = 'https://shop.example/verified'
+  const flows: [method: string, request?: object][] = [
+    ['camara.number_verification', { returnUrl }], ['camara.sms'], ['twilio.sms'], ['twilio.sna'],
+    ['vonage.silent_auth', { returnUrl }], ['vonage.sms'], ['telegram.code'], ['firebase.pnv'], ['acme.sms'],
+  ]
+  const secrets = Object.entries(environment).filter(([name]) =>
+    /(SECRET|TOKEN|API_KEY|PRIVATE_KEY|CLIENT_ID|PROJECT_NUMBER)$/.test(name)).map(([, value]) => value)
+  t.ok(secrets.length > 8)
+  const reporting = ['telegram', 'acme']
+  await Promise.all(flows.map(async ([method, request = {}]) => {
+    const phoneNumber = numberEnding('02')
+    const { body } = await shop.create({ phoneNumber, workflow: [method], ...request })
+    const brought: string[] = []
+    await act(shop, simulators, body, phoneNumber, { bring: evidence => { brought.push(evidence) } })
+    const [provider = ''] = method.split('.')
+    const lines = () => logs.map(readLine)
+    const said = (msg: string) => lines().filter(line => line['msg'] === msg && line['verificationId'] === body['id'])
+    t.hasStrict(await shop.waitFor(body['id']), { status: 'verified' }, method)
+    const [numberTag = ''] = tagsOf(phoneNumber, environment)
+    t.match(said('verification ended'), [{ app: 'shop', numberTag, status: 'verified', method }], method)
+    const calls = said('provider call').map(({ call, result }) => `${call} ${result}`)
+    const made = { 'firebase.pnv': ['resolve ok'], 'acme.sms': ['start ok', 'resolve ok'] }
+    t.strictSame(
+      calls, Object.entries(made).find(([name]) => name === method)?.[1] ?? ['start ok', 'resolve ok'], method,
+    )
+    if (reporting.includes(provider)) {
+      const callbacks = () => said('request').flatMap(line => line['callback'] ?? [])
+      await until(() => callbacks().length > 0, `a callback of ${provider} is logged`)
+      t.match(callbacks()[0], { provider, result: /accepted|late/ })
+    }
+    const text = logs.join('')
+    t.notMatch(text, phoneNumber.slice(2), method)
+    for (const evidence of brought) {
+      const isSeen = /^\d+$/.test(evidence) ? text.includes(`"${evidence}"`) : text.includes(evidence)
+      t.notOk(isSeen, `the evidence of ${method}`)
+    }
+  }))
+  t.strictSame(secrets.filter(secret => logs.join('').includes(secret)), [])
 })
 
 t.test('a tag needs a number and the keys, and knows older keys', async t => {

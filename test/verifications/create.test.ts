@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import t from 'tap'
 import { ApiError, ProviderError } from '../../src/core/errors.ts'
 import { createRoutingContext } from '../../src/adapters/guard.ts'
@@ -346,4 +347,42 @@ t.test('an address that is none is refused, and names its field', async t => {
     const error = await create({ device: { ip } }).catch(error => error)
     t.match(error, { apiCode: 'invalid_request', extra: { errors: [{ field: 'device/ip' }] } }, ip)
   }
+})
+
+t.test('creates of one number, interleaved in any way: one is live, none passes the limit, a key has one', async t => {
+  const seen = new Set<string>()
+  const asked = fc.record({
+    key: fc.option(fc.constantFrom('a', 'b')), onConflict: fc.constantFrom<('error' | 'replace')[]>('error', 'replace'),
+  })
+  await fc.assert(fc.asyncProperty(fc.scheduler(), fc.array(asked, { minLength: 2, maxLength: 5 }), async (
+    scheduler, requests,
+  ) => {
+    const room = setUp({
+      shop: { limits: { createsPerNumberPerHour: 3 } },
+      wrapStore: store => ({
+        ...store, insert: scheduler.scheduleFunction(store.insert), load: scheduler.scheduleFunction(store.load),
+        save: scheduler.scheduleFunction(store.save), release: scheduler.scheduleFunction(store.release),
+      }),
+    })
+    const { create, read, toy } = room
+    const made = await scheduler.waitFor(Promise.all(requests.map(async ({ key, onConflict }) => {
+      // The body belongs to the key: repeated requests are the same.
+      const how = key === null ? onConflict : 'replace'
+      const answer = await create({ onConflict: how, reference: key ?? 'none' }, key).catch(error => error)
+      if (!(answer instanceof ApiError)) return { key, id: answer.id }
+      seen.add(answer.apiCode)
+      return { key, id: null }
+    })))
+    const ids = [...new Set(made.flatMap(({ id }) => id ?? []))]
+    const records = (await Promise.all(ids.map(read))).map(({ record }) => record)
+    const live = records.filter(({ status }) => status === 'pending')
+    if (live.length !== 1) throw new Error(`${live.length} are live`)
+    if (await claimOf(room) !== live[0]?.id) throw new Error('another one has the claim')
+    if (ids.length > 3) throw new Error(`${ids.length} were made`)
+    if (toy.called('start').length !== ids.length) throw new Error('a start without a verification, or twice')
+    for (const key of ['a', 'b']) {
+      if (new Set(made.filter(one => one.key === key).flatMap(({ id }) => id ?? [])).size > 1) throw new Error(key)
+    }
+  }), { numRuns: 60 })
+  t.ok(seen.has('verification_in_progress'), [...seen].join())
 })
