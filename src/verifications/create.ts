@@ -74,6 +74,7 @@ type Number = { number: string, country: string | null }
 type Plan = {
   app: App, request: CreateRequest, asked: Number | null, workflow: Step[], minAssurance: AssuranceLevel
   testCode: { code: string } | null, keys: KeyName[], tag: string | null, key: IdempotencyKey
+  traceparent: string | null
 }
 
 /** Each try that fails is another create's success: as many can replace each other at once, and none fails. */
@@ -109,22 +110,19 @@ export function createCreate (parts: CreateParts): Create {
       keys: asked === null ? [] : numberKeys(sealer.names, app.id, asked.number),
       tag: asked === null ? null : numberTag(sealer, asked.number),
       key: idempotencyKey === null ? noIdempotencyKey : readIdempotencyKey(sealer, app.id, idempotencyKey, given),
+      traceparent: tracing.traceparent(),
     }
   }
 
-  async function create (planned: Plan, onCreated: OnCreated): Promise<Verification> {
-    const { app, request, asked, tag: numberTag } = planned
-    const at = now()
-    if (asked !== null && planned.testCode === null) policies.country.assertAllowed(app, asked)
-    const partition = planned.keys[0]?.partition ?? randomPartition()
-    let claim: KeyClaim = { id: ids.newId(app.id, partition), hash: planned.key.fingerprints[0] ?? '', at }
-    const traceparent = tracing.traceparent()
+  /** Inserts it and starts its first attempt; `own`: the claim of its Idempotency-Key. */
+  async function insert (planned: Plan, own: KeyClaim, onCreated: OnCreated): Promise<Verification> {
+    const { app, request: { device: { ip } = {} }, tag: numberTag } = planned
+    let claim = own
     for (let tries = 0; tries < maxTries; tries += 1) {
-      const triedAt = tries === 0 ? at : now()
+      const triedAt = tries === 0 ? own.at : now()
       const { id } = claim
-      const ip = request.device?.ip
       const inserted = await transitions.insert(
-        newVerification(planned, claim, triedAt, { traceparent, sealer }), triedAt,
+        newVerification(planned, claim, triedAt, sealer), triedAt,
         ip === undefined ? [] : policies.limits.forCreate(app, ip, triedAt), planned.keys,
       ).catch((error: unknown) => {
         if (isReplyLost(error)) void startIfWritten(id, triedAt)
@@ -144,12 +142,15 @@ export function createCreate (parts: CreateParts): Create {
 
   return async (app, request, idempotencyKey, onCreated = () => {}) => {
     const planned = plan(app, request, idempotencyKey)
+    const { asked, testCode, keys, key } = planned
     try {
-      return await create(planned, onCreated)
+      if (asked !== null && testCode === null) policies.country.assertAllowed(app, asked)
+      const id = ids.newId(app.id, keys[0]?.partition ?? randomPartition())
+      return await insert(planned, { id, hash: key.fingerprints[0] ?? '', at: now() }, onCreated)
     } catch (error) {
       // A repeated request creates nothing, so no policy refuses it.
       const isRefused = error instanceof ApiError && error.extra.refusal !== undefined
-      const earlier = isRefused ? await replays.findEarlier(planned.key) : null
+      const earlier = isRefused ? await replays.findEarlier(key) : null
       if (earlier === null) throw error
       return earlier
     }
@@ -166,8 +167,8 @@ function warnOfReturnUrl (warnOnce: LogOnce, { id }: App, returnUrl: string): vo
 }
 
 function newVerification (
-  { app, request, asked, workflow, minAssurance, testCode, key }: Plan, claim: KeyClaim,
-  at: number, { traceparent, sealer }: { traceparent: string | null, sealer: Pick<Sealer, 'keyedHash'> },
+  { app, request, asked, workflow, minAssurance, testCode, key, traceparent }: Plan, claim: KeyClaim, at: number,
+  sealer: Pick<Sealer, 'keyedHash'>,
 ): NewVerification {
   const country = countryOf(asked)
   // In the order of the record's structure; see `record-codec.ts`.
