@@ -5,9 +5,9 @@ import { reasons, type Reason } from './reasons.ts'
 import {
   bumpRevision, end, endAttempt, updateBeside, updateSilently, updateVisibly, withFindableId,
 } from './updates.ts'
-import { isBeingChecked, leaseMs, nextAvailableAt } from './verification.ts'
+import { firstRevision, isBeingChecked, lastReason, leaseMs, nextAvailableAt } from './verification.ts'
 import type {
-  Attempt, Ended, EndedAttempt, Evidence, NewVerification, Pending, PendingAttempt, Resend, ResendRule, Resolving,
+  Ended, EndedAttempt, Evidence, NewVerification, Pending, PendingAttempt, Resend, ResendRule, Resolving,
   Starting, Verification, Verified, Waiting,
 } from './verification.ts'
 
@@ -18,8 +18,11 @@ import type {
 export function createVerification (
   request: NewVerification, now: number, { startsHere = false }: DecideOptions = {},
 ): Decision {
-  const empty: Pending = { ...request, status: 'pending', attempts: [], revision: 0, createdAt: now, updatedAt: now }
-  return startNext(empty, now, startsHere)
+  const attempts = [startingAttempt(request, 0, now, startsHere)]
+  return {
+    next: { ...request, status: 'pending', attempts, revision: firstRevision, createdAt: now, updatedAt: now },
+    effect: 'start',
+  }
 }
 
 /**
@@ -236,13 +239,6 @@ function advance (
   return exhaust(ended, fallsThrough ? lastReason(ended.attempts) : reason, now)
 }
 
-/** The reason of the last attempt that was started; if none was, of the last one that had a reason to be skipped. */
-function lastReason (attempts: Attempt[]): Reason | null {
-  const ended = attempts.filter(attempt => attempt.status !== 'pending')
-  const last = ended.findLast(({ status }) => status !== 'skipped') ?? ended.findLast(({ reason }) => reason !== null)
-  return last?.reason ?? null
-}
-
 function exhaust (verification: Pending, reason: Reason | null, now: number): Decision<Ended> {
   if (reason === 'attempt_timeout') return end(verification, 'expired', reason, now)
   const isProviderFault = reason === null || reasons[reason].isProviderFault
@@ -250,15 +246,19 @@ function exhaust (verification: Pending, reason: Reason | null, now: number): De
 }
 
 function startNext (verification: Pending, now: number, isClaimed: boolean): Decision<Pending> {
-  const step = verification.workflow[verification.attempts.length]
+  const { attempts } = verification
+  const attempt = startingAttempt(verification, attempts.length, now, isClaimed)
+  return { next: { ...bumpRevision(verification, now), attempts: [...attempts, attempt] }, effect: 'start' }
+}
+
+function startingAttempt (
+  { workflow, expiresAt }: NewVerification, index: number, now: number, isClaimed: boolean,
+): Starting {
+  const step = workflow[index]
   if (step === undefined) throw new RangeError('the workflow has no step left')
-  const attempt: Starting = {
-    status: 'pending', phase: 'starting', method: step.method, startedAt: now,
-    expiresAt: Math.min(now + step.timeoutMs, verification.expiresAt), isClaimed,
-    leaseUntil: now + leaseMs.start, evidence: null,
-  }
   return {
-    next: { ...bumpRevision(verification, now), attempts: [...verification.attempts, attempt] }, effect: 'start',
+    status: 'pending', phase: 'starting', method: step.method, startedAt: now,
+    expiresAt: Math.min(now + step.timeoutMs, expiresAt), isClaimed, leaseUntil: now + leaseMs.start, evidence: null,
   }
 }
 

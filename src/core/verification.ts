@@ -184,6 +184,9 @@ export type Verification = Pending | Verified | Ended
  */
 export const leaseMs = { start: 8_000, resolve: 8_000 }
 
+/** The revision of a new verification, whatever happened to it in the same write. */
+export const firstRevision = 1
+
 export const isFinal = (verification: Verification): verification is Verified | Ended =>
   verification.status !== 'pending'
 
@@ -214,6 +217,13 @@ export function nextAvailableAt ({ workflow, attempts }: Verification, attempt: 
   const [step, next] = [workflow[attempts.length - 1], workflow[attempts.length]]
   const hasPause = step?.sendsMessage === true && next?.sendsMessage === true
   return hasPause && attempt.phase !== 'starting' ? attempt.resend?.availableAt ?? attempt.startedAt : attempt.startedAt
+}
+
+/** The reason of the last attempt that was started; if none was, of the last one that had a reason to be skipped. */
+export function lastReason (attempts: readonly Attempt[]): Reason | null {
+  const ended = attempts.filter(attempt => attempt.status !== 'pending')
+  const last = ended.findLast(({ status }) => status !== 'skipped') ?? ended.findLast(({ reason }) => reason !== null)
+  return last?.reason ?? null
 }
 
 /** When the passing of time next changes something; null when it never does. */

@@ -1,11 +1,8 @@
-import type { Pending, Verification } from './verification.ts'
+import { firstRevision, type Pending, type Verification } from './verification.ts'
 import type { WebhookEventType } from './vocabulary.ts'
 
 /** `revision` is the one of the change that the event describes. */
 export type WebhookEvent = { type: WebhookEventType, revision: number }
-
-/** The revision of a new verification, whatever happened to it in the same write. */
-const firstRevision = 1
 
 /** The webhook events of a change that the app wants. `before` is null for a new verification. */
 export function webhookEventsOf (before: Verification | null, after: Verification): WebhookEvent[] {
