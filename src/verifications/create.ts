@@ -4,6 +4,7 @@ import type { Limits } from '../apps/limits.ts'
 import type { AssuranceLevel } from '../core/assurance.ts'
 import { allowsReturnUrl } from '../apps/return-urls.ts'
 import type { MethodContext } from '../adapters/guard.ts'
+import { createVerification } from '../core/decide.ts'
 import { ApiError } from '../core/errors.ts'
 import type { Step, Verification, NewVerification } from '../core/verification.ts'
 import { defaultEventTypes, noCountry, webhookEventTypes, type WebhookEventType } from '../core/vocabulary.ts'
@@ -24,8 +25,8 @@ import { isReplyLost, type StartIfWritten } from './lost-reply.ts'
 import { numberKeys } from './record-keys.ts'
 import type { Start } from './start.ts'
 import { findTestNumber, holdTestCode } from './test-numbers.ts'
-import type { Transitions } from './transitions.ts'
 import { planWorkflow, type WorkflowRequest } from './workflow.ts'
+import type { Writer } from './writer.ts'
 
 /** Body of `POST /verifications`; the API validates it. */
 export type CreateRequest = {
@@ -54,7 +55,7 @@ export type Create = (
 export type OnCreated = (created: Created) => void
 
 export type CreateParts = {
-  transitions: Pick<Transitions, 'insert'>
+  write: Writer
   start: Start
   startIfWritten: StartIfWritten
   replays: Pick<IdempotentReplays, 'findEarlier'>
@@ -83,7 +84,7 @@ const defaultExpirySeconds = 600
 
 export function createCreate (parts: CreateParts): Create {
   const {
-    transitions, start, startIfWritten, replays, resolveConflict, names: {
+    write, start, startIfWritten, replays, resolveConflict, names: {
       sealer, ids, randomPartition,
     }, routing, policies, tracing, log, now,
   } = parts
@@ -121,10 +122,11 @@ export function createCreate (parts: CreateParts): Create {
     for (let tries = 0; tries < maxTries; tries += 1) {
       const triedAt = tries === 0 ? own.at : now()
       const { id } = claim
-      const inserted = await transitions.insert(
-        newVerification(planned, claim, triedAt, sealer), triedAt,
-        ip === undefined ? [] : policies.limits.forCreate(app, ip, triedAt), planned.keys,
-      ).catch((error: unknown) => {
+      const request = newVerification(planned, claim, triedAt, sealer)
+      const inserted = await write({
+        stored: null, event: null, decision: createVerification(request, triedAt, { startsHere: true }), at: triedAt,
+        counters: ip === undefined ? [] : policies.limits.forCreate(app, ip, triedAt), keys: planned.keys,
+      }, { startsHere: true }).catch((error: unknown) => {
         if (isReplyLost(error)) void startIfWritten(id, triedAt)
         throw error
       })

@@ -1,12 +1,11 @@
-import { createVerification, decide } from '../core/decide.ts'
+import { decide } from '../core/decide.ts'
 import { ApiError } from '../core/errors.ts'
 import type { Event } from '../core/events.ts'
-import type { Verification, NewVerification } from '../core/verification.ts'
-import type { Counter, Store } from '../store/record-store.ts'
-import type { KeyName } from '../store/sealing.ts'
+import type { Verification } from '../core/verification.ts'
+import type { Store } from '../store/record-store.ts'
 import type { ProviderCalls } from './provider-calls.ts'
 import { isPastRetention } from './record-keys.ts'
-import type { Current, WriteConflict, Writer, Written } from './writer.ts'
+import type { Current, Writer, Written } from './writer.ts'
 
 export type { Current } from './writer.ts'
 
@@ -16,18 +15,13 @@ export type { Current } from './writer.ts'
  */
 export type Transition = Written & { changed: boolean, isReplay: boolean }
 
-/** Load, decide, write with compare-and-set. Effects are the caller's; see `dispatch.ts`. */
+/**
+ * Changes of a stored verification: load, decide, write with compare-and-set. Effects are the caller's; see
+ * `dispatch.ts`.
+ */
 export type Transitions = {
   /** Throws `ApiError` gone. */
   load (id: string): Promise<Current>
-  /**
-   * Writes a new verification whose first attempt the caller starts, or returns the claim that prevents it. `counters`
-   * must be below their limits. `keys`: those of its number, if the caller knows them. Throws `ApiError` rate_limited,
-   * also when limits let no method start.
-   */
-  insert (
-    request: NewVerification, at: number, counters: Counter[], keys?: readonly KeyName[],
-  ): Promise<Written | WriteConflict>
   /**
    * Applies an event to the newest state. `startsHere`: the caller starts the next attempt, if there is one. `at`: the
    * present time, if the caller knows it. Throws `ApiError` gone, overloaded, and rate_limited for a code when too many
@@ -68,10 +62,6 @@ export function createTransitions (
 
   return {
     load,
-    insert: (request, at, counters, keys) => {
-      const decision = createVerification(request, at, { startsHere: true })
-      return write({ stored: null, event: null, decision, at, counters, keys }, { startsHere: true })
-    },
     async apply (stored, event, { startsHere = false, at: givenAt } = {}) {
       for (let tries = 0; tries < maxConflicts; tries += 1) {
         const at = tries === 0 && givenAt !== undefined ? givenAt : now()

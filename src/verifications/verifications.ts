@@ -107,7 +107,7 @@ export function createVerifications (parts: VerificationsParts): Gateway {
       }, store, ids, sealer, deliveries, metrics, log, tracing, retentionMs, now,
     }),
     create: whenReplicated(createCreate({
-      transitions, start, startIfWritten: createStartIfWritten({ store, dispatch, start, now }), replays,
+      write, start, startIfWritten: createStartIfWritten({ store, dispatch, start, now }), replays,
       resolveConflict: createResolveConflict({ dispatch, replays, store }), routing, tracing, log, now,
       names: { sealer, ids, randomPartition: () => partitionOfByte(randomBytes(1).readUInt8()) },
       policies: { limits, country },

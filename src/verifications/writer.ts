@@ -17,8 +17,8 @@ import { isOwnedBy } from './single-use.ts'
 export type Current = Stored<Verification>
 
 /**
- * A decision that is about to be written; `stored` and `event` are null for a new verification. `keys`: those of its
- * number, if the caller knows them.
+ * A decision that is about to be written; `stored` and `event` are null for a new verification. `counters`: more that
+ * it counts, each below its limit. `keys`: those of its number, if the caller knows them.
  */
 export type Change = {
   stored: Current | null, event: Event | null, decision: Decision, at: number, counters?: Counter[]

@@ -4,14 +4,15 @@ import { createApps, type App } from '../../src/apps/apps.ts'
 import { createCountryPolicy } from '../../src/apps/country-policy.ts'
 import { createLimits } from '../../src/apps/limits.ts'
 import { createMessagePolicy } from '../../src/apps/message-policy.ts'
+import { createVerification } from '../../src/core/decide.ts'
 import { ApiError } from '../../src/core/errors.ts'
-import type { Verification } from '../../src/core/verification.ts'
+import type { NewVerification, Verification } from '../../src/core/verification.ts'
 import { createInlineExecutor } from '../../src/jobs/inline-executor.ts'
 import { createQueues, queueNames, type Queues } from '../../src/jobs/queues.ts'
 import { createChangeFeed } from '../../src/store/change-feed.ts'
 import { createIds } from '../../src/store/ids.ts'
 import { createKeys, partitions } from '../../src/store/keys.ts'
-import { createStore, unavailableCodes, type Store } from '../../src/store/record-store.ts'
+import { createStore, unavailableCodes, type Counter, type Store } from '../../src/store/record-store.ts'
 import type { RedisClient } from '../../src/store/redis.ts'
 import { readTable } from '../../src/store/tables.ts'
 import { createSealer } from '../../src/store/sealing.ts'
@@ -155,6 +156,11 @@ function setUp (
   return {
     app, apps, redis, namespace, sealer, ids, changeFeed, store: plainStore, toy, other, adapters, methods, metrics,
     executor, deliveries, deliveryStore, limits, gateway, providerCalls, transitionsParts, transitions, dispatch, start,
+    write,
+    /** Writes a new verification whose first attempt the caller starts. */
+    insert: (request: NewVerification, at: number, counters: Counter[] = []) => write({
+      stored: null, event: null, decision: createVerification(request, at, { startsHere: true }), at, counters,
+    }, { startsHere: true }),
     resolve, erase: createErase({ store, names: sealer.names }), log, lines, observed, budgeted, usedShares, now,
     pass: (ms: number) => { time += ms },
     create: (request: CreateRequest = {}, idempotencyKey: string | null = null) =>

@@ -300,7 +300,7 @@ t.test('a policy that refuses now does not hide what was made before', async t =
 
 t.test('it gives up after two hundred conflicts', async t => {
   const {
-    transitions, dispatch, start, store, changeFeed, sealer, ids, methods, adapters, limits, app, now, toy,
+    dispatch, start, store, changeFeed, sealer, ids, methods, adapters, limits, app, now, toy,
   } = setUp()
   const replays = createIdempotentReplays({ store, changeFeed, now })
   let inserts = 0
@@ -310,12 +310,9 @@ t.test('it gives up after two hundred conflicts', async t => {
       { dispatch, replays, store },
     ), routing: createRoutingContext(adapters, methods), now, tracing: noTracing, log: { warn () {} },
     names: { sealer, ids, randomPartition: () => 0 },
-    transitions: {
-      ...transitions,
-      insert: async () => {
-        inserts += 1
-        return { type: 'live', holder }
-      },
+    write: async () => {
+      inserts += 1
+      return { type: 'live', holder }
     },
     policies: { limits, country: { assertAllowed () {} } },
   })

@@ -59,7 +59,7 @@ async function insert () {
   const room = setUp()
   const [id, claimedAt] = [room.ids.newId('shop', 0), room.now()]
   const request = created({ id, workflow: [step('toy.code')], expiresAt: claimedAt + 600_000 })
-  const inserted = await room.transitions.insert(request, claimedAt, [])
+  const inserted = await room.insert(request, claimedAt)
   if (!('stored' in inserted)) throw new Error('not inserted')
   const { store, dispatch, start, now } = room
   return { ...room, ...inserted, id, claimedAt, startIfWritten: createStartIfWritten({ store, dispatch, start, now }) }

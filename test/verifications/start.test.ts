@@ -12,7 +12,7 @@ async function insert (options?: SetUpOptions, workflow = ['toy.code', 'other.co
   const id = room.ids.newId('shop', 0)
   const at = room.now()
   const request = { ...created({ id, workflow: workflow.map(name => step(name)), expiresAt: at + 600_000 }) }
-  const inserted = await room.transitions.insert(request, at, [])
+  const inserted = await room.insert(request, at)
   if (!('stored' in inserted)) throw new Error('not inserted')
   return { ...room, id, inserted }
 }

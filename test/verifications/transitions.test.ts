@@ -1,8 +1,6 @@
 import t from 'tap'
 import { until } from '../helpers/redis.ts'
 import { ApiError, ProviderError } from '../../src/core/errors.ts'
-import { packId } from '../../src/store/keys.ts'
-import { writeKeyClaim } from '../../src/verifications/key-claim.ts'
 import { createTransitions } from '../../src/verifications/transitions.ts'
 import { created, step } from '../core/fixtures.ts'
 import { day, errorCode, goodCode, openTestbed, type SetUpOptions } from '../helpers/verifications.ts'
@@ -19,7 +17,7 @@ function prepare (workflow = ['toy.code', 'other.code'], options?: SetUpOptions)
     id: room.ids.newId('shop', 3), workflow: workflow.map(name => step(name)), expiresAt: at + 600_000, ...more,
   })
   const insert = async (more = {}) => {
-    const inserted = await room.transitions.insert(request(more), at, [])
+    const inserted = await room.insert(request(more), at)
     if (!('stored' in inserted)) throw new Error('not inserted')
     return inserted
   }
@@ -45,56 +43,12 @@ t.test('load: what was erased, or is past its retention, is gone', async t => {
   t.equal(await errorCode(transitions.load(ids.newId('shop', 0))), 'gone')
 })
 
-t.test('insert: one write, one observation; the caller starts the attempt', async t => {
-  const { insert, observed, read, toy, now } = prepare()
-  const inserted = await insert()
-  t.match(inserted, { effect: 'start', at: now(), stored: { record: { revision: 1 } } })
-  t.strictSame(await read(inserted.stored.record.id), inserted.stored)
-  t.strictSame(observed, [[null, 'pending']])
-  t.strictSame(toy.calls, [])
-})
-
-t.test('insert: a start that needs no provider is in the same write', async t => {
-  const { insert, observed } = prepare(['toy.web'])
-  t.match(await insert({ phoneNumber: null }), {
-    effect: null, stored: {
-      record: { revision: 2, attempts: [{ phase: 'waiting', action: { type: 'openDeepLink' } }] },
-    },
-  })
-  t.strictSame(observed, [[null, 'pending']])
-})
-
 t.test('apply: a start that needs no provider is left to the process that starts it', async t => {
   const { transitions, stored, toy } = await wait(['toy.code', 'toy.web'])
   t.match(await transitions.apply(stored, next), { effect: 'start', stored: { record: { attempts: [{}, {
     phase: 'starting', isClaimed: false,
   }] } } })
   t.strictSame(toy.called('start'), ['toy.code'])
-})
-
-t.test('insert: methods that cannot start are skipped', async t => {
-  const { insert } = prepare()
-  const workflow = [step('absent.code'), step('toy.operator', { isUnfit: true }), step('toy.code')]
-  t.match((await insert({ workflow })).stored.record.attempts, [
-    { status: 'skipped', reason: null }, { status: 'skipped', reason: null }, { method: 'toy.code', phase: 'starting' },
-  ])
-})
-
-t.test('insert: what prevents it', async t => {
-  const { insert, transitions, request, observed, at } = prepare()
-  const { stored: { record } } = await insert()
-  t.match(await transitions.insert(request(), at, []), { type: 'live', holder: { value: packId(record.id) } })
-  t.strictSame(await transitions.insert(request({ id: record.id }), at, []), { type: 'id', holder: null })
-  const idempotency = { names: ['bmFtZQ'], hash: 'aGFz', at }
-  const first = await insert({ phoneNumber: null, idempotency, workflow: [step('toy.token')] })
-  t.match(await transitions.insert(
-    request({ idempotency, phoneNumber: null, workflow: [step('toy.token')] }), at, [],
-  ), {
-    type: 'idempotency', holder: { value: writeKeyClaim({ id: first.stored.record.id, ...idempotency }) },
-  })
-  const full = { name: 'x', field: 'creates', add: 1, below: 0, expiresAt: at + day }
-  t.equal(await errorCode(transitions.insert(request({ phoneNumber: null }), at, [full])), 'rate_limited')
-  t.equal(observed.length, 2, 'only what was written is observed')
 })
 
 t.test('a method that may start once per number', async t => {

@@ -1,6 +1,10 @@
 import t from 'tap'
-import { StoreUnavailable } from '../../src/store/record-store.ts'
-import { errorCode, openTestbed, phoneNumber, type SetUpOptions } from '../helpers/verifications.ts'
+import type { NewVerification } from '../../src/core/verification.ts'
+import { packId } from '../../src/store/keys.ts'
+import { StoreUnavailable, type Counter } from '../../src/store/record-store.ts'
+import { writeKeyClaim } from '../../src/verifications/key-claim.ts'
+import { created, step } from '../core/fixtures.ts'
+import { day, errorCode, openTestbed, phoneNumber, type SetUpOptions } from '../helpers/verifications.ts'
 
 const { setUp } = await openTestbed(t)
 const refused = (work: Promise<unknown>): Promise<any> => work.then(() => null, error => error)
@@ -9,6 +13,63 @@ const causeOf = async (work: Promise<unknown>): Promise<string> => (await refuse
 /** A room in which each number may get so many messages an hour. */
 const limited = (perHour: number, options: SetUpOptions = {}) =>
   setUp({ messagesPerNumber: { perHour, perDay: 15 }, ...options })
+
+/** A room that can insert verifications. */
+function prepare (workflow = ['toy.code', 'other.code']) {
+  const room = setUp()
+  const at = room.now()
+  const tryInsert = (more: Partial<NewVerification> = {}, counters: Counter[] = []) => room.insert(created({
+    id: room.ids.newId('shop', 3), workflow: workflow.map(name => step(name)), expiresAt: at + 600_000, ...more,
+  }), at, counters)
+  const insert = async (more: Partial<NewVerification> = {}) => {
+    const inserted = await tryInsert(more)
+    if (!('stored' in inserted)) throw new Error('not inserted')
+    return inserted
+  }
+  return { ...room, at, tryInsert, insert }
+}
+
+t.test('a new verification: one write, one observation; the caller starts the attempt', async t => {
+  const { insert, observed, read, toy, now } = prepare()
+  const inserted = await insert()
+  t.match(inserted, { effect: 'start', at: now(), stored: { record: { revision: 1 } } })
+  t.strictSame(await read(inserted.stored.record.id), inserted.stored)
+  t.strictSame(observed, [[null, 'pending']])
+  t.strictSame(toy.calls, [])
+})
+
+t.test('a new verification: a start that needs no provider is in the same write', async t => {
+  const { insert, observed } = prepare(['toy.web'])
+  t.match(await insert({ phoneNumber: null }), {
+    effect: null, stored: {
+      record: { revision: 2, attempts: [{ phase: 'waiting', action: { type: 'openDeepLink' } }] },
+    },
+  })
+  t.strictSame(observed, [[null, 'pending']])
+})
+
+t.test('a new verification: methods that cannot start are skipped', async t => {
+  const { insert } = prepare()
+  const workflow = [step('absent.code'), step('toy.operator', { isUnfit: true }), step('toy.code')]
+  t.match((await insert({ workflow })).stored.record.attempts, [
+    { status: 'skipped', reason: null }, { status: 'skipped', reason: null }, { method: 'toy.code', phase: 'starting' },
+  ])
+})
+
+t.test('a new verification: what prevents it', async t => {
+  const { insert, tryInsert, observed, at } = prepare()
+  const { stored: { record } } = await insert()
+  t.match(await tryInsert(), { type: 'live', holder: { value: packId(record.id) } })
+  t.strictSame(await tryInsert({ id: record.id }), { type: 'id', holder: null })
+  const idempotency = { names: ['bmFtZQ'], hash: 'aGFz', at }
+  const first = await insert({ phoneNumber: null, idempotency, workflow: [step('toy.token')] })
+  t.match(await tryInsert({ idempotency, phoneNumber: null, workflow: [step('toy.token')] }), {
+    type: 'idempotency', holder: { value: writeKeyClaim({ id: first.stored.record.id, ...idempotency }) },
+  })
+  const full = { name: 'x', field: 'creates', add: 1, below: 0, expiresAt: at + day }
+  t.equal(await errorCode(tryInsert({ phoneNumber: null }, [full])), 'rate_limited')
+  t.equal(observed.length, 2, 'only what was written is observed')
+})
 
 t.test('a create of which limits let nothing start is refused, and writes nothing', async t => {
   const { create, gateway, toy, other, lines, pass, count } = limited(1)
