@@ -1,4 +1,4 @@
-import { createTimed } from './clients.ts'
+import { createTimed } from './commands.ts'
 import type { CrossSlot } from './cross-slot.ts'
 import { createIndexes, type Indexes } from './indexes.ts'
 import { createKeys, packId, type Keys } from './keys.ts'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Cluster, Redis } from 'ioredis'
 import type { ClusterOptions, DNSLookupFunction, RedisOptions, Result } from 'ioredis'
-import { CommandTimeout, CorkedRedis } from './clients.ts'
+import { CommandTimeout, CorkedRedis } from './commands.ts'
 import { SentinelMasterConnector } from './sentinel-connector.ts'
 
 /** A connection to Redis or Valkey: standalone, found through Sentinel, or a Cluster. */

@@ -1,4 +1,4 @@
-import type { Timed } from './clients.ts'
+import type { Timed } from './commands.ts'
 import { createCrossSlot, type CrossSlot } from './cross-slot.ts'
 import { packId, type Keys, type PartitionKeys } from './keys.ts'
 import type { RedisClient } from './redis.ts'

@@ -4,7 +4,8 @@ import type { WebhookEvent } from '../core/webhook-events.ts'
 import type { Ids } from '../store/ids.ts'
 import type { IndexEntry, IndexLeave } from '../store/record-store.ts'
 import type { Sealer } from '../store/sealing.ts'
-import { maxScheduleMs, showUrl, type Delivery } from './delivery.ts'
+import { showUrl, type Delivery } from './delivery.ts'
+import { maxScheduleMs } from './schedule.ts'
 
 /** Composes deliveries, and names the keys and deadlines of their records. */
 export type DeliveryKeys = {

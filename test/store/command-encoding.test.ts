@@ -4,7 +4,7 @@ import t from 'tap'
 import { connectTo, startRedis } from '../helpers/redis.ts'
 
 const ownOfLibrary = Command.prototype.toWritable
-const { encodeCommand } = await import('../../src/store/clients.ts')
+const { encodeCommand } = await import('../../src/store/commands.ts')
 
 t.test('a command is encoded as ioredis encodes it', async t => {
   const argument = fc.oneof(

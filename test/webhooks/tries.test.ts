@@ -1,6 +1,6 @@
 import { mock } from 'node:test'
 import t from 'tap'
-import { retryDelays } from '../../src/webhooks/delivery.ts'
+import { retryDelays } from '../../src/webhooks/schedule.ts'
 import { StoreUnavailable } from '../../src/store/record-store.ts'
 import { startRedis, until } from '../helpers/redis.ts'
 import { day, hour, second, secret, startWebhooks } from './setup.ts'

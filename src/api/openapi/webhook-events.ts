@@ -1,5 +1,5 @@
 import { Type, type TSchema } from 'typebox'
-import { retryDelays } from '../../webhooks/delivery.ts'
+import { retryDelays } from '../../webhooks/schedule.ts'
 import { verifications } from './verification-examples.ts'
 import { VerificationView } from '../schemas/verification.ts'
 import { defaultEventTypes, webhookEventTypes, type WebhookEventType } from '../../core/vocabulary.ts'

@@ -104,23 +104,6 @@ export const isOperator = ({ caller }: FastifyRequest): boolean => caller !== nu
 /** Whether the caller may see only the masked view of a verification. */
 export const isMasked = ({ caller }: FastifyRequest): boolean => caller === null || 'clientOf' in caller
 
-/** Writes the audit line of a deliberate action of an operator or an app. */
-export function auditAction (
-  request: FastifyRequest,
-  action: 'verification_erased' | 'verifications_searched' | 'webhook_replayed' | 'webhook_tested' | 'queues_opened',
-): void {
-  request.log.info({ audit: 'operator_action', action, ...describeCaller(request) }, 'audit')
-}
-
-/** Who called, for the audit log: the address appears as a tag, by which it can be found (`npm run tag`). */
-export function describeCaller (request: FastifyRequest) {
-  const { caller, verificationId } = request
-  const { app, keyId } = caller !== null && 'app' in caller
-    ? { app: caller.app.id, keyId: caller.keyId }
-    : { app: null, keyId: null }
-  return { app, keyId, addressTag: request.addressTag(), ...verificationId === null ? {} : { verificationId } }
-}
-
 const notFound = (): ApiError => new ApiError('not_found', 'This verification does not exist.')
 
 const readBearer = (header: string | undefined): string | null =>

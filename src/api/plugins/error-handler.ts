@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { ApiError, apiErrors, refusalCauses, type ApiErrorCode, type RefusalCause } from '../../core/errors.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
-import { describeCaller } from './auth.ts'
+import { auditRefusal } from './audit.ts'
 import type { Problem } from '../schemas/responses.ts'
 import { StoreUnavailable } from '../../store/record-store.ts'
 
@@ -80,10 +80,7 @@ export function recordRefusal (error: unknown, request: FastifyRequest, metrics:
   const cause = refusal?.cause ?? refusalCauses.find(known => known === apiCode)
   if (cause === undefined) return
   metrics.countRefused(cause)
-  if (refusal === undefined && !concernsCredentials(cause)) return
-  const { routeOptions: { url: route = null } } = request
-  const about = refusal?.numberTag === undefined ? {} : { numberTag: refusal.numberTag }
-  request.log.warn({ audit: 'refused', cause, route, ...describeCaller(request), ...about }, 'audit')
+  if (refusal !== undefined || concernsCredentials(cause)) auditRefusal(request, cause, refusal?.numberTag)
 }
 
 const concernsCredentials = (cause: RefusalCause): boolean => cause === 'unauthenticated' || cause === 'forbidden'

@@ -9,7 +9,8 @@ import {
   cancelOperation, checkOperation, createOperation, eraseOperation, getOperation, listOperation, nextOperation,
   resendOperation,
 } from '../openapi/verification-operations.ts'
-import { auditAction, callingApp, isMasked, isOperator, type Auth } from '../plugins/auth.ts'
+import { auditAction } from '../plugins/audit.ts'
+import { callingApp, isMasked, isOperator, type Auth } from '../plugins/auth.ts'
 import { acceptJson, fillAbsentBody } from '../plugins/body-parsers.ts'
 import type { RequestLimits } from '../plugins/rate-limit.ts'
 import { logCreated } from '../plugins/request-log.ts'

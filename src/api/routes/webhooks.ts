@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { DeliveryLog } from '../../webhooks/log.ts'
-import { callingApp, auditAction, type Auth } from '../plugins/auth.ts'
+import { auditAction } from '../plugins/audit.ts'
+import { callingApp, type Auth } from '../plugins/auth.ts'
 import { acceptJson, fillAbsentBody } from '../plugins/body-parsers.ts'
 import { absentBodyAllowed, jsonResponse, apiErrorResponses, byAppKey } from '../openapi/operations.ts'
 import { deliveries as examples } from '../openapi/examples.ts'

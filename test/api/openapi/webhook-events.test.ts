@@ -1,6 +1,6 @@
 import { Webhook } from 'standardwebhooks'
 import t from 'tap'
-import { retryDelays } from '../../../src/webhooks/delivery.ts'
+import { retryDelays } from '../../../src/webhooks/schedule.ts'
 import { describeWebhooks, exampleSecret } from '../../../src/api/openapi/webhook-events.ts'
 import { webhookEventTypes } from '../../../src/core/vocabulary.ts'
 

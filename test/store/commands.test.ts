@@ -1,7 +1,7 @@
 import { setImmediate as nextIteration } from 'node:timers/promises'
 import { Command } from 'ioredis'
 import t from 'tap'
-import { CommandTimeout } from '../../src/store/clients.ts'
+import { CommandTimeout } from '../../src/store/commands.ts'
 import { connectTo, startCluster, startRedis } from '../helpers/redis.ts'
 
 /** Holds up this process, by default for longer than the timeout of a command. */
