@@ -7,8 +7,8 @@ import { full } from 'acorn-walk'
 
 /**
  * Counts how often a create with `truid.phone_check` moves between files: each function of `src/` (without the
- * simulators)
- * notes when it is entered, and a move is an entry in another file than the one before. See docs/architecture.md.
+ * simulators) notes when it is entered, and a move is an entry in another file than the one before. See
+ * docs/architecture.md.
  */
 const root = join(import.meta.dirname, '../src')
 const entered: string[] = []

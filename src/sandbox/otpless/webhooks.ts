@@ -46,7 +46,7 @@ export function createWebhooks (context: SimulatorContext) {
     request, 'AUTH', { ...idsOf(request), status: 'INITIATED', authenticationDetails: detailsOf(request) }, seconds(),
   )
 
-  /** Silent authentications have an event of their own besides. */
+  /** Silent authentications also have an event of their own. */
   async function sendEnd (request: AuthRequest): Promise<void> {
     if (request.method !== 'SILENT_AUTH') return
     const { authSessionId, correlationId = null, error, metadata } = request

@@ -54,7 +54,7 @@ function describe (verification: Verification | null): string {
   return `The verification is ${status}${ending}. Attempt ${attempts.length} of ${workflow.length}.`
 }
 
-/** Draws the states of a verification and how it went through them; the present one is lit. Null: none yet. */
+/** Draws the states of a verification and how it went through them; the present one is highlighted. Null: none yet. */
 export function drawStates (figure: Element, verification: Verification | null, isNarrow: boolean): void {
   const { size, begin, pending, box, endBox, ends, edge } = isNarrow ? narrow : wide
   const { status = null, attempts = [], workflow = [] } = verification ?? {}
