@@ -226,16 +226,6 @@ export function lastReason (attempts: readonly Attempt[]): Reason | null {
   return last?.reason ?? null
 }
 
-/** When the passing of time next changes something; null when it never does. */
-export function dueAt (verification: Verification): number | null {
-  if (verification.status !== 'pending') return null
-  const attempt = verification.attempts.at(-1)
-  if (attempt?.status !== 'pending') return verification.expiresAt
-  return Math.min(
-    verification.expiresAt, attempt.expiresAt, attempt.phase === 'waiting' ? Infinity : attempt.leaseUntil,
-  )
-}
-
 export type AvailableAction = { action: 'next' | 'resend', availableAt: number, remaining?: number }
 
 /** What the front end may do besides the next action, and from when. */

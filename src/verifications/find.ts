@@ -1,9 +1,9 @@
 import type { App } from '../apps/apps.ts'
+import { isPastRetention } from '../core/deadlines.ts'
 import type { Verification } from '../core/verification.ts'
 import type { Store } from '../store/record-store.ts'
 import type { Sealer } from '../store/sealing.ts'
 import { readNumber } from './create.ts'
-import { isPastRetention } from './record-keys.ts'
 
 type Named = Pick<App, 'id'>
 

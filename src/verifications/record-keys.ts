@@ -1,8 +1,9 @@
 import type { Method } from '../adapters/adapter.ts'
 import { methodTags, type Limits } from '../apps/limits.ts'
+import { deadlinesOf } from '../core/deadlines.ts'
 import type { Event, Effect } from '../core/events.ts'
 import { hasSentMessage } from '../core/routing.ts'
-import { dueAt, providerOf, type Verification } from '../core/verification.ts'
+import { providerOf, type Verification } from '../core/verification.ts'
 import { packId, partitionOfHash } from '../store/keys.ts'
 import type { Claim, ClaimRelease, Counter, EntryName, Listing } from '../store/record-store.ts'
 import type { KeyName, Sealer } from '../store/sealing.ts'
@@ -10,7 +11,7 @@ import { writeKeyClaim } from './key-claim.ts'
 import { appOwner, findableOwner, singleUseMs, singleUseText, type SingleUseOf } from './single-use.ts'
 
 /**
- * Under which keys a verification is stored, and for how long. All names are keyed hashes, so Redis shows no number and
+ * Under which keys a verification is stored. All names are keyed hashes, so Redis shows no number and
  * no reference. While `SEAL_KEYS` rotates, an older key makes other names for the same thing.
  */
 
@@ -50,12 +51,8 @@ export type WriteContext = {
 
 /** How long an Idempotency-Key is remembered. */
 const idempotencyMs = 86_400_000
-/** How long an unfinished record outlives its deadline while no worker runs. */
-const outageMs = 30 * 86_400_000
 /** Longest life of a verification: what lists it outlives the retention by this much. */
 const maxLifeMs = 86_400_000
-/** How long the sweeper has to erase a record whose retention has passed. */
-const eraseMs = 3_600_000
 
 /** Everything that one write claims, counts, releases and lists. Pure. */
 export function writesOf (change: Change, context: WriteContext): Writes {
@@ -66,36 +63,22 @@ export function writesOf (change: Change, context: WriteContext): Writes {
   const number = after.phoneNumber !== null && isNumberUsed
     ? change.keys ?? numberKeys(names, after.appId, after.phoneNumber)
     : []
+  const [undone, ofEvent] = [undoneStart(change), eventCounters(change, context)]
   return {
-    counters: [
-      ...net(startCounters(change, context), unspentCounters(change, context)), ...eventCounters(change, context),
-    ],
-    releases: [...releasesOf(change, number, context), ...unspentClaims(change, context)],
-    listings: isListed ? listingsOf(after, number, context) : [],
     claims: [
       ...before === null ? claimsOfNew(after, number) : [], ...startClaims(change, context),
       ...singleUseClaims(change, context),
     ],
+    releases: [
+      ...releasesOf(change, number, context), ...undone === null ? [] : startClaims(undone, context).map(toRelease),
+    ],
+    listings: isListed ? listingsOf(after, number, context) : [],
+    counters: undone === null
+      ? [...startCounters(change, context), ...ofEvent]
+      : net(startCounters(change, context), startCounters(undone, context).filter(({ add }) => add > 0)),
     ...deadlinesOf(after, retentionMs),
   }
 }
-
-/** When Redis drops the record, and when the sweeper has to look at it. */
-export function deadlinesOf (verification: Verification, retentionMs: number): { expiresAt: number, dueAt: number } {
-  const retainUntil = retainedUntil(verification, retentionMs)
-  return {
-    // The sweeper erases it with everything that refers to it. If no worker runs for a long time, Redis drops it.
-    expiresAt: retainUntil + (verification.status === 'pending' ? outageMs : eraseMs),
-    dueAt: dueAt(verification) ?? retainUntil,
-  }
-}
-
-/** The retention has passed: for every caller the verification is gone. */
-export const isPastRetention = (verification: Verification, retentionMs: number, at: number): boolean =>
-  verification.status !== 'pending' && at >= retainedUntil(verification, retentionMs)
-
-const retainedUntil = ({ status, updatedAt, expiresAt }: Verification, retentionMs: number): number =>
-  (status === 'pending' ? expiresAt : updatedAt) + retentionMs
 
 /** The table of an app's verifications of a number: it lists them, has their counters, and claims the live one. */
 export function numberKeys (names: Sealer['names'], appId: string, phoneNumber: string): [KeyName, ...KeyName[]] {
@@ -200,16 +183,6 @@ function undoneStart ({ before, event, at }: Change): Change | null {
   if (before === null || event?.type !== 'attemptSkipped') return null
   const earlier = { ...before, attempts: before.attempts.slice(0, -1) }
   return { before: earlier, event: null, after: before, effect: 'start', at }
-}
-
-function unspentClaims (change: Change, context: WriteContext): ClaimRelease[] {
-  const start = undoneStart(change)
-  return start === null ? [] : startClaims(start, context).map(toRelease)
-}
-
-function unspentCounters (change: Change, context: WriteContext): Counter[] {
-  const start = undoneStart(change)
-  return start === null ? [] : startCounters(start, context).filter(({ add }) => add > 0)
 }
 
 /** What one write counts and gives back. A counter in both stays, and its limit includes the start given back. */

@@ -1,10 +1,10 @@
+import { isPastRetention } from '../core/deadlines.ts'
 import { decide } from '../core/decide.ts'
 import { ApiError } from '../core/errors.ts'
 import type { Event } from '../core/events.ts'
 import type { Verification } from '../core/verification.ts'
 import type { Store } from '../store/record-store.ts'
 import type { ProviderCalls } from './provider-calls.ts'
-import { isPastRetention } from './record-keys.ts'
 import type { Current, Writer, Written } from './writer.ts'
 
 export type { Current } from './writer.ts'

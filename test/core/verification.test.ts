@@ -1,8 +1,6 @@
 import t from 'tap'
-import {
-  actionOf, availableActions, currentAttempt, dueAt, isFinal, providerOf, leaseMs,
-} from '../../src/core/verification.ts'
-import { action, apply, created, events, nextStep, pendingAttempt, start, states } from './fixtures.ts'
+import { actionOf, availableActions, currentAttempt, isFinal, providerOf } from '../../src/core/verification.ts'
+import { action, apply, events, nextStep, pendingAttempt, start, states } from './fixtures.ts'
 
 t.test('currentAttempt and isFinal', async t => {
   for (const name of ['verified', 'failed', 'expired', 'canceled'] as const) {
@@ -25,18 +23,6 @@ t.test('actionOf: what the front end must do now', async t => {
     t.equal(shown(name), null, name)
   }
   t.strictSame(actionOf(pendingAttempt(apply(states.waiting, events.stepChanged))), nextStep)
-})
-
-t.test('dueAt: when the passing of time changes something', async t => {
-  t.equal(dueAt(states.unclaimed), start + leaseMs.start)
-  t.equal(dueAt(states.claimed), start + leaseMs.start)
-  t.equal(dueAt(states.waiting), start + 60_000)
-  t.equal(dueAt(states.resolvingApp), start + leaseMs.resolve)
-  t.equal(dueAt(states.polling), start + 2_000)
-  t.equal(dueAt(created({ expiresAt: start + 3_000 })), start + 3_000, 'not after the deadline')
-  const pending = { ...events.stillPendingApp, retryAfterMs: 900_000 }
-  t.equal(dueAt(apply(states.resolvingApp, pending)), start + 60_000, 'not after the attempt')
-  for (const name of ['verified', 'failed', 'expired', 'canceled'] as const) t.equal(dueAt(states[name]), null, name)
 })
 
 t.test('availableActions: what the front end may do besides', async t => {

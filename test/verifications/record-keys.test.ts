@@ -10,8 +10,7 @@ import { partitionOfHash, partitions } from '../../src/store/keys.ts'
 import { createSealer } from '../../src/store/sealing.ts'
 import { writeKeyClaim } from '../../src/verifications/key-claim.ts'
 import {
-  deadlinesOf, erasureOf, idempotencyReleases, isPastRetention, liveClaims, numberKeys, writesOf, type Change,
-  type WriteContext,
+  erasureOf, idempotencyReleases, liveClaims, numberKeys, writesOf, type Change, type WriteContext,
 } from '../../src/verifications/record-keys.ts'
 import { appOwner, isOwnedBy } from '../../src/verifications/single-use.ts'
 import { apply, applyAll, asked, created, events, start, states, step } from '../core/fixtures.ts'
@@ -48,23 +47,6 @@ function writesAfter (before: Verification, event: Event, context = contextOf())
   if (decision === null) throw new Error(`${event.type} does not apply`)
   return writesOf({ before, event, after: decision.next, effect: decision.effect, at: start }, context)
 }
-
-t.test('deadlines: when Redis drops the record, and when the sweeper looks at it', async t => {
-  const { waiting } = states
-  t.strictSame(
-    deadlinesOf(waiting, day), { expiresAt: start + 600_000 + day + 30 * day, dueAt: start + 60_000 },
-    'without a worker for a month, Redis drops it',
-  )
-  const canceled = apply(waiting, events.canceled, start + hour)
-  const ended = start + hour
-  t.strictSame(
-    deadlinesOf(canceled, day), { expiresAt: ended + day + hour, dueAt: ended + day },
-    'the retention counts from the end; the sweeper has an hour',
-  )
-  t.notOk(isPastRetention(canceled, day, ended + day - 1))
-  t.ok(isPastRetention(canceled, day, ended + day))
-  t.notOk(isPastRetention(waiting, day, start + 20 * day), 'it has not ended')
-})
 
 t.test('a new verification claims its number and its Idempotency-Key', async t => {
   const live = { name: numberName, field: 'live', partition: liveKey()?.partition, type: 'live' }
