@@ -17,7 +17,9 @@ const maxStructures = 32
 export function createPacker (structures: readonly (readonly string[])[]): Packer {
   if (structures.length > maxStructures) throw new RangeError(`at most ${maxStructures} structures`)
   const packr = new Packr({
-    structures: structures.map(fields => [...fields]),
+    // Shared ones are restored after each read: a version with a shorter list gives unusual objects the ids after its
+    // own end, which would otherwise stay the structures with these ids.
+    structures: structures.map(fields => Object.assign([...fields], { isShared: true })),
     maxSharedStructures: structures.length,
     variableMapSize: true,
     useToJSON: false,

@@ -59,9 +59,13 @@ t.test('a list that grew at its end reads older bytes, and is read where it did 
   const grown = createPacker([...structures, ['url', 'left'], ['left']])
   const objects = [
     { status: 'pending', attempts: [{ a: 1 }, { status: 'x', method: 'y' }], revision: 1 },
-    { url: 'u', left: 2 }, { left: 3, other: { a: 1 } },
+    { url: 'u', left: 2 }, { left: 3, other: { a: 1 } }, { metadata: { plan: 'pro' }, left: { right: 1 } },
   ]
-  for (const object of objects) t.strictSame(grown.unpack(packer.pack(object)), object)
+  const own = objects.map(object => grown.pack(object))
+  for (const object of objects) {
+    t.strictSame(grown.unpack(packer.pack(object)), object)
+    t.strictSame(own.map(bytes => grown.unpack(bytes)), objects, 'its own are read as before')
+  }
   const [first] = objects
   if (first === undefined) throw new Error('no object')
   t.strictSame(packer.unpack(grown.pack(first)), first)

@@ -95,3 +95,13 @@ t.test('a usual record is small', async t => {
   const { length } = encodeRecord({ ...waiting, ...times, attempts })
   t.ok(length < 220, `${length} bytes: times are short, and words are numbers`)
 })
+
+t.test('a link that the adapter can build again is not stored', async t => {
+  const links = { isBuilt: () => true, build: () => 'x://built-again' }
+  const codec = createRecordCodec(links)
+  const bytes = codec.encode(states.deepLink)
+  t.notMatch(bytes.toString('latin1'), /x:\/\//)
+  t.match(codec.decode(bytes, 'ver_x').attempts, [{ action: { type: 'openDeepLink', url: 'x://built-again' } }])
+  const removed = createRecordCodec({ ...links, build: () => null })
+  t.match(removed.decode(bytes, 'ver_x').attempts, [{ action: null }], 'the method is not configured any more')
+})
