@@ -77,7 +77,7 @@ export function createRoutingContext (adapters: AdapterMap, methods: OpenedMetho
  * Deadline of a whole call, however many requests the adapter makes in it. Those of a start and of the eligibility
  * before it are together shorter than the lease of the process that makes the calls.
  */
-const callDeadlineMs = { start: 5_000, resend: 5_000, resolve: 7_000, cancel: 3_000, eligibility: 1_000 }
+export const callDeadlineMs = { start: 5_000, resend: 5_000, resolve: 7_000, cancel: 3_000, eligibility: 1_000 }
 
 export type GuardParts = {
   /** Milliseconds since the epoch. Read once per call, at its end. */

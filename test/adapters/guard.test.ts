@@ -1,8 +1,11 @@
 import { Type } from 'typebox'
 import t from 'tap'
 import type { Adapter, EligibilityQuestion, Method, Outcome, Started } from '../../src/adapters/adapter.ts'
-import { collectMethods, createRoutingContext, guardAdapter, type GuardedAdapter } from '../../src/adapters/guard.ts'
+import {
+  callDeadlineMs, collectMethods, createRoutingContext, guardAdapter, type GuardedAdapter,
+} from '../../src/adapters/guard.ts'
 import { ProviderError } from '../../src/core/errors.ts'
+import { leaseMs } from '../../src/core/verification.ts'
 import type { EligibilityReason, Reason } from '../../src/core/reasons.ts'
 import { type Attributes } from '../../src/telemetry/tracing.ts'
 import type { Money, ProviderCall } from '../../src/core/vocabulary.ts'
@@ -336,4 +339,11 @@ t.test('old failures are forgotten', async t => {
   t.equal(guarded.health().errorRate, 0)
   await t.rejects(guarded.start(attempt, subject))
   t.notOk(guarded.isOpen('acme.otp'))
+})
+
+t.test('the calls of a process are over before another process takes their work over', async t => {
+  const { start, eligibility, resend, resolve, cancel } = callDeadlineMs
+  t.ok(start + eligibility < leaseMs.start)
+  t.ok(resolve < leaseMs.resolve)
+  t.ok(resend <= start && cancel <= start, 'a request waits for these')
 })

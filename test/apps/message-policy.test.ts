@@ -47,6 +47,21 @@ t.test('by default a budget is enforced, and half of it is reported once an hour
   t.equal(lines.length, 1, 'the error handler logs a refusal')
 })
 
+t.test('the first message of a process waits for the counts of the others', async t => {
+  const known = Promise.withResolvers<void>()
+  let share = 0
+  const policy = createMessagePolicy({
+    apps: createApps([{ id: 'shop', name: 'Shop', keys: [] }]),
+    budget: { ready: () => known.promise, usedShare: () => share, count () {} },
+    sealer: createSealer(`k1:${randomBytes(32).toString('base64')}`), metrics: { countMonitored () {} },
+    log: createLogger('info', { write () {} }),
+  })
+  const permit = policy.begin(target, hour)
+  share = 1
+  known.resolve()
+  t.match((await permit).refusal, { apiCode: 'rate_limited' })
+})
+
 t.test('what was not sent is given back', async t => {
   const { policy, used, lines } = start()
   for (let n = 0; n < 5; n += 1) (await policy.begin(target, hour)).giveBack()

@@ -112,6 +112,16 @@ t.test('the best day is one of the 14 days before today', async t => {
   t.equal(await fields(), 0, 'old fields are removed')
 })
 
+t.test('the best day is kept for all of the 14 days', async t => {
+  const { open, pass } = await start(t)
+  const table = open()
+  table.count('verified', 5)
+  await table.sync()
+  pass(14 * day)
+  for (let n = 0; n < 2; n += 1) await table.sync()
+  t.match(table.read(), { bestDay: 5 })
+})
+
 t.test('a failed sync loses no count', async t => {
   const { open, errors, breakRedis } = await start(t)
   const table = open()

@@ -5,7 +5,7 @@ import { startWorkers, type WorkersParts } from '../../src/jobs/workers.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { connectTo, startRedis } from '../helpers/redis.ts'
 
-export type Run = { id: string, isLastTry: boolean, at: number }
+export type Run = { id: string, isLastTry: boolean, at: number, job: string | undefined }
 type Options = {
   resolve?: (run: Run) => Promise<void>
   isSweepDue?: () => Promise<boolean>
@@ -39,8 +39,8 @@ export async function start (t: Test, options: Options = {}) {
       isSweepDue,
       sweep,
       notify: async () => {},
-      resolve: async (id, isLastTry) => {
-        const run = { id, isLastTry, at: performance.now() }
+      resolve: async (id, isLastTry, job) => {
+        const run = { id, isLastTry, at: performance.now(), job }
         runs.push(run)
         await resolve(run)
       },

@@ -25,7 +25,7 @@ t.test('a job runs once, is removed afterwards, and its name may be used again',
   for (let round = 1; round <= 2; round += 1) {
     await queues.resolve('ver_a', 'ver_a.1')
     await until(async () => runs.length === round && await isEmpty(queue), 'it has run')
-    t.match(runs.at(-1), { id: 'ver_a', isLastTry: false })
+    t.match(runs.at(-1), { id: 'ver_a', isLastTry: false, job: 'ver_a.1' })
   }
 })
 

@@ -163,7 +163,9 @@ t.test('retryWhileStoreIsDown', async t => {
     return tries
   }
   const down = new StoreUnavailable('TIMEOUT')
+  const startedAt = performance.now()
   t.equal(await retryWhileStoreIsDown(write(down, 1), 1_000, () => time), 2)
+  t.ok(performance.now() - startedAt >= 190, 'after a pause')
   tries = 0
   await t.rejects(retryWhileStoreIsDown(write(down, 9), time + 100, () => time), down, 'no longer than `until`')
   t.equal(tries, 1)

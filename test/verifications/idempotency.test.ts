@@ -86,6 +86,27 @@ t.test('the first request is still in progress: its change is waited for', async
   t.equal(loads, 2)
 })
 
+t.test('it is not read again before it changes', async t => {
+  const { claim, key, starting, save, store, now } = await insert()
+  const change = Promise.withResolvers<null>()
+  let loads = 0
+  const replays = createIdempotentReplays({
+    now, changeFeed: { once: () => change.promise }, store: {
+      ...store, async loadReplicated (...args) {
+        loads += 1
+        return store.loadReplicated(...args)
+      },
+    },
+  })
+  const waiting = replays.waitForFirst(claim, key)
+  for (let n = 0; n < 5; n += 1) await store.load(claim.id)
+  t.equal(loads, 1)
+  await save(apply(starting, events.attemptStarted))
+  change.resolve(null)
+  t.match(await waiting, { attempts: [{ phase: 'waiting' }] })
+  t.equal(loads, 2)
+})
+
 t.test('the first request takes too long', async t => {
   const { store, claim, key, now, pass } = await insert()
   const waited: number[] = []

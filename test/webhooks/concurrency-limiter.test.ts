@@ -44,3 +44,15 @@ t.test('a caller waits for a limited time, and not for a slow task', async t => 
   release?.()
   t.ok(await acquire('a', { wait: true }))
 })
+
+t.test('one slow task is enough: the one that runs longest counts', async t => {
+  let time = 0
+  const { acquire } = createConcurrencyLimiter({ max: 2, patienceMs: 20, now: () => time })
+  const slow = await acquire('a', { wait: true })
+  time = 15
+  await acquire('a', { wait: true })
+  time = 21
+  t.equal(await Promise.race([acquire('a', { wait: true }), setImmediate('waits')]), null)
+  slow?.()
+  t.ok(await acquire('a', { wait: true }))
+})

@@ -7,12 +7,13 @@ const enqueueFailed = 'enqueue failed; the sweeper will retry it'
 
 t.test('an event is delivered once, signed, logged and counted', async t => {
   const webhooks = await startWebhooks(t, { redisUrl })
-  const { deliveries, verify, stage, receiver, read, due, now, pass, count, jobs, lines, logged } = webhooks
+  const { deliveries, verify, stage, receiver, read, due, now, pass, count, jobs, lines, logged, redis } = webhooks
   const verification = verify()
   const { record: { id } } = await stage(verification)
   t.equal(id, `whd_${verification.id.slice(4)}_2`)
   t.match(await read(id), { status: 'pending', tries: [], nextTryAt: now(), url: `${receiver.url}/hooks` })
   t.strictSame([await due(now() + 4_999), await due(now() + 5_000)], [[], [id]], 'due when its writer died')
+  t.equal(await redis.pexpiretime(webhooks.recordKey(id)), now() + 31 * day)
 
   await deliveries.attempt(id)
   t.match(await read(id), {

@@ -9,6 +9,8 @@ t.test('the record and its index entries outlive the schedule and the retention'
   const at = now()
   const verification = verify()
   const pending = keys.ofEvent(verification, { type: 'canceled', revision: 2 }, { status: 'canceled' }, at)
+  const late = keys.ofEvent(verification, { type: 'canceled', revision: 2 }, {}, at + 5_000)
+  t.match(JSON.parse(late.body), { timestamp: new Date(verification.updatedAt).toISOString() }, 'of the change')
   t.strictSame(keys.deadlinesOf(pending), { dueAt: at, expiresAt: at + 31 * day })
   t.strictSame(keys.leasedDeadlinesOf(pending, at), { dueAt: at + 5_000, expiresAt: at + 31 * day })
   const [tried, waiting] = [at + hour, at + 2 * hour]

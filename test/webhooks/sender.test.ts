@@ -154,7 +154,10 @@ t.test('the response', async t => {
     await send(webhook({ url: `${url}/${status}` })), { statusCode: status, error: null },
   )
   t.equal(elsewhere, 0, 'redirects are not followed')
-  t.match(await send(webhook({ url: `${url}/429` })), { statusCode: 429, retryAfterMs: 7_000 })
+  const startedAt = performance.now()
+  const limited = await send(webhook({ url: `${url}/429` }))
+  t.match(limited, { statusCode: 429, retryAfterMs: 7_000 })
+  t.ok(limited.durationMs >= 0 && limited.durationMs <= performance.now() - startedAt)
   const { retryAfterMs } = await send(webhook({ url: `${url}/503` }))
   t.ok(retryAfterMs !== null && retryAfterMs > 55_000 && retryAfterMs < 61_000)
   t.match(await send(webhook({ url: `${url}/cut` })), { statusCode: null, error: 'reset' })
