@@ -17,12 +17,14 @@ export type CachedOptions<T> = {
   fetch: () => Promise<{ value: T, ttlMs: number }>
   /** Time from the start of one fetch to the next; 0 by default, so that a failed fetch can be repeated at once. */
   coolDownMs?: number
-  /** Milliseconds since the epoch. */
-  now: () => number
+  /** Milliseconds; default: the monotonic clock of the process, which no correction of the time moves. */
+  now?: (() => number) | undefined
 }
 
 /** One value that a provider issues for a limited time, such as an access token or a key set. One fetch at a time. */
-export function createCached<T> ({ fetch, coolDownMs = 0, now }: CachedOptions<T>): Cached<T> {
+export function createCached<T> (
+  { fetch, coolDownMs = 0, now = () => performance.now() }: CachedOptions<T>,
+): Cached<T> {
   let entry: { value: T, expiresAt: number } | null = null
   let last: { startedAt: number, isRunning: boolean, result: Promise<T> } | null = null
 

@@ -17,7 +17,7 @@ export type KeySetParts = {
   call: string
   url: string
   http: Http
-  now: () => number
+  now?: () => number
   /** Null: the body has no keys. */
   read: (body: unknown) => LocalJWKSet | null
   /** A token can name a key that does not exist, and strangers submit tokens: the keys are not fetched more often. */

@@ -99,7 +99,6 @@ function createTokenEndpoint ({ provider, issuer, clientId, privateKey, keyId, i
       if (typeof read === 'string') throw refusal(provider, call, read, answer)
       return { value: read, ttlMs: metadataMs }
     },
-    now: io.now,
   })
 
   /** `private_key_jwt` (OpenID Connect Core, section 9), for the endpoint that it is sent to. */
@@ -130,7 +129,7 @@ function createTokenEndpoint ({ provider, issuer, clientId, privateKey, keyId, i
 
 /** Sends requests with a token of the client itself. */
 function createClientAccess (
-  { provider, purpose, io }: OidcParts, askForToken: AskForToken,
+  { provider, purpose }: OidcParts, askForToken: AskForToken,
   { api, scope, isBrief }: { api: Http, scope: string, isBrief: boolean },
 ): Http {
   const brief = isBrief ? { timeoutMs: briefMs } : {}
@@ -144,7 +143,6 @@ function createClientAccess (
       if (typeof read === 'string') throw refusal(provider, call, read, answer)
       return { value: read.value, ttlMs: (read.expiresIn - renewalSeconds) * 1000 }
     },
-    now: io.now,
   })
   const send = async (request: ProviderRequest, token: string): Promise<ProviderAnswer> => {
     const headers = { ...request.headers, authorization: `Bearer ${token}` }

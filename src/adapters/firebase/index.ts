@@ -57,7 +57,7 @@ function open (env: Settings, io: AdapterIo): Adapter | null {
   const audience = [issuer, ...id === null ? [] : [`${vendor}/projects/${id}`]]
   const call = 'token keys'
   const parts = {
-    provider, call, url: `${origin}/v1beta/jwks`, http: io.openHttp(provider, [new URL(origin).host]), now,
+    provider, call, url: `${origin}/v1beta/jwks`, http: io.openHttp(provider, [new URL(origin).host]),
     read: readKeys, coolDownMs,
   }
   const keys = createKeySet(parts)

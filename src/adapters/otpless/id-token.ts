@@ -35,7 +35,7 @@ export type IdTokensParts = { keysOrigin: string, appId: string, http: Http, now
 
 export function createIdTokens ({ keysOrigin, appId, http, now }: IdTokensParts): IdTokens {
   const keys = createKeySet({
-    provider, call: 'id token keys', url: `${keysOrigin}/.well-known/jwks`, http, now, read: readKeys,
+    provider, call: 'id token keys', url: `${keysOrigin}/.well-known/jwks`, http, read: readKeys,
   })
 
   async function read (token: string): Promise<Members | Reason> {

@@ -42,7 +42,7 @@ export type IsSigned = (signed: Signed, since: number) => Promise<boolean | null
 
 export function createSigningKeys (parts: SigningKeysParts): IsSigned {
   const { now } = parts
-  const cached = createCached({ fetch: () => fetchKeys(parts), now })
+  const cached = createCached({ fetch: () => fetchKeys(parts) })
   let renewedAt: number[] = []
 
   return async (signed, since) => {

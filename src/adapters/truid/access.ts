@@ -14,14 +14,14 @@ const renewalSeconds = 60
 /** Deadlines for the tokens of calls that are useful, but not necessary. */
 const tokenTimeoutMs: Partial<Record<Scope, number>> = { sim_check: 1_000, coverage: 1_000 }
 
-export type AccessParts = { origin: string, clientId: string, clientSecret: string, http: Http, now: () => number }
+export type AccessParts = { origin: string, clientId: string, clientSecret: string, http: Http }
 
 /** Sends requests with a token of this scope. Each call of this function creates a cache of its own. */
 export type Access = (scope: Scope) => Http
 
 /** A new token, which costs nothing. */
 export async function fetchToken (
-  { origin, clientId, clientSecret, http }: Omit<AccessParts, 'now'>, scope: Scope,
+  { origin, clientId, clientSecret, http }: AccessParts, scope: Scope,
 ): Promise<{ value: string, ttlMs: number }> {
   const call = 'access token'
   const timeoutMs = tokenTimeoutMs[scope]
@@ -43,8 +43,8 @@ export async function fetchToken (
 
 /** A token that the API refuses is dropped, and the request repeated once with a new one. */
 export const createAccess = (parts: AccessParts): Access => scope => {
-  const { http, now } = parts
-  const tokens = createCached({ fetch: () => fetchToken(parts, scope), now })
+  const { http } = parts
+  const tokens = createCached({ fetch: () => fetchToken(parts, scope) })
 
   async function send (request: ProviderRequest, token: string): Promise<ProviderAnswer> {
     const answer = await http({ ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } })

@@ -44,7 +44,7 @@ export type Api = {
   getKeys (signed: Pick<Signed, 'keyId' | 'algorithms'>): Promise<Key[] | CallbackRefusal>
 }
 
-export type ApiParts = Pick<AccessParts, 'origin' | 'http' | 'now'> & { access: Access }
+export type ApiParts = Pick<AccessParts, 'origin' | 'http'> & { access: Access }
 
 const json = { 'content-type': 'application/json' }
 
@@ -58,7 +58,7 @@ function describe ({ id, phoneNumber, device: { ip } }: AttemptContext): Record<
   }
 }
 
-export function createApi ({ origin, http, access, now }: ApiParts): Api {
+export function createApi ({ origin, http, access }: ApiParts): Api {
   const ask: Record<Product, Http> = {
     phone_check: access('phone_check'), subscriber_check: access('subscriber_check'),
   }
@@ -109,7 +109,7 @@ export function createApi ({ origin, http, access, now }: ApiParts): Api {
     },
 
     checkSim: createSimChecks(origin, access('sim_check')),
-    getKeys: createKeyRing({ origin, http, now }),
+    getKeys: createKeyRing({ origin, http }),
   }
 }
 
@@ -142,10 +142,10 @@ function createSimChecks (origin: string, ask: Http): Api['checkSim'] {
 }
 
 /** The keys that sign callbacks, always from the configured origin. Old keys stay when a refresh fails. */
-function createKeyRing ({ origin, http, now }: Pick<ApiParts, 'origin' | 'http' | 'now'>): Api['getKeys'] {
+function createKeyRing ({ origin, http }: Pick<ApiParts, 'origin' | 'http'>): Api['getKeys'] {
   const url = `${origin}/.well-known/jwks.json`
   const keys = createKeySet({
-    provider, call: 'signing keys', url, http, now, read: readKeys, coolDownMs: keysCoolDownMs,
+    provider, call: 'signing keys', url, http, read: readKeys, coolDownMs: keysCoolDownMs,
   })
 
   async function refresh (): Promise<CallbackRefusal> {

@@ -37,7 +37,7 @@ export type Coverage = {
   canServe: Required<Adapter>['canServe']
 }
 
-export type CoverageParts = { origin: string, http: Http, now: () => number }
+export type CoverageParts = { origin: string, http: Http }
 
 export function createCoverage (parts: CoverageParts): Coverage {
   const countries = createCountries(parts)
@@ -94,10 +94,10 @@ type Route = {
 }
 
 /** One route. After a failure it is paused, so that it does not delay every start. */
-function createRoute ({ origin, http, now, call, path }: CoverageParts & { call: string, path: string }): Route {
+function createRoute ({ origin, http, call, path }: CoverageParts & { call: string, path: string }): Route {
   let pausedUntil = 0
-  const pause = (forMs: number): void => { pausedUntil = now() + forMs }
-  const isPaused = (): boolean => now() < pausedUntil
+  const pause = (forMs: number): void => { pausedUntil = performance.now() + forMs }
+  const isPaused = (): boolean => performance.now() < pausedUntil
 
   return {
     pause,
@@ -136,8 +136,8 @@ function createCountries (parts: CoverageParts): Countries {
   let existsUntil = 0
 
   async function exists (asked: string): Promise<boolean> {
-    if (parts.now() >= existsUntil && asked !== sampleCountry) await find(sampleCountry)
-    return parts.now() < existsUntil
+    if (performance.now() >= existsUntil && asked !== sampleCountry) await find(sampleCountry)
+    return performance.now() < existsUntil
   }
 
   async function query (country: string): Promise<{ value: Served, ttlMs: number }> {
@@ -152,12 +152,12 @@ function createCountries (parts: CoverageParts): Countries {
       return { value: null, ttlMs: 0 }
     }
     const value = answer.status < 300 ? readProducts(answer.body) : null
-    if (value !== null) existsUntil = parts.now() + knownMs
+    if (value !== null) existsUntil = performance.now() + knownMs
     return { value, ttlMs: value === null ? unknownMs : knownMs }
   }
 
   function find (country: string): Promise<Served> {
-    const cached = known.get(country) ?? createCached({ fetch: () => query(country), now: parts.now })
+    const cached = known.get(country) ?? createCached({ fetch: () => query(country) })
     known.set(country, cached)
     return cached.get()
   }

@@ -98,7 +98,7 @@ function readAccess (env: Settings, io: AdapterIo): AccessParts {
   const residency = env.TRUID_DATA_RESIDENCY || 'eu'
   if (!residencies.includes(residency)) throw new Error('TRUID_DATA_RESIDENCY must be eu, in or us')
   const origin = readOrigin('TRUID_API_URL', env.TRUID_API_URL || `https://${residency}.api.tru.id`, io.allowInsecure)
-  return { origin, clientId, clientSecret, http: io.openHttp(provider, [new URL(origin).host]), now: io.now }
+  return { origin, clientId, clientSecret, http: io.openHttp(provider, [new URL(origin).host]) }
 }
 
 function open (env: Settings, io: AdapterIo): Adapter | null {

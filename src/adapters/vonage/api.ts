@@ -76,6 +76,5 @@ function createTokens ({ applicationId, privateKey, now, ...io }: ApiParts) {
         .setIssuedAt(at).setExpirationTime(at + tokenSeconds).sign(privateKey)
       return { value, ttlMs: reuseMs }
     },
-    now,
   })
 }

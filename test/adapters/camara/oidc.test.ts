@@ -8,6 +8,7 @@ import {
   isVerify,
   noRepeat, open, phoneNumber, publicKey, redirectKey, redirectUrl, settings, smsAttempt,
 } from './vendor.ts'
+import { jumpWith } from '../../helpers/monotonic-clock.ts'
 
 t.test('the requests to the operator are those of the documents', async t => {
   const vendor = await openVendor(t, answerWell)
@@ -71,6 +72,7 @@ t.test('every kind of key signs by an algorithm that the operator takes', async 
 t.test('the tokens of the client', async t => {
   const vendor = await openVendor(t, answerWell)
   let now = Date.now()
+  jumpWith(t, () => now)
   const adapter = camara.open(settings(vendor), openIo(t, { now: () => now }), 'camara')
   if (adapter === null) throw new Error('off')
   const countTokens = (): number => vendor.calls.filter(isToken).length

@@ -5,6 +5,7 @@ import { SignJWT } from 'jose/jwt/sign'
 import { createHttp } from '../../../src/adapters/http.ts'
 import { createIdTokens, isIdToken, referenceOf } from '../../../src/adapters/otpless/id-token.ts'
 import { endingOf, openVendor, type Answer } from '../../../src/conformance/index.ts'
+import { jumpWith } from '../../helpers/monotonic-clock.ts'
 
 const pair = await generateKeyPair('RS256', { extractable: true })
 const stranger = await generateKeyPair('RS256', { extractable: true })
@@ -26,6 +27,7 @@ const openIdTokens = async (t: Tap, answer: () => Answer = () => ({ body: { keys
   const { openHttp, close } = createHttp({ allowInsecure: true })
   t.teardown(close)
   const clock = { ms: (seconds + 10) * 1000 }
+  jumpWith(t, () => clock.ms)
   const idTokens = createIdTokens({
     keysOrigin: vendor.origin, appId: 'APP1', http: openHttp('otpless', [vendor.host]), now: () => clock.ms,
   })

@@ -7,6 +7,7 @@ import {
 } from '../../../src/conformance/index.ts'
 import { createSigner, encode } from './signer.ts'
 import { appKey, badResponse, invalid, settings, tooLate } from './vendor.ts'
+import { jumpWith } from '../../helpers/monotonic-clock.ts'
 
 const method = 'truecaller.payload'
 const [ours, old, stranger] = [createSigner(), createSigner(2048), createSigner()]
@@ -121,6 +122,7 @@ t.test('evidence that is not ours costs no request', async t => {
 
 t.test('the keys are fetched again once when none of them has signed', async t => {
   let at = Date.now()
+  jumpWith(t, () => at)
   let served: unknown[] = [old.key]
   const vendor = await openVendor(t, () => ({ body: served }))
   const adapter = openAdapter(truecaller, settings(vendor), openIo(t, { now: () => at }))
@@ -167,6 +169,7 @@ t.test('the keys are fetched again once when none of them has signed', async t =
 
 t.test('a failed fetch of keys says nothing about a payload', async t => {
   let at = Date.now()
+  jumpWith(t, () => at)
   const vendor = await openVendor(t, () => ({ body: [old.key] }))
   const adapter = openAdapter(truecaller, settings(vendor), openIo(t, { now: () => at }))
   const attempt = anAttempt({ method, startedAt: at })
