@@ -1,5 +1,5 @@
 import t from 'tap'
-import { callingApp } from '../../../src/api/plugins/auth.ts'
+import { callingApp, isMasked, isOperator, type Caller } from '../../../src/api/plugins/auth.ts'
 import { apiKey, buildTestServer, phoneNumber } from '../../helpers/server.ts'
 
 const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` })
@@ -113,4 +113,16 @@ t.test('the calling app of a route without an API key is a TypeError', async t =
   await server.ready()
   t.throws(() => callingApp(Object.assign(Object.create(null), { caller: null })), TypeError)
   t.throws(() => callingApp(Object.assign(Object.create(null), { caller: { clientOf: 'ver_x' } })), TypeError)
+})
+
+t.test('who is an operator, and who sees the masked view only', async t => {
+  const key = (...scopes: string[]): Caller =>
+    ({ app: { id: 'shop', name: 'Shop', keys: [] }, keyId: 'k', scopes: new Set(scopes) })
+  const requestOf = (caller: Caller | null) => ({ caller }) as Parameters<typeof isMasked>[0]
+  const callers = [
+    key('operations:read'), key('operations:read', 'verifications:read'), key('verifications:read'),
+    { clientOf: 'ver_x' }, null,
+  ].map(requestOf)
+  t.strictSame(callers.map(isOperator), [true, false, false, false, false])
+  t.strictSame(callers.map(isMasked), [false, false, false, true, true])
 })

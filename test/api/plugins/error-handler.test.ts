@@ -83,6 +83,9 @@ t.test('errors have their members and headers', async t => {
   const limited = await ask(new ApiError('rate_limited', 'No.', { retryAfterSeconds: 29.2 }))
   t.equal(limited.headers['retry-after'], '30')
   t.notOk('retryAfterSeconds' in limited.json())
+  t.equal(limited.headers['cache-control'], 'no-store')
+  const refusal = { cause: 'message_limit', numberTag: 'tag-of-the-number' } as const
+  t.notMatch((await ask(new ApiError('rate_limited', 'No.', { refusal }))).body, /refusal|tag-of-the-number/)
   t.equal((await ask(new ApiError('unauthenticated', 'No.'))).headers['www-authenticate'], 'Bearer')
 })
 

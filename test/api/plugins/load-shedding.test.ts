@@ -81,8 +81,9 @@ t.test('a request that would wait too long is refused at once, and so is one tha
   t.ok(refused.length > 230 && refused.length < 270, `${refused.length} of 600 are refused`)
   t.ok(refused.every(({ at }) => at - askedAt < 50), 'at once')
   t.equal(refusals(), refused.length)
-  const { headers = {}, body = '' } = refused[0] ?? {}
+  const { headers = {}, body = '', status = 0 } = refused[0] ?? {}
   t.match(headers, { 'retry-after': '1', 'content-type': 'application/problem+json' })
+  t.equal(status, 503)
   t.match(JSON.parse(body), { status: 503, code: 'overloaded', type: 'http://localhost/problems/overloaded' })
   t.ok((await Promise.all(first)).every(({ status }) => status === 200))
   t.ok(waits.length > 700 && Math.max(...waits) <= 1_000, 'the others are served within the limit')

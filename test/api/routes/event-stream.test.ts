@@ -176,6 +176,21 @@ t.test('erasure ends the streams; later ones get 410', async t => {
   t.match(await open(), { status: 410, headers: { 'content-type': 'application/problem+json' } })
 })
 
+t.test('two streams of one verification: each caller has its own view of the same change', async t => {
+  const { open, clientSecret, happen } = await withStream(t)
+  const app = await open()
+  const client = await open('', { authorization: `Bearer ${clientSecret}` })
+  await Promise.all([app.received(0), client.received(0)])
+  for (const event of proof) happen(event)
+  for (const [stream, number] of [[app, phoneNumber], [client, '+1********00']] as const) {
+    await stream.ended
+    t.match(
+      stream.events.at(-1), { data: { status: 'verified', phoneNumber: number, result: { phoneNumber: number } } },
+    )
+  }
+  t.notMatch(client.text(), /4155550100|pro"/)
+})
+
 t.test('the client secret may be in the query of this route only', async t => {
   const { open, clientSecret, lines, url, create, server, id } = await withStream(t)
   for (
