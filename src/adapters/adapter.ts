@@ -37,6 +37,8 @@ export type Method = {
   sendsMessage: boolean
   /** `start` sends no request: it runs in the same write that begins the attempt. */
   startsLocally?: boolean
+  /** `resolve` sends no request: it runs in the same write that records the evidence of the app. */
+  judgesLocally?: boolean
   /** Place in the default workflow, silent methods first; absent: only when a workflow names it. */
   defaultRank?: number
   /** At most one start per phone number in this time, whatever the outcome of the first. */

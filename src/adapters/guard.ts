@@ -175,7 +175,7 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
         return guard({ call: 'eligibility', method: question.method, subject }, answer).catch(() => null)
       },
     },
-    // A start that sends no request is not a call.
+    // What sends no request is not a call.
     start: (attempt, subject) => methods[attempt.method]?.startsLocally === true
       ? adapter.start(attempt)
       : guard({ call: 'start', method: attempt.method, subject }, () => adapter.start(attempt), withBalance),
@@ -187,12 +187,14 @@ export function guardAdapter (adapter: Adapter, parts: GuardParts): GuardedAdapt
       cancel: (attempt: AttemptContext, subject: Subject) =>
         guard({ call: 'cancel', method: attempt.method, subject }, () => cancel(attempt)),
     },
-    resolve: (attempt, evidence, call, subject) => guard(
-      { call: 'resolve', method: attempt.method, subject }, () => adapter.resolve(attempt, evidence, call),
-      outcome => outcome.verdict === 'denied'
-        ? { result: 'denied', reason: outcome.reason, blame: blameOf(outcome.reason), vendor: outcome.vendor ?? null }
-        : succeeded,
-    ),
+    resolve: (attempt, evidence, call, subject) => methods[attempt.method]?.judgesLocally === true
+      ? adapter.resolve(attempt, evidence, call)
+      : guard(
+        { call: 'resolve', method: attempt.method, subject }, () => adapter.resolve(attempt, evidence, call),
+        outcome => outcome.verdict === 'denied'
+          ? { result: 'denied', reason: outcome.reason, blame: blameOf(outcome.reason), vendor: outcome.vendor ?? null }
+          : succeeded,
+      ),
     health: () => summarize([...healths.values()].flatMap(calls => [...calls]), now()),
     isOpen: method => healthOf(method, 'start').isOpen(),
   }

@@ -48,7 +48,7 @@ function decidePending (current: Current, event: Event): Decision | null {
     case 'startClaimed': case 'attemptStarted': case 'attemptSkipped': case 'startFailed':
       return attempt.phase === 'starting' ? decideStarting({ ...current, attempt }, event) : null
     case 'evidenceReceived':
-      return receiveEvidence(current, event.evidence)
+      return receiveEvidence(current, event)
     case 'numberProven': case 'codeIncorrect': case 'stillPending':
     case 'queryStarted': case 'queryRejected': case 'queryFailed':
       return attempt.phase === 'resolving' ? decideResolving({ ...current, attempt }, event) : null
@@ -157,18 +157,18 @@ function decideResolving (current: Current<Resolving>, event: ResolveEvent): Dec
   }
 }
 
-function receiveEvidence (current: Current, evidence: Evidence): Decision | null {
-  const { verification, attempt, now } = current
+function receiveEvidence (current: Current, event: Event & { type: 'evidenceReceived' }): Decision | null {
+  const [{ verification, attempt, now, startsHere }, { evidence, answer }] = [current, event]
   // Late evidence does not count, even when the sweeper has not ended the attempt yet.
   if (now >= attempt.expiresAt) return elapse(current)
-  if (attempt.phase === 'starting') {
-    if (attempt.evidence !== null || evidence.from !== 'provider') return null
-    return updateSilently(verification, { ...attempt, evidence })
-  }
+  if (attempt.phase === 'starting') return attempt.evidence === null && evidence.from === 'provider'
+    ? updateSilently(verification, { ...attempt, evidence })
+    : null
   // The user's own evidence replaces a query that is under way; of a method that polls, so does the provider's.
   const isReplaced = evidence.from === 'app' || (evidence.from === 'provider' && attempt.pollEveryMs !== undefined)
   if (attempt.phase === 'resolving' && (attempt.evidence.from === 'app' || !isReplaced)) return null
-  return resolve(verification, attempt, evidence, now)
+  const received = resolve(verification, attempt, evidence, now)
+  return answer === undefined ? received : decide(received.next, answer, now, { startsHere })
 }
 
 function elapse (current: Current): Decision | null {

@@ -23,7 +23,8 @@ export type Event =
   | { type: 'promptOpened', attempt: number }
   | { type: 'stepChanged', attempt: number, state: Json, action: Action }
   | { type: 'deliveryReported', attempt: number, delivery: DeliveryReceipt }
-  | { type: 'evidenceReceived', attempt: number, evidence: Evidence }
+  /** `answer`: what the evidence proves, where that is known at once; absent: the provider must be queried. */
+  | { type: 'evidenceReceived', attempt: number, evidence: Evidence, answer?: Event }
   | {
     type: 'numberProven', attempt: number, phoneNumber: string, profile: Profile | null
     signals: { [name: string]: Json } | null, assurance: Assurance

@@ -1,12 +1,14 @@
 import type { AdapterMap } from '../adapters/guard.ts'
 import { ApiError, ProviderError } from '../core/errors.ts'
+import type { Event } from '../core/events.ts'
 import { currentAttempt, isFinal, type EndedAttempt, type Evidence, type Verification } from '../core/verification.ts'
 import type { EvidenceKind, Json } from '../core/vocabulary.ts'
 import type { Sealer } from '../store/sealing.ts'
 import type { Dispatch } from './dispatch.ts'
 import { canonicalJson } from './idempotency.ts'
-import { acceptedEvidence } from './provider-calls.ts'
+import { acceptedEvidence, type ProviderCalls } from './provider-calls.ts'
 import type { Resolve } from './resolve.ts'
+import type { Start } from './start.ts'
 import {
   identityOf, readSubmitted, readTypedCode, type Submitted, type SubmittedEvidence,
 } from './submitted-evidence.ts'
@@ -23,12 +25,15 @@ export type Check = (id: string, evidence: SubmittedEvidence) => Promise<Checked
 export type CheckParts = {
   transitions: Pick<Transitions, 'load'>
   dispatch: Dispatch
+  start: Start
   resolve: Resolve
+  providerCalls: Pick<ProviderCalls, 'judge'>
   adapters: AdapterMap
   sealer: Pick<Sealer, 'keyedHash' | 'keyedHashes'>
 }
 
-export function createCheck ({ transitions, dispatch, resolve, adapters, sealer }: CheckParts): Check {
+export function createCheck (parts: CheckParts): Check {
+  const { transitions, dispatch, start, resolve, providerCalls, adapters, sealer } = parts
   const textOf = (id: string, submitted: Submitted): string => `${id} ${identityOf(submitted)}`
 
   function settled (record: Verification, submitted: Submitted): Checked {
@@ -51,6 +56,14 @@ export function createCheck ({ transitions, dispatch, resolve, adapters, sealer 
     }
   }
 
+  /** The answer was written together with the evidence. */
+  async function conclude (received: Transition, index: number, answer: Event): Promise<Checked> {
+    const { record } = await start(received)
+    if (record.attempts[index]?.status === 'expired') throw invalidState(record, 'The attempt has ended.')
+    if (answer.type === 'codeIncorrect') throw codeIncorrect(record, index)
+    return { verification: record, settled: answer.type !== 'stillPending' }
+  }
+
   return async (id, body) => {
     const submitted = readSubmitted(body)
     const { kind } = submitted
@@ -63,12 +76,15 @@ export function createCheck ({ transitions, dispatch, resolve, adapters, sealer 
     const evidence: Evidence = kind === 'none'
       ? { from: 'poll', value }
       : { from: 'app', value, hash: sealer.keyedHash('submitted', textOf(id, submitted)) }
+    const answer = await providerCalls.judge(stored.record, index, evidence)
     const received = await dispatch.apply(
-      stored, { type: 'evidenceReceived', attempt: index, evidence }, { runsHere: 'resolve' },
+      stored, { type: 'evidenceReceived', attempt: index, evidence, ...answer === null ? {} : { answer } },
+      { runsHere: answer === null ? 'resolve' : 'start' },
     )
     const { record } = received.stored
     if (received.isReplay) throw invalidState(record, 'This evidence was used before.')
     if (!received.changed) return isFinal(record) ? settled(record, submitted) : inProgress(received, kind, value)
+    if (answer !== null) return conclude(received, index, answer)
     if (currentAttempt(record)?.index !== index) throw invalidState(record, 'The attempt has ended.')
     return resolveNow(received.stored, index)
   }

@@ -28,6 +28,8 @@ export type ProviderCalls = {
   contextOf (verification: Verification, index: number): AttemptContext
   /** Never throws `ProviderError`: a start that fails is an event, and so is one that cannot succeed. */
   start (verification: Verification, index: number): Promise<Event>
+  /** The answer to evidence that needs no provider; null: the provider must be queried. */
+  judge (verification: Verification, index: number, evidence: Evidence): Promise<Event | null>
   /** Throws retryable `ProviderError`s: the result is not known yet. */
   resolve (verification: Verification, index: number, evidence: Evidence, repeated: boolean): Promise<Event>
   /** Throws `ProviderError`. */
@@ -116,6 +118,11 @@ function createContextOf (
 /** Null: the number belongs to no country. */
 const countryOf = ({ country = noCountry }: Verification): string | null => country === noCountry ? null : country
 
+function isJudgedHere (adapters: AdapterMap, { workflow }: Verification, index: number): boolean {
+  const method = workflow[index]?.method ?? '.'
+  return adapters.get(providerIn(method))?.methods[method]?.judgesLocally === true
+}
+
 export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
   const { adapters, sealer, log } = parts
   const contextOf = createContextOf(parts)
@@ -133,6 +140,21 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
     const { testNumber } = verification
     if (testNumber !== undefined) return { ...standIn(sealer, verification.id, testNumber, method), context }
     return { adapter, method, context }
+  }
+
+  async function resolve (
+    verification: Verification, index: number, evidence: Evidence, repeated: boolean,
+  ): Promise<Event> {
+    try {
+      const { adapter, method, context } = find(verification, index)
+      const outcome = await adapter.resolve(context, evidence.value, { repeated }, subjectOf(verification))
+      return eventOf(outcome, index, { assurance: assuranceOf(method.assurance, context.options), evidence })
+    } catch (error) {
+      if (error instanceof ProviderError && !error.retryable) {
+        return { type: 'attemptFailed', attempt: index, reason: error.reason }
+      }
+      throw error
+    }
   }
 
   return {
@@ -156,18 +178,9 @@ export function createProviderCalls (parts: ProviderCallsParts): ProviderCalls {
         return { type: 'startFailed', attempt: index, reason: error.reason }
       }
     },
-    async resolve (verification, index, evidence, repeated) {
-      try {
-        const { adapter, method, context } = find(verification, index)
-        const outcome = await adapter.resolve(context, evidence.value, { repeated }, subjectOf(verification))
-        return eventOf(outcome, index, { assurance: assuranceOf(method.assurance, context.options), evidence })
-      } catch (error) {
-        if (error instanceof ProviderError && !error.retryable) {
-          return { type: 'attemptFailed', attempt: index, reason: error.reason }
-        }
-        throw error
-      }
-    },
+    judge: async (verification, index, evidence) =>
+      isJudgedHere(adapters, verification, index) ? resolve(verification, index, evidence, false) : null,
+    resolve,
     async resend (verification, index) {
       const { adapter, method: { isFoundByProviderId: isFindable }, context } = find(verification, index)
       if (adapter.resend === undefined) throw new ProviderError(adapter.provider, 'resend', 'provider_misconfigured')

@@ -207,9 +207,14 @@ const nameOf = ({ name, field }: Counter): string => `${name} ${field}`
 function eventCounters ({ before, event, at }: Change, { limits }: WriteContext): Counter[] {
   if (before === null || event === null) return []
   if (event.type === 'resendRequested') return before.testNumber === undefined ? limits.forMessage(before, at) : []
-  if (event.type === 'codeIncorrect') return before.phoneNumber === null ? [] : limits.forWrongCode(before, at)
-  return isTypedCode(before, event) ? limits.forCode(before, at) : []
+  return [
+    ...isTypedCode(before, event) ? limits.forCode(before, at) : [],
+    ...isWrongCode(event) && before.phoneNumber !== null ? limits.forWrongCode(before, at) : [],
+  ]
 }
+
+const isWrongCode = (event: Event): boolean =>
+  event.type === 'codeIncorrect' || (event.type === 'evidenceReceived' && event.answer?.type === 'codeIncorrect')
 
 function isTypedCode ({ attempts }: Verification, event: Event): boolean {
   if (event.type !== 'evidenceReceived' || event.evidence.from !== 'app') return false

@@ -71,8 +71,8 @@ export function createSingleUse (
       const owner = event.isFindable === true ? findableOwner(verification, index) : claimOwner(verification, index)
       return { provider, kind: 'id', text: event.providerId, owner }
     }
-    const context = providerCalls.contextOf(verification, event.attempt)
-    const text = adapter?.singleUse?.(context, event.evidence.value) ?? null
+    if (adapter?.singleUse === undefined) return null
+    const text = adapter.singleUse(providerCalls.contextOf(verification, event.attempt), event.evidence.value)
     return text === null ? null : { provider, kind: 'evidence', text, owner: claimOwner(verification, index) }
   }
 }

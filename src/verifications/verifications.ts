@@ -114,7 +114,7 @@ export function createVerifications (parts: VerificationsParts): Gateway {
     }), ({ id }) => id),
     get: async id => (await transitions.load(id)).record,
     listen: changeFeed.subscribe,
-    check: whenReplicated(createCheck({ transitions, dispatch, resolve, adapters, sealer })),
+    check: whenReplicated(createCheck({ transitions, dispatch, start, resolve, providerCalls, adapters, sealer })),
     next: whenReplicated(createNext({ transitions, dispatch, start, changeFeed, now })),
     resend: whenReplicated(createResend({ transitions, dispatch, providerCalls, now })),
     cancel: whenReplicated(createCancel({ transitions, dispatch })),

@@ -142,14 +142,15 @@ t.test('a failed call is reported with who has to fix it', async t => {
   t.match(faulty.calls, [{ result: 'error', reason: 'provider_error', blame: 'internal' }])
 })
 
-t.test('a local start is not a call', async t => {
+t.test('a local start and a local judgement are not calls', async t => {
   const local = {
     needsPhoneNumber: false, evidence: [], nextActions: [], timeoutMs: 1, options: Type.Object({}), isRepeatable: true,
-    sendsMessage: false, startsLocally: true, userStep: 'opens a link',
+    sendsMessage: false, startsLocally: true, judgesLocally: true, userStep: 'opens a link',
     assurance: { possession: 'account', binding: 'none', restricted: false } as const,
   }
   const { guarded, calls, spans, clock } = setUp({ methods: { 'acme.otp': local } })
   t.equal(await guarded.start(attempt, subject), started)
+  await guarded.resolve(attempt, {}, { repeated: false }, subject)
   t.strictSame([calls, spans, clock.reads], [[], [], 0])
   const open = { ...guarded, isOpen: () => true }
   const { isOpen } = createRoutingContext(new Map([['acme', open]]), collectMethods([

@@ -354,6 +354,20 @@ t.test('a workflow has at least one step', async t => {
   t.match(created(), { revision: 1, createdAt: start, updatedAt: start, attempts: [{ method: 'truid.phone_check' }] })
 })
 
+t.test('evidence with its answer is the evidence, and then the answer', async t => {
+  for (const answer of [events.numberProven, events.codeIncorrect, events.attemptFailed]) {
+    for (const name of ['waiting', 'polling', 'resolvingProvider'] as const) {
+      const both = decide(states[name], { ...events.evidenceApp, answer }, start)
+      t.strictSame(both?.next, applyAll(states[name], events.evidenceApp, answer), `${name} ${answer.type}`)
+    }
+    t.equal(decide(states.resolvingApp, { ...events.evidenceApp, answer }, start), null, 'other evidence is judged')
+  }
+  const proven = { ...events.evidenceApp, answer: events.numberProven }
+  t.match(decide(states.waiting, proven, start + 60_000), {
+    effect: 'start', next: { status: 'pending', attempts: [{ reason: 'attempt_timeout' }, {}] },
+  }, 'too late')
+})
+
 t.test('an attempt keeps the hash of the evidence that ended it, and nothing else of it', async t => {
   const evidence = { from: 'app', value: { code: '550100' }, hash: 'keyed' } as const
   const checking = applyAll(states.waiting, { type: 'evidenceReceived', attempt: 0, evidence })

@@ -17,6 +17,7 @@ const method = (more: Partial<Method>): Method => ({
 /** One method of each kind that the gateway treats differently. */
 const methods = {
   code: method({ defaultRank: 3, codeAttempts: 3, sendsMessage: true, resend: { afterMs: 30_000, times: 2 } }),
+  local: method({ codeAttempts: 3, judgesLocally: true }),
   silent: method({
     defaultRank: 1, isRepeatable: true, evidence: ['code', 'none'], nextActions: ['openUrlOnCellular'],
   }),
@@ -34,6 +35,7 @@ const methods = {
 }
 const actions: Record<keyof typeof methods, Started['action']> = {
   code: { type: 'submitCode', length: 6, channels: ['SMS'] },
+  local: { type: 'submitCode', length: 6, channels: ['SMS'] },
   silent: { type: 'openUrlOnCellular', url: 'https://toy.example/', finish: 'code' },
   push: { type: 'approveOnDevice', app: 'toy' },
   web: { type: 'openDeepLink', url: '', platforms: ['android'], notOpenedAfterMs: 600 },

@@ -159,6 +159,49 @@ t.test('late evidence is refused, also when the sweeper has not ended the attemp
   t.equal((await jobsOf(id)).length, 1, 'a job starts the next attempt')
 })
 
+t.test('a method that judges codes itself: the answer is in the same write', async t => {
+  let writes = 0
+  const { create, gateway, toy, read, count, jobsOf, lines, pass } = setUp({
+    wrapStore: store => ({ ...store, save: (...args) => { writes += 1; return store.save(...args) } }),
+  })
+  const workflow = ['toy.local', 'other.code']
+  const { id } = await create({ workflow })
+  const [calls, saved] = [lines.filter(({ msg }) => msg === 'provider call').length, writes]
+  const error = await gateway.check(id, { code: '000000' }).catch(error => error)
+  t.match(error, { apiCode: 'code_incorrect', extra: { attemptsRemaining: 2 } })
+  const { verification } = await gateway.check(id, good)
+  t.match(verification, { status: 'verified', result: { method: 'toy.local' } })
+  t.strictSame([(await read(id)).record, writes - saved], [verification, 2], 'one write for each code')
+  t.equal(lines.filter(({ msg }) => msg === 'provider call').length, calls, 'the provider has no part in it')
+  t.equal(await count('verigate_provider_calls_total', { call: 'resolve' }), 0)
+  t.strictSame(await gateway.check(id, good), { verification, settled: true })
+  t.equal(await errorCode(gateway.check(id, { code: '000000' })), 'invalid_state')
+
+  const guessed = await create({ workflow, phoneNumber: '+14155550103' })
+  const guesses = ['000001', '000002', '000003', '000004', '000005'].map(code => gateway.check(guessed.id, { code }))
+  const answers = await Promise.all(guesses.map(errorCode))
+  t.strictSame(answers.toSorted(), [...Array(3).fill('code_incorrect'), ...Array(2).fill('invalid_state')])
+  t.match((await read(guessed.id)).record, {
+    attempts: [{ reason: 'code_attempts_exhausted' }, { method: 'other.code', phase: 'waiting' }],
+  }, 'codes that arrive together have no more tries, and the next attempt has started')
+
+  const late = await create({ workflow, phoneNumber: '+14155550104' })
+  pass(60_000)
+  t.equal(await errorCode(gateway.check(late.id, good)), 'invalid_state')
+  t.match((await read(late.id)).record.attempts, [{ reason: 'attempt_timeout' }, { phase: 'waiting' }])
+  t.strictSame(await jobsOf(late.id), [])
+  t.notOk(toy.calls.some(({ repeated }) => repeated === true))
+})
+
+t.test('a method that judges codes itself: a number with too many incorrect codes', async t => {
+  const { create, gateway } = setUp({ shop: { limits: { wrongCodesPerNumberPerHour: 2 } } })
+  const { id } = await create({ workflow: ['toy.local'] })
+  for (const answer of ['code_incorrect', 'code_incorrect', 'rate_limited']) {
+    t.equal(await errorCode(gateway.check(id, { code: '000000' })), answer)
+  }
+  t.equal(await errorCode(gateway.check(id, good)), 'rate_limited', 'also the right one')
+})
+
 t.test('evidence that the attempt does not accept', async t => {
   const { create, gateway, store, dispatch, transitions } = setUp()
   const { id } = await create()
@@ -245,14 +288,14 @@ t.test('the provider rejects the attempt: the next one starts within the request
 })
 
 t.test('the evidence that settled it is known under each key of SEAL_KEYS', async t => {
-  const { create, gateway, transitions, dispatch, resolve, adapters, sealer } = setUp()
+  const { create, gateway, transitions, dispatch, start, resolve, providerCalls, adapters, sealer } = setUp()
   const { id } = await create()
   await gateway.check(id, good)
   const rotated = {
     keyedHash: () => 'of the newer key',
     keyedHashes: (purpose: string, text: string) => ['of the newer key', ...sealer.keyedHashes(purpose, text)],
   }
-  const check = createCheck({ transitions, dispatch, resolve, adapters, sealer: rotated })
+  const check = createCheck({ transitions, dispatch, start, resolve, providerCalls, adapters, sealer: rotated })
   t.match(await check(id, good), { settled: true })
   t.equal(await errorCode(check(id, { code: '000000' })), 'invalid_state')
 })

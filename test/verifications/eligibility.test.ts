@@ -12,7 +12,7 @@ async function ask ({ gateway, apps }: SetUp, request: object = {}, appId = 'sho
   return Object.fromEntries(items.filter(({ provider }) => provider === 'toy')
     .map(({ method, eligible, reason }) => [method.slice('toy.'.length), eligible ? '' : String(reason)]))
 }
-const all = { code: '', silent: '', push: '', web: '', token: '', poll: '', operator: '' }
+const all = { code: '', local: '', silent: '', push: '', web: '', token: '', poll: '', operator: '' }
 
 t.test('every configured method, in the order of the providers', async t => {
   const { gateway, app, methods } = setUp()
@@ -35,7 +35,7 @@ t.test('what the provider says; anything but a reason is a yes', async t => {
   t.strictSame(await ask(room, { device: { ip: '192.0.2.7:443' } }), { ...all, silent: 'not_on_cellular' })
   t.strictSame(
     toy.questions.map(({ method }) => method).sort(),
-    ['toy.code', 'toy.operator', 'toy.poll', 'toy.push', 'toy.silent'],
+    ['toy.code', 'toy.local', 'toy.operator', 'toy.poll', 'toy.push', 'toy.silent'],
   )
   t.match(toy.questions, toy.questions.map(() => ({ phoneNumber, country: 'US', device: { ip: '192.0.2.7' } })))
   t.strictSame(toy.calls, [], 'nothing is started')
@@ -52,12 +52,14 @@ t.test('the app\'s rules: then the provider is not asked', async t => {
     return { said, asked: room.toy.questions.length }
   }
   const country = 'country_not_allowed'
-  const denied = { ...all, code: country, silent: country, push: country, poll: country, operator: country }
+  const denied = {
+    ...all, code: country, local: country, silent: country, push: country, poll: country, operator: country,
+  }
   t.strictSame(await withRules({ deniedCountries: ['US'] }, phoneNumber), { said: denied, asked: 0 })
   t.strictSame((await withRules({ deniedCountries: ['US'], countryMode: 'monitor' }, phoneNumber)).said, all)
   t.strictSame((await withRules({ allowedCountries: ['DE'] }, '+881612345678')).said, denied, 'a satellite has none')
   const type = 'number_type_not_allowed'
-  t.strictSame(await withRules({}, '+19005550100'), { said: { ...all, code: type, push: type }, asked: 3 })
+  t.strictSame(await withRules({}, '+19005550100'), { said: { ...all, code: type, push: type }, asked: 4 })
   t.strictSame((await withRules({ allowedNumberTypes: ['premium_rate'] }, '+19005550100')).said, all)
 })
 

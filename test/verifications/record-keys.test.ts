@@ -199,6 +199,12 @@ t.test('codes are counted by app and number', async t => {
     writesAfter(states.resolvingApp, events.codeIncorrect).counters,
     counters.map(counter => ({ ...counter, add: 1, below: null })),
   )
+  t.strictSame(
+    writesAfter(states.waiting, { ...events.evidenceApp, answer: events.codeIncorrect }).counters, [
+      ...writesAfter(states.waiting, events.evidenceApp).counters,
+      ...writesAfter(states.resolvingApp, events.codeIncorrect).counters,
+    ], 'a code that is judged at once',
+  )
   t.strictSame(writesAfter(states.waiting, events.evidenceProvider).counters, [])
   t.strictSame(writesAfter(states.waiting, events.evidencePoll).counters, [])
   t.strictSame(writesAfter(states.resolvingApp, events.numberProven).counters, [])

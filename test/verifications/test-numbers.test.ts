@@ -121,7 +121,8 @@ t.test('eligibility asks no provider', async t => {
   const { gateway, app, toy } = setUpTest({ deniedCountries: ['US'] })
   const items = await gateway.eligibility(app, { phoneNumber })
   t.strictSame(
-    items.filter(({ eligible }) => eligible).map(({ method }) => method), ['toy.code', 'other.code'],
+    items.filter(({ eligible }) => eligible).map(({ method }) => method),
+    ['toy.code', 'toy.local', 'other.code', 'other.local'],
   )
   t.ok(items.every(({ eligible, reason }) => eligible || reason === 'test_number'))
   t.strictSame(toy.questions, [])

@@ -47,7 +47,7 @@ function methodOf (entry: Entry): Method {
   return {
     needsPhoneNumber: true, evidence: ['code'], nextActions: ['submitCode'], userStep: 'types a code',
     assurance: { possession: 'message', binding: 'session', restricted }, timeoutMs: 300_000, isRepeatable: false,
-    sendsMessage: true, resend: { afterMs: 30_000, times: 2 }, codeAttempts: maxWrongCodes,
+    sendsMessage: true, judgesLocally: true, resend: { afterMs: 30_000, times: 2 }, codeAttempts: maxWrongCodes,
     ...channel === 'sms' ? { defaultRank: smsRank } : {},
     options: Type.Object({
       codeLength: Type.Optional(Type.Integer({
