@@ -26,7 +26,7 @@ export type Wanted = {
   /** The services that its packages would start. */
   services: readonly string[]
   searchPath: string
-  /** An installation is stopped after this time. */
+  /** A step of an installation is stopped after this time; default: three minutes. */
   timeoutMs?: number
 }
 
@@ -78,7 +78,9 @@ async function installFirst (
 }
 
 /** Runs a program without a terminal. Null, or the last line of its output when it failed. */
-export async function runQuietly (command: string, args: readonly string[], timeoutMs = 0): Promise<string | null> {
+export async function runQuietly (
+  command: string, args: readonly string[], timeoutMs = 3 * 60_000,
+): Promise<string | null> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', NONINTERACTIVE: '1', HOMEBREW_NO_AUTO_UPDATE: '1' }
   const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs })
   const lines: string[] = []

@@ -1,21 +1,17 @@
-import { spawn } from 'node:child_process'
-import { createReadStream } from 'node:fs'
-import { glob, readFile, rm } from 'node:fs/promises'
+import { glob, mkdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { Parser } from 'tap-parser'
-import type { FinalResults, Result } from 'tap-parser'
 import { findChromium } from './chromium.ts'
 import { findPromtool } from './promtool.ts'
 import { findRedis } from './redis.ts'
-
-/** Assertions of a run. Those marked `todo` count as skipped. */
-export type Counts = { passed: number, failed: number, skipped: number }
+import { runProgram, runTap, type Counts, type TapResult } from './tap.ts'
 
 /** `short` is `npm test`; `long` is what it leaves out, which is `npm run test:all`. docs/testing.md lists both. */
 export type Form = 'short' | 'long'
 
 const everything = 'test/**/*.test.ts'
+/** Takes longest, however fast the machine is, so it is started first. */
+const soak = 'test/faults/soak.long.test.ts'
 /** These files run in the long form only: of the faults those that need most of the time, and a browser. */
 const onlyLong = [
   'test/{bench,deploy,ops}/**/*.test.ts', 'test/faults/*.long.test.ts', 'test/scripts/test.test.ts',
@@ -26,99 +22,18 @@ const onlyLong = [
 ]
 /** The long form repeats the fault tests with more load, more windows and longer outages. */
 const inLongForm = [...onlyLong, 'test/faults/*.test.ts']
-/**
- * Compiled sources, shared by all processes of a run: most of the time that a process needs to start is compilation.
- * Absolute, because some of them run in a folder that is deleted while they still write to the cache.
- */
-const compileCache = join(import.meta.dirname, '..', 'node_modules', '.cache', 'compiled')
-
-/**
- * tap records each file that a process loads, which is needed for coverage only, and costs every test file a third of a
- * second. This excludes all files.
- */
-const withoutRecords = "--import=data:text/javascript,process.env._TAPJS_PROCESSINFO_EXCLUDE_='/./'"
 
 /** Most files of the short form wait most of the time. A fault test with full load keeps a core busy. */
 const jobsPerCore = { short: 2, long: 1 }
 
-/** The oracle of the fault tests summarizes like this: `<fault>: <n> lifecycles (<ends>), lost 0, …`. */
-const verdict = /^\s*# (.+: \d+ lifecycles .*)$/
-
-const interrupted = new AbortController()
-
-/**
- * Counts the assertions of a TAP stream. A file that failed without a failed assertion (it crashed, was killed, timed
- * out) counts as one failure. A stream that is missing, empty or cut off is one failure, too.
- */
-export async function countAssertions (path: string): Promise<Counts & { failedFiles: string[] }> {
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
-  const filesWithFailures = new Set<string>()
-  const parser = new Parser()
-  parser.on('pass', () => { counts.passed++ })
-  parser.on('skip', () => { counts.skipped++ })
-  parser.on('todo', () => { counts.skipped++ })
-  parser.on('fail', (result: Result) => {
-    counts.failed++
-    filesWithFailures.add(result.fullname.split(' > ')[0] ?? '')
-  })
-  const results = await new Promise<FinalResults | null>(resolve => {
-    parser.on('complete', resolve)
-    const stream = createReadStream(path, 'utf8')
-    stream.on('error', () => resolve(null)).on('data', text => parser.write(String(text))).on('end', () => parser.end())
-  })
-  for (const failure of results?.failures ?? []) {
-    if (!('name' in failure) || filesWithFailures.has(failure.name)) continue
-    counts.failed++
-    filesWithFailures.add(failure.name)
-  }
-  if ((results?.ok !== true || counts.passed + counts.skipped === 0) && counts.failed === 0) counts.failed = 1
-  return { ...counts, failedFiles: [...filesWithFailures] }
-}
-
-const filesOf = async (form: Form): Promise<string[]> => [...new Set(
-  await Array.fromAsync(form === 'short' ? glob(everything, { exclude: onlyLong }) : glob(inLongForm)),
-)]
-
-type Runnable = { args: readonly string[], env?: Record<string, string>, output?: 'shown' | 'returned' }
-
-/** Runs a program of node_modules to its end. SIGTERM stops it when this process is interrupted. */
-async function run (command: string, { args, env = {}, output = 'shown' }: Runnable): Promise<{
-  code: number, text: string,
-}> {
-  if (interrupted.signal.aborted) throw new Error('Interrupted.')
-  // Without a terminal there is no screen to redraw: CI makes the reporter write each line once.
-  const inherited = process.stdout.isTTY ? process.env : { ...process.env, CI: 'true' }
-  const out = output === 'shown' ? 'inherit' : 'pipe'
-  const child = spawn(process.execPath, [join('node_modules', '.bin', command), ...args], {
-    env: { ...inherited, ...env }, stdio: ['ignore', out, out],
-  })
-  interrupted.signal.addEventListener('abort', () => child.kill('SIGTERM'), { once: true })
-  let text = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
-  }
-  const code = await new Promise<number>((resolve, reject) =>
-    child.once('error', reject).once('close', code => resolve(code ?? 1)))
-  return { code, text }
-}
-
-/** Problems found; none when the types are right. */
-async function checkTypes (): Promise<string[]> {
-  // Code for browsers has other global names than code for Node.js.
-  const projects = ['.', ...await Array.fromAsync(glob('{packages/*,src/sandbox/page}/tsconfig.json'))]
-  const results = await Promise.all(projects.map((project, at) => run('tsc', {
-    args: ['-p', project, '--incremental', '--tsBuildInfoFile', join('.tap', `${at}.tsbuildinfo`)], output: 'returned',
-  })))
-  const failures = results.filter(({ code }) => code !== 0)
-  return failures.map(({ text }) => `${text.trimEnd()}\nThe type check failed (see above).`)
-}
-
-/** The most files that are run again: more do not fail by chance. */
-const maxAgain = 5
+/** More files that fail are not run again: so many do not fail by chance. */
+const maxAgain = 10
 /** How often they are run again. */
 const maxRunsAgain = 2
+/** No file of the long form starts in the last minutes, because most need less, and what is cut off shows nothing. */
+const lastStartMs = 6 * 60_000
 
-type FormResult = { counts: Counts, problems: string[] }
+const interrupted = new AbortController()
 
 /** How a run differs from that of a developer. */
 export type RunOptions = {
@@ -127,76 +42,111 @@ export type RunOptions = {
    * failed: the machine may have had other work.
    */
   again?: boolean
-  /** When no more files of the long form are started (ms since the epoch). Those left out are named. */
+  /**
+   * When everything has ended (ms since the epoch). Files of the long form that did not start or end in time are named,
+   * and count as skipped; a short form that did not end has failed.
+   */
   until?: number
 }
 
-/** This many files of the long form are started together when the time for them is limited. */
-const filesAtOnce = 8
+type FormResult = { counts: Counts, problems: string[] }
+type FormRun = RunOptions & { args: readonly string[], signal: AbortSignal }
 
-/** Runs the files of the long form for which there is time. */
-async function runWhileTime (
-  args: readonly string[], { until = Infinity, ...options }: RunOptions,
+async function filesOf (form: Form): Promise<string[]> {
+  const files = await Array.fromAsync(form === 'short' ? glob(everything, { exclude: onlyLong }) : glob(inLongForm))
+  return [...new Set(files)].sort((a, b) => Number(b === soak) - Number(a === soak) || (a < b ? -1 : 1))
+}
+
+const isOption = (arg: string): boolean => arg.startsWith('-')
+
+/** Problems found; none when the types are right. */
+async function checkTypes (): Promise<string[]> {
+  // Code for browsers has other global names than code for Node.js.
+  const projects = ['.', ...await Array.fromAsync(glob('{packages/*,src/sandbox/page}/tsconfig.json'))]
+  const results = await Promise.all(projects.map((project, at) => runProgram('tsc', {
+    args: ['-p', project, '--incremental', '--tsBuildInfoFile', join('.tap', `${at}.tsbuildinfo`)],
+    signal: interrupted.signal, output: 'returned',
+  })))
+  const failures = results.filter(({ code }) => code !== 0)
+  return failures.map(({ text }) => `${text.trimEnd()}\nThe type check failed (see above).`)
+}
+
+/**
+ * Runs what failed again, one file after the other, and returns the assertions of all runs: those that failed are the
+ * ones of the last run that came to its end.
+ */
+async function runAgain (
+  first: Pick<TapResult, 'counts' | 'failedFiles' | 'problems'>, run: (file: string) => Promise<TapResult>,
 ): Promise<FormResult> {
-  const sum: FormResult = { counts: { passed: 0, failed: 0, skipped: 0 }, problems: [] }
-  const files = await filesOf('long')
-  while (files.length > 0 && Date.now() < until) {
-    const { counts, problems } = await runForm('long', [...args, ...files.splice(0, filesAtOnce)], options)
-    for (const name of ['passed', 'failed', 'skipped'] as const) sum.counts[name] += counts[name]
-    sum.problems.push(...problems)
-  }
-  if (files.length > 0) console.log(`\nNot run, because the time is over: ${files.join(', ')}`)
-  return sum
-}
-
-/** Runs a form, or those of its files that `args` name. */
-async function runForm (form: Form, args: readonly string[], { again = false }: RunOptions): Promise<FormResult> {
-  const options = args.filter(arg => arg.startsWith('-'))
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
-  let { failedFiles, ...last } = await runFiles(form, args)
-  for (let left = again ? maxRunsAgain : 0; ; left -= 1) {
-    for (const name of ['passed', 'skipped'] as const) counts[name] += last.counts[name]
-    counts.failed = last.counts.failed
-    if (left === 0 || failedFiles.length === 0 || failedFiles.length > maxAgain) break
+  let { failedFiles } = first
+  const counts = { ...first.counts }
+  let problems = first.problems
+  for (let left = maxRunsAgain; left > 0 && failedFiles.length > 0 && failedFiles.length <= maxAgain; left -= 1) {
     console.log(`\nFailed while other files ran, and run again one after the other: ${failedFiles.join(', ')}`)
-    const next = await runFiles(form, [...options, ...failedFiles], { jobs: 1 })
-    failedFiles = next.failedFiles
-    last = next
+    const results: TapResult[] = []
+    for (const file of failedFiles) results.push(await run(file))
+    if (results.some(({ isOver }) => isOver)) {
+      console.log('The time was over before they ended, so the failures count.')
+      break
+    }
+    for (const name of ['passed', 'skipped'] as const) counts[name] += sumOf(name, results)
+    counts.failed = sumOf('failed', results)
+    problems = results.flatMap(result => result.problems)
+    failedFiles = results.flatMap(result => result.failedFiles)
   }
-  return { counts, problems: last.problems }
+  return { counts, problems }
 }
 
-/** Runs the test files of a form, or those that `args` name; further `args` are options of `tap run`. */
-async function runFiles (
-  form: Form, args: readonly string[], { jobs = jobsPerCore[form] * availableParallelism() } = {},
-): Promise<FormResult & { failedFiles: string[] }> {
-  const stream = join('.tap', `${form}.tap`)
-  await rm(stream, { force: true })
-  const hasFiles = args.some(arg => !arg.startsWith('-'))
-  const measuresCoverage = args.includes('--show-full-coverage')
-  const { code } = await run('tap', {
-    args: [
-      'run', `--output-file=${stream}`, `--jobs=${jobs}`,
-      ...process.stdout.isTTY ? [] : ['--reporter=base'],
-      ...measuresCoverage ? [] : ['--disable-coverage'],
-      ...args, ...hasFiles ? [] : await filesOf(form),
-    ],
-    env: {
-      ...form === 'long' ? { FAULTS: 'long' } : {},
-      // V8 counts coverage less exactly in code from the cache.
-      ...measuresCoverage ? {} : { NODE_COMPILE_CACHE: compileCache, NODE_OPTIONS: withoutRecords },
-    },
+const sumOf = (name: keyof Counts, results: readonly { counts: Counts }[]): number =>
+  results.reduce((sum, { counts }) => sum + counts[name], 0)
+
+/** Runs the short form, or those of its files that `args` name. */
+async function runShort ({ args, signal, again = false }: FormRun): Promise<FormResult> {
+  const run = (args: readonly string[], jobs: number): Promise<TapResult> =>
+    runTap({ name: 'short', args, jobs, signal, isLong: false, isShown: true })
+  const files = args.every(isOption) ? await filesOf('short') : []
+  const first = await run([...args, ...files], jobsPerCore.short * availableParallelism())
+  if (first.isOver) return { ...first, problems: ['The short form was ended before its end.'] }
+  return again ? runAgain(first, file => run([...args.filter(isOption), file], 1)) : first
+}
+
+/** Runs the long form, or those of its files that `args` name: each file by itself, a file for each core at a time. */
+async function runLong ({ args, signal, again = false, until = Infinity }: FormRun): Promise<FormResult> {
+  const run = (file: string): Promise<TapResult> => runTap({
+    name: join('long', file), args: [...args.filter(isOption), file], jobs: 1, signal, isLong: true, isShown: false,
   })
-  const { failedFiles, ...counts } = await countAssertions(stream)
-  if (form === 'long') await printVerdicts(stream)
-  const isUnexplained = code !== 0 && counts.failed === 0
-  return { counts, failedFiles, problems: isUnexplained ? [`The test run ended with exit code ${code}.`] : [] }
-}
-
-async function printVerdicts (stream: string): Promise<void> {
-  const text = await readFile(stream, 'utf8').catch(() => '')
-  const lines = text.split('\n').flatMap(line => verdict.exec(line)?.[1] ?? [])
-  console.log(['', 'Faults, and how the lifecycles ended:', ...lines.map(line => `  ${line}`)].join('\n'))
+  const waiting = args.every(isOption) ? await filesOf('long') : args.filter(arg => !isOption(arg))
+  const ended: TapResult[] = []
+  const cut: string[] = []
+  async function work (): Promise<void> {
+    while (waiting.length > 0 && Date.now() < until - lastStartMs && !signal.aborted) {
+      const file = waiting.shift() ?? ''
+      const result = await run(file)
+      if (result.isOver) cut.push(file)
+      else ended.push(result)
+      console.log(result.isOver ? ` ENDED ${file} before its end` : result.text)
+    }
+  }
+  await Promise.all(Array.from({ length: jobsPerCore.long * availableParallelism() }, work))
+  const all = {
+    counts: {
+      passed: sumOf('passed', ended), failed: sumOf('failed', ended),
+      skipped: sumOf('skipped', ended) + waiting.length + cut.length,
+    },
+    failedFiles: ended.flatMap(({ failedFiles }) => failedFiles),
+    problems: ended.flatMap(({ problems }) => problems),
+  }
+  const result = again ? await runAgain(all, async file => {
+    const one = await run(file)
+    ended.push(one)
+    console.log(one.text)
+    return one
+  }) : all
+  const verdicts = ended.flatMap(({ verdicts }) => verdicts)
+  console.log(['', 'Faults, and how the lifecycles ended:', ...verdicts.map(line => `  ${line}`)].join('\n'))
+  if (cut.length > 0) console.log(`\nNot ended, because the time is over: ${cut.join(', ')}`)
+  if (waiting.length > 0) console.log(`\nNot run, because the time is over: ${waiting.join(', ')}`)
+  return result
 }
 
 /**
@@ -207,9 +157,13 @@ export async function test (
   forms: readonly Form[], args: readonly string[], options: RunOptions = {},
 ): Promise<boolean> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
+  const { until = Infinity } = options
+  const over = until === Infinity ? [] : [AbortSignal.timeout(Math.max(0, until - Date.now()))]
+  const signal = AbortSignal.any([interrupted.signal, ...over])
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
   const problems: string[] = []
   try {
+    await mkdir('.tap', { recursive: true })
     await findRedis()
     if (forms.includes('long')) await findPromtool()
     // Only CI installs a browser: a developer's machine stays as it is.
@@ -217,8 +171,7 @@ export async function test (
     const types = checkTypes()
     types.catch(() => {})
     for (const form of forms) {
-      const isLimited = form === 'long' && options.until !== undefined
-      const result = await (isLimited ? runWhileTime(args, options) : runForm(form, args, options))
+      const result = await (form === 'short' ? runShort : runLong)({ args, signal, ...options })
       for (const name of ['passed', 'failed', 'skipped'] as const) counts[name] += result.counts[name]
       problems.push(...result.problems)
     }
@@ -226,6 +179,7 @@ export async function test (
   } catch (error) {
     problems.push(error instanceof Error ? error.message : String(error))
   }
+  if (interrupted.signal.aborted) problems.push('Interrupted.')
   if (counts.passed + counts.failed === 0 && problems.length === 0) problems.push('No test was run.')
   for (const problem of problems) console.log(problem)
   const failed = counts.failed + problems.length
@@ -237,7 +191,7 @@ export async function test (
 if (import.meta.main) {
   const args = process.argv.slice(2)
   const forms = (['short', 'long'] as const).filter(form => args.includes(`--${form}`))
-  const minutes = args.flatMap(arg => /^--minutes=(\d+)$/.exec(arg)?.[1] ?? [])[0]
+  const minutes = args.flatMap(arg => /^--minutes=(\d+(?:\.\d+)?)$/.exec(arg)?.[1] ?? [])[0]
   const rest = args.filter(arg => !['--short', '--long', '--again', `--minutes=${minutes}`].includes(arg))
   const options = {
     again: args.includes('--again'),

@@ -41,6 +41,7 @@ async function isolate (t: Test, injected: string, environment: Record<string, s
   await until(() => answered.length > 5, 'some are answered')
   inner.blackhole()
   const cutAt = performance.now()
+  await sentinels.watch()
   await until(async () => await sentinels.master() === replica.port, 'the replica is promoted')
   await until(() => performance.now() - cutAt > isolatedMs, 'it was long enough')
   await load.stop()

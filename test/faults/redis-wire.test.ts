@@ -60,7 +60,14 @@ t.test('a distant Redis: a request takes longer by one latency for each of its r
   ]
   const measure = async (call: () => Promise<Answer>): Promise<number> => {
     const all: Timed[] = []
-    for (let tries = 0; tries < longOrShort(15, 3); tries += 1) all.push(await timed(call))
+    // The proxy is in this process: when the machine holds it up, a command may take too long.
+    for (let tries = 0; tries < longOrShort(15, 3); tries += 1) {
+      await retryUntilAnswered(async () => {
+        const answer = await timed(call)
+        if (answer.status !== 503) all.push(answer)
+        return answer
+      })
+    }
     t.same(all.filter(({ status }) => status >= 300), [], 'all succeed')
     // The fastest: the others also waited for the CPU.
     return Math.min(...all.map(({ ms }) => ms))

@@ -36,6 +36,7 @@ async function killPrimary (t: Test, waitReplicas: number): Promise<void> {
   const before = await sentinels.master()
   t.equal(before, master.port)
   await master.stop()
+  await sentinels.watch()
   await until(async () => await sentinels.master() !== master.port, 'the Sentinels report another master')
   await delay(longOrShort(4_000, 2_500))
   const { longestGapMs, refused, ids } = await probe.stop()

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { cp, symlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import t, { type Test } from 'tap'
-import { countAssertions } from '../../scripts/test.ts'
+import { countAssertions } from '../../scripts/tap.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
@@ -83,7 +83,16 @@ t.test('starts no more of the long form when its time is over, and says so', asy
     t, { 'good.test.ts': good, faults: { 'a.long.test.ts': good } }, '--long', '--minutes=0',
   )
   t.match(result.output, /Not run, because the time is over: test\/faults\/a\.long\.test\.ts/)
-  t.equal(result.last, '0 passed, 1 failed', 'nothing was run')
+  t.equal(result.last, '0 passed, 1 failed, 1 skipped', 'nothing was run')
+})
+
+t.test('ends what still runs when the time is over, and says so', async t => {
+  const endless = "import t from 'tap'\nt.ok(true)\nt.test('never', () => new Promise(() => { "
+    + "setInterval(() => {}, 1000) }))\n"
+  const result = await runProject(t, { 'good.test.ts': good, 'endless.test.ts': endless }, '--short', '--minutes=0.2')
+  t.match(result.output, /short form was ended before its end/, result.output)
+  t.match(result.last, /^\d+ passed, [1-9]\d* failed/, 'the last line is printed')
+  t.equal(result.code, 1)
 })
 
 t.test('fails when there are no tests', async t => {
