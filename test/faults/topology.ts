@@ -69,7 +69,9 @@ export async function startSentinels (
     url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/mymaster`,
     /** From now on a second without a reply is an outage: for when the test causes it. */
     async watch (): Promise<void> {
-      await Promise.all(admins.map(admin => admin.call('SENTINEL', 'SET', 'mymaster', 'down-after-milliseconds', '1000')))
+      await Promise.all(
+        admins.map(admin => admin.call('SENTINEL', 'SET', 'mymaster', 'down-after-milliseconds', '1000')),
+      )
     },
     /** The port of the master that a majority reports. */
     async master (): Promise<number> {
