@@ -11,7 +11,7 @@ export type LifecycleSample = {
 }
 
 /** A server that runs lifecycles, its process, and the driver that requests them. */
-export type LifecycleTarget = { url: string, process: Measured, driver: Driver }
+export type LifecycleTarget = { url: string, process: Measured, driver: Pick<Driver, 'run'> }
 
 /**
  * Closed loop: `count` lifecycles, `inFlight` at once; none starts after `maxMs`. Open loop: one is due every
@@ -58,40 +58,51 @@ export async function startDriver (): Promise<Driver> {
     if (!result.includes('"status":"verified"')) throw new Error(`not verified: ${result}`)
   }
 
-  async function run (url: string, options: LifecycleOptions): Promise<{ durationMs: number, latenciesMs: number[] }> {
-    const connections = await openConnections(url, 'count' in options ? options.inFlight : openLoopConnections)
-    const latenciesMs: number[] = []
-    const startedAt = performance.now()
-    const timed = async (connection: Connection, dueAt: number): Promise<void> => {
-      await runOne(connection)
-      latenciesMs.push(performance.now() - dueAt)
-    }
-    const maxMs = 'count' in options ? options.maxMs ?? 60_000 : options.durationMs
-    let timer: NodeJS.Timeout | undefined
-    const timeout = new Promise<never>((_resolve, reject) => {
-      const error = (): void => reject(new Error(`${latenciesMs.length} lifecycles have ended; the others are stuck`))
-      timer = setTimeout(error, maxMs + maxOverrunMs)
-    })
-    try {
-      await Promise.race([
-        timeout,
-        'count' in options ? runClosed(connections, timed, options.count, maxMs) : runOpen(connections, timed, options),
-      ])
-    } finally {
-      clearTimeout(timer)
-      for (const connection of connections) connection.close()
-    }
-    return { durationMs: performance.now() - startedAt, latenciesMs }
-  }
   return {
     webhookUrl: `http://127.0.0.1:${address.port}/webhook`,
-    run,
+    run: (url, options) => runMany(url, options, runOne),
     close: () => new Promise(resolve => {
       server.close(() => resolve())
       server.closeAllConnections()
     }),
   }
 }
+
+/** Runs `runOne` as often as the options say. */
+async function runMany (
+  url: string, options: LifecycleOptions, runOne: (connection: Connection) => Promise<void>,
+): ReturnType<Driver['run']> {
+  const connections = await openConnections(url, 'count' in options ? options.inFlight : openLoopConnections)
+  const latenciesMs: number[] = []
+  const startedAt = performance.now()
+  const timed = async (connection: Connection, dueAt: number): Promise<void> => {
+    await runOne(connection)
+    latenciesMs.push(performance.now() - dueAt)
+  }
+  const maxMs = 'count' in options ? options.maxMs ?? 60_000 : options.durationMs
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<never>((_resolve, reject) => {
+    const error = (): void => reject(new Error(`${latenciesMs.length} lifecycles have ended; the others are stuck`))
+    timer = setTimeout(error, maxMs + maxOverrunMs)
+  })
+  try {
+    await Promise.race([
+      timeout,
+      'count' in options ? runClosed(connections, timed, options.count, maxMs) : runOpen(connections, timed, options),
+    ])
+  } finally {
+    clearTimeout(timer)
+    for (const connection of connections) connection.close()
+  }
+  return { durationMs: performance.now() - startedAt, latenciesMs }
+}
+
+/** Sends the same requests again and again, each after the response to the one before. */
+export const repeatRequests = (requests: readonly string[]): Pick<Driver, 'run'> => ({
+  run: (url, options) => runMany(url, options, async connection => {
+    for (const request of requests) await exchange(connection, request, [200, 201])
+  }),
+})
 
 type Timed = (connection: Connection, dueAt: number) => Promise<void>
 

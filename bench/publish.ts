@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { FigureName } from './figures.ts'
-import { formatNumber, renderMarkdown, type Results } from './report.ts'
+import { formatNumber, type FigureName } from './figures.ts'
+import { renderMarkdown, type Results } from './report.ts'
 
 const root = join(import.meta.dirname, '..')
 

@@ -1,13 +1,26 @@
+import { formatNumber, type Figures, type FigureName } from './figures.ts'
 import type { GoalId } from './goals.ts'
 
+type Reason = string | ((figures: Figures) => string)
+
+/** The parts of a floor in one process, against their sum and against ours. */
+function compare (floor: FigureName, whole: FigureName, ours: FigureName): Reason {
+  return figures => {
+    const [sum = NaN, together = NaN, all = NaN] = [figures[floor], figures[whole], figures[ours]]
+    return Number.isNaN(together)
+      ? 'the parts of the floor cost more in turn in one process than alone; this run did not measure how much.'
+      : `in turn in one process, with nothing else, the parts of the floor cost ${formatNumber(together / sum)} × `
+        + `their sum (${Math.round(together)} µs); Verigate costs ${formatNumber(all / together)} × as much as they.`
+  }
+}
+
 /** Why a goal is missed, in one sentence; shown only while it is. */
-export const reasons: Partial<Record<GoalId, string>> = {
-  N1: 'the parts take turns in one process and evict each other from the caches of the processor, so that each costs '
-    + 'up to three times as much as alone and hot.',
-  N2: 'as for the create.',
-  N3: 'as for the create; and the API key, the request id and the headers are not in the floor.',
-  N4: 'as for the create; at a fixed rate the pauses between requests cool the caches as well.',
-  N4s: 'as for the create.',
+export const reasons: Partial<Record<GoalId, Reason>> = {
+  N1: compare('createFloorMicros', 'createWholeMicros', 'createMicros'),
+  N2: compare('callFloorMicros', 'callWholeMicros', 'callMicros'),
+  N3: compare('readFloorMicros', 'readWholeMicros', 'readMicros'),
+  N4: compare('lifecycleFloorMicros', 'lifecycleWholeAtRateMicros', 'lifecycleAtRateMicros'),
+  N4s: compare('lifecycleFloorMicros', 'lifecycleWholeMicros', 'lifecycleMicros'),
   N5: 'otpgateway is compiled, calls out once, and encrypts, limits, signs and logs nothing.',
   N6: 'Verigate calls out twice and writes an encrypted record four times; better-auth writes a code and a row.',
   N7: 'each of 50 requests in flight waits for the 49 others, so the ratio of the times follows that of the CPU.',
@@ -28,4 +41,9 @@ export const reasons: Partial<Record<GoalId, string>> = {
   N12t: 'more memory means more cache misses in Redis.',
   callback: 'the machine was busy.',
   jobs: 'the machine was busy: a job waits for a process that waits for the core.',
+}
+
+export function reasonOf (goal: GoalId, figures: Figures): string {
+  const reason = reasons[goal] ?? 'not explained yet.'
+  return typeof reason === 'string' ? reason : reason(figures)
 }

@@ -1,7 +1,7 @@
-import type { FigureName } from './figures.ts'
+import { formatNumber, type Figures } from './figures.ts'
 import { formatGoal, goals, judge, type GoalId, type Verdict } from './goals.ts'
 import type { Spread } from './measure.ts'
-import { reasons } from './reasons.ts'
+import { reasonOf } from './reasons.ts'
 
 /** A figure that has a goal. `noise`: how far two identical copies were apart, as a share. */
 export type Finding = Spread & { goal: GoalId, note?: string, noise?: number }
@@ -16,16 +16,10 @@ export type Results = {
     load: [number, number]
   }
   findings: Finding[]
-  figures: Partial<Record<FigureName, number>>
+  figures: Figures
   /** The cases that failed, and the errors. */
   failures: string[]
   samples: Record<string, unknown>
-}
-
-/** As many digits as matter. */
-export function formatNumber (value: number): string {
-  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2
-  return String(Number(value.toFixed(digits)))
 }
 
 /** `0.81 (0.79–0.84)`; without the spread where there is none. */
@@ -72,7 +66,7 @@ export function renderText ({ findings }: Pick<Results, 'findings'>): string {
 }
 
 /** The table of bench/README.md, with the machine, and why goals were missed. */
-export function renderMarkdown ({ findings, machine, madeAt, run }: Omit<Results, 'samples'>): string {
+export function renderMarkdown ({ findings, figures, machine, madeAt, run }: Omit<Results, 'samples'>): string {
   const pinned = machine.pinned ? 'one reserved for the server' : 'not pinned'
   const [before, after] = machine.load.map(load => load.toFixed(1))
   const missed = sort(findings).filter(finding => verdictOf(finding) !== 'met')
@@ -89,7 +83,7 @@ export function renderMarkdown ({ findings, machine, madeAt, run }: Omit<Results
         `| ${[id, note === undefined ? what : `${what} (${note})`, ...others].join(' | ')} |`,
     ),
     ...missed.length === 0 ? [] : ['', 'Why the others were missed:', ''],
-    ...missed.map(({ goal }) => `- ${goal}: ${reasons[goal] ?? 'not explained yet.'}`),
+    ...missed.map(({ goal }) => `- ${goal}: ${reasonOf(goal, figures)}`),
   ].join('\n')
 }
 

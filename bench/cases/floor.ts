@@ -1,24 +1,35 @@
 import { capture, type Capture, type Captured } from '../captured.ts'
 import type { CaseContext } from '../case-context.ts'
-import type { PartName, PartRequest } from '../floor.ts'
+import { writeRequest } from '../connection.ts'
+import type { PartName, PartRequest, Recipe } from '../floor.ts'
 import { medianOf, type Target } from '../measure.ts'
-import { nextCreate, read } from '../requests.ts'
-
-/** How often a request or a lifecycle needs each part. `post`, `get`: a request of bare Fastify. */
-type Recipe = Partial<Record<Exclude<PartName, 'commands' | 'lines'> | 'post' | 'get', number>>
+import type { BenchProcess } from '../processes.ts'
+import { nextCreate, read as nextRead } from '../requests.ts'
 
 /**
  * What the contract requires, besides the commands and the log lines of ours. A create hashes its API key; the names of
  * its Idempotency-Key, body, number (twice), counters (twice) and reference; and signs its id and its callback key.
  */
-const recipes: Record<Capture, Recipe> = {
-  create: { post: 1, limit: 2, phone: 1, hash: 9, decide: 1, seal: 1, view: 1 },
-  call: { post: 1, limit: 2, phone: 1, hash: 9, decide: 1, seal: 2, view: 1, call: 1 },
-  read: { get: 1, open: 1, view: 1 },
-  lifecycle: {
-    post: 2, get: 1, limit: 3, phone: 2, hash: 22, decide: 2, seal: 5, open: 2, view: 3, call: 3, signature: 1,
-  },
+const create: Recipe = { post: 1, limit: 2, phone: 1, hash: 9, decide: 1, seal: 1, view: 1 }
+const read: Recipe = { get: 1, open: 1, view: 1 }
+/** Create and push; callback, profile and webhook; read. */
+const lifecycle: readonly Recipe[] = [
+  { ...create, call: 1 },
+  { post: 1, limit: 1, phone: 1, hash: 13, decide: 1, open: 1, seal: 4, call: 2, signature: 1, view: 1 },
+  read,
+]
+/** The requests of each. */
+const recipes: Record<Capture, readonly Recipe[]> = {
+  create: [create], call: [{ ...create, seal: 2, call: 1 }], read: [read], lifecycle,
 }
+
+/** A whole request of the assembled floor. */
+const wholeOf = (name: Capture, at: number): string => `${name}-${at}`
+const body = JSON.stringify({ phoneNumber: '+919000000000', workflow: ['truecaller.web'], reference: 'order-1' })
+const requestOf = (name: Capture, at: number): string => writeRequest(
+  recipes[name][at]?.get === undefined ? 'POST' : 'GET', `/assembled/${wholeOf(name, at)}`,
+  recipes[name][at]?.get === undefined ? { body } : {},
+)
 
 export type Floor<Name extends Capture> = {
   /** Bare Fastify. */
@@ -26,11 +37,23 @@ export type Floor<Name extends Capture> = {
   get: Target
   /** Measures every part once, and adds up what each request needs: CPU in µs. */
   round (fastify: { post: number, get: number }): Promise<Record<Name, number>>
+  /** The same parts as whole requests of one process, in which nothing else runs. */
+  assembled: { url: string, process: BenchProcess, requestsOf (name: Name): readonly string[] }
+}
+
+/** The first request of a lifecycle has two commands and a line, the last one has one of each. */
+function split ({ commands, lines }: Captured, count: number): Captured[] {
+  if (count === 1) return [{ commands, lines }]
+  return [
+    { commands: commands.slice(0, 2), lines: lines.slice(0, 1) },
+    { commands: commands.slice(2, -1), lines: lines.slice(1, -1) },
+    { commands: commands.slice(-1), lines: lines.slice(-1) },
+  ]
 }
 
 /**
  * The least that a request costs: the sum of its parts, each measured alone and hot in this run, in a process on the
- * core of the servers.
+ * core of the servers. And what the same parts cost when another such process runs them in turn for each request.
  */
 export async function startFloor<Name extends Capture> (
   context: CaseContext, names: readonly Name[],
@@ -39,10 +62,13 @@ export async function startFloor<Name extends Capture> (
   const captured = await capture(context, names)
   context.record('captured', Object.fromEntries(captured))
   const provider = await context.startProvider()
-  const started = await context.start({
+  const launched = {
     name: 'floor', script: new URL('../floor.ts', import.meta.url), core: 'server',
     env: { REDIS_URL: redis.url, PROVIDER_URL: provider.url },
-  })
+  } as const
+  const [started, assembled] = [await context.start(launched), await context.start(launched)]
+  assembled.process.send({ assembled: Object.fromEntries([...captured].flatMap(([name, all]) =>
+    split(all, recipes[name].length).map((one, at) => [wholeOf(name, at), { ...one, recipe: recipes[name][at] }]))) })
   let resolve: (micros: number) => void = () => {}
   started.process.onMessage(message => { if ('micros' in message) resolve(Number(message.micros)) })
   const once = (request: PartRequest): Promise<number> =>
@@ -75,14 +101,15 @@ export async function startFloor<Name extends Capture> (
   await measureParts(options.partCount * 4)
   return {
     post: context.target('bare Fastify', started, { status: 201, prepare: () => () => nextCreate('truecaller.web') }),
-    get: context.target('bare Fastify, GET', started, { status: 200, prepare: () => () => read('ver_x') }),
+    get: context.target('bare Fastify, GET', started, { status: 200, prepare: () => () => nextRead('ver_x') }),
+    assembled: { ...assembled, requestsOf: name => recipes[name].map((_, at) => requestOf(name, at)) },
     async round ({ post, get }) {
       const { micros, repeated } = await measureParts(options.partCount)
       samples.push({ post, get, ...micros, repeated: Object.fromEntries(repeated) })
       const costs: Record<string, number> = { post, get, ...micros }
       const sum = (name: Capture): number => {
         const { commands = NaN, lines = NaN } = repeated.get(name) ?? {}
-        return Object.entries(recipes[name]).reduce(
+        return recipes[name].flatMap(recipe => Object.entries(recipe)).reduce(
           (sum, [part, times]) => sum + times * (costs[part] ?? NaN), commands + lines,
         )
       }

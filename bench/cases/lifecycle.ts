@@ -1,6 +1,6 @@
 import type { Case, CaseContext } from '../case-context.ts'
 import {
-  measureLifecycles, startDriver, type Driver, type LifecycleSample, type LifecycleTarget,
+  measureLifecycles, repeatRequests, startDriver, type Driver, type LifecycleSample, type LifecycleTarget,
 } from '../lifecycles.ts'
 import { measure, meanOf, medianOf, noiseOf, pick, ratioOf, warmUp, type Copies } from '../measure.ts'
 import { formatMicros, startFloor } from './floor.ts'
@@ -12,9 +12,12 @@ const maxWarmupMs = 25_000
 /** Lifecycles a second, and no more than half of what the machine can do. */
 const fixedRate = 300
 
-type Rounds = { first: LifecycleSample[], second: LifecycleSample[] }
+type Rounds = Record<'first' | 'second' | 'whole', LifecycleSample[]>
 
-/** From the create to the webhook `verified` and a read: two copies of ours, and the floor, in alternation. */
+/**
+ * From the create to the webhook `verified` and a read: two copies of ours, the floor, and its parts in one process, in
+ * alternation.
+ */
 export const lifecycle: Case = {
   name: 'lifecycle',
   goals: ['N4', 'N4s'],
@@ -24,43 +27,48 @@ export const lifecycle: Case = {
     try {
       const floor = await startFloor(context, ['lifecycle'])
       const copies = [await startOurs(context, driver, 0), await startOurs(context, driver, 1)] as const
+      const { url, process, requestsOf } = floor.assembled
+      const whole: LifecycleTarget = { url, process, driver: repeatRequests(requestsOf('lifecycle')) }
+      const targets = [['whole', whole], ['first', copies[0]], ['second', copies[1]]] as const
       const { count, warmup } = counts[options.name]
       for (const target of [floor.post, floor.get]) await warmUp(target, redis, options.warmupRequests)
-      for (const target of copies) {
+      for (const [, target] of targets) {
         await measureLifecycles(target, redis, { count: warmup, inFlight: 50, maxMs: maxWarmupMs })
       }
       const floors: number[] = []
-      const saturated: Rounds = { first: [], second: [] }
-      const fixed: Rounds = { first: [], second: [] }
+      const saturated: Rounds = { first: [], second: [], whole: [] }
+      const fixed: Rounds = { first: [], second: [], whole: [] }
       for (let round = 0; round < options.rounds; round += 1) {
         const post = await measure(floor.post, redis, { durationMs: options.roundMs })
         const get = await measure(floor.get, redis, { durationMs: options.roundMs })
         floors.push((await floor.round({ post: post.cpuMicros, get: get.cpuMicros })).lifecycle)
         const most = { count, inFlight: 50, maxMs: options.roundMs * 4 }
-        for (const [at, name] of (['first', 'second'] as const).entries()) {
-          saturated[name].push(await measureLifecycles(copies[at === 0 ? 0 : 1], redis, most))
-        }
-        const rate = Math.min(fixedRate, medianOf(pick(saturated.first, 'ratePerSecond')) / 2)
-        for (const [at, name] of (['first', 'second'] as const).entries()) {
-          fixed[name].push(await measureLifecycles(
-            copies[at === 0 ? 0 : 1], redis, { ratePerSecond: rate, durationMs: options.roundMs * 2 },
-          ))
-        }
+        for (const [name, target] of targets) saturated[name].push(await measureLifecycles(target, redis, most))
+        const ratePerSecond = Math.min(fixedRate, medianOf(pick(saturated.first, 'ratePerSecond')) / 2)
+        const atRate = { ratePerSecond, durationMs: options.roundMs * 2 }
+        for (const [name, target] of targets) fixed[name].push(await measureLifecycles(target, redis, atRate))
       }
       context.record('floors', floors)
       context.record('saturated', saturated)
       context.record('at a fixed rate', fixed)
       const rate = Math.round(medianOf(pick(fixed.first, 'ratePerSecond')))
-      for (const [goal, { first, second }, how] of [
+      for (const [goal, { first, second, whole }, how] of [
         ['N4', fixed, `${rate}/s`], ['N4s', saturated, '50 in flight'],
       ] as const) {
         const cpu: Copies = { first: pick(first, 'cpuMicros'), second: pick(second, 'cpuMicros') }
         context.addFinding(goal, ratioOf(meanOf(cpu), floors), {
-          note: `${how}, ${formatMicros(meanOf(cpu))} ÷ ${formatMicros(floors)}`, noise: noiseOf(cpu),
+          note: `${how}, ${formatMicros(meanOf(cpu))} ÷ ${formatMicros(floors)}; `
+            + 'the parts of the floor in one process: ' + formatMicros(pick(whole, 'cpuMicros')),
+          noise: noiseOf(cpu),
         })
       }
+      const figures = [
+        ['lifecycleMicros', saturated.first, saturated.second], ['lifecycleWholeMicros', saturated.whole],
+        ['lifecycleAtRateMicros', fixed.first, fixed.second], ['lifecycleWholeAtRateMicros', fixed.whole],
+      ] as const
+      for (const [name, ...samples] of figures) context.addFigure(name, medianOf(pick(samples.flat(), 'cpuMicros')))
+      context.addFigure('lifecycleFloorMicros', medianOf(floors))
       const { first, second } = saturated
-      context.addFigure('lifecycleMicros', medianOf(pick([...first, ...second], 'cpuMicros')))
       context.addFigure('lifecycleRedisMicros', medianOf(pick([...first, ...second], 'redisMicros')))
       context.addFigure('lifecycleCommands', medianOf(pick([...first, ...second], 'redisCommands')))
       context.addFigure('lifecyclesPerSecond', medianOf(pick([...first, ...second], 'ratePerSecond')))

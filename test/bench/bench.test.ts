@@ -6,7 +6,7 @@ import { formatGoal, goals, judge } from '../../bench/goals.ts'
 import { noiseOf, ratioOf, spreadOf } from '../../bench/measure.ts'
 import { readOptions } from '../../bench/options.ts'
 import { documents, publishedPath, readBlock, type Published } from '../../bench/publish.ts'
-import { reasons } from '../../bench/reasons.ts'
+import { reasonOf, reasons } from '../../bench/reasons.ts'
 import { hasGrossMiss, renderMarkdown, renderText, verdictOf, type Results } from '../../bench/report.ts'
 import { run } from '../../bench/run.ts'
 
@@ -62,6 +62,14 @@ t.test('tables', async t => {
   t.equal(hasGrossMiss({ findings: [{ goal: 'N11', median: 1200, min: 1200, max: 1200 }] }), true)
 })
 
+t.test('reasons', async t => {
+  t.match(
+    reasonOf('N1', { createFloorMicros: 100, createWholeMicros: 150, createMicros: 180 }),
+    /floor cost 1\.5 × their sum \(150 µs\); Verigate costs 1\.2 × as much/,
+  )
+  t.match(reasonOf('N1', {}), 'did not measure how much', 'an earlier run')
+})
+
 t.test('options', async t => {
   t.match(readOptions([]), { name: 'whole', rounds: 6, only: null, live: 1_000_000, soakMinutes: 0, show: null })
   t.match(
@@ -101,5 +109,5 @@ t.test('the shortest run', async t => {
   t.strictSame(findings.map(({ goal }) => goal), ['N1', 'N2', 'N3', 'forged', 'callback'])
   t.ok(findings.every(({ median }) => Number.isFinite(median)))
   t.match(findings.find(({ goal }) => goal === 'forged'), { median: 0 }, 'a forged callback sends no Redis command')
-  t.ok(Number.isFinite(figures.createMicros))
+  t.ok([figures.createMicros, figures.createWholeMicros, figures.readWholeMicros].every(Number.isFinite))
 })
