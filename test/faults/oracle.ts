@@ -31,8 +31,11 @@ export type OracleParts = {
   receiver: Pick<Receiver, 'received'>
 }
 
-/** A bound against hanging, not a measure: a busy machine needs most of it. */
-const judgeMs = 120_000
+/**
+ * A bound against hanging, not a measure. Longer than an attempt may take (300 s), because one whose callback no process
+ * accepted ends only then.
+ */
+const judgeMs = 360_000
 
 /** Creates the oracle of one deployment. */
 export async function createOracle (t: Test, { shop, redisUrl, logs, receiver }: OracleParts): Promise<Oracle> {
