@@ -32,8 +32,8 @@ export type OracleParts = {
 }
 
 /**
- * A bound against hanging, not a measure. Longer than an attempt may take (300 s), because one whose callback no process
- * accepted ends only then.
+ * A bound against hanging, not a measure. Longer than an attempt may take (300 s), because one whose callback no
+ * process accepted ends only then.
  */
 const judgeMs = 360_000
 
