@@ -24,7 +24,11 @@ export function boundIdleConnections (server: Server, maxPerAddress: number, isT
     const [oldest] = sockets
     if (sockets.size > max && oldest !== undefined) {
       sockets.delete(oldest)
-      oldest.destroy()
+      // Not before the next iteration of the event loop has read what was sent meanwhile: it may be a request.
+      setImmediate(setImmediate, () => {
+        const isUsed = sockets.has(oldest) || (connections.get(oldest)?.requests ?? 0) > 0
+        if (!isUsed) oldest.destroy()
+      })
     }
   }
 
