@@ -84,6 +84,8 @@ export async function bundle (folder: string): Promise<void> {
     entryPoints: [join(root, 'src/main.ts')], absWorkingDir: root, outfile: join(folder, 'verigate.cjs'),
     bundle: true, platform: 'node', target: 'node24', format: 'cjs', logLevel: 'warning', metafile: true,
     sourcemap: 'external', sourcesContent: false,
+    // Without indentation, because the text stays in memory. A line is short enough to be named by a stack trace.
+    minifyWhitespace: true, minifySyntax: true, lineLimit: 160,
     // `debug` and `msgpackr` load them if they are there. Only packages of development bring the first; the second
     // looks for native code, which a script cannot contain.
     external: ['supports-color', 'msgpackr-extract'],
