@@ -120,12 +120,18 @@ t.test('made a replica of its replica, and a master again', { buffered: true }, 
     await until(
       async () => String(await one.ask('INFO', 'replication')).includes('master_link_status:up'), 'it follows')
   }
+  const offsetOf = async (one: typeof redis): Promise<string | undefined> =>
+    /master_repl_offset:(\d+)/.exec(String(await one.ask('INFO', 'replication')))?.[1]
   await follow(other, redis)
   await outlive(t, redis.url, 'Redis made a replica (READONLY), and a master again', {
     code: 'READONLY', reads: true,
     async inject () {
+      // What only the first one has when the roles change is lost: nothing is written until both have the same.
+      await redis.ask('CLIENT', 'PAUSE', '10000', 'WRITE')
+      await until(async () => await offsetOf(redis) === await offsetOf(other), 'the replica has everything')
       await other.ask('REPLICAOF', 'NO', 'ONE')
       await follow(redis, other)
+      await redis.ask('CLIENT', 'UNPAUSE')
     },
     async repair () {
       await redis.ask('REPLICAOF', 'NO', 'ONE')
