@@ -3,7 +3,7 @@ import { reportDelivery } from './delivery.ts'
 import type { DecideOptions, Decision, Event } from './events.ts'
 import { reasons, type Reason } from './reasons.ts'
 import {
-  bumpRevision, end, endAttempt, updateBeside, updateSilently, updateVisibly, withFindableId,
+  bumpRevision, end, endAttempt, updateBeside, updateSilently, updateVisibly, waitOrPoll, withFindableId,
 } from './updates.ts'
 import { firstRevision, isBeingChecked, lastReason, leaseMs, nextAvailableAt } from './verification.ts'
 import type {
@@ -158,12 +158,14 @@ function decideResolving (current: Current<Resolving>, event: ResolveEvent): Dec
 }
 
 function receiveEvidence (current: Current, event: Event & { type: 'evidenceReceived' }): Decision | null {
-  const [{ verification, attempt, now, startsHere }, { evidence, answer }] = [current, event]
+  const { verification, attempt, now, startsHere } = current
+  const { evidence, answer } = event
   // Late evidence does not count, even when the sweeper has not ended the attempt yet.
   if (now >= attempt.expiresAt) return elapse(current)
-  if (attempt.phase === 'starting') return attempt.evidence === null && evidence.from === 'provider'
-    ? updateSilently(verification, { ...attempt, evidence })
-    : null
+  if (attempt.phase === 'starting') {
+    if (attempt.evidence !== null || evidence.from !== 'provider') return null
+    return updateSilently(verification, { ...attempt, evidence })
+  }
   // The user's own evidence replaces a query that is under way; of a method that polls, so does the provider's.
   const isReplaced = evidence.from === 'app' || (evidence.from === 'provider' && attempt.pollEveryMs !== undefined)
   if (attempt.phase === 'resolving' && (attempt.evidence.from === 'app' || !isReplaced)) return null
@@ -285,16 +287,6 @@ function waitAgain (
   }: Resolving, now: number,
 ) {
   return waitOrPoll({ ...attempt, phase: 'waiting' }, now)
-}
-
-/** A method that polls is always resolving: its lease is the time of the next query. */
-function waitOrPoll (waiting: Waiting, now: number): Waiting | Resolving {
-  const { pollEveryMs } = waiting
-  if (pollEveryMs === undefined) return waiting
-  return {
-    ...waiting, phase: 'resolving', evidence: { from: 'poll', value: {} }, leaseUntil: now + pollEveryMs,
-    wasQueried: false,
-  }
 }
 
 const offer = ({ left, afterMs }: ResendRule, now: number): Resend => ({ left, availableAt: now + afterMs, afterMs })

@@ -1,6 +1,6 @@
 import type { Decision } from './events.ts'
 import { reasons, type Reason } from './reasons.ts'
-import type { Ended, EndedAttempt, Pending, PendingAttempt } from './verification.ts'
+import type { Ended, EndedAttempt, Pending, PendingAttempt, Resolving, Waiting } from './verification.ts'
 
 // The small changes of a record that every decision is made of.
 
@@ -31,6 +31,16 @@ export function withFindableId<A extends { findableIds?: string[] }> (
 ): A {
   if (providerId === undefined || isFindable !== true) return attempt
   return { ...attempt, findableIds: [...attempt.findableIds ?? [], providerId] }
+}
+
+/** A method that polls is always resolving: its lease is the time of the next query. */
+export function waitOrPoll (waiting: Waiting, now: number): Waiting | Resolving {
+  const { pollEveryMs } = waiting
+  if (pollEveryMs === undefined) return waiting
+  return {
+    ...waiting, phase: 'resolving', evidence: { from: 'poll', value: {} }, leaseUntil: now + pollEveryMs,
+    wasQueried: false,
+  }
 }
 
 /** Replaces the pending attempt where no outside observer can see the difference. */
