@@ -5,6 +5,7 @@ import { vonage } from '../../../src/adapters/vonage/index.ts'
 import { localeOf } from '../../../src/adapters/vonage/methods.ts'
 import { isOwnUrl, judgeCheck, readCreated } from '../../../src/adapters/vonage/wire.ts'
 import { anAttempt, endingOf, openAdapter, openIo, openVendor } from '../../../src/conformance/index.ts'
+import { jumpWith } from '../../helpers/monotonic-clock.ts'
 import {
   answerWell, applicationId, checkUrlAt, isCancel, isCheck, keys, phoneNumber, privateKey, problem, requestId, settings,
 } from './documented.ts'
@@ -47,13 +48,14 @@ t.test('requests are those of the document', async t => {
 
 t.test('every request has a token of the application, which is used for five minutes', async t => {
   let now = Date.now()
+  jumpWith(t, () => now)
   const vendor = await openVendor(t, answerWell)
   const adapter = openAdapter(vonage, settings(vendor), openIo(t, { now: () => now }))
   const start = () => adapter.start(anAttempt({ method: 'vonage.sms', phoneNumber }))
   await Promise.all([start(), start()])
-  now += 299_999
+  now += 240_000
   await adapter.cancel?.(anAttempt({ method: 'vonage.sms', state: { requestId } }))
-  now += 1
+  now += 60_000
   await start()
   const tokens = vendor.calls.map(({ headers: { authorization = '' } }) => authorization.replace(/^Bearer /, ''))
   t.equal(new Set(tokens).size, 2)
