@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import t from 'tap'
 import { createTruid } from '../../src/sandbox/truid/index.ts'
 import { startGateway } from '../helpers/gateway.ts'
+import { jumpWith } from '../helpers/monotonic-clock.ts'
 import { until } from '../helpers/redis.ts'
 import { startCapturing, type Capturing } from './captured-callbacks.ts'
 import { begin, numberEnding, post, readMetric } from './end-user.ts'
@@ -88,6 +89,7 @@ t.test('what tru.ID did not sign', async t => {
 
 t.test('tru.ID\'s keys change, and cannot always be had', async t => {
   let aheadMs = 0
+  jumpWith(t, () => aheadMs)
   const gateway = await startGateway(t, { now: () => Date.now() + aheadMs })
   const { shop, simulators, url } = gateway
   const counted = (result: string) => readMetric(url, `verigate_callbacks_total{provider="truid",result="${result}"}`)
