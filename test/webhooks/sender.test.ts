@@ -157,7 +157,7 @@ t.test('the response', async t => {
   const startedAt = performance.now()
   const limited = await send(webhook({ url: `${url}/429` }))
   t.match(limited, { statusCode: 429, retryAfterMs: 7_000 })
-  t.ok(limited.durationMs >= 0 && limited.durationMs <= performance.now() - startedAt)
+  t.ok(limited.durationMs >= 0 && limited.durationMs <= Math.ceil(performance.now() - startedAt))
   const { retryAfterMs } = await send(webhook({ url: `${url}/503` }))
   t.ok(retryAfterMs !== null && retryAfterMs > 55_000 && retryAfterMs < 61_000)
   t.match(await send(webhook({ url: `${url}/cut` })), { statusCode: null, error: 'reset' })
