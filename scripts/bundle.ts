@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import { createRequire } from 'node:module'
 import { createServer, type Server } from 'node:net'
 import { createInterface } from 'node:readline'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { build, type Plugin } from 'esbuild'
-import undici from 'undici'
+import { build, type BuildOptions, type Plugin } from 'esbuild'
 
 const root = resolve(import.meta.dirname, '..')
 
@@ -21,7 +21,7 @@ const fileUrl = /new URL\('([^']+)', import\.meta\.url\)/g
 const copyFiles = (folder: string): Plugin => ({
   name: 'files',
   setup (build) {
-    build.onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
+    build.onLoad({ filter: /\/src\/.*\.ts$/, namespace: 'file' }, async ({ path }) => {
       const source = await readFile(path, 'utf8')
       for (const [, file = ''] of source.matchAll(fileUrl)) {
         await cp(join(dirname(path), file), join(folder, basename(file)), { recursive: true })
@@ -52,58 +52,101 @@ const copyPackageFiles = (folder: string): Plugin => ({
   },
 })
 
+/** What the gateway imports on demand is a script of its own, which a start does not read. Adds their sources. */
+const scriptsOnDemand = (sources: Set<string>): Plugin => ({
+  name: 'on-demand',
+  setup (build) {
+    build.onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ kind, path, resolveDir }) => {
+      if (kind !== 'dynamic-import') return undefined
+      sources.add(resolve(resolveDir, path))
+      return { path: `./${basename(path, '.ts')}.cjs`, external: true }
+    })
+  },
+})
+
 /**
- * The parts of undici that the gateway uses, by their files. The rest (fetch, WebSocket, caches) is a tenth of a start,
- * and is loaded when it is used.
+ * What a start uses of undici, by file: the rest (fetch, WebSocket, caches) would be a tenth of a start. A name that is
+ * missing here is an error of the build.
  */
 const partsOfUndici: Plugin = {
   name: 'undici',
   setup (build) {
-    const parts = { Agent: 'dispatcher/agent', Pool: 'dispatcher/pool', errors: 'core/errors' }
-    const eager = Object.entries(parts).map(([name, file]) => `${name}: require('undici/lib/${file}')`)
-    const lazy = Object.keys(undici).filter(name => !Object.hasOwn(parts, name))
-      .map(name => `get ${name} () { return require('undici').${name} }`)
-    build.onResolve({ filter: /^undici$/ }, ({ importer }) =>
-      importer.includes('/src/') ? { path: 'undici', namespace: 'parts' } : undefined)
-    build.onLoad({ filter: /^undici$/, namespace: 'parts' }, () => ({
-      contents: `module.exports = { ${[...eager, ...lazy].join()} }
-        Object.assign(require('undici/lib/dispatcher/dispatcher').prototype, require('undici/lib/api'))`,
+    build.onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'parts' }))
+    build.onLoad({ filter: /./, namespace: 'parts' }, () => ({
+      contents: `import Dispatcher from 'undici/lib/dispatcher/dispatcher'
+        import api from 'undici/lib/api'
+        export { default as Agent } from 'undici/lib/dispatcher/agent'
+        export { default as Pool } from 'undici/lib/dispatcher/pool'
+        export { default as errors } from 'undici/lib/core/errors'
+        Object.assign(Dispatcher.prototype, api)`,
       resolveDir: root,
     }))
   },
 }
 
+/** Modules of packages that a start does not use, as they are imported: they are loaded when they are first used. */
+const rare = /^(yaml|cron-parser|@opentelemetry\/api|jose\/jw\w+\/\w+|\.\/postgres|\.\/client-h2\.js)$/
+const loadedOnUse: Plugin = {
+  name: 'loaded-on-use',
+  setup (build) {
+    build.onResolve({ filter: rare }, ({ path, importer, resolveDir, namespace }) => namespace === 'rare'
+      ? undefined
+      : { path: `${path} of ${importer}`, namespace: 'rare', pluginData: { path, importer, resolveDir } })
+    build.onLoad({ filter: /./, namespace: 'rare' }, ({ pluginData: { path, importer, resolveDir } }) => {
+      const load = `require(${JSON.stringify(path)})`
+      const loaded: unknown = createRequire(importer)(path)
+      const names = Object.keys(Object(loaded)).map(name => `get ${name} () { return ${load}.${name} }`)
+      const contents = typeof loaded === 'function' ? `(...values) => ${load}(...values)` : `{ ${names.join()} }`
+      return { contents: `module.exports = ${contents}`, resolveDir }
+    })
+  },
+}
+
 /**
- * Makes the gateway for the image in `folder`, which it empties: one script with all packages, the files that it reads,
- * and its compiled code. `node main.cjs` starts it.
+ * Makes the gateway for the image in `folder`, which it empties: a script with what a start uses of all packages, one
+ * for each part that is imported on demand, the files that they read, and the compiled code. `node main.cjs` starts it.
  */
 export async function bundle (folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
-  const { metafile } = await build({
-    entryPoints: [join(root, 'src/main.ts')], absWorkingDir: root, outfile: join(folder, 'verigate.cjs'),
-    bundle: true, platform: 'node', target: 'node24', format: 'cjs', logLevel: 'warning', metafile: true,
-    sourcemap: 'external', sourcesContent: false,
+  const onDemand = new Set<string>()
+  const options = {
+    absWorkingDir: root, bundle: true, platform: 'node', target: 'node24', format: 'cjs', logLevel: 'warning',
+    metafile: true, sourcemap: 'external', sourcesContent: false,
     // Without indentation, because the text stays in memory. A line is short enough to be named by a stack trace.
     minifyWhitespace: true, minifySyntax: true, lineLimit: 160,
     // `debug` and `msgpackr` load them if they are there. Only packages of development bring the first; the second
     // looks for native code, which a script cannot contain.
     external: ['supports-color', 'msgpackr-extract'],
     define: { 'import.meta.url': 'bundleUrl' },
+    // By `require`: Node.js does not find every name that a script exports when it imports the script.
+    supported: { 'dynamic-import': false },
+    plugins: [copyFiles(folder), copyPackageFiles(folder), scriptsOnDemand(onDemand)],
+  } satisfies BuildOptions
+  const bundleUrl = 'const bundleUrl = require(\'node:url\').pathToFileURL(__filename).href'
+  const { metafile } = await build({
+    ...options, entryPoints: [join(root, 'src/main.ts')], outfile: join(folder, 'verigate.cjs'),
+    plugins: [...options.plugins, partsOfUndici, loadedOnUse],
     // The loader calls this function.
-    banner: { js: '(function (require, __filename, __dirname) { const bundleUrl = require(\'node:url\')'
-      + '.pathToFileURL(__filename).href' },
-    footer: { js: '})' },
-    plugins: [copyFiles(folder), copyPackageFiles(folder), partsOfUndici],
+    banner: { js: `(function (require, __filename, __dirname) { ${bundleUrl}` }, footer: { js: '})' },
   })
+  const inputs = Object.keys(metafile.inputs)
+  // Such a part may import another one on demand, which the loop then reaches.
+  for (const source of onDemand) {
+    const { metafile } = await build({
+      ...options, entryPoints: [source], outfile: join(folder, `${basename(source, '.ts')}.cjs`),
+      banner: { js: bundleUrl },
+    })
+    inputs.push(...Object.keys(metafile.inputs))
+  }
   await cp(join(import.meta.dirname, 'bundle-loader.cjs'), join(folder, 'main.cjs'))
-  await writeFile(join(folder, 'LICENSES.txt'), await collectLicenses(Object.keys(metafile.inputs)))
+  await writeFile(join(folder, 'LICENSES.txt'), await collectLicenses(inputs))
   await compile(folder)
 }
 
 /** The licenses of the packages of these files: each below a line with folder and version. */
 export async function collectLicenses (inputs: readonly string[]): Promise<string> {
-  const folders = inputs.map(path => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0])
+  const folders = inputs.map(path => /^[^:]*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0])
   const sections = [...new Set(folders)].filter(folder => folder !== undefined).sort().map(async folder => {
     const { version, license } = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'))
     const files = (await readdir(join(root, folder))).filter(file => /^licen[cs]e/i.test(file))
