@@ -7,7 +7,7 @@ import { freePort, until } from '../helpers/redis.ts'
 import { startBadProvider, tokenOf, type Fault } from './bad-provider.ts'
 import { createClock } from './shared-clock.ts'
 import { quantile } from './open-loop.ts'
-import { codeOf, numberOf } from './oracle.ts'
+import { codeOf, numberOf, retryUntilAnswered } from './oracle.ts'
 import { isLong, longOrShort, startDeployment } from './deployment.ts'
 
 t.jobs = 2
@@ -92,7 +92,7 @@ t.test('before the answer to the start call, at another process', { buffered: tr
     const phoneNumber = silent(100 * kind + n)
     let isCreated = false
     bad.spoil(push, phoneNumber, async (response, ask) => {
-      const { status } = await tell(phoneNumber, 1)
+      const { status } = await retryUntilAnswered(() => tell(phoneNumber, 1))
       if (status === 200 && !isCreated) early += 1
       await end(response, ask)
     })
