@@ -29,8 +29,8 @@ export const reasons: Partial<Record<GoalId, Reason>> = {
   N8m: 'Node.js itself has 43 MB, the young generation about 20, text and compiled code of the packages most of the '
     + 'rest.',
   N8i: 'the sweeper and BullMQ ask Redis for work every second.',
-  N9: 'a refusal costs an eighth of the CPU of a create when hot, and twice that among thousands of connections; with '
-    + '5,000 requests in flight, collections of the young generation take 27 to 31 % of the CPU.',
+  N9: 'a refusal takes 0.2 to 0.4 of the CPU of a create, collections of the young generation included (13 to 18 % of '
+    + 'the CPU).',
   N9w: 'the queue limit is checked when a request is begun, and what was begun shares the core with others.',
   N9r: 'a refusal is sent when the socket is read, which waits for the requests that are being served.',
   N9h: 'the kernel refused connections.',
