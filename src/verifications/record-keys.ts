@@ -11,8 +11,8 @@ import { writeKeyClaim } from './key-claim.ts'
 import { appOwner, findableOwner, singleUseMs, singleUseText, type SingleUseOf } from './single-use.ts'
 
 /**
- * Under which keys a verification is stored. All names are keyed hashes, so Redis shows no number and
- * no reference. While `SEAL_KEYS` rotates, an older key makes other names for the same thing.
+ * Under which keys a verification is stored. All names are keyed hashes, so Redis shows no number and no reference.
+ * While `SEAL_KEYS` rotates, an older key makes other names for the same thing.
  */
 
 /** A claim, and what it is for. */
@@ -63,7 +63,7 @@ export function writesOf (change: Change, context: WriteContext): Writes {
   const number = after.phoneNumber !== null && isNumberUsed
     ? change.keys ?? numberKeys(names, after.appId, after.phoneNumber)
     : []
-  const [undone, ofEvent] = [undoneStart(change), eventCounters(change, context)]
+  const undone = undoneStart(change)
   return {
     claims: [
       ...before === null ? claimsOfNew(after, number) : [], ...startClaims(change, context),
@@ -73,9 +73,12 @@ export function writesOf (change: Change, context: WriteContext): Writes {
       ...releasesOf(change, number, context), ...undone === null ? [] : startClaims(undone, context).map(toRelease),
     ],
     listings: isListed ? listingsOf(after, number, context) : [],
-    counters: undone === null
-      ? [...startCounters(change, context), ...ofEvent]
-      : net(startCounters(change, context), startCounters(undone, context).filter(({ add }) => add > 0)),
+    counters: [
+      ...eventCounters(change, context),
+      ...undone === null
+        ? startCounters(change, context)
+        : net(startCounters(change, context), startCounters(undone, context).filter(({ add }) => add > 0)),
+    ],
     ...deadlinesOf(after, retentionMs),
   }
 }
