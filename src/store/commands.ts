@@ -7,7 +7,7 @@ import { StoreUnavailable, unavailableCodeOf, type UnavailableCode } from './una
  * How long after its timeout a command still waits for its reply. Timers run before sockets are read, and what holds up
  * this process, such as a busy machine, may hold up Redis as well.
  */
-const graceMs = 100
+const graceMs = 40
 
 /**
  * Fails commands that Redis has not answered `timeoutMs` after they were written, and at most a little later. The
