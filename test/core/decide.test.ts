@@ -366,6 +366,8 @@ t.test('evidence with its answer is the evidence, and then the answer', async t 
   t.match(decide(states.waiting, proven, start + 60_000), {
     effect: 'start', next: { status: 'pending', attempts: [{ reason: 'attempt_timeout' }, {}] },
   }, 'too late')
+  const failed = { ...events.evidenceApp, answer: events.attemptFailed }
+  t.match(decide(states.waiting, failed, start, { startsHere: true })?.next.attempts[1], { isClaimed: true })
 })
 
 t.test('an attempt keeps the hash of the evidence that ended it, and nothing else of it', async t => {

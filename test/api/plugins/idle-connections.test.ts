@@ -65,8 +65,9 @@ t.test('an idle connection on which a request was just sent is not closed', asyn
   first.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
   // Before the server can read the request.
   server.emit('connection', Object.assign(new Duplex({ read () {} }), { remoteAddress: '127.0.0.1' }))
-  const text = await Promise.race([answered.then(String), once(first, 'close').then(() => 'closed')])
-  t.match(text, /200 OK/)
+  const closed = once(first, 'close').then(() => 'closed')
+  t.match(await Promise.race([answered.then(String), closed]), /200 OK/)
+  t.match(await Promise.race([ask(first), closed]), /200 OK/, 'and it stays open')
 })
 
 t.test('a connection with a request is never closed', async t => {
